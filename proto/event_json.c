@@ -366,6 +366,12 @@ static inline bool is_zero_id(const struct trace_id *id) {
     return (halves[0] | halves[1]) == 0;
 }
 
+/* Has the event its peer under another id than the one that it stands for? */
+static bool is_under_alias(const struct trace_event *event, const struct trace_event_origin *origin) {
+    return origin->peer_id && (event->flags & TRACE_FLAG_HAS_PEER) &&
+           memcmp(origin->peer_id, &event->peer_id, sizeof event->peer_id) != 0;
+}
+
 /* Everything before the kind: who and when. */
 static inline char *put_head(char *out, const struct trace_event *event, const struct trace_event_origin *origin) {
     out = PUT(out, "{\"timestamp\":");
@@ -375,7 +381,11 @@ static inline char *put_head(char *out, const struct trace_event *event, const s
     out = PUT(out, ",\"node_id\":");
     out = put_hex_string(out, origin->node_id->bytes, sizeof origin->node_id->bytes);
     out = PUT(out, ",\"peer_id\":");
-    if (event->flags & TRACE_FLAG_HAS_PEER) {
+    if (__builtin_expect(is_under_alias(event, origin), 0)) {
+        out = put_hex_string(out, origin->peer_id->bytes, sizeof origin->peer_id->bytes);
+        out = PUT(out, ",\"peer_as\":");
+        out = put_hex_string(out, event->peer_id.bytes, sizeof event->peer_id.bytes);
+    } else if (event->flags & TRACE_FLAG_HAS_PEER) {
         out = put_hex_string(out, event->peer_id.bytes, sizeof event->peer_id.bytes);
     } else {
         out = PUT(out, "null");
@@ -421,7 +431,7 @@ char *trace_event_json(char *out, const struct trace_event *event, const struct 
 
 enum {
     /* Every literal of put_head, and 17 + 3 + 10 + 10 digits. */
-    HEAD_MAX = 13 + 6 + 11 + 11 + 12 + 12 + 8 + 8 + 40 + 2 * HEX_MAX(TRACE_NODE_ID_BYTES) + HEX_MAX(TRACE_ID_BYTES),
+    HEAD_MAX = 13 + 6 + 11 + 11 + 11 + 12 + 12 + 8 + 8 + 40 + 3 * HEX_MAX(TRACE_NODE_ID_BYTES) + HEX_MAX(TRACE_ID_BYTES),
     FLAGS_MAX = 11 + 8 * 16,
     /* Each field its name, a comma and two quotes; then either at most 22 bytes, or at most 6 for each data byte. */
     DATA_MAX = 10 + FIELDS_OF_A_KIND_MAX * (TRACE_TABLE_JSON_BYTES + 3 + 22) + STRING_MAX(TRACE_EVENT_DATA_BYTES),

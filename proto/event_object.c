@@ -170,14 +170,16 @@ static json_t *data_new(const struct trace_event *event, const struct trace_kind
 json_t *trace_event_object_new(const struct trace_event *event, const struct trace_event_origin *origin) {
     static const struct trace_id no_trace;
     const struct trace_kind_info *kind = trace_kind_info(event->kind);
+    const struct trace_node_id *peer_id = origin->peer_id ? origin->peer_id : &event->peer_id;
     bool has_peer = event->flags & TRACE_FLAG_HAS_PEER, has_trace = memcmp(&event->trace_id, &no_trace, sizeof no_trace) != 0;
     json_t *object = json_object();
     int failed = !object;
     failed |= json_object_set_new(object, "timestamp", json_integer((json_int_t)(event->timestamp / 1000)));
     failed |= json_object_set_new(object, "ns", json_integer((json_int_t)(event->timestamp % 1000)));
     failed |= json_object_set_new(object, "node_id", hex_new(origin->node_id->bytes, sizeof origin->node_id->bytes));
-    failed |= json_object_set_new(object, "peer_id",
-                                  has_peer ? hex_new(event->peer_id.bytes, sizeof event->peer_id.bytes) : json_null());
+    failed |= json_object_set_new(object, "peer_id", has_peer ? hex_new(peer_id->bytes, sizeof peer_id->bytes) : json_null());
+    if (has_peer && memcmp(peer_id, &event->peer_id, sizeof *peer_id) != 0)
+        failed |= json_object_set_new(object, "peer_as", hex_new(event->peer_id.bytes, sizeof event->peer_id.bytes));
     failed |= json_object_set_new(object, "trace_id",
                                   has_trace ? hex_new(event->trace_id.bytes, sizeof event->trace_id.bytes) : json_null());
     failed |= json_object_set_new(object, "sequence", json_integer((json_int_t)event->sequence));

@@ -235,11 +235,13 @@ static int parse_time(struct parse *parse) {
 static int parse_ids(struct parse *parse) {
     struct trace_event *event = &parse->out.event;
     struct member node = member_of(parse, "node_id"), peer = member_of(parse, "peer_id"), trace = member_of(parse, "trace_id");
-    struct member log = member_of(parse, "log");
+    struct member log = member_of(parse, "log"), as = member_of(parse, "peer_as");
     if (parse_hex(&node, parse->out.node_id.bytes, sizeof parse->out.node_id.bytes)) return -EINVAL;
     if (!json_is_null(peer.value)) {
         if (parse_hex(&peer, event->peer_id.bytes, sizeof event->peer_id.bytes)) return -EINVAL;
         event->flags |= TRACE_FLAG_HAS_PEER;
+        if (as.value && parse_hex(&as, parse->out.peer_as.bytes, sizeof parse->out.peer_as.bytes)) return -EINVAL;
+        parse->out.has_peer_as = as.value != NULL;
     }
     if (!json_is_null(trace.value) && parse_hex(&trace, event->trace_id.bytes, sizeof event->trace_id.bytes)) return -EINVAL;
     if (log.value && parse_id64(&log, &parse->out.log)) return -EINVAL;

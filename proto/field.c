@@ -113,6 +113,7 @@ unsigned trace_field_uses(const struct trace_field *field) {
     switch (field->field.class) {
     case FIELD_NODE:
     case FIELD_HOST: return TRACE_FILTER_USES_NODE;
+    case FIELD_PEER: return TRACE_FILTER_USES_PEER;
     case FIELD_LANE: return TRACE_FILTER_USES_LANE;
     case FIELD_APP:
     case FIELD_COMMAND:
@@ -298,8 +299,8 @@ size_t trace_field_read(const struct trace_field *field, const struct trace_even
     case FIELD_TIME: return put_number(out, cut_time(field, event->timestamp) / US_NS);
     case FIELD_NODE: return put(out, VALUE_HEX, origin->node_id->bytes, sizeof origin->node_id->bytes);
     case FIELD_PEER:
-        return event->flags & TRACE_FLAG_HAS_PEER ? put(out, VALUE_HEX, event->peer_id.bytes, sizeof event->peer_id.bytes)
-                                                  : put_null(out);
+        if (!(event->flags & TRACE_FLAG_HAS_PEER)) return put_null(out);
+        return put(out, VALUE_HEX, (origin->peer_id ? origin->peer_id : &event->peer_id)->bytes, sizeof event->peer_id.bytes);
     case FIELD_TRACE:
         return has_trace(event) ? put(out, VALUE_HEX, event->trace_id.bytes, sizeof event->trace_id.bytes) : put_null(out);
     case FIELD_KIND:

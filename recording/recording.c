@@ -203,6 +203,7 @@ static int open_paths(struct recording *recording, const char *const *paths, siz
     error = nodes_create(&recording->store.nodes, NULL);
     if (error == 0) error = recording__merge_nodes(recording);
     if (error == 0) error = open_history(recording);
+    if (error == 0) store_read_aliases(&recording->store);
     return error == 0 ? 0 : refuse(ret_reason, error, error == -EINVAL ? "too many segments" : "out of memory");
 }
 
@@ -225,6 +226,7 @@ int recording_open(struct recording **ret_recording, const char *const *paths, s
 void recording_close(struct recording *recording) {
     if (!recording) return;
     history_destroy(recording->store.history);
+    aliases_destroy(recording->store.aliases);
     nodes_destroy(recording->store.nodes);
     ZSTD_freeDCtx(recording->decompressor);
     free(recording->packed);

@@ -11,7 +11,7 @@
 
 #define BOOT_ID_PATH "/proc/sys/kernel/random/boot_id"
 
-/* "01234567-89ab-..." without what is not hex. */
+/* "01234567-89ab-...", reduced to its hex digits. */
 static void read_boot_id(struct machine *machine) {
     char text[64], digits[2 * MACHINE_ID_BYTES + 1];
     size_t count = 0;

@@ -2,19 +2,19 @@
  *
  * The node table: see nodes.h.
  *
- * An entry goes EMPTY -> USED -> (dead and without events) -> USED again.  Before its bytes are written again, `used` is cleared
- * and an RCU grace period passes, so that whoever found it under a read lock has finished with it.
+ * An entry goes EMPTY -> USED -> (dead and without events) -> USED again.  Before its bytes are written again, `used` is
+ * cleared and an RCU grace period passes, so that any reader that found it under a read lock is done with it.
  *
  *      label       where             pairs with   without it
- *      used:R      nodes_add         used:A       a reader finds an entry whose constant fields are still on the way
+ *      used:R      nodes_add         used:A       a reader finds an entry whose constant fields are not written yet
  *      used:A      nodes_at          used:R
  *      count:R     nodes_add         count:A      a reader's loop runs past entries that it may not touch yet
  *      count:A     nodes_count       count:R
- *      generation:R nodes_add        generation:A who looks for new nodes misses the newest, and does not look again
+ *      generation:R nodes_add        generation:A a reader misses the newest node, and does not look again
  *      generation:A nodes_generation generation:R
  *      app:R       nodes_add_app     app:A        a reader takes a half-written description (app:R of shm.h is another)
  *      app:A       nodes_app         app:R
- *      state:R     nodes_end         -            whoever sees the state also sees the reason and the last counters */
+ *      state:R     nodes_end         -            a reader sees the state without its reason and last counters */
 #include "grace.h"
 #include <store/history.h>
 #include <store/nodes.h>
@@ -55,7 +55,7 @@ char grace__point;
 #endif
 
 int nodes_create(struct nodes **ret_nodes, struct history *history) {
-    /* Anonymous memory is zero and costs nothing until it is touched: of these 80 MB a handful of nodes uses little. */
+    /* Anonymous memory is zero and costs nothing until it is touched: a few nodes use little of these 80 MB. */
     struct nodes *nodes = mmap(NULL, sizeof *nodes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (nodes == MAP_FAILED) return -errno;
     nodes->history = history;
@@ -86,7 +86,7 @@ static bool may_forget(const struct nodes *nodes, uint32_t index, uint64_t histo
     return !nodes->history || !history_has_node(nodes->history, index);
 }
 
-/* An index that may be used again: one that was forgotten, else the node that died first.  NODES_MAX: none. */
+/* An index to reuse: one that was forgotten, else that of the node that died first.  NODES_MAX: there is none. */
 static uint32_t find_old(const struct nodes *nodes, uint32_t count, uint64_t history_begin_position) {
     uint32_t best = NODES_MAX;
     for (uint32_t i = 0; i < count; i++) {
@@ -98,7 +98,7 @@ static uint32_t find_old(const struct nodes *nodes, uint32_t count, uint64_t his
     return best;
 }
 
-/* Makes an old entry's bytes ours alone again. */
+/* Waits until no reader uses an old entry's bytes. */
 static void clear(struct nodes *nodes, uint32_t index) {
     struct place *place = &nodes->places[index];
     /* relaxed: the grace period orders it before the writes that follow */
@@ -154,7 +154,7 @@ void nodes_end(struct nodes *nodes, uint32_t index, enum node_state state, const
     place->order = nodes->deaths++;
     if (nodes->history) history_node_ends(nodes->history, index);
     if (state == NODE_REJECTED) set_reason(node, reason); /* nobody reads it before that state */
-    /* state:R  Whoever sees that the node is dead also sees its last counters. */
+    /* state:R  A reader that sees that the node is dead also sees its last counters. */
     atomic_store_explicit(&node->state, state, memory_order_release);
 }
 

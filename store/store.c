@@ -12,6 +12,7 @@
 #include <urcu.h>
 
 #define LANES_MAX 256
+#define ALIASES_READ_MAX (8U * ALIASES_MAX)
 
 struct store_lanes {
     uint64_t used[LANES_MAX / 64];
@@ -41,12 +42,34 @@ void store_enter_thread(void) {
 
 /* ---- life --------------------------------------------------------------------------------------------------------------- */
 
+static void note_alias(void *store, const struct trace_event *event, history_source source) {
+    aliases_note(((struct store *)store)->aliases, history_source_node(source), event);
+}
+
 /* Takes the history over, also on failure. */
 static int init_with(struct store *store, struct history *history) {
     *store = (struct store){.history = history, .instance = trace_now_unix_ns() ^ (uint64_t)getpid() << 40};
     int error = nodes_create(&store->nodes, history);
-    if (error) history_destroy(history);
-    return error;
+    if (!error) error = aliases_create(&store->aliases, store->nodes);
+    if (error) {
+        nodes_destroy(store->nodes);
+        history_destroy(history);
+        return error;
+    }
+    history_watch(history, TRACE_KIND_ALIAS, note_alias, store);
+    return 0;
+}
+
+/* In the order of their times, as a node says one thing after the other; the newest, if there are many more than fit. */
+void store_read_aliases(struct store *store) {
+    const struct history_query query = {.kinds = UINT64_C(1) << TRACE_KIND_ALIAS};
+    struct history_answer answer;
+    aliases_destroy(store->aliases);
+    store->aliases = NULL;
+    if (aliases_create(&store->aliases, store->nodes)) return;
+    if (history_select(store->history, &query, 0, UINT64_MAX, ALIASES_READ_MAX, true, NULL, &answer)) return;
+    for (size_t i = answer.count; i-- > 0;) note_alias(store, &answer.hits[i].event, answer.hits[i].source);
+    history_answer_fini(&answer);
 }
 
 int store_init(struct store *store, size_t history_bytes) {
@@ -57,6 +80,7 @@ int store_init(struct store *store, size_t history_bytes) {
 
 void store_fini(struct store *store) {
     free(store->lanes);
+    aliases_destroy(store->aliases);
     nodes_destroy(store->nodes);
     history_destroy(store->history);
 }
@@ -79,6 +103,19 @@ void store_destroy(struct store *store) {
     if (!store) return;
     store_fini(store);
     free(store);
+}
+
+/* ---- who is who ---------------------------------------------------------------------------------------------------------- */
+
+static bool is_alias(const void *picture, const struct trace_node_id *id) { return alias_picture_has(picture, id); }
+
+static const struct trace_node_id *resolve(const void *picture, const struct trace_event *event, history_source source) {
+    return alias_picture_resolve(picture, history_source_node(source), event->timestamp, &event->peer_id);
+}
+
+const struct history_who *store_who(const struct alias_picture *picture, struct history_who *who) {
+    *who = (struct history_who){picture, is_alias, resolve};
+    return picture ? who : NULL;
 }
 
 /* ---- loading ------------------------------------------------------------------------------------------------------------ */

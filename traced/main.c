@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * traced: puts the parts together, runs the loop, and takes them apart again. */
+ * traced: assembles the parts, runs the loop, and dismantles them. */
 #include "footprint.h"
 #include "log.h"
 #include "options.h"
@@ -37,7 +37,7 @@ struct daemon {
     uv_loop_t loop;
 };
 
-TRACE_STATIC_ASSERT_(HISTORY_BYTES_MIN == (size_t)60 << 20, "options.c tells the least");
+TRACE_STATIC_ASSERT_(HISTORY_BYTES_MIN == (size_t)60 << 20, "options.c states the minimum");
 
 static void wake(void *arg) {
     struct daemon *daemon = arg;
@@ -50,7 +50,7 @@ static void say(void *arg, enum log_level level, const char *line) {
     log_say(level, "%s", line);
 }
 
-/* Every node's ring and every client takes a descriptor. */
+/* Each node's ring and each client uses a descriptor. */
 static void raise_descriptor_limit(void) {
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur == limit.rlim_max) return;
@@ -99,12 +99,12 @@ static int start_keeper(struct service *service, const struct options *options) 
     struct trace_rpc_error error = {0};
     if (!options->keep) return 0;
     int result = keeper_start(&service->keeper, &service->store, options->keep, &error);
-    if (result) log_say(LOG_LEVEL_ERROR, "no traces can be kept (--keep): %s", error.message);
+    if (result) log_say(LOG_LEVEL_ERROR, "cannot keep traces (--keep): %s", error.message);
     trace_rpc_error_fini(&error);
     return result;
 }
 
-/* Memory beside what every traced has: all of it, and what is not taken at the start. */
+/* The memory of optional parts: in total, and the part not allocated at the start. */
 static uint64_t optional_bytes(const struct daemon *daemon, const struct options *options, bool later) {
     const struct store *store = &daemon->service.store;
     uint64_t bytes = 0;
@@ -115,10 +115,10 @@ static uint64_t optional_bytes(const struct daemon *daemon, const struct options
 
 static void nothing(uv_work_t *request) { (void)request; }
 
-/* The pool's threads begin with the first request: now, for their stacks are to be counted (footprint_keep). */
+/* The pool's threads start with its first request.  Start them now, so that their stacks count (footprint_keep). */
 static void start_pool(struct daemon *daemon) {
     static uv_work_t request;
-    if (uv_queue_work(&daemon->loop, &request, nothing, NULL)) log_say(LOG_LEVEL_WARNING, "no worker could be had yet");
+    if (uv_queue_work(&daemon->loop, &request, nothing, NULL)) log_say(LOG_LEVEL_WARNING, "cannot start the workers yet");
 }
 
 static int serve(struct daemon *daemon, const struct options *options) {
@@ -136,9 +136,9 @@ static int serve(struct daemon *daemon, const struct options *options) {
     };
     int error = trace_need_descriptors(TRACE_DESCRIPTORS_OF_A_LOOP);
     if (!error) error = uv_loop_init(&daemon->loop);
-    if (error) return fail("the loop cannot be made", error);
+    if (error) return fail("cannot create the loop", error);
     error = server_init(&daemon->server, &daemon->loop, service, daemon->claim.listen_fd, daemon->group);
-    if (error) return fail("the server cannot be made", error);
+    if (error) return fail("cannot create the server", error);
     if (start_keeper(service, options) || start_recorder(daemon, options)) return OPTIONS_EXIT_FAILURE;
     error = ingest_start(&service->ingest, &config);
     if (error) {
@@ -147,8 +147,8 @@ static int serve(struct daemon *daemon, const struct options *options) {
     }
     server_set_on_stop(&daemon->server, stop_ingest, daemon);
     start_pool(daemon);
-    error = footprint_keep(LIMIT_BESIDE_BYTES + optional_bytes(daemon, options, true));
-    if (error) log_say(LOG_LEVEL_WARNING, "no bound can be set to the memory of answers: %s", strerror(-error));
+    error = footprint_keep(LIMIT_BESIDE_BYTES + aliases_bytes() + optional_bytes(daemon, options, true));
+    if (error) log_say(LOG_LEVEL_WARNING, "cannot bound the memory of answers: %s", strerror(-error));
     struct history_stats stats;
     history_stats(service->store.history, &stats);
     log_say(LOG_LEVEL_INFO,
@@ -156,7 +156,7 @@ static int serve(struct daemon *daemon, const struct options *options) {
             daemon->claim.path, stats.bytes_max >> 20, (unsigned long long)stats.events_max,
             (unsigned long long)service->memory_limit >> 20);
     error = options->pidfile ? pidfile_write(options->pidfile) : 0;
-    if (error) return fail("the pidfile cannot be written (--pidfile)", error);
+    if (error) return fail("cannot write the pidfile (--pidfile)", error);
     systemd_notify("READY=1");
     uv_run(&daemon->loop, UV_RUN_DEFAULT);
     if (options->pidfile) pidfile_remove(options->pidfile);
@@ -165,22 +165,22 @@ static int serve(struct daemon *daemon, const struct options *options) {
     return error ? fail("the loop was not empty at the end", error) : OPTIONS_EXIT_OK;
 }
 
-/* What is made here is taken apart by the kernel when serve() fails: the process ends. */
+/* When serve() fails, the process ends and the kernel frees what was created here. */
 static int run(struct daemon *daemon, const struct options *options) {
     struct service *service = &daemon->service;
     service->read_only = options->read_only;
     service->started_monotonic_ns = trace_now_monotonic_ns();
     char reason[FOOTPRINT_REASON_BYTES];
-    /* Touching memory that is not there would have the kernel end us, or somebody else. */
+    /* Touching memory that does not exist would make the kernel kill us or another process. */
     if (!footprint_history_fits(options->history_bytes, reason)) {
-        log_say(LOG_LEVEL_ERROR, "the history cannot be had: %s", reason);
+        log_say(LOG_LEVEL_ERROR, "cannot allocate the history: %s", reason);
         return OPTIONS_EXIT_FAILURE;
     }
     int error = store_init(&service->store, options->history_bytes);
     if (error) return fail("no memory for the history (--history)", error);
     service->memory_limit = footprint_promise(options->history_bytes) + optional_bytes(daemon, options, false);
     error = control_create(&service->control);
-    if (error) return fail("the way to the ingest cannot be made", error);
+    if (error) return fail("cannot create the way to the ingest", error);
     int code = serve(daemon, options);
     if (code == OPTIONS_EXIT_OK) {
         control_destroy(service->control);
@@ -190,10 +190,10 @@ static int run(struct daemon *daemon, const struct options *options) {
     return code;
 }
 
-/* A ring or a socket must not get the number of a standard stream that was closed: the log would be written into it. */
+/* A ring or a socket must not get the number of a closed standard stream, or the log would be written into it. */
 static void fill_standard_streams(void) {
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
-        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) < 0) return; /* the lowest number is the one that is free */
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) < 0) return; /* it gets the lowest free number */
 }
 
 /* --group: a name, or a number. */
@@ -212,7 +212,7 @@ static int find_group(const char *name, gid_t *ret_group, char *reason) {
     return *ret_group == CREDENTIALS_NO_GROUP ? -ENOENT : 0;
 }
 
-/* The socket that the service manager passes, else one of our own. */
+/* The socket passed by the service manager, else our own. */
 static int claim_a_socket(struct socket_claim *claim, const struct options *options, gid_t group, char *reason) {
     struct trace_socket_path path;
     int listen_fd, passed = systemd_take_socket(&listen_fd, reason);
@@ -227,7 +227,7 @@ static int claim_a_socket(struct socket_claim *claim, const struct options *opti
     return -EINVAL;
 }
 
-/* Where no lock can be had (another user took the name, a read-only file system) there is no other traced to be found by it. */
+/* If we cannot lock (another user took the name, a read-only file system), we cannot notice another traced by it. */
 static int lock_rings(struct daemon *daemon, const struct options *options, char *reason) {
     if (options->read_only) return 0;
     int error = drain_lock_take(&daemon->drain_lock, options->shm_dir, daemon->claim.path, reason);
@@ -248,7 +248,7 @@ int main(int argc, char **argv) {
     }
     log_set_level(options.log_level);
     int error = options.log && !options.check ? log_open(options.log) : 0;
-    if (error) return fail("the log cannot be opened (--log)", error);
+    if (error) return fail("cannot open the log (--log)", error);
     signal(SIGPIPE, SIG_IGN);
     raise_descriptor_limit();
     footprint_begin();

@@ -6,6 +6,7 @@ package p2ptrace
 
 /*
 #include <p2ptrace/shared.h>
+#include <stdlib.h>
 */
 import "C"
 
@@ -74,6 +75,15 @@ func NodeIDFrom(identity []byte) NodeID {
 		first = &identity[0]
 	}
 	id := C.trace_node_id_from(unsafe.Pointer(first), C.size_t(len(identity)))
+	return *(*NodeID)(unsafe.Pointer(&id))
+}
+
+// NodeIDOfAddress is the id of a peer of which only the address is known: "192.0.2.1:4001", "[2001:db8::1]:4001".  Alias says later
+// whose it is.
+func NodeIDOfAddress(address string) NodeID {
+	text := C.CString(address)
+	defer C.free(unsafe.Pointer(text))
+	id := C.trace_node_id_of_address(text)
 	return *(*NodeID)(unsafe.Pointer(&id))
 }
 

@@ -295,3 +295,16 @@ func (log *Log) KeyUpdated(context *Context, peer *NodeID, updates uint64) {
 	putUint64(place[0:], updates)
 	log.commit(shard)
 }
+
+// Alias emits alias: Another id of the peer or, without a peer, of this node: its address, a second key, the id that it got later.
+func (log *Log) Alias(context *Context, peer *NodeID, aliasId []byte, transport uint8, label string) {
+	shard, event := log.begin(25, context, peer)
+	if event == nil {
+		return
+	}
+	place := &event.data
+	place[0] = uint8(copy(place[1:33], aliasId))
+	place[33] = transport
+	copy(place[34:64], label)
+	log.commit(shard)
+}

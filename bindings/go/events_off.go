@@ -121,3 +121,8 @@ func (log *Log) EarlyData(context *Context, peer *NodeID, accepted bool) {
 func (log *Log) KeyUpdated(context *Context, peer *NodeID, updates uint64) {
 	// nothing
 }
+
+// Alias emits nothing.
+func (log *Log) Alias(context *Context, peer *NodeID, aliasId []byte, transport uint8, label string) {
+	// nothing
+}

@@ -52,5 +52,8 @@ func DecodeContext(data []byte) (Context, error) { return Context{}, nil }
 // NodeIDFrom is the zero id.
 func NodeIDFrom(identity []byte) NodeID { return NodeID{} }
 
+// NodeIDOfAddress is the zero id.
+func NodeIDOfAddress(address string) NodeID { return NodeID{} }
+
 // RandomNodeID is the zero id.
 func RandomNodeID() NodeID { return NodeID{} }

@@ -6,7 +6,7 @@
  *     udp_ping alice PORT [COUNT]     pings it COUNT times (1); says how many were answered
  *
  * On the wire: type (1), number (8, big-endian), the sender's id (32), and with tracing the trace's context, so that both nodes'
- * events are one trace.  A peer is only an address at first: its events say whose they are once it has told its id. */
+ * events are one trace.  A peer is only an address at first; once it has told its id, what was sent before is its, too. */
 #include <arpa/inet.h>
 #include <poll.h>
 #include <stdbool.h>
@@ -38,7 +38,7 @@ struct message {
     uint8_t type;
     uint64_t number;
     uint8_t sender[ID_BYTES];
-    TRACE_ONLY(struct trace_context context; struct trace_node_id peer; const struct trace_node_id *peer_known;)
+    TRACE_ONLY(struct trace_context context; struct trace_node_id peer;)
 };
 
 TRACE_APP_ONLY(static const struct trace_app protocol = {
@@ -59,6 +59,12 @@ static int node_open(struct node *node, const char *name) {
     return name[0] != 0 ? 0 : -1;
 }
 
+TRACE_ONLY(static struct trace_endpoint endpoint_of(const struct sockaddr_in *address) {
+    struct trace_endpoint endpoint = {.port = ntohs(address->sin_port), .family = 4};
+    memcpy(endpoint.address, &address->sin_addr, sizeof address->sin_addr);
+    return endpoint;
+})
+
 /* again: the peer had it before. */
 static bool message_send(const struct node *node, const struct sockaddr_in *to, const struct message *message, bool again) {
     uint8_t bytes[MESSAGE_BYTES] = {message->type};
@@ -66,10 +72,10 @@ static bool message_send(const struct node *node, const struct sockaddr_in *to, 
     memcpy(bytes + 9, node->id, ID_BYTES);
     TRACE_CONTEXT_ENCODE(bytes + HEADER_BYTES, &message->context);
     if (again)
-        TRACE_MESSAGE_RESENT(node->log, &message->context, message->peer_known, message->number, MESSAGE_BYTES,
-                             TRACE_TRANSPORT_UDP, type_name(message->type));
+        TRACE_MESSAGE_RESENT(node->log, &message->context, &message->peer, message->number, MESSAGE_BYTES, TRACE_TRANSPORT_UDP,
+                             type_name(message->type));
     else
-        TRACE_MESSAGE_SENT(node->log, &message->context, message->peer_known, message->number, MESSAGE_BYTES, TRACE_TRANSPORT_UDP,
+        TRACE_MESSAGE_SENT(node->log, &message->context, &message->peer, message->number, MESSAGE_BYTES, TRACE_TRANSPORT_UDP,
                            type_name(message->type));
     return sendto(node->fd, bytes, sizeof bytes, 0, (const struct sockaddr *)to, sizeof *to) == (ssize_t)sizeof bytes;
 }
@@ -85,7 +91,7 @@ static bool message_receive(const struct node *node, struct sockaddr_in *from, s
     message->number = 0;
     for (int i = 0; i < 8; i++) message->number = message->number << 8 | bytes[1 + i];
     memcpy(message->sender, bytes + 9, ID_BYTES);
-    TRACE_ONLY(memcpy(message->peer.bytes, message->sender, ID_BYTES); message->peer_known = &message->peer;)
+    TRACE_ONLY(memcpy(message->peer.bytes, message->sender, ID_BYTES);)
     TRACE_MESSAGE_RECEIVED(node->log, &message->context, &message->peer, message->number, (uint32_t)count, TRACE_TRANSPORT_UDP,
                            type_name(message->type));
     return true;
@@ -113,8 +119,7 @@ static bool ping(const struct node *node, const struct sockaddr_in *to, uint64_t
     struct sockaddr_in from;
     struct message message = {.type = PING, .number = number}, answer;
     bool answered = false;
-    TRACE_ONLY(message.context = trace_context_new(TRACE_FLAG_SAMPLED | TRACE_FLAG_APP_INITIATED);
-               message.peer_known = server->peer_known;)
+    TRACE_ONLY(message.context = trace_context_new(TRACE_FLAG_SAMPLED | TRACE_FLAG_APP_INITIATED); message.peer = server->peer;)
     TRACE_APP_START(node->log, &message.context, NULL, 0, "PING", PING);
     for (int i = 0; i < TRIES_MAX && !answered; i++) {
         message_send(node, to, &message, i > 0);
@@ -127,7 +132,8 @@ static bool ping(const struct node *node, const struct sockaddr_in *to, uint64_t
         TRACE_APP_EXPIRED(node->log, &message.context, NULL, "PING", PING);
     if (!answered) return false;
     memcpy(server->sender, answer.sender, ID_BYTES);
-    TRACE_ONLY(server->peer = answer.peer; server->peer_known = &server->peer;)
+    TRACE_ONLY(server->peer = answer.peer; struct trace_endpoint endpoint = endpoint_of(to);)
+    TRACE_ENDPOINT(node->log, NULL, &server->peer, TRACE_TRANSPORT_UDP, &endpoint); /* who is at that address */
     return true;
 }
 
@@ -141,6 +147,7 @@ int main(int argc, char **argv) {
     if (argc < 2 || argc > 4 || node_open(&node, argv[1]) != 0) return 2;
     if (asks) {
         to.sin_port = htons((uint16_t)atoi(argv[2]));
+        TRACE_ONLY(struct trace_endpoint endpoint = endpoint_of(&to); server.peer = trace_node_id_of_endpoint(&endpoint);)
         for (unsigned long i = 0; i < count; i++) answered += ping(&node, &to, i, &server);
         printf("%lu of %lu answered\n", answered, count);
         result = answered != count;

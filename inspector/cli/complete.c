@@ -40,13 +40,23 @@ static bool is_plain(const char *text) {
     return true;
 }
 
-/* Offers a candidate, if it begins with the part. */
-static void offer_candidate(struct completion *completion, const char *candidate, const char *phrase) {
-    if (!*candidate || !is_plain(candidate) || strncmp(candidate, completion->part, strlen(completion->part)) != 0) return;
+/* Offers a text if it begins with the part. */
+static void offer_text(struct completion *completion, const char *candidate, const char *phrase) {
+    if (!*candidate || strncmp(candidate, completion->part, strlen(completion->part)) != 0) return;
     strbuf_add(&completion->out, completion->word, (size_t)(completion->part - completion->word));
     strbuf_printf(&completion->out, "%s\t", candidate);
     text_untrusted(&completion->out, phrase, strlen(phrase), PHRASE_COLUMNS);
     strbuf_puts(&completion->out, "\n");
+}
+
+/* Offers a candidate, if it needs no quotes. */
+static void offer_candidate(struct completion *completion, const char *candidate, const char *phrase) {
+    if (is_plain(candidate)) offer_text(completion, candidate, phrase);
+}
+
+/* IPv4: the brackets of other addresses mean something to shells. */
+static void offer_address(struct completion *completion, const char *address, const char *phrase) {
+    if (strspn(address, "0123456789.:") == strlen(address)) offer_text(completion, address, phrase);
 }
 
 /* A name that traced or a node chose: one that looks like an option is never offered. */
@@ -132,7 +142,29 @@ static void offer_id(struct completion *completion, const struct id_set *ids, co
     offer_candidate(completion, text, phrase);
 }
 
-/* Offers nodes or peers: by name; by id if the name cannot be typed, or an id was begun. */
+/* Offers the addresses of a node or peer. */
+static void offer_addresses(struct completion *completion, const json_t *row, const char *name) {
+    size_t i;
+    const json_t *alias;
+    json_array_foreach(json_get_array(row, "aliases"), i, alias) {
+        const char *address = json_get_text(alias, "address");
+        if (address && !json_get_bool(alias, "disputed")) offer_address(completion, address, name ? name : "an address");
+    }
+}
+
+/* Offers an id; the address, if only that is known. */
+static void offer_id_or_address(struct completion *completion, struct session *session, const char *id, const char *phrase) {
+    struct strbuf address = {0};
+    if (!id || !names_is_address(id)) {
+        offer_id(completion, &session->names.nodes, id, phrase);
+        return;
+    }
+    names_short_node(&address, &session->names, id);
+    offer_address(completion, strbuf_text(&address), *phrase ? phrase : "an address");
+    strbuf_fini(&address);
+}
+
+/* Offers nodes or peers: by name or address; by id if the name cannot be typed, or an id was begun. */
 static void offer_nodes(struct completion *completion, struct session *session, const char *method, const char *id_key) {
     json_t *answer;
     size_t i;
@@ -145,7 +177,8 @@ static void offer_nodes(struct completion *completion, struct session *session, 
         strbuf_printf(&phrase, "%s%s%s", name ? name : "", name && state ? ", " : "", state ? state : "");
         if (name) offer_name(completion, name, state ? state : "a peer");
         if (!name || !is_typable(name) || *completion->part)
-            offer_id(completion, &session->names.nodes, json_get_hex(row, id_key, NODE_DIGITS), strbuf_text(&phrase));
+            offer_id_or_address(completion, session, json_get_hex(row, id_key, NODE_DIGITS), strbuf_text(&phrase));
+        offer_addresses(completion, row, name);
         strbuf_fini(&phrase);
     }
     json_decref(answer);

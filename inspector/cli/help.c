@@ -10,7 +10,7 @@
 
 #define LABEL_COLUMNS 22 /* of options, commands, codes */
 
-/* Prints a text, broken into lines at its spaces.  The first line continues one of `column` columns; the others are indented. */
+/* Prints a text, broken into lines at its spaces.  The first line continues at column `column`; the others are indented. */
 static void wrap(FILE *out, const char *text, size_t bytes, size_t column, unsigned columns, unsigned indent) {
     bool first = true;
     for (const char *end = text + bytes; text < end;) {

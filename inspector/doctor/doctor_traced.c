@@ -4,6 +4,7 @@
 #include "doctor_checks.h"
 #include "json_get.h"
 #include "limits.h"
+#include "text.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -219,6 +220,31 @@ static void look_at_kept(struct doctor *doctor, const json_t *stats) {
         doctor_fine(doctor, "keep", "%" PRIu64 " traces stay longer, all that matched", json_get_count(keep, "traces"));
 }
 
+/* Who is who: what nodes say of themselves, and whether there was room for it. */
+static void look_at_aliases(struct doctor *doctor, const json_t *stats) {
+    const json_t *aliases = json_object_get(json_object_get(stats, "history"), "aliases"), *node, *alias;
+    uint64_t evicted = json_get_count(aliases, "evicted");
+    size_t i, k;
+    if (evicted)
+        doctor_wrong(doctor, "aliases", "see which node has so many: inspector count --kind alias --by node",
+                     "%" PRIu64 " aliases of nodes and peers were forgotten, for there are more than %" PRIu64, evicted,
+                     json_get_count(aliases, "max"));
+    json_array_foreach(json_get_array(doctor->nodes, "nodes"), i, node) {
+        struct strbuf name = {0}, what = {0};
+        text_member(&name, node, "name");
+        json_array_foreach(json_get_array(node, "aliases"), k, alias) {
+            if (!json_get_bool(alias, "disputed")) continue;
+            strbuf_clear(&what);
+            text_member(&what, alias, json_get_text(alias, "address") ? "address" : "id");
+            doctor_wrong(doctor, "aliases", "give each node ids of its own; see inspector nodes",
+                         "%s says that it is also %s, which another node has or says it has: it does not count",
+                         strbuf_text(&name), strbuf_text(&what));
+        }
+        strbuf_fini(&name);
+        strbuf_fini(&what);
+    }
+}
+
 /* traced --record: was all written? */
 static void look_at_record(struct doctor *doctor, const json_t *stats) {
     const json_t *record = json_object_get(stats, "record");
@@ -299,6 +325,7 @@ int doctor_ask_traced(struct doctor *doctor) {
     look_at_history(doctor, stats);
     look_at_kept(doctor, stats);
     look_at_record(doctor, stats);
+    look_at_aliases(doctor, stats);
     look_at_events(doctor, stats);
     look_at_limits(doctor, stats);
     look_at_clock(doctor, stats);

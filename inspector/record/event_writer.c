@@ -148,7 +148,9 @@ static int find_or_add(struct event_writer *writer, const struct trace_parsed_ev
 int event_writer_add_parsed(struct event_writer *writer, const struct trace_parsed_event *parsed, struct failure *failure) {
     if (find_or_add(writer, parsed, failure)) return -1;
     app_names_note(&writer->logs[writer->last].names, parsed);
-    int error = recording_writer_append(writer->writer, writer->logs[writer->last].node, parsed->lane, &parsed->event, 1);
+    struct trace_event event = parsed->event;
+    if (parsed->has_peer_as) event.peer_id = parsed->peer_as; /* as the node wrote it */
+    int error = recording_writer_append(writer->writer, writer->logs[writer->last].node, parsed->lane, &event, 1);
     if (error == -ENOMEM) return failure_out_of_memory(failure);
     if (error == -EINVAL) return failure_set(failure, EXIT_FAILED, "lane must be an integer from 0 to 255");
     if (error && !writer->error) writer->error = error;

@@ -157,6 +157,18 @@ static void key_updated(struct strbuf *out, const struct view *view, const json_
     text_number(out, data, "updates");
 }
 
+/* "is also 192.0.2.1:4433, udp": the peer, or the node itself. */
+static void alias(struct strbuf *out, const struct view *view, const json_t *event, const json_t *data) {
+    const char *id = json_get_hex(data, "alias_id", NODE_DIGITS), *label = json_get_text(data, "label");
+    const char *transport = json_get_text(data, "transport");
+    strbuf_puts(out, json_get_hex(event, "peer_id", NODE_DIGITS) ? "peer is also " : "is also ");
+    names_short_node(out, view->names, id);
+    if (transport && strcmp(transport, "other") != 0) strbuf_printf(out, ", %s", transport);
+    if (!label || !*label || (id && names_is_address(id))) return;
+    strbuf_puts(out, ", ");
+    text_member(out, data, "label");
+}
+
 static void conn_established(struct strbuf *out, const struct view *view, const json_t *event, const json_t *data) {
     (void)view, (void)event;
     strbuf_puts(out, "connected, rtt ");
@@ -349,6 +361,7 @@ static void (*const describers[])(struct strbuf *out, const struct view *view, c
     [TRACE_KIND_CONN_RESET] = conn_reset,
     [TRACE_KIND_EARLY_DATA] = early_data,
     [TRACE_KIND_KEY_UPDATED] = key_updated,
+    [TRACE_KIND_ALIAS] = alias,
 };
 
 void event_describe(struct strbuf *out, const struct view *view, const json_t *event) {

@@ -98,6 +98,13 @@ static void history(struct strbuf *out, const struct view *view, const json_t *p
                       " of rare peers, which have no index\n",
                       json_get_count(part, "early"), json_get_count(part, "rare_peer_events"));
     }
+    const json_t *aliases = json_object_get(part, "aliases");
+    if (json_get_count(aliases, "count") || json_get_count(aliases, "evicted")) {
+        label(out, view, "aliases");
+        strbuf_printf(out, "%" PRIu64 " of %" PRIu64, json_get_count(aliases, "count"), json_get_count(aliases, "max"));
+        worry(out, view, json_get_count(aliases, "evicted"), "evicted");
+        strbuf_puts(out, "\n");
+    }
     label(out, view, "time");
     if (json_get_time(json_object_get(part, "first"), &first) && json_get_time(json_object_get(part, "last"), &last)) {
         text_time(out, first, view->utc, true);

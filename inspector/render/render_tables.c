@@ -103,12 +103,64 @@ static void shared_ids(struct strbuf *out, const struct view *view, const json_t
     }
 }
 
+/* An alias as people write it: the address, or the label and the id. */
+static void put_alias(struct strbuf *out, const struct view *view, const json_t *alias) {
+    const char *address = json_get_text(alias, "address"), *label = json_get_text(alias, "label");
+    if (address) {
+        text_untrusted(out, address, strlen(address), CELL_COLUMNS_MAX);
+        return;
+    }
+    names_short_node(out, view->names, json_get_hex(alias, "id", NODE_DIGITS));
+    if (!label || !*label) return;
+    strbuf_puts(out, " (");
+    text_member(out, alias, "label");
+    strbuf_puts(out, ")");
+}
+
+static enum style draw_aliases(struct strbuf *cell, const struct view *view, const json_t *row, const char *field) {
+    size_t i;
+    const json_t *alias, *aliases = json_get_array(row, field);
+    json_array_foreach(aliases, i, alias) {
+        if (i) strbuf_puts(cell, ", ");
+        put_alias(cell, view, alias);
+        if (json_get_bool(alias, "disputed")) strbuf_puts(cell, "?");
+    }
+    if (!json_array_size(aliases)) strbuf_puts(cell, "-");
+    return STYLE_PLAIN;
+}
+
+/* A line for each node with other ids, and one for each id that it cannot have. */
+static void node_aliases(struct strbuf *out, const struct view *view, const json_t *row) {
+    size_t i;
+    const json_t *alias, *aliases = json_get_array(row, "aliases");
+    const char *before = " is also ";
+    json_array_foreach(aliases, i, alias) {
+        if (json_get_bool(alias, "disputed")) continue;
+        if (*before == ' ') text_member(out, row, "name");
+        strbuf_puts(out, before);
+        before = ", ";
+        put_alias(out, view, alias);
+    }
+    if (*before == ',') strbuf_puts(out, "\n");
+    json_array_foreach(aliases, i, alias) {
+        if (!json_get_bool(alias, "disputed")) continue;
+        text_style_on(out, view->color, STYLE_BAD);
+        text_member(out, row, "name");
+        strbuf_puts(out, " says that it is also ");
+        put_alias(out, view, alias);
+        strbuf_puts(out, ", which another node has or says it has: it does not count");
+        text_style_off(out, view->color, STYLE_BAD);
+        strbuf_puts(out, "\n");
+    }
+}
+
 static const struct list_column node_columns[] = {
     {"name", "node", TABLE_LEFT, 0, 8, 0, draw_head},
     {"node_id", "id", TABLE_LEFT, 6, 0, 0, draw_node_id},
     {"log", NULL, TABLE_LEFT, 1, 0, LIST_ASKED, draw_text},
     {"host", NULL, TABLE_LEFT, 1, 6, LIST_HOSTS, draw_text},
     {"machine", NULL, TABLE_LEFT, 1, 0, LIST_ASKED, draw_text},
+    {"aliases", NULL, TABLE_LEFT, 1, 8, LIST_ASKED, draw_aliases},
     {"state", NULL, TABLE_LEFT, 1, 0, 0, draw_state},
     {"pid", NULL, TABLE_RIGHT, 4, 0, 0, draw_count},
     {"emitted", NULL, TABLE_RIGHT, 3, 0, 0, draw_count},
@@ -136,7 +188,10 @@ void render_nodes(struct strbuf *out, const struct view *view, const json_t *ans
     size_t i;
     const json_t *row;
     list_put(out, view, &node_list, json_get_array(answer, "nodes"), "no nodes: none has been seen yet");
-    json_array_foreach(json_get_array(answer, "nodes"), i, row) render_node_notes(out, row);
+    json_array_foreach(json_get_array(answer, "nodes"), i, row) {
+        node_aliases(out, view, row);
+        render_node_notes(out, row);
+    }
     shared_ids(out, view, answer);
 }
 
@@ -165,6 +220,7 @@ static const struct list_column peer_columns[] = {
     {"name", "peer", TABLE_LEFT, 0, 8, 0, draw_head},
     {"peer_id", "id", TABLE_LEFT, 6, 0, 0, draw_node_id},
     {"host", NULL, TABLE_LEFT, 3, 6, LIST_HOSTS, draw_peer_host, peer_host_new},
+    {"aliases", NULL, TABLE_LEFT, 1, 8, LIST_ASKED, draw_aliases},
     {"rtt", NULL, TABLE_RIGHT, 1, 0, 0, draw_duration},
     {"min_rtt", "least", TABLE_RIGHT, 8, 0, 0, draw_duration},
     {"loss", NULL, TABLE_RIGHT, 1, 0, 0, draw_loss},

@@ -6,6 +6,9 @@
 #include "text.h"
 
 #include <errno.h>
+#include <proto/address_id.h>
+#include <proto/event_json.h>
+#include <proto/hex.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,6 +25,16 @@ static unsigned common_prefix(const char *a, const char *b) {
 static void set_grow_digits(struct id_set *set, const char *a, const char *b) {
     unsigned digits = common_prefix(a, b) + 1;
     if (digits > set->digits) set->digits = digits;
+}
+
+static bool read_address(const char *node_id, struct trace_endpoint *ret_endpoint) {
+    struct trace_node_id id;
+    return trace_hex_decode(id.bytes, node_id, sizeof id.bytes) == 0 && trace_address_id_read(&id, ret_endpoint);
+}
+
+int names_is_address(const char *node_id) {
+    struct trace_endpoint endpoint;
+    return read_address(node_id, &endpoint);
 }
 
 /* Adds an id.  Out of memory, or beyond IDS_MAX, ids are merely not distinguished. */
@@ -163,10 +176,11 @@ const char *names_host(const struct names *names, const char *node_id) {
 bool names_hosts_differ(const struct names *names) { return json_object_size(names->machines) > 1; }
 
 static void see_string(struct names *names, const char *text) {
-    if (json_is_hex(text, NODE_DIGITS))
-        set_add(&names->nodes, text);
-    else if (json_is_hex(text, TRACE_DIGITS))
+    if (json_is_hex(text, NODE_DIGITS)) {
+        if (!names_is_address(text)) set_add(&names->nodes, text); /* shown as the address, whatever other ids there are */
+    } else if (json_is_hex(text, TRACE_DIGITS)) {
         set_add(&names->traces, text);
+    }
 }
 
 /* What an application wrote may look like an id but is none. */
@@ -200,10 +214,14 @@ static void short_id(struct strbuf *out, const struct id_set *set, const char *i
 }
 
 void names_short_node(struct strbuf *out, const struct names *names, const char *node_id) {
-    if (node_id)
-        short_id(out, &names->nodes, node_id);
-    else
+    struct trace_endpoint endpoint;
+    char text[TRACE_ENDPOINT_TEXT_MAX];
+    if (!node_id)
         strbuf_puts(out, "-");
+    else if (read_address(node_id, &endpoint))
+        strbuf_add(out, text, (size_t)(trace_endpoint_text(text, &endpoint) - text));
+    else
+        short_id(out, &names->nodes, node_id);
 }
 
 void names_short_trace(struct strbuf *out, const struct names *names, const char *trace_id) {

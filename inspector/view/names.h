@@ -58,7 +58,10 @@ const char *names_host(const struct names *names, const char *node_id);
 /* Do nodes run on several machines? */
 bool names_hosts_differ(const struct names *names);
 
-/* Appends a shortened id. */
+/* Is this the id of a peer of which only an address is known?  node_id: NODE_DIGITS hex digits. */
+int names_is_address(const char *node_id);
+
+/* Appends a shortened id, or the address if it is the id of one. */
 void names_short_node(struct strbuf *out, const struct names *names, const char *node_id);
 void names_short_trace(struct strbuf *out, const struct names *names, const char *trace_id);
 

@@ -55,6 +55,7 @@ void trace_ngtcp2_peer(struct trace_ngtcp2 *trace, const struct trace_node_id *p
     if (!trace) return;
     trace->peer = *peer;
     trace->has_peer = true;
+    trace_ngtcp2__who(trace);
 }
 
 const struct trace_context *trace_ngtcp2_context(const struct trace_ngtcp2 *trace) {

@@ -14,7 +14,9 @@
 #include <string.h>
 #include <time.h>
 
-static const struct trace_node_id *peer_of(const struct trace_ngtcp2 *trace) { return trace->has_peer ? &trace->peer : NULL; }
+static const struct trace_node_id *peer_of(const struct trace_ngtcp2 *trace) {
+    return trace->has_peer || trace->has_address ? &trace->peer : NULL;
+}
 
 static const struct trace_context *context_of(const struct trace_ngtcp2 *trace, const struct trace_ngtcp2_stream *stream) {
     return stream && stream->has_context ? &stream->context : &trace->context;
@@ -54,6 +56,12 @@ static void use_path(struct trace_ngtcp2 *trace, struct trace_ngtcp2_path path) 
     trace->kept[trace->kept_count++ % PATHS_KEPT] = path;
 }
 
+/* Reports the address only once the peer has been authenticated: until then anybody could be there. */
+void trace_ngtcp2__who(struct trace_ngtcp2 *trace) {
+    if (trace->conn && trace->has_peer && trace->has_address)
+        TRACE_ENDPOINT(trace->log, &trace->context, &trace->peer, TRACE_TRANSPORT_QUIC, &trace->path.remote);
+}
+
 /* After a Retry the client's packets go to another id; the server knows the original one from its transport parameters. */
 void trace_ngtcp2__begin(struct trace_ngtcp2 *trace, ngtcp2_conn *conn) {
     bool is_server = ngtcp2_conn_is_server(conn) != 0;
@@ -65,7 +73,10 @@ void trace_ngtcp2__begin(struct trace_ngtcp2 *trace, ngtcp2_conn *conn) {
     use_path(trace, path_of(ngtcp2_conn_get_path(conn)));
     memcpy(trace->context.trace_id.bytes, original->data,
            original->datalen < TRACE_ID_BYTES ? original->datalen : TRACE_ID_BYTES);
+    trace->has_address = trace->path.remote.family != 0;
+    if (!trace->has_peer) trace->peer = trace_node_id_of_endpoint(&trace->path.remote);
     TRACE_CONN_INIT(trace->log, &trace->context, peer_of(trace), &trace->path.remote, is_server);
+    trace_ngtcp2__who(trace);
     if (is_server && ngtcp2_conn_get_local_transport_params(conn)->retry_scid_present) trace_ngtcp2__retried(trace);
 }
 
@@ -91,6 +102,7 @@ static void go_over(struct trace_ngtcp2 *trace, struct trace_ngtcp2_path path) {
     if (!trace->conn || is_same(&path, &trace->path)) return;
     use_path(trace, path);
     TRACE_CONN_MIGRATED(trace->log, &trace->context, peer_of(trace), &trace->path.remote, moved);
+    if (moved) trace_ngtcp2__who(trace);
 }
 
 void trace_ngtcp2__path(struct trace_ngtcp2 *trace, const ngtcp2_path *path) { go_over(trace, path_of(path)); }

@@ -38,8 +38,8 @@ struct trace_ngtcp2 {
     enum trace_ngtcp2_source source;
     ngtcp2_conn *conn; /* NULL before the first packet */
     struct trace_context context;
-    struct trace_node_id peer;
-    bool has_peer, is_established, is_closed;
+    struct trace_node_id peer; /* as set by the user; until then its address as an id */
+    bool has_peer, has_address, is_established, is_closed;
     bool early, early_rejected;                /* 0-RTT packets were sent or received; the server refused them */
     uint64_t keys_made;                        /* how often ngtcp2 had the next keys made */
     struct trace_ngtcp2_path path;             /* as last told */
@@ -69,6 +69,9 @@ struct trace_ngtcp2 {
 
 /* The connection's first packet: its trace begins. */
 void trace_ngtcp2__begin(struct trace_ngtcp2 *trace, ngtcp2_conn *conn);
+
+/* The peer is known, or has another address: says that they are one. */
+void trace_ngtcp2__who(struct trace_ngtcp2 *trace);
 
 /* The server wants a Retry. */
 void trace_ngtcp2__retried(struct trace_ngtcp2 *trace);

@@ -54,8 +54,9 @@ static uint32_t cost_of(const struct trace_filter *filter, const struct filter_i
     case OP_COMMAND:
     case OP_COMMAND_NULL: return TRACE_APP_COMMANDS_MAX;
     case OP_PAYLOAD: return (uint32_t)instruction->low;
-    case OP_PEER_SET: return 16;
-    case OP_NODE:
+    case OP_PEER: return value->alias_count ? 64 : 24;
+    case OP_PEER_GLOB: return 2 * glob_cost(value, 2 * TRACE_NODE_ID_BYTES) + (value->alias_count ? 64 : 16);
+    case OP_NODE: return value->alias_count ? 24 : 8;
     case OP_HOST:
     case OP_PREFIX:
     case OP_TEXT:
@@ -162,7 +163,7 @@ static int known(const struct maker *maker, const struct filter_test *test, cons
     case FIELD_KIND: return maker->kind ? value->low == maker->kind->id : value->low == 0;
     case FIELD_KIND_ID: return maker->kind ? filter__in_range(value, maker->kind->id) : -1;
     case FIELD_PEER: /* a name that no node has yet is no peer's name yet */
-        return test->glob || value->is_named || value->prefix.digits ? -1 : 0;
+        return test->glob || value->is_named || value->prefix.digits || value->alias_count ? -1 : 0;
     default: return -1;
     }
 }
@@ -171,16 +172,9 @@ static struct filter_instruction number(uint8_t op, size_t offset, const struct 
     return (struct filter_instruction){.op = op, .offset = (uint16_t)offset, .low = value->low, .span = value->span};
 }
 
-static struct filter_instruction node_instruction(const struct filter_test *test, const struct filter_value *value) {
-    struct filter_instruction instruction = {.offset = offsetof(struct trace_event, peer_id)};
-    if (test->field.class == FIELD_NODE)
-        instruction.op = test->glob ? OP_NODE_GLOB : OP_NODE;
-    else if (test->glob)
-        instruction.op = OP_HEX_GLOB;
-    else
-        instruction.op = value->is_named ? OP_PEER_SET : OP_PREFIX;
-    instruction.low = TRACE_NODE_ID_BYTES;
-    return instruction;
+static struct filter_instruction node_instruction(const struct filter_test *test) {
+    if (test->field.class == FIELD_NODE) return (struct filter_instruction){.op = test->glob ? OP_NODE_GLOB : OP_NODE};
+    return (struct filter_instruction){.op = test->glob ? OP_PEER_GLOB : OP_PEER};
 }
 
 static struct filter_instruction instruction_of(struct maker *maker, const struct filter_test *test,
@@ -194,8 +188,11 @@ static struct filter_instruction instruction_of(struct maker *maker, const struc
     case FIELD_SEQUENCE: return number(OP_U32, offsetof(struct trace_event, sequence), value);
     case FIELD_LANE: maker->uses |= TRACE_FILTER_USES_LANE; return number(OP_LANE, 0, value);
     case FIELD_FLAGS: return number(OP_MASK, offsetof(struct trace_event, flags), value);
-    case FIELD_NODE: maker->uses |= TRACE_FILTER_USES_NODE; return node_instruction(test, value);
-    case FIELD_PEER: return node_instruction(test, value);
+    case FIELD_NODE: maker->uses |= TRACE_FILTER_USES_NODE; return node_instruction(test);
+    case FIELD_PEER: /* what an alias means depends on the node that said so */
+        maker->uses |= TRACE_FILTER_USES_PEER;
+        if (value->alias_count) maker->uses |= TRACE_FILTER_USES_NODE;
+        return node_instruction(test);
     case FIELD_HOST:
         maker->uses |= TRACE_FILTER_USES_NODE;
         instruction.op = test->glob ? OP_HOST_GLOB : OP_HOST;
@@ -240,14 +237,6 @@ static uint16_t make_value(struct maker *maker, const struct filter_test *test, 
     int answer = known(maker, test, value);
     if (answer >= 0) return answer ? yes : no;
     struct filter_instruction instruction = instruction_of(maker, test, value);
-    if (test->field.class == FIELD_PEER && test->glob && value->id_count) {
-        struct filter_instruction named = instruction;
-        named.op = OP_PEER_SET;
-        named.value = index;
-        named.on_true = yes;
-        named.on_false = no;
-        no = emit(maker, named);
-    }
     instruction.value = index;
     instruction.on_true = yes;
     instruction.on_false = no;
@@ -384,7 +373,7 @@ static void id_bounds(const struct trace_filter *filter, const struct filter_tes
     if (test->field.class != FIELD_TRACE && test->field.class != FIELD_PEER) return;
     if (test->negated || test->glob || test->value_count != 1) return;
     const struct filter_value *value = &filter->values[test->value_first];
-    if (value->is_null) return;
+    if (value->is_null || value->alias_count) return;
     if (value->is_named && value->id_count == 1) {
         memcpy(prefix->bytes, filter->ids[value->id_first].bytes, TRACE_NODE_ID_BYTES);
         prefix->digits = 2 * TRACE_NODE_ID_BYTES;
@@ -424,7 +413,7 @@ static enum answer test_node(const struct trace_filter *filter, const struct fil
     if (test->field.class != FIELD_NODE) return ANSWER_MAYBE;
     bool fits = false;
     for (uint32_t i = test->value_first; i < test->value_first + test->value_count && !fits; i++)
-        fits = filter__node_fits(test, &filter->values[i], node_id, name);
+        fits = filter__node_fits(filter, test, &filter->values[i], node_id, name);
     return fits != test->negated ? ANSWER_YES : ANSWER_NO;
 }
 

@@ -125,12 +125,13 @@ struct filter_value {
     uint64_t low, span; /* a number n with n - low <= span */
     const char *text;
     uint32_t bytes;
-    uint32_t id_first, id_count; /* NODE: those of this name, in filter->ids, sorted; for a peer */
-    bool is_null;                /* JSON's null: the field is missing */
-    bool has_number;             /* low and span are used */
-    bool never;                  /* no number matches: `< 0` */
-    bool is_named;               /* NODE: a node of this name is known, so it is not the beginning of an id */
-    bool any_port;               /* ENDPOINT */
+    uint32_t id_first, id_count;       /* NODE: those of this name, in filter->ids, sorted; for a peer */
+    uint32_t alias_first, alias_count; /* NODE: whom it means as an alias, in filter->aliases, sorted */
+    bool is_null;                      /* JSON's null: the field is missing */
+    bool has_number;                   /* low and span are used */
+    bool never;                        /* no number matches: `< 0` */
+    bool is_named;                     /* NODE: a node of this name is known, so it is not the beginning of an id */
+    bool any_port;                     /* ENDPOINT */
     struct trace_endpoint endpoint;
     struct trace_id_prefix prefix; /* digits 0: not one */
     uint32_t hex_digits;           /* of an application's field: the text is so many hex digits; 0: it is not */
@@ -161,11 +162,12 @@ enum filter_op {
     OP_U16,
     OP_U32,
     OP_U64,
-    OP_MASK,     /* byte at offset & low */
-    OP_LANE,     /* origin->lane in the range */
-    OP_TRACE,    /* is there a trace? */
-    OP_PREFIX,   /* bytes at offset begin with the prefix */
-    OP_PEER_SET, /* peer_id is one of the value's ids */
+    OP_MASK,   /* byte at offset & low */
+    OP_LANE,   /* origin->lane in the range */
+    OP_TRACE,  /* is there a trace? */
+    OP_PREFIX, /* bytes at offset begin with the prefix */
+    OP_PEER,   /* the event's peer is what the value says */
+    OP_PEER_GLOB,
     OP_NODE,
     OP_NODE_GLOB,
     OP_HAS_HOST,
@@ -215,6 +217,11 @@ struct filter_sub {
     uint16_t entry[FILTER_KINDS]; /* where the code of each kind begins */
 };
 
+/* A peer, for the events of one node (zero: of any). */
+struct filter_alias {
+    struct trace_node_id peer_id, by;
+};
+
 struct trace_filter {
     enum trace_filter_mode mode;
     unsigned uses;
@@ -225,8 +232,10 @@ struct trace_filter {
     struct filter_test *tests;
     struct filter_value *values;
     struct trace_node_id *ids;
+    struct filter_alias *aliases;
     struct filter_instruction *code;
-    uint32_t test_count, test_capacity, value_count, value_capacity, id_count, id_capacity, code_count, code_capacity;
+    uint32_t test_count, test_capacity, value_count, value_capacity, id_count, id_capacity, code_count, code_capacity,
+        alias_count, alias_capacity;
     struct filter_sub subs[TRACE_FILTER_SUBS_MAX]; /* of a filter of events: the first */
     unsigned sub_count;
     char strings[]; /* of tokens */
@@ -319,8 +328,8 @@ bool filter__run(const struct trace_filter *filter, uint16_t entry, const struct
                  const struct trace_filter_origin *origin, uint64_t *work);
 
 /* Does a node match one value of a NODE test? */
-bool filter__node_fits(const struct filter_test *test, const struct filter_value *value, const struct trace_node_id *node_id,
-                       const char *name);
+bool filter__node_fits(const struct trace_filter *filter, const struct filter_test *test, const struct filter_value *value,
+                       const struct trace_node_id *node_id, const char *name);
 
 /* What an application's description says about an event, for filters and for fields.  Counts in it are clamped to its arrays.
  * In this order: the description, or NULL if it is another application's; the name of a command, or NULL; the field of that name,

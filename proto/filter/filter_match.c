@@ -132,14 +132,35 @@ static bool node_glob(const struct filter_value *value, const struct trace_node_
            hex_fits(value, true, node_id->bytes, sizeof node_id->bytes);
 }
 
-static bool node_equals(const struct filter_value *value, const struct trace_node_id *node_id, const char *name) {
+/* Is this peer, for this node, one that the value means as an alias? */
+static bool in_aliases(const struct trace_filter *filter, const struct filter_value *value, const struct trace_node_id *peer_id,
+                       const struct trace_node_id *by) {
+    const struct filter_alias *aliases = filter->aliases + value->alias_first, wanted = {*peer_id, *by};
+    size_t low = 0, high = value->alias_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = memcmp(&wanted, &aliases[middle], sizeof wanted);
+        if (!order) return true;
+        if (order < 0)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return false;
+}
+
+static const struct trace_node_id anybody;
+
+static bool node_equals(const struct trace_filter *filter, const struct filter_value *value, const struct trace_node_id *node_id,
+                        const char *name) {
     if (name && equals(value, name, strlen(name))) return true;
+    if (value->alias_count && in_aliases(filter, value, node_id, &anybody)) return true;
     return !value->is_named && value->prefix.digits && trace_id_prefix_matches(&value->prefix, node_id->bytes);
 }
 
-bool filter__node_fits(const struct filter_test *test, const struct filter_value *value, const struct trace_node_id *node_id,
-                       const char *name) {
-    return test->glob ? node_glob(value, node_id, name) : node_equals(value, node_id, name);
+bool filter__node_fits(const struct trace_filter *filter, const struct filter_test *test, const struct filter_value *value,
+                       const struct trace_node_id *node_id, const char *name) {
+    return test->glob ? node_glob(value, node_id, name) : node_equals(filter, value, node_id, name);
 }
 
 static bool has_host(const struct trace_filter_origin *origin) { return origin->host && *origin->host; }
@@ -157,6 +178,22 @@ static bool in_ids(const struct trace_filter *filter, const struct filter_value 
             low = middle + 1;
     }
     return false;
+}
+
+static bool peer_id_fits(const struct trace_filter *filter, const struct filter_value *value, bool glob, const uint8_t *id) {
+    if (value->id_count && in_ids(filter, value, id)) return true;
+    if (glob) return hex_fits(value, true, id, TRACE_NODE_ID_BYTES);
+    return !value->is_named && value->prefix.digits && trace_id_prefix_matches(&value->prefix, id);
+}
+
+/* By the id that the event has, by the one that this stands for, or by another one of the same peer. */
+static bool peer_fits(const struct trace_filter *filter, const struct filter_value *value, bool glob,
+                      const struct trace_event *event, const struct trace_filter_origin *origin) {
+    const struct trace_node_id *peer_id = origin->peer_id ? origin->peer_id : &event->peer_id;
+    if (peer_id_fits(filter, value, glob, event->peer_id.bytes)) return true;
+    if (peer_id != &event->peer_id && peer_id_fits(filter, value, glob, peer_id->bytes)) return true;
+    return value->alias_count &&
+           (in_aliases(filter, value, peer_id, &anybody) || in_aliases(filter, value, peer_id, origin->node_id));
 }
 
 static bool endpoint_equals(const struct filter_value *value, const uint8_t *at) {
@@ -293,8 +330,9 @@ static bool look(const struct trace_filter *filter, const struct filter_instruct
     switch ((enum filter_op)instruction->op) {
     case OP_TRACE: return has_trace(event);
     case OP_PREFIX: return trace_id_prefix_matches(&value->prefix, at);
-    case OP_PEER_SET: return in_ids(filter, value, at);
-    case OP_NODE: return node_equals(value, origin->node_id, origin->node_name);
+    case OP_PEER:
+    case OP_PEER_GLOB: return peer_fits(filter, value, instruction->op == OP_PEER_GLOB, event, origin);
+    case OP_NODE: return node_equals(filter, value, origin->node_id, origin->node_name);
     case OP_NODE_GLOB: return node_glob(value, origin->node_id, origin->node_name);
     case OP_HAS_HOST: return has_host(origin);
     case OP_HOST: return has_host(origin) && equals(value, origin->host, strlen(origin->host));

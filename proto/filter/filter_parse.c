@@ -327,6 +327,7 @@ void trace_filter_destroy(struct trace_filter *filter) {
     free(filter->tests);
     free(filter->values);
     free(filter->ids);
+    free(filter->aliases);
     free(filter->code);
     free(filter);
 }

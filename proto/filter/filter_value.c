@@ -6,6 +6,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <p2ptrace/shm.h>
+#include <proto/address_id.h>
 #include <proto/event_json.h>
 #include <proto/quantity.h>
 #include <stdlib.h>
@@ -200,6 +201,38 @@ static int read_names(struct filter_parser *parser, const struct filter_test *te
     return 0;
 }
 
+static int compare_aliases(const void *a, const void *b) { return memcmp(a, b, sizeof(struct filter_alias)); }
+
+static bool alias_fits(const struct filter_test *test, const struct filter_token *token, const struct filter_value *value,
+                       const struct trace_filter_alias *alias) {
+    if (test->field.class == FIELD_NODE && !alias->own) return false;
+    if (alias->text[0] && name_fits(test, token, alias->text)) return true;
+    return !test->glob && value->prefix.digits && trace_id_prefix_matches(&value->prefix, alias->alias_id.bytes);
+}
+
+/* Finds those whose alias it is. */
+static int read_aliases(struct filter_parser *parser, const struct filter_test *test, const struct filter_token *token,
+                        struct filter_value *value) {
+    const struct trace_filter_names *names = parser->options->names;
+    struct trace_filter *filter = parser->filter;
+    value->alias_first = filter->alias_count;
+    for (size_t i = 0; names && i < names->alias_count; i++) {
+        const struct trace_filter_alias *alias = &names->aliases[i];
+        if (!alias_fits(test, token, value, alias)) continue;
+        struct filter_alias *aliases =
+            filter__grow(parser, filter->aliases, filter->alias_count, &filter->alias_capacity, sizeof *aliases);
+        if (!aliases) return -ENOMEM;
+        filter->aliases = aliases;
+        if (filter->alias_count == IDS_MAX)
+            return filter__fail_token(parser, token, NULL, "the names in this filter fit too many nodes");
+        aliases[filter->alias_count++] = (struct filter_alias){alias->peer_id, alias->by};
+    }
+    value->alias_count = filter->alias_count - value->alias_first;
+    if (value->alias_count)
+        qsort(filter->aliases + value->alias_first, value->alias_count, sizeof *filter->aliases, compare_aliases);
+    return 0;
+}
+
 /* FNV-1a, 64 bits. */
 static uint64_t hash(uint64_t state, const void *bytes, size_t count) {
     for (const uint8_t *p = bytes; count > 0; p++, count--) state = (state ^ *p) * UINT64_C(0x100000001b3);
@@ -216,8 +249,22 @@ uint64_t trace_filter_names_hash(const struct trace_filter *filter) {
         for (uint32_t id = value->id_first; id < value->id_first + value->id_count; id++) /* sorted */
             if (id == value->id_first || compare_ids(&filter->ids[id - 1], &filter->ids[id]) != 0)
                 state = hash(state, &filter->ids[id], sizeof filter->ids[id]);
+        for (uint32_t alias = value->alias_first; alias < value->alias_first + value->alias_count; alias++)
+            if (alias == value->alias_first || compare_aliases(&filter->aliases[alias - 1], &filter->aliases[alias]) != 0)
+                state = hash(state, &filter->aliases[alias], sizeof filter->aliases[alias]);
     }
     return state;
+}
+
+/* An address with its port, as the id of whoever is there. */
+static bool read_address(const char *text, struct trace_id_prefix *ret_prefix) {
+    struct trace_endpoint endpoint;
+    bool has_port;
+    if (trace_endpoint_parse(text, &endpoint, &has_port) || !has_port) return false;
+    struct trace_node_id id = trace_address_id_make(&endpoint);
+    memcpy(ret_prefix->bytes, id.bytes, sizeof id.bytes);
+    ret_prefix->digits = 2 * TRACE_NODE_ID_BYTES;
+    return true;
 }
 
 static int fail_node(struct filter_parser *parser, const struct filter_token *token) {
@@ -229,15 +276,18 @@ static int fail_node(struct filter_parser *parser, const struct filter_token *to
                               "no node is called \"%.40s\", and it is not the beginning of an id", token->text);
 }
 
-/* A whole id; else the name of a known node; else the beginning of an id; else the name of a node still to come. */
+/* A whole id or an address; else the name of a known node; else the beginning of an id, or an alias; else the name of a node
+ * still to come. */
 static int read_node(struct filter_parser *parser, const struct filter_test *test, const struct filter_token *token,
                      struct filter_value *value) {
     const struct trace_filter_names *names = parser->options->names;
-    bool hex = !trace_id_prefix_parse(&value->prefix, token->text, 2 * TRACE_NODE_ID_BYTES);
-    if (hex && value->prefix.digits == 2 * TRACE_NODE_ID_BYTES) return 0;
+    bool hex = !trace_id_prefix_parse(&value->prefix, token->text, 2 * TRACE_NODE_ID_BYTES) ||
+               (!test->glob && read_address(token->text, &value->prefix));
+    bool whole = hex && value->prefix.digits == 2 * TRACE_NODE_ID_BYTES;
     parser->filter->uses_names = true;
-    if (read_names(parser, test, token, value)) return parser->status;
-    if (value->is_named || test->glob || hex) return 0;
+    if (!whole && read_names(parser, test, token, value)) return parser->status;
+    if (!value->is_named && read_aliases(parser, test, token, value)) return parser->status;
+    if (value->is_named || test->glob || hex || value->alias_count) return 0;
     if (names && names->complete) return fail_node(parser, token);
     if (token->bytes > TRACE_NODE_NAME_BYTES)
         return filter__fail_token(parser, token, NULL, "a node's name has at most %d bytes, its id %d hex digits",

@@ -10,10 +10,10 @@
 #include <string.h>
 #include <urcu.h>
 
-/* Hits written under one hold of the RCU read lock: some tens of microseconds, during which the ingest may have to wait. */
+/* Hits written under one hold of the RCU read lock: tens of microseconds, during which the ingest may have to wait. */
 #define HITS_PER_LOCK 64
 
-/* Is the node of an index one that an index before it has, too?  A node that was restarted has two logs, but is one node. */
+/* Does an earlier index belong to the same node?  A node that was restarted has two logs, but is one node. */
 static bool is_log_of_one_before(const struct store *store, const uint32_t *node_indices, size_t index) {
     const struct node *node = nodes_at(store->nodes, node_indices[index]);
     for (size_t i = 0; node && i < index; i++) {
@@ -64,14 +64,15 @@ static void put_log(struct trace_text *out, const struct node *node) {
     trace_text_add(out, member, (size_t)bytes);
 }
 
-bool answer_event(struct store *store, struct trace_text *out, const struct trace_event *event, history_source source,
-                  bool with_log) {
+bool answer_event(struct store *store, const struct alias_picture *aliases, struct trace_text *out,
+                  const struct trace_event *event, history_source source, bool with_log) {
     const struct node *node = nodes_at(store->nodes, history_source_node(source));
     if (!node) return false;
     struct trace_event_origin origin = {
         .node_id = &node->info.node_id,
         .lane = history_source_lane(source),
         .app = nodes_event_app(node, event),
+        .peer_id = alias_picture_resolve(aliases, history_source_node(source), event->timestamp, &event->peer_id),
     };
     char *begin = trace_text_reserve(out, TRACE_EVENT_JSON_MAX);
     if (!begin) return false;
@@ -81,6 +82,7 @@ bool answer_event(struct store *store, struct trace_text *out, const struct trac
 }
 
 size_t answer_hits(struct store *store, struct trace_text *out, const struct history_hit *hits, size_t count, bool with_log) {
+    struct alias_picture *aliases = alias_picture_take(store->aliases);
     size_t written = 0;
     for (size_t i = 0; i < count && !out->failed;) {
         size_t stop = i + HITS_PER_LOCK < count ? i + HITS_PER_LOCK : count;
@@ -90,13 +92,14 @@ size_t answer_hits(struct store *store, struct trace_text *out, const struct his
             if (hits[i].position < begin) continue;
             size_t before = out->bytes;
             if (written) trace_text_add(out, ",", 1);
-            if (answer_event(store, out, &hits[i].event, hits[i].source, with_log))
+            if (answer_event(store, aliases, out, &hits[i].event, hits[i].source, with_log))
                 written++;
             else
                 out->bytes = before;
         }
         rcu_read_unlock();
     }
+    alias_picture_release(aliases);
     atomic_fetch_add_explicit(&store->events_answered, written, memory_order_relaxed); /* relaxed: a single counter */
     return written;
 }
@@ -119,7 +122,15 @@ static json_t *keep_json(const struct history *history) {
     return NULL;
 }
 
-json_t *answer_history(struct history *history) {
+static json_t *aliases_json(struct aliases *aliases) {
+    struct aliases_stats stats = {0};
+    if (aliases) aliases_stats(aliases, &stats);
+    return json_pack("{so, si, so}", "count", value_unsigned(stats.count), "max", ALIASES_MAX, "evicted",
+                     value_unsigned(stats.evicted));
+}
+
+json_t *answer_history(const struct store *store) {
+    struct history *history = store->history;
     struct history_stats stats;
     if (history_stats(history, &stats)) return NULL;
     const struct {
@@ -146,6 +157,7 @@ json_t *answer_history(struct history *history) {
     failed |= json_object_set_new(json, "whole_from", stats.whole_from_ns ? value_time(stats.whole_from_ns) : json_null());
     failed |= json_object_set_new(json, "last", stats.events ? value_time(stats.last_ns) : json_null());
     failed |= json_object_set_new(json, "keep", keep_json(history));
+    failed |= json_object_set_new(json, "aliases", aliases_json(store->aliases));
     if (!failed) return json;
     json_decref(json);
     return NULL;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * `count`: how many events match, by the values of some fields, and how a number of theirs is spread.
+ * `count`: how many events match, by the values of some fields, and the distribution of one of their numbers.
  *
- * One walk over what matches; nothing is kept of an event but its group and its number, in bounded memory (count_groups.h,
- * measure.h).  `took` is a number of a request: of the event that ends it (took.h). */
+ * One pass over the matching events.  It retains only the group and the number of each, in bounded memory (count_groups.h,
+ * measure.h).  `took` is a number of a request and belongs to the event that ends it (took.h). */
 #include "ask_methods.h"
 #include "count_groups.h"
 #include "expression.h"
@@ -34,12 +34,13 @@ struct count_params {
 
 struct counting {
     const struct store *store;
+    struct alias_picture *aliases; /* or NULL */
     struct trace_field *fields[STORE_COUNT_FIELDS_MAX];
     struct trace_field *value; /* NULL: nothing is measured, or it is `took` */
     bool measures_took;
     struct took took;
     size_t field_count;
-    const struct trace_field *time; /* of `fields`, the first that is one; NULL: none */
+    const struct trace_field *time; /* the first time in `fields`; NULL: there is none */
     unsigned uses;                  /* TRACE_FILTER_USES_ of all fields */
     struct count_groups groups;
     uint64_t *events_of; /* by group */
@@ -64,7 +65,7 @@ static int read_params(struct ask *ask, struct count_params *params) {
     };
     if (trace_rpc_params_read(ask->params, list, sizeof list / sizeof *list, &ask->error)) return -1;
     if (params->histogram && !params->value)
-        return trace_rpc_fail_param(&ask->error, "histogram", "histogram: of which number? value is missing");
+        return trace_rpc_fail_param(&ask->error, "histogram", "histogram needs value: the number to show");
     if (json_array_size(params->group_by) > STORE_COUNT_FIELDS_MAX)
         return trace_rpc_fail_param(&ask->error, "group_by", "group_by: at most %d fields", STORE_COUNT_FIELDS_MAX);
     return 0;
@@ -88,7 +89,7 @@ static int find_fields(struct ask *ask, const struct count_params *params, struc
         const char *name = field_name(params->group_by, i);
         for (size_t k = 0; k < i; k++)
             if (!strcmp(name, field_name(params->group_by, k)))
-                return trace_rpc_fail_param(&ask->error, "group_by", "group_by: %.60s comes twice", name);
+                return trace_rpc_fail_param(&ask->error, "group_by", "group_by: %.60s is given twice", name);
         if (find_field(ask, "group_by", name, counting, &counting->fields[i])) return -1;
         counting->field_count = i + 1;
         if (!counting->time && trace_field_is_time(counting->fields[i])) counting->time = counting->fields[i];
@@ -131,7 +132,7 @@ static int count_event(void *context, const struct trace_event *event, history_s
     struct counting *counting = context;
     struct trace_filter_origin origin = {0};
     uint64_t number;
-    if (counting->uses) expression_origin(counting->store, counting->uses, event, source, &origin);
+    if (counting->uses) expression_origin(counting->store, counting->aliases, counting->uses, event, source, &origin);
     if (!counting->events || event->timestamp < counting->first_ns) counting->first_ns = event->timestamp;
     if (!counting->events || event->timestamp > counting->last_ns) counting->last_ns = event->timestamp;
     counting->events++;
@@ -163,6 +164,7 @@ static void counting_fini(struct counting *counting) {
     measure_fini(&counting->measure);
     took_fini(&counting->took);
     free(counting->events_of);
+    alias_picture_release(counting->aliases);
 }
 
 /* ---- the answer --------------------------------------------------------------------------------------------------------- */
@@ -215,7 +217,7 @@ static int group_compare(const void *a, const void *b, void *context) {
     return compare_values(counting, left, right, NULL);
 }
 
-/* The rows that are shown, in order: the largest groups, or of those by time the newest.  NULL without memory. */
+/* The rows to show, in order: the largest groups, or the newest if grouped by time.  NULL when memory runs out. */
 static uint32_t *choose_groups(struct counting *counting, size_t limit, size_t *ret_count) {
     uint32_t count = counting->groups.count;
     uint32_t *order = malloc((count ? count : 1) * sizeof *order);
@@ -227,7 +229,7 @@ static uint32_t *choose_groups(struct counting *counting, size_t limit, size_t *
     return order;
 }
 
-/* The time that a group's rate is of: where the groups are by time, what of it belongs to this one; else the whole window.  0: an
+/* The time span of a group's rate: when grouped by time, this group's part of the window; else the whole window.  0: an
  * instant. */
 static uint64_t group_ns(const struct counting *counting, uint32_t group, uint64_t window_ns) {
     const uint8_t *key = count_groups_key(&counting->groups, group);
@@ -260,8 +262,8 @@ static void put_rows(struct trace_text *out, const struct counting *counting, co
 
 /* ---- the method --------------------------------------------------------------------------------------------------------- */
 
-/* The time that rates are of: from `from` to `to` as far as it has passed and the history reaches back; where one is absent,
- * from the first or to the last event that was counted.  A `from` without a `to` means until now. */
+/* The time span of rates: from `from` to `to`, as far as it has passed and the history reaches back.  Without one of them, it
+ * begins at the first or ends at the last event that was counted.  A `from` without a `to` means until now. */
 static uint64_t window_ns(const struct ask *ask, const struct counting *counting, const struct history_query *query,
                           uint64_t now_ns) {
     struct history_stats stats;
@@ -269,12 +271,13 @@ static uint64_t window_ns(const struct ask *ask, const struct counting *counting
     history_stats(ask->store->history, &stats);
     uint64_t from_ns = query->from_ns, to_ns = query->to_ns ? query->to_ns : query->from_ns ? now_ns : counting->last_ns;
     if (!from_ns) from_ns = counting->first_ns;
-    if (stats.kept && counting->first_ns < stats.whole_from_ns) return 0; /* of that time only some nodes' events are there */
+    if (stats.kept && counting->first_ns < stats.whole_from_ns)
+        return 0; /* the history has only some nodes' events of that time */
     if (from_ns < stats.first_ns) from_ns = stats.first_ns;
     if (from_ns < stats.whole_from_ns) from_ns = stats.whole_from_ns;
     if (to_ns > now_ns) to_ns = now_ns;
     if (from_ns > counting->first_ns) from_ns = counting->first_ns; /* evicted meanwhile */
-    if (to_ns < counting->last_ns) to_ns = counting->last_ns;       /* of a clock that is ahead */
+    if (to_ns < counting->last_ns) to_ns = counting->last_ns;       /* from a clock that is ahead */
     return to_ns - from_ns;
 }
 
@@ -348,7 +351,7 @@ static int count_and_answer(struct ask *ask, const struct count_params *params, 
     if (!error) error = answer_count(ask, params, counting, lost, window_ns(ask, counting, &filter->query, now_ns), &visited);
     if (error == -ENOSPC)
         return trace_rpc_fail(&ask->error, TRACE_RPC_LIMIT, json_pack("{si}", "limit", COUNT_SPREAD_USED_MAX),
-                              "the numbers of so many groups do not fit; group by less, or filter more");
+                              "the numbers of this many groups do not fit; group by less, or filter more");
     return error ? ask_fail(ask, error) : 0;
 }
 
@@ -360,6 +363,7 @@ int ask_count(struct ask *ask) {
     if (read_params(ask, &params)) return -1;
     int error = event_params_read(ask->store, &params.filter, false, now_ns, &filter, &ask->error);
     if (error) return error;
+    counting.aliases = alias_picture_take(ask->store->aliases);
     error = time_param_read("from", params.from, now_ns, &filter.query.from_ns, &ask->error);
     if (!error) error = time_param_read_end("to", params.to, now_ns, &filter.query.to_ns, &ask->error);
     if (!error) error = find_fields(ask, &params, &counting);

@@ -19,8 +19,7 @@ bool ask_query_is_long(const struct ask *ask);
 int ask_count(struct ask *ask); /* ask_count.c */
 bool ask_always_long(const struct ask *ask);
 
-/* The sum of the events that are missing of the query's nodes and time, up to a position.  Returns as history_visit.
- * ask_count.c */
+/* The number of lost events of the query's nodes and time range, up to a position.  Returns as history_visit.  ask_count.c */
 int ask_sum_lost(struct ask *ask, const struct history_query *query, uint64_t end, uint64_t *ret_lost);
 
 /* Writes a whole result; NULL (memory ran out) becomes an error.  Returns as a method does. */
@@ -29,8 +28,8 @@ int ask_answer(struct ask *ask, json_t *result_new);
 /* The error when memory ran out.  Returns -EINVAL. */
 int ask_fail_memory(struct ask *ask);
 
-/* What to return when the history answered `error`: -E2BIG and -ECANCELED as they are, for another the error that memory ran
- * out. */
+/* What to return when the history returned `error`: -E2BIG and -ECANCELED unchanged; anything else becomes the error that
+ * memory ran out. */
 int ask_fail(struct ask *ask, int error);
 
 #endif

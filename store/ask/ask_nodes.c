@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * `nodes` and `apps`: what the node table says. */
+ * `nodes` and `apps`: the contents of the node table. */
 #include "ask_methods.h"
 
 #include <proto/event_table.h>
@@ -12,7 +12,7 @@
 #include <string.h>
 #include <urcu.h>
 
-/* Relaxed: single counters that the ingest thread writes; an answer is a picture of about now. */
+/* Relaxed: single counters that the ingest thread writes; an answer is an approximate snapshot. */
 static uint64_t load(const _Atomic uint64_t *counter) { return atomic_load_explicit(counter, memory_order_relaxed); }
 
 static const char *state_name(uint32_t state) {
@@ -44,7 +44,7 @@ static json_t *app_ids(const struct node *node) {
     return ids;
 }
 
-/* What only a ring says.  A rejected object's is not believed. */
+/* What only a ring knows.  We do not trust a rejected object's. */
 static void set_ring(json_t *json, const struct node *node, bool rejected) {
     const struct node_info *info = &node->info;
     const char *clock = info->clock_source == TRACE_CLOCK_TSC ? "tsc" : "monotonic";
@@ -55,7 +55,7 @@ static void set_ring(json_t *json, const struct node *node, bool rejected) {
     json_object_set_new(json, "policy", info->has_ring && !rejected ? json_string(policy) : json_null());
 }
 
-/* Two nodes with one machine have one clock. */
+/* Nodes on one machine share its clock. */
 static void set_machine(json_t *json, const struct machine *machine) {
     char id[2 * MACHINE_ID_BYTES + 1] = "";
     trace_hex_encode(id, machine->id, sizeof machine->id);
@@ -63,7 +63,7 @@ static void set_machine(json_t *json, const struct machine *machine) {
     json_object_set_new(json, "machine", machine_known(machine) ? json_string(id) : json_null());
 }
 
-static json_t *node_json(const struct node *node) {
+static json_t *node_json(const struct store *store, const struct alias_picture *aliases, const struct node *node) {
     /* state:A  Pairs with state:R of nodes.c.  Without it the reason could be half-written. */
     uint32_t state = atomic_load_explicit(&node->state, memory_order_acquire);
     bool rejected = state == NODE_REJECTED;
@@ -75,6 +75,7 @@ static json_t *node_json(const struct node *node) {
     json_object_set_new(json, "node_id", !known ? json_null() : value_node_id(&node->info.node_id));
     json_object_set_new(json, "log", !known ? json_null() : answer_log(node));
     json_object_set_new(json, "name", value_text(node->info.node_name, sizeof node->info.node_name));
+    json_object_set_new(json, "aliases", known ? answer_aliases(store, aliases, &node->info.node_id, NULL, 0) : json_array());
     set_machine(json, &node->info.machine);
     json_object_set_new(json, "pid", !known || !node->info.pid ? json_null() : json_integer(node->info.pid));
     json_object_set_new(json, "state", json_string(state_name(state)));
@@ -118,6 +119,7 @@ int ask_nodes(struct ask *ask) {
     uint32_t count = nodes_count(ask->store->nodes), used = 0;
     struct row *rows = calloc(count ? count : 1, sizeof *rows);
     if (!rows) return ask_fail_memory(ask);
+    struct alias_picture *aliases = alias_picture_take(ask->store->aliases);
     rcu_read_lock();
     for (uint32_t i = 0; i < count; i++) {
         const struct node *node = nodes_at(ask->store->nodes, i);
@@ -126,9 +128,10 @@ int ask_nodes(struct ask *ask) {
         memcpy(row->name, node->info.node_name, sizeof row->name);
         row->id = node->info.node_id;
         row->index = i;
-        row->json = node_json(node);
+        row->json = node_json(ask->store, aliases, node);
     }
     rcu_read_unlock();
+    alias_picture_release(aliases);
     qsort(rows, used, sizeof *rows, compare_rows);
     json_t *list = json_array();
     for (uint32_t i = 0; i < used; i++) json_array_append_new(list, rows[i].json);

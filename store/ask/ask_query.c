@@ -24,7 +24,7 @@ struct query {
     struct page_place from;
 };
 
-/* What the client wrote that is not a filter. */
+/* The params that are not a filter. */
 struct query_params {
     struct event_params filter;
     json_t *from, *to;
@@ -62,7 +62,7 @@ static int begin_query(struct ask *ask, const struct query_params *params, struc
     return 0;
 }
 
-/* A next page: what the first one resolved. */
+/* A later page: uses what the first one resolved. */
 static int continue_query(struct ask *ask, const struct query_params *params, struct query *query) {
     uint64_t binding = page_cursor_binding(ask->store->instance, ask->params);
     struct page_cursor cursor;
@@ -72,20 +72,18 @@ static int continue_query(struct ask *ask, const struct query_params *params, st
     rcu_read_unlock();
     if (page_cursor_decode(&cursor, binding, params->cursor) || cursor.place.end > end)
         return trace_rpc_fail_param(&ask->error, "cursor", "cursor: not one that this query gave, with these params");
-    /* A name in the filter may be nobody's by now.  That is only told where it makes a difference. */
+    /* A name in the filter may have lost its node by now.  We report that only where it makes a difference. */
     if (event_params_read_kinds(params->filter.kind, &filter->query, &ask->error) ||
         event_params_read_expression(ask->store, params->filter.expression, true, cursor.now_ns, filter, &ask->error))
         return -1;
     if (expression_names(filter->expression) != cursor.names)
-        return trace_rpc_fail_param(
-            &ask->error, "cursor",
-            "cursor: a node came or was forgotten that a name in the filter means; ask from the beginning, "
-            "or by the node's whole id");
+        return trace_rpc_fail_param(&ask->error, "cursor",
+                                    "cursor: a name in the filter no longer means the same nodes; start again without a cursor, "
+                                    "or use the node's full id");
     query->now_ns = cursor.now_ns;
     filter->query.by_trace = cursor.by_trace;
-    filter->query.by_peer = cursor.by_peer;
     filter->query.trace_id = cursor.trace_id;
-    filter->query.peer_id = cursor.peer_id;
+    if (cursor.by_peer && event_filter_set_peer(filter, ask->store, &cursor.peer_id, false)) return ask_fail_memory(ask);
     filter->query.from_ns = cursor.from_ns;
     filter->query.to_ns = cursor.to_ns;
     filter->has_node = cursor.by_node;
@@ -102,7 +100,7 @@ static void write_cursor(struct trace_text *out, const struct query *query, cons
         .from_ns = conditions->from_ns,
         .to_ns = conditions->to_ns,
         .by_trace = conditions->by_trace,
-        .by_peer = conditions->by_peer,
+        .by_peer = query->filter.has_peer,
         .by_node = query->filter.has_node,
         .trace_id = conditions->trace_id,
         .peer_id = conditions->peer_id,
@@ -120,8 +118,9 @@ static void write_cursor(struct trace_text *out, const struct query *query, cons
 static uint64_t least(uint64_t a, uint64_t b) { return a < b ? a : b; }
 static uint64_t most(uint64_t a, uint64_t b) { return a > b ? a : b; }
 
-/* The stretch of time that a page answers for, so that all pages together answer for the whole and no gap is told twice: from the
- * page before (or `from`, or the first event) to this page's last event (or, on the last page, `to`).  Newest first, mirrored. */
+/* The time range that a page covers, so that all pages together cover the whole and report each gap once: from the previous
+ * page (or `from`, or the first event) to this page's last event (or, on the last page, `to`).  With the newest first it is
+ * mirrored. */
 static bool page_time(const struct query *query, const struct history_answer *answer, uint64_t *ret_from, uint64_t *ret_to) {
     const struct history_query *conditions = &query->filter.query;
     uint64_t low = conditions->from_ns, high = conditions->to_ns ? conditions->to_ns : UINT64_MAX;
@@ -134,7 +133,7 @@ static bool page_time(const struct query *query, const struct history_answer *an
         if (low_open || (answer->more && query->newest_first)) low = least(first, last);
         if (high_open || (answer->more && !query->newest_first)) high = most(first, last) + 1;
     } else if (low_open || high_open) {
-        return false; /* no event says where the open side is */
+        return false; /* no event shows where the open side is */
     }
     *ret_from = low;
     *ret_to = high;
@@ -241,8 +240,8 @@ int ask_query(struct ask *ask) { return query(ask, 0); }
 /* The events of a trace are found by its chain. */
 bool ask_query_is_long(const struct ask *ask) { return !json_object_get(ask->params, "trace_id"); }
 
-/* Only a whole trace id, and nothing else that needs a search; and a page that holds all events that a small query may have.
- * Whether there are more of them shows on the way. */
+/* Only a full trace id, nothing else that needs a search, and a page that holds all events of a small query.  We find out on
+ * the way if there are more. */
 static bool is_small(const struct ask *ask) {
     static const char *const searched[] = {"peer_id", "node_id", "filter", "cursor"};
     const json_t *params = ask->params, *limit = json_object_get(params, "limit");

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * `requests`: by command, node or time: how many requests ended, how many of them not ok, and how long they took.
+ * `requests`: by command, node or time: how many requests ended, how many of them failed, and how long they took.
  *
- * A request is a trace whose root span began here.  What is told of each is what `traces` tells (history_trace): its outcome, and
- * `took`.  One that ended belongs to the time when it ended, one that did not to the time when it began. */
+ * A request is a trace whose root span began here.  Its outcome and `took` are those of `traces` (history_trace).  A request
+ * that has ended is counted at its end, an open one at its beginning. */
 #include "ask_methods.h"
 #include "count_groups.h"
 #include "expression.h"
@@ -31,7 +31,7 @@ struct requests_params {
     uint64_t every_ns; /* with GROUP_TIME */
 };
 
-/* What makes a group: every byte of it is compared. */
+/* The key of a group; every byte of it is compared. */
 struct request_key {
     uint64_t time_ns;
     struct trace_node_id node_id;
@@ -75,7 +75,7 @@ static int read_field(struct requests_params *params, const char *name, struct t
     if (!field)
         return trace_rpc_fail_param(ret_error, "group_by",
                                     "group_by: requests are grouped by command, node or time/1s, not %.60s", name);
-    if (params->fields & field) return trace_rpc_fail_param(ret_error, "group_by", "group_by: %.60s comes twice", name);
+    if (params->fields & field) return trace_rpc_fail_param(ret_error, "group_by", "group_by: %.60s is given twice", name);
     params->fields |= field;
     return 0;
 }
@@ -106,7 +106,7 @@ static int read_params(struct ask *ask, struct requests_params *params) {
 static void key_read(struct request_key *key, const struct requests *requests, const struct history_trace *trace,
                      uint64_t time_ns) {
     unsigned fields = requests->params->fields;
-    memset(key, 0, sizeof *key); /* its holes, too */
+    memset(key, 0, sizeof *key); /* its padding, too */
     if (fields & GROUP_TIME) key->time_ns = time_ns - time_ns % requests->params->every_ns;
     if (fields & GROUP_NODE) {
         rcu_read_lock();
@@ -177,7 +177,7 @@ static void see(void *context, const struct trace_event *event, history_source s
     if (requests->sieve.filter) trace_sieve_see(&requests->sieve, event, source);
 }
 
-/* history_trace_test.keep: counts the trace, and lets the history keep none. */
+/* history_trace_test.keep: counts the trace, and has the history return none. */
 static bool note_trace(void *context, const struct history_trace *trace) {
     struct requests *requests = context;
     bool wanted = !requests->sieve.filter || trace_sieve_keep(&requests->sieve, trace);
@@ -264,7 +264,7 @@ static int group_compare(const void *a, const void *b, void *context) {
              y_count = requests->tallies[right].ended + requests->tallies[right].open;
     if (x->time_ns != y->time_ns) return x->time_ns < y->time_ns ? -1 : 1;
     if (x_count != y_count) return x_count > y_count ? -1 : 1;
-    return memcmp((const uint8_t *)x, (const uint8_t *)y, sizeof *x); /* key_read has zeroed its holes */
+    return memcmp((const uint8_t *)x, (const uint8_t *)y, sizeof *x); /* key_read has zeroed its padding */
 }
 
 static void put_fields(struct trace_text *out, const struct requests_params *params) {
@@ -307,19 +307,20 @@ static int put_answer(struct ask *ask, const struct requests *requests, uint64_t
 
 /* ---- the method --------------------------------------------------------------------------------------------------------- */
 
-/* The time that rates are of, as `count` has it. */
+/* The time span of rates, as in `count`. */
 static uint64_t find_window(const struct requests *requests, uint64_t now_ns) {
     struct history_stats stats;
     if (!(requests->ended + requests->open)) return 0;
     history_stats(requests->store->history, &stats);
     uint64_t from_ns = requests->from_ns ? requests->from_ns : requests->first_ns;
     uint64_t to_ns = requests->to_ns ? requests->to_ns : requests->from_ns ? now_ns : requests->last_ns;
-    if (stats.kept && requests->first_ns < stats.whole_from_ns) return 0; /* of that time only some nodes' events are there */
+    if (stats.kept && requests->first_ns < stats.whole_from_ns)
+        return 0; /* the history has only some nodes' events of that time */
     if (from_ns < stats.first_ns) from_ns = stats.first_ns;
     if (from_ns < stats.whole_from_ns) from_ns = stats.whole_from_ns;
     if (to_ns > now_ns) to_ns = now_ns;
     if (from_ns > requests->first_ns) from_ns = requests->first_ns; /* evicted meanwhile */
-    if (to_ns < requests->last_ns) to_ns = requests->last_ns;       /* of a clock that is ahead */
+    if (to_ns < requests->last_ns) to_ns = requests->last_ns;       /* from a clock that is ahead */
     return to_ns - from_ns;
 }
 
@@ -343,7 +344,7 @@ static int count_and_answer(struct ask *ask, struct requests *requests, uint64_t
     if (!error) error = put_answer(ask, requests, find_window(requests, now_ns), lost);
     if (error == -ENOSPC)
         return trace_rpc_fail(&ask->error, TRACE_RPC_LIMIT, json_pack("{si}", "limit", COUNT_SPREAD_USED_MAX),
-                              "the times of so many groups do not fit; group by less, or filter more");
+                              "the times of this many groups do not fit; group by less, or filter more");
     return error ? ask_fail(ask, error) : 0;
 }
 
@@ -360,6 +361,7 @@ int ask_requests(struct ask *ask) {
         error =
             expression_create(&expression, ask->store, "filter", params.filter, TRACE_FILTER_TRACES, true, now_ns, &ask->error);
         if (!error) requests.sieve.filter = expression->filter;
+        if (!error) requests.sieve.aliases = expression->aliases;
     }
     if (!error) error = count_and_answer(ask, &requests, now_ns);
     expression_destroy(expression);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * `peers` and `traces`: what the history's directories say. */
+ * `peers` and `traces`: summaries from the history's directories. */
 #include "ask_methods.h"
 #include "expression.h"
 #include "trace_sieve.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <store/answer.h>
 #include <store/id_param.h>
@@ -14,18 +15,22 @@
 #include <string.h>
 #include <urcu.h>
 
-/* Rows are written as they are made: all of them as one tree would take many times the memory of the answer. */
+/* Each row is written at once: a tree of all rows would take many times the memory of the answer. */
 static void write_row(struct trace_text *out, size_t index, json_t *row_new) {
     if (index) trace_text_puts(out, ",");
     trace_rpc_write_json(out, row_new);
     json_decref(row_new);
 }
 
-static json_t *peer_json(const struct store *store, const struct history_peer *peer, const struct id_lookup_names *names) {
+static json_t *peer_json(const struct store *store, const struct history_peer *peer, const struct id_lookup_names *names,
+                         const struct alias_picture *aliases) {
     const char *name = id_lookup_names_find(names, &peer->peer_id);
     json_t *json = json_object();
     json_object_set_new(json, "peer_id", value_node_id(&peer->peer_id));
     json_object_set_new(json, "name", name ? value_text(name, TRACE_NODE_NAME_BYTES) : json_null());
+    rcu_read_lock();
+    json_object_set_new(json, "aliases", answer_aliases(store, aliases, &peer->peer_id, peer->nodes, peer->node_count));
+    rcu_read_unlock();
     json_object_set_new(json, "events", value_unsigned(peer->events));
     json_object_set_new(json, "packets_sent", value_unsigned(peer->packets_sent));
     json_object_set_new(json, "packets_received", value_unsigned(peer->packets_received));
@@ -54,23 +59,33 @@ int ask_peers(struct ask *ask) {
         if (id_param_read_node(ask->store, "node_id", node, false, &id, &ask->error)) return -1;
         id_lookup_logs(ask->store, &id, set);
     }
-    const struct history_peers_query query = {
-        .node_set = node ? set : NULL, .node_set_bits = node ? NODES_MAX : 0, .limit = STORE_PEERS_MAX, .work = &ask->work};
+    struct alias_picture *aliases = alias_picture_take(ask->store->aliases);
+    struct history_who who;
+    const struct history_peers_query query = {.node_set = node ? set : NULL,
+                                              .node_set_bits = node ? NODES_MAX : 0,
+                                              .limit = STORE_PEERS_MAX,
+                                              .who = store_who(aliases, &who),
+                                              .work = &ask->work};
     struct history_peer *peers;
     struct id_lookup_names names;
     size_t count, total;
     int error = history_peers_first(ask->store->history, &query, &peers, &count, &total);
-    if (error) return ask_fail(ask, error);
-    if (id_lookup_names_init(&names, ask->store)) {
+    if (!error && id_lookup_names_init(&names, ask->store)) {
         free(peers);
-        return ask_fail_memory(ask);
+        error = -ENOMEM;
+    }
+    if (error) {
+        alias_picture_release(aliases);
+        return ask_fail(ask, error);
     }
     trace_text_puts(ask->out, "{\"peers\":[");
-    for (size_t i = 0; i < count && !ask->out->failed; i++) write_row(ask->out, i, peer_json(ask->store, &peers[i], &names));
+    for (size_t i = 0; i < count && !ask->out->failed; i++)
+        write_row(ask->out, i, peer_json(ask->store, &peers[i], &names, aliases));
     trace_text_puts(ask->out, "],\"total\":");
     value_put_unsigned(ask->out, total);
     trace_text_puts(ask->out, "}");
     id_lookup_names_fini(&names);
+    alias_picture_release(aliases);
     free(peers);
     return 0;
 }
@@ -162,7 +177,7 @@ static int read_traces_params(struct ask *ask, struct traces_params *params, uin
     return 0;
 }
 
-/* Without these, the directory alone says which traces are meant. */
+/* Without these, the directory alone determines the traces. */
 bool ask_traces_is_long(const struct ask *ask) {
     static const char *const searched[] = {"filter", "order", "to", "app", "kind"};
     for (size_t i = 0; i < sizeof searched / sizeof *searched; i++)
@@ -179,16 +194,24 @@ int ask_traces(struct ask *ask) {
     struct history_trace *traces;
     size_t count, total;
     if (read_traces_params(ask, &params, sieve.now_ns, &query)) return -1;
+    struct alias_picture *aliases = alias_picture_take(ask->store->aliases);
+    struct history_who who;
     query.work = &ask->work;
+    query.who = store_who(aliases, &who);
     if (params.filter) {
         int error = expression_create(&expression, ask->store, "filter", params.filter, TRACE_FILTER_TRACES, true, sieve.now_ns,
                                       &ask->error);
-        if (error) return error;
+        if (error) {
+            alias_picture_release(aliases);
+            return error;
+        }
         sieve.filter = expression->filter;
+        sieve.aliases = expression->aliases;
         query.test = &test;
     }
     int error = history_traces(ask->store->history, &query, &traces, &count, &total);
     expression_destroy(expression);
+    alias_picture_release(aliases);
     if (error) return ask_fail(ask, error);
     trace_text_puts(ask->out, "{\"traces\":[");
     for (size_t i = 0; i < count && !ask->out->failed; i++) write_row(ask->out, i, trace_json(ask->store, &traces[i]));

@@ -21,8 +21,8 @@ static uint64_t mix(uint64_t hash, uint64_t word) {
     return hash ^ hash >> 32;
 }
 
-/* Eight bytes at a time: keys are mostly ids, names and kinds.  The last ones are copied apart, because a copy of eight bytes is
- * one instruction, and one of a variable number is a call. */
+/* Eight bytes at a time: keys are mostly ids, names and kinds.  The last ones are copied separately, because a copy of eight
+ * bytes is one instruction, and one of a variable length is a call. */
 static uint32_t hash_of(const uint8_t *key, size_t bytes) {
     uint64_t hash = bytes * UINT64_C(0x9e3779b97f4a7c15), word;
     for (; bytes >= sizeof word; key += sizeof word, bytes -= sizeof word) {
@@ -84,7 +84,7 @@ int count_groups_find(struct count_groups *groups, const void *key, size_t bytes
     int error = groups->count == groups->capacity ? grow_keys(groups) : 0;
     if (!error && (!groups->bytes || groups->bytes_capacity - groups->bytes_used < bytes)) error = grow_bytes(groups, bytes);
     if (error) return error;
-    place = place_of(groups, key, bytes, hash); /* the table may have been made anew */
+    place = place_of(groups, key, bytes, hash); /* the table may have been rebuilt */
     if (bytes) memcpy(groups->bytes + groups->bytes_used, key, bytes);
     groups->keys[groups->count] = (struct group_key){(uint32_t)groups->bytes_used, (uint32_t)bytes, hash};
     groups->bytes_used += bytes;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * A number for each distinct key, in the order in which they come, in bounded memory: the groups of `count`.  A key is any bytes.
- * One thread. */
+ * Numbers distinct keys in order of arrival, in bounded memory: the groups of `count`.  A key is any byte string.  One
+ * thread. */
 #ifndef STORE_COUNT_GROUPS_H
 #define STORE_COUNT_GROUPS_H
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * How the numbers of many groups are spread, in fixed memory: what `count` answers percentiles and histograms from.
+ * The distribution of numbers in many groups, in fixed memory.  `count` takes percentiles and histograms from it.
  *
- * A number goes into a bucket.  Numbers below 256 have a bucket each; above, each power of two is divided into 128, so that a
+ * Each number goes into a bucket.  Numbers below 256 have a bucket each; above, each power of two is divided into 128, so a
  * bucket is at most 1/128 of its numbers wide.  (The division is that of log-linear histograms: Tene, HdrHistogram.)  Only
- * buckets that hold something take memory, in one table for all groups.
+ * buckets in use take memory, in one table for all groups.
  *
  * One thread. */
 #ifndef STORE_COUNT_SPREAD_H
@@ -16,7 +16,7 @@
 
 #define COUNT_SPREAD_GROUPS_MAX (1U << 16)
 #define COUNT_SPREAD_BUCKETS 7424U /* 256 + 56 powers of two of 128 */
-/* Buckets with something in them, of all groups together: 12 bytes each, and a quarter more. */
+/* Buckets in use, of all groups together: 12 bytes each, plus a quarter. */
 #define COUNT_SPREAD_USED_MAX (3U << 16)
 
 /* The bucket of a number, and what it holds: [low, high]. */

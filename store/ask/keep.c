@@ -59,10 +59,13 @@ static void renew(struct keep *keep) {
 void keep_judge(struct keep *keep, const _Atomic bool *abandoned) {
     renew(keep);
     struct history_work work = {.abandoned = abandoned};
-    struct trace_sieve sieve = {
-        .store = keep->store, .filter = keep->expression->filter, .now_ns = store_now_ns(keep->store), .work = &work};
+    struct trace_sieve sieve = {.store = keep->store,
+                                .filter = keep->expression->filter,
+                                .aliases = keep->expression->aliases,
+                                .now_ns = store_now_ns(keep->store),
+                                .work = &work};
     const struct history_trace_test test = {&sieve, trace_sieve_see, trace_sieve_keep};
-    (void)history_keep_judge(keep->store->history, &test, &work); /* what it ends early is judged the next time */
+    (void)history_keep_judge(keep->store->history, &test, &work); /* if it ends early, the rest is judged next time */
 }
 
 const char *keep_text(const struct keep *keep) { return keep->expression->text; }

@@ -55,14 +55,14 @@ static void put_member(struct trace_text *out, const char *name, uint64_t number
     value_put_unsigned(out, number);
 }
 
-/* A bucket is told by its greatest number, which may be above all that there are. */
+/* A bucket is shown by its greatest number, which may exceed every number in it. */
 static void put_quantile(struct trace_text *out, const char *name, const struct count_spread_part *parts, size_t count,
                          double share, uint64_t max) {
     uint64_t number = count_spread_quantile(parts, count, share);
     put_member(out, name, number < max ? number : max);
 }
 
-/* Exact, also above what one number holds: then a decimal string, as any number above 2^63 - 1. */
+/* Exact, even beyond 64 bits; a decimal string, like any number above 2^63 - 1. */
 static void put_total(struct trace_text *out, const char *name, measure_total total) {
     char digits[48], *first = digits + sizeof digits - 1;
     if (total <= INT64_MAX) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The numbers of many groups, and what an answer says of them: how many there are, the least, the greatest, the mean (all exact),
- * percentiles and histograms (count_spread.h).  What `count` and `requests` measure with.  One thread. */
+ * The numbers of many groups and their statistics: count, least, greatest, mean (all exact), percentiles and histograms
+ * (count_spread.h).  Used by `count` and `requests`.  One thread. */
 #ifndef STORE_MEASURE_H
 #define STORE_MEASURE_H
 
@@ -9,7 +9,7 @@
 
 #include <proto/text.h>
 
-/* A sum of numbers does not fit one of them. */
+/* A sum of 64-bit numbers needs more than 64 bits. */
 __extension__ typedef unsigned __int128 measure_total;
 
 struct measure_sum {
@@ -42,7 +42,7 @@ static inline int measure_add(struct measure *measure, uint32_t group, uint64_t 
     return count_spread_add(&measure->spread, group, number);
 }
 
-/* Where the groups' numbers are spread, for the answer: free with free(parts.all). */
+/* The groups' distributions, for the answer.  Free with free(parts.all). */
 struct measure_parts {
     struct count_spread_part *all; /* sorted by group, then bucket */
     size_t count;
@@ -59,7 +59,7 @@ void measure_put(struct trace_text *out, const char *name, const struct measure 
 /* Writes ',"histogram":[{"low":..,"high":..,"count":..}]' of a group. */
 void measure_put_histogram(struct trace_text *out, const struct measure_parts *parts, uint32_t group);
 
-/* Writes ',"rate":' and how many that is a second; null for a time of 0 ns. */
+/* Writes ',"rate":' and the rate per second; null for a time of 0 ns. */
 void measure_put_rate(struct trace_text *out, uint64_t count, uint64_t ns);
 
 /* Writes ',"seconds":' and the time in seconds; null for 0 ns. */

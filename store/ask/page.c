@@ -12,14 +12,14 @@ static uint64_t end_now(const struct history *history) {
     return end;
 }
 
-/* Counts what is behind the place, and since when that holds: `begin` is read first, so that what goes meanwhile, counted or
- * not, makes the next page count anew. */
+/* Counts the events behind the place.  `begin` is read first, so that anything evicted meanwhile, counted or not, makes the
+ * next page count again. */
 static void count_left(struct history *history, const struct history_query *query, bool newest_first, struct page_place *place) {
     place->begin = history_begin_position(history);
     place->left = history_count(history, query, 0, place->end, newest_first, &place->after);
 }
 
-/* Before the events of a next page are looked for: those found then are among those counted now. */
+/* Called before the search for the next page: what it finds is among what was counted here. */
 static void count_gone(struct history *history, const struct history_query *query, bool newest_first, struct page *page) {
     struct page_place *place = &page->place;
     uint64_t left = place->left;
@@ -59,9 +59,9 @@ int page_find(struct history *history, const struct history_query *query, size_t
         place->total = answer->count + place->left;
     } else if (from && place->left != PAGE_UNKNOWN) {
         place->left -= answer->count;
-        if (!answer->more) page.gone += place->left; /* went while this page was made */
+        if (!answer->more) page.gone += place->left; /* evicted while this page was made */
     }
-    error = history_work_check(query->work); /* what was counted counts */
+    error = history_work_check(query->work); /* the count is part of the work */
     if (error) {
         history_answer_fini(answer);
         return error;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * See cursor.h. */
+ * See page_cursor.h. */
 #include "page_cursor.h"
 
 #include <errno.h>

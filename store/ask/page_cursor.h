@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * The cursor of `query`: all that a next page needs, as text that the client keeps for us.
+ * The cursor of `query`: all that the next page needs, as text that the client holds for us.
  *
- * It carries what the first call resolved (ids, times), so that a prefix that became ambiguous or a relative time does not
- * change the question between two pages, and where the page before ended.  It comes back from a client, so it is checked like
- * anything else that does: length, a checksum that also knows this traced and the other params, and ranges.  Whoever forges
- * one asks a question of their own history, no more.  Pure. */
+ * It carries what the first call resolved (ids, times), so that neither a prefix that became ambiguous nor a relative time
+ * changes the question between two pages; and where the previous page ended.  It comes from a client, so its length, checksum
+ * and ranges are checked.  The checksum covers this traced and the other params.  A forged cursor merely asks another question,
+ * which its client could ask anyway.  Pure. */
 #ifndef STORE_PAGE_CURSOR_H
 #define STORE_PAGE_CURSOR_H
 
@@ -31,7 +31,7 @@ uint64_t page_cursor_binding(uint64_t instance, const json_t *params);
 
 void page_cursor_encode(const struct page_cursor *cursor, uint64_t binding, char out[PAGE_CURSOR_DIGITS + 1]);
 
-/* Returns 0, or -EINVAL for text that this binding did not make. */
+/* Returns 0, or -EINVAL for text that was not made with this binding. */
 int page_cursor_decode(struct page_cursor *ret_cursor, uint64_t binding, const char *text);
 
 #endif

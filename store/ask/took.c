@@ -46,14 +46,14 @@ static void see_nothing(void *context, const struct trace_event *event, history_
     (void)context, (void)event, (void)source;
 }
 
-/* history_trace_test.keep: takes it down, and lets the history keep none. */
+/* history_trace_test.keep: records it, and has the history return none. */
 static bool note_trace(void *context, const struct history_trace *trace) {
     struct took *took = context;
     if (took->error || !trace->has_took) return false;
     if (took->count == took->capacity) took->error = grow(took);
     if (took->error) return false;
     size_t place = place_of(took, &trace->trace_id);
-    if (took->places[place]) return false; /* it was evicted and came back meanwhile */
+    if (took->places[place]) return false; /* it was evicted meanwhile and came back */
     took->requests[took->count] = (struct took_request){trace->trace_id, trace->end, trace->took_ns};
     took->places[place] = (uint32_t)++took->count;
     return false;

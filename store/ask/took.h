@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * How long requests took, by the event that ended them: for `count --value took`.  The computation is that of `traces`
- * (history_trace): from the start of the root span to the first end of it. */
+ * How long requests took, by the event that ended them: for `count --value took`.  Computed as in `traces` (history_trace):
+ * from the start of the root span to its first end. */
 #ifndef STORE_TOOK_H
 #define STORE_TOOK_H
 
@@ -22,8 +22,8 @@ struct took {
     int error;
 };
 
-/* Finds the requests that may have ended among the events of a query.  Gathers every trace that has an event in the query's time.
- * Returns 0, -ENOMEM or -ECANCELED; took_fini in any case. */
+/* Finds the requests that may have ended among the events of a query.  Gathers every trace that has an event in the query's
+ * time.  Returns 0, -ENOMEM or -ECANCELED; call took_fini in any case. */
 int took_init(struct took *took, struct ask *ask, const struct history_query *query);
 void took_fini(struct took *took);
 

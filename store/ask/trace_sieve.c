@@ -37,7 +37,7 @@ void trace_names_find(const struct store *store, const struct history_trace *tra
 void trace_sieve_see(void *context, const struct trace_event *event, history_source source) {
     struct trace_sieve *sieve = context;
     struct trace_filter_origin origin;
-    expression_origin(sieve->store, trace_filter_uses(sieve->filter), event, source, &origin);
+    expression_origin(sieve->store, sieve->aliases, trace_filter_uses(sieve->filter), event, source, &origin);
     uint64_t before = sieve->tally.work;
     trace_filter_tally_add(sieve->filter, &sieve->tally, event, &origin);
     sieve->work->done += sieve->tally.work - before;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Whole traces by a filter of traces (docs/filter.md), and what they are called: for `traces` and `requests`.  Any thread that
- * RCU knows. */
+ * Selects whole traces by a filter of traces (docs/filter.md), and finds their names: for `traces` and `requests`.  Any thread
+ * that RCU knows. */
 #ifndef STORE_TRACE_SIEVE_H
 #define STORE_TRACE_SIEVE_H
 
@@ -12,7 +12,7 @@
 /* "ok", "failed", "expired", "open" or "none". */
 const char *trace_outcome_name(enum history_outcome outcome);
 
-/* What the node that began a trace calls its application and command; "" where it registered none. */
+/* The names of a trace's application and command, from the node that began it; "" if it registered none. */
 struct trace_names {
     char app[sizeof((struct trace_app *)0)->name + 1];
     char command[sizeof((struct trace_app_command_name *)0)->name + 1];
@@ -21,7 +21,8 @@ void trace_names_find(const struct store *store, const struct history_trace *tra
 
 struct trace_sieve {
     const struct store *store;
-    const struct trace_filter *filter; /* made for traces */
+    const struct trace_filter *filter;   /* made for traces */
+    const struct alias_picture *aliases; /* or NULL */
     uint64_t now_ns;
     struct trace_filter_tally tally; /* of the trace at hand */
     struct history_work *work;       /* where it adds what it took */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * RCU read locks and grace periods, as traced uses them: liburcu's own, told to ThreadSanitizer.
+ * liburcu's read locks and grace periods, made visible to ThreadSanitizer.
  *
  * liburcu is not instrumented, so the sanitizer sees no order between a reader's last access and what the writer does after the
  * grace period.  Every read-side section therefore ends with grace_read_unlock, and every wait is grace_wait.  Outside a
@@ -36,7 +36,7 @@ static inline void grace_read_unlock(void) {
     rcu_read_unlock();
 }
 
-/* Waits until every reader that holds a read lock now has given it up. */
+/* Waits until every reader that holds a read lock now has released it. */
 static inline void grace_wait(void) {
     synchronize_rcu();
     GRACE_ACQUIRE_();

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * The history's segments: their memory, the appending end, positions, retiring.
+ * The history's segments: their memory, appending, positions, retiring.
  *
  * Invariants
  *   - The newest segment always exists; at least one other block of memory is spare or on its way through a grace period
- *     whenever the newest is full, so that appending waits only for readers that hold the RCU read lock that long.
+ *     whenever the newest is full, so that appending waits only for readers that hold the RCU read lock for that long.
  *   - Segments are reachable in the order of their numbers without a gap: begin ... newest.
- *   - bytes_max is never exceeded: one arena, taken and touched at create; nothing is allocated afterwards but answers.
+ *   - bytes_max is never exceeded: one arena, allocated and touched at create; only answers are allocated later.
  *
  * history_reserve and history_append belong to one thread, the ingest thread. */
 #include "history_keep.h"
@@ -23,7 +23,7 @@
 
 /* ---- memory ------------------------------------------------------------------------------------------------------------- */
 
-/* What a history of that many segments needs. */
+/* The memory of a history of that many segments. */
 struct budget {
     uint32_t segments_max;
     uint32_t traces_max, peers_max;
@@ -37,10 +37,10 @@ static size_t line_up(size_t bytes) { return (bytes + 63) & ~(size_t)63; }
     ((events) * (sizeof(struct trace_event) + sizeof(history_source) + sizeof(struct trace_tally) + 3 * sizeof(uint16_t)) + \
      2 * TABLE_SLOTS * sizeof(uint32_t) + BLOCKS * sizeof(struct block))
 
-/* Worst cases (each event a trace, a peer of its own) would double the memory.  So the pools are made for a trace in every 4
- * events and a peer in every 64, new in its segment in every 16; but always for two whole segments of events that are all
- * traces of their own, and for one of all peers of their own.  When there are more peers, the rare ones get no tally; when
- * there are more traces, the oldest segment goes early. */
+/* The worst case (each event with a trace and a peer of its own) would double the memory.  So the pools have room for one trace
+ * per 4 events, one peer per 64, and one peer per 16 that is new in its segment; but always for two segments whose events all
+ * have their own trace, and for one whose events all have their own peer.  With more peers, rare ones get no tally; with more
+ * traces, the oldest segment is retired early. */
 static void budget_for(uint32_t segments_max, bool shares, struct budget *ret_budget) {
     size_t events_max = (size_t)(segments_max - 1) * HISTORY_SEGMENT_EVENTS, bytes = HUGE_PAGE_BYTES;
     uint32_t traces_max = 2 * HISTORY_SEGMENT_EVENTS, peers_max = HISTORY_SEGMENT_EVENTS, chunks_max = SEGMENT_CHUNKS;
@@ -124,10 +124,10 @@ static int arena_take(struct history *history, const struct budget *budget, bool
     history->arena = arena;
     history->arena_bytes = budget->bytes - sizeof *history;
     if (history->lazy) {
-        (void)madvise(arena, history->arena_bytes, MADV_NOHUGEPAGE); /* a page at a time, as events come */
+        (void)madvise(arena, history->arena_bytes, MADV_NOHUGEPAGE); /* page by page, as events come */
     } else {
-        (void)madvise(arena, history->arena_bytes, MADV_HUGEPAGE); /* only a wish */
-        memset(arena, 0, history->arena_bytes);                    /* touched: what we promise is resident */
+        (void)madvise(arena, history->arena_bytes, MADV_HUGEPAGE); /* only a hint */
+        memset(arena, 0, history->arena_bytes);                    /* touched, so that it is resident, as promised */
     }
 
     cursor = arena;
@@ -146,7 +146,7 @@ static int arena_take(struct history *history, const struct budget *budget, bool
         carve_segment(segment, &cursor);
         if (shares) segment->kept = carve(&cursor, HISTORY_SEGMENT_EVENTS / 8);
         segment->capacity = HISTORY_SEGMENT_EVENTS;
-        segment->chunks[0] = history->peer_tallies; /* the tally of an empty slot is looked up, too, and not used */
+        segment->chunks[0] = history->peer_tallies; /* an empty slot has its tally read, too, but not used */
         segment->next = history->spare;
         history->spare = segment;
     }
@@ -184,7 +184,7 @@ static void *reclaimer_main(void *arg) {
     return NULL;
 }
 
-/* Signals are for the threads that expect them. */
+/* Signals go to the threads that expect them. */
 static int reclaimer_start(struct history *history) {
     sigset_t all, before;
     int error;
@@ -196,7 +196,7 @@ static int reclaimer_start(struct history *history) {
     return -error;
 }
 
-/* Makes a segment and all that hung on it free again. */
+/* Frees a segment and everything attached to it. */
 static void reclaim_segment(struct history *history, struct segment *segment) {
     history__directory_free(&history->traces, segment->swept_traces);
     history__directory_free(&history->peers, segment->swept_peers);
@@ -207,7 +207,7 @@ static void reclaim_segment(struct history *history, struct segment *segment) {
     history->in_grace--;
 }
 
-/* Takes back what has had its grace period; when asked to wait, at least one segment. */
+/* Takes back what has passed its grace period; if asked to wait, at least one segment. */
 static void reclaim(struct history *history, bool wait) {
     struct segment *segment;
 
@@ -227,7 +227,7 @@ static void reclaim(struct history *history, bool wait) {
 /* ---- segments ----------------------------------------------------------------------------------------------------------- */
 
 struct segment *history__segment_bounds(const struct history *history, uint64_t number) {
-    /* ring:A  Pairs with ring:R.  Without it we could see a reused segment as it was before. */
+    /* ring:A  Pairs with ring:R.  Without it we could see the old contents of a reused segment. */
     struct segment *segment = atomic_load_explicit(&history->ring[number % history->segments_max], memory_order_acquire);
     return segment != NULL && segment->number == number ? segment : NULL;
 }
@@ -238,7 +238,7 @@ struct segment *history__segment(const struct history *history, uint64_t number)
     return segment;
 }
 
-/* Hands a segment that readers cannot find any more to the reclaimer, and with it what has been swept up. */
+/* Hands a segment that readers can no longer find to the reclaimer, together with the swept entries. */
 static void send_through_grace(struct history *history, struct segment *segment) {
     segment->swept_traces = history->traces.swept;
     segment->swept_peers = history->peers.swept;
@@ -257,7 +257,7 @@ static void send_through_grace(struct history *history, struct segment *segment)
     pthread_mutex_unlock(&history->lock);
 }
 
-/* So many of a directory's entries that all are looked at while the history turns over once. */
+/* The number of directory entries per segment that examines all of them in one turnover of the history. */
 static void sweep_some(struct history *history, struct directory *directory) {
     uint32_t count = history__load32(&directory->high) / (history->segments_max - 1) + 256;
     history__directory_sweep(history, directory, count, UINT32_MAX);
@@ -270,8 +270,8 @@ static void publish_end(struct history *history) {
                           memory_order_release);
 }
 
-/* Takes the oldest segment away from new readers, and sends it through a grace period.  What its nodes' shares keep of it is
- * copied behind the newest event before.  squeeze: as history__share_choose. */
+/* Hides the oldest segment from new readers and sends it through a grace period.  First the events that its nodes' shares keep
+ * are copied behind the newest event.  squeeze: as history__share_choose. */
 static void retire_oldest(struct history *history, unsigned squeeze) {
     uint64_t number = history_begin_position(history) / HISTORY_SEGMENT_EVENTS, moves = history__load(&history->moves);
     struct segment *segment = history__segment(history, number);
@@ -285,8 +285,8 @@ static void retire_oldest(struct history *history, unsigned squeeze) {
     publish_end(history);
     history__greatest(&history->gone_ns, history__load(&segment->bounds.max_ns));
     atomic_store_explicit(&history->moves, moves + 2, memory_order_release);
-    /* gone:R  Comes after the moves.  Pairs with ring:A.  Without it a reader finds no segment, and does not know that its events
-     * have moved.  The grace period orders it before the segment's next life. */
+    /* gone:R  Comes after the moves.  Pairs with ring:A.  Without it a reader finds no segment, and does not notice that its
+     * events have moved.  The grace period orders it before the segment's next life. */
     atomic_store_explicit(&history->ring[number % history->segments_max], NULL, memory_order_release);
     history__store32(&history->live, history__load32(&history->live) - 1);
     sweep_some(history, &history->traces);
@@ -334,8 +334,8 @@ bool history__open_next(struct history *history) {
     return true;
 }
 
-/* The newest segment is full (or there is none): begins the next, and retires the oldest when no other memory is left, so that
- * its grace period passes while the new one fills. */
+/* The newest segment is full (or there is none): begins the next.  Retires the oldest if no other memory is left, so that its
+ * grace period passes while the new one fills. */
 static void rotate(struct history *history) {
     reclaim(history, false);
     while (!history->spare) {
@@ -346,7 +346,8 @@ static void rotate(struct history *history) {
     if (!history->spare && history->in_grace == 0) retire_oldest(history, 0);
 }
 
-/* Has the directory of traces what that many events could need at worst?  Of peers there may be more than there is room for. */
+/* Does the directory of traces have room for that many events in the worst case?  There may be more peers than there is room
+ * for. */
 static bool entries_suffice(const struct history *history, uint32_t events) {
     return history->traces.capacity - history->traces.used >= events;
 }
@@ -358,14 +359,14 @@ static void retire_early(struct history *history, unsigned squeeze) {
     history__add(&history->early, HISTORY_SEGMENT_EVENTS - (history__share_kept(history) - before));
 }
 
-/* Makes room in the directory: first all dead entries are swept up; if that is not enough, the oldest segment goes.  The
- * newest alone never needs more than there is, so in the end there is room. */
+/* Makes room in the directory: first sweeps all dead entries, then, if that is not enough, retires the oldest segment.  The
+ * newest alone never needs more than there is, so this ends. */
 static void make_room(struct history *history, uint32_t events) {
     bool swept = false;
-    unsigned squeeze = 0; /* shares that have a trace for each event must not keep all entries */
+    unsigned squeeze = 0; /* if each kept event has its own trace, shares must not hold all entries */
 
     for (reclaim(history, false); !entries_suffice(history, events); reclaim(history, true)) {
-        if (history->in_grace > 0) continue; /* there may be enough in what is coming back */
+        if (history->in_grace > 0) continue; /* what comes back may be enough */
         if (swept) {
             retire_early(history, squeeze < 63 ? squeeze++ : squeeze);
         } else {
@@ -395,12 +396,36 @@ struct trace_event *history_reserve(struct history *history, uint32_t *ret_room)
     return &history->newest->events[history->filled];
 }
 
+void history_watch(struct history *history, uint16_t kind,
+                   void (*seen)(void *arg, const struct trace_event *event, history_source source), void *arg) {
+    assert(kind < 63);
+    history->watch.kind_bit = history__kind_bit(kind);
+    history->watch.seen = seen;
+    history->watch.arg = arg;
+}
+
+/* The blocks say which kinds are in them, so that events of other kinds cost nothing. */
+static void show_watched(const struct history *history, uint32_t first, uint32_t behind, history_source source) {
+    const struct segment *segment = history->newest;
+
+    for (uint32_t block = first / BLOCK_EVENTS; block * BLOCK_EVENTS < behind; block++) {
+        uint32_t from = block * BLOCK_EVENTS, to = from + BLOCK_EVENTS;
+        if ((history__load(&segment->blocks[block].kinds) & history->watch.kind_bit) == 0) continue;
+        if (from < first) from = first;
+        if (to > behind) to = behind;
+        for (uint32_t i = from; i < to; i++)
+            if (history__kind_bit(segment->events[i].kind) == history->watch.kind_bit)
+                history->watch.seen(history->watch.arg, &segment->events[i], source);
+    }
+}
+
 void history_append(struct history *history, uint32_t count, history_source source) {
     assert(count <= history->reserved);
     assert(history_source_node(source) < HISTORY_NODES_MAX);
     history->reserved = 0;
     if (count == 0) return;
     history__index(history, history->newest, history->filled, count, source);
+    if (history->watch.kind_bit) show_watched(history, history->filled, history->filled + count, source);
     if (history->share) history__share_note(history, history_source_node(source), count);
     history->filled += count;
     publish_end(history);

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT
  *
- * A history made of images that are loaded when they are needed: a recording that is read.
+ * A history made of images that are loaded on demand: a recording that is being read.
  *
- * A segment gets one of BACKED_PLACES places of memory when it is asked for, and its arrays point into that place until another
- * segment needs it.  A block of its image is loaded when something in it is first asked for (history__ready), never before; so a
- * trace is found in hundreds of segments by reading one or two blocks of each.
+ * A requested segment gets one of BACKED_PLACES memory places, and its arrays point into that place until another segment needs
+ * it.  A block of its image is loaded when something in it is first needed (history__ready), never before; so finding a trace
+ * in hundreds of segments reads one or two blocks of each.
  *
- * Images are a stranger's word even when their checksums are right.  A block is checked and made to fit when it is loaded, in
- * our own memory, where nobody changes it afterwards:
+ * Images are untrusted even if their checksums are right.  A block is checked and adjusted when it is loaded, in our own memory,
+ * where nobody changes it afterwards:
  *   - numbers of tallies and links of events are within their arrays, and a link leads to an older event, so that no chain loops;
  *   - node indices are translated to those of this history.
- * What follows the load in history_*.c may therefore use them as it uses those of a segment in memory.
+ * Therefore the code in history_*.c may use them like those of a segment in memory.
  *
  * One thread at a time. */
 #include "history_internal.h"
@@ -35,7 +35,7 @@ struct backed {
     bool events_damaged, strays_told;
     bool nodes_moved;                 /* node_map changes indices */
     bool times_mixed;                 /* its events have several clocks */
-    uint64_t loaded[BLOCKS_MAX / 64]; /* in the place that it has */
+    uint64_t loaded[BLOCKS_MAX / 64]; /* in its current place */
     uint64_t bad[BLOCKS_MAX / 64];
 };
 
@@ -53,7 +53,7 @@ struct backed_store {
     size_t place_bytes;
     uint64_t clock;
     struct place places[BACKED_PLACES];
-    /* Directories, once they are made. */
+    /* The directories, once they are built. */
     bool has_directories;
     void *areas[7];
     size_t area_bytes[7];
@@ -99,8 +99,8 @@ void history__backed_enter(const struct history *history, struct segment *segmen
 
 /* ---- what a block may say ------------------------------------------------------------------------------------------------- */
 
-/* The elements of a section that lie in [from, to) bytes of the image.  Sections and blocks are aligned so that none lies in
- * two. */
+/* The elements of a section that lie in [from, to) bytes of the image.  Sections and blocks are aligned so that no element
+ * spans two blocks. */
 static uint32_t elements(const struct backed *backed, enum history_section section, size_t size, size_t from, size_t to,
                          uint32_t *ret_first) {
     size_t begin = backed->layout.at[section], end = begin + backed->layout.bytes[section];
@@ -129,7 +129,7 @@ static void fit_sources(struct backed *backed, struct segment *segment, uint32_t
     backing->stray(backing->context, backed->index);
 }
 
-/* These loops have no branch: what they look at is random, and a guess that fails costs more than the whole of the rest. */
+/* These loops have no branch: their data are random, and a misprediction costs more than all the rest. */
 
 static bool fit_links(const uint16_t *links, uint32_t first, uint32_t count) {
     bool bad = false;
@@ -166,8 +166,7 @@ static bool fit_numbers(const uint16_t *numbers, uint32_t first, uint32_t count,
     return !bad;
 }
 
-/* The time of each event depends on its source, which may lie in a block before this one; where that is damaged, nobody sees
- * the event. */
+/* The time of each event depends on its source, which may lie in an earlier block; if that is damaged, the event is hidden. */
 static void show_events(struct backed *backed, struct segment *segment, size_t from, uint32_t first, uint32_t count) {
     const struct history_times *times = &backed->store->times;
     const char *here = backed->store->places[backed->place].memory + from;
@@ -187,13 +186,13 @@ static void show_bounds(const struct backed *backed, _Atomic uint64_t *min, _Ato
     history__store(max, max_ns);
 }
 
-/* Makes all times in a block those that are shown. */
+/* Converts all times in a block to the times shown. */
 static void show_times(struct backed *backed, struct segment *segment, size_t from, size_t to) {
     uint32_t first = 0, count = elements(backed, HISTORY_EVENTS, sizeof(struct trace_event), from, to, &first);
     show_events(backed, segment, from, first, count);
     count = elements(backed, HISTORY_BLOCKS, sizeof(struct block), from, to, &first);
     for (uint32_t i = first; i < first + count; i++) show_bounds(backed, &segment->blocks[i].min_ns, &segment->blocks[i].max_ns);
-    if (backed->times_mixed) return; /* tallies are not asked for times */
+    if (backed->times_mixed) return; /* the times of tallies are not used */
     count = elements(backed, HISTORY_TRACES, sizeof(struct trace_tally), from, to, &first);
     for (uint32_t i = first; i < first + count; i++)
         show_bounds(backed, &segment->traces[i].last_ns, &segment->traces[i].last_ns);
@@ -205,7 +204,7 @@ static void show_times(struct backed *backed, struct segment *segment, size_t fr
     }
 }
 
-/* Makes what was loaded fit this history.  Returns false when it fits none. */
+/* Adjusts a loaded block to this history.  Returns false if it is invalid. */
 static bool fit_block(struct backed *backed, struct segment *segment, size_t from, size_t to) {
     const struct history_shape *shape = &backed->info.segment.shape;
     uint32_t first = 0, count;
@@ -288,7 +287,7 @@ uint32_t history_backed_verify(struct history *history, uint32_t number) {
 
 /* ---- directories -------------------------------------------------------------------------------------------------------- */
 
-/* Memory that is zero and not there until it is touched. */
+/* Zeroed memory that is allocated when touched. */
 static void *area_take(struct backed_store *store, unsigned index, size_t bytes) {
     void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (memory == MAP_FAILED) return NULL;
@@ -326,7 +325,7 @@ static uint32_t find_entry(const struct directory *directory, uint64_t hash, con
     return 0;
 }
 
-/* The entry of an id, made if there is none, which is seen in a segment. */
+/* The entry of an id that is seen in a segment; created if there is none. */
 static uint32_t see_entry(struct directory *directory, uint64_t hash, const void *id, size_t id_bytes, uint64_t number) {
     uint32_t index = find_entry(directory, hash, id, id_bytes);
     struct entry *entry;
@@ -411,7 +410,7 @@ void history__backed_last_times(const struct history *history, uint64_t *out) {
 
 /* ---- other times -------------------------------------------------------------------------------------------------------- */
 
-/* Of all its events that can be read. */
+/* Over all its readable events. */
 static void look_for_bounds(struct segment *segment) {
     uint64_t min_ns = UINT64_MAX, max_ns = 0;
     for (uint32_t i = 0; i < segment->capacity; i++) {
@@ -458,7 +457,7 @@ static bool in_range(const struct prefix_search *search, const struct trace_id *
 
 static int compare_ids(const void *a, const void *b) { return memcmp(a, b, sizeof(struct trace_id)); }
 
-/* Sorts, and leaves each id once. */
+/* Sorts and removes duplicates. */
 static void found_unite(struct prefix_search *search) {
     size_t kept = 0;
     if (search->count > 0) qsort(search->found, search->count, sizeof *search->found, compare_ids);
@@ -549,7 +548,7 @@ size_t history__backed_find_traces(struct history *history, const uint8_t *prefi
 
 /* ---- open and close ----------------------------------------------------------------------------------------------------- */
 
-/* Segments are numbered by 32 bits, positions by 64; what limits is the entries of a directory. */
+/* Segments are numbered by 32 bits, positions by 64; the limit is the number of directory entries. */
 #define BACKED_SEGMENTS_MAX 32768
 
 static bool map_is_same(const struct history_backed_info *info) {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * A directory's entries and its hash table.  The table is private to the ingest thread: open addressing with linear probing, the
- * home being the hash's top bits, so that a table grows into one of twice the size in one forward pass over both.
+ * A directory's entries and its hash table.  The table is private to the ingest thread: open addressing with linear probing.
+ * The home slot is the hash's top bits, so a table grows to twice the size in one forward pass over both.
  *
  * Invariants
  *   - Between a slot and its home there is no empty slot: removing closes the gap.
- *   - An entry number is given out again only after it was swept and a grace period has passed (history__directory_free).
+ *   - An entry number is reused only after it was swept and a grace period has passed (history__directory_free).
  *
  * Only the ingest thread calls these. */
 #include "history_internal.h"
@@ -87,7 +87,7 @@ static void remove_slot(struct directory *directory, uint64_t hash, uint32_t ent
         assert(slots[hole].entry != 0);
         hole = (hole + 1) & mask;
     }
-    /* whoever is behind the hole and has its home at or before it moves into it */
+    /* an entry behind the hole whose home is at or before it moves into it */
     for (at = (hole + 1) & mask; slots[at].entry != 0; at = (at + 1) & mask) {
         uint32_t home = history__directory_home(directory, slots[at].tag);
         if (((at - home) & mask) < ((at - hole) & mask)) continue;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * A segment's image: its layout, and taking it out of a history in memory. */
+ * A segment's image: its layout, and how to take it from a history in memory. */
 #include "history_kept.h"
 #include <store/history_image.h>
 
@@ -54,7 +54,7 @@ size_t history_image_bytes_max(void) {
     return layout.at[HISTORY_SECTIONS];
 }
 
-/* How many things of that size, which begin at `at`, a range of bytes touches. */
+/* How many items of that size, starting at `at`, a range of bytes touches. */
 static uint32_t touched(size_t at, size_t size, uint32_t count, size_t from, size_t to) {
     size_t first = from > at ? (from - at) / size : 0, behind = to > at ? (to - at + size - 1) / size : 0;
     if (behind > count) behind = count;
@@ -74,7 +74,7 @@ uint32_t history_image_block_events(const struct history_shape *shape, size_t bl
 
 /* ---- taking ------------------------------------------------------------------------------------------------------------- */
 
-/* One image in the making. */
+/* An image under construction. */
 struct taking {
     const struct history *history;
     uint64_t number;
@@ -98,7 +98,7 @@ static const void *array_of(const struct segment *segment, enum history_section 
     }
 }
 
-/* All of these tallies but what may still change: decisions of history_keep.c. */
+/* These tallies without what may still change: decisions of history_keep.c. */
 static void copy_tallies(struct trace_tally *out, const struct trace_tally *tallies, size_t count) {
     TRACE_STATIC_ASSERT_(BYTES_A_LOCK % sizeof *out == 0, "one hold of the lock copies whole tallies");
     for (size_t i = 0; i < count; i++) {
@@ -237,7 +237,7 @@ struct copied {
     uint32_t count;
 };
 
-/* What an image has of the next events in [first, end) of the segment.  Returns 0, or -ENOENT. */
+/* Collects the next events in [first, end) of the segment that belong into the image.  Returns 0, or -ENOENT. */
 static int copy_events(const struct history *history, uint64_t number, uint32_t first, uint32_t end, struct copied *out) {
     const struct segment *segment;
 
@@ -264,7 +264,7 @@ static void append_copied(struct history *history, const struct copied *copied) 
     }
 }
 
-/* Indexes the events in [first, end) of a segment anew, in a history of their own that has room for all peers. */
+/* Reindexes the events in [first, end) of a segment, in a separate history that has room for all peers. */
 static int take_anew(struct history *history, uint64_t number, uint32_t first, uint32_t end, void *image,
                      struct history_segment_info *ret_info) {
     struct copied *copied = malloc(sizeof *copied);
@@ -304,7 +304,7 @@ int history_image_take(struct history *history, uint64_t number, void *image, st
 
     if (error < 0) return error;
     if (!has_all(history, number)) return take_anew(history, number, 0, HISTORY_SEGMENT_EVENTS, image, ret_info);
-    if (!history_image_layout(&info.shape, &taking.layout)) return -EINVAL; /* of a segment, that is our own fault */
+    if (!history_image_layout(&info.shape, &taking.layout)) return -EINVAL; /* for our own segment this is our bug */
     for (enum history_section section = 0; section < HISTORY_SECTIONS && error == 0; section++) {
         size_t at = taking.layout.at[section], bytes = taking.layout.bytes[section];
         error = section == HISTORY_PEERS ? take_peers(&taking, info.shape.peers) : take_bytes(&taking, section, bytes);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * The indices of a segment, and what they give to the directories: the hot path of the ingest.
+ * The indices of a segment, and their updates of the directories: the hot path of the ingest.
  *
  * Events are indexed in groups.  The memory that an event needs is scattered (a slot, a tally, a directory entry, each in its
- * own cache line), so a group is gone through in stages, each of which asks for the lines that the next one reads; the last
- * stage does the work, in the order of the events, with everything in the cache.
+ * own cache line).  So a group is processed in stages: each prefetches the lines that the next one reads, and the last does the
+ * work, in the order of the events, with everything in the cache.
  *
  * The ordering labels are those of history_internal.h. */
 #include "history_internal.h"
@@ -28,18 +28,18 @@ static inline void link_first(_Atomic uint16_t *head, uint16_t *links, uint32_t 
     atomic_store_explicit(head, (uint16_t)index, memory_order_release); /* head:R */
 }
 
-/* The entry's id is in the newest segment.  entry:R  Publishes a new entry's id.  Pairs with entry:A.
- * Without it a reader sees that an entry is alive, and an id that it had before. */
+/* The entry's id is in the newest segment.  entry:R  Publishes a new entry's id.  Pairs with entry:A.  Without it a reader sees
+ * a live entry with its previous id. */
 static inline void entry_seen(const struct history *history, struct entry *entry) {
     uint64_t now = history->newest->number + 1;
     if (!history__entry_alive(entry, history_begin_position(history)))
-        history__store(&entry->first_in, now); /* new, or back from the dead */
+        history__store(&entry->first_in, now); /* new, or revived */
     atomic_store_explicit(&entry->last_in, now, memory_order_release);
 }
 
 /* ---- traces ------------------------------------------------------------------------------------------------------------- */
 
-/* Finds or makes the directory entry of a trace.  guess: where it most likely is, or 0. */
+/* Finds or makes the directory entry of a trace.  guess: its most likely index, or 0. */
 static uint32_t trace_entry_take(struct history *history, const struct trace_id *id, uint64_t hash, uint32_t guess) {
     struct directory *directory = &history->traces;
     struct trace_entry *entry = history__trace_entry(history, guess);
@@ -88,7 +88,7 @@ static void trace_make(struct history *history, struct segment *segment, uint32_
     table->used++;
 }
 
-/* tally and event are of one trace. */
+/* The tally and the event belong to one trace. */
 static inline void trace_hit(struct segment *segment, struct trace_tally *tally, const struct trace_event *event,
                              uint32_t index) {
     history__greatest(&tally->last_ns, event->timestamp);
@@ -136,15 +136,16 @@ static uint32_t peer_entry_take(struct history *history, const struct trace_node
     return index;
 }
 
-/* May the newest segment take one more chunk?  Each has its part of the pool, and more while half of that is free. */
+/* May the newest segment take another chunk?  Each segment has its part of the pool, and may take more while half of the pool
+ * is free. */
 static bool chunk_is_there(const struct history *history, const struct segment *segment) {
     uint32_t part = history->chunks_max / history->segments_max;
     if (history->chunks_free_count == 0) return false;
     return history->every_peer || segment->chunk_count < part || history->chunks_free_count > history->chunks_max / 2;
 }
 
-/* Is a peer that has no tally in the segment to have none?  While there are enough, all get one.  When half of the segment's part
- * is used, only those that come a second time: thousands that come once take nothing from those that stay. */
+/* Should a peer without a tally in the segment get none?  While there are enough, all get one.  Once half of the segment's part
+ * is used, only peers seen a second time do: thousands that are seen once take nothing from those that stay. */
 static bool peer_is_rare(struct history *history, const struct segment *segment, uint64_t hash) {
     uint32_t part = history->chunks_max / history->segments_max * CHUNK_PEERS, number = segment->peer_count;
     uint64_t *word = &history->seen_once[(uint16_t)hash / 64], bit = UINT64_C(1) << hash % 64;
@@ -156,7 +157,7 @@ static bool peer_is_rare(struct history *history, const struct segment *segment,
     return true;
 }
 
-/* Its event goes into the chain of all of them. */
+/* Adds its event to the chain of all rare peers. */
 static void rare_link(struct segment *segment, uint32_t index) {
     uint32_t rare = history__load32(&segment->rare);
 
@@ -165,7 +166,7 @@ static void rare_link(struct segment *segment, uint32_t index) {
         link_first(&segment->rare_head, segment->peer_links, index);
     else
         link_event(&segment->rare_head, segment->peer_links, index);
-    /* rare:R  Publishes the chain.  Pairs with rare:A.  Without it a reader walks from a head that is not there yet. */
+    /* rare:R  Publishes the chain.  Pairs with rare:A.  Without it a reader starts from a head that is not written yet. */
     atomic_store_explicit(&segment->rare, rare + 1, memory_order_release);
 }
 
@@ -173,7 +174,7 @@ static uint64_t hash_of_peer(const struct history *history, const struct segment
     return history__hash_peer(history, &history__peer_tally(segment, number)->id);
 }
 
-/* What is first said about a peer in the segment.  Seldom, and kept out of the loop over a group. */
+/* The first event of a peer in the segment.  Rare, so it stays out of the loop over a group. */
 static __attribute__((noinline)) void peer_make(struct history *history, struct segment *segment, uint32_t index, uint32_t node,
                                                 uint64_t hash) {
     const struct trace_event *event = &segment->events[index];
@@ -199,7 +200,8 @@ static __attribute__((noinline)) void peer_make(struct history *history, struct 
     for (at = history__home(hash, mask); history__load32(&table->slots[at]) != 0;) at = (at + 1) & mask;
     history__slot_publish(&table->slots[at], hash, number);
     table->used++;
-    /* peers:R  Publishes the tally to history_peers.  Pairs with peers:A.  Without it a tally is added up that is not filled. */
+    /* peers:R  Publishes the tally to history_peers.  Pairs with peers:A.  Without it a reader adds up a tally that is not
+     * filled. */
     atomic_store_explicit(&segment->peers_published, segment->peer_count, memory_order_release);
 }
 
@@ -229,16 +231,16 @@ static void index_peer(struct history *history, struct segment *segment, uint32_
 struct group {
     uint64_t trace_hash[GROUP], peer_hash[GROUP];
     uint32_t trace_at[GROUP];   /* where the search for a trace ended */
-    uint32_t trace_slot[GROUP]; /* what is there: a slot with its fingerprint, or 0 */
+    uint32_t trace_slot[GROUP]; /* its content: a slot with its fingerprint, or 0 */
     uint32_t peer_slot[GROUP];  /* likewise for a peer */
     struct peer_tally *peer[GROUP];
-    uint8_t known[GROUP], unknown[GROUP]; /* events whose trace_slot is not 0, or is: all of a trace are in one of the two */
+    uint8_t known[GROUP], unknown[GROUP]; /* events with trace_slot not 0, or 0; all events of a trace are in one list */
     uint32_t entry[GROUP];                /* most likely entries of the unknown, in their order */
     uint32_t known_count, unknown_count;
     uint32_t trace_mask; /* of the table, at that time */
 };
 
-/* Stage 1: hashes; asks for the slots. */
+/* Stage 1: hashes; prefetches the slots. */
 static inline void group_hash(const struct history *history, const struct segment *segment, const struct trace_event *events,
                               uint32_t count, struct group *group) {
     const _Atomic uint32_t *trace_slots = segment->by_trace.slots, *peer_slots = segment->by_peer.slots;
@@ -262,7 +264,7 @@ static inline uint32_t slot_look(const _Atomic uint32_t *slots, uint32_t mask, u
     return slot;
 }
 
-/* Stage 2: looks at the slots; asks for the tallies, or for the directory's slot where there is no tally yet. */
+/* Stage 2: reads the slots; prefetches the tallies, or the directory's slot if there is no tally yet. */
 static inline void group_look_traces(const struct history *history, const struct segment *segment, uint32_t count,
                                      struct group *group) {
     const _Atomic uint32_t *slots = segment->by_trace.slots;
@@ -298,7 +300,7 @@ static inline void group_look_peers(const struct segment *segment, uint32_t coun
     }
 }
 
-/* Stage 3: looks for the directory entries of traces that have no tally here, and asks for them. */
+/* Stage 3: finds and prefetches the directory entries of traces that have no tally here. */
 static inline void group_ask(const struct history *history, struct group *group) {
     const struct directory *directory = &history->traces;
     const struct directory_slot *slots = directory->slots;
@@ -326,7 +328,7 @@ static inline void group_index_traces(struct history *history, struct segment *s
     }
     for (uint32_t k = 0; k < group->unknown_count; k++) {
         uint32_t i = group->unknown[k], at = group->trace_at[i];
-        /* unless an event of the same trace came before, or the table was made anew, or the event is of no trace */
+        /* unless an earlier event had the same trace, or the table was rebuilt, or the event has no trace */
         if (__builtin_expect(history__load32(&segment->by_trace.slots[at]) == 0 &&
                                  history__load32(&segment->by_trace.mask) == group->trace_mask &&
                                  !history__id_none(&segment->events[first + i].trace_id),
@@ -335,7 +337,8 @@ static inline void group_index_traces(struct history *history, struct segment *s
         else
             index_trace(history, segment, first + i, group->trace_hash[i], group->entry[k]);
     }
-    /* traces:R  Publishes new tallies to those that list them.  Pairs with traces:A.  Without it one is read half filled. */
+    /* traces:R  Publishes new tallies to readers that list them.  Pairs with traces:A.  Without it a reader sees one half
+     * filled. */
     atomic_store_explicit(&segment->traces_published, segment->trace_count, memory_order_release);
 }
 
@@ -410,7 +413,7 @@ void history__index(struct history *history, struct segment *segment, uint32_t f
 
 /* ---- finding: readers --------------------------------------------------------------------------------------------------- */
 
-/* table:A  A table that was made anew while we looked is looked at again.  Pairs with table:R. */
+/* table:A  A table that was rebuilt meanwhile is searched again.  Pairs with table:R. */
 static uint32_t table_enter(const struct table *table) {
     uint32_t version;
     while ((version = atomic_load_explicit(&table->version, memory_order_acquire)) & 1) caa_cpu_relax();
@@ -420,7 +423,7 @@ static bool table_left(const struct table *table, uint32_t version) {
     return history__load32(&table->version) == version; /* relaxed: the slots before it were read with acquire */
 }
 
-/* The index does not say. */
+/* The index does not know. */
 static void *damaged(bool *ret_whole) {
     *ret_whole = false;
     return NULL;

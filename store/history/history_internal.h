@@ -15,19 +15,19 @@
  *      sources       [65536]  node and lane of each event
  *      events        [65536]
  *
- * A table uses as many of its slots as the segment before suggests, so that few ids share few cache lines.  When it fills up, it
- * is made anew over the same memory with its version odd; a reader that meets this looks again.
+ * A table uses as many of its slots as the segment before suggests, so that few ids share few cache lines.  When it fills up,
+ * it is rebuilt in the same memory while its version is odd; a reader that sees an odd version retries.
  *
- * The tallies of peers are big and usually few, so that they come in chunks from a pool that all segments share.  A peer's id
- * comes from the network, where anybody can have as many as he likes; so when tallies, or entries of the directory, run short,
- * rare peers get none: their events in a segment are linked to one chain, and whoever asks for one of them walks that chain.
- * Answers stay exact, and no event goes because of peers.
+ * Tallies of peers are large and usually few, so they come in chunks from a pool that all segments share.  Peer ids come from
+ * the network, where anyone can make any number of them.  So when tallies or directory entries run short, rare peers get none:
+ * their events in a segment are linked into one chain, and a query for such a peer walks that chain.  Answers stay exact, and
+ * no event is evicted because of peers.
  *
  * Directories
  * -----------
  * One entry for each different trace (and peer) in the history.  An entry says in which segment its id was first and last seen,
- * and nothing else has to be told when a segment is retired: an entry whose last segment is gone is dead, one whose first is gone
- * has lost events.  The dead are swept up little by little, or at once when entries run short.  The hash table of a directory is
+ * and retiring a segment updates nothing else: an entry whose last segment is gone is dead, one whose first is gone has lost
+ * events.  Dead entries are swept a few at a time, or all at once when entries run short.  The hash table of a directory is
  * private to the ingest thread; readers reach entries through tallies, or walk over all of them.  An entry's id never changes
  * before a grace period after it was swept.
  *
@@ -47,16 +47,16 @@
  *      end:A      history_end_position                         end:R
  *      slot:R     history_table.c, new tally          slot:A       a reader follows a slot to a tally that is not filled
  *      slot:A     history__find_*                     slot:R
- *      table:R    history_table.c grow                table:A      a reader looks in a table that is being made anew, and misses
+ *      table:R    history_table.c grow                table:A      a reader searches a table that is being rebuilt, and misses
  *      table:A    history__find_*                     table:R
  *      traces:R   history_index.c index_traces        traces:A     a reader lists a tally that is not filled
  *      traces:A   history_summary.c last_times        traces:R
  *      head:R     history_index.c, link_event         head:A       a reader follows the link of an event that has none yet
  *      head:A     history__chain_*                    head:R
- *      ring:R     history.c open_segment              ring:A       a reader sees a segment's former events under its new number
+ *      ring:R     history.c open_segment              ring:A       a reader sees a segment's old events under its new number
  *      ring:A     history__segment                    ring:R
- *      gone:R     history.c retire_oldest             ring:A       a reader misses a segment, and not that its events have moved
- *      entry:R    history_index.c, new entry          entry:A      a reader lists an entry whose id is not there yet
+ *      gone:R     history.c retire_oldest             ring:A       a reader misses a segment, and not that its events moved
+ *      entry:R    history_index.c, new entry          entry:A      a reader lists an entry whose id is not written yet
  *      entry:A    history__entry_alive                entry:R
  *      peers:R    history_index.c peer_make           peers:A      a reader adds up a tally that is not filled
  *      peers:A    history_peers.c add_segment         peers:R
@@ -89,8 +89,8 @@
 
 TRACE_STATIC_ASSERT_(HISTORY_SEGMENT_EVENTS == 65536, "links, heads and tally numbers are 16 bits wide");
 
-/* Bounds over 256 events, or over a whole segment.  Written before the events are published and only ever widened, so that a
- * reader that sees more than its events passes over nothing. */
+/* Bounds over 256 events, or over a whole segment.  They are written before the events are published and only ever widened, so
+ * a reader may see bounds that are too wide, but skips no event. */
 struct block {
     _Atomic uint64_t min_ns, max_ns;
     _Atomic uint64_t kinds; /* bit 63: all from 63 up */
@@ -110,7 +110,7 @@ struct trace_tally {
 };
 TRACE_STATIC_ASSERT_(sizeof(struct trace_tally) == 32, "two tallies a cache line");
 
-/* What an event counts as for its peer. */
+/* How an event counts for its peer. */
 enum packet_class { PACKET_SENT, PACKET_RECEIVED, PACKET_NONE, PACKET_LOST, PACKET_CLASSES };
 
 /* A peer in a segment: what all nodes say about it. */
@@ -145,8 +145,8 @@ struct table {
 #define PEER_RARE 0xfffe        /* of a segment in memory: in one that is backed, every peer has a tally */
 #define PEER_TALLIES_MAX 0xfffe /* of a segment in memory */
 
-/* A search visits every segment, and most have nothing that matches.  It finds this out from two cache lines: the bounds are in
- * the first, the table of traces in the second. */
+/* A search visits every segment, and most have no match.  Two cache lines show that: the bounds are in the first, the table of
+ * traces in the second. */
 struct segment {
     uint64_t number; /* position / HISTORY_SEGMENT_EVENTS; constant while readers can reach it */
     struct block bounds;
@@ -170,7 +170,7 @@ struct segment {
     struct segment *next;  /* in the list of spare, retired or idle segments */
     uint32_t trace_count;  /* tallies in use */
     uint32_t peer_count;   /* likewise */
-    uint32_t swept_traces; /* directory entries that go through the grace period with this segment, a list */
+    uint32_t swept_traces; /* list of directory entries that share this segment's grace period */
     uint32_t swept_peers;  /* likewise */
     uint32_t chunk_count;  /* of chunks[] */
     uint32_t only_node;    /* of all its events; NODE_MANY: of several nodes */
@@ -179,10 +179,10 @@ struct segment {
 };
 TRACE_STATIC_ASSERT_(offsetof(struct segment, by_trace) == 64 && sizeof(struct segment) % 64 == 0, "the two lines");
 
-/* Head of a directory entry.  The two numbers are segment numbers + 1; last_in is 0 for an entry that nobody has. */
+/* Head of a directory entry.  The two numbers are segment numbers + 1; last_in is 0 for a free entry. */
 struct entry {
     _Atomic uint64_t last_in;
-    _Atomic uint64_t first_in; /* of this life; of an entry that nobody has, the next in its list */
+    _Atomic uint64_t first_in; /* since its last revival; of a free entry, the next in its list */
 };
 
 struct trace_entry {
@@ -201,7 +201,7 @@ struct directory_slot {
     uint32_t entry;
 };
 
-/* Entries are numbered from 1; 0 is none. */
+/* Entries are numbered from 1; 0 means none. */
 struct directory {
     struct directory_slot *slots;    /* 1 << bits */
     struct directory_slot *areas[2]; /* by parity of bits: a table grows from one into the other */
@@ -225,7 +225,7 @@ struct history {
     _Atomic uint64_t moves; /* odd while events move from the oldest segment to the end */
     char end_pad[64 - 24];
 
-    uint64_t keys[6]; /* of the hashes; random, so that nobody outside can make ids collide */
+    uint64_t keys[6]; /* of the hashes; random, so that no outsider can make ids collide */
     uint32_t segments_max;
     _Atomic(struct segment *) *ring; /* segment n is in ring[n % segments_max], or nothing is */
     struct segment *segments;
@@ -243,8 +243,8 @@ struct history {
     uint32_t reserved; /* how many the caller may append */
     uint32_t chunks_free_count;
     bool every_peer;          /* none is rare: it is used for one segment, and then has room for all */
-    uint64_t seen_once[1024]; /* a bit for the hash of each peer of the newest segment that was found rare */
-    uint32_t in_grace;        /* segments that the reclaimer has */
+    uint64_t seen_once[1024]; /* a bit for the hash of each rare peer of the newest segment */
+    uint32_t in_grace;        /* segments that wait for the reclaimer */
     struct segment *spare;
     _Atomic uint32_t live; /* segments that readers can reach */
 
@@ -256,10 +256,16 @@ struct history {
     struct segment *idle;    /* had it */
     bool stop;
 
-    struct history_share *share; /* NULL: the oldest events go, whose ever they are */
+    struct {
+        uint64_t kind_bit; /* 0: no watcher */
+        void (*seen)(void *arg, const struct trace_event *event, history_source source);
+        void *arg;
+    } watch;
+
+    struct history_share *share; /* NULL: the oldest events are evicted */
     struct history_keep *keep;   /* NULL: no trace is kept longer than others */
-    _Atomic uint64_t gone_ns;    /* no event that is gone is later */
-    _Atomic uint64_t early;      /* events that went while there was memory for more, because of traces */
+    _Atomic uint64_t gone_ns;    /* every evicted event is at or before it */
+    _Atomic uint64_t early;      /* events evicted while there was memory for more, because of traces */
 
     bool lazy;                   /* memory is touched as it fills, and the appending thread waits for grace periods itself */
     struct backed_store *backed; /* NULL: it is in memory, and appended to */
@@ -375,8 +381,8 @@ static inline void history__greatest(_Atomic uint64_t *word, uint64_t value) {
     history__store(word, value > old ? value : old);
 }
 
-/* A round-trip sample.  The newest counts; of two of one moment that of the greater node, and of one node the later one.  Samples
- * come in the order of their positions. */
+/* A round-trip sample.  The newest counts; at equal times that of the node with the greater index, and within one node the
+ * later one.  Samples come in order of position. */
 static inline void history__peer_rtt(struct peer_tally *tally, uint64_t time_ns, uint32_t node, uint64_t rtt_ns) {
     uint64_t old_ns = history__load(&tally->rtt_time_ns);
 
@@ -400,7 +406,7 @@ extern const uint8_t history__packet_classes[32];
 void history__peer_special(struct peer_tally *tally, const struct trace_event *event, uint32_t node);
 static inline void history__peer_count(struct peer_tally *tally, const struct trace_event *event, uint32_t node) {
     uint32_t what = history__packet_classes[event->kind < 32 ? event->kind : 0] ^ PACKET_NONE, class = what & 3;
-    class -= (class == PACKET_LOST) & (event->flags / TRACE_FLAG_PROBE); /* a lost probe is no loss: PACKET_NONE */
+    class -= (class == PACKET_LOST) & (event->flags / TRACE_FLAG_PROBE); /* a lost probe does not count as a loss: PACKET_NONE */
     uint64_t counted = (uint64_t)(class >> 1) - 1;                       /* all bits for a packet sent or received, else none */
 
     history__add32(&tally->packets[class], 1);
@@ -415,7 +421,7 @@ int history__keys_make(struct history *history);
 
 /* ---- history.c: segments; readers' side, under the RCU read lock --------------------------------------------------------- */
 
-/* The positions that one answer is about: fixed at its beginning, so that its parts agree. */
+/* The range of positions of one answer, fixed at its start so that its parts agree. */
 struct history_span {
     uint64_t begin, end;
 };
@@ -423,15 +429,15 @@ struct history_span {
 /* All that there is now, each event once. */
 struct history_span history__span(const struct history *history);
 
-/* Ingest thread: begins the next segment when the newest is full, and no segment may be retired for it.  Returns false without
- * memory for it. */
+/* Ingest thread: begins the next segment when the newest is full, without retiring one.  Returns false if there is no memory
+ * for it. */
 bool history__open_next(struct history *history);
 
-/* The segment of that number, or NULL when it has been retired.  Of a backed one the arrays have their place from here on, until
- * BACKED_PLACES - 1 others were asked for; what is in them must be asked for by history__ready. */
+/* The segment of that number, or NULL when it has been retired.  The arrays of a backed one stay valid until BACKED_PLACES - 1
+ * others have been requested; their contents must be requested with history__ready. */
 struct segment *history__segment(const struct history *history, uint64_t number);
 
-/* The same, for a look at its bounds alone. */
+/* The same, for its bounds alone. */
 struct segment *history__segment_bounds(const struct history *history, uint64_t number);
 
 /* The part of a segment that lies before a position: how many of its events. */
@@ -450,8 +456,8 @@ void history__backed_enter(const struct history *history, struct segment *segmen
 bool history__backed_ready(const struct segment *segment, const void *from, size_t bytes);
 
 /* Can these bytes of a segment's arrays be read?  In memory, always.  A backed segment loads and checks them first; false: they
- * are damaged, and have been reported.  The arrays that follow from the events (everything but events and sources) can then be
- * done without, by looking at the events. */
+ * are damaged, which has been reported.  The caller can do without the derived arrays (all but events and sources) by examining
+ * the events. */
 static inline bool history__ready(const struct segment *segment, const void *from, size_t bytes) {
     return __builtin_expect(!segment->backed, 1) || history__backed_ready(segment, from, bytes);
 }
@@ -462,7 +468,7 @@ static inline bool history__event_ready(const struct segment *segment, uint32_t 
            history__ready(segment, &segment->events[index], sizeof *segment->events);
 }
 
-/* Do its tallies tell the least and greatest times of their events?  Not where several clocks were made one. */
+/* Do its tallies know the least and greatest times of their events?  Not if several clocks were merged. */
 bool history__backed_times_whole(const struct segment *segment);
 static inline bool history__times_whole(const struct segment *segment) {
     return __builtin_expect(!segment->backed, 1) || history__backed_times_whole(segment);
@@ -477,7 +483,7 @@ static inline const uint64_t *history__keys(const struct history *history, const
     return __builtin_expect(!segment->backed, 1) ? history->keys : history__backed_keys(segment);
 }
 
-/* Fills the directories of a backed history, once.  Without them there are no summaries.  Returns 0 or -ENOMEM. */
+/* Fills the directories of a backed history, once.  Summaries need them.  Returns 0 or -ENOMEM. */
 int history__backed_directories(struct history *history);
 
 /* The directory entry of a trace, or 0. */
@@ -497,13 +503,13 @@ void history__backed_destroy(struct history *history);
 /* Empties a table, for about `expected` ids.  Nobody may be reading it. */
 void history__table_clear(struct table *table, uint32_t expected);
 
-/* Must the table grow before it takes one more? */
+/* Must the table grow before the next insertion? */
 static inline bool history__table_crowded(const struct table *table) {
     uint32_t mask = history__load32(&table->mask);
     return table->used >= mask / 8 * 5 && mask + 1 < TABLE_SLOTS;
 }
 
-/* Makes it anew with twice the slots for numbers 0 ... count - 1, whose hashes hash_of tells. */
+/* Rebuilds it with twice the slots for numbers 0 ... count - 1, whose hashes hash_of returns. */
 void history__table_grow(struct table *table, const struct history *history, const struct segment *segment, uint32_t count,
                          uint64_t (*hash_of)(const struct history *history, const struct segment *segment, uint32_t number));
 
@@ -529,7 +535,7 @@ bool history__chain_whole(const struct segment *segment, const _Atomic uint16_t 
 
 /* The head of the chain of events whose peers have no tally in the segment; NULL: there are none. */
 static inline const _Atomic uint16_t *history__rare_chain(const struct segment *segment) {
-    /* rare:A  Pairs with rare:R.  Without it we could walk from a head that is not there yet. */
+    /* rare:A  Pairs with rare:R.  Without it we could start from a head that is not written yet. */
     return atomic_load_explicit(&segment->rare, memory_order_acquire) != 0 ? &segment->rare_head : NULL;
 }
 
@@ -567,10 +573,10 @@ void history__directory_init(struct directory *directory, uint32_t capacity, voi
 /* A new entry, in the slots and not yet alive: the caller fills it and then makes it so (entry:R).  There must be room. */
 uint32_t history__directory_add(struct directory *directory, uint64_t hash);
 
-/* Looks at up to `count` entries, in turn, and takes the dead out, until `enough` are in the list `swept`. */
+/* Examines up to `count` entries in turn and removes the dead ones, until `enough` are in the list `swept`. */
 void history__directory_sweep(struct history *history, struct directory *directory, uint32_t count, uint32_t enough);
 
-/* Gives back a list of swept entries after their grace period. */
+/* Frees a list of swept entries after their grace period. */
 void history__directory_free(struct directory *directory, uint32_t list);
 
 static inline struct entry *history__entry(const struct directory *directory, uint32_t index) {
@@ -582,13 +588,13 @@ static inline uint32_t history__directory_home(const struct directory *directory
     return tag >> (32 - directory->bits);
 }
 
-/* Has the history, from position `begin` on, events of the entry's id?  Then the id may be read until rcu_read_unlock(). */
+/* Does the history have events of the entry's id from position `begin` on?  Then the id may be read until rcu_read_unlock(). */
 static inline bool history__entry_alive(const struct entry *entry, uint64_t begin) {
     /* entry:A  Pairs with entry:R.  Without it we could see that an entry is alive, and an id that it had before. */
     return atomic_load_explicit(&entry->last_in, memory_order_acquire) > begin / HISTORY_SEGMENT_EVENTS;
 }
 
-/* Have events of it left the history? */
+/* Have any of its events been evicted? */
 static inline bool history__entry_truncated(const struct entry *entry, uint64_t begin) {
     return history__load(&entry->first_in) <= begin / HISTORY_SEGMENT_EVENTS;
 }
@@ -598,8 +604,8 @@ static inline bool history__entry_truncated(const struct entry *entry, uint64_t 
 /* Work under one hold of the RCU read lock: about a millisecond. */
 #define HISTORY_WORK_A_LOCK 500000
 
-/* Gives up the RCU read lock for a moment when *held, the work that was done when it was taken, is that long ago.  Returns 0;
- * -ENOENT: the segment is gone meanwhile; -E2BIG or -ECANCELED as history_work_check. */
+/* Releases the RCU read lock for a moment when that much work was done since *held, the work when it was taken.  Returns 0;
+ * -ENOENT: the segment was evicted meanwhile; -E2BIG or -ECANCELED as history_work_check. */
 int history__breathe(const struct history *history, const struct segment *segment, const struct history_work *work,
                      uint64_t *held);
 
@@ -617,7 +623,7 @@ static inline struct history_key history__key(const struct trace_event *event, h
     return (struct history_key){event->timestamp, source, event->sequence, position};
 }
 
-/* Time, then node, lane (both in source), sequence; the position makes it a total order whatever a node writes. */
+/* Time, then node, lane (both in source), sequence; the position makes it a total order, whatever a node writes. */
 static inline int history__key_compare(const struct history_key *a, const struct history_key *b) {
     if (a->time_ns != b->time_ns) return a->time_ns < b->time_ns ? -1 : 1;
     if (a->source != b->source) return a->source < b->source ? -1 : 1;

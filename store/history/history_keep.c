@@ -4,11 +4,11 @@
  *
  * Two threads share the work.  The judging thread reads the history like any other reader and keeps a list of the traces that
  * stay.  It writes its decision into the tallies of the trace, in each segment where the trace has events.  When the ingest
- * thread retires a segment, it looks only at these decisions.  A copy of an event takes the decision along into the tally of
- * its new segment, so that a trace stays although the judging thread is late.
+ * thread retires a segment, it looks only at these decisions.  The copy of an event carries the decision into the tally of its
+ * new segment, so that a trace stays even if the judging thread is late.
  *
- * The judging thread is asked for the two oldest segments, whenever a segment is opened or retired and the next one may have
- * to go before the newest is full. */
+ * Whenever a segment is opened or retired, and the next one may be retired before the newest is full, the judging thread is
+ * asked to judge the two oldest. */
 #include "history_keep.h"
 #include "history_kept.h"
 #include "history_trace.h"
@@ -16,12 +16,12 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* Segments that are judged before they are the oldest. */
+/* Segments that are judged ahead of the oldest. */
 #define AHEAD 2
-/* The list may be longer than what stays in the end. */
+/* The list may hold more than finally stays. */
 #define LIST_MAX (2 * HISTORY_KEEP_TRACES_MAX)
 #define TRACES_A_LOCK 512U
-/* For a trace: so many times its events are moved while they are gathered, at most. */
+/* The most attempts to gather a trace whose events are being moved. */
 #define GATHER_TRIES 3
 /* In units of struct history_work: what a test may take for each event, on average. */
 #define TEST_WORK 128
@@ -48,7 +48,7 @@ struct history_keep {
     /* The judging thread's. */
     struct kept_trace list[LIST_MAX];
     uint32_t count;
-    uint64_t needed;                       /* what all of the list count for */
+    uint64_t needed;                       /* what all traces in the list count for */
     uint64_t needed_by[HISTORY_NODES_MAX]; /* scratch of make_fit */
     uint32_t *place_of;                    /* by directory entry: place in the list + 1, or 0 */
 };
@@ -96,7 +96,7 @@ bool history_keep_stats(const struct history *history, struct history_keep_stats
 
 /* ---- the ingest thread -------------------------------------------------------------------------------------------------- */
 
-/* Can the oldest segment have to go before another one is opened? */
+/* May the oldest segment be retired before another one is opened? */
 static bool goes_soon(const struct history *history, uint64_t oldest) {
     if (oldest > 0 || history__load32(&history->live) + 2 >= history->segments_max) return true;
     return history->traces.capacity - history->traces.used < HISTORY_SEGMENT_EVENTS + HISTORY_SEGMENT_EVENTS / 2;
@@ -173,7 +173,7 @@ static void list_remove(struct history_keep *keep, uint32_t entry) {
     keep->place_of[entry] = 0;
 }
 
-/* Is the trace that has this directory entry there?  Then *ret_span is where its events are.  Inside rcu_read_lock(). */
+/* Is the trace of this directory entry in the history?  Then *ret_span is where its events are.  Inside rcu_read_lock(). */
 static bool find_entry(const struct history *history, const struct trace_id *id, uint32_t index, struct history_span *ret_span,
                        bool *ret_truncated) {
     const struct trace_entry *entry = history__trace_entry(history, index);
@@ -207,7 +207,7 @@ static void decide(const struct history *history, const struct kept_trace *trace
     }
 }
 
-/* Traces that have left the history, because this thread was late, leave the list. */
+/* Drops traces from the list that have left the history because this thread was late. */
 static void forget_gone(const struct history *history, struct history_keep *keep) {
     for (uint32_t i = keep->count; i-- > 0;) {
         const struct kept_trace *trace = &keep->list[i];
@@ -225,7 +225,7 @@ static void give_up(const struct history *history, struct history_keep *keep, co
     history__add(&keep->given_up, 1);
 }
 
-/* The most that each node may need, so that all together need no more than events_max.  needed_by is filled. */
+/* The limit per node that keeps the total within events_max.  needed_by is filled. */
 static uint64_t level(const struct history_keep *keep) {
     uint64_t low = 0, high = keep->events_max;
 
@@ -240,14 +240,14 @@ static uint64_t level(const struct history_keep *keep) {
     return low;
 }
 
-/* Those that ended first come first. */
+/* Orders by end, earliest first. */
 static int compare_ends(const void *a, const void *b) {
     const struct kept_trace *x = a, *y = b;
     if (x->last_ns != y->last_ns) return x->last_ns < y->last_ns ? -1 : 1;
     return memcmp(x->id.bytes, y->id.bytes, sizeof x->id.bytes);
 }
 
-/* Gives up what has no room. */
+/* Gives up the traces that have no room. */
 static void make_fit(const struct history *history, struct history_keep *keep) {
     uint32_t count = keep->count;
     uint64_t most;
@@ -291,8 +291,8 @@ struct judging {
     struct history_work *work;
 };
 
-/* Is the trace wanted?  Returns 1, 0, or a negative errno as history__trace_gather.  When events moved meanwhile, some may have
- * been missed: then it looks again. */
+/* Is the trace wanted?  Returns 1, 0, or a negative errno as history__trace_gather.  If events moved meanwhile, some may have
+ * been missed: then it tries again. */
 static int is_wanted(const struct judging *judging, const struct trace_id *id, uint32_t index, struct history_trace *ret_trace) {
     struct history *history = judging->history;
     int wanted = 0;
@@ -307,10 +307,10 @@ static int is_wanted(const struct judging *judging, const struct trace_id *id, u
         grace_read_unlock();
         if (!found) return 0;
         judging->work->done = 0;
-        error = history__trace_gather(history, &span, id, judging->test, judging->work, ret_trace);
+        error = history__trace_gather(history, &span, id, judging->test, NULL, judging->work, ret_trace);
         if (error == 0) error = history_work_check(judging->work);
         ret_trace->truncated = truncated;
-        /* The test has seen events: it forgets them now, whatever it says. */
+        /* The test has seen events: this call makes it forget them, whatever it returns. */
         wanted = judging->test->keep(judging->test->context, ret_trace) && ret_trace->events > 0;
         if (error < 0) return error;
         if (history__load(&history->moves) == moves)
@@ -323,15 +323,15 @@ static uint32_t node_of(const struct history_trace *trace) {
     return trace->has_root ? trace->root_node : trace->node_count > 0 ? trace->nodes[0] : 0;
 }
 
-/* A trace of a segment that goes soon. */
+/* A trace of a segment that will be retired soon. */
 struct judged {
     struct trace_id id;
     uint32_t entry;
-    bool kept; /* says its tally there */
+    bool kept; /* according to its tally there */
 };
 
-/* Its tally may say that it is kept although it is not in the list any more: the ingest thread was copying it while that was
- * decided.  It is decided again, or it would stay for ever. */
+/* Its tally may say "kept" although it is no longer in the list, because the ingest thread copied it during that decision.  So
+ * it is judged again; otherwise it would stay forever. */
 static int judge_trace(const struct judging *judging, const struct judged *judged) {
     struct history *history = judging->history;
     struct history_keep *keep = history->keep;
@@ -368,7 +368,7 @@ struct some_traces {
     uint32_t count;
 };
 
-/* The traces of a segment from number `first` on.  Returns how many numbers it has looked at: 0 at the end, or if the segment is
+/* The traces of a segment from number `first` on.  Returns how many numbers it has examined: 0 at the end, or if the segment is
  * gone. */
 static uint32_t take_some(const struct history *history, uint64_t number, uint32_t first, struct some_traces *out) {
     const struct segment *segment;
@@ -405,7 +405,7 @@ int history_keep_judge(struct history *history, const struct history_trace_test 
     while (error != -ECANCELED && history__load(&keep->judged) < history__load(&keep->asked)) {
         uint64_t number = history__load(&keep->judged), oldest = history_begin_position(history) / HISTORY_SEGMENT_EVENTS;
         forget_gone(history, keep);
-        /* Without memory its other traces count as unjudged. */
+        /* Out of memory: the rest of its traces count as unjudged. */
         error = number < oldest ? 0 : judge_segment(&judging, number);
         make_fit(history, keep);
         publish(keep);

@@ -7,17 +7,17 @@
 #include "history_internal.h"
 #include <store/history_keep.h>
 
-/* Segments came or went: asks for judgement of those that go next.  Nothing to do without kept traces. */
+/* Segments were added or retired: requests that the next ones to go are judged.  Does nothing if no traces are kept. */
 void history__keep_post(struct history *history);
 
-/* The events of kept traces in a segment that is about to be retired, as a bit set that is valid until the next call; NULL: there
- * are none. */
+/* The events of kept traces in a segment that is about to be retired, as a bit set that is valid until the next call; NULL:
+ * there are none. */
 const uint64_t *history__keep_collect(struct history *history, const struct segment *segment);
 
 /* An event of a kept trace is in the newest segment now. */
 void history__keep_copied(const struct history *history, const struct trace_id *id);
 
-/* `count` events of kept traces are evicted all the same. */
+/* `count` events of kept traces are evicted after all. */
 void history__keep_lost(struct history *history, uint32_t count);
 
 void history__keep_end(struct history *history);

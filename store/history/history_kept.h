@@ -7,7 +7,7 @@
 
 #include "history_internal.h"
 
-/* How many events all shares together may have, and all kept traces as many. */
+/* The most events of all shares together; kept traces may have as many again. */
 static inline uint64_t history__eighth(uint32_t segments_max) {
     return (uint64_t)(segments_max - 1) * (HISTORY_SEGMENT_EVENTS / 8);
 }

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * What the nodes say about each peer.
+ * Statistics of each peer, as the nodes see it.
  *
- * For all nodes the tallies of the segments are added up, and only who said something is read off the events' columns (source
- * and number of the peer).  For a set of nodes their events are counted one by one, and so are those of rare peers.  All are
- * exact for the events that were there at the beginning; the newest segment's tallies may already know of a few more.
+ * For all nodes, the tallies of the segments are added up; only the reporting nodes come from the events' columns (source and
+ * peer number).  For a set of nodes, their events are counted one by one, and so are those of rare peers.  All counts are exact
+ * for the events present at the start; the newest segment's tallies may already include a few more.
  *
- * There may be as many peers as events, and an answer must not take the memory of all of them.  So they are gone through in
- * several passes, each for those whose hash leaves a certain remainder, and what is not among the first is dropped after each.
+ * There may be as many peers as events, and an answer must not take memory for all of them.  So several passes each handle the
+ * peers whose hash leaves a certain remainder, and only the first rows are retained after each pass.
  *
  * Called from any registered thread; gives up the RCU read lock between segments. */
 #include "history_trace.h"
@@ -19,13 +19,14 @@
 #define NODE_WORDS (HISTORY_NODES_MAX / 64)
 #define NO_SUM UINT32_MAX
 #define OTHER_PASS (UINT32_MAX - 1)
+#define EACH_EVENT (UINT32_MAX - 2) /* the id may be an alias: who is meant is each event's */
 /* Sums in memory at a time: about 20 MiB. */
 #define PEERS_A_PASS 32768
 
 TRACE_STATIC_ASSERT_(NODES_MAX <= HISTORY_NODES_MAX, "every node has its bit");
 
-/* By kind: what it counts as, and whether it holds a round-trip sample or is a message.  Each is written as its difference from
- * PACKET_NONE, which all others are. */
+/* By kind: its packet class, and whether it has a round-trip sample or is a message.  Stored as the difference from
+ * PACKET_NONE, which applies to all other kinds. */
 const uint8_t history__packet_classes[32] = {
     [TRACE_KIND_CONN_ESTABLISHED] = RTT_SAMPLE,
     [TRACE_KIND_PACKET_SENT] = PACKET_SENT ^ PACKET_NONE,
@@ -63,12 +64,13 @@ struct peer_sums {
     const uint64_t *node_set; /* NULL: all */
     uint32_t node_set_bits;
     uint64_t begin, end;
-    struct history_work *work; /* or NULL */
+    const struct history_who *who; /* or NULL */
+    struct history_work *work;     /* or NULL */
     uint32_t pass, passes;
     struct history__seen seen; /* number of an id's sum */
     struct peer_sum *list;
     size_t capacity;
-    uint32_t *sum_of; /* in the segment at hand: from the number of a tally; NO_SUM: not met yet; or OTHER_PASS */
+    uint32_t *sum_of; /* in the segment at hand: from the number of a tally; NO_SUM: not seen yet; OTHER_PASS; EACH_EVENT */
 };
 
 static bool is_of_pass(const struct peer_sums *sums, const struct trace_node_id *id) {
@@ -95,19 +97,21 @@ static int sum_of_id(struct peer_sums *sums, const struct trace_node_id *id, uin
     return 0;
 }
 
-/* The sum of the peer that has this number in the segment; NULL: it is of another pass. */
+/* The sum of the peer that has this number in the segment; NULL: it is of another pass, or its events are counted one by one. */
 static int sum_of(struct peer_sums *sums, const struct segment *segment, uint32_t number, struct peer_sum **ret_sum) {
     uint32_t *index = &sums->sum_of[number];
     int error = 0;
 
     if (*index == NO_SUM) {
         const struct trace_node_id *id = &history__peer_tally(segment, number)->id;
-        if (is_of_pass(sums, id))
+        if (sums->who && sums->who->is_alias(sums->who->context, id))
+            *index = EACH_EVENT;
+        else if (is_of_pass(sums, id))
             error = sum_of_id(sums, id, index);
         else
             *index = OTHER_PASS;
     }
-    *ret_sum = error == 0 && *index != OTHER_PASS ? &sums->list[*index] : NULL;
+    *ret_sum = error == 0 && *index < EACH_EVENT ? &sums->list[*index] : NULL;
     return error;
 }
 
@@ -133,14 +137,16 @@ static bool node_asked(const struct peer_sums *sums, uint32_t node) {
     return !sums->node_set || (node < sums->node_set_bits && history__bit_get(sums->node_set, node));
 }
 
-/* One event by itself. */
+/* A single event. */
 static int add_event(struct peer_sums *sums, const struct segment *segment, uint32_t index) {
     const struct trace_event *event = &segment->events[index];
+    const struct trace_node_id *id = &event->peer_id;
     uint32_t node = history_source_node(segment->sources[index]), number;
     int error;
 
-    if (!node_asked(sums, node) || !is_of_pass(sums, &event->peer_id)) return 0;
-    error = sum_of_id(sums, &event->peer_id, &number);
+    if (sums->who) id = sums->who->resolve(sums->who->context, event, segment->sources[index]);
+    if (!node_asked(sums, node) || !is_of_pass(sums, id)) return 0;
+    error = sum_of_id(sums, id, &number);
     if (error < 0) return error;
     history__peer_count(&sums->list[number].tally, event, node);
     note_node(&sums->list[number], node);
@@ -167,9 +173,10 @@ static int add_all_nodes(struct peer_sums *sums, const struct segment *segment, 
         if (sum) add_tally(&sum->tally, history__peer_tally(segment, number));
     }
     for (uint32_t i = 0; i < behind; i++) {
-        uint32_t number = segment->peer_numbers[i];
-        if (number < count && sums->sum_of[number] != OTHER_PASS)
-            note_node(&sums->list[sums->sum_of[number]], history_source_node(segment->sources[i]));
+        uint32_t number = segment->peer_numbers[i], index = number < count ? sums->sum_of[number] : OTHER_PASS;
+        int error = index == EACH_EVENT ? add_event(sums, segment, i) : 0;
+        if (error < 0) return error;
+        if (index < EACH_EVENT) note_node(&sums->list[sums->sum_of[number]], history_source_node(segment->sources[i]));
     }
     return add_rare(sums, segment, behind);
 }
@@ -181,6 +188,7 @@ static int add_some_nodes(struct peer_sums *sums, const struct segment *segment,
         int error;
         if (number >= count || !node_asked(sums, node)) continue;
         error = sum_of(sums, segment, number, &sum);
+        if (error == 0 && sums->sum_of[number] == EACH_EVENT) error = add_event(sums, segment, i);
         if (error < 0) return error;
         if (!sum) continue;
         history__peer_count(&sum->tally, &segment->events[i], node);
@@ -189,7 +197,7 @@ static int add_some_nodes(struct peer_sums *sums, const struct segment *segment,
     return add_rare(sums, segment, behind);
 }
 
-/* The index of a backed segment is damaged, or has other times: its events are counted one by one. */
+/* The index of a backed segment is damaged or has different times, so its events are counted one by one. */
 static int add_events(struct peer_sums *sums, const struct segment *segment, uint32_t behind) {
     int error = 0;
     for (uint32_t i = 0; i < behind && error == 0; i++)
@@ -198,7 +206,7 @@ static int add_events(struct peer_sums *sums, const struct segment *segment, uin
     return error;
 }
 
-/* Can all that add_all_nodes and add_some_nodes look at be read?  Events are looked at for a set of nodes alone. */
+/* Can everything that add_all_nodes and add_some_nodes use be read?  Only a set of nodes and aliases need the events. */
 static bool columns_ready(const struct peer_sums *sums, const struct segment *segment, uint32_t behind, uint32_t count) {
     if (!segment->backed) return true;
     if (!history__times_whole(segment)) return false;
@@ -208,7 +216,7 @@ static bool columns_ready(const struct peer_sums *sums, const struct segment *se
     }
     return history__ready(segment, segment->peer_numbers, behind * sizeof *segment->peer_numbers) &&
            history__ready(segment, segment->sources, behind * sizeof *segment->sources) &&
-           (!sums->node_set || history__ready(segment, segment->events, behind * sizeof *segment->events));
+           ((!sums->node_set && !sums->who) || history__ready(segment, segment->events, behind * sizeof *segment->events));
 }
 
 static int add_segment(struct peer_sums *sums, uint64_t number) {
@@ -223,7 +231,7 @@ static int add_segment(struct peer_sums *sums, uint64_t number) {
         /* peers:A  Pairs with peers:R. */
         count = atomic_load_explicit(&segment->peers_published, memory_order_acquire);
         for (uint32_t i = 0; i < count; i++) sums->sum_of[i] = NO_SUM;
-        /* PEER_NONE is a number only where each of 65536 events has a peer of its own, and then no event has none */
+        /* PEER_NONE is a valid number only if each of 65536 events has its own peer, and then no event lacks one */
         if (!columns_ready(sums, segment, behind, count))
             error = add_events(sums, segment, behind);
         else if (!sums->node_set)
@@ -274,7 +282,7 @@ struct rows {
     size_t count, total;
 };
 
-/* Adds those of a pass, and keeps the first `limit`. */
+/* Adds the rows of a pass, and retains the first `limit`. */
 static int add_rows(struct rows *rows, const struct peer_sums *sums, size_t limit) {
     uint32_t count = sums->seen.count;
     struct history_peer *list = realloc(rows->list, (rows->count + count + 1) * sizeof *list);
@@ -304,8 +312,12 @@ static int run_pass(struct peer_sums *sums) {
 
 int history_peers_first(struct history *history, const struct history_peers_query *query, struct history_peer **ret_peers,
                         size_t *ret_count, size_t *ret_total) {
-    struct peer_sums sums = {
-        .history = history, .node_set = query->node_set, .node_set_bits = query->node_set_bits, .work = query->work, .passes = 1};
+    struct peer_sums sums = {.history = history,
+                             .node_set = query->node_set,
+                             .node_set_bits = query->node_set_bits,
+                             .who = query->who,
+                             .work = query->work,
+                             .passes = 1};
     struct history_span span = history__span(history);
     struct rows rows = {0};
     int error = -ENOMEM;
@@ -316,7 +328,7 @@ int history_peers_first(struct history *history, const struct history_peers_quer
     if (!sums.sum_of) goto out;
     for (sums.pass = 0; sums.pass < sums.passes; sums.pass++) {
         error = run_pass(&sums);
-        if (error == -EOVERFLOW) { /* begin anew, with smaller parts */
+        if (error == -EOVERFLOW) { /* start over with smaller parts */
             sums.passes *= 4;
             sums.pass = UINT32_MAX;
             rows.count = rows.total = 0;

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * history_select: which events match, in exact order; history_visit: all that match, as they lie; history_count: how many.
+ * history_select: matching events, in exact order; history_visit: all matches, unordered; history_count: their number.
  *
- * Each segment is searched on its own under the RCU read lock: by the trace's or the peer's chain, or block
- * by block, past the segments and blocks whose bounds say that nothing in them can match.  What matches goes into a heap of the
- * best limit + 1; once that is full, blocks that cannot better its worst are passed over too.  Nothing relies on events
- * arriving in the order of their times.
+ * Each segment is searched on its own under the RCU read lock: by the trace's or the peer's chain, or block by block, skipping
+ * segments and blocks whose bounds rule out a match.  Matches go into a heap of the best limit + 1; once that is full, blocks
+ * that cannot improve on its worst are skipped, too.  Events need not arrive in order of their times.
  *
  * Called from any registered thread. */
 #include "history_internal.h"
@@ -13,7 +12,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* Looked at under one read lock: whole blocks. */
+/* Events examined under one read lock: whole blocks. */
 #define EVENTS_A_LOCK 4096U
 
 /* ---- matching ----------------------------------------------------------------------------------------------------------- */
@@ -22,14 +21,22 @@ static inline bool match_node(const struct history_query *query, uint32_t node) 
     return node < query->node_set_bits && history__bit_get(query->node_set, node);
 }
 
+static bool match_peer(const struct history_query *query, const struct trace_event *event) {
+    if (!(event->flags & TRACE_FLAG_HAS_PEER)) return false;
+    if (!query->peer_ids) return history__peer_equal(&query->peer_id, &event->peer_id);
+    for (size_t i = 0; i < query->peer_id_count; i++)
+        if (history__peer_equal(&query->peer_ids[i], &event->peer_id)) return true;
+    return false;
+}
+
 bool history_match(const struct history_query *query, const struct trace_event *event, history_source source) {
     if (event->timestamp < query->from_ns) return false;
     if (query->to_ns != 0 && event->timestamp >= query->to_ns) return false;
     if (query->kinds != 0 && (query->kinds & history__kind_bit(event->kind)) == 0) return false;
     if (query->by_node && !match_node(query, history_source_node(source))) return false;
     if (query->by_trace && !history__id_equal(&query->trace_id, &event->trace_id)) return false;
-    if (query->by_peer && (!(event->flags & TRACE_FLAG_HAS_PEER) || !history__peer_equal(&query->peer_id, &event->peer_id)))
-        return false;
+    if (query->by_peer && !match_peer(query, event)) return false;
+    if (query->peer_test && !query->peer_test(query->peer_test_arg, event, source)) return false;
     return !query->test || query->test(query->test_arg, event, source);
 }
 
@@ -190,7 +197,7 @@ static inline void examine(struct selection *selection, const struct segment *se
         offer(selection, event, segment->sources[index], segment->number * HISTORY_SEGMENT_EVENTS + index);
 }
 
-/* After each event that a filter has seen: what it costs to find that nothing is due counts. */
+/* Runs after each event that a filter has seen, so it must be cheap when nothing is due. */
 static inline void breathe(struct selection *selection, const struct segment *segment) {
     const struct history_work *work = selection->query->work;
     if (__builtin_expect(work && work->done - selection->held >= HISTORY_WORK_A_LOCK, 0))
@@ -205,7 +212,7 @@ static bool search_chain(struct selection *selection, const struct segment *segm
 
     if (!history__chain_whole(segment, head, links)) return false;
     for (history__chain_begin(&chain, head, links); history__chain_next(&chain, &index);) {
-        if (index >= behind) continue; /* not published yet, or newer than what is asked for */
+        if (index >= behind) continue; /* not published yet, or newer than the query */
         if (index < first) break;
         if (!history__event_ready(segment, index)) continue;
         count_work(selection->query->work, 1);
@@ -214,6 +221,31 @@ static bool search_chain(struct selection *selection, const struct segment *segm
         if (selection->error != 0) break;
     }
     return true;
+}
+
+static uint64_t peer_hash(const struct selection *selection, const struct trace_node_id *id) {
+    return selection->query->peer_ids ? history__hash_peer(selection->history, id) : selection->hash;
+}
+
+/* The chains of all peers that are asked for, or nothing when one of them is broken. */
+static bool search_peers(struct selection *selection, const struct segment *segment, uint32_t first, uint32_t behind) {
+    const struct history_query *query = selection->query;
+    const struct trace_node_id *ids = query->peer_ids ? query->peer_ids : &query->peer_id;
+    size_t count = query->peer_ids ? query->peer_id_count : 1;
+    bool whole = true;
+
+    for (size_t i = 0; i < count && whole && count > 1; i++) {
+        const struct peer_tally *peer = history__find_peer(segment, &ids[i], peer_hash(selection, &ids[i]), &whole);
+        if (peer && whole) whole = history__chain_whole(segment, &peer->head, segment->peer_links);
+    }
+    for (size_t i = 0; i < count && whole && selection->error == 0; i++) {
+        const struct peer_tally *peer = history__find_peer(segment, &ids[i], peer_hash(selection, &ids[i]), &whole);
+        if (peer) whole = search_chain(selection, segment, &peer->head, segment->peer_links, first, behind);
+    }
+    /* those that came before it had a tally */
+    if (whole && selection->error == 0 && history__rare_chain(segment))
+        (void)search_chain(selection, segment, history__rare_chain(segment), segment->peer_links, first, behind);
+    return whole;
 }
 
 /* What a query can find is at least in these bounds. */
@@ -231,7 +263,7 @@ static bool bounds_match(const struct selection *selection, uint64_t min_ns, uin
     return true;
 }
 
-/* Do these bounds say that all events in them match? */
+/* Do these bounds imply that all events within them match? */
 static bool bounds_match_all(const struct selection *selection, const struct block *bounds) {
     const struct history_query *query = selection->query;
     uint64_t min_ns = history__load(&bounds->min_ns), max_ns = history__load(&bounds->max_ns);
@@ -241,7 +273,7 @@ static bool bounds_match_all(const struct selection *selection, const struct blo
     return selection->newest_first ? max_ns < selection->after->time_ns : min_ns > selection->after->time_ns;
 }
 
-/* A count need not look into what matches as a whole. */
+/* A count need not examine what matches as a whole. */
 static bool count_all(struct selection *selection, const struct segment *segment, const struct block *bounds, uint32_t events) {
     const struct history_query *query = selection->query;
 
@@ -293,7 +325,7 @@ static void search_blocks(struct selection *selection, const struct segment *seg
     }
 }
 
-/* The nodes that are asked for, folded to the 64 bits of a block. */
+/* The nodes of the query, folded to the 64 bits of a block. */
 static uint64_t fold_nodes(const struct history_query *query) {
     uint64_t bits = 0;
     for (uint32_t word = 0; query->by_node && word < (query->node_set_bits + 63) / 64; word++) bits |= query->node_set[word];
@@ -302,7 +334,7 @@ static uint64_t fold_nodes(const struct history_query *query) {
 
 /* ---- the whole ---------------------------------------------------------------------------------------------------------- */
 
-/* The last four go block by block, past those whose bounds exclude them; they are told apart for whoever asks how. */
+/* The last four go block by block and skip those that their bounds exclude; only the name that `explain` shows differs. */
 enum search { SEARCH_TRACE, SEARCH_PEER, SEARCH_TIME, SEARCH_KIND, SEARCH_NODE, SEARCH_SCAN };
 static const char *const search_names[] = {"trace", "peer", "time", "kind", "node", "scan"};
 
@@ -317,7 +349,7 @@ static enum search choose(const struct history_query *query) {
 bool history_counts_by_index(const struct history_query *query) {
     enum search how = choose(query);
     return how == SEARCH_TRACE || how == SEARCH_PEER ||
-           (query->kinds == 0 && !query->by_node && !query->by_trace && !query->test);
+           (query->kinds == 0 && !query->by_node && !query->by_trace && !query->test && !query->peer_test);
 }
 
 /* Along a chain, or block by block, what lies in [first, behind) of a segment. */
@@ -325,7 +357,6 @@ static void search_part(struct selection *selection, uint64_t number, enum searc
                         uint32_t behind) {
     struct segment *segment;
     const struct trace_tally *trace;
-    const struct peer_tally *peer;
     bool whole = true;
 
     grace_read_lock();
@@ -337,20 +368,16 @@ static void search_part(struct selection *selection, uint64_t number, enum searc
         trace = history__find_trace(segment, &selection->query->trace_id, selection->hash, &whole);
         if (trace) whole = search_chain(selection, segment, &trace->head, segment->trace_links, first, behind);
     } else if (how == SEARCH_PEER) {
-        peer = history__find_peer(segment, &selection->query->peer_id, selection->hash, &whole);
-        if (peer) whole = search_chain(selection, segment, &peer->head, segment->peer_links, first, behind);
-        /* those that came before it had a tally */
-        if (selection->error == 0 && history__rare_chain(segment))
-            (void)search_chain(selection, segment, history__rare_chain(segment), segment->peer_links, first, behind);
+        whole = search_peers(selection, segment, first, behind);
     } else {
         search_blocks(selection, segment, node_bits, first, behind);
     }
     if (!whole) search_blocks(selection, segment, node_bits, first, behind);
     grace_read_unlock();
-    if (selection->error == -ENOENT) selection->error = 0; /* evicted while we took a breath */
+    if (selection->error == -ENOENT) selection->error = 0; /* evicted while we had released the lock */
 }
 
-/* One look at its bounds, for the most part of a history is not meant by most questions. */
+/* Checks the bounds only, because most queries exclude most of the history. */
 static bool segment_matches(const struct selection *selection, uint64_t number, uint64_t node_bits) {
     const struct segment *segment;
     bool matches;
@@ -362,8 +389,8 @@ static bool segment_matches(const struct selection *selection, uint64_t number, 
     return matches;
 }
 
-/* Block by block it goes in portions: the ingest, when it wants to use a segment again, waits for whoever looks at one, and
- * what is asked of each event may take long. */
+/* Blocks are searched in portions: before the ingest reuses a segment, it waits for its readers, and the test of each event may
+ * take long. */
 static void search_segment(struct selection *selection, uint64_t number, enum search how, uint64_t node_bits) {
     uint64_t base = number * HISTORY_SEGMENT_EVENTS;
     uint32_t first = selection->begin > base ? (uint32_t)(selection->begin - base) : 0;
@@ -379,7 +406,7 @@ static void search_segment(struct selection *selection, uint64_t number, enum se
     }
 }
 
-/* What of [begin, end) there is. */
+/* The part of [begin, end) that is still in the history. */
 static void clip(struct selection *selection) {
     struct history_span span = history__span(selection->history);
 
@@ -419,7 +446,7 @@ int history_select(struct history *history, const struct history_query *query, u
     selection.examine_max = query->examine_max ? query->examine_max : UINT64_MAX;
     clip(&selection);
     selection.capacity_max = selection.end > selection.begin ? (size_t)(selection.end - selection.begin) : 1;
-    if (limit < selection.capacity_max) selection.capacity_max = limit + 1; /* one more, to know that there is more */
+    if (limit < selection.capacity_max) selection.capacity_max = limit + 1; /* one more, to know whether there are more */
     set_after(&selection, after);
     how = search(&selection);
     if (selection.error == 0) selection.error = history_work_check(query->work);

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT
  *
- * Shares: which events of a segment that is retired stay, so that no node pushes out another's newest events.
+ * Shares: which events of a retired segment stay, so that no node evicts another's newest events.
  *
- * Each node that has events in the history has a share of an eighth of it.  Of its events the newest `share` stay, and what one
- * needs less, the others have.  A node that emits more than its share needs nothing from here: its newest events are in the
- * newest segments anyway.  The events of a quiet node are copied behind the newest event before the segment goes in which they
- * are.  So a kept event changes its position, and nothing else; it is never in the history twice (history__span).
+ * An eighth of the history is shared among the nodes that have events in it.  Of each node the newest `share` events stay; what
+ * one node does not need, the others get.  A node that emits more than its share needs no help: its newest events are in the
+ * newest segments anyway.  The events of a quiet node are copied behind the newest event before their segment is retired.  So a
+ * kept event changes only its position; it is never in the history twice (history__span).
  *
- * An event's age is the number of events that its node has appended since.  Events leave a segment in the order in which they
- * came, so a counter gives the number of each that leaves for the first time; the numbers of kept events go through a queue.
+ * An event's age is the number of events that its node has appended since.  Events leave a segment in order of arrival, so a
+ * counter numbers those that leave for the first time; the numbers of kept events are in a queue.
  *
- * All of it belongs to the ingest thread, but the counters. */
+ * Everything but the counters belongs to the ingest thread. */
 #include "history_share.h"
 #include "history_keep.h"
 #include "history_kept.h"
@@ -18,7 +18,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* Nodes that are dead, and have a share: the ones that died last. */
+/* Dead nodes that have a share: the ones that died last. */
 #define DEAD_MAX 256
 #define NOBODY UINT16_MAX
 
@@ -26,7 +26,7 @@ struct share_node {
     uint64_t appended; /* events ever; each has a number among them, from 1 */
     uint64_t passed;   /* those that have left the segment that they came into */
     uint64_t held;     /* those in the history */
-    bool released;     /* it has no share any more */
+    bool released;     /* it no longer has a share */
 };
 
 struct history_share {
@@ -38,7 +38,7 @@ struct history_share {
     /* Numbers of the kept events, in the order of their positions. */
     uint32_t *numbers, numbers_mask;
     uint64_t pushed, popped;
-    /* Of the segment that is retired: what stays, and its numbers. */
+    /* The retired segment: which events stay, and their numbers. */
     uint64_t chosen[HISTORY_SEGMENT_EVENTS / 64];
     uint32_t chosen_numbers[HISTORY_SEGMENT_EVENTS], chosen_count;
     const uint64_t *of_kept_traces; /* bit set: events that stay although no share keeps them; NULL: none */
@@ -82,7 +82,7 @@ void history_node_begins(struct history *history, uint32_t node) {
     if (!share) return;
     share->nodes[node].released = false;
     for (uint32_t i = 0; i < DEAD_MAX && i < share->deaths; i++)
-        if (share->dead[i] == node) share->dead[i] = NOBODY; /* who had the index before */
+        if (share->dead[i] == node) share->dead[i] = NOBODY; /* its previous owner */
 }
 
 void history_node_ends(struct history *history, uint32_t node) {
@@ -101,7 +101,7 @@ bool history_has_node(const struct history *history, uint32_t node) {
 
 /* ---- what stays ---------------------------------------------------------------------------------------------------------- */
 
-/* The greatest number of events that each node may keep, so that all together keep no more than events_max. */
+/* The greatest number of events per node that keeps the total within events_max. */
 static uint64_t level(const struct history_share *share, uint64_t events_max) {
     uint64_t level = 0, nodes = 0;
 
@@ -131,8 +131,8 @@ static bool is_of_kept_trace(const struct history_share *share, uint32_t index) 
     return share->of_kept_traces != NULL && history__bit_get(share->of_kept_traces, index);
 }
 
-/* Does an event stay that its node's share does not keep?  Of a node without a share none does: its index is needed for
- * others. */
+/* Does an event stay that its node's share does not keep?  Events of a node without a share never do: its index is needed for
+ * other nodes. */
 static bool stays_with_trace(struct history *history, const struct share_node *node, uint32_t index) {
     if (!is_of_kept_trace(history->share, index)) return false;
     if (node->released) history__keep_lost(history, 1);
@@ -155,7 +155,7 @@ static void choose_run(struct history *history, struct share_node *node, uint64_
     node->held -= count - (share->chosen_count - chosen_before);
 }
 
-/* One that was kept before. */
+/* An event that was kept before. */
 static void choose_kept(struct history *history, struct share_node *node, uint64_t level, uint32_t index) {
     struct history_share *share = history->share;
     uint32_t number = share->numbers[share->popped++ & share->numbers_mask];
@@ -175,7 +175,7 @@ uint32_t history__share_choose(struct history *history, const struct segment *se
     share->chosen_count = 0;
     share->of_kept_traces = history__keep_collect(history, segment);
     history__store(&share->share, most);
-    if (segment->only_node != NODE_MANY) { /* and none was kept, or it would be many */
+    if (segment->only_node != NODE_MANY) { /* and none was kept, or it would be NODE_MANY */
         choose_run(history, &share->nodes[segment->only_node], most, 0, HISTORY_SEGMENT_EVENTS);
         return share->chosen_count;
     }
@@ -206,7 +206,7 @@ static bool all_chosen(const struct history_share *share, const struct segment *
     return true;
 }
 
-/* The number + 1 of the first segment behind `number` that has events of the trace, or will have those that are kept. */
+/* The number + 1 of the first segment behind `number` that has events of the trace, or will get the kept ones. */
 static uint64_t first_after(const struct history *history, uint64_t number, const struct trace_id *id, uint64_t last_in) {
     uint64_t hash = history__hash_trace(history, id);
     bool whole = true;
@@ -218,8 +218,8 @@ static uint64_t first_after(const struct history *history, uint64_t number, cons
     return history->newest->number + 1;
 }
 
-/* When all of a trace's events stay, the trace is not truncated by the segment's going.  seen: traces of the segment that were
- * looked at. */
+/* If all of a trace's events stay, retiring the segment does not truncate the trace.  seen: traces of the segment that were
+ * examined. */
 static void settle_trace(struct history *history, const struct segment *segment, uint32_t index, uint64_t *seen) {
     const struct trace_id *id = &segment->events[index].trace_id;
     const struct trace_tally *tally;
@@ -248,7 +248,7 @@ static uint32_t next_chosen(const struct history_share *share, uint32_t index) {
     return index;
 }
 
-/* The copies of these events, from `index` on as many as were copied, belong to kept traces as the events do. */
+/* Marks the copies from `index` on as belonging to kept traces if their originals do. */
 static void hand_on_kept(struct history *history, const struct segment *segment, uint32_t index, uint32_t count) {
     if (!history->share->of_kept_traces) return;
     for (; count > 0; count--, index = next_chosen(history->share, index + 1))
@@ -284,7 +284,8 @@ void history__share_copy(struct history *history, const struct segment *segment)
 
     while (index < HISTORY_SEGMENT_EVENTS) {
         bool room = history->filled < HISTORY_SEGMENT_EVENTS || history__open_next(history);
-        /* What finds no room goes: there are as many kept events as numbers for them, or no memory for one segment more. */
+        /* Events without room are evicted: the numbers for kept events are used up, or there is no memory for another
+         * segment. */
         if (!room || share->pushed - share->popped > share->numbers_mask) {
             share->nodes[history_source_node(segment->sources[index])].held--;
             if (is_of_kept_trace(share, index)) history__keep_lost(history, 1);

@@ -8,21 +8,21 @@
 
 struct history_share;
 
-/* What it takes, and its initialisation in memory that is zero. */
+/* Its size, and its initialisation in zeroed memory. */
 size_t history__share_bytes(uint32_t segments_max);
 void history__share_init(struct history_share *share, uint32_t segments_max);
 
 /* A node's events are appended to the newest segment. */
 void history__share_note(struct history *history, uint32_t node, uint32_t count);
 
-/* Chooses which events of the oldest segment stay; to be called once for each segment, in their order.  squeeze: all shares
- * together are that many times halved.  Returns how many. */
+/* Chooses which events of the oldest segment stay; to be called once for each segment, in order.  squeeze: how many times all
+ * shares are halved.  Returns how many. */
 uint32_t history__share_choose(struct history *history, const struct segment *segment, unsigned squeeze);
 
-/* Copies the chosen behind the newest event, indexed and not published. */
+/* Copies the chosen ones behind the newest event, indexed but not published. */
 void history__share_copy(struct history *history, const struct segment *segment);
 
-/* Copies ever made; how many events each node may have. */
+/* Copies ever made; the most events that each node may have. */
 uint64_t history__share_kept(const struct history *history);
 uint64_t history__share_level(const struct history *history);
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * The summaries of traces, and ids by prefix: what is answered out of the directories and the tallies.
+ * Summaries of traces, and ids by prefix: answers from the directories and the tallies.
  *
- * Which traces there are, and which of them was active last, the directory knows; the rest of a summary is gathered along the
- * chains of the few traces that are shown (history_trace.c).
+ * The directory knows the traces and which was active last; the rest of a summary is collected along the chains of the few
+ * traces that are shown (history_trace.c).
  *
- * The RCU read lock is given up between segments and after every so many entries.  Called from any registered thread. */
+ * The RCU read lock is released between segments and at intervals while walking entries.  Called from any registered thread. */
 #include "history_internal.h"
 #include "history_trace.h"
 
@@ -34,7 +34,7 @@ static size_t find_ids(const struct history *history, const struct directory *di
             const uint8_t *id = (const uint8_t *)entry + id_offset;
             bool again = false;
             if (!history__entry_alive(entry, begin) || !trace_id_prefix_matches(&wanted, id)) continue;
-            /* one that died and came back while we were on our way is still one */
+            /* an entry that died and was revived meanwhile still counts once */
             for (size_t i = 0; i < found && i < max && !again; i++) again = memcmp(out + i * id_bytes, id, id_bytes) == 0;
             if (again) continue;
             if (found < max) memcpy(out + found * id_bytes, id, id_bytes);
@@ -61,7 +61,7 @@ static bool trace_exists(struct history *history, const struct trace_id *id) {
 }
 
 size_t history_find_traces(struct history *history, const uint8_t *prefix, unsigned digits, struct trace_id *out, size_t max) {
-    if (digits == 2 * TRACE_ID_BYTES) { /* whole: the segments' tables know it without a walk over the directory */
+    if (digits == 2 * TRACE_ID_BYTES) { /* a full id: the segments' tables find it without a walk over the directory */
         struct trace_id id;
         memcpy(id.bytes, prefix, sizeof id.bytes);
         if (history__id_none(&id) || !trace_exists(history, &id)) return 0;
@@ -136,7 +136,7 @@ size_t history_find_peers(struct history *history, const uint8_t *prefix, unsign
         return find_ids(history, &history->peers, offsetof(struct peer_entry, id), TRACE_NODE_ID_BYTES, prefix, digits,
                         (uint8_t *)out, max);
     }
-    (void)find_entries(history, &wanted, &rare); /* without memory: those that were found */
+    (void)find_entries(history, &wanted, &rare); /* out of memory: those found so far */
     found = rare.count;
     for (size_t i = 0; i < found && i < max; i++) out[i] = rare.ids[i];
     history__seen_fini(&rare);
@@ -148,7 +148,7 @@ size_t history_find_peers(struct history *history, const uint8_t *prefix, unsign
 /* A set of directory entries. */
 static uint64_t *bits_new(uint32_t count) { return calloc(((size_t)count + 63) / 64, sizeof(uint64_t)); }
 
-/* The directory entry of a trace that has events in the segment; 0, which is nobody's, for one whose tally is still on its way.
+/* The directory entry of a trace that has events in the segment; 0, which no trace has, if its tally is not published yet.
  * */
 static uint32_t entry_of(const struct history *history, const struct segment *segment, const struct trace_id *id) {
     const struct trace_tally *tally;
@@ -212,11 +212,11 @@ static int mark_traces(struct history *history, const struct history_span *span,
 struct candidate {
     uint64_t rank; /* the greatest comes first */
     struct trace_id id;
-    struct history_span span; /* its events are in there */
+    struct history_span span; /* where its events are */
     bool truncated;
 };
 
-/* The best `limit` candidates: when twice as many are there, they are sorted and the worse half is dropped. */
+/* The best `limit` candidates: at twice as many, they are sorted and the worse half is dropped. */
 struct candidates {
     struct candidate *list;
     size_t count, limit, capacity;
@@ -247,20 +247,20 @@ static void candidates_add(struct candidates *candidates, const struct candidate
     candidates->list[candidates->count++] = *candidate;
 }
 
-/* What history_traces was asked for. */
+/* The request to history_traces. */
 struct listing {
     struct history *history;
     struct history_span span;
     const struct history_traces_query *query;
-    uint64_t *last_ns;   /* by entry: greatest time of its events; NULL: nobody asks */
-    uint64_t *in_window; /* marked when to_ns is set: the last time alone does not tell what happened before */
-    uint64_t *of_app;    /* marked when an application was asked for */
-    uint64_t *requests;  /* marked when a kind was asked for */
-    bool sift;           /* every candidate is looked at */
+    uint64_t *last_ns;   /* by entry: greatest time of its events; NULL: not needed */
+    uint64_t *in_window; /* marked when to_ns is set: the last time alone does not show earlier events */
+    uint64_t *of_app;    /* marked when the query names an application */
+    uint64_t *requests;  /* marked when the query names a kind */
+    bool sift;           /* every candidate is examined */
     struct candidates candidates;
 };
 
-/* The last time of each trace is that of its tallies: entries need not be told of every event. */
+/* The last time of each trace comes from its tallies, so entries need no update per event. */
 static int last_times(struct listing *listing) {
     const struct history *history = listing->history;
     const struct history_span *span = &listing->span;
@@ -315,8 +315,8 @@ static uint64_t rank(enum history_trace_order order, const struct history_trace 
     }
 }
 
-/* Looks at the events of the candidates that nobody has looked at yet, takes out what the test does not keep, and gives the
- * others their rank.  Done for one portion of the directory after another, so that there are never many candidates. */
+/* Examines the events of the new candidates, removes those that fail the test, and ranks the rest.  Works through the directory
+ * in portions, so that there are never many candidates. */
 static int sift_traces(struct listing *listing) {
     struct candidates *candidates = &listing->candidates;
     const struct history_trace_test *test = listing->query->test;
@@ -325,7 +325,8 @@ static int sift_traces(struct listing *listing) {
     for (size_t i = kept; i < candidates->count; i++) {
         const struct candidate *candidate = &candidates->list[i];
         struct history_trace trace;
-        int error = history__trace_gather(listing->history, &candidate->span, &candidate->id, test, listing->query->work, &trace);
+        int error = history__trace_gather(listing->history, &candidate->span, &candidate->id, test, listing->query->who,
+                                          listing->query->work, &trace);
         if (error == 0) error = history_work_check(listing->query->work);
         if (error < 0) return error;
         trace.truncated = candidate->truncated;
@@ -348,7 +349,7 @@ static int list_traces(struct listing *listing) {
     struct history_query query = {
         .from_ns = listing->query->from_ns, .to_ns = listing->query->to_ns, .work = listing->query->work};
     uint32_t high;
-    int error = listing->sift && query.from_ns == 0 ? 0 : last_times(listing); /* sifted, they are ranked by what is seen */
+    int error = listing->sift && query.from_ns == 0 ? 0 : last_times(listing); /* sifted candidates are ranked by their events */
 
     if (error == 0 && query.to_ns != 0) error = mark_traces(history, &listing->span, &query, NULL, &listing->in_window);
     query = (struct history_query){.kinds = HISTORY_APP_KINDS, .work = listing->query->work};
@@ -375,7 +376,7 @@ static int trace_compare(const void *a, const void *b, void *order) {
     return rank_compare(rank(by, x), &x->trace_id, rank(by, y), &y->trace_id);
 }
 
-/* Fills the summaries of the chosen; those that were evicted meanwhile fall out. */
+/* Fills the summaries of the chosen; drops those that were evicted meanwhile. */
 static int fill_traces(struct listing *listing, struct history_trace **ret_traces, size_t *ret_count) {
     const struct candidates *candidates = &listing->candidates;
     struct history_trace *traces = calloc(candidates->count > 0 ? candidates->count : 1, sizeof *traces);
@@ -385,8 +386,8 @@ static int fill_traces(struct listing *listing, struct history_trace **ret_trace
     if (!traces) return -ENOMEM;
     for (size_t i = 0; i < candidates->count; i++) {
         const struct candidate *candidate = &candidates->list[i];
-        int error =
-            history__trace_gather(listing->history, &candidate->span, &candidate->id, NULL, listing->query->work, &traces[count]);
+        int error = history__trace_gather(listing->history, &candidate->span, &candidate->id, NULL, listing->query->who,
+                                          listing->query->work, &traces[count]);
         if (error == 0) error = history_work_check(listing->query->work);
         if (error < 0) {
             free(traces);
@@ -396,7 +397,7 @@ static int fill_traces(struct listing *listing, struct history_trace **ret_trace
         if (traces[count].events > 0) count++;
     }
     if (count > 0) qsort_r(traces, count, sizeof *traces, trace_compare, &order);
-    for (size_t i = 0; i < count; i++) { /* one that died and came back was listed twice */
+    for (size_t i = 0; i < count; i++) { /* an entry that died and was revived was listed twice */
         if (kept > 0 && history__id_equal(&traces[kept - 1].trace_id, &traces[i].trace_id)) continue;
         if (kept != i) traces[kept] = traces[i];
         kept++;

@@ -24,7 +24,7 @@ void history__table_grow(struct table *table, const struct history *history, con
 
     assert(mask < TABLE_SLOTS);
     /* table:R  The odd version comes before every store below, each of which is a release; the even one comes after them.
-     * Pairs with table:A.  Without it a reader looks in a table that is being made anew, and misses what is in it. */
+     * Pairs with table:A.  Without it a reader searches a table that is being rebuilt, and misses entries. */
     history__store32(&table->version, version + 1);
     atomic_store_explicit(&table->mask, mask, memory_order_release);
     for (uint32_t i = 0; i <= mask; i++) atomic_store_explicit(&table->slots[i], 0, memory_order_release);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * One trace's summary, gathered along its chains.
+ * One trace's summary, collected along its chains.
  *
- * Chains go from the newest arrival to the oldest, and arrival is not the order of time; so everything that is "first" is the
- * least in the order of answers, and spans are matched when all events have been seen. */
+ * Chains go from the newest arrival to the oldest, and arrival order is not time order.  So "first" means the least in the
+ * order of answers, and spans are matched after all events have been seen. */
 #include "history_trace.h"
 
 #include <errno.h>
@@ -96,7 +96,7 @@ static int first_compare(const void *a, const void *b) {
     return history__key_compare(&x->key, &y->key);
 }
 
-/* Sorts; the list's numbers stay those of `seen`.  Returns how many a summary shows. */
+/* Sorts; the list's numbers still refer to `seen`.  Returns how many a summary shows. */
 static uint32_t firsts_sort(struct firsts *firsts) {
     if (firsts->seen.count > 0) qsort(firsts->list, firsts->seen.count, sizeof *firsts->list, first_compare);
     return firsts->seen.count < HISTORY_SUMMARY_NODES_MAX ? firsts->seen.count : HISTORY_SUMMARY_NODES_MAX;
@@ -109,7 +109,7 @@ static void firsts_fini(struct firsts *firsts) {
 
 /* ---- application events ------------------------------------------------------------------------------------------------- */
 
-/* A start or an end.  A span is one node's: a program that forgets to make a child has two nodes use one id. */
+/* A start or an end.  A span belongs to one node: if a program forgets to make a child, two nodes use one id. */
 struct span_mark {
     uint64_t span_id;
     uint32_t node;
@@ -163,7 +163,7 @@ static const struct span_mark *marks_find(const struct span_marks *sorted, const
     return low < sorted->count && span_compare(&sorted->list[low], start) == 0 ? &sorted->list[low] : NULL;
 }
 
-/* Which application, command and node speak for the trace: those of the first start, else of the first app event. */
+/* The application, command and node of the trace: those of the first start, else of the first app event. */
 struct app_first {
     bool set, start;
     struct history_key key;
@@ -192,6 +192,7 @@ bool history__app_is(const struct trace_event *event, const char app_id[4]) {
 struct gather {
     const struct history *history;
     const struct history_trace_test *test; /* or NULL */
+    const struct history_who *who;         /* or NULL */
     struct history_work *work;             /* or NULL */
     uint64_t held;                         /* history__breathe's */
     struct history_trace *trace;
@@ -218,6 +219,10 @@ static int gather_app(struct gather *gather, const struct trace_event *event, ui
     return 0;
 }
 
+static const struct trace_node_id *peer_of(const struct gather *gather, const struct trace_event *event, history_source source) {
+    return gather->who ? gather->who->resolve(gather->who->context, event, source) : &event->peer_id;
+}
+
 static int gather_event(struct gather *gather, const struct trace_event *event, history_source source, uint64_t position) {
     struct history_key key = history__key(event, source, position);
     struct history_trace *trace = gather->trace;
@@ -233,7 +238,7 @@ static int gather_event(struct gather *gather, const struct trace_event *event, 
     memcpy(node_as_id.bytes, &node, sizeof node);
     error = firsts_note(gather->history, &gather->nodes, &node_as_id, &key);
     if (error == 0 && (event->flags & TRACE_FLAG_HAS_PEER) != 0)
-        error = firsts_note(gather->history, &gather->peers, &event->peer_id, &key);
+        error = firsts_note(gather->history, &gather->peers, peer_of(gather, event, source), &key);
     if (error == 0 && (history__kind_bit(event->kind) & HISTORY_APP_KINDS) != 0) error = gather_app(gather, event, node, &key);
     return error;
 }
@@ -268,14 +273,14 @@ static int gather_at(struct gather *gather, const struct segment *segment, uint3
     return history__breathe(gather->history, segment, gather->work, &gather->held);
 }
 
-/* Its index is damaged: looks at all events. */
+/* Its index is damaged: examines all events. */
 static int gather_scan(struct gather *gather, const struct segment *segment, uint32_t behind) {
     int error = 0;
     for (uint32_t index = 0; index < behind && error == 0; index++) error = gather_at(gather, segment, index);
     return error;
 }
 
-/* Goes along the trace's chain in one segment. */
+/* Follows the trace's chain in one segment. */
 static int gather_segment(struct gather *gather, const struct history_span *span, uint64_t number) {
     const struct trace_id *id = &gather->trace->trace_id;
     const struct segment *segment;
@@ -296,10 +301,10 @@ static int gather_segment(struct gather *gather, const struct history_span *span
             if (index < behind) error = gather_at(gather, segment, index);
     }
     grace_read_unlock();
-    return error == -ENOENT ? 0 : error; /* evicted while we took a breath */
+    return error == -ENOENT ? 0 : error; /* evicted while we had released the lock */
 }
 
-/* Whose end decides: the first root, else the first start. */
+/* The span whose end decides: the first root, else the first start. */
 static bool comes_before(const struct span_mark *start, const struct span_mark *first) {
     if (!first || start->root != first->root) return !first || start->root;
     return history__key_compare(&start->key, &first->key) < 0;
@@ -349,9 +354,10 @@ static void gather_finish(struct gather *gather) {
 }
 
 int history__trace_gather(const struct history *history, const struct history_span *span, const struct trace_id *id,
-                          const struct history_trace_test *test, struct history_work *work, struct history_trace *ret_trace) {
+                          const struct history_trace_test *test, const struct history_who *who, struct history_work *work,
+                          struct history_trace *ret_trace) {
     struct gather gather = {
-        .history = history, .test = test, .work = work, .held = work != NULL ? work->done : 0, .trace = ret_trace};
+        .history = history, .test = test, .who = who, .work = work, .held = work != NULL ? work->done : 0, .trace = ret_trace};
     int error = 0;
 
     memset(ret_trace, 0, sizeof *ret_trace);

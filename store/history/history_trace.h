@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * One trace, gathered along its chains; and a set of ids.  Details of the summaries: only the files of store/history include
+ * One trace, collected along its chains; and a set of ids.  Internal to the summaries: only the files of store/history include
  * this. */
 #ifndef TRACED_HISTORY_TRACE_H
 #define TRACED_HISTORY_TRACE_H
@@ -13,7 +13,7 @@
 /* Is it an app event of that application? */
 bool history__app_is(const struct trace_event *event, const char app_id[4]);
 
-/* Ids, numbered from 0 in the order in which they came. */
+/* Ids, numbered from 0 in order of arrival. */
 struct history__seen {
     struct trace_node_id *ids;
     uint32_t *slots; /* number + 1; 0: empty */
@@ -32,9 +32,10 @@ struct history_span history__entry_span(const struct entry *entry, const struct 
 const struct segment *history__span_segment(const struct history *history, const struct history_span *span, uint64_t number,
                                             uint32_t *ret_behind);
 
-/* Everything about a trace but `truncated`; events is 0 when there are none.  test: NULL, or sees all of them.  work: or NULL.
- * Returns 0, -E2BIG, -ECANCELED or -ENOMEM. */
+/* Everything about a trace but `truncated`; events is 0 when there are none.  test: NULL, or sees all of them.  who, work: or
+ * NULL. Returns 0, -E2BIG, -ECANCELED or -ENOMEM. */
 int history__trace_gather(const struct history *history, const struct history_span *span, const struct trace_id *id,
-                          const struct history_trace_test *test, struct history_work *work, struct history_trace *ret_trace);
+                          const struct history_trace_test *test, const struct history_who *who, struct history_work *work,
+                          struct history_trace *ret_trace);
 
 #endif

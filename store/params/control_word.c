@@ -32,10 +32,10 @@ double control_word_share(uint32_t threshold) {
 
 static uint32_t kind_bit(uint16_t kind) { return (uint32_t)TRACE_CONTROL_KIND_BIT(kind); }
 
-/* The bits of the kinds that a node may emit: all but 0, which is no kind, and events_lost, which traced writes. */
+/* The bits of the kinds that a node may emit: all except 0, which is no kind, and events_lost, which only traced writes. */
 static const uint32_t emitted_kinds = UINT32_MAX & ~(UINT32_C(1) | (uint32_t)TRACE_CONTROL_KIND_BIT(TRACE_KIND_EVENTS_LOST));
 
-/* Those of them that this version has no name for; a node may be newer. */
+/* The ones without a name in this version; a node may be newer. */
 static uint32_t unknown_kinds(void) {
     unsigned count;
     const struct trace_kind_info *table = trace_kind_table(&count);
@@ -47,7 +47,7 @@ static uint32_t unknown_kinds(void) {
 static int add_kind(const char *name, uint32_t *kinds, struct trace_rpc_error *ret_error) {
     uint16_t kind = trace_kind_by_name(name);
     if (kind == TRACE_KIND_EVENTS_LOST)
-        return trace_rpc_fail_param(ret_error, "kinds", "kinds: %s is written by traced, no node emits it", name);
+        return trace_rpc_fail_param(ret_error, "kinds", "kinds: only traced writes %s; no node emits it", name);
     if (kind)
         *kinds |= kind_bit(kind);
     else if (!strcmp(name, "unknown"))

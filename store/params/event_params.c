@@ -49,14 +49,14 @@ static int read_node(const struct store *store, const char *text, bool wait, str
     uint64_t named[NODES_SET_WORDS];
     filter->has_node = true;
     if (!wait) return id_param_read_node(store, "node_id", text, false, &filter->node_id, ret_error);
-    /* A stream that is asked for by name is about whoever has that name, also after a restart with a new id. */
+    /* A stream selected by name follows that name, even across a restart with a new id. */
     if (!id_lookup_logs_of_name(store, text, named)) {
         struct id_lookup lookup;
         id_lookup_node(store, text, true, &lookup);
         filter->node_id = lookup.node_ids[0];
         if (lookup.outcome == ID_LOOKUP_FOUND) return 0;
         if (lookup.outcome == ID_LOOKUP_AMBIGUOUS) return id_param_fail_node("node_id", text, &lookup, ret_error);
-        /* No name and no id begins so: it is the name of a node that is still to come. */
+        /* No name or id matches: it is the name of a node that may still come. */
     }
     size_t bytes = strlen(text);
     if (bytes >= TRACE_NODE_NAME_BYTES)
@@ -85,12 +85,17 @@ int event_params_read(const struct store *store, const struct event_params *para
         error = id_param_read_trace(store, "trace_id", params->trace_id, wait, &filter.query.trace_id, ret_error);
     }
     if (!error && params->peer_id) {
-        filter.query.by_peer = true;
-        error = id_param_read_peer(store, "peer_id", params->peer_id, wait, &filter.query.peer_id, ret_error);
+        struct trace_node_id id;
+        error = id_param_read_peer(store, "peer_id", params->peer_id, wait, &id, ret_error);
+        if (!error && event_filter_set_peer(&filter, store, &id, wait))
+            error = trace_rpc_fail(ret_error, TRACE_RPC_INTERNAL, NULL, "out of memory");
     }
     if (!error && params->node_id) error = read_node(store, params->node_id, wait, &filter, ret_error);
     if (!error) error = event_params_read_expression(store, params->expression, wait, now_ns, &filter, ret_error);
-    if (error) return error;
+    if (error) {
+        event_filter_fini(&filter);
+        return error;
+    }
     *ret_filter = filter;
     return 0;
 }

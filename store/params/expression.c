@@ -12,8 +12,10 @@
 /* ---- what is known ------------------------------------------------------------------------------------------------------ */
 
 struct known {
+    const struct store *store;
     struct trace_filter_names names;
     struct trace_filter_name *nodes;
+    struct trace_filter_alias *aliases;
     const struct trace_app **apps;
     size_t apps_capacity;
 };
@@ -24,7 +26,7 @@ static bool is_listed(const struct known *known, const struct trace_app *app) {
     return false;
 }
 
-/* Descriptions that differ: nodes of one program say the same. */
+/* Different descriptions; nodes of one program have the same. */
 static int list_apps(struct known *known, const struct node *node) {
     /* app:A  Pairs with app:R of nodes.c.  Without it we could take a half-written description. */
     uint32_t count = atomic_load_explicit(&node->app_count, memory_order_acquire);
@@ -42,10 +44,31 @@ static int list_apps(struct known *known, const struct node *node) {
     return 0;
 }
 
+/* Whom each alias means, and for whose events.  A label is text that names it where it is an address; what a program calls a
+ * sort of id ("group key") names nobody. */
+static int list_aliases(struct known *known, const struct alias_picture *picture) {
+    size_t count = alias_picture_count(picture);
+    known->aliases = count ? calloc(count, sizeof *known->aliases) : NULL;
+    if (count && !known->aliases) return -ENOMEM;
+    for (size_t i = 0; i < count; i++) {
+        const struct alias *alias = alias_picture_at(picture, i);
+        struct trace_filter_alias *name = &known->aliases[known->names.alias_count];
+        const struct trace_node_id *peer_id = alias_picture_resolve(picture, alias->node, alias->time_ns, &alias->alias_id);
+        const struct node *node = nodes_at(known->store->nodes, alias->node);
+        if (!node || !memcmp(peer_id, &alias->alias_id, sizeof *peer_id)) continue;
+        *name = (struct trace_filter_alias){.alias_id = alias->alias_id, .peer_id = *peer_id, .own = alias->own};
+        if (!alias->own) name->by = node->info.node_id;
+        if (alias->transport != TRACE_TRANSPORT_OTHER) memcpy(name->text, alias->label, sizeof alias->label);
+        known->names.alias_count++;
+    }
+    known->names.aliases = known->aliases;
+    return 0;
+}
+
 /* Inside rcu_read_lock(), until known_fini. */
-static int known_init(struct known *known, const struct store *store, bool complete) {
+static int known_init(struct known *known, const struct store *store, const struct alias_picture *aliases, bool complete) {
     uint32_t count = nodes_count(store->nodes);
-    *known = (struct known){.names.complete = complete, .nodes = calloc(count ? count : 1, sizeof *known->nodes)};
+    *known = (struct known){.store = store, .names.complete = complete, .nodes = calloc(count ? count : 1, sizeof *known->nodes)};
     int error = known->nodes ? 0 : -ENOMEM;
     for (uint32_t i = 0; i < count && !error; i++) {
         const struct node *node = nodes_at(store->nodes, i);
@@ -54,6 +77,7 @@ static int known_init(struct known *known, const struct store *store, bool compl
             (struct trace_filter_name){node->info.node_id, node->info.node_name, node->info.machine.name};
         error = list_apps(known, node);
     }
+    if (!error) error = list_aliases(known, aliases);
     known->names.nodes = known->nodes;
     known->names.apps = known->apps;
     return error;
@@ -61,6 +85,7 @@ static int known_init(struct known *known, const struct store *store, bool compl
 
 static void known_fini(struct known *known) {
     free(known->nodes);
+    free(known->aliases);
     free((void *)known->apps);
 }
 
@@ -68,13 +93,20 @@ static void known_fini(struct known *known) {
 static int compile(const struct expression *expression, enum trace_filter_mode mode, struct trace_filter **ret_filter,
                    struct trace_filter_error *ret_error) {
     struct known known;
+    struct alias_picture *aliases = alias_picture_take(expression->store->aliases);
     rcu_read_lock();
-    int error = known_init(&known, expression->store, expression->complete);
+    int error = known_init(&known, expression->store, aliases, expression->complete);
     struct trace_filter_options options = {mode, expression->now_ns, &known.names};
     if (!error) error = trace_filter_compile(ret_filter, expression->text, strlen(expression->text), &options, ret_error);
     rcu_read_unlock();
     known_fini(&known);
+    alias_picture_release(aliases);
     return error;
+}
+
+/* Of all that names can mean. */
+static uint64_t generation(const struct store *store) {
+    return store->aliases ? aliases_generation(store->aliases) : nodes_generation(store->nodes);
 }
 
 /* ---- making ------------------------------------------------------------------------------------------------------------- */
@@ -99,14 +131,15 @@ int expression_create(struct expression **ret_expression, const struct store *st
     expression->store = store;
     expression->now_ns = now_ns;
     expression->complete = complete;
-    expression->generation = nodes_generation(store->nodes);
+    expression->generation = generation(store);
+    expression->aliases = alias_picture_take(store->aliases);
     memcpy(expression->text, text, bytes);
     int error = compile(expression, mode, &expression->filter, &reason);
     if (!error) {
         *ret_expression = expression;
         return 0;
     }
-    free(expression);
+    expression_destroy(expression);
     return error == -EINVAL ? refuse(param, &reason, ret_error)
                             : trace_rpc_fail(ret_error, TRACE_RPC_INTERNAL, NULL, "out of memory");
 }
@@ -116,7 +149,7 @@ int expression_find_field(const struct store *store, const char *param, const ch
     struct known known;
     struct trace_filter_error reason;
     rcu_read_lock();
-    int error = known_init(&known, store, true);
+    int error = known_init(&known, store, NULL, true);
     if (!error) error = trace_field_find(ret_field, text, strlen(text), &known.names, &reason);
     rcu_read_unlock();
     known_fini(&known);
@@ -128,13 +161,14 @@ int expression_find_field(const struct store *store, const char *param, const ch
 void expression_destroy(struct expression *expression) {
     if (!expression) return;
     trace_filter_destroy(expression->filter);
+    alias_picture_release(expression->aliases);
     free(expression);
 }
 
-/* Each name in the text is held against each node's, and each description against all others. */
+/* Each name in the text is compared with each node's, and each description with all others. */
 uint64_t expression_renewal_work(const struct expression *expression) {
     uint64_t nodes = nodes_count(expression->store->nodes);
-    if (nodes_generation(expression->store->nodes) == expression->generation) return 0;
+    if (generation(expression->store) == expression->generation) return 0;
     if (!trace_filter_uses_names(expression->filter)) return 0;
     return 20000 + nodes * (100 + 10 * strlen(expression->text));
 }
@@ -142,7 +176,7 @@ uint64_t expression_renewal_work(const struct expression *expression) {
 struct trace_filter *expression_compile_again(const struct expression *expression, uint64_t *ret_generation) {
     struct trace_filter *filter;
     struct trace_filter_error reason;
-    *ret_generation = nodes_generation(expression->store->nodes);
+    *ret_generation = generation(expression->store);
     return compile(expression, TRACE_FILTER_EVENTS, &filter, &reason) ? NULL : filter;
 }
 
@@ -159,12 +193,18 @@ uint64_t expression_names(const struct expression *expression) {
 
 /* ---- matching ----------------------------------------------------------------------------------------------------------- */
 
-void expression_origin(const struct store *store, unsigned uses, const struct trace_event *event, history_source source,
-                       struct trace_filter_origin *ret_origin) {
+void expression_renew_aliases(struct expression *expression) {
+    (void)alias_picture_renew(expression->store->aliases, &expression->aliases);
+}
+
+void expression_origin(const struct store *store, const struct alias_picture *aliases, unsigned uses,
+                       const struct trace_event *event, history_source source, struct trace_filter_origin *ret_origin) {
     static const struct trace_node_id nobody;
     const struct node *node =
         uses & (TRACE_FILTER_USES_NODE | TRACE_FILTER_USES_APP) ? nodes_at(store->nodes, history_source_node(source)) : NULL;
     *ret_origin = (struct trace_filter_origin){.node_id = &nobody, .lane = history_source_lane(source)};
+    if (uses & TRACE_FILTER_USES_PEER)
+        ret_origin->peer_id = alias_picture_resolve(aliases, history_source_node(source), event->timestamp, &event->peer_id);
     if (!node) return;
     ret_origin->node_id = &node->info.node_id;
     ret_origin->node_name = node->info.node_name;
@@ -176,7 +216,7 @@ bool expression_match(const void *expression, const struct trace_event *event, h
     const struct expression *self = expression;
     struct trace_filter_origin origin;
     if (!trace_filter_allows_kind(self->filter, event->kind)) return false;
-    expression_origin(self->store, trace_filter_uses(self->filter), event, source, &origin);
+    expression_origin(self->store, self->aliases, trace_filter_uses(self->filter), event, source, &origin);
     uint64_t unasked = 0;
     return trace_filter_match_counted(self->filter, event, &origin, self->work ? self->work : &unasked);
 }
@@ -207,7 +247,7 @@ static void narrow_trace(const struct expression *expression, const struct trace
 static void narrow_peer(const struct expression *expression, const struct trace_id_prefix *prefix, struct history_query *query) {
     struct trace_node_id found;
     size_t count;
-    if (!prefix->digits || query->by_peer) return;
+    if (!prefix->digits || query->by_peer || expression->aliases) return; /* events may have their peer under another id */
     count = history_find_peers(expression->store->history, prefix->bytes, prefix->digits, &found, 1);
     if (!count) match_nothing(query);
     query->by_peer = count == 1;

@@ -12,49 +12,52 @@
 struct expression {
     const struct store *store;
     struct trace_filter *filter;
-    uint64_t now_ns;     /* what relative times count back from */
-    uint64_t generation; /* of the node table when it was compiled */
+    struct alias_picture *aliases; /* or NULL: who is who, for expression_match */
+    uint64_t now_ns;               /* the origin of relative times */
+    uint64_t generation;           /* of the node table and of the aliases when it was compiled */
     bool complete;
-    uint64_t *work; /* or NULL: where expression_match adds what it took */
+    uint64_t *work; /* or NULL: where expression_match adds its work */
     char text[];    /* NUL-terminated */
 };
 
-/* Compiles text.  complete: a node, application, command or field that is not known is an error, else it may still come.
- * Returns 0; -EINVAL with ret_error: TRACE_RPC_INVALID_PARAMS with data.param, data.position and data.length (in bytes of the
- * text), data.reason and, if there is one, data.suggestion.  Allocates; any thread that RCU knows. */
+/* Compiles text.  complete: an unknown node, application, command or field is an error; otherwise it may still come.  Returns
+ * 0; -EINVAL with ret_error: TRACE_RPC_INVALID_PARAMS with data.param, data.position and data.length (in bytes of the text),
+ * data.reason and, if there is one, data.suggestion.  Allocates; any registered RCU thread. */
 int expression_create(struct expression **ret_expression, const struct store *store, const char *param, const char *text,
                       enum trace_filter_mode mode, bool complete, uint64_t now_ns, struct trace_rpc_error *ret_error);
 void expression_destroy(struct expression *expression);
 
-/* Finds a field (proto/field.h) among what is known.  Returns as expression_create; end with trace_field_destroy. */
+/* Finds a known field (proto/field.h).  Returns as expression_create; end with trace_field_destroy. */
 int expression_find_field(const struct store *store, const char *param, const char *text, struct trace_field **ret_field,
                           struct trace_rpc_error *ret_error);
 
-/* About what compiling it again takes, in units of struct history_work, when it uses names and nodes have come since; else 0. */
+/* The approximate work of compiling it again, in units of struct history_work, if it uses names and nodes have come since; else
+ * 0. */
 uint64_t expression_renewal_work(const struct expression *expression);
 
-/* Compiles it again, and changes nothing.  NULL: memory is short, or the names fit too many nodes.  *ret_generation: of the node
- * table before that.  Any thread. */
+/* Compiles it again, without changing it.  NULL: out of memory, or the names match too many nodes.  *ret_generation: of the
+ * node table before that.  Any thread. */
 struct trace_filter *expression_compile_again(const struct expression *expression, uint64_t *ret_generation);
 
-/* Has it mean from now on what was compiled again; NULL: what it meant before, until another node comes.  Not while another
- * thread asks it. */
+/* Uses the new compilation from now on; NULL: keeps the old one until another node comes.  Not while another thread uses it. */
 void expression_take(struct expression *expression, struct trace_filter *filter_new, uint64_t generation);
 
-/* What trace_filter_match, trace_filter_tally_add and trace_field_read have to know of an event besides.  uses:
- * TRACE_FILTER_USES_ bits, the rest is left out.  Inside rcu_read_lock(). */
-void expression_origin(const struct store *store, unsigned uses, const struct trace_event *event, history_source source,
-                       struct trace_filter_origin *ret_origin);
+/* What trace_filter_match, trace_filter_tally_add and trace_field_read need besides the event.  aliases: may be NULL.  uses:
+ * TRACE_FILTER_USES_ bits; the rest is omitted.  Inside rcu_read_lock(), and valid there. */
+void expression_origin(const struct store *store, const struct alias_picture *aliases, unsigned uses,
+                       const struct trace_event *event, history_source source, struct trace_filter_origin *ret_origin);
 
-/* What the names in it mean (trace_filter_names_hash), for one that is made anew from the same text to be held against; 0 for
- * NULL. */
+/* Takes over the current aliases of the store.  The meaning of the names in it stays until it is compiled again. */
+void expression_renew_aliases(struct expression *expression);
+
+/* A hash of what its names mean (trace_filter_names_hash), to compare with a later compilation of the same text; 0 for NULL. */
 uint64_t expression_names(const struct expression *expression);
 
-/* Does an event match?  Of an expression for events; as history_query.test.  Inside rcu_read_lock(). */
+/* Does an event match?  For expressions over events; as history_query.test.  Inside rcu_read_lock(). */
 bool expression_match(const void *expression, const struct trace_event *event, history_source source);
 
-/* Narrows a query to what the expression can let through: kinds, times, the one trace or peer of the history that it can be;
- * and takes the nodes that it cannot be from `set`.  Returns whether it says anything about nodes.  Searches the history. */
+/* Narrows a query to what the expression can match: kinds, times, and the trace or peer if only one can match; and removes the
+ * nodes that cannot match from `set`.  Returns whether it restricts nodes.  Searches the history. */
 bool expression_narrow(const struct expression *expression, struct history_query *query, uint64_t set[NODES_SET_WORDS]);
 
 #endif

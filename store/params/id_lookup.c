@@ -4,6 +4,8 @@
 #include <store/id_lookup.h>
 
 #include <errno.h>
+#include <proto/address_id.h>
+#include <proto/event_json.h>
 #include <proto/hex.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,7 +31,7 @@ void id_lookup_trace(const struct store *store, const char *text, bool unknown_o
     conclude(ret_lookup);
 }
 
-/* Adds an id, unless it is among those that are kept. */
+/* Adds an id, unless it is in the list. */
 static void add(struct id_lookup *lookup, const struct trace_node_id *id) {
     size_t kept = lookup->count < STORE_CANDIDATES_MAX ? lookup->count : STORE_CANDIDATES_MAX;
     for (size_t i = 0; i < kept; i++)
@@ -38,7 +40,7 @@ static void add(struct id_lookup *lookup, const struct trace_node_id *id) {
     lookup->count++;
 }
 
-/* Nodes of the table with this name, those of them that are live, and those whose id has this prefix (NULL: none has). */
+/* Nodes of the table with this name, the live ones among them, and those whose id has this prefix (NULL: none). */
 static void search_nodes(const struct store *store, const char *name, const struct trace_id_prefix *prefix,
                          struct id_lookup *by_name, struct id_lookup *by_live_name, struct id_lookup *by_prefix) {
     uint32_t count = nodes_count(store->nodes);
@@ -56,27 +58,63 @@ static void search_nodes(const struct store *store, const char *name, const stru
     rcu_read_unlock();
 }
 
-/* A node is named by its whole id, else by its name, else by a prefix of its id. */
+/* An address with its port, as the id of whoever is there. */
+static bool read_address(const char *text, struct trace_id_prefix *ret_prefix) {
+    struct trace_endpoint endpoint;
+    bool has_port;
+    if (trace_endpoint_parse(text, &endpoint, &has_port) || !has_port) return false;
+    struct trace_node_id id = trace_address_id_make(&endpoint);
+    memcpy(ret_prefix->bytes, id.bytes, sizeof id.bytes);
+    ret_prefix->digits = 2 * TRACE_NODE_ID_BYTES;
+    return true;
+}
+
+/* Adds the nodes or peers that have an alias with this prefix or this text.  A peer is listed under the alias itself, because
+ * its identity depends on the reporting node. */
+static void search_aliases(const struct store *store, const char *text, const struct trace_id_prefix *prefix, bool peer,
+                           struct id_lookup *by_alias) {
+    struct alias_picture *picture = alias_picture_take(store->aliases);
+    for (size_t i = 0; i < alias_picture_count(picture); i++) {
+        const struct alias *alias = alias_picture_at(picture, i);
+        bool named = alias->transport != TRACE_TRANSPORT_OTHER && strlen(text) < sizeof alias->label &&
+                     !strncmp(alias->label, text, sizeof alias->label) && *text;
+        if (!peer && !alias->own) continue;
+        if (!named && !(prefix && trace_id_prefix_matches(prefix, alias->alias_id.bytes))) continue;
+        rcu_read_lock();
+        const struct trace_node_id *whose = alias_picture_resolve(picture, alias->node, alias->time_ns, &alias->alias_id);
+        bool counts = memcmp(whose, &alias->alias_id, sizeof *whose) != 0;
+        if (counts) add(by_alias, peer ? &alias->alias_id : whose);
+        rcu_read_unlock();
+    }
+    alias_picture_release(picture);
+}
+
+/* A text means a full id or an address, else a name, else a prefix of an id or of an alias. */
 static void find_node_or_peer(const struct store *store, const char *text, bool unknown_ok, bool peer,
                               struct id_lookup *ret_lookup) {
     struct trace_id_prefix prefix;
     struct id_lookup by_name = {0}, by_live_name = {0}, by_prefix = {0};
-    bool hex = !trace_id_prefix_parse(&prefix, text, 2 * TRACE_NODE_ID_BYTES);
+    bool hex = !trace_id_prefix_parse(&prefix, text, 2 * TRACE_NODE_ID_BYTES) || read_address(text, &prefix);
     bool whole = hex && prefix.digits == 2 * TRACE_NODE_ID_BYTES;
-    if (whole && unknown_ok) {
+    if (whole && unknown_ok && peer) {
         *ret_lookup = (struct id_lookup){.outcome = ID_LOOKUP_FOUND, .count = 1};
         memcpy(ret_lookup->node_ids[0].bytes, prefix.bytes, TRACE_NODE_ID_BYTES);
         return;
     }
     search_nodes(store, text, hex && !peer ? &prefix : NULL, &by_name, &by_live_name, &by_prefix);
-    /* Somebody who restarts a program with a new id means the one that runs. */
+    /* After a restart with a new id, the running node is meant. */
     if (by_live_name.count == 1) by_name = by_live_name;
     *ret_lookup = by_name;
     if (!by_name.count || whole) {
         if (hex && peer)
             by_prefix.count =
                 history_find_peers(store->history, prefix.bytes, prefix.digits, by_prefix.node_ids, STORE_CANDIDATES_MAX);
+        search_aliases(store, text, hex ? &prefix : NULL, peer, &by_prefix);
         *ret_lookup = by_prefix;
+    }
+    if (!ret_lookup->count && whole && unknown_ok) {
+        ret_lookup->count = 1;
+        memcpy(ret_lookup->node_ids[0].bytes, prefix.bytes, TRACE_NODE_ID_BYTES);
     }
     conclude(ret_lookup);
     if (ret_lookup->outcome == ID_LOOKUP_NOT_FOUND && !hex) ret_lookup->outcome = ID_LOOKUP_NOT_HEX;

@@ -11,7 +11,7 @@ static int not_found(const char *param, const char *text, const char *what, stru
 
 static int ambiguous(const char *param, const char *text, size_t count, json_t *ids_new, struct trace_rpc_error *ret_error) {
     return trace_rpc_fail(ret_error, TRACE_RPC_AMBIGUOUS, json_pack("{ssso}", "param", param, "candidates", ids_new),
-                          "%s: %zu ids fit \"%.80s\"", param, count, text);
+                          "%s: %zu ids match \"%.80s\"", param, count, text);
 }
 
 static size_t candidate_count(const struct id_lookup *lookup) {
@@ -39,7 +39,7 @@ static int fail(const char *param, const char *text, const char *what, const str
     if (lookup->outcome == ID_LOOKUP_NOT_FOUND) return not_found(param, text, what, ret_error);
     if (lookup->outcome == ID_LOOKUP_NOT_HEX)
         return trace_rpc_fail(ret_error, TRACE_RPC_NOT_FOUND, json_pack("{ss}", "param", param),
-                              "%s: \"%.80s\" is no node's name, and not hex digits", param, text);
+                              "%s: \"%.80s\" is neither the name of a node nor hex digits", param, text);
     json_t *ids = json_array();
     for (size_t i = 0; i < candidate_count(lookup); i++) json_array_append_new(ids, value_node_id(&lookup->node_ids[i]));
     return ambiguous(param, text, lookup->count, ids, ret_error);

@@ -7,7 +7,7 @@
 #include <proto/quantity.h>
 #include <string.h>
 
-/* 64 bits of nanoseconds end in 2554: so many whole microseconds fit. */
+/* 64 bits of nanoseconds end in 2554; this is the last whole microsecond. */
 #define US_MAX (UINT64_MAX / 1000)
 
 static int fail(const char **ret_reason, const char *reason) {
@@ -33,7 +33,7 @@ int time_param_parse(const json_t *value, uint64_t now_ns, uint64_t *ret_ns, con
     }
     if (!json_is_string(value)) return fail(ret_reason, "a time is a number or a string");
     /* A NUL would hide what follows it. */
-    if (strlen(json_string_value(value)) != json_string_length(value)) return fail(ret_reason, "a time has no NUL in it");
+    if (strlen(json_string_value(value)) != json_string_length(value)) return fail(ret_reason, "a time cannot contain NUL");
     return trace_time_parse(json_string_value(value), now_ns, ret_ns, ret_reason);
 }
 

@@ -25,11 +25,11 @@ __attribute__((noreturn)) static void die(const char *what, int error) {
     abort();
 }
 
-/* ---- callbacks: each gets the end as user_data, or something is wrong -------------------------------------------------------- */
+/* ---- callbacks: each gets the end as user_data, or something is wrong -------------------------------------------------- */
 
 static struct quic_end *end_of(void *user_data) {
     struct quic_end *end = user_data;
-    if (end->other == NULL || end->other->other != end) die("user_data is not the user's", 0);
+    if (!end->other || end->other->other != end) die("user_data is not the user's", 0);
     return end;
 }
 
@@ -65,7 +65,7 @@ static int on_stream_data(ngtcp2_conn *conn, uint32_t flags, int64_t id, uint64_
                           void *user_data, void *stream_user_data) {
     struct quic_end *end = end_of(user_data);
     (void)flags, (void)offset, (void)bytes, (void)stream_user_data;
-    if (end->pair->options.received != NULL) end->pair->options.received(end, id);
+    if (end->pair->options.received) end->pair->options.received(end, id);
     end->received += count;
     ngtcp2_conn_extend_max_stream_offset(conn, id, count);
     ngtcp2_conn_extend_max_offset(conn, count);
@@ -265,7 +265,7 @@ void quic_pair_run(struct quic_pair *pair) {
     }
 }
 
-/* ---- streams, and the end ---------------------------------------------------------------------------------------------------- */
+/* ---- streams, and the end ---------------------------------------------------------------------------------------------- */
 
 void quic_pair_answer(struct quic_end *end, int64_t stream_id, size_t count) {
     end->out_id = stream_id;
@@ -275,7 +275,7 @@ void quic_pair_answer(struct quic_end *end, int64_t stream_id, size_t count) {
 int64_t quic_pair_send(struct quic_end *end, size_t count, const struct trace_context *context) {
     int64_t id;
     if (ngtcp2_conn_open_bidi_stream(end->conn, &id, NULL) != 0) die("no stream", 0);
-    if (context != NULL) TRACE_NGTCP2_STREAM(end->trace, id, context);
+    if (context) TRACE_NGTCP2_STREAM(end->trace, id, context);
     quic_pair_answer(end, id, count);
     return id;
 }

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * Two ngtcp2 connections in one process, a client and a server, that hand each other datagrams without a socket: what the tests of
- * the adapter and its benchmark run on.  Time is counted, not passed: whenever neither has anything to say, the clock is set to
- * when the first of them wakes up.
+ * Two ngtcp2 connections in one process, a client and a server, that exchange datagrams without a socket.  The adapter's tests
+ * and its benchmark run on them.  Time is simulated: when neither has anything to send, the clock jumps to the next timer.
  *
- * Whatever goes wrong here ends the program: it is the scene, not what is tested. */
+ * Any error here ends the program: this is the fixture, not what is tested. */
 #ifndef TESTS_ADAPTERS_QUIC_PAIR_H
 #define TESTS_ADAPTERS_QUIC_PAIR_H
 

@@ -61,7 +61,7 @@ static const struct trace_event *only(enum trace_kind kind) {
 }
 
 /* A probe is larger than all that was sent before it; what is no probe is never larger than what a probe has shown to arrive. */
-START_TEST(a_probe_of_the_mtu_is_told_as_one_and_what_is_lost_of_it_too) {
+START_TEST(mtu_probes_and_their_losses_are_marked) {
     uint32_t sent = 0, lost = 0, plain = 0;
     open_narrow_pair((enum trace_ngtcp2_source)_i, 1250);
     quic_pair_send(&pair.ends[0], 100000, NULL);
@@ -138,7 +138,7 @@ static void talk(void) {
     quic_pair_run(&pair);
 }
 
-START_TEST(each_update_of_the_keys_is_told_at_both_ends) {
+START_TEST(each_key_update_is_reported_at_both_ends) {
     open_pair(TRACE_NGTCP2_QLOG);
     for (unsigned i = 0; i < 3; i++) {
         talk();
@@ -171,7 +171,13 @@ START_TEST(a_connection_that_moves_says_where_to) {
     const struct trace_event *moved = only(TRACE_KIND_CONN_MIGRATED);
     ck_assert_uint_eq(moved->data.conn_migrated.endpoint.port, 5000);
     ck_assert_uint_eq(moved->data.conn_migrated.by_remote, 1);
+    struct trace_node_id address = trace_node_id_of_endpoint(&moved->data.conn_migrated.endpoint);
+    ck_assert_uint_eq(count_of(TRACE_KIND_ALIAS), 2); /* where it was at first, and where it is now */
+    for (uint32_t i = 0; i < event_count; i++)
+        if (events[i].kind == TRACE_KIND_ALIAS) moved = &events[i];
+    ck_assert_mem_eq(moved->data.alias.alias_id, address.bytes, sizeof address);
     read_end(0);
+    ck_assert_uint_eq(count_of(TRACE_KIND_ALIAS), 1); /* the server did not move */
     ck_assert_uint_eq(only(TRACE_KIND_CONN_MIGRATED)->data.conn_migrated.endpoint.port, 4001);
     ck_assert_uint_eq(only(TRACE_KIND_CONN_MIGRATED)->data.conn_migrated.by_remote, 0);
     quic_pair_move_client(&pair, 4000); /* and back */
@@ -187,8 +193,9 @@ START_TEST(a_connection_that_moves_says_where_to) {
 }
 END_TEST
 
-/* ngtcp2 1.12 and later uses a path again that it has validated before, without a call.  Here the server believes to be elsewhere. */
-START_TEST(a_path_that_is_used_again_without_a_word_is_told_and_one_that_is_not_validated_is_not) {
+/* ngtcp2 1.12 and later reuses a path that it has already validated, without a callback.  Here the server believes that it
+ * moved. */
+START_TEST(reuse_of_a_path_without_a_callback_is_reported_only_if_validated) {
     open_pair((enum trace_ngtcp2_source)_i);
     struct trace_ngtcp2 *trace = pair.ends[1].trace;
     talk();
@@ -218,7 +225,7 @@ static void hear_of_early_packet(struct trace_ngtcp2 *trace, bool established) {
     NGTCP2_QLOG_OF (&trace->settings)(trace, 0, record, sizeof record - 1);
 }
 
-START_TEST(early_data_that_was_taken_is_told_also_without_packets) {
+START_TEST(accepted_early_data_is_reported_even_without_packets) {
     open_pair(TRACE_NGTCP2_QLOG);
     struct trace_ngtcp2 *trace = pair.ends[0].trace;
     read_end(0);
@@ -232,7 +239,7 @@ START_TEST(early_data_that_was_taken_is_told_also_without_packets) {
 }
 END_TEST
 
-START_TEST(early_data_that_arrives_after_the_handshake_is_told_then_and_once) {
+START_TEST(early_data_after_the_handshake_is_reported_then_and_once) {
     open_pair(TRACE_NGTCP2_QLOG);
     for (int i = 0; i < 2; i++) hear_of_early_packet(pair.ends[1].trace, true);
     read_end(1);
@@ -249,7 +256,7 @@ static int user_early_data_rejected(ngtcp2_conn *conn, void *user_data) {
     return 0;
 }
 
-START_TEST(early_data_that_was_refused_is_told_once) {
+START_TEST(rejected_early_data_is_reported_once) {
     ngtcp2_callbacks callbacks = quic_pair_callbacks;
     callbacks.EARLY_DATA_REJECTED = user_early_data_rejected;
     user_calls = 0;
@@ -281,7 +288,7 @@ static int user_version_negotiation(ngtcp2_conn *conn, uint32_t version, const n
     return 0;
 }
 
-START_TEST(a_retry_and_the_version_are_told) {
+START_TEST(a_retry_and_the_version_are_reported) {
     ngtcp2_callbacks callbacks = quic_pair_callbacks;
     callbacks.recv_retry = user_recv_retry;
     callbacks.version_negotiation = user_version_negotiation;
@@ -308,19 +315,18 @@ int main(void) {
     Suite *suite = suite_create("connection");
     TCase *tcase = tcase_create("fate");
     tcase_add_checked_fixture(tcase, setup, teardown);
-    tcase_add_loop_test(tcase, a_probe_of_the_mtu_is_told_as_one_and_what_is_lost_of_it_too, TRACE_NGTCP2_QLOG,
-                        TRACE_NGTCP2_CRYPTO_LOST + 1);
+    tcase_add_loop_test(tcase, mtu_probes_and_their_losses_are_marked, TRACE_NGTCP2_QLOG, TRACE_NGTCP2_CRYPTO_LOST + 1);
     tcase_add_test(tcase, what_a_probe_has_found_to_fit_is_no_probe);
     tcase_add_test(tcase, a_stateless_reset_is_no_goodbye);
     tcase_add_test(tcase, a_goodbye_is_no_reset);
-    tcase_add_test(tcase, each_update_of_the_keys_is_told_at_both_ends);
+    tcase_add_test(tcase, each_key_update_is_reported_at_both_ends);
     tcase_add_test(tcase, a_connection_that_moves_says_where_to);
-    tcase_add_loop_test(tcase, a_path_that_is_used_again_without_a_word_is_told_and_one_that_is_not_validated_is_not,
-                        TRACE_NGTCP2_NONE, TRACE_NGTCP2_CRYPTO_LOST + 1);
-    tcase_add_test(tcase, early_data_that_was_taken_is_told_also_without_packets);
-    tcase_add_test(tcase, early_data_that_arrives_after_the_handshake_is_told_then_and_once);
-    tcase_add_test(tcase, early_data_that_was_refused_is_told_once);
-    tcase_add_test(tcase, a_retry_and_the_version_are_told);
+    tcase_add_loop_test(tcase, reuse_of_a_path_without_a_callback_is_reported_only_if_validated, TRACE_NGTCP2_NONE,
+                        TRACE_NGTCP2_CRYPTO_LOST + 1);
+    tcase_add_test(tcase, accepted_early_data_is_reported_even_without_packets);
+    tcase_add_test(tcase, early_data_after_the_handshake_is_reported_then_and_once);
+    tcase_add_test(tcase, rejected_early_data_is_reported_once);
+    tcase_add_test(tcase, a_retry_and_the_version_are_reported);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The ngtcp2 adapter, on two connections in this process: what comes out of it, and that the user's own callbacks notice nothing. */
+ * The ngtcp2 adapter, on two connections in this process: which events it emits, and that the user's own callbacks do not
+ * notice. */
 #include "ngtcp2_events.h"
 #include "ngtcp2_names.h"
 #include "quic_pair.h"
@@ -169,7 +170,7 @@ START_TEST(what_one_end_sends_is_what_the_other_receives) {
 END_TEST
 
 /* With the rate that the user sets; the clock of this is the machine's, but an hour has not passed. */
-START_TEST(metrics_are_told_whenever_they_change_or_as_often_as_the_user_says) {
+START_TEST(metrics_are_emitted_on_change_or_at_the_users_interval) {
     const struct trace_metrics *before = NULL;
     unsigned whole;
 
@@ -277,7 +278,7 @@ START_TEST(packets_that_carry_a_stream_are_in_its_trace_and_so_are_their_losses)
 }
 END_TEST
 
-START_TEST(a_packet_outside_of_a_scope_is_protected_and_not_told_of) {
+START_TEST(a_packet_outside_a_scope_is_protected_and_not_reported) {
     open_pair(TRACE_NGTCP2_CRYPTO, (struct quic_pair_options){.unscoped = true});
     quic_pair_send(&pair.ends[0], 10000, &request);
     quic_pair_run(&pair);
@@ -289,7 +290,7 @@ START_TEST(a_packet_outside_of_a_scope_is_protected_and_not_told_of) {
 }
 END_TEST
 
-START_TEST(packets_that_are_masked_are_not_told_of_and_those_after_them_have_their_numbers) {
+START_TEST(masked_packets_are_not_reported_and_later_ones_keep_their_numbers) {
     struct trace_reader *reader = attach_log(logs[0]);
     uint64_t packets = TRACE_CONTROL_KIND_BIT(TRACE_KIND_PACKET_SENT) | TRACE_CONTROL_KIND_BIT(TRACE_KIND_PACKET_RECEIVED) |
                        TRACE_CONTROL_KIND_BIT(TRACE_KIND_PACKET_LOST) | TRACE_CONTROL_KIND_BIT(TRACE_KIND_METRICS);
@@ -327,7 +328,7 @@ static void only_emit(struct quic_end *end, int64_t stream_id) {
     TRACE_CUSTOM(logs[1], NULL, NULL, 0, CODE_OF_THE_USER, NULL, 0);
 }
 
-START_TEST(a_stream_of_the_peer_is_told_before_what_the_user_emits_and_in_its_trace) {
+START_TEST(a_peers_stream_is_reported_before_what_the_user_emits_and_in_its_trace) {
     enum trace_ngtcp2_source source = (enum trace_ngtcp2_source)_i;
     uint32_t i;
 
@@ -380,7 +381,7 @@ static void report_request_once(struct quic_end *end, int64_t stream_id) {
     TRACE_CUSTOM(logs[1], &request, NULL, 0, CODE_OF_THE_USER, NULL, 0);
 }
 
-START_TEST(bytes_of_a_stream_that_is_known_are_told_before_what_the_user_emits) {
+START_TEST(bytes_of_a_known_stream_are_reported_before_what_the_user_emits) {
     unsigned bytes = 0, by_user = 0;
 
     open_pair(TRACE_NGTCP2_NONE, (struct quic_pair_options){.received = report_request_once});
@@ -456,7 +457,7 @@ START_TEST(bytes_that_are_sent_have_their_offsets_without_a_hole) {
 }
 END_TEST
 
-/* ---- the connection ---------------------------------------------------------------------------------------------------------- */
+/* ---- the connection ---------------------------------------------------------------------------------------------------- */
 
 START_TEST(a_connection_is_one_trace_with_its_peer_its_address_and_its_round_trip) {
     struct events *both[2] = {&client, &server};
@@ -472,7 +473,15 @@ START_TEST(a_connection_is_one_trace_with_its_peer_its_address_and_its_round_tri
         ck_assert_uint_eq(init->data.conn_init.endpoint.family, 4);
         ck_assert_uint_eq(init->data.conn_init.endpoint.port, 4001 - i);
         ck_assert_uint_eq(init->data.conn_init.endpoint.address[0], 127);
-        ck_assert_uint_eq(init->flags, TRACE_FLAG_SAMPLED);
+        /* Until the peer is authenticated it is its address; then it is told that they are one. */
+        const struct trace_event *alias = first(both[i], TRACE_KIND_ALIAS);
+        struct trace_node_id address = trace_node_id_of_endpoint(&init->data.conn_init.endpoint);
+        ck_assert_uint_eq(init->flags, TRACE_FLAG_SAMPLED | TRACE_FLAG_HAS_PEER);
+        ck_assert_mem_eq(&init->peer_id, &address, sizeof address);
+        ck_assert_uint_eq(count_of(both[i], TRACE_KIND_ALIAS), 1);
+        ck_assert_mem_eq(alias->data.alias.alias_id, address.bytes, sizeof address);
+        ck_assert_uint_eq(alias->data.alias.transport, TRACE_TRANSPORT_QUIC);
+        ck_assert_uint_eq(alias->peer_id.bytes[0], 2 - i);
         ck_assert_uint_eq(established->flags, TRACE_FLAG_SAMPLED | TRACE_FLAG_HAS_PEER);
         ck_assert_uint_eq(established->peer_id.bytes[0], 2 - i);
         ck_assert_uint_gt(established->data.conn_established.rtt, 0);
@@ -508,7 +517,7 @@ START_TEST(both_ends_say_why_a_connection_ended_and_that_its_stream_did) {
 }
 END_TEST
 
-START_TEST(an_end_that_ngtcp2_found_has_its_name_and_one_that_nobody_told_is_told_at_last) {
+START_TEST(a_close_that_ngtcp2_found_is_named_and_an_unreported_one_is_reported_at_the_end) {
     open_pair(TRACE_NGTCP2_NONE, (struct quic_pair_options){0});
     quic_pair_send(&pair.ends[0], 100, &request);
     quic_pair_run(&pair);
@@ -520,7 +529,7 @@ START_TEST(an_end_that_ngtcp2_found_has_its_name_and_one_that_nobody_told_is_tol
 }
 END_TEST
 
-/* ---- the user's own ---------------------------------------------------------------------------------------------------------- */
+/* ---- the user's own ---------------------------------------------------------------------------------------------------- */
 
 /* That user_data is the user's in every callback, the pair checks itself. */
 START_TEST(the_users_writers_get_every_record_to_the_last) {
@@ -631,7 +640,7 @@ START_TEST(one_process_protects_its_packets_in_one_way) {
 }
 END_TEST
 
-/* ---- the wrap, packet by packet: what it wraps are functions of the test, and the connection is only said to have begun -------- */
+/* ---- wrapped functions, packet by packet: they belong to the test, and the connection is only declared to have begun --- */
 
 static int protect_result;
 
@@ -662,7 +671,7 @@ static void pass(ngtcp2_encrypt function, unsigned number, unsigned number_bytes
     function(payload, &aead, NULL, payload, payload_bytes, NULL, 0, header, 1 + number_bytes);
 }
 
-START_TEST(only_what_is_a_packet_and_authentic_is_told_of) {
+START_TEST(only_authentic_packets_are_reported) {
     struct trace_ngtcp2 *trace = create_wrapped();
     TRACE_NGTCP2_SCOPE(trace);
 
@@ -695,7 +704,7 @@ START_TEST(a_packet_that_comes_late_does_not_set_the_numbers_back) {
 }
 END_TEST
 
-START_TEST(a_packet_of_which_nothing_more_is_heard_is_told_of_at_the_end_of_the_scope) {
+START_TEST(a_packet_with_no_further_callback_is_reported_at_the_end_of_the_scope) {
     const struct trace_ngtcp2_packet packet = {TRACE_NGTCP2_RECEIVED, TRACE_SPACE_1RTT, 1000, 118, 0};
 
     open_pair(TRACE_NGTCP2_CRYPTO, (struct quic_pair_options){0});
@@ -756,7 +765,7 @@ START_TEST(a_trace_may_go_within_its_own_scope_and_scopes_nest) {
 }
 END_TEST
 
-START_TEST(a_stream_for_which_there_is_no_memory_is_not_told_of) {
+START_TEST(a_stream_without_memory_for_it_is_not_reported) {
     open_pair(TRACE_NGTCP2_CRYPTO, (struct quic_pair_options){0});
     allocations_left = 0;
     quic_pair_send(&pair.ends[0], 100, &request);
@@ -774,32 +783,32 @@ int main(void) {
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_set_timeout(tcase, 60);
     add_for_each_source(tcase, what_one_end_sends_is_what_the_other_receives);
-    tcase_add_loop_test(tcase, metrics_are_told_whenever_they_change_or_as_often_as_the_user_says, TRACE_NGTCP2_QLOG,
+    tcase_add_loop_test(tcase, metrics_are_emitted_on_change_or_at_the_users_interval, TRACE_NGTCP2_QLOG,
                         TRACE_NGTCP2_CRYPTO_LOST + 1);
     tcase_add_loop_test(tcase, what_was_written_follows_from_what_ngtcp2_gave_back, 0, 10);
     tcase_add_test(tcase, what_the_qlog_says_was_lost_was_seen_where_it_was_encrypted);
     add_for_each_source(tcase, packets_that_carry_a_stream_are_in_its_trace_and_so_are_their_losses);
-    tcase_add_test(tcase, a_packet_outside_of_a_scope_is_protected_and_not_told_of);
-    tcase_add_loop_test(tcase, packets_that_are_masked_are_not_told_of_and_those_after_them_have_their_numbers, TRACE_NGTCP2_QLOG,
+    tcase_add_test(tcase, a_packet_outside_a_scope_is_protected_and_not_reported);
+    tcase_add_loop_test(tcase, masked_packets_are_not_reported_and_later_ones_keep_their_numbers, TRACE_NGTCP2_QLOG,
                         TRACE_NGTCP2_CRYPTO_LOST + 1);
-    add_for_each_source(tcase, a_stream_of_the_peer_is_told_before_what_the_user_emits_and_in_its_trace);
+    add_for_each_source(tcase, a_peers_stream_is_reported_before_what_the_user_emits_and_in_its_trace);
     tcase_add_loop_test(tcase, a_loss_that_is_found_on_the_way_does_not_separate_a_packet_from_its_stream, 0, 2);
-    tcase_add_test(tcase, bytes_of_a_stream_that_is_known_are_told_before_what_the_user_emits);
+    tcase_add_test(tcase, bytes_of_a_known_stream_are_reported_before_what_the_user_emits);
     tcase_add_test(tcase, a_stream_that_is_given_up_has_its_code);
     tcase_add_test(tcase, a_stream_of_which_nothing_is_said_is_in_the_connections_trace);
     tcase_add_test(tcase, bytes_that_are_sent_have_their_offsets_without_a_hole);
     add_for_each_source(tcase, a_connection_is_one_trace_with_its_peer_its_address_and_its_round_trip);
     tcase_add_test(tcase, both_ends_say_why_a_connection_ended_and_that_its_stream_did);
-    tcase_add_test(tcase, an_end_that_ngtcp2_found_has_its_name_and_one_that_nobody_told_is_told_at_last);
+    tcase_add_test(tcase, a_close_that_ngtcp2_found_is_named_and_an_unreported_one_is_reported_at_the_end);
     add_for_each_source(tcase, the_users_writers_get_every_record_to_the_last);
     tcase_add_test(tcase, a_connection_that_cannot_be_traced_is_left_as_it_is);
     tcase_add_loop_test(tcase, one_process_protects_its_packets_in_one_way, 0, 2);
-    tcase_add_test(tcase, only_what_is_a_packet_and_authentic_is_told_of);
+    tcase_add_test(tcase, only_authentic_packets_are_reported);
     tcase_add_test(tcase, a_packet_that_comes_late_does_not_set_the_numbers_back);
-    tcase_add_test(tcase, a_packet_of_which_nothing_more_is_heard_is_told_of_at_the_end_of_the_scope);
+    tcase_add_test(tcase, a_packet_with_no_further_callback_is_reported_at_the_end_of_the_scope);
     tcase_add_loop_test(tcase, a_loss_belongs_to_the_stream_of_the_very_packet, 0, 4);
     tcase_add_test(tcase, a_trace_may_go_within_its_own_scope_and_scopes_nest);
-    tcase_add_test(tcase, a_stream_for_which_there_is_no_memory_is_not_told_of);
+    tcase_add_test(tcase, a_stream_without_memory_for_it_is_not_reported);
     suite_add_tcase(suite, tcase);
     run_suite_or_exit(suite);
 }

@@ -105,6 +105,20 @@ class Python(unittest.TestCase):
         once.append(("packet_lost", "probe", None))
         self.assertEqual(said, [(kind, ["debug", flag], ok) for kind, flag, ok in once] + [(kind, [flag], ok) for kind, flag, ok in once])
 
+    def test_a_peer_is_its_address_until_its_id_is_known(self):
+        traced = Traced(os.environ["TRACED"], self.directory, ["--history", "64MiB"])
+        self.addCleanup(traced.end)
+        os.environ["P2PTRACE_SHM_DIR"] = str(traced.shm_dir)
+        self.addCleanup(os.environ.pop, "P2PTRACE_SHM_DIR")
+        address, peer = p2ptrace.node_id_of_address("192.0.2.7:4001"), b"\x0b" * 32
+        with p2ptrace.Log("who", required=True) as log:
+            log.message_sent(None, address, 1, 100, "udp", "HELLO")
+            log.alias(None, peer, address, "udp", "192.0.2.7:4001")
+        traced.wait_drained(["who"], key="name")
+        sent, alias = traced.query()
+        self.assertEqual((sent["peer_id"], sent["peer_as"]), (peer.hex(), address.hex()))
+        self.assertEqual(alias["data"], {"alias_id": address.hex(), "transport": "udp", "label": "192.0.2.7:4001"})
+
     def test_contexts_travel(self):
         context = p2ptrace.Context.new()
         child = context.child()

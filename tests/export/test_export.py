@@ -325,15 +325,15 @@ class Ctf(unittest.TestCase):
         def value(data, name):
             if isinstance(data, bool):
                 return r'%s = \( "%s" : container = \d+ \)' % (name, str(data).lower())
-            if name in ("space", "cause"):
+            if name in ("space", "cause", "transport"):
                 return r'%s = \( "%s" : container = \d+ \)' % (name, data)
             if name in ("span_id", "parent_id"):
                 return r"%s = 0x%X\b" % (name, int(data, 16))
             if name == "endpoint":
                 return r"port = %s\b" % data.rsplit(":", 1)[1]
-            if name == "data":
-                shown = "".join(r"\[%d\] = 0x%X, " % (i, byte) for i, byte in enumerate(bytes.fromhex(data)))
-                return r"data_bytes = %d, data = \[ %s" % (len(data) // 2, shown)
+            if name in ("data", "alias_id"):
+                shown = ", ".join(r"\[%d\] = 0x%X\b" % (i, byte) for i, byte in enumerate(bytes.fromhex(data)))
+                return r"%s_bytes = %d, %s = \[ %s" % (name, len(data) // 2, name, shown)
             return r'%s = "?%s"?[, ]' % (name, re.escape(str(data)))
 
         def line(event):

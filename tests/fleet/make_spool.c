@@ -5,9 +5,10 @@
  *     make_spool DIR EVENTS SEED [load | machine NUMBER LEAD_NS DRIFT_PPB [STEP_NS]]
  *
  * One run of a traced: its segments have one instance and are numbered from 0; the last has what is left.  Events are random, of
- * any kind, with any text (random_events.h); with `load` they are such as a busy network has: 1000 peers, requests of about 20
- * packets.  With `machine` they are what one of two machines sees of packets and messages between them; its clock is ahead by
- * LEAD_NS and gains DRIFT_PPB ns a second, and in the middle STEP_NS.  Run it with one seed for both.
+ * any kind but alias, which a fleet ships and does not follow, with any text (random_events.h); with `load` they are such as a
+ * busy network has: 1000 peers, requests of about 20 packets.  With `machine` they are what one of two machines sees of packets
+ * and messages between them; its clock is ahead by LEAD_NS and gains DRIFT_PPB ns a second, and in the middle STEP_NS.  Run it
+ * with one seed for both.
  * The same seed gives the same events.  Prints the instance as hex. */
 #include "random_events.h"
 
@@ -228,7 +229,8 @@ int main(int argc, char **argv) {
         } else if (load) {
             load_event(&random, &event, &node, &lane);
         } else {
-            random_event(&random, 1, &event, &node, &lane);
+            do random_event(&random, 1, &event, &node, &lane);
+            while (event.kind == TRACE_KIND_ALIAS);
             repeat_event(i, &last, &event);
             if (i % 16 == 0) node = node_before, lane = lane_before;
         }

@@ -196,7 +196,7 @@ class FleetSource(unittest.TestCase):
             self.assert_same(self.load, self.load_url, *words, "--json")
         done = run("--fleet", self.random_url, "trace", "5a", "--json")
         self.assertEqual(done.returncode, 1)
-        self.assertIn('20 ids fit "5a"', done.stderr)
+        self.assertIn('20 ids match "5a"', done.stderr)
 
     def test_what_cannot_be_asked_says_what_to_do(self):
         free = self.servers[0].http

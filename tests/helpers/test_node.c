@@ -16,8 +16,13 @@
  *     command TRACE SPAN CMD TEXT     app_command of DMAP
  *     end TRACE SPAN CMD OK           app_end of DMAP
  *     custom TEXT                     a custom event with these bytes
+ *     message sent|received PEER ID [TRACE]
+ *     alias PEER ALIAS [LABEL]        ALIAS is another id of PEER, or of this node for "-"
+ *     address PEER ADDRESS            the same with an address, over UDP
  *     stream MICROSECONDS             one packet_sent every so often, until the next command comes
  *     close                           closes the log and ends
+ *
+ * PEER and ALIAS: 64 digits, or "@" and an address.
  *
  * At the end of stdin it ends without closing, as a crash does. */
 #define TRACE_FULL
@@ -43,6 +48,7 @@ static struct trace_context read_context(const char *trace, uint64_t span) {
 
 static struct trace_node_id read_node_id(const char *text) {
     struct trace_node_id id;
+    if (*text == '@') return trace_node_id_of_address(text + 1);
     if (strlen(text) != 64 || trace_hex_decode(id.bytes, text, sizeof id.bytes)) exit(3);
     return id;
 }
@@ -82,6 +88,34 @@ static void register_app_of(char *const *word) {
     if (trace_log_register_app(trace_log, &app)) exit(4);
 }
 
+/* sent|received PEER ID [TRACE] */
+static void emit_message(char *const *word) {
+    struct trace_node_id peer = read_node_id(word[1]);
+    struct trace_context context = {0}, *of = word[3] ? &context : NULL;
+    uint64_t id = strtoull(word[2], NULL, 10);
+    if (word[3]) context = read_context(word[3], 1);
+    if (!strcmp(word[0], "sent"))
+        TRACE_MESSAGE_SENT(trace_log, of, &peer, id, 100, TRACE_TRANSPORT_UDP, "HELLO");
+    else
+        TRACE_MESSAGE_RECEIVED(trace_log, of, &peer, id, 100, TRACE_TRANSPORT_UDP, "HELLO");
+}
+
+/* PEER ALIAS [LABEL] */
+static void emit_alias(char *const *word) {
+    struct trace_node_id alias = read_node_id(word[1]), peer = {{0}};
+    bool has_peer = *word[0] != '-';
+    if (has_peer) peer = read_node_id(word[0]);
+    TRACE_ALIAS(trace_log, NULL, has_peer ? &peer : NULL, &alias, TRACE_TRANSPORT_OTHER, word[2]);
+}
+
+/* PEER ADDRESS */
+static void emit_address(char *const *word) {
+    struct trace_node_id peer = {{0}};
+    bool has_peer = *word[0] != '-';
+    if (has_peer) peer = read_node_id(word[0]);
+    TRACE_ADDRESS(trace_log, NULL, has_peer ? &peer : NULL, TRACE_TRANSPORT_UDP, word[1]);
+}
+
 /* Emits at a steady pace while there is nothing to read. */
 static void stream(unsigned long microseconds) {
     struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
@@ -117,6 +151,12 @@ static bool obey(char *line) {
         TRACE_APP_END(trace_log, &context, NULL, "DMAP", (uint16_t)atoi(word[3]), atoi(word[4]) != 0);
     } else if (!strcmp(word[0], "custom") && count == 2) {
         TRACE_CUSTOM(trace_log, NULL, NULL, 1, 2, word[1], strlen(word[1]));
+    } else if (!strcmp(word[0], "message") && count >= 4) {
+        emit_message(word + 1);
+    } else if (!strcmp(word[0], "alias") && count >= 3) {
+        emit_alias(word + 1);
+    } else if (!strcmp(word[0], "address") && count == 3) {
+        emit_address(word + 1);
     } else if (!strcmp(word[0], "stream") && count == 2) {
         puts("ok"); /* it has begun */
         fflush(stdout);

@@ -41,6 +41,8 @@ PRELUDES = {
         void conn_work(struct conn *conn TRACE_ONLY(, const struct trace_context *context));""",
     "say_messages": """struct peer { int fd; TRACE_ONLY(struct trace_log *log; struct trace_context request; struct trace_node_id id;) };
         void say_messages(struct peer *peer, uint64_t transaction, uint32_t bytes, int tries);""",
+    "say_who": """struct peer { int fd; TRACE_ONLY(struct trace_log *log; struct trace_node_id id, long_term_key, own_key;) };
+        void say_who(struct peer *peer, const char *address);""",
     "derive_context": """TRACE_ONLY(struct trace_context derive_context(const uint8_t *session_key_hash, uint16_t transaction);)
         extern int nothing_more;""",
     "careful": """TRACE_ONLY(extern const struct trace_log_options careful;)

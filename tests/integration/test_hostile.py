@@ -329,7 +329,7 @@ class Strangers(HostileTest):
             done = subprocess.run([os.environ["TRACED"], "--socket", path, *words], env=self.place.environment, capture_output=True,
                                   text=True, timeout=60)
             self.assertNotEqual(done.returncode, 0)
-            self.assertIn("is a symbolic link that others may have made", done.stdout + done.stderr)
+            self.assertIn("is a symbolic link that others may have created", done.stdout + done.stderr)
         self.assertEqual(os.listdir(target), [])
         own = os.path.join(self.place.directory, "own")
         os.symlink(target, own)  # one in a directory of ours is our own

@@ -46,27 +46,27 @@ class ServiceTest(ProtocolTest):
 
 
 class Log(ServiceTest):
-    def test_a_log_that_was_moved_away_begins_anew_on_sighup(self):
+    def test_a_log_that_was_moved_away_is_reopened_on_sighup(self):
         log, old = self.path("log"), self.path("log.1")
         self.start_quietly("--log", log).call("hello")
         until(lambda: "listening on" in read(log), "the first lines")
         os.rename(log, old)
         self.place.traced.send_signal(signal.SIGHUP)
-        until(lambda: os.path.exists(log) and "the log begins anew" in read(log), "the new log")
-        self.assertNotIn("begins anew", read(old))
+        until(lambda: os.path.exists(log) and "the log was reopened" in read(log), "the new log")
+        self.assertNotIn("was reopened", read(old))
         self.assertEqual(os.stat(log).st_mode & 0o777, 0o600)
         code, rest = self.place.stop()
         self.assertEqual((code, rest), (0, ""))
         self.assertIn("stopped", read(log))
 
-    def test_a_log_that_cannot_be_opened_anew_continues_where_it_was(self):
+    def test_a_log_that_cannot_be_reopened_continues_where_it_was(self):
         directory = self.path("logs")
         os.mkdir(directory)
         client = self.start_quietly("--log", os.path.join(directory, "log"))
         client.call("hello")
         os.rename(directory, self.path("moved"))
         self.place.traced.send_signal(signal.SIGHUP)
-        until(lambda: "cannot be opened anew" in read(self.path("moved/log")), "the complaint")
+        until(lambda: "cannot reopen the log" in read(self.path("moved/log")), "the complaint")
         client.call("hello")
 
     def test_without_a_log_file_sighup_ends_it_like_a_terminal_that_went_away(self):
@@ -127,7 +127,7 @@ class Log(ServiceTest):
         self.assertLess(text.count(b"\n"), 60)
         node = self.place.node("another", hex_id(0x77))
         line = self.place.traced.stderr.readline()
-        self.assertRegex(line, rb"^\(\d+ lines are missing here, for nobody read them\)\n$")
+        self.assertRegex(line, rb"^\(\d+ lines were dropped here because nobody read the log\)\n$")
         self.assertIn(b"another", self.place.traced.stderr.readline())
 
     def test_an_error_at_the_start_is_reported_on_stderr_and_in_the_log(self):

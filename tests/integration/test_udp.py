@@ -63,7 +63,8 @@ class Udp(unittest.TestCase):
         self.assertEqual({e["data"]["message_id"] for e in sent}, set(range(COUNT)))
         self.assertEqual({(e["data"]["transport"], e["data"]["size"]) for e in sent + received}, {("udp", 41 + 26)})
         self.assertEqual({e["peer_id"] for e in received}, {self.ids["alice"]})
-        self.assertEqual([e["peer_id"] for e in sent], [None] + [self.ids["bob"]] * (len(sent) - 1))  # who bob is, his first answer tells
+        self.assertEqual({e["peer_id"] for e in sent}, {self.ids["bob"]})
+        self.assertEqual(["peer_as" in e for e in sent], [True] + [False] * (len(sent) - 1))  # who bob is, his first answer tells
 
     def test_filters_counts_and_sql_know_messages(self):
         lines = self.inspect("recent", "--json", "--where", "message_sent and retransmission and type == PING and transport == udp")

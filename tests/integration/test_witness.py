@@ -205,7 +205,7 @@ class Witness:
         kinds = {event["kind"] for node in self.nodes for event in self.traced.query(node_id=node.id)}
         self.assertEqual(kinds, {"conn_init", "conn_established", "conn_closed", "stream_opened", "stream_data", "stream_closed",
                                  "packet_sent", "packet_received", "packet_lost", "metrics", "app_command", "app_start", "app_end",
-                                 "custom"})
+                                 "custom", "alias"})
 
     def test_the_summaries_agree_with_the_events(self):
         peers = {peer["peer_id"]: peer for peer in self.traced.ask("peers")["peers"]}

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * A plugin that is a node, with a copy of the library of its own: what test_plugin.c loads. */
-#include <p2ptrace/trace.h>
-
 #include "plugin_module.h"
+
+#include <p2ptrace/trace.h>
 
 static struct trace_log *log_;
 

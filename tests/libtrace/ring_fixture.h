@@ -24,7 +24,7 @@ static inline void remove_all(const char *dir) {
     DIR *d = opendir(dir);
     struct dirent *entry;
     while (d != NULL && (entry = readdir(d)) != NULL) unlinkat(dirfd(d), entry->d_name, 0);
-    if (d != NULL) closedir(d);
+    if (d) closedir(d);
     rmdir(dir);
 }
 

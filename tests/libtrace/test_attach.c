@@ -26,7 +26,7 @@ static void setup_good(void) {
 static void make_object(const char *name, const struct trace_shm_header *header, uint64_t bytes) {
     int fd = openat(shm_dir_fd, name, O_RDWR | O_CREAT | O_TRUNC, 0600);
     ck_assert_int_ge(fd, 0);
-    if (header != NULL) ck_assert_int_eq(pwrite(fd, header, sizeof *header, 0), sizeof *header);
+    if (header) ck_assert_int_eq(pwrite(fd, header, sizeof *header, 0), sizeof *header);
     ck_assert_int_eq(ftruncate(fd, (off_t)bytes), 0);
     close(fd);
 }

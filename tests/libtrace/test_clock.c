@@ -85,7 +85,7 @@ START_TEST(events_older_than_the_clock_use_the_rings_own_opening) {
 }
 END_TEST
 
-START_TEST(a_step_of_the_system_time_is_told_and_followed) {
+START_TEST(a_step_of_the_system_time_is_reported_and_followed) {
     struct trace_clock_sample sample = sample_at(11);
     struct trace_clock clock;
     trace_clock_init(&clock, sample_at(10), sample_at(10.005));
@@ -181,7 +181,8 @@ START_TEST(a_sleep_is_followed_within_a_second_and_breaks_no_duration) {
     for (unsigned i = 0; i < 20; i++) {
         sample = machine_sample();
         expect_exact(&clock, clock_of_ring, sample);
-        /* Nothing of old is told anew; but a counter that began again comes to the same ticks, long after their events were read. */
+        /* Old values stay the same.  But a counter that restarted reaches the same ticks again, long after their events were
+         * read. */
         if (machine.counter != FALLS || i < 10) expect_exact(&clock, clock_of_ring, before);
         later = sample;
         later.ticks += (uint64_t)(0.1 * machine.hz);
@@ -286,7 +287,7 @@ int main(void) {
     tcase_add_test(tcase, a_bad_first_slope_is_mended_without_a_jump);
     tcase_add_test(tcase, in_the_first_second_no_time_is_off_by_more_than_samples_are);
     tcase_add_test(tcase, events_older_than_the_clock_use_the_rings_own_opening);
-    tcase_add_test(tcase, a_step_of_the_system_time_is_told_and_followed);
+    tcase_add_test(tcase, a_step_of_the_system_time_is_reported_and_followed);
     tcase_add_test(tcase, a_monotonic_ring_needs_only_the_offset);
     tcase_add_loop_test(tcase, a_sleep_is_followed_within_a_second_and_breaks_no_duration, 0, 2 * 3 * 4);
     tcase_add_test(tcase, events_between_several_sleeps_keep_their_times);

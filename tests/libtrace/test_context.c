@@ -231,7 +231,7 @@ START_TEST(a_traceparent_that_is_cut_short_is_refused) {
 }
 END_TEST
 
-/* ---- node ids --------------------------------------------------------------------------------------------------------------- */
+/* ---- node ids ---------------------------------------------------------------------------------------------------------- */
 
 START_TEST(a_random_node_id_is_another_one_each_time) {
     struct trace_node_id a = trace_node_id_random(), b = trace_node_id_random();

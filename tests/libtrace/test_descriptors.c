@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Programs that close descriptors which are not theirs, and use the numbers again.  The log goes on, and no file of the program's is
+ * Programs that close descriptors they do not own and reuse the numbers.  The log continues, and none of the program's files is
  * touched. */
 #include "ring_fixture.h"
 
@@ -99,7 +99,7 @@ START_TEST(a_program_that_closes_all_descriptors_keeps_its_files_and_its_log) {
     }
     waitpid(child, &status, 0);
     ck_assert_int_eq(status, 0);
-    ck_assert_msg(*wrong == NULL, "%s", *wrong); /* the child's text is at the same address here */
+    ck_assert_msg(!*wrong, "%s", *wrong); /* the child's text is at the same address here */
 }
 END_TEST
 

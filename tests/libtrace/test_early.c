@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * A log that is opened before main, by a constructor that runs before the library's own: as those of global objects in C++ may.  Another
- * library's thread data stay its own, the end of a thread is noticed, and a fork there is heard. */
+ * A log that is opened before main, by a constructor that runs before the library's own, as constructors of global C++ objects
+ * may.  Another library's thread data stay intact, and the end of a thread and a fork are noticed there, too. */
 #include "ring_fixture.h"
 
 #include <sys/wait.h>
@@ -31,7 +31,7 @@ __attribute__((constructor(101))) static void before_the_library(void) {
         pthread_setspecific(others[i], &mine);
     }
     strcpy(shm_dir, "/dev/shm/p2ptrace-test.XXXXXX"); /* not setup_shm_dir: no test runs yet */
-    if (mkdtemp(shm_dir) == NULL || setenv("P2PTRACE_SHM_DIR", shm_dir, 1) != 0) return;
+    if (!mkdtemp(shm_dir) || setenv("P2PTRACE_SHM_DIR", shm_dir, 1) != 0) return;
     shm_dir_fd = open(shm_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     open_result = trace__log_open(&early_log, &options, 64);
     emit_codes(early_log, 0, 1);

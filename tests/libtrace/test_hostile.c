@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * An adversary's rings, of our own user: objects whose headers are right and whose contents lie.  What they must not get: memory that they did
- * not have, old events as new ones, and more of a reader's time than an honest ring. */
+ * Rings of an adversary who runs as our own user: objects whose headers are right and whose contents lie.  They must not gain
+ * memory that they did not have, pass old events off as new ones, or take more of a reader's time than an honest ring. */
 #include "ring_fixture.h"
 
 #include <sys/stat.h>

@@ -90,7 +90,7 @@ START_TEST(a_program_with_no_descriptor_left_above_them_leaves_no_object_behind)
     if (child == 0) {
         for (int fd = 0; fd < 3; fd++) close(fd);
         setrlimit(RLIMIT_NOFILE, &three);
-        _exit(trace__log_open(&log, &options, 64) == -EINVAL && log == NULL ? 0 : 1); /* fcntl's own word for it */
+        _exit(trace__log_open(&log, &options, 64) == -EINVAL && !log ? 0 : 1); /* fcntl's own word for it */
     }
     waitpid(child, &status, 0);
     ck_assert_int_eq(status, 0);
@@ -126,8 +126,8 @@ START_TEST(a_missing_directory_is_an_error_and_a_null_log_emits_nothing) {
 END_TEST
 
 /* ---- a small /dev/shm ------------------------------------------------------------------------------------------------------
- * Each of these tests runs twice: on a tmpfs of its own, which takes the right to mount, and with reservations that fail as they would
- * on one, which anybody may have. */
+ * Each of these tests runs twice: on a tmpfs of its own, which needs the right to mount, and with reservations that fail as
+ * they would there, which needs no right. */
 
 static size_t room_bytes; /* in the tests' directory; 0: as much as there is */
 
@@ -223,7 +223,7 @@ START_TEST(dead_rings_make_room_when_shm_is_full) {
 }
 END_TEST
 
-START_TEST(dead_rings_make_room_when_there_is_none_even_for_a_header) {
+START_TEST(dead_rings_are_removed_when_even_a_header_does_not_fit) {
     trace_log_close(open_log(64));
     room_bytes = used_bytes();
     trace_log_close(open_log(64));
@@ -266,7 +266,7 @@ START_TEST(a_thread_that_gets_no_lane_loses_its_events_and_they_are_counted) {
 }
 END_TEST
 
-/* ---- a shortage of memory for lanes ------------------------------------------------------------------------------------------- */
+/* ---- a shortage of memory for lanes ------------------------------------------------------------------------------------ */
 
 static pthread_barrier_t may_emit, has_emitted;
 
@@ -274,7 +274,7 @@ static pthread_barrier_t may_emit, has_emitted;
 static void *emit_in_turns(void *log) {
     for (;;) {
         pthread_barrier_wait(&may_emit);
-        if (log == NULL) return NULL;
+        if (!log) return NULL;
         emit_codes(log, 0, 1000);
         pthread_barrier_wait(&has_emitted);
     }
@@ -687,7 +687,7 @@ int main(void) {
     tcase_add_test(tcase, a_missing_directory_is_an_error_and_a_null_log_emits_nothing);
     tcase_add_loop_test(tcase, a_full_shm_is_an_error_at_open_and_never_a_sigbus, 0, 2);
     tcase_add_loop_test(tcase, dead_rings_make_room_when_shm_is_full, 0, 2);
-    tcase_add_test(tcase, dead_rings_make_room_when_there_is_none_even_for_a_header);
+    tcase_add_test(tcase, dead_rings_are_removed_when_even_a_header_does_not_fit);
     tcase_add_loop_test(tcase, a_living_ring_never_makes_room, 0, 2);
     tcase_add_loop_test(tcase, a_thread_that_gets_no_lane_loses_its_events_and_they_are_counted, 0, 2);
     tcase_add_test(tcase, a_thread_without_a_lane_asks_for_one_seldom);

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * Many logs in one process, and many threads: a thread's writers beyond its fixed table, places that are used again, and that emitting
- * makes no system call, whichever way it goes. */
+ * Many logs in one process, and many threads: a thread's writers beyond its fixed table, reused places, and that no way of
+ * emitting makes a system call. */
 #include "../helpers/skip.h"
+#include "open_logs.h"
 #include "ring_fixture.h"
+#include "slot.h"
 
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -11,9 +13,6 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-
-#include "open_logs.h"
-#include "slot.h"
 
 #define LOGS_MAX 600
 
@@ -80,8 +79,8 @@ START_TEST(a_log_gets_the_place_of_one_that_was_closed_and_none_of_its_events) {
     open_logs(200);
     emit_to_all(200, 0);
     for (unsigned i = 0; i < 200; i += 3) trace_log_close(logs[i]);
-    /* One that takes a place but does not fit into the addresses: places and addresses do not go together any more, so that what a
-     * thread remembers of a closed log's lane is surely another's. */
+    /* One that takes a place but does not fit into the addresses: places and addresses no longer correspond, so whatever a
+     * thread remembers of a closed log's lane certainly belongs to another log. */
     ck_assert_int_eq(trace__log_open(&larger, &options, 4096), 0);
     for (unsigned i = 0; i < 200; i += 3) {
         options.node_id = id_of(1000 + i);

@@ -1,21 +1,20 @@
 /* SPDX-License-Identifier: MIT
  *
- * A host, which knows nothing of tracing, and its plugins, each of which is a node with a copy of the library: they are loaded beside each
- * other, unloaded while threads that emitted live on, and show the host nothing but what they want to. */
+ * A host that knows nothing of tracing, and its plugins, each a node with its own copy of the library.  They are loaded side by
+ * side, unloaded while threads that emitted live on, and export nothing to the host but what they mean to. */
+#include "plugin_module.h"
 #include "ring_fixture.h"
 
 #include <dlfcn.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 
-#include "plugin_module.h"
-
 struct loaded {
     void *handle;
     const struct plugin *plugin;
 };
 
-/* The same file is the same library to the loader, so that each plugin has a file of its own. */
+/* The loader takes the same file for the same library, so each plugin gets its own file. */
 static void copy_module(const char *path) {
     struct stat status;
     int from = open(PLUGIN_MODULE, O_RDONLY), to = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0700);
@@ -83,7 +82,7 @@ START_TEST(many_plugins_have_a_copy_of_the_library_each) {
 }
 END_TEST
 
-/* ---- unloaded ---------------------------------------------------------------------------------------------------------------- */
+/* ---- unloaded ---------------------------------------------------------------------------------------------------------- */
 
 static pthread_barrier_t emitted, may_end;
 
@@ -113,8 +112,8 @@ START_TEST(a_thread_that_emitted_ends_after_the_plugin_was_unloaded) {
 }
 END_TEST
 
-/* In the order in which the loader finds room again for thread-local storage, for ever; in another one as often as that has room for
- * the one word of each. */
+/* In the order in which the loader reuses thread-local storage: any number of times; in another order: as often as there is
+ * room for the one word of each. */
 static const struct order {
     unsigned times;
     bool last_first;
@@ -143,7 +142,7 @@ START_TEST(a_plugin_is_loaded_and_unloaded_over_and_over) {
 }
 END_TEST
 
-/* ---- what others see ----------------------------------------------------------------------------------------------------------- */
+/* ---- what others see --------------------------------------------------------------------------------------------------- */
 
 /* How many symbols of ours are in the dynamic table of a program or library. */
 static unsigned count_visible(const char *path) {

@@ -201,7 +201,7 @@ static struct {
 } inside;
 
 static void ask_here(const char *name) {
-    if (inside.point == NULL || strcmp(name, inside.point) != 0) return;
+    if (!inside.point || strcmp(name, inside.point) != 0) return;
     inside.point = NULL;
     inside.calls++;
     inside.answer = ask_trace(inside.query, 1);
@@ -234,7 +234,7 @@ START_TEST(a_question_inside_an_emit_finds_all_events_but_that_one) {
 END_TEST
 
 static void leave_here(const char *name) {
-    if (inside.point == NULL || strcmp(name, inside.point) != 0) return;
+    if (!inside.point || strcmp(name, inside.point) != 0) return;
     inside.point = NULL;
     longjmp(inside.leave, 1);
 }
@@ -294,7 +294,7 @@ START_TEST(a_query_outlives_its_log) {
 }
 END_TEST
 
-START_TEST(a_forked_child_is_told_that_the_ring_is_its_parents) {
+START_TEST(a_query_in_a_forked_child_fails_because_the_ring_is_its_parents) {
     struct trace_log *log = open_log(EVENTS);
     struct trace_query *query = open_query(log, _i), *other = query;
     struct trace_query_answer answer = {.count = 99};
@@ -480,7 +480,7 @@ static void expect_text(const char *got, const char *expected) {
     ck_assert_str_eq(at, "");
 }
 
-START_TEST(a_timeline_tells_each_event_on_a_line) {
+START_TEST(a_timeline_prints_each_event_on_a_line) {
     struct trace_log *log = open_log(EVENTS);
     struct trace_context context = context_of(1);
     int fd = temporary_fd();
@@ -566,7 +566,7 @@ START_TEST(a_long_timeline_is_written_whole) {
     while (fgets(text, sizeof text, file) != NULL) {
         unsigned code;
         const char *at = strstr(text, "code=");
-        if (at == NULL) continue;
+        if (!at) continue;
         ck_assert_int_eq(sscanf(at, "code=%u", &code), 1);
         ck_assert_uint_eq(code, 5000 - 4096 + lines++);
     }
@@ -635,11 +635,11 @@ int main(void) {
     tcase_add_loop_test(tcase, what_lies_behind_a_slot_left_in_the_making_is_found, 0, 2);
     tcase_add_test(tcase, a_null_log_has_no_events);
     tcase_add_loop_test(tcase, a_query_outlives_its_log, 0, 2);
-    tcase_add_loop_test(tcase, a_forked_child_is_told_that_the_ring_is_its_parents, 0, 2);
+    tcase_add_loop_test(tcase, a_query_in_a_forked_child_fails_because_the_ring_is_its_parents, 0, 2);
     tcase_add_loop_test(tcase, a_closed_query_has_given_everything_back, 0, 2);
     tcase_add_loop_test(tcase, json_is_what_traced_would_say, 0, 2);
     tcase_add_loop_test(tcase, an_export_ends_when_its_taker_says_so_or_the_stream_is_full, 0, 2);
-    tcase_add_test(tcase, a_timeline_tells_each_event_on_a_line);
+    tcase_add_test(tcase, a_timeline_prints_each_event_on_a_line);
     tcase_add_test(tcase, a_timeline_begins_with_the_date);
     tcase_add_test(tcase, timelines_for_debuggers_go_to_stderr);
     tcase_add_test(tcase, a_long_timeline_is_written_whole);

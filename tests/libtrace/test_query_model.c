@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Queries against a slow model: random events of several threads and random questions, to a query that scans and to one with an index;
- * and the same two beside a thread that emits without asking anybody. */
+ * Queries against a slow model: random events of several threads and random questions, to a query that scans and to one with an
+ * index; and the same two beside a thread that emits all the time. */
 #include "../helpers/skip.h"
 #include "ring_fixture.h"
 
@@ -115,9 +115,9 @@ static size_t ring_count(void) {
 
 static bool model_matches(const struct trace_query_filter *filter, const struct trace_query_event *found) {
     const struct trace_event *event = &found->event;
-    if (filter->trace_id != NULL && memcmp(filter->trace_id, &event->trace_id, sizeof event->trace_id) != 0) return false;
-    if (filter->peer_id != NULL && !(event->flags & TRACE_FLAG_HAS_PEER)) return false;
-    if (filter->peer_id != NULL && memcmp(filter->peer_id, &event->peer_id, sizeof event->peer_id) != 0) return false;
+    if (filter->trace_id && memcmp(filter->trace_id, &event->trace_id, sizeof event->trace_id) != 0) return false;
+    if (filter->peer_id && !(event->flags & TRACE_FLAG_HAS_PEER)) return false;
+    if (filter->peer_id && memcmp(filter->peer_id, &event->peer_id, sizeof event->peer_id) != 0) return false;
     if (filter->kinds != 0 && (filter->kinds >> (event->kind < 31 ? event->kind : 31) & 1) == 0) return false;
     return event->timestamp >= filter->from_ns && (filter->to_ns == 0 || event->timestamp < filter->to_ns);
 }
@@ -330,9 +330,8 @@ static void ask_beside(struct trace_query *query, const struct question *questio
         struct made made = made_of(n);
         struct trace_id trace_id = trace_of(made.trace);
         struct trace_node_id peer_id = id_of(made.peer);
-        if (question->filter.trace_id != NULL && memcmp(&trace_id, question->filter.trace_id, sizeof trace_id) != 0) continue;
-        if (question->filter.peer_id != NULL &&
-            (made.peer == 0 || memcmp(&peer_id, question->filter.peer_id, sizeof peer_id) != 0))
+        if (question->filter.trace_id && memcmp(&trace_id, question->filter.trace_id, sizeof trace_id) != 0) continue;
+        if (question->filter.peer_id && (made.peer == 0 || memcmp(&peer_id, question->filter.peer_id, sizeof peer_id) != 0))
             continue;
         seen->due++;
         missing += !found[n];

@@ -23,7 +23,7 @@ static uint32_t read_all(struct trace_reader *reader, unsigned lane, bool final,
         lost += read.lost;
         ck_assert_uint_lt(count, sizeof events / sizeof events[0] - 1000);
     } while (read.more || read.count != 0);
-    if (ret_lost != NULL) *ret_lost = lost;
+    if (ret_lost) *ret_lost = lost;
     return count;
 }
 
@@ -84,6 +84,7 @@ START_TEST(every_kind_comes_through_with_its_fields) {
     struct trace_reader *reader = attach_log(log);
     struct trace_context context = trace_context_new(0), linked = trace_context_new(0);
     struct trace_endpoint endpoint = {.address = {127, 0, 0, 1}, .port = 4433, .family = 4};
+    struct trace_node_id alias = {{1, [31] = 2}}, peer = {{7}}, address = trace_node_id_of_endpoint(&endpoint);
 
     TRACE_CONN_INIT(log, &context, NULL, &endpoint, 1);
     TRACE_CONN_ESTABLISHED(log, &context, NULL, 1000);
@@ -111,8 +112,25 @@ START_TEST(every_kind_comes_through_with_its_fields) {
     TRACE_KEY_UPDATED(log, &context, NULL, 3);
     TRACE_PROBE_SENT(log, &context, NULL, 8, 1452, TRACE_SPACE_1RTT);
     TRACE_PROBE_LOST(log, &context, NULL, 8, TRACE_SPACE_1RTT);
+    TRACE_ALIAS(log, &context, NULL, &alias, TRACE_TRANSPORT_OTHER, "a label of more bytes than the thirty there are");
+    TRACE_ADDRESS(log, &context, &peer, TRACE_TRANSPORT_TCP, "127.0.0.1:4433");
+    TRACE_ENDPOINT(log, &context, &peer, TRACE_TRANSPORT_UDP, &endpoint);
 
-    ck_assert_uint_eq(read_all(reader, 0, false, NULL), 26);
+    ck_assert_uint_eq(read_all(reader, 0, false, NULL), 29);
+    for (unsigned i = 26; i < 29; i++) {
+        ck_assert_uint_eq(events[i].kind, TRACE_KIND_ALIAS);
+        ck_assert_uint_eq(events[i].flags, i == 26 ? 0 : TRACE_FLAG_HAS_PEER);
+        ck_assert_uint_eq(events[i].data.alias.alias_id_bytes, 32);
+    }
+    ck_assert_mem_eq(events[26].data.alias.alias_id, &alias, sizeof alias);
+    ck_assert_uint_eq(events[26].data.alias.transport, TRACE_TRANSPORT_OTHER);
+    ck_assert_mem_eq(events[26].data.alias.label, "a label of more bytes than the", 30);
+    ck_assert_mem_eq(&events[27].peer_id, &peer, sizeof peer);
+    ck_assert_mem_eq(events[27].data.alias.alias_id, address.bytes, sizeof address);
+    ck_assert_uint_eq(events[27].data.alias.transport, TRACE_TRANSPORT_TCP);
+    ck_assert_str_eq(events[27].data.alias.label, "127.0.0.1:4433");
+    ck_assert_mem_eq(events[28].data.alias.alias_id, address.bytes, sizeof address);
+    ck_assert_str_eq(events[28].data.alias.label, "");
     for (unsigned i = 18; i < 24; i++) ck_assert_uint_eq(events[i].kind, i + 1);
     ck_assert_mem_eq(&events[18].data.conn_migrated.endpoint, &endpoint, sizeof endpoint);
     ck_assert_uint_eq(events[18].data.conn_migrated.by_remote, 1);
@@ -167,7 +185,7 @@ START_TEST(every_kind_comes_through_with_its_fields) {
 }
 END_TEST
 
-START_TEST(what_is_sent_again_and_what_expires_is_told_by_a_flag) {
+START_TEST(retransmissions_and_expiry_set_a_flag) {
     struct trace_log *log = open_log(EVENTS);
     struct trace_reader *reader = attach_log(log);
     struct trace_context context = trace_context_new(TRACE_FLAG_SAMPLED);
@@ -418,7 +436,7 @@ START_TEST(two_readers_see_the_same_events) {
 }
 END_TEST
 
-START_TEST(an_event_that_is_none_costs_its_place_and_is_counted) {
+START_TEST(an_invalid_event_costs_its_slot_and_is_counted) {
     static const struct {
         uint16_t kind;
         uint8_t reserved;
@@ -771,7 +789,7 @@ START_TEST(a_reader_beside_a_fast_writer_takes_no_torn_event_and_counts_all) {
 }
 END_TEST
 
-/* ---- slots that are never committed ------------------------------------------------------------------------------------------ */
+/* ---- slots that are never committed ------------------------------------------------------------------------------------ */
 
 START_TEST(a_slot_left_in_the_making_is_waited_for_and_then_counted_as_abandoned) {
     struct trace_log *log = open_log(EVENTS);
@@ -871,7 +889,7 @@ int main(void) {
     tcase_add_test(tcase, an_emitted_event_is_read_with_all_its_bytes);
     tcase_add_test(tcase, the_rest_of_the_data_is_zero_also_in_a_slot_that_was_used_before);
     tcase_add_test(tcase, every_kind_comes_through_with_its_fields);
-    tcase_add_test(tcase, what_is_sent_again_and_what_expires_is_told_by_a_flag);
+    tcase_add_test(tcase, retransmissions_and_expiry_set_a_flag);
     tcase_add_test(tcase, a_reader_that_keeps_up_sees_every_event_over_many_laps);
     tcase_add_test(tcase, a_watch_sees_what_a_writer_does_next);
     tcase_add_test(tcase, a_lapped_reader_counts_exactly_what_it_missed);
@@ -880,7 +898,7 @@ int main(void) {
     tcase_add_test(tcase, a_burst_that_fits_into_the_ring_is_read_whole);
     tcase_add_test(tcase, a_late_reader_begins_at_the_oldest_event_and_counts_those_before);
     tcase_add_test(tcase, two_readers_see_the_same_events);
-    tcase_add_loop_test(tcase, an_event_that_is_none_costs_its_place_and_is_counted, 0, 3);
+    tcase_add_loop_test(tcase, an_invalid_event_costs_its_slot_and_is_counted, 0, 3);
     tcase_add_test(tcase, an_unknown_kind_is_an_event);
     tcase_add_test(tcase, a_discard_newest_ring_keeps_the_oldest_and_counts_the_rest);
     tcase_add_test(tcase, a_masked_kind_is_not_emitted_and_its_arguments_are_not_evaluated);

@@ -16,7 +16,7 @@
 static json_t *load(const char *text, size_t bytes) {
     json_error_t error;
     json_t *root = json_loadb(text, bytes, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
-    if (root == NULL) ck_abort_msg("%s at %d: %.*s", error.text, error.position, (int)bytes, text);
+    if (!root) ck_abort_msg("%s at %d: %.*s", error.text, error.position, (int)bytes, text);
     return root;
 }
 
@@ -51,7 +51,7 @@ static void check_unsigned(const json_t *value, uint64_t expected) {
 }
 
 static void check_name(const json_t *value, const char *name, uint64_t number) {
-    if (name != NULL) {
+    if (name) {
         MUST(is_text(value, name));
     } else {
         check_unsigned(value, number);
@@ -156,7 +156,7 @@ static size_t check_members(const json_t *root, const struct trace_event *event,
 
     const struct trace_kind_info *kind = trace_kind_info(event->kind);
     const json_t *data = json_object_get(root, "data");
-    if (kind == NULL) {
+    if (!kind) {
         MUST(is_text(json_object_get(root, "kind"), "unknown"));
         check_unsigned(json_object_get(root, "kind_id"), event->kind);
         check_hex(json_object_get(data, "bytes"), event->data.bytes, sizeof event->data.bytes);

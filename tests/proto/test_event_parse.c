@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Events out of JSON: each kind there and back, golden and random; and JSON that is not an event, each with the field that is named.  The
- * same events as objects, without the text between. */
+ * Events from JSON: a round trip of each kind, golden and random; and JSON that is not an event, with the field that the error
+ * names.  The same events as objects, without text in between. */
 #include "golden.h"
 #include "run.h"
 

@@ -36,7 +36,7 @@ START_TEST(ids_are_those_that_are_written_into_recordings) {
         {6, "stream_closed"}, {7, "packet_sent"},       {8, "packet_received"}, {9, "packet_lost"},    {10, "metrics"},
         {11, "app_command"},  {12, "app_start"},        {13, "app_end"},        {14, "custom"},        {15, "events_lost"},
         {16, "message_sent"}, {17, "message_received"}, {18, "link"},           {19, "conn_migrated"}, {20, "conn_retry"},
-        {21, "conn_version"}, {22, "conn_reset"},       {23, "early_data"},     {24, "key_updated"}};
+        {21, "conn_version"}, {22, "conn_reset"},       {23, "early_data"},     {24, "key_updated"},   {25, "alias"}};
     unsigned count;
     trace_kind_table(&count);
     ck_assert_uint_ge(count, COUNT_OF(kinds));

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * Fields read one by one: each is what the event's JSON has there. */
+#include "filter_events.h"
+
 #include <check.h>
 #include <errno.h>
 #include <jansson.h>
@@ -8,8 +10,6 @@
 #include <proto/event_table.h>
 #include <proto/field.h>
 #include <stdlib.h>
-
-#include "filter_events.h"
 
 static const struct trace_app *const apps[] = {&app_dmap};
 static const struct trace_filter_names names = {.apps = apps, .app_count = 1, .complete = true};

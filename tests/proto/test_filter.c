@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The filter language: what each operator, field and unit means, and what is said about a mistake.  What any mixture of them means is
- * test_filter_model.c's. */
+ * The filter language: what each operator, field and unit means, and the message for each mistake.  Combinations are in
+ * test_filter_model.c. */
 #include "filter_events.h"
 #include "run.h"
 #include <errno.h>

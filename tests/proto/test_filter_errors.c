@@ -147,7 +147,7 @@ static size_t unmark(const char *marked, char *text, size_t *ret_length) {
     return position;
 }
 
-START_TEST(a_mistake_is_told_with_its_place_its_reason_and_what_was_meant) {
+START_TEST(a_mistake_is_reported_with_position_reason_and_suggestion) {
     char text[200];
     size_t length = 0, position = unmark(mistakes[_i].text, text, &length);
     struct trace_filter_error error = {0};
@@ -314,7 +314,7 @@ END_TEST
 int main(void) {
     Suite *suite = suite_create("filter_errors");
     TCase *tcase = tcase_create("errors");
-    tcase_add_loop_test(tcase, a_mistake_is_told_with_its_place_its_reason_and_what_was_meant, 0, COUNT_OF(mistakes));
+    tcase_add_loop_test(tcase, a_mistake_is_reported_with_position_reason_and_suggestion, 0, COUNT_OF(mistakes));
     tcase_add_loop_test(tcase, a_suggestion_put_in_its_place_is_no_mistake_any_more, 0, COUNT_OF(mistakes));
     tcase_add_test(tcase, what_may_still_come_is_no_mistake_where_not_all_is_known);
     tcase_add_test(tcase, an_error_is_one_line_of_utf8_whatever_the_names_are);

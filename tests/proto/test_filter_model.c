@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * Random filters over random events, against an evaluator that is slow and plain: it looks the field up in the event's JSON, and compares
- * as docs/filter.md says.  It shares nothing with the engine but the list of kinds and fields.
+ * Random filters over random events, against a slow, simple evaluator, which looks the field up in the event's JSON and
+ * compares as docs/filter.md says.  It shares only the list of kinds and fields with the engine.
  *
- * A failure prints the filter and the event; FILTER_SEED=N in the environment runs other filters than 0 does. */
+ * A failure prints the filter and the event; FILTER_SEED=N in the environment selects other filters; the default is 0. */
 #include "filter_events.h"
 #include "run.h"
 #include <ctype.h>

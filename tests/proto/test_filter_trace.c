@@ -133,7 +133,7 @@ START_TEST(a_trace_without_an_application_has_none_of_its_fields) {
 }
 END_TEST
 
-START_TEST(mistakes_in_a_filter_of_traces_are_told) {
+START_TEST(mistakes_in_a_filter_of_traces_are_reported) {
     static const struct {
         const char *text;
         size_t position, length;
@@ -243,7 +243,7 @@ static void check_prefix(const char *text, const struct trace_id_prefix *prefix,
                   text, prefix->digits);
 }
 
-START_TEST(a_filter_tells_what_every_match_has) {
+START_TEST(a_filter_knows_what_every_match_has) {
     struct trace_filter *filter = compile(bounds_cases[_i].text, TRACE_FILTER_EVENTS);
     struct trace_filter_bounds bounds;
     trace_filter_bounds(filter, &bounds);
@@ -257,7 +257,7 @@ START_TEST(a_filter_tells_what_every_match_has) {
 }
 END_TEST
 
-START_TEST(an_empty_stretch_of_time_is_told_as_empty) {
+START_TEST(an_empty_time_range_is_reported_as_empty) {
     struct trace_filter *filter = compile("time > -1s and time < -2s", TRACE_FILTER_EVENTS);
     struct trace_filter_bounds bounds;
     trace_filter_bounds(filter, &bounds);
@@ -285,7 +285,7 @@ static const struct {
     {"fin", false, true, true},
 };
 
-START_TEST(a_filter_tells_which_nodes_it_can_be_about) {
+START_TEST(a_filter_knows_which_nodes_it_can_match) {
     struct trace_filter *filter = compile(node_cases[_i].text, TRACE_FILTER_EVENTS);
     ck_assert_msg(trace_filter_limits_nodes(filter) == node_cases[_i].limits, "%s", node_cases[_i].text);
     ck_assert_msg(trace_filter_allows_node(filter, &id_alice, "alice") == node_cases[_i].alice, "%s: alice", node_cases[_i].text);
@@ -294,7 +294,7 @@ START_TEST(a_filter_tells_which_nodes_it_can_be_about) {
 }
 END_TEST
 
-START_TEST(a_filter_tells_what_it_looks_at_besides_the_event) {
+START_TEST(a_filter_reports_what_it_needs_besides_the_event) {
     static const struct {
         const char *text;
         unsigned uses;
@@ -303,9 +303,11 @@ START_TEST(a_filter_tells_what_it_looks_at_besides_the_event) {
         {"rtt > 5ms", 0, false},
         {"node == alice", TRACE_FILTER_USES_NODE, true},
         {"node == a1", TRACE_FILTER_USES_NODE, true},
-        {"node == a11ce00000000000000000000000000000000000000000000000000000000000", TRACE_FILTER_USES_NODE, false},
-        {"peer == alice", 0, true},
-        {"peer ~ a*", 0, true},
+        {"node == a11ce00000000000000000000000000000000000000000000000000000000000", TRACE_FILTER_USES_NODE,
+         true}, /* an alias, perhaps */
+        {"peer == alice", TRACE_FILTER_USES_PEER, true},
+        {"peer ~ a*", TRACE_FILTER_USES_PEER, true},
+        {"peer == null", 0, false},
         {"lane == 1", TRACE_FILTER_USES_LANE, false},
         {"DMAP.size > 5", TRACE_FILTER_USES_APP, false},
         {"app == DMAP or command == 5", TRACE_FILTER_USES_APP, false},
@@ -317,6 +319,78 @@ START_TEST(a_filter_tells_what_it_looks_at_besides_the_event) {
         ck_assert_msg(trace_filter_uses_names(filter) == uses[i].names, "%s", uses[i].text);
         trace_filter_destroy(filter);
     }
+}
+END_TEST
+
+/* ---- aliases ------------------------------------------------------------------------------------------------------------- */
+
+/* 7700... is bob, as bob says himself; node.example:1 is bob, as alice says. */
+static int try_with_aliases(const char *text, struct trace_filter **ret_filter) {
+    struct trace_filter_alias aliases[2] = {{.peer_id = id_bob, .own = true}, {.peer_id = id_bob, .by = id_alice}};
+    struct trace_filter_names with = {.complete = true, .aliases = aliases, .alias_count = 2};
+    struct trace_filter_options options = {.names = &with};
+    struct trace_filter_error error;
+    memset(aliases[0].alias_id.bytes, 0x77, sizeof aliases[0].alias_id);
+    memset(aliases[1].alias_id.bytes, 0x88, sizeof aliases[1].alias_id);
+    strcpy(aliases[1].text, "node.example:1");
+    return trace_filter_compile(ret_filter, text, strlen(text), &options, &error);
+}
+
+static struct trace_filter *compile_with_aliases(const char *text) {
+    struct trace_filter *filter;
+    ck_assert_int_eq(try_with_aliases(text, &filter), 0);
+    return filter;
+}
+
+START_TEST(an_alias_means_the_peer_for_the_events_of_who_says_so) {
+    static const struct {
+        const char *text;
+        bool of_alice, of_bob; /* does it match an event of that node whose peer is bob? */
+    } alias_cases[] = {
+        {"peer == 77", true, true},   {"peer == node.example:1", true, false},     {"peer ~ \"node.*\"", true, false},
+        {"peer == 88", true, false},  {"not peer == node.example:1", false, true}, {"peer != 77", false, false},
+        {"peer == 99", false, false}, {"peer == 192.0.2.1:1", false, false},       {"node == 77", false, true},
+        {"node == 88", false, false},
+    };
+    const struct trace_filter_origin by_alice = {.node_id = &id_alice}, by_bob = {.node_id = &id_bob};
+    struct trace_event event = {.kind = TRACE_KIND_PACKET_SENT, .flags = TRACE_FLAG_HAS_PEER, .peer_id = id_bob};
+    for (size_t i = 0; i < COUNT_OF(alias_cases); i++) {
+        struct trace_filter *filter = compile_with_aliases(alias_cases[i].text);
+        ck_assert_msg(trace_filter_match(filter, &event, &by_alice) == alias_cases[i].of_alice, "%s: alice", alias_cases[i].text);
+        ck_assert_msg(trace_filter_match(filter, &event, &by_bob) == alias_cases[i].of_bob, "%s: bob", alias_cases[i].text);
+        trace_filter_destroy(filter);
+    }
+}
+END_TEST
+
+START_TEST(an_event_is_found_by_the_id_that_it_has_and_by_the_one_that_is_meant) {
+    struct trace_event event = {.kind = TRACE_KIND_PACKET_SENT, .flags = TRACE_FLAG_HAS_PEER, .peer_id.bytes = {0x99}};
+    const struct trace_filter_origin origin = {.node_id = &id_alice, .peer_id = &id_bob};
+    const char *texts[] = {"peer == 99", "peer == 77", "peer == 88", "peer ~ 99*"};
+    for (size_t i = 0; i < COUNT_OF(texts); i++) {
+        struct trace_filter *filter = compile_with_aliases(texts[i]);
+        ck_assert_msg(trace_filter_match(filter, &event, &origin), "%s", texts[i]);
+        trace_filter_destroy(filter);
+    }
+}
+END_TEST
+
+START_TEST(what_a_node_says_of_a_peer_names_no_node) {
+    struct trace_filter *filter;
+    ck_assert_int_eq(try_with_aliases("node == node.example:1", &filter), -EINVAL);
+}
+END_TEST
+
+START_TEST(what_may_be_an_alias_bounds_no_peer) {
+    struct trace_filter_bounds bounds;
+    struct trace_filter *filter = compile_with_aliases("peer == 77");
+    trace_filter_bounds(filter, &bounds);
+    ck_assert_uint_eq(bounds.peer.digits, 0);
+    trace_filter_destroy(filter);
+    filter = compile_with_aliases("peer == 99");
+    trace_filter_bounds(filter, &bounds);
+    ck_assert_uint_eq(bounds.peer.digits, 2);
+    trace_filter_destroy(filter);
 }
 END_TEST
 
@@ -332,7 +406,7 @@ static uint64_t names_hash(const char *text, const struct trace_filter_name *nod
     return hash;
 }
 
-START_TEST(a_name_that_means_other_peers_than_before_is_told) {
+START_TEST(a_name_that_now_means_different_peers_is_noticed) {
     const struct trace_filter_name bob = {id_bob, "bob"}, other = {id_alice, "bob"}, ab = {id_alice, "ab"};
     const struct trace_filter_name both[] = {bob, other}, swapped[] = {other, bob}, twice[] = {bob, bob}, beside[] = {bob, ab};
     for (unsigned i = 0; i < 3; i++) {
@@ -358,15 +432,19 @@ int main(void) {
     TCase *tcase = tcase_create("traces");
     tcase_add_loop_test(tcase, a_trace_is_chosen_by_its_summary_and_by_its_events, 0, COUNT_OF(cases));
     tcase_add_test(tcase, a_trace_without_an_application_has_none_of_its_fields);
-    tcase_add_test(tcase, mistakes_in_a_filter_of_traces_are_told);
+    tcase_add_test(tcase, mistakes_in_a_filter_of_traces_are_reported);
     tcase_add_test(tcase, there_is_a_limit_to_what_is_asked_of_a_traces_events);
     suite_add_tcase(suite, tcase);
     tcase = tcase_create("bounds");
-    tcase_add_loop_test(tcase, a_filter_tells_what_every_match_has, 0, COUNT_OF(bounds_cases));
-    tcase_add_test(tcase, an_empty_stretch_of_time_is_told_as_empty);
-    tcase_add_loop_test(tcase, a_filter_tells_which_nodes_it_can_be_about, 0, COUNT_OF(node_cases));
-    tcase_add_test(tcase, a_filter_tells_what_it_looks_at_besides_the_event);
-    tcase_add_test(tcase, a_name_that_means_other_peers_than_before_is_told);
+    tcase_add_loop_test(tcase, a_filter_knows_what_every_match_has, 0, COUNT_OF(bounds_cases));
+    tcase_add_test(tcase, an_empty_time_range_is_reported_as_empty);
+    tcase_add_loop_test(tcase, a_filter_knows_which_nodes_it_can_match, 0, COUNT_OF(node_cases));
+    tcase_add_test(tcase, a_filter_reports_what_it_needs_besides_the_event);
+    tcase_add_test(tcase, an_alias_means_the_peer_for_the_events_of_who_says_so);
+    tcase_add_test(tcase, an_event_is_found_by_the_id_that_it_has_and_by_the_one_that_is_meant);
+    tcase_add_test(tcase, what_a_node_says_of_a_peer_names_no_node);
+    tcase_add_test(tcase, what_may_be_an_alias_bounds_no_peer);
+    tcase_add_test(tcase, a_name_that_now_means_different_peers_is_noticed);
     suite_add_tcase(suite, tcase);
     return run_suite(suite);
 }

@@ -26,7 +26,7 @@ static int read_params(const char *text, struct wanted *wanted, json_t **ret_par
         {"filter", TRACE_RPC_OBJECT, .json = &wanted->filter},
     };
     *ret_params = text != NULL ? json_loads(text, JSON_REJECT_DUPLICATES, NULL) : NULL;
-    if (text != NULL) ck_assert_ptr_nonnull(*ret_params);
+    if (text) ck_assert_ptr_nonnull(*ret_params);
     return trace_rpc_params_read(*ret_params, list, COUNT_OF(list), ret_error);
 }
 
@@ -128,7 +128,7 @@ START_TEST(a_param_that_does_not_fit_is_named_and_nothing_is_written) {
 }
 END_TEST
 
-START_TEST(an_unknown_param_is_told_which_there_are) {
+START_TEST(the_error_for_an_unknown_param_lists_the_known_ones) {
     struct wanted wanted = {0};
     struct trace_rpc_error error = {0};
     json_t *params;
@@ -164,7 +164,7 @@ int main(void) {
     tcase_add_test(params, params_that_fit_are_written_where_the_list_says);
     tcase_add_test(params, a_method_without_params_takes_none_and_an_empty_object);
     tcase_add_loop_test(params, a_param_that_does_not_fit_is_named_and_nothing_is_written, 0, COUNT_OF(wrong_params));
-    tcase_add_test(params, an_unknown_param_is_told_which_there_are);
+    tcase_add_test(params, the_error_for_an_unknown_param_lists_the_known_ones);
     tcase_add_test(params, a_long_unknown_name_is_cut_between_characters_in_the_message_only);
     suite_add_tcase(suite, params);
     return run_suite(suite);

@@ -233,7 +233,7 @@ static void model_choose(const struct history_traces_query *query, struct histor
         const struct model_sum *sum =
             sums != NULL ? bsearch(&traces[i].trace_id, sums, sum_count, sizeof *sums, compare_sums) : NULL;
         if (query->kind != HISTORY_TRACES_ALL && traces[i].has_app != (query->kind == HISTORY_TRACES_REQUESTS)) continue;
-        if (sum == NULL || sum->sum % 2 != 0) traces[kept++] = traces[i];
+        if (!sum || sum->sum % 2 != 0) traces[kept++] = traces[i];
     }
     free(sums);
     model_order = query->order;

@@ -79,7 +79,7 @@ static bool matches(const struct history_query *query, const struct model_event 
         return false;
     if (query->kinds != 0 && !(query->kinds & UINT64_C(1) << (event->kind > 63 ? 63 : event->kind))) return false;
     if (event->timestamp < query->from_ns) return false;
-    if (query->test != NULL && !query->test(query->test_arg, event, item->source)) return false;
+    if (query->test && !query->test(query->test_arg, event, item->source)) return false;
     return query->to_ns == 0 || event->timestamp < query->to_ns;
 }
 
@@ -107,7 +107,7 @@ static uint64_t find(const struct model *model, const struct history_query *quer
     for (uint64_t i = model->begin; i < model->end; i++) {
         const struct model_event *item = &model->events[i];
         if (i < begin || i >= end || !matches(query, item)) continue;
-        if (after != NULL) {
+        if (after) {
             int side = order_of(&item->event, item->source, i, &after->event, after->source, after->position);
             if (newest_first ? side >= 0 : side <= 0) continue;
         }
@@ -189,28 +189,28 @@ static void set_outcome(const struct model *model, const uint64_t *order, uint64
         uint32_t at = 0;
         uint32_t node = model->events[order[i]].source >> 8;
         if (start->kind != TRACE_KIND_APP_START) continue;
-        for (uint64_t j = 0; j < count && end == NULL; j++) {
+        for (uint64_t j = 0; j < count && !end; j++) {
             const struct trace_event *event = &model->events[order[j]].event;
             if (event->kind == TRACE_KIND_APP_END && event->data.app_end.span_id == start->data.app_start.span_id &&
                 model->events[order[j]].source >> 8 == node)
                 end = event, at = model->events[order[j]].source;
         }
-        if (end == NULL) trace->unfinished = true;
-        if (decides != NULL && (start->data.app_start.parent_id != 0 || decides->data.app_start.parent_id == 0)) continue;
+        if (!end) trace->unfinished = true;
+        if (decides && (start->data.app_start.parent_id != 0 || decides->data.app_start.parent_id == 0)) continue;
         decides = start;
         decides_end = end;
         source = model->events[order[i]].source;
         end_source = at;
     }
-    if (decides == NULL) return;
+    if (!decides) return;
     trace->outcome = trace->unfinished ? HISTORY_OUTCOME_OPEN : HISTORY_OUTCOME_OK;
-    if (decides_end != NULL && !decides_end->data.app_end.ok)
+    if (decides_end && !decides_end->data.app_end.ok)
         trace->outcome = decides_end->flags & TRACE_FLAG_EXPIRED ? HISTORY_OUTCOME_EXPIRED : HISTORY_OUTCOME_FAILED;
     if (decides->data.app_start.parent_id != 0) return;
     trace->has_root = true;
     trace->root_ns = decides->timestamp;
     trace->root_node = source >> 8;
-    if (decides_end == NULL) return;
+    if (!decides_end) return;
     trace->has_end = true;
     trace->end = (struct history_span_end){decides_end->timestamp, end_source, decides_end->sequence};
     if (decides_end->timestamp < decides->timestamp) return;
@@ -236,7 +236,7 @@ static void summarise(const struct model *model, const uint64_t *order, uint64_t
         if (item->event.kind == TRACE_KIND_PACKET_LOST && !(item->event.flags & TRACE_FLAG_PROBE)) trace->packets_lost++;
         add_node(trace, item->source >> 8);
         if (item->event.flags & TRACE_FLAG_HAS_PEER) add_peer(trace, &item->event.peer_id);
-        if (app_id == NULL || started || (trace->has_app && item->event.kind != TRACE_KIND_APP_START)) continue;
+        if (!app_id || started || (trace->has_app && item->event.kind != TRACE_KIND_APP_START)) continue;
         started = item->event.kind == TRACE_KIND_APP_START;
         trace->has_app = true;
         memcpy(trace->app_id, app_id, 4);
@@ -248,14 +248,14 @@ static void summarise(const struct model *model, const uint64_t *order, uint64_t
 
 static bool listed(const struct model *model, const uint64_t *order, uint64_t count, uint64_t from_ns, uint64_t to_ns,
                    const char *app_id) {
-    bool in_window = false, of_app = app_id == NULL;
+    bool in_window = false, of_app = !app_id;
 
     for (uint64_t i = 0; i < count; i++) {
         const struct trace_event *event = &model->events[order[i]].event;
         uint16_t cmd;
         const char *app = app_of(event, &cmd);
         if (event->timestamp >= from_ns && (to_ns == 0 || event->timestamp < to_ns)) in_window = true;
-        if (app_id != NULL && app != NULL && memcmp(app, app_id, 4) == 0) of_app = true;
+        if (app_id && app && memcmp(app, app_id, 4) == 0) of_app = true;
     }
     return in_window && of_app;
 }
@@ -347,13 +347,13 @@ static void sum_up(const struct model *model, const uint64_t *order, uint64_t co
         }
         if (event->kind != TRACE_KIND_METRICS && event->kind != TRACE_KIND_CONN_ESTABLISHED) continue;
         /* the newest; of one moment the greater node's, of one node the later one's */
-        if (sample == NULL || event->timestamp > sample->event.timestamp ||
+        if (!sample || event->timestamp > sample->event.timestamp ||
             (event->timestamp == sample->event.timestamp && item->source >> 8 >= sample->source >> 8))
             sample = item;
     }
     peer->has_min_rtt = has_min;
     peer->has_rtt = sample != NULL;
-    if (sample != NULL)
+    if (sample)
         peer->rtt_ns =
             sample->event.kind == TRACE_KIND_METRICS ? sample->event.data.metrics.rtt : sample->event.data.conn_established.rtt;
 }

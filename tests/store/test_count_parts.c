@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
  * What `count` is made of: groups by key, and the spread of numbers within them. */
+#include "count_groups.h"
+#include "count_spread.h"
+
 #include <check.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "count_groups.h"
-#include "count_spread.h"
 
 static uint64_t state;
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * One thread appends while two others ask.  What event stands at a position follows from the position alone, so that a reader knows
- * what an answer has to hold, and sees when an event is torn, missing, or of another life of its segment.
+ * One thread appends while two others ask.  The position alone determines the event at it, so a reader knows what an answer
+ * must contain, and notices an event that is torn, missing, or from an earlier use of its segment.
  *
- * Even segments have few traces and peers and odd ones many, so that tables are made anew under the readers' eyes; all of them
- * are gone after a while, so that directory entries die and are used again.
+ * Even segments have few traces and peers and odd ones many, so that tables are rebuilt while readers use them.  All ids
+ * disappear after a while, so that directory entries die and are reused.
  *
  * Which mutation is seen here: without the grace period (history.c) an event changes under its reader; with a weaker ordering at
  * end, slot, head, entry, traces or peers, or no odd version of a table, ThreadSanitizer or a missing event tells; a weaker ring
@@ -171,7 +171,7 @@ static void ask_for_positions(uint64_t random) {
         uint64_t position = mix(random + i) % (history_end_position(history) + 1);
         history_source source;
         const struct trace_event *event = history_at(history, position, &source);
-        if (event == NULL) continue; /* evicted */
+        if (!event) continue; /* evicted */
         assert_untorn(event, position);
         quick_assert(history_source_node(source) == node_of(position));
     }

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT
  *
- * Traces that stay longer than others (store/keep.h), whatever else fills the history.  They are judged by the appending thread, at
- * the moment when it would wake the thread that judges, so that each run is the same. */
-#include <errno.h>
-#include <stdlib.h>
-#include <urcu.h>
-
+ * Traces that stay longer than others (store/keep.h), whatever else fills the history.  The appending thread judges them
+ * itself, at the moment when it would wake the judging thread, so that every run is the same. */
 #include "history_internal.h"
 #include "store_fixture.h"
+
+#include <errno.h>
+#include <stdlib.h>
 #include <store/history_image.h>
 #include <store/history_keep.h>
 #include <store/keep.h>
+#include <urcu.h>
 
 #define HISTORY_BYTES ((size_t)120 << 20)
 #define FAILED 1000000000

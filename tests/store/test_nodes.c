@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT
  *
  * The node table: entries, reuse of indices, descriptions. */
+#include "grace.h"
+
 #include <check.h>
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-
-#include "grace.h"
 #include <store/nodes.h>
+#include <string.h>
 
 static struct nodes *nodes;
 
@@ -172,11 +172,11 @@ static void *read_entries(void *arg) {
         grace_read_lock();
         for (uint32_t i = 0; i < nodes_count(nodes); i++) {
             const struct node *node = nodes_at(nodes, i);
-            if (node == NULL) continue;
+            if (!node) continue;
             seen++;
             ck_assert_uint_eq(node->info.started_unix_ns, 42);
             const struct trace_app *app = nodes_app(node, "DMAP");
-            if (app != NULL) ck_assert_str_eq(app->name, "app DMAP");
+            if (app) ck_assert_str_eq(app->name, "app DMAP");
         }
         grace_read_unlock();
         atomic_store_explicit(&reader_runs, true, memory_order_relaxed);

@@ -65,8 +65,8 @@ static uint64_t note_matching(const struct history_query *query, uint8_t *matchi
     return count;
 }
 
-/* Takes the events of a page off those that match.  Every second one that went meanwhile is not given, as if it had gone between the
- * finding and the writing; returns how many. */
+/* Removes the events of a page from those that match.  Of those evicted meanwhile every second one is not returned, as if it
+ * had been evicted between search and output.  Returns how many. */
 static uint64_t take(struct page *page, uint8_t *matching) {
     uint64_t dropped = 0;
     for (size_t i = 0; i < page->answer.count; i++) {
@@ -107,7 +107,7 @@ static uint64_t check_pages(const struct history_query *query, bool newest_first
     return told;
 }
 
-START_TEST(what_was_there_is_given_or_told_as_gone) {
+START_TEST(every_match_is_returned_or_reported_as_evicted) {
     unsigned combination = (unsigned)_i;
 
     begin(&loads[(_i + _i / LOADS) % LOADS]);
@@ -232,7 +232,7 @@ int main(void) {
     Suite *suite = suite_create("page");
     TCase *pages = tcase_create("pages");
     tcase_set_timeout(pages, 120);
-    tcase_add_loop_test(pages, what_was_there_is_given_or_told_as_gone, 0, COMBINATIONS);
+    tcase_add_loop_test(pages, every_match_is_returned_or_reported_as_evicted, 0, COMBINATIONS);
     tcase_add_test(pages, when_all_is_gone_the_last_page_is_empty_and_says_how_many);
     tcase_add_test(pages, without_a_count_only_what_the_indices_tell_is_known);
     tcase_add_test(pages, nothing_is_missed_of_what_goes_while_a_page_is_made);

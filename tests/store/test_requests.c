@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * `requests`, and `took` as a number of `count`: against a plain model of random requests, and the cases that a model does not meet.
- * Also the numbers of `count` and `peers` that once were wrong. */
+ * `requests`, and `took` as a number of `count`: against a plain model of random requests, and cases that the model does not
+ * reach.  Also numbers of `count` and `peers` that once were wrong. */
 #include "store_fixture.h"
 
 #include <inttypes.h>
@@ -167,7 +167,7 @@ static void check_row(const json_t *row, unsigned cmd, unsigned node, uint64_t f
     }
 }
 
-START_TEST(requests_are_told_as_a_model_has_them) {
+START_TEST(requests_agree_with_a_model) {
     make_model();
     json_t *answer = ask("requests", "{}");
     ck_assert_uint_eq(json_array_size(json_object_get(answer, "rows")), 2);
@@ -452,7 +452,7 @@ int main(void) {
     Suite *suite = suite_create("requests");
     TCase *tcase = tcase_create("requests");
     tcase_add_checked_fixture(tcase, setup, teardown);
-    tcase_add_test(tcase, requests_are_told_as_a_model_has_them);
+    tcase_add_test(tcase, requests_agree_with_a_model);
     tcase_add_test(tcase, a_time_has_the_requests_that_ended_in_it);
     tcase_add_test(tcase, rates_by_time_are_of_a_rows_own_time);
     tcase_add_test(tcase, count_measures_what_requests_measures);

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT
  *
  * Stores loaded from events alone: counters, what "now" is, memory, eviction, and the errors of store_ask; looking up ids. */
+#include "store_fixture.h"
+
 #include <dirent.h>
 #include <errno.h>
-#include <stdlib.h>
-#include <time.h>
-#include <unistd.h>
-
-#include "store_fixture.h"
 #include <proto/rpc.h>
+#include <stdlib.h>
 #include <store/ask.h>
 #include <store/id_lookup.h>
+#include <time.h>
+#include <unistd.h>
 
 static struct store *store;
 

@@ -2,11 +2,11 @@
  *
  * What somebody can do to the history who makes up ids: as many peers, traces or nodes as he likes.  docs/security.md states what
  * is promised. */
-#include <stdlib.h>
-#include <urcu.h>
-
 #include "store_fixture.h"
+
+#include <stdlib.h>
 #include <store/history_image.h>
+#include <urcu.h>
 
 #define HISTORY_BYTES ((size_t)120 << 20)
 

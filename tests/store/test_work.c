@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
  * What answers take is counted, and ends them: nothing here is timed. */
+#include "store_fixture.h"
+
 #include <errno.h>
 #include <stdlib.h>
-#include <urcu.h>
-
-#include "store_fixture.h"
 #include <store/ask.h>
 #include <store/event_filter.h>
 #include <store/event_params.h>
+#include <urcu.h>
 
 #define EVENTS 100000U
 
@@ -76,7 +76,7 @@ START_TEST(an_answer_that_takes_more_than_it_may_ends_soon) {
 }
 END_TEST
 
-START_TEST(an_answer_that_nobody_wants_ends_soon) {
+START_TEST(an_abandoned_answer_ends_soon) {
     const _Atomic bool abandoned = true;
     uint64_t done;
     ck_assert_int_eq(ask((size_t)_i, (struct history_work){.abandoned = &abandoned}, &done), -ECANCELED);
@@ -129,7 +129,7 @@ int main(void) {
     TCase *tcase = tcase_create("work");
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_loop_test(tcase, an_answer_that_takes_more_than_it_may_ends_soon, 0, REQUESTS);
-    tcase_add_loop_test(tcase, an_answer_that_nobody_wants_ends_soon, 0, REQUESTS);
+    tcase_add_loop_test(tcase, an_abandoned_answer_ends_soon, 0, REQUESTS);
     tcase_add_loop_test(tcase, the_lock_is_given_up_while_a_filter_is_costly, 0, 3);
     tcase_add_loop_test(tcase, the_lock_is_given_up_while_a_filter_is_costly, 4, 5);
     tcase_add_loop_test(tcase, the_lock_is_given_up_while_a_filter_is_costly, 6, 7);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * The box between who asks for control and the ingest thread, and the arithmetic of the control word. */
+#include "control.h"
+
 #include <check.h>
 #include <errno.h>
 #include <poll.h>
@@ -8,8 +10,6 @@
 #include <stdlib.h>
 #include <store/control_word.h>
 #include <string.h>
-
-#include "control.h"
 
 static struct control *control;
 
@@ -123,7 +123,7 @@ START_TEST(everyone_is_answered_what_became_of_the_own_question) {
 }
 END_TEST
 
-START_TEST(who_asks_when_it_is_over_is_told_so) {
+START_TEST(a_request_after_the_end_fails_with_shutdown) {
     pthread_t threads[ASKERS];
     uint32_t firsts[ASKERS];
     uint64_t word = UINT64_MAX;
@@ -147,7 +147,7 @@ int main(void) {
     tcase_add_loop_test(tcase, a_share_comes_back_as_it_was_given, 0, sizeof shares / sizeof *shares);
     tcase_add_test(tcase, a_share_is_that_part_of_all_hashes);
     tcase_add_test(tcase, everyone_is_answered_what_became_of_the_own_question);
-    tcase_add_test(tcase, who_asks_when_it_is_over_is_told_so);
+    tcase_add_test(tcase, a_request_after_the_end_fails_with_shutdown);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * Discovery of names: with inotify and without, each test in a directory of its own. */
+#include "../helpers/skip.h"
+#include "discover.h"
+
 #include <check.h>
 #include <dirent.h>
 #include <errno.h>
@@ -12,9 +15,6 @@
 #include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include "../helpers/skip.h"
-#include "discover.h"
 
 static char dir[64];
 static struct discover *discover;
@@ -110,7 +110,7 @@ START_TEST(a_missing_directory_is_an_error) {
 }
 END_TEST
 
-START_TEST(names_that_were_there_before_are_told_by_the_first_run) {
+START_TEST(names_that_were_there_before_are_reported_by_the_first_run) {
     make("p2ptrace.old");
     make("other");
     make("p2ptrac");
@@ -126,7 +126,7 @@ START_TEST(names_that_were_there_before_are_told_by_the_first_run) {
 }
 END_TEST
 
-START_TEST(inotify_tells_names_that_come_and_go_at_once) {
+START_TEST(inotify_reports_names_that_come_and_go_at_once) {
     ck_assert_int_eq(discover_create(&discover, dir, &handler, true), 0);
     ck_assert_int_ge(discover_fd(discover), 0);
     run(1);
@@ -149,7 +149,7 @@ START_TEST(inotify_tells_names_that_come_and_go_at_once) {
 }
 END_TEST
 
-START_TEST(inotify_tells_that_a_writer_has_closed_an_object_for_good) {
+START_TEST(inotify_reports_that_a_writer_has_closed_an_object) {
     ck_assert_int_eq(discover_create(&discover, dir, &handler, true), 0);
     int fd = open(path("p2ptrace.a"), O_CREAT | O_RDWR, 0600), copy = dup(fd);
     run(1);
@@ -167,7 +167,7 @@ START_TEST(inotify_tells_that_a_writer_has_closed_an_object_for_good) {
 }
 END_TEST
 
-START_TEST(a_name_is_told_once_by_inotify_and_scan_together) {
+START_TEST(a_name_that_inotify_and_scan_see_is_reported_once) {
     ck_assert_int_eq(discover_create(&discover, dir, &handler, true), 0);
     make("p2ptrace.a"); /* behind the watch, before the first scan */
     run(1);
@@ -199,12 +199,12 @@ END_TEST
 static long queue_limit(void) {
     long limit = 0;
     FILE *file = fopen("/proc/sys/fs/inotify/max_queued_events", "r");
-    if (file == NULL || fscanf(file, "%ld", &limit) != 1) limit = 0;
-    if (file != NULL) fclose(file);
+    if (!file || fscanf(file, "%ld", &limit) != 1) limit = 0;
+    if (file) fclose(file);
     return limit;
 }
 
-START_TEST(after_an_overflow_of_inotify_a_scan_tells_the_rest) {
+START_TEST(after_an_overflow_of_inotify_a_scan_reports_the_rest) {
     long limit = queue_limit();
     ck_assert_int_eq(discover_create(&discover, dir, &handler, true), 0);
     run(1);
@@ -259,9 +259,9 @@ START_TEST(too_many_names_are_left_out_until_others_have_gone) {
 }
 END_TEST
 
-/* Names of another user's files take no room, however many there are.  (Instead of making files of another user, which only root can, we look for
- * another user's: ours are the stranger's.) */
-START_TEST(names_of_other_users_files_are_not_told_and_take_no_room) {
+/* Names of another user's files take no room, however many there are.  (Only root can make files of another user.  So we look
+ * for the files of another user, and ours are the foreign ones.) */
+START_TEST(names_of_other_users_files_are_not_reported_and_take_no_room) {
     char name[64];
     uint32_t stranger = (uint32_t)geteuid();
     ck_assert_int_eq(discover_create(&discover, dir, &handler, _i), 0);
@@ -292,15 +292,15 @@ int main(void) {
     tcase_set_timeout(tcase, 60);
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, a_missing_directory_is_an_error);
-    tcase_add_loop_test(tcase, names_that_were_there_before_are_told_by_the_first_run, 0, 2);
-    tcase_add_test(tcase, inotify_tells_names_that_come_and_go_at_once);
-    tcase_add_test(tcase, inotify_tells_that_a_writer_has_closed_an_object_for_good);
-    tcase_add_test(tcase, a_name_is_told_once_by_inotify_and_scan_together);
+    tcase_add_loop_test(tcase, names_that_were_there_before_are_reported_by_the_first_run, 0, 2);
+    tcase_add_test(tcase, inotify_reports_names_that_come_and_go_at_once);
+    tcase_add_test(tcase, inotify_reports_that_a_writer_has_closed_an_object);
+    tcase_add_test(tcase, a_name_that_inotify_and_scan_see_is_reported_once);
     tcase_add_test(tcase, without_inotify_scans_tell_when_they_are_due);
-    tcase_add_test(tcase, after_an_overflow_of_inotify_a_scan_tells_the_rest);
+    tcase_add_test(tcase, after_an_overflow_of_inotify_a_scan_reports_the_rest);
     tcase_add_test(tcase, when_the_watch_is_taken_away_scans_go_on);
     tcase_add_test(tcase, too_many_names_are_left_out_until_others_have_gone);
-    tcase_add_loop_test(tcase, names_of_other_users_files_are_not_told_and_take_no_room, 0, 2);
+    tcase_add_loop_test(tcase, names_of_other_users_files_are_not_reported_and_take_no_room, 0, 2);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

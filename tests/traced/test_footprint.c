@@ -86,7 +86,7 @@ START_TEST(what_is_promised_is_more_than_the_history) {
 END_TEST
 
 /* These two run in a process of their own: the bound stays. */
-START_TEST(an_allocation_beyond_the_bound_fails_and_is_told_once) {
+START_TEST(an_allocation_beyond_the_bound_fails_and_is_reported_once) {
     struct rlimit limit;
     const size_t great = (size_t)64 << 20;
     if (SANITIZED) SKIP_TEST("a sanitizer's memory has no bounds");
@@ -118,7 +118,7 @@ START_TEST(a_narrower_bound_is_left_alone) {
 }
 END_TEST
 
-START_TEST(what_is_resident_tells_the_rings_apart) {
+START_TEST(resident_memory_distinguishes_the_rings) {
     ck_assert_uint_gt(footprint_resident(), 1 << 20);
     ck_assert_uint_lt(footprint_resident_rings(), footprint_resident());
 }
@@ -129,9 +129,9 @@ int main(void) {
     TCase *tcase = tcase_create("footprint");
     tcase_add_test(tcase, a_history_fits_between_the_least_and_what_there_is);
     tcase_add_test(tcase, what_is_promised_is_more_than_the_history);
-    tcase_add_test(tcase, an_allocation_beyond_the_bound_fails_and_is_told_once);
+    tcase_add_test(tcase, an_allocation_beyond_the_bound_fails_and_is_reported_once);
     tcase_add_test(tcase, a_narrower_bound_is_left_alone);
-    tcase_add_test(tcase, what_is_resident_tells_the_rings_apart);
+    tcase_add_test(tcase, resident_memory_distinguishes_the_rings);
     suite_add_tcase(suite, tcase);
     tcase = tcase_create("groups");
     tcase_add_checked_fixture(tcase, make_groups, remove_groups);

@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: MIT
  *
- * The ingest: real rings in a directory of their own, passes driven by hand with a time that the test makes, and the real history.
+ * The ingest: real rings in a directory of their own, the real history, and passes that the test drives with a simulated time.
  * Only the last tests run the thread. */
+#define TRACE_FULL
+#include "grace.h"
+#include "ingest_internal.h"
+
 #include <check.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
+#include <p2ptrace/trace.h>
 #include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
@@ -19,12 +24,6 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#define TRACE_FULL
-#include <p2ptrace/trace.h>
-
-#include "grace.h"
-#include "ingest_internal.h"
 
 #define MS UINT64_C(1000000)
 #define HISTORY_BYTES (UINT64_C(64) << 20)
@@ -80,7 +79,7 @@ static void open_ingest_with(bool watch) {
 static void open_ingest(void) { open_ingest_with(true); }
 
 static void close_ingest(void) {
-    if (ingest == NULL) return;
+    if (!ingest) return;
     ingest_fini(ingest);
     free(ingest);
     ingest = NULL;
@@ -152,7 +151,7 @@ static void emit(struct trace_log *log, uint32_t from, uint32_t to) {
 static struct node *node_named(const char *name) {
     for (uint32_t i = nodes_count(nodes); i-- > 0;) {
         struct node *node = nodes_at(nodes, i);
-        if (node != NULL && strcmp(node->info.node_name, name) == 0) return node;
+        if (node && strcmp(node->info.node_name, name) == 0) return node;
     }
     return NULL;
 }
@@ -351,7 +350,7 @@ START_TEST(a_killed_node_has_crashed_and_all_it_committed_is_kept) {
 }
 END_TEST
 
-START_TEST(an_event_that_a_dead_node_never_finished_is_told_as_unfinished) {
+START_TEST(an_event_that_a_dead_node_never_committed_is_reported_as_unfinished) {
     struct trace_log *log = open_log("alice");
     emit(log, 0, 10);
     (void)trace__begin(log, TRACE_CONTROL_ALL, NULL, NULL, TRACE_KIND_CUSTOM); /* reserved, marked, never committed */
@@ -364,7 +363,7 @@ START_TEST(an_event_that_a_dead_node_never_finished_is_told_as_unfinished) {
 }
 END_TEST
 
-START_TEST(a_lapped_ring_tells_exactly_what_it_lost) {
+START_TEST(a_lapped_ring_reports_exactly_what_it_lost) {
     struct trace_log *log = open_log_with("alice", 64, TRACE_OVERWRITE_OLDEST);
     history_source source;
     emit(log, 0, 10);
@@ -389,7 +388,7 @@ START_TEST(a_lapped_ring_tells_exactly_what_it_lost) {
 }
 END_TEST
 
-START_TEST(a_ring_lapped_before_it_was_found_tells_what_it_lost) {
+START_TEST(a_ring_lapped_before_it_was_found_reports_what_it_lost) {
     struct trace_log *log = open_log_with("alice", 64, TRACE_OVERWRITE_OLDEST);
     history_source source;
     emit(log, 0, 1000);
@@ -401,7 +400,7 @@ START_TEST(a_ring_lapped_before_it_was_found_tells_what_it_lost) {
 }
 END_TEST
 
-START_TEST(events_that_a_full_ring_discarded_are_told) {
+START_TEST(events_that_a_full_ring_discarded_are_reported) {
     struct trace_log *log = open_log_with("alice", 64, TRACE_DISCARD_NEWEST);
     history_source source;
     emit(log, 0, 100); /* 36 too many */
@@ -420,7 +419,7 @@ START_TEST(events_that_a_full_ring_discarded_are_told) {
 }
 END_TEST
 
-START_TEST(what_a_full_ring_discarded_is_told_behind_all_it_kept) {
+START_TEST(losses_of_a_full_ring_are_reported_after_all_that_it_kept) {
     struct trace_log *log = open_log_with("alice", 16384, TRACE_DISCARD_NEWEST); /* more than one pass takes */
     history_source source;
     emit(log, 0, 16384 + 10);
@@ -452,7 +451,7 @@ START_TEST(a_lane_behind_a_free_one_is_found_too) {
 }
 END_TEST
 
-START_TEST(events_of_threads_without_a_lane_are_told) {
+START_TEST(events_of_threads_without_a_lane_are_reported) {
     struct trace_log *log = open_log("alice");
     uint64_t count = 5;
     history_source source;
@@ -485,7 +484,7 @@ START_TEST(unknown_kinds_are_kept_and_counted_and_ours_are_invalid) {
 }
 END_TEST
 
-START_TEST(losses_in_a_row_are_told_in_one_and_each_cause_by_itself) {
+START_TEST(consecutive_losses_are_one_report_per_cause) {
     struct trace_log *log = open_log_with("alice", 64, TRACE_OVERWRITE_OLDEST);
     history_source source;
     emit(log, 0, 80); /* 16 lost before; then 64, of which the last 3 are: invalid, invalid, good */
@@ -712,7 +711,7 @@ START_TEST(a_bad_object_is_rejected_once_and_forgotten_with_its_name) {
 }
 END_TEST
 
-START_TEST(another_users_objects_are_counted_and_told_once_a_minute) {
+START_TEST(another_users_objects_are_counted_and_logged_once_a_minute) {
     char name[80];
     close_ingest();
     uid = (uint32_t)geteuid() + 1; /* so that what we make is a stranger's, with our id in its name */
@@ -726,7 +725,7 @@ START_TEST(another_users_objects_are_counted_and_told_once_a_minute) {
     pass_time(61000 * MS);
     ck_assert_uint_eq(ingest->counters.rejected[TRACE_ATTACH_BAD_OWNER], 500);
     ck_assert_uint_le(lines, 2);
-    ck_assert_ptr_nonnull(strstr(said, "500 objects are named like our rings and belong to another user"));
+    ck_assert_ptr_nonnull(strstr(said, "500 objects of another user are named like our rings"));
     ck_assert_uint_eq(nodes_count(nodes), 0);
 }
 END_TEST
@@ -1020,7 +1019,7 @@ START_TEST(a_pass_in_which_rings_end_looks_at_all_others) {
 }
 END_TEST
 
-START_TEST(a_ring_that_shrinks_is_let_go_in_the_same_pass) {
+START_TEST(a_ring_that_shrinks_is_detached_in_the_same_pass) {
     struct trace_log *log = open_log("alice");
     pid_t pid = spawn("bob", 10);
     char name[256] = "";
@@ -1473,15 +1472,15 @@ int main(int argc, char **argv) {
     tcase_add_test(tcase, a_node_that_exits_is_drained_and_its_object_removed);
     tcase_add_test(tcase, a_node_that_died_before_the_ingest_began_is_drained_at_once);
     tcase_add_loop_test(tcase, a_killed_node_has_crashed_and_all_it_committed_is_kept, 0, 3);
-    tcase_add_test(tcase, an_event_that_a_dead_node_never_finished_is_told_as_unfinished);
-    tcase_add_test(tcase, a_lapped_ring_tells_exactly_what_it_lost);
-    tcase_add_test(tcase, a_ring_lapped_before_it_was_found_tells_what_it_lost);
-    tcase_add_test(tcase, events_that_a_full_ring_discarded_are_told);
-    tcase_add_test(tcase, what_a_full_ring_discarded_is_told_behind_all_it_kept);
+    tcase_add_test(tcase, an_event_that_a_dead_node_never_committed_is_reported_as_unfinished);
+    tcase_add_test(tcase, a_lapped_ring_reports_exactly_what_it_lost);
+    tcase_add_test(tcase, a_ring_lapped_before_it_was_found_reports_what_it_lost);
+    tcase_add_test(tcase, events_that_a_full_ring_discarded_are_reported);
+    tcase_add_test(tcase, losses_of_a_full_ring_are_reported_after_all_that_it_kept);
     tcase_add_test(tcase, a_lane_behind_a_free_one_is_found_too);
-    tcase_add_test(tcase, events_of_threads_without_a_lane_are_told);
+    tcase_add_test(tcase, events_of_threads_without_a_lane_are_reported);
     tcase_add_test(tcase, unknown_kinds_are_kept_and_counted_and_ours_are_invalid);
-    tcase_add_test(tcase, losses_in_a_row_are_told_in_one_and_each_cause_by_itself);
+    tcase_add_test(tcase, consecutive_losses_are_one_report_per_cause);
     tcase_add_test(tcase, a_long_row_of_losses_is_one_event);
     tcase_add_test(tcase, losses_count_towards_the_budget_of_a_pass);
     tcase_add_loop_test(tcase, an_event_of_the_future_gets_the_time_at_which_it_is_read_and_a_flag, 0, 3);
@@ -1489,7 +1488,7 @@ int main(int argc, char **argv) {
     tcase_add_test(tcase, descriptions_of_applications_are_there_with_their_first_event);
     tcase_add_loop_test(tcase, a_bad_object_is_rejected_once_and_forgotten_with_its_name, 0,
                         sizeof bad_objects / sizeof *bad_objects);
-    tcase_add_test(tcase, another_users_objects_are_counted_and_told_once_a_minute);
+    tcase_add_test(tcase, another_users_objects_are_counted_and_logged_once_a_minute);
     tcase_add_test(tcase, a_flood_of_bad_objects_is_a_few_lines_a_minute);
     tcase_add_test(tcase, a_rejected_object_is_removed_by_who_drains_when_its_node_is_dead);
     tcase_add_test(tcase, a_hard_link_of_a_ring_is_not_read_again);
@@ -1504,7 +1503,7 @@ int main(int argc, char **argv) {
     tcase_add_test(tcase, a_node_whose_name_was_removed_goes_on);
     tcase_add_test(tcase, a_ring_whose_name_was_removed_takes_no_memory_in_the_end);
     tcase_add_test(tcase, a_pass_in_which_rings_end_looks_at_all_others);
-    tcase_add_test(tcase, a_ring_that_shrinks_is_let_go_in_the_same_pass);
+    tcase_add_test(tcase, a_ring_that_shrinks_is_detached_in_the_same_pass);
     tcase_add_test(tcase, an_index_is_used_again_but_not_while_the_history_has_its_events);
     tcase_add_test(tcase, nodes_that_the_table_has_no_room_for_are_left_out_and_counted);
     tcase_add_test(tcase, a_step_of_the_system_time_is_counted_said_and_followed);

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * Who gets a thread of the pool, in which order; and that who has one lets the others run.  No time is measured: jobs wait for each
- * other. */
+ * Which job gets a thread of the pool, and in which order; and that a job with a thread lets the others run.  Nothing is timed:
+ * jobs wait for each other. */
+#include "lanes.h"
+#include "traced_limits.h"
+
 #include <check.h>
 #include <semaphore.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-
-#include "lanes.h"
-#include "traced_limits.h"
 
 #define JOBS 64
 
@@ -121,7 +121,7 @@ START_TEST(long_jobs_let_each_other_run) {
 }
 END_TEST
 
-START_TEST(a_cancelled_job_does_not_begin_and_is_told_once) {
+START_TEST(a_cancelled_job_does_not_begin_and_is_done_once) {
     for (unsigned i = 0; i < 20; i++) submit(i, (pid_t)i, true, false);
     wait_begun(LIMIT_LONG_RUNNING);
     lanes_cancel(&jobs[15].job); /* not on the pool yet */
@@ -140,7 +140,7 @@ int main(void) {
     tcase_add_test(tcase, a_short_job_does_not_wait_for_long_ones);
     tcase_add_test(tcase, a_clients_first_job_comes_before_anothers_second);
     tcase_add_test(tcase, long_jobs_let_each_other_run);
-    tcase_add_test(tcase, a_cancelled_job_does_not_begin_and_is_told_once);
+    tcase_add_test(tcase, a_cancelled_job_does_not_begin_and_is_done_once);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

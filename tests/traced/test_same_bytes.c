@@ -2,15 +2,15 @@
  *
  * What store_ask says without a socket is, byte for byte, what traced's server says over one: the server runs in a thread of this
  * process, over the same store. */
+#include "server.h"
+#include "store_fixture.h"
+
+#include <proto/rpc.h>
 #include <stdlib.h>
+#include <store/ask.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
-
-#include "server.h"
-#include "store_fixture.h"
-#include <proto/rpc.h>
-#include <store/ask.h>
 
 static struct service service;
 static struct server server;

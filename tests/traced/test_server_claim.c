@@ -56,7 +56,7 @@ START_TEST(directory_and_socket_are_for_the_user_alone_and_go_away) {
 }
 END_TEST
 
-START_TEST(a_second_one_is_refused_and_told_the_pid_of_the_first) {
+START_TEST(a_second_one_is_refused_with_the_pid_of_the_first) {
     struct socket_claim first, second;
     char pid[32];
     snprintf(pid, sizeof pid, "(pid %d)", (int)getpid());
@@ -222,7 +222,7 @@ int main(void) {
     tcase_set_timeout(claims, 60);
     tcase_add_checked_fixture(claims, set_up, tear_down);
     tcase_add_test(claims, directory_and_socket_are_for_the_user_alone_and_go_away);
-    tcase_add_test(claims, a_second_one_is_refused_and_told_the_pid_of_the_first);
+    tcase_add_test(claims, a_second_one_is_refused_with_the_pid_of_the_first);
     tcase_add_test(claims, the_socket_of_one_that_was_killed_is_taken_over);
     tcase_add_test(claims, a_file_that_is_no_socket_is_left_alone);
     tcase_add_test(claims, a_listener_without_the_lock_is_not_robbed);

@@ -170,6 +170,9 @@ void report(uint64_t bytes, uint32_t packets, int fin) {
     TRACE_CUSTOM(NULL, NULL, NULL, 4, reports++, NULL, 0);
     TRACE_CONN_CLOSED(NULL, NULL, NULL, 0, 0, reason);
     TRACE_LINK(NULL, NULL, NULL, NULL, fin ? "the end of" : reason);
+    TRACE_ALIAS(NULL, NULL, NULL, NULL, packets, fin ? "the end of" : reason);
+    TRACE_ADDRESS(NULL, NULL, NULL, packets + side_effect(), fin ? "192.0.2.1:4001" : reason);
+    TRACE_ENDPOINT(NULL, NULL, NULL, packets + side_effect(), NULL);
     TRACE_CONN_MIGRATED(NULL, NULL, NULL, NULL, fin);
     TRACE_CONN_RETRY(NULL, NULL, NULL, NULL);
     TRACE_CONN_VERSION(NULL, NULL, NULL, packets);

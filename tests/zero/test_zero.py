@@ -252,7 +252,7 @@ def expected_parameters(fields):
             yield from ["linked"] if name == "linked_span_id" else []  # both are of one context
             continue
         yield name if unit == "-" or name in ("offset", "length", "size") else f"{name}_{unit}"
-        if kind == "payload":
+        if kind == "payload" and name != "alias_id":  # an id has all of its bytes
             yield f"{name}_bytes"
 
 

@@ -7,11 +7,11 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
-/* The kernel says how much room it needs.  Two calls suffice: a process cannot change what it connected with. */
+/* The kernel returns the size it needs.  Two calls suffice: the credentials of a connection do not change. */
 static int look_at_groups(struct credentials *credentials, int fd) {
     socklen_t bytes = 0;
     if (!getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, NULL, &bytes) || errno == ENOPROTOOPT)
-        return 0; /* none, or the kernel does not tell */
+        return 0; /* none, or the kernel does not support it */
     if (errno != ERANGE) return -errno;
     credentials->groups = malloc(bytes);
     if (!credentials->groups) return -ENOMEM;

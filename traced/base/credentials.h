@@ -12,14 +12,14 @@
 #define CREDENTIALS_NO_GROUP ((gid_t)-1)
 
 struct credentials {
-    pid_t pid; /* 0: in a process namespace that we cannot see */
+    pid_t pid; /* 0: in a pid namespace that we cannot see */
     uid_t uid;
     gid_t gid;
     gid_t *groups; /* supplementary ones, on the heap; none before Linux 4.13 */
     size_t group_count;
 };
 
-/* Asks about a connected Unix socket.  Does not block.  Returns 0 or a negative errno; then there is nothing to free. */
+/* Looks at a connected Unix socket.  Does not block.  Returns 0 or a negative errno; then there is nothing to free. */
 int credentials_look(struct credentials *ret_credentials, int fd);
 void credentials_fini(struct credentials *credentials);
 

@@ -3,6 +3,7 @@
  * See footprint.h. */
 #include "footprint.h"
 #include "traced_limits.h"
+#include <store/aliases.h>
 #include <store/history.h>
 #include <store/nodes.h>
 
@@ -14,22 +15,22 @@
 #include <string.h>
 #include <sys/resource.h>
 
-/* Blocks of this size are the kernel's again when they are freed. */
+/* Blocks of this size return to the kernel when they are freed. */
 #define OWN_MAPPING_BYTES (128 << 10)
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1 /* their own memory is without bounds */
+#define SANITIZED 1 /* sanitizers use unbounded memory of their own */
 #else
 #define SANITIZED 0
 #endif
 
 uint64_t footprint_promise(uint64_t history_bytes) {
-    return history_bytes + nodes_bytes() + LIMIT_BESIDE_BYTES + LIMIT_PROGRAM_BYTES;
+    return history_bytes + nodes_bytes() + aliases_bytes() + LIMIT_BESIDE_BYTES + LIMIT_PROGRAM_BYTES;
 }
 
 /* ---- what there is ------------------------------------------------------------------------------------------------------ */
 
-/* The number behind `what`, in KiB, of a file of the form of /proc/meminfo.  UINT64_MAX: it does not say. */
+/* The number after `what`, in KiB, in a file like /proc/meminfo.  UINT64_MAX: it is not there. */
 static uint64_t kib_in(const char *path, const char *what) {
     FILE *file = fopen(path, "re");
     char line[256];
@@ -54,7 +55,7 @@ static uint64_t group_number(const char *root, const char *group, int group_byte
 
 uint64_t footprint_available_in(const char *meminfo, const char *root, const char *cgroup_path) {
     uint64_t available = kib_in(meminfo, "MemAvailable:");
-    for (int bytes = (int)strlen(cgroup_path); bytes > 0; bytes--) { /* the group, and each one that it is in */
+    for (int bytes = (int)strlen(cgroup_path); bytes > 0; bytes--) { /* the group and each of its parents */
         if (cgroup_path[bytes] && cgroup_path[bytes] != '/') continue;
         uint64_t most = group_number(root, cgroup_path, bytes, "memory.max");
         uint64_t taken = group_number(root, cgroup_path, bytes, "memory.current");
@@ -79,11 +80,11 @@ bool footprint_history_fits(uint64_t bytes, char reason[FOOTPRINT_REASON_BYTES])
     unsigned long long mib = bytes >> 20;
     if (bytes >= HISTORY_BYTES_MIN && bytes <= available) return true;
     if (bytes < HISTORY_BYTES_MIN)
-        snprintf(reason, FOOTPRINT_REASON_BYTES, "%llu MiB is too little; the least is %zu MiB (--history)", mib,
+        snprintf(reason, FOOTPRINT_REASON_BYTES, "%llu MiB is too little; the minimum is %zu MiB (--history)", mib,
                  HISTORY_BYTES_MIN >> 20);
     else
-        snprintf(reason, FOOTPRINT_REASON_BYTES, "%llu MiB, and there are only %llu MiB to spare: choose a smaller --history",
-                 mib, (unsigned long long)available >> 20);
+        snprintf(reason, FOOTPRINT_REASON_BYTES, "%llu MiB, but only %llu MiB are free: choose a smaller --history", mib,
+                 (unsigned long long)available >> 20);
     return false;
 }
 
@@ -108,7 +109,7 @@ bool footprint_was_short(void) {
 
 void footprint_begin(void) {
     json_set_alloc_funcs(take, free);
-    /* Without these, malloc keeps what a great answer took, on each thread. */
+    /* Without these, malloc retains the memory of a large answer on each thread. */
     mallopt(M_MMAP_THRESHOLD, OWN_MAPPING_BYTES);
     mallopt(M_TRIM_THRESHOLD, 2 * OWN_MAPPING_BYTES);
     mallopt(M_ARENA_MAX, 2);
@@ -120,7 +121,7 @@ int footprint_keep(uint64_t bytes_more) {
     if (SANITIZED) return 0;
     if (taken == UINT64_MAX) return -ENOENT;
     if (getrlimit(RLIMIT_DATA, &limit)) return -errno;
-    if (limit.rlim_cur != RLIM_INFINITY && limit.rlim_cur < taken + bytes_more) return 0; /* it is narrower already */
+    if (limit.rlim_cur != RLIM_INFINITY && limit.rlim_cur < taken + bytes_more) return 0; /* the limit is already lower */
     limit.rlim_cur = taken + bytes_more;
     return setrlimit(RLIMIT_DATA, &limit) ? -errno : 0;
 }

@@ -48,17 +48,16 @@ bool log_has_file(void) { return file_path; }
 int log_reopen(void) {
     int fd = open_file(file_path);
     if (fd < 0) return fd;
-    /* The number stays, so that a thread that is about to write needs to know nothing. */
+    /* The descriptor keeps its number, so a thread that is about to write is not affected. */
     int error = dup3(fd, log_fd, O_CLOEXEC) < 0 ? -errno : 0;
     close(fd);
     return error;
 }
 
-/* Lines that were not written, for nobody reads the pipe that they go to: traced does not wait for it. */
+/* Lines that were dropped because nobody reads the pipe: traced does not wait for it. */
 static _Atomic unsigned long unwritten;
 
-/* A pipe that can be written to has room for PIPE_BUF bytes, which is more than a line; files and terminals that stand still
- * are waited for. */
+/* A writable pipe has room for PIPE_BUF bytes, which is more than a line.  We do wait for stalled files and terminals. */
 static bool would_block(int fd) {
     struct pollfd look = {.fd = fd, .events = POLLOUT};
     struct stat status;
@@ -72,10 +71,10 @@ static void write_line(int fd, const char *line, size_t length) {
         return;
     }
     unsigned long count = atomic_exchange(&unwritten, 0);
-    int bytes = count ? snprintf(told, sizeof told, "(%lu lines are missing here, for nobody read them)\n", count) : 0;
+    int bytes = count ? snprintf(told, sizeof told, "(%lu lines were dropped here because nobody read the log)\n", count) : 0;
     ssize_t written = bytes ? write(fd, told, (size_t)bytes) : 0;
     written = write(fd, line, length);
-    (void)written; /* nobody to tell */
+    (void)written; /* nowhere to report it */
 }
 
 void log_say(enum log_level level, const char *format, ...) {
@@ -92,7 +91,7 @@ void log_say(enum log_level level, const char *format, ...) {
     int count = vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
     if (count < 0) return;
-    /* the newline gets the place of the NUL */
+    /* the newline replaces the NUL */
     size_t length = head + trace_show_text(line + head, sizeof line - head, text, strlen(text));
     line[length++] = '\n';
     write_line(log_fd, line, length);

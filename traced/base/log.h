@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * The daemon's log: one line each, "time level text", on stderr or in a file.  Callable from any thread: a line is one write.
- * A pipe that nobody reads stops nobody: lines that do not fit are left out, and counted in the next that does. */
+ * A pipe that nobody reads blocks nothing: lines that do not fit are dropped, and the next line reports their number. */
 #ifndef TRACED_LOG_H
 #define TRACED_LOG_H
 
@@ -15,15 +15,15 @@ void log_set_level(enum log_level level);
 /* The level of that name ("error", "warning" or "warn", "info", "debug"), or -EINVAL. */
 int log_level_by_name(const char *name);
 
-/* From here on lines are appended to this file, made with mode 0600 when it is missing; errors go to stderr as well.  `path` is
- * kept, not copied.  Once, before other threads start.  Returns 0 or a negative errno; then the log stays where it was. */
+/* From now on lines are appended to this file, which is created with mode 0600 if missing; errors also go to stderr.  `path` is
+ * kept, not copied.  Once, before other threads start.  Returns 0 or a negative errno; then the log is unchanged. */
 int log_open(const char *path);
 
-/* Opens the file of log_open anew, by its name: somebody has moved the old one away.  No line is lost or cut, whatever other
- * threads write meanwhile.  Returns 0 or a negative errno; then lines go where they went. */
+/* Reopens the file of log_open by its name, after somebody has moved the old one away.  No line is lost or cut, whatever other
+ * threads write meanwhile.  Returns 0 or a negative errno; then the old file stays in use. */
 int log_reopen(void);
 
-/* Is there a file to open anew? */
+/* Is there a file to reopen? */
 bool log_has_file(void);
 
 /* Control characters in the text are replaced, so that a node's name cannot forge a line. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Every limit of the daemon's socket side, in one place.  `hello` states the limits that a client can meet, and so does
- * `data.limit` of the error.  What one answer may take is in store/limits.h. */
+ * All limits of the daemon's socket side.  `hello` and `data.limit` of the error state those that a client can reach.  The
+ * limits of one answer are in store/limits.h. */
 #ifndef TRACED_LIMITS_H
 #define TRACED_LIMITS_H
 
@@ -11,18 +11,18 @@
 #define LIMIT_LINE_BYTES 65536
 /* Requests in one batch. */
 #define LIMIT_BATCH 64
-/* Connections at a time.  Any further one gets an error line and is closed. */
+/* Simultaneous connections.  Any further one gets an error line and is closed. */
 #define LIMIT_CLIENTS 1024
 /* Subscriptions of one connection. */
 #define LIMIT_SUBSCRIPTIONS 16
 
-/* Threads of the pool (lanes.h): for requests that are short, and for those that may take seconds; how many of the latter run
- * at a time, and for how long before they let the next one run. */
+/* Threads of the pool (lanes.h): for short requests, and for those that may take seconds; how many of the latter run at a time,
+ * and for how long before they yield to the next. */
 #define LIMIT_SHORT_THREADS 2
 #define LIMIT_LONG_THREADS 4
 #define LIMIT_LONG_RUNNING 2
 #define LIMIT_LONG_SLICE_MS 20
-/* How much less urgent the pool is than everything else. */
+/* The niceness of the pool, compared with everything else. */
 #define LIMIT_POOL_NICE 5
 /* Bytes of one answer line.  The answer to one request always fits; a batch may exceed it. */
 #define LIMIT_ANSWER_BYTES STORE_ANSWER_BYTES
@@ -31,8 +31,9 @@
  * notifications in the history. */
 #define LIMIT_OUTPUT_BYTES (256U << 10)
 
-/* What all connections together may hold: unsent bytes, unfinished lines, the positions of `recent` events.  It is enough for
- * LIMIT_CLIENTS clients that each have a subscription and do not read.  Above it, clients are disconnected (connection.h). */
+/* The most that all connections together may hold: unsent bytes, unfinished lines, the positions of `recent` events.  It is
+ * enough for LIMIT_CLIENTS clients that each have a subscription and do not read.  Above it, clients are disconnected
+ * (connection.h). */
 #define LIMIT_HELD_BYTES (80U << 20)
 
 /* Memory beside the history, the node table and the program itself: what clients hold, and unfinished answers.  The kernel
@@ -51,16 +52,16 @@
  * the loop, requests take ROUND and subscriptions take ROUND, in equal shares; what has begun is finished: at most one event with
  * the most expensive filter, or one line.  So a round takes some milliseconds. */
 #define LIMIT_ROUND_WORK 2000000
-/* A connection whose lines took this comes again in the next round; a line counts with LINE and with each of its bytes BYTE. */
+/* A connection whose lines took this much waits for the next round.  A line counts LINE, plus BYTE for each of its bytes. */
 #define LIMIT_ANSWER_WORK 100000
 #define LIMIT_LINE_WORK 20000
 #define LIMIT_BYTE_WORK 16
-/* The names in a subscription's filter are looked up again on the loop's thread if that takes no more than this.  Otherwise it is
- * done on the pool, for so many subscriptions at a time. */
+/* The names in a subscription's filter are looked up again on the loop's thread if that takes no more than this; otherwise on
+ * the pool, for that many subscriptions at a time. */
 #define LIMIT_RENEW_WORK 500000
 #define LIMIT_RENEWALS 1
 
-/* How long a traced that stops tries to send the answers that are ready. */
+/* How long a stopping traced tries to send finished answers. */
 #define LIMIT_STOP_FLUSH_MS 200
 /* How long accepting pauses when descriptors or memory run out.  A connection that closes ends the pause. */
 #define LIMIT_ACCEPT_PAUSE_MS 100
@@ -68,7 +69,7 @@
 /* --history */
 #define LIMIT_HISTORY_BYTES_DEFAULT (256ULL << 20)
 
-/* --record-seal: each time a file, and a look at the directory. */
+/* --record-seal: each interval writes a file and reads the directory. */
 #define LIMIT_RECORD_SEAL_NS_MIN 1000000000ULL
 
 #endif

@@ -23,25 +23,25 @@ static const char help[] = "Usage: traced [OPTION]...\n"
                            "                     $XDG_RUNTIME_DIR/p2ptrace/traced.sock, else\n"
                            "                     /tmp/p2ptrace-UID/traced.sock)\n"
                            "  --group GROUP      serve the members of GROUP, too; else only this user and root\n"
-                           "  --history SIZE     memory for events and their indices, all taken at the\n"
-                           "                     start (default 256MiB; 60MiB is the least)\n"
-                           "  --keep FILTER      let traces that match stay longer than others, in an eighth of\n"
+                           "  --history SIZE     memory for events and their indices, allocated at the\n"
+                           "                     start (default 256MiB, minimum 60MiB)\n"
+                           "  --keep FILTER      keep matching traces longer than others, in an eighth of\n"
                            "                     the history: --keep 'outcome == failed or took > 1s'\n"
                            "  --shm-dir DIR      where nodes' logs are (default: $P2PTRACE_SHM_DIR,\n"
                            "                     else /dev/shm)\n"
-                           "  --read-only        only watch: change nothing in the rings and remove none, so that\n"
+                           "  --read-only        only watch: change nothing in the rings and remove none;\n"
                            "                     another traced may drain them\n"
-                           "  --record DIR       write the events into DIR, too, as files that inspector can read\n"
-                           "  --record-max SIZE  remove the oldest of them when all have more than SIZE\n"
-                           "  --record-age TIME  remove those that were written longer ago than TIME\n"
-                           "  --record-seal TIME write events that are so old, though their file is small; else\n"
-                           "                     when there are 65536 (for fleets: 5s)\n"
-                           "  --record-compress  compress all but the newest few\n"
-                           "  --log FILE         append the log to FILE, not to stderr; SIGHUP opens it anew\n"
+                           "  --record DIR       also write the events into DIR, as files that inspector can read\n"
+                           "  --record-max SIZE  remove the oldest files when they exceed SIZE in total\n"
+                           "  --record-age TIME  remove files that were written longer ago than TIME\n"
+                           "  --record-seal TIME write events at this age, in small files; by default one\n"
+                           "                     file per 65536 events (for fleets: 5s)\n"
+                           "  --record-compress  compress all files but the newest few\n"
+                           "  --log FILE         append the log to FILE, not to stderr; SIGHUP reopens it\n"
                            "  --log-level LEVEL  error, warn, info (default) or debug\n"
                            "  --pidfile FILE     write the process id to FILE while it serves\n"
-                           "  --foreground       stay in the foreground; it always does\n"
-                           "  --check            say what it would do here and what is wrong, and change nothing\n"
+                           "  --foreground       no effect: traced always stays in the foreground\n"
+                           "  --check            print what it would do and what is wrong; change nothing\n"
                            "  --version          print the version and exit\n"
                            "  --help             print this and exit\n"
                            "\n"
@@ -74,7 +74,7 @@ int options_parse_bytes(const char *text, uint64_t *ret_bytes) {
     return -EINVAL;
 }
 
-/* The same rule as the nodes' (libtrace/node/log.c), so that they meet. */
+/* The same rule as in the nodes (libtrace/node/log.c), so that both use the same directory. */
 static const char *default_shm_dir(void) {
     const char *directory = getenv("P2PTRACE_SHM_DIR");
     return directory && *directory ? directory : "/dev/shm";
@@ -85,7 +85,7 @@ static enum options_verdict wrong(FILE *err, const char *what, const char *text)
     return OPTIONS_WRONG;
 }
 
-/* Is it a filter of traces?  What it names may still come. */
+/* Is it a valid filter of traces?  Its names may belong to future nodes. */
 static bool check_filter(const char *option, const char *text, FILE *err) {
     struct trace_filter_options options = {.mode = TRACE_FILTER_TRACES};
     struct trace_filter_error error;
@@ -108,7 +108,7 @@ static int parse_time(const char *text, uint64_t *ret_ns) {
     return 0;
 }
 
-/* The value of the option that getopt has just met. */
+/* The value of the option that getopt has just parsed. */
 static bool read_time(const char *complaint, uint64_t least_ns, uint64_t *ret_ns, FILE *err) {
     if (!parse_time(optarg, ret_ns) && *ret_ns >= least_ns) return true;
     (void)wrong(err, complaint, optarg);
@@ -164,7 +164,7 @@ static const struct option table[] = {
 enum options_verdict options_parse(struct options *ret_options, int argc, char **argv, FILE *out, FILE *err) {
     struct options options = {
         .shm_dir = default_shm_dir(), .history_bytes = LIMIT_HISTORY_BYTES_DEFAULT, .log_level = LOG_LEVEL_INFO};
-    optind = 0; /* glibc: begin anew, also for a second call */
+    optind = 0; /* glibc: start over, even for a second call */
     opterr = 0;
     for (int option; (option = getopt_long(argc, argv, ":", table, NULL)) != -1;) {
         switch (option) {
@@ -190,10 +190,11 @@ enum options_verdict options_parse(struct options *ret_options, int argc, char *
                 return wrong(err, "--record-max is not a size: ", optarg);
             break;
         case RECORD_AGE:
-            if (!read_time("--record-age is not a time, like 30m or 24h: ", 1, &options.record_age_ns, err)) return OPTIONS_WRONG;
+            if (!read_time("--record-age is not a duration like 30m or 24h: ", 1, &options.record_age_ns, err))
+                return OPTIONS_WRONG;
             break;
         case RECORD_SEAL:
-            if (!read_time("--record-seal is not a time of a second or more, like 5s: ", LIMIT_RECORD_SEAL_NS_MIN,
+            if (!read_time("--record-seal is not a duration of at least 1s, like 5s: ", LIMIT_RECORD_SEAL_NS_MIN,
                            &options.record_seal_ns, err))
                 return OPTIONS_WRONG;
             break;

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT
  *
- * A file with the process id in decimal and a newline, for those who start and stop daemons by it.  It is there while traced
- * serves: whoever finds it may connect.  It is no lock; that is socket_claim.h. */
+ * A file with the process id in decimal and a newline, for tools that start and stop daemons with it.  It exists while traced
+ * serves, so a client that finds it can connect.  It is not a lock; see socket_claim.h for that. */
 #ifndef TRACED_PIDFILE_H
 #define TRACED_PIDFILE_H
 
-/* Puts the file in its place whole (written beside it and renamed), in place of one that a killed process left.  Returns 0 or a
+/* Creates the file atomically (written beside it and renamed), replacing one that a killed process left.  Returns 0 or a
  * negative errno. */
 int pidfile_write(const char *path);
 
-/* Removes it, if it still has our process id. */
+/* Removes it if it still contains our process id. */
 void pidfile_remove(const char *path);
 
 #endif

@@ -25,7 +25,7 @@
 
 /* Room for a handful of nodes of one thread each, 8 MiB a lane. */
 #define SHM_BYTES_WANTED (UINT64_C(64) << 20)
-/* Users whose rings are told one by one. */
+/* Users whose rings are listed one by one. */
 #define USERS_MAX 8
 
 enum verdict { VERDICT_OK, VERDICT_NOTE, VERDICT_WRONG };
@@ -98,7 +98,7 @@ static void check_rings(struct check *check) {
     } users[USERS_MAX];
     unsigned count = 0, own = 0, others = 0;
     DIR *dir = opendir(check->options->shm_dir);
-    if (!dir) return; /* told already */
+    if (!dir) return; /* already reported */
     for (struct dirent *entry; (entry = readdir(dir));) {
         struct stat info;
         unsigned i = 0;
@@ -122,7 +122,7 @@ static void check_rings(struct check *check) {
     if (others && count == USERS_MAX) tell(check, VERDICT_NOTE, "rings", "%u of other users in all", others);
 }
 
-/* history_create touches all of its memory: it is only tried where there is enough. */
+/* history_create touches all of its memory, so we try it only if there is enough. */
 static void check_history(struct check *check) {
     uint64_t bytes = check->options->history_bytes;
     char reason[FOOTPRINT_REASON_BYTES];
@@ -140,7 +140,7 @@ static void check_history(struct check *check) {
     history_stats(history, &stats);
     history_destroy(history);
     tell(check, VERDICT_OK, "history",
-         "%llu MiB for %llu events, all taken at the start; at most %llu MiB with clients and answers",
+         "%llu MiB for %llu events, allocated at the start; at most %llu MiB with clients and answers",
          (unsigned long long)bytes >> 20, (unsigned long long)stats.events_max,
          (unsigned long long)footprint_promise(bytes) >> 20);
 }
@@ -158,7 +158,7 @@ static void check_clock(struct check *check) {
         tell(check, VERDICT_OK, "clock", "the time-stamp counter is invariant; nodes stamp events with it");
     else
         tell(check, VERDICT_NOTE, "clock",
-             "no invariant time-stamp counter, or P2PTRACE_CLOCK=monotonic: nodes ask the system's clock, about 10 ns more an "
+             "no invariant time-stamp counter, or P2PTRACE_CLOCK=monotonic: nodes read the system clock, about 10 ns more an "
              "event");
 }
 

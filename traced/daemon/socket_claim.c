@@ -15,7 +15,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define LISTEN_BACKLOG 1024 /* clients that do not block fail at once when it is full */
+#define LISTEN_BACKLOG 1024 /* non-blocking clients fail at once when it is full */
 
 static int fail(char *reason, int error, const char *what, const char *path) {
     snprintf(reason, TRACE_SOCKET_REASON_BYTES, "%s %s: %s", what, path, strerror(-error));
@@ -30,7 +30,7 @@ static void directory_of(const char *path, char directory[TRACE_SOCKET_PATH_BYTE
         snprintf(directory, TRACE_SOCKET_PATH_BYTES, "%.*s", slash == path ? 1 : (int)(slash - path), path);
 }
 
-/* May anyone put a link of this name there?  Then one may lead to where its maker wants our socket and lock to be. */
+/* May anyone create a link of this name?  Then it could redirect our socket and lock. */
 static bool is_strangers_link(const char *directory) {
     char above[TRACE_SOCKET_PATH_BYTES];
     struct stat link, info;
@@ -39,13 +39,14 @@ static bool is_strangers_link(const char *directory) {
     return (link.st_uid != geteuid() && link.st_uid != 0) || stat(above, &info) || (info.st_mode & 022);
 }
 
-/* It has to be one in which nobody else can put things in our socket's place. */
+/* It must be a directory in which nobody else can replace our socket. */
 static int judge_directory(const char *directory, char *reason) {
     struct stat info;
     if (is_strangers_link(directory)) {
-        snprintf(reason, TRACE_SOCKET_REASON_BYTES,
-                 "the socket's directory %s is a symbolic link that others may have made: remove it, or choose another --socket",
-                 directory);
+        snprintf(
+            reason, TRACE_SOCKET_REASON_BYTES,
+            "the socket's directory %s is a symbolic link that others may have created: remove it, or choose another --socket",
+            directory);
         return -ELOOP;
     }
     if (stat(directory, &info)) return fail(reason, -errno, "cannot look at the socket's directory", directory);
@@ -113,7 +114,7 @@ static int refuse(const char *path, char *reason) {
     return -EADDRINUSE;
 }
 
-/* Opens the lock file.  Returns the descriptor; -EPERM when it is another user's, which says nothing; or another negative
+/* Opens the lock file.  Returns the descriptor; -EPERM if it belongs to another user, which proves nothing; or another negative
  * errno. */
 static int open_lock(const char *path, int flags) {
     struct stat info;
@@ -125,12 +126,12 @@ static int open_lock(const char *path, int flags) {
 }
 
 static int refuse_lock(const char *path, char *reason) {
-    snprintf(reason, TRACE_SOCKET_REASON_BYTES, "the lock file %s is another user's: choose another --socket", path);
+    snprintf(reason, TRACE_SOCKET_REASON_BYTES, "the lock file %s belongs to another user: choose another --socket", path);
     return -EPERM;
 }
 
-/* Takes the lock.  A holder that leaves unlinks the file while it still holds it, so a lock is worth something only on the file
- * that the name means at the moment when it is held. */
+/* Takes the lock.  A departing holder unlinks the file while it still holds the lock.  So a lock counts only if the name still
+ * refers to the locked file. */
 static int take_lock(struct socket_claim *claim, char *reason) {
     for (;;) {
         int fd = open_lock(claim->lock_path, O_RDWR | O_CREAT);
@@ -150,7 +151,7 @@ static int take_lock(struct socket_claim *claim, char *reason) {
     }
 }
 
-/* Returns 0 when nobody serves the path: there is nothing, or a socket that somebody left. */
+/* Returns 0 if nobody serves the path: it does not exist, or is a stale socket. */
 static int look_for_server(const char *path, char *reason) {
     struct stat info;
     if (lstat(path, &info)) return errno == ENOENT ? 0 : fail(reason, -errno, "cannot look at", path);
@@ -219,7 +220,7 @@ int socket_claim_adopt(struct socket_claim *ret_claim, int listen_fd, char *reas
     } else {
         char path[TRACE_SOCKET_PATH_BYTES + 1] = "";
         memcpy(path, address.sun_path, bytes - offsetof(struct sockaddr_un, sun_path));
-        error = begin(&claim, path, CREDENTIALS_NO_GROUP, reason); /* its mode is the manager's business */
+        error = begin(&claim, path, CREDENTIALS_NO_GROUP, reason); /* its mode is up to the manager */
     }
     if (error) {
         close(listen_fd);

@@ -17,7 +17,7 @@
 
 #define FIRST_FD 3 /* SD_LISTEN_FDS_START */
 
-/* A variable's number; -1 when it is missing, or no number. */
+/* A variable's number; -1 if it is missing or not a number. */
 static long number_in(const char *variable) {
     const char *text = getenv(variable);
     if (!text || *text < '0' || *text > '9') return -1;
@@ -35,7 +35,7 @@ static bool has_option(int fd, int option, int expected) {
 
 int systemd_take_socket(int *ret_fd, char *reason) {
     long pid = number_in("LISTEN_PID"), count = number_in("LISTEN_FDS");
-    if (pid != (long)getpid() || count <= 0) return 0; /* for nobody, or for somebody who started us */
+    if (pid != (long)getpid() || count <= 0) return 0; /* for nobody, or for the process that started us */
     unsetenv("LISTEN_PID");
     unsetenv("LISTEN_FDS");
     unsetenv("LISTEN_FDNAMES");
@@ -45,7 +45,7 @@ int systemd_take_socket(int *ret_fd, char *reason) {
     }
     if (!has_option(FIRST_FD, SO_DOMAIN, AF_UNIX) || !has_option(FIRST_FD, SO_TYPE, SOCK_STREAM) ||
         !has_option(FIRST_FD, SO_ACCEPTCONN, 1)) {
-        snprintf(reason, TRACE_SOCKET_REASON_BYTES, "what the service manager passes is no listening Unix stream socket");
+        snprintf(reason, TRACE_SOCKET_REASON_BYTES, "the service manager did not pass a listening Unix stream socket");
         return -EINVAL;
     }
     int flags = fcntl(FIRST_FD, F_GETFL);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The box between who asks for control and the ingest thread: see control.h. */
+ * The box between requests for control and the ingest thread: see control.h. */
 #include "control.h"
 
 #include <errno.h>
@@ -10,7 +10,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-/* On the stack of who asks. */
+/* On the stack of the requesting thread. */
 struct request {
     const struct control_change *change;
     struct control_result *result;
@@ -20,7 +20,7 @@ struct request {
 };
 
 struct control {
-    int fd;               /* counts questions, to wake the ingest thread */
+    int fd;               /* counts requests, to wake the ingest thread */
     _Atomic bool waiting; /* a hint, so that a pass need not take the lock */
     pthread_mutex_t lock; /* of the following */
     pthread_cond_t answered;
@@ -60,7 +60,7 @@ int control_ask(struct control *control, const struct control_change *change, st
     if (!control->closed) {
         *control->last = &request;
         control->last = &request.next;
-        /* relaxed: the lock orders the request, and the descriptor wakes who may have missed the hint */
+        /* relaxed: the lock orders the request, and the descriptor wakes the thread if it missed the hint */
         atomic_store_explicit(&control->waiting, true, memory_order_relaxed);
         (void)eventfd_write(control->fd, 1);
         while (!request.done) pthread_cond_wait(&control->answered, &control->lock);
@@ -69,7 +69,7 @@ int control_ask(struct control *control, const struct control_change *change, st
     return request.error;
 }
 
-/* Takes all that waits; the lock is held. */
+/* Takes all waiting requests; the lock is held. */
 static struct request *take_all(struct control *control) {
     struct request *first = control->first;
     control->first = NULL;
@@ -78,7 +78,7 @@ static struct request *take_all(struct control *control) {
     return first;
 }
 
-/* Lets go of those who wait; the lock is held.  A request is its asker's again once it is done. */
+/* Releases the waiting threads; the lock is held.  Once done, a request belongs to its thread again. */
 static void answer_all(struct control *control, struct request *first, int error) {
     for (struct request *request = first, *next; request; request = next) {
         next = request->next;

@@ -2,17 +2,17 @@
  *
  * Run-time control: what nodes emit from now on, changed while they run.
  *
- * Only the ingest thread may touch rings.  So whoever wants a change leaves it in this box and waits; the ingest thread is woken,
- * carries out all that is waiting between two drains, and answers.  The box outlives the ingest: who asks when that has ended is
- * told so, and nobody waits for ever. */
+ * Only the ingest thread may touch rings.  So a thread that requests a change leaves it in this box and waits; the ingest
+ * thread wakes up, carries out all waiting requests between two drains, and answers.  The box outlives the ingest: later
+ * requests fail, and nobody waits forever. */
 #ifndef TRACED_CONTROL_H
 #define TRACED_CONTROL_H
 
 #include <store/nodes.h>
 
-/* What is to change.  Parts that are not meant stay as they are; a change without any part only asks. */
+/* A change.  Parts that are not set stay as they are; a change without any part is a query. */
 struct control_change {
-    bool one_node; /* node_id is meant; else all nodes that live */
+    bool one_node; /* only node_id; else all live nodes */
     bool reset;    /* first of all, back to what the node opened with */
     bool has_kinds, has_sample;
     struct trace_node_id node_id;
@@ -20,7 +20,7 @@ struct control_change {
     uint32_t threshold; /* TRACE_CONTROL_SAMPLE: traces whose hash is at most this are kept */
 };
 
-/* The live nodes that were meant, and what they emit now. */
+/* The live nodes that were selected, and what they emit now. */
 struct control_result {
     uint32_t count;
     struct control_told {
@@ -33,7 +33,7 @@ struct control_result {
 struct control;
 
 int control_create(struct control **ret_control);
-/* Nobody may be asking. */
+/* Not while any request is pending. */
 void control_destroy(struct control *control);
 
 /* Any thread but the ingest's and the loop's.  Blocks until the ingest thread has done it: usually well below a millisecond,
@@ -42,19 +42,19 @@ int control_ask(struct control *control, const struct control_change *change, st
 
 /* ---- ingest thread ------------------------------------------------------------------------------------------------------ */
 
-/* Readable when somebody asks. */
+/* Readable when a request is waiting. */
 int control_fd(const struct control *control);
 
-/* Carries out what is waiting, in the order in which it was asked; one load when there is nothing. */
+/* Carries out waiting requests in order; a single load if there are none. */
 void control_serve(struct control *control,
                    void (*carry_out)(void *arg, const struct control_change *change, struct control_result *result), void *arg);
 
-/* The ingest ends: who waits and who comes later gets -ESHUTDOWN. */
+/* The ingest ends: waiting and later requests fail with -ESHUTDOWN. */
 void control_close(struct control *control);
 
 /* ---- pure --------------------------------------------------------------------------------------------------------------- */
 
-/* The control word that a change makes of one; opened: the word that the node opened with. */
+/* The control word after a change; opened: the word that the node opened with. */
 uint64_t control_apply(const struct control_change *change, uint64_t word, uint64_t opened);
 
 #endif

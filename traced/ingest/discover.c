@@ -2,8 +2,8 @@
  *
  * Finding rings: see discover.h.
  *
- * The watch is made before the first scan, so that a name that comes between the two is told by one of them; a name that both
- * tell is already in the table the second time.  Names carry 64 random bits, so a name that went does not come again as another
+ * The watch is made before the first scan, so that one of them reports a name that appears between the two; a name that both
+ * see is already in the table the second time.  Names carry 64 random bits, so a name that went does not come again as another
  * object. */
 #include "discover.h"
 
@@ -24,7 +24,7 @@
 struct entry {
     struct entry *next;
     void *slot;
-    uint32_t seen; /* the last scan that met it */
+    uint32_t seen; /* the last scan that saw it */
     char name[];
 };
 
@@ -54,7 +54,7 @@ static struct entry **find(struct discover *discover, const char *name) {
     return at;
 }
 
-/* Is it a file of our user's?  What another user has under his own name is his business, and not counted. */
+/* Is it a file of our user's?  Another user's files under that user's own names are not counted. */
 static bool is_users(struct discover *discover, const char *name) {
     struct stat status;
     char *end;
@@ -113,7 +113,7 @@ static void scan(struct discover *discover) {
     }
     bool whole = errno == 0;
     closedir(dir);
-    if (!whole) return; /* a name that was not met may still be there */
+    if (!whole) return; /* a name that was not seen may still exist */
 
     for (unsigned i = 0; i < BUCKETS; i++) {
         for (struct entry **at = &discover->buckets[i]; *at;) {
@@ -153,7 +153,7 @@ static void read_news(struct discover *discover) {
         for (ssize_t at = 0; at < bytes;) {
             const struct inotify_event *event = (const struct inotify_event *)(const void *)(buffer + at);
             handle(discover, event);
-            gone |= (event->mask & (IN_IGNORED | IN_UNMOUNT)) != 0; /* the kernel took the watch away: scans are left */
+            gone |= (event->mask & (IN_IGNORED | IN_UNMOUNT)) != 0; /* the kernel removed the watch: only scans remain */
             at += (ssize_t)(sizeof *event + event->len);
         }
         if (gone) {

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * The ingest: which rings there are, in what order and how often they are looked at, and the thread that does it.
+ * The ingest: which rings exist, in what order and how often they are polled, and the thread that does it.
  *
- * A pass costs what the events cost; a silent ring costs a look at the next slot's mark in each of its lanes.  Between passes the
- * thread sleeps on the directory watch and a stop signal: it never spins, so that it never follows a writer slot by slot.
+ * The cost of a pass is that of its events; a silent ring costs one read of the next slot's mark in each of its lanes.  Between
+ * passes the thread sleeps on the directory watch and a stop signal.  It never spins, so it never follows a writer slot by
+ * slot.
  *
  * An object's way:   appeared -> PENDING -> ATTACHED -> OVER -> vanished
  *                                   \-----(bad)----------^
@@ -46,12 +47,12 @@ static void remove_pending(struct ingest *ingest, const struct ingest_ring *ring
     }
 }
 
-/* Not ready, or we are out of something: when to look again. */
+/* Retry later: the object is not ready, or we ran out of a resource. */
 static void put_off(struct ingest *ingest, struct ingest_ring *ring, enum trace_attach_fault fault) {
     uint64_t wait_ns = ring->retry_wait_ns;
     if (ingest->now_ns - ring->seen_ns >= INGEST_RETRY_END_NS) {
         if (!ring->has_node) ring_reject(ingest, ring, fault, -EAGAIN);
-        if (!ring->has_node) { /* the table has no room for it: like others that are only counted, it is left alone */
+        if (!ring->has_node) { /* the table has no room for it: it is only counted, and then ignored */
             remove_pending(ingest, ring);
             return;
         }
@@ -74,17 +75,17 @@ static void try_attach(struct ingest *ingest, struct ingest_ring *ring) {
         return;
     }
     remove_pending(ingest, ring);
-    if (told) { /* it is no longer what it was told as */
+    if (told) { /* it is no longer rejected */
         nodes_forget(ingest->config.nodes, told_index);
         ring->has_node = result == 0;
     }
     if (result == -ENOENT) {
-        ring->state = RING_OVER; /* gone already; discovery will say so */
+        ring->state = RING_OVER; /* already gone; discovery will report that */
     } else if (result != 0) {
         ring_reject(ingest, ring, fault, result);
     } else {
-        ring->slot = ingest->attached_count++; /* never more than the node table has entries */
-        /* due for everything: it may be dead, of somebody who ran while we did not */
+        ring->slot = ingest->attached_count++; /* never more than the entries of the node table */
+        /* everything is due: its node may have run and died while we did not run */
         ingest->attached[ring->slot] = (struct attached){.ring = ring};
         ingest->changed = true;
         ingest->activity_ns = ingest->now_ns;
@@ -99,7 +100,7 @@ static void on_appeared(void *arg, const char *name, void **slot) {
     struct ingest_ring *ring = calloc(1, sizeof *ring);
     if (!ring) {
         ingest_add(&ingest->counters.nodes_left_out, 1);
-        ingest_say(ingest, LOG_LEVEL_ERROR, "out of memory: an object was left out");
+        ingest_say(ingest, LOG_LEVEL_ERROR, "out of memory: an object was ignored");
         return;
     }
     snprintf(ring->name, sizeof ring->name, "%s", name);
@@ -113,7 +114,7 @@ static void on_appeared(void *arg, const char *name, void **slot) {
     ring_reject(ingest, ring, TRACE_ATTACH_BAD_OBJECT, -ENAMETOOLONG);
 }
 
-/* Has the next check of a ring at this time, or before. */
+/* Schedules the next check of a ring for this time or earlier. */
 static void check_by(struct ingest *ingest, struct ingest_ring *ring, uint64_t due_ns) {
     struct attached *attached = &ingest->attached[ring->slot];
     if (attached->check_due_ns > due_ns) attached->check_due_ns = due_ns;
@@ -132,7 +133,7 @@ static void on_vanished(void *arg, const char *name, void *slot) {
     (void)name;
     if (!ring) return;
     ring->name_gone = true;
-    if (ring->state == RING_ATTACHED) { /* its memory is still ours: look whether the node died, and read on */
+    if (ring->state == RING_ATTACHED) { /* its memory is still mapped: check whether the node died, and continue */
         check_by(ingest, ring, 0);
         return;
     }
@@ -145,7 +146,7 @@ static void on_vanished(void *arg, const char *name, void *slot) {
 }
 
 static void try_pending(struct ingest *ingest) {
-    for (uint32_t i = ingest->pending_count; i-- > 0;) /* backwards: a ring that leaves is replaced by the last */
+    for (uint32_t i = ingest->pending_count; i-- > 0;) /* backwards: a ring that is removed is replaced by the last */
         if (ingest->pending[i]->retry_due_ns <= ingest->now_ns) try_attach(ingest, ingest->pending[i]);
 }
 
@@ -159,14 +160,14 @@ static void end_ring(struct ingest *ingest, struct ingest_ring *ring) {
     if (ring->name_gone) free(ring);
 }
 
-/* When to look at a ring again: in the next pass, unless it is silent and others keep the passes coming. */
+/* When to poll a ring again: in the next pass, unless it is silent while others are busy. */
 static uint64_t pause_ns(const struct ingest *ingest) {
     uint64_t pause_ns = INGEST_SILENT_NS + ingest->attached_count * INGEST_SILENT_RING_NS;
     if (ingest->now_ns - ingest->activity_ns >= INGEST_QUIET_NS) return 0;
     return pause_ns < INGEST_WAIT_MAX_NS ? pause_ns : INGEST_WAIT_MAX_NS;
 }
 
-/* Looks at one ring, with all that this takes.  Returns how many events came. */
+/* Polls one ring, including its checks.  Returns the number of events. */
 static uint64_t visit(struct ingest *ingest, struct attached *attached, bool *ret_more) {
     struct ingest_ring *ring = attached->ring;
     uint64_t found;
@@ -185,21 +186,20 @@ static uint64_t visit(struct ingest *ingest, struct attached *attached, bool *re
     return found;
 }
 
-/* Has it been silent, and is it still?  Then nothing of the ring is touched but what the watch names.  What that does not see
- * waits for the next check. */
+/* Was it silent, and is it still?  Then only the words of the watch are read.  Anything else waits for the next check. */
 static bool is_silent(struct ingest *ingest, struct attached *attached) {
     if (!attached->watched || attached->check_due_ns <= ingest->now_ns || trace_watch_stirs(&attached->watch)) return false;
     attached->look_due_ns = ingest->now_ns + pause_ns(ingest);
     return true;
 }
 
-/* Events after a quiet time: the others may have some too, and be late. */
+/* Events after a quiet period: other rings may have late ones, too. */
 static void rouse(struct ingest *ingest) {
     for (uint32_t i = 0; i < ingest->attached_count; i++) ingest->attached[i].look_due_ns = 0;
 }
 
-/* Visits the rings that are due, from the cursor on and round, until INGEST_PASS_EVENTS: one that took the place of a ring
- * that ended comes last.  Returns true when there is more to do now. */
+/* Visits the rings that are due, starting at the cursor and wrapping around, until INGEST_PASS_EVENTS.  A ring that was moved
+ * to the place of one that ended comes last.  Returns true if there is more to do now. */
 static bool visit_rings(struct ingest *ingest) {
     bool was_quiet = ingest->now_ns - ingest->activity_ns >= INGEST_QUIET_NS;
     uint64_t found = 0;
@@ -215,7 +215,7 @@ static bool visit_rings(struct ingest *ingest) {
     return more || was_quiet || found >= INGEST_PASS_EVENTS;
 }
 
-/* How long the machine has slept in all: CLOCK_BOOTTIME goes on meanwhile, CLOCK_MONOTONIC does not. */
+/* The total time that the machine was suspended: CLOCK_BOOTTIME counts it, CLOCK_MONOTONIC does not. */
 static uint64_t asleep_ns(void) {
     uint64_t awake_ns = trace_now_monotonic_ns();
     return trace_now_ns(CLOCK_BOOTTIME) - awake_ns;
@@ -281,7 +281,7 @@ int ingest_init(struct ingest *ingest, const struct ingest_config *config, bool 
     ingest->asleep_ns = asleep_ns();
     result = discover_create(&ingest->discover, config->shm_dir, &handler, watch);
     if (result < 0) return result;
-    while (nanosleep(&pause, NULL) != 0 && errno == EINTR) {} /* the slope of the clock needs a distance */
+    while (nanosleep(&pause, NULL) != 0 && errno == EINTR) {} /* the rate of the clock needs two points */
     trace_clock_init(&ingest->clock, first, trace_clock_read());
     return 0;
 }
@@ -297,7 +297,7 @@ static void detach_and_free(void *arg, const char *name, void *slot) {
 
 void ingest_fini(struct ingest *ingest) {
     if (!ingest->discover) return;
-    /* rings whose names have gone are known to attached[] alone */
+    /* rings whose names have vanished are only in attached[] */
     for (uint32_t i = 0; i < ingest->attached_count; i++)
         if (ingest->attached[i].ring->name_gone) detach_and_free(NULL, NULL, ingest->attached[i].ring);
     discover_each(ingest->discover, detach_and_free);
@@ -307,14 +307,15 @@ void ingest_fini(struct ingest *ingest) {
 
 /* ---- the thread ---------------------------------------------------------------------------------------------------------- */
 
-/* Sleeps until it is time, the directory has news, somebody asks for control, or the end.  Returns false at the end. */
+/* Sleeps until the next pass is due, the directory changed, or a control request or shutdown came.  Returns false on
+ * shutdown. */
 static bool sleep_until_due(struct ingest *ingest, uint64_t wait_ns, bool *ret_readable) {
     struct control *control = ingest->config.control;
     struct pollfd fds[] = {{.fd = ingest->stop_fd, .events = POLLIN},
                            {.fd = discover_fd(ingest->discover), .events = POLLIN},
                            {.fd = control ? control_fd(control) : -1, .events = POLLIN}};
     struct timespec timeout = {.tv_sec = (time_t)(wait_ns / 1000000000), .tv_nsec = (long)(wait_ns % 1000000000)};
-    int ready = ppoll(fds, sizeof fds / sizeof *fds, &timeout, NULL); /* a negative fd is left out */
+    int ready = ppoll(fds, sizeof fds / sizeof *fds, &timeout, NULL); /* a negative fd is ignored */
     *ret_readable = ready > 0 && fds[1].revents != 0;
     return ready <= 0 || fds[0].revents == 0;
 }
@@ -336,7 +337,7 @@ static void *run(void *arg) {
         wait_ns = wait_ns > spent_ns + INGEST_WAIT_MIN_NS ? wait_ns - spent_ns : INGEST_WAIT_MIN_NS;
     } while (sleep_until_due(ingest, wait_ns, &readable));
 
-    /* What was emitted before the stop still comes in; but nodes that go on emitting do not hold us up. */
+    /* Events emitted before the stop are still read, but nodes that keep emitting do not delay us. */
     rouse(ingest);
     uint64_t stop_ns = trace_now_monotonic_ns(), now_ns = stop_ns;
     for (unsigned i = 0; i < 64 && now_ns - stop_ns < INGEST_STOP_NS && ingest_pass(ingest, true, now_ns) == 0; i++)
@@ -346,7 +347,7 @@ static void *run(void *arg) {
     return NULL;
 }
 
-/* Signals are for the others; faults come to the thread that makes them, blocked or not. */
+/* Signals go to the other threads; faults hit the thread that causes them, blocked or not. */
 static int start_thread(struct ingest *ingest) {
     sigset_t all, old;
     sigfillset(&all);
@@ -396,7 +397,7 @@ void ingest_stop(struct ingest *ingest) {
 
 void ingest_stats(const struct ingest *ingest, struct ingest_stats *ret_stats) {
     const struct ingest_counters *counters = &ingest->counters;
-    /* relaxed: single counters, a picture of about now */
+    /* relaxed: single counters, an approximate snapshot */
 #define LOAD(member) ret_stats->member = atomic_load_explicit(&counters->member, memory_order_relaxed)
     /* stats:A  Pairs with events:R in publish_events(): the nodes' counters have at least these events. */
     ret_stats->events = atomic_load_explicit(&counters->events, memory_order_acquire);

@@ -19,13 +19,13 @@ struct ingest;
 struct ingest_config {
     const char *shm_dir; /* "/dev/shm" */
     uint32_t uid;        /* whose rings to take */
-    bool read_only;      /* change nothing in them, and remove none: another one drains them */
+    bool read_only;      /* change nothing in them and remove none: another traced drains them */
     struct history *history;
     struct nodes *nodes;
-    struct control *control; /* who asks for run-time control; NULL: nobody */
+    struct control *control; /* requests for run-time control; NULL: none */
     /* Called on the ingest thread after events became visible, or a node's state changed; must not block (uv_async_send). */
     void (*wake)(void *arg);
-    /* One line for the log: a node that came, went, was rejected; a clock step.  Called on the ingest thread. */
+    /* One line for the log: a node appeared, ended, or was rejected; a clock step.  Called on the ingest thread. */
     void (*say)(void *arg, enum log_level level, const char *line);
     void *arg;
 };
@@ -34,7 +34,7 @@ struct ingest_stats {
     uint64_t events, batches, unknown_kinds;
     uint64_t nodes_attached, nodes_rejected; /* ever */
     uint64_t rejected[16];                   /* by enum trace_attach_fault */
-    uint64_t nodes_left_out;                 /* objects that there was no room for */
+    uint64_t nodes_left_out;                 /* objects without room */
     uint64_t lost[TRACE_LOSS_COUNT];
     uint64_t clock_steps;
     double clock_hz; /* of the time-stamp counter; 0 where it is not used */

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-/* Changes one node's word.  False when it no longer lives. */
+/* Changes one node's word.  Returns false if it is no longer alive. */
 static bool control_ring(struct ingest_ring *ring, const struct control_change *change, struct control_told *ret_told) {
     const struct trace_reader_info *info = trace_reader_info(ring->reader);
     uint64_t before, word;

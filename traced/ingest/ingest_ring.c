@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * One ring, from attach to end: its lanes are drained straight into the history's own memory, ticks become Unix time, losses are
- * told where they happened, and the node's counters follow.
+ * One ring, from attach to end: its lanes are drained directly into the history's memory, ticks become Unix time, losses are
+ * reported where they happened, and the node's counters are updated.
  *
  * Accounting: for each lane the reader's  emitted = taken + lost + behind  holds at every moment.  indexed is counted here, at
- * the append, so that a defect on the way would show as  emitted != indexed + lost  at the node's end.  events_lost events are
- * ours: they are never counted as indexed. */
+ * the append, so a bug on the way shows as emitted != indexed + lost at the node's end.  events_lost events are our own and
+ * never count as indexed. */
 #include "ingest_internal.h"
 
 #include <errno.h>
@@ -19,7 +19,7 @@ struct gap {
     enum trace_loss cause;
 };
 
-/* Losses found on the way to the next event. */
+/* Losses found before the next event. */
 struct gaps {
     struct gap gaps[INGEST_GAPS_MAX];
     uint32_t count;
@@ -34,7 +34,7 @@ static history_source source_of(const struct ingest_ring *ring, unsigned lane) {
     return history_source_make(ring->node_index, lane);
 }
 
-/* Appends events that lie elsewhere. */
+/* Appends events from other memory. */
 static void append_copies(struct history *history, const struct trace_event *events, uint32_t count, history_source source) {
     while (count > 0) {
         uint32_t room;
@@ -47,7 +47,7 @@ static void append_copies(struct history *history, const struct trace_event *eve
     }
 }
 
-/* Tells losses by events_lost events at that time, and counts them. */
+/* Reports losses as events_lost events at that time, and counts them. */
 static void tell_gaps(struct ingest *ingest, struct ingest_ring *ring, unsigned lane, struct gaps *gaps, uint64_t unix_ns) {
     for (uint32_t i = 0; i < gaps->count; i++) {
         const struct gap *gap = &gaps->gaps[i];
@@ -63,7 +63,7 @@ static void tell_gaps(struct ingest *ingest, struct ingest_ring *ring, unsigned 
     gaps->count = 0;
 }
 
-/* What is lost on the way to one event for one reason is told in one. */
+/* Losses before one event are one report per cause. */
 static bool continues(const struct gaps *gaps, const struct gap *gap) {
     if (gaps->count == 0) return false;
     const struct gap *last = &gaps->gaps[gaps->count - 1];
@@ -79,14 +79,13 @@ static void add_gap(struct ingest *ingest, struct ingest_ring *ring, unsigned la
     gaps->gaps[gaps->count++] = gap;
 }
 
-/* Tells what a lane's counters say was lost and no read has told: events discarded by the node's policy, which have no
- * position. */
+/* Reports losses that only a lane's counters show: events discarded by the node's policy, which have no position. */
 static void tell_counted(struct ingest *ingest, struct ingest_ring *ring, unsigned lane) {
     const struct trace_lane_count *count = &ring->lanes[lane].count;
     struct gaps gaps = {.count = 0};
     for (unsigned cause = 0; cause < TRACE_LOSS_COUNT; cause++) {
         uint64_t told = ring->lanes[lane].told[cause];
-        /* a counter that went back is a node that lies: what was told stays told */
+        /* a counter that decreased is a lie of the node: the earlier report stands */
         if (count->lost[cause] <= told) continue;
         add_gap(ingest, ring, lane, &gaps,
                 (struct gap){trace_reader_position(ring->reader, lane), count->lost[cause] - told, (enum trace_loss)cause});
@@ -102,21 +101,21 @@ static void tell_no_lane(struct ingest *ingest, struct ingest_ring *ring) {
             (struct gap){trace_reader_position(ring->reader, 0), count - ring->no_lane_told, TRACE_LOSS_NO_LANE});
     ring->no_lane_told = count;
     tell_gaps(ingest, ring, 0, &gaps, unix_now(ingest));
-    ring->lanes[0].told[TRACE_LOSS_NO_LANE] = 0; /* the node's, not the lane's */
+    ring->lanes[0].told[TRACE_LOSS_NO_LANE] = 0; /* it belongs to the node, not to the lane */
 }
 
 /* ---- accounting ---------------------------------------------------------------------------------------------------------- */
 
-/* relaxed: single counters; a reader may meet them between two of our stores, and each of them is true */
+/* relaxed: single counters; a reader may see them between two of our stores, and each by itself is true */
 static void store(_Atomic uint64_t *counter, uint64_t value) { atomic_store_explicit(counter, value, memory_order_relaxed); }
 
-/* drained: the lane has nothing left.  Then what its owner discarded is told, behind what it kept. */
+/* drained: the lane is empty.  Then reports what its owner discarded, after what it kept. */
 static void count_lane(struct ingest *ingest, struct ingest_ring *ring, unsigned lane, bool drained) {
     trace_reader_count(ring->reader, lane, &ring->lanes[lane].count);
     if (drained) tell_counted(ingest, ring, lane);
 }
 
-/* The node's counters are the sums of its lanes'. */
+/* The node's counters are the sums over its lanes. */
 static void publish_counts(struct ingest_ring *ring) {
     uint64_t emitted = ring->no_lane_told, indexed = 0, unfinished = 0, last_unix_ns = 0;
     uint64_t lost[TRACE_LOSS_COUNT] = {[TRACE_LOSS_NO_LANE] = ring->no_lane_told};
@@ -140,7 +139,7 @@ static void publish_counts(struct ingest_ring *ring) {
 
 /* ---- attach -------------------------------------------------------------------------------------------------------------- */
 
-/* Our own want of something, or a node that is not ready: another try may succeed. */
+/* We lack a resource, or the node is not ready: a retry may succeed. */
 static bool passes_by(int result) {
     return result == -EAGAIN || result == -EINTR || result == -EMFILE || result == -ENFILE || result == -ENOMEM;
 }
@@ -150,7 +149,7 @@ static struct node_info describe(const struct trace_reader_info *info, const str
         .node_id = info->node_id,
         .machine = *machine,
         .pid = info->pid,
-        .log = info->open_ticks, /* the node's own word, and it stays in the ring: a later traced gives the log the same name */
+        .log = info->open_ticks, /* set by the node and constant in the ring, so a later traced gives the log the same name */
         .started_unix_ns = started_unix_ns,
         .has_ring = true,
         .lane_count = info->lane_count,
@@ -212,17 +211,17 @@ static void read_apps(struct ingest *ingest, struct ingest_ring *ring) {
         int result = trace_reader_app(ring->reader, ring->apps_read, &app);
         if (result == -ENOENT) return;
         if (result == 0) {
-            if (nodes_add_app(ingest->config.nodes, ring->node_index, &app) != 0) return; /* with the next event of it */
+            if (nodes_add_app(ingest->config.nodes, ring->node_index, &app) != 0) return; /* again with its next event */
             ingest->changed = true;
         } else {
-            ingest_say(ingest, LOG_LEVEL_WARNING, "node %s (pid %d): a bad description of an application was left out",
+            ingest_say(ingest, LOG_LEVEL_WARNING, "node %s (pid %d): an invalid description of an application was ignored",
                        ring->node->info.node_name, (int)ring->node->info.pid);
         }
     }
 }
 
-/* Nothing that was read has happened later than now.  A time beyond that would be the newest for as long as it is kept, and
- * hide what happens meanwhile from all who ask for the newest. */
+/* No event that was read is later than now.  A later time would make it the newest as long as it is kept, and hide real events
+ * from queries for the newest. */
 static void bound_times(struct ingest *ingest, const struct ingest_ring *ring, struct trace_event *events, uint32_t count) {
     struct trace_clock_sample now = trace_clock_read();
     uint64_t ticks = ring->clock.source == TRACE_CLOCK_TSC ? now.ticks : now.monotonic_ns;
@@ -235,7 +234,7 @@ static void bound_times(struct ingest *ingest, const struct ingest_ring *ring, s
     }
 }
 
-/* Makes ring events into history events, in place. */
+/* Converts ring events to history events, in place. */
 static void convert(struct ingest *ingest, struct ingest_ring *ring, struct ingest_lane *lane, struct trace_event *events,
                     uint32_t count) {
     bool has_app = false;
@@ -251,11 +250,11 @@ static void convert(struct ingest *ingest, struct ingest_ring *ring, struct inge
     if (latest_ns > ingest->read_unix_ns + INGEST_FUTURE_NS) bound_times(ingest, ring, events, count);
     lane->last_unix_ns = events[count - 1].timestamp;
     if (unknown > 0) ingest_add(&ingest->counters.unknown_kinds, unknown);
-    /* Who sees an event of an application also sees its description, if the node registered it before. */
+    /* A reader that sees an event of an application also sees its description, if the node registered it before. */
     if (has_app) read_apps(ingest, ring);
 }
 
-/* Adds the events that it took to *taken.  Returns how much there was to do. */
+/* Adds the events taken to *taken.  Returns the work done. */
 static uint64_t drain_lane(struct ingest *ingest, struct ingest_ring *ring, unsigned index, uint64_t *taken, bool *ret_more) {
     struct history *history = ingest->config.history;
     struct ingest_lane *lane = &ring->lanes[index];
@@ -271,14 +270,14 @@ static uint64_t drain_lane(struct ingest *ingest, struct ingest_ring *ring, unsi
         trace_reader_read(ring->reader, index, place, max, ring->end != NODE_LIVE, now_ns, &read);
         if (read.lost > 0) {
             add_gap(ingest, ring, index, &gaps, (struct gap){read.first - read.lost, read.lost, read.cause});
-            work++; /* an event of ours */
+            work++; /* one of our own events */
         }
         work += read.work;
         if (read.count == 0) continue;
         convert(ingest, ring, lane, place, read.count);
         if (gaps.count == 0) {
             history_append(history, read.count, source_of(ring, index));
-        } else { /* seldom: the losses come first */
+        } else { /* rare: report the losses first */
             memcpy(ingest->spill, place, read.count * sizeof *place);
             tell_gaps(ingest, ring, index, &gaps, ingest->spill[0].timestamp);
             append_copies(history, ingest->spill, read.count, source_of(ring, index));
@@ -288,14 +287,14 @@ static uint64_t drain_lane(struct ingest *ingest, struct ingest_ring *ring, unsi
         ingest_add(&ingest->counters.batches, 1);
     } while (read.more && work < INGEST_LANE_EVENTS);
 
-    if (gaps.count > 0) tell_gaps(ingest, ring, index, &gaps, unix_now(ingest)); /* nothing came behind them */
+    if (gaps.count > 0) tell_gaps(ingest, ring, index, &gaps, unix_now(ingest)); /* no event follows them */
     *ret_more |= read.more;
     if (work > 0) count_lane(ingest, ring, index, !read.more);
     return work;
 }
 
-/* Lanes that have got a writer.  They are taken in their order, so usually one look is enough: at the first that was free.
- * all: look at each. */
+/* Finds lanes that got a writer.  They are assigned in order, so it usually suffices to check the first that was free.  all:
+ * check each. */
 static void find_lanes(struct ingest_ring *ring, bool all) {
     for (unsigned lane = 0; lane < trace_reader_info(ring->reader)->lane_count; lane++) {
         if (ring->lanes_used >> lane & 1) continue;
@@ -306,7 +305,7 @@ static void find_lanes(struct ingest_ring *ring, bool all) {
     }
 }
 
-/* Brings every counter up to date.  After a drain, so that what a full ring discarded is told behind what it kept. */
+/* Updates all counters.  Runs after a drain, so that what a full ring discarded is reported after what it kept. */
 static void settle(struct ingest *ingest, struct ingest_ring *ring) {
     for (uint32_t left = ring->lanes_used; left != 0; left &= left - 1)
         count_lane(ingest, ring, (unsigned)__builtin_ctz(left), true);
@@ -353,7 +352,7 @@ uint64_t ring_check(struct ingest *ingest, struct ingest_ring *ring) {
     if (state == TRACE_NODE_EXITED) ring->end = NODE_EXITED;
     if (state == TRACE_NODE_CRASHED) ring->end = NODE_CRASHED;
     ring->settle_due = true;
-    /* between half the time and the whole, differently each time: the nodes of a start-up do not stay in step */
+    /* between half the time and the whole, at random, so that nodes that started together do not stay in step */
     ingest->random = ingest->random * UINT64_C(6364136223846793005) + 1;
     return ingest->now_ns + period_ns / 2 + (ingest->random >> 32) * (period_ns / 2) / UINT32_MAX;
 }
@@ -390,7 +389,7 @@ void ring_end(struct ingest *ingest, struct ingest_ring *ring) {
         ingest_add(&ingest->counters.rejected[fault], 1);
         ring->rejected_ns = ingest->now_ns;
     } else if (!ingest->config.read_only) {
-        /* Drained to its end: nobody needs it any more.  -ENOENT is fine, another may have removed it. */
+        /* Drained to its end: nobody needs it now.  -ENOENT is fine: somebody else removed it. */
         (void)trace_reader_unlink(ring->reader);
     }
     rejected_remember(ingest, ring->reader);
@@ -399,6 +398,6 @@ void ring_end(struct ingest *ingest, struct ingest_ring *ring) {
     trace_reader_detach(ring->reader);
     ring->reader = NULL;
     ring->state = RING_OVER;
-    ring->has_node = false; /* the table forgets it by itself */
+    ring->has_node = false; /* the table forgets it later */
     ingest->changed = true;
 }

@@ -18,7 +18,7 @@ struct keeper {
     pthread_t thread;
 };
 
-/* Ingest thread.  Two wakings are as good as one, so an overflow is none of our business. */
+/* Ingest thread.  Two wake-ups are as good as one, so an overflow is harmless. */
 static void wake(void *arg) {
     struct keeper *keeper = arg;
     (void)sem_post(&keeper->due);
@@ -34,7 +34,7 @@ static void *run(void *arg) {
     }
 }
 
-/* Signals are the loop's. */
+/* Signals go to the loop. */
 static int start_thread(struct keeper *keeper) {
     sigset_t all, before;
     sigfillset(&all);
@@ -48,9 +48,9 @@ static int start_thread(struct keeper *keeper) {
 int keeper_start(struct keeper **ret_keeper, struct store *store, const char *filter, struct trace_rpc_error *ret_error) {
     struct keeper *keeper = calloc(1, sizeof *keeper);
     if (!keeper) return trace_rpc_fail(ret_error, TRACE_RPC_INTERNAL, NULL, "out of memory");
-    if (sem_init(&keeper->due, 0, 0)) abort(); /* it fails only for a number that is too great */
+    if (sem_init(&keeper->due, 0, 0)) abort(); /* it fails only if the value is too large */
     int error = keep_create(&keeper->keep, store, filter, wake, keeper, ret_error);
-    if (!error && start_thread(keeper)) error = trace_rpc_fail(ret_error, TRACE_RPC_INTERNAL, NULL, "no thread can be had");
+    if (!error && start_thread(keeper)) error = trace_rpc_fail(ret_error, TRACE_RPC_INTERNAL, NULL, "cannot start a thread");
     if (!error) {
         *ret_keeper = keeper;
         return 0;

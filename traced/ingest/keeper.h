@@ -12,14 +12,14 @@ struct keeper;
 /* Starts it, before the ingest.  Returns 0; or a negative errno with ret_error, as keep_create. */
 int keeper_start(struct keeper **ret_keeper, struct store *store, const char *filter, struct trace_rpc_error *ret_error);
 
-/* Ends the thread, within some milliseconds, and frees the keeper.  When the ingest has ended, and before store_fini.  NULL is
- * fine. */
+/* Ends the thread within some milliseconds and frees the keeper.  Call it after the ingest has ended and before store_fini.
+ * NULL is fine. */
 void keeper_stop(struct keeper *keeper);
 
 /* The filter's text. */
 const char *keeper_filter(const struct keeper *keeper);
 
-/* Memory that it takes besides the history; and the part of it that keeper_start takes. */
+/* Its memory besides the history; and the part that keeper_start allocates. */
 size_t keeper_bytes(const struct store *store);
 size_t keeper_bytes_at_start(const struct store *store);
 

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * Objects that are no rings, or no more: told, counted, and in the end removed.
+ * Objects that are not rings, or no longer: logged, counted, and finally removed.
  *
- * Who makes them may make many.  So the log gets a few lines a minute about them, and what a dead node of our user's left
- * behind that nobody can read is removed after a while: it would take its memory, and its place in the table of names, for
- * ever. */
+ * There may be many of them.  So the log gets only a few lines a minute, and unreadable objects of dead nodes of our user are
+ * removed after a while.  Otherwise they would take memory, and places in the table of names, forever. */
 #include "ingest_internal.h"
 
 #include <errno.h>
@@ -14,7 +13,7 @@
 
 /* ---- telling ------------------------------------------------------------------------------------------------------------- */
 
-/* What another process called its object, fit for a log. */
+/* The name of another process's object, made safe for the log. */
 static void clean_name(char *out, size_t bytes, const char *name_untrusted) {
     size_t i;
     for (i = 0; i + 1 < bytes && name_untrusted[i] != 0; i++)
@@ -29,7 +28,7 @@ static void say_rejected(struct ingest *ingest, const char *name, enum trace_att
     }
     ingest->lines++;
     if (result == -ENOSPC)
-        ingest_say(ingest, LOG_LEVEL_WARNING, "object %s rejected: there are %d nodes with events already", name, NODES_MAX);
+        ingest_say(ingest, LOG_LEVEL_WARNING, "object %s rejected: there are already %d nodes with events", name, NODES_MAX);
     else if (fault == TRACE_ATTACH_SYSTEM)
         ingest_say(ingest, LOG_LEVEL_WARNING, "object %s rejected: %s: %s", name, trace_attach_fault_text(fault),
                    strerror(-result));
@@ -38,10 +37,11 @@ static void say_rejected(struct ingest *ingest, const char *name, enum trace_att
 }
 
 void ring_reject(struct ingest *ingest, struct ingest_ring *ring, enum trace_attach_fault fault, int result) {
-    struct node_info info = {.has_ring = true}; /* of which nothing is known */
+    struct node_info info = {.has_ring = true}; /* nothing else is known */
     char name[sizeof ring->name];
     ring->state = RING_OVER;
-    ring->rejected_ns = result == -ENOSPC || fault == TRACE_ATTACH_SYSTEM ? 0 : ingest->now_ns; /* our want is not its fault */
+    ring->rejected_ns =
+        result == -ENOSPC || fault == TRACE_ATTACH_SYSTEM ? 0 : ingest->now_ns; /* our shortage is not its fault */
     ingest->changed = true;
     ingest_add(&ingest->counters.nodes_rejected, 1);
     ingest_add(&ingest->counters.rejected[fault], 1);
@@ -55,7 +55,7 @@ void ring_reject(struct ingest *ingest, struct ingest_ring *ring, enum trace_att
                                history_begin_position(ingest->config.history), &ring->node_index) == 0;
 }
 
-/* Adds to the counters what discovery has refused since the last pass. */
+/* Counts what discovery has refused since the last pass. */
 static void count_refused(struct ingest *ingest) {
     struct discover_refused now = discover_refused(ingest->discover), before = ingest->refused;
     ingest->refused = now;
@@ -65,16 +65,16 @@ static void count_refused(struct ingest *ingest) {
     ingest_add(&ingest->counters.rejected[TRACE_ATTACH_BAD_OWNER], now.strangers - before.strangers);
 }
 
-/* At most one line of each sort a minute, and only about more than before. */
+/* At most one line of each kind a minute, and only if the number grew. */
 static void say_refused(struct ingest *ingest) {
     if (ingest->unsaid > 0)
         ingest_say(ingest, LOG_LEVEL_WARNING, "%" PRIu32 " more objects were rejected in a minute", ingest->unsaid);
     if (ingest->refused.strangers > ingest->strangers_said)
-        ingest_say(ingest, LOG_LEVEL_WARNING, "%" PRIu32 " objects are named like our rings and belong to another user: ignored",
+        ingest_say(ingest, LOG_LEVEL_WARNING, "%" PRIu32 " objects of another user are named like our rings: ignored",
                    ingest->refused.strangers);
     if (ingest->refused.left_out > ingest->left_out_said)
-        ingest_say(ingest, LOG_LEVEL_WARNING, "%" PRIu32 " objects were left out: %d are the most that there may be",
-                   ingest->refused.left_out, DISCOVER_NAMES_MAX);
+        ingest_say(ingest, LOG_LEVEL_WARNING, "%" PRIu32 " objects were ignored: the maximum is %d", ingest->refused.left_out,
+                   DISCOVER_NAMES_MAX);
     ingest->lines = ingest->unsaid = 0;
     ingest->strangers_said = ingest->refused.strangers;
     ingest->left_out_said = ingest->refused.left_out;
@@ -90,8 +90,8 @@ static void remove_if_dead(void *arg, const char *name, void *slot) {
     if (trace_object_remove_dead(discover_dir_fd(ingest->discover), name, ingest->config.uid) != 0) return;
     clean_name(shown, sizeof shown, name);
     if (ingest->lines++ < INGEST_REJECTED_LINES)
-        ingest_say(ingest, LOG_LEVEL_INFO, "object %s removed: nobody can read it, and its node is gone", shown);
-    /* discovery will say that the name is gone */
+        ingest_say(ingest, LOG_LEVEL_INFO, "object %s removed: it is unreadable, and its node is dead", shown);
+    /* discovery will report that the name vanished */
 }
 
 void rejected_sweep(struct ingest *ingest) {

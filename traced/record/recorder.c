@@ -23,7 +23,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* How often age is looked at when nothing else happens, and a lasting failure is told again. */
+/* How often ages are checked when nothing else happens, and how often a lasting failure is logged again. */
 #define IDLE_MS 60000
 #define REPEAT_NS UINT64_C(60000000000)
 
@@ -32,16 +32,16 @@ struct recorder {
     struct recording_maker *maker;
     int dir_fd, wake_fd;
     pthread_t thread;
-    uint64_t woken; /* the appending thread's: segments that the thread was woken for */
+    uint64_t woken; /* the appending thread's: segments for which the thread was woken */
     _Atomic bool stop;
     /* the thread's */
     uint64_t next;          /* segment to write */
-    uint32_t written;       /* its events that are in files already: it was open then */
+    uint32_t written;       /* its events that are already in files, written while it was open */
     uint64_t number;        /* of the next file.  A segment that is dropped takes one, too, so that it leaves a gap; one without
                              * an event of its own takes none */
-    uint64_t part_ns;       /* when the open segment was last looked at, on CLOCK_MONOTONIC */
+    uint64_t part_ns;       /* when the open segment was last checked, on CLOCK_MONOTONIC */
     uint64_t next_compress; /* file */
-    uint64_t told_ns;       /* when a failure was told last; 0: all is well */
+    uint64_t told_ns;       /* when a failure was last logged; 0: all is well */
     uint64_t told_dropped;
     /* counters: written by the thread, read by any */
     _Atomic uint64_t segments, events, bytes, dropped_segments, dropped_events, removed_files;
@@ -66,13 +66,13 @@ static uint64_t clock_ns(clockid_t clock) {
     return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
 }
 
-/* relaxed: single counters, nothing hangs on their order */
+/* relaxed: single counters, their order does not matter */
 static void add(_Atomic uint64_t *counter, uint64_t count) { atomic_fetch_add_explicit(counter, count, memory_order_relaxed); }
 static uint64_t get(const _Atomic uint64_t *counter) { return atomic_load_explicit(counter, memory_order_relaxed); }
 
 /* ---- what is lost ------------------------------------------------------------------------------------------------------- */
 
-/* Tells the first drop at once, and what came after it once a minute. */
+/* Logs the first drop at once, and later ones once a minute. */
 static void tell_dropped(struct recorder *recorder, const char *why) {
     uint64_t now_ns = clock_ns(CLOCK_MONOTONIC), dropped = get(&recorder->dropped_segments);
     if (recorder->told_ns != 0 && now_ns - recorder->told_ns < REPEAT_NS) return;
@@ -85,7 +85,7 @@ static void tell_dropped(struct recorder *recorder, const char *why) {
 static void tell_recovered(struct recorder *recorder) {
     uint64_t dropped = get(&recorder->dropped_segments);
     if (recorder->told_ns == 0) return;
-    say(recorder, LOG_LEVEL_INFO, "recording to %.100s goes on; %" PRIu64 " segments were dropped so far", recorder->config.dir,
+    say(recorder, LOG_LEVEL_INFO, "recording to %.100s resumed; %" PRIu64 " segments were dropped so far", recorder->config.dir,
         dropped);
     recorder->told_ns = 0;
 }
@@ -104,11 +104,11 @@ static int open_part(struct recorder *recorder, const char *name, char part[RECO
     snprintf(part, RECORDER_NAME_BYTES + 8, "%s.part", name);
     fd = openat(recorder->dir_fd, part, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0) return -errno;
-    (void)flock(fd, LOCK_EX | LOCK_NB); /* says that it is in the making */
+    (void)flock(fd, LOCK_EX | LOCK_NB); /* marks it as being written */
     return fd;
 }
 
-/* Gives a part its name, or removes it.  Returns 0 or the error that there was before. */
+/* Renames a finished part, or removes it after an error.  Returns 0 or that error. */
 static int close_part(struct recorder *recorder, int fd, const char *part, const char *name, int error) {
     if (error == 0 && renameat(recorder->dir_fd, part, recorder->dir_fd, name) != 0) error = -errno;
     if (error != 0) (void)unlinkat(recorder->dir_fd, part, 0);
@@ -127,7 +127,7 @@ static int write_file(struct recorder *recorder, uint64_t number, uint64_t *ret_
     return close_part(recorder, fd, part, name, error);
 }
 
-/* A compressed copy takes the place of the file, which keeps its age. */
+/* A compressed copy replaces the file and keeps its age. */
 static int compress_file(struct recorder *recorder, uint64_t number) {
     char name[RECORDER_NAME_BYTES], part[RECORDER_NAME_BYTES + 8];
     struct stat status;
@@ -157,7 +157,7 @@ static void remove_old(struct recorder *recorder) {
 
 /* ---- segments ----------------------------------------------------------------------------------------------------------- */
 
-/* Writes what is not written yet of the next segment's first `end` events. */
+/* Writes those of the next segment's first `end` events that are not written yet. */
 static void write_events(struct recorder *recorder, uint32_t end) {
     const struct store *store = recorder->config.store;
     struct recording_maker *maker = recorder->maker;
@@ -192,7 +192,7 @@ static void write_segment(struct recorder *recorder) {
     recorder->written = 0;
 }
 
-/* Segments that are gone from the history already. */
+/* Segments that have already left the history. */
 static void skip_evicted(struct recorder *recorder) {
     uint64_t oldest = history_begin_position(recorder->config.store->history) / HISTORY_SEGMENT_EVENTS;
     uint64_t segments = oldest > recorder->next ? oldest - recorder->next : 0;
@@ -206,7 +206,7 @@ static uint64_t sealed(const struct recorder *recorder) {
     return history_end_position(recorder->config.store->history) / HISTORY_SEGMENT_EVENTS;
 }
 
-/* Writes what has been appended to the open segment.  Returns true when there was something. */
+/* Writes what has been appended to the open segment.  Returns true if there was anything. */
 static bool write_open(struct recorder *recorder) {
     uint64_t end = history_end_position(recorder->config.store->history), begin = recorder->next * HISTORY_SEGMENT_EVENTS;
 
@@ -220,7 +220,7 @@ static bool part_is_due(const struct recorder *recorder) {
     return recorder->config.seal_ns != 0 && clock_ns(CLOCK_MONOTONIC) - recorder->part_ns >= recorder->config.seal_ns;
 }
 
-/* Writes what is sealed, and what is due of the rest; in between, one old file is compressed when there is nothing to write. */
+/* Writes sealed segments, and the due part of the open one; compresses one old file when there is nothing to write. */
 static void write_sealed(struct recorder *recorder) {
     bool wrote = false;
     for (skip_evicted(recorder); recorder->next < sealed(recorder); skip_evicted(recorder)) {
@@ -229,14 +229,14 @@ static void write_sealed(struct recorder *recorder) {
         remove_old(recorder);
     }
     bool part = part_is_due(recorder) && write_open(recorder);
-    if (part || !wrote) remove_old(recorder); /* also for their age */
+    if (part || !wrote) remove_old(recorder); /* for their age, too */
 }
 
 /* Returns true when there is more to compress. */
 static bool compress_one(struct recorder *recorder) {
     if (!recorder->config.compress || recorder->next_compress + RECORDER_PLAIN_FILES >= recorder->number) return false;
     int error = compress_file(recorder, recorder->next_compress++);
-    if (error < 0 && error != -ENOENT && error != -EALREADY) /* it stays as it was; removed, or dropped, it need not be */
+    if (error < 0 && error != -ENOENT && error != -EALREADY) /* it is unchanged; no message if it was removed or dropped */
         say(recorder, LOG_LEVEL_WARNING, "recording to %.100s: a segment was not compressed: %s", recorder->config.dir,
             strerror(-error));
     return recorder->next_compress + RECORDER_PLAIN_FILES < recorder->number;
@@ -339,7 +339,7 @@ void recorder_wake(struct recorder *recorder) {
 
 void recorder_stop(struct recorder *recorder) {
     if (!recorder) return;
-    /* stop:R  What was appended before is seen by the last write.  Pairs with stop:A. */
+    /* stop:R  The last write sees everything appended before.  Pairs with stop:A. */
     atomic_store_explicit(&recorder->stop, true, memory_order_release);
     (void)eventfd_write(recorder->wake_fd, 1);
     pthread_join(recorder->thread, NULL);

@@ -28,14 +28,14 @@ void recorder_name(char out[RECORDER_NAME_BYTES], uint64_t instance, uint64_t nu
     snprintf(out, RECORDER_NAME_BYTES, PREFIX "%016" PRIx64 "-%010" PRIu64 SUFFIX, instance, number);
 }
 
-/* Only our own names: a recording that somebody put there is not ours to remove. */
+/* Matches only our own names: other recordings in the directory are not ours to remove. */
 static bool has_form(const char *name, const char *suffix) {
     size_t length = strlen(name), tail = strlen(suffix);
     return length < RECORDER_NAME_BYTES && length > tail && strncmp(name, PREFIX, strlen(PREFIX)) == 0 &&
            strcmp(name + length - tail, suffix) == 0;
 }
 
-/* A part that nobody has locked was left by a recorder that was killed. */
+/* An unlocked part was left by a recorder that was killed. */
 static void remove_part(int dir_fd, const char *name) {
     int fd = openat(dir_fd, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (fd < 0) return;

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * What all clients of the socket share: the service, the queues for turns, the pool, the memory that they hold together, and
- * the counters.  Loop's thread only.
+ * What all clients of the socket share: the service, the queues for turns, the pool, their total memory, and the counters.
+ * Loop's thread only.
  *
  * The files of this folder include each other one way:
  *
  *     server -> connection -> exchange -> methods -> subscriptions -> clients
  *
- * A lower one reaches a higher one only through the functions that it is given. */
+ * A lower one reaches a higher one only through callbacks. */
 #ifndef TRACED_CLIENTS_H
 #define TRACED_CLIENTS_H
 
@@ -32,8 +32,8 @@ struct clients_counters {
 struct clients {
     struct service *service;
     uv_loop_t *loop;
-    uv_idle_cb run_turns;             /* on `again`: gives those that wait their turns */
-    void (*on_gone)(void *again_arg); /* a connection is closed, and its descriptor with it; gets again.data */
+    uv_idle_cb run_turns;             /* on `again`: serves the waiting connections */
+    void (*on_gone)(void *again_arg); /* a connection and its descriptor are closed; gets again.data */
     bool stopping;                    /* no further line is read or answered */
     struct connection *connections;   /* all of them, newest first */
     uint32_t connection_count, subscription_count;

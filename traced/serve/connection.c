@@ -25,7 +25,7 @@ static void on_off_pool(struct exchange *exchange);
 
 /* ---- memory ------------------------------------------------------------------------------------------------------------- */
 
-/* The memory that it holds grows by so many bytes, or shrinks. */
+/* Changes the memory that it holds by that many bytes. */
 static void hold(struct connection *connection, ptrdiff_t bytes) {
     connection->held_bytes += (size_t)bytes;
     connection->clients->held_bytes += (size_t)bytes;
@@ -182,7 +182,7 @@ static void update_poll(struct connection *connection) {
     if (!connection->ended && !connection->clients->stopping && connection->input_end - connection->input_begin < INPUT_BYTES_MAX)
         events |= UV_READABLE;
     if (connection->output_bytes) events |= UV_WRITABLE;
-    /* We wait only for a hang-up.  The kernel reports it for any event mask that is not empty. */
+    /* We wait only for a hang-up.  The kernel reports it with any non-empty event mask. */
     if (!events) events = UV_PRIORITIZED;
     if (events == connection->polled) return;
     connection->polled = events;
@@ -201,7 +201,7 @@ static void keep(struct connection *connection, struct trace_text *text, size_t 
     *text = (struct trace_text){.bytes_max = text->bytes_max};
     *connection->output_last = output;
     connection->output_last = &output->next;
-    if (!connection->output_bytes) note_progress(connection); /* until now it had read everything */
+    if (!connection->output_bytes) note_progress(connection); /* the client had read everything until now */
     connection->output_bytes += output->text.bytes - sent;
     hold(connection, (ptrdiff_t)output->text.bytes);
     relieve(connection->clients);

@@ -8,7 +8,7 @@
 #include <errno.h>
 #include <string.h>
 
-/* How much an error may add to an answer that is as long as it may be. */
+/* How much an error may add to an answer of maximum length. */
 #define ERROR_ROOM (64U << 10)
 
 static void write_error(struct exchange *exchange, const json_t *id, struct trace_rpc_error *error) {
@@ -54,13 +54,13 @@ static void end_call(struct exchange *exchange) {
     exchange->next++;
 }
 
-/* An answer may have holes when memory ran out on the way: it becomes an error. */
+/* An answer may have holes if memory ran out on the way, so it becomes an error. */
 static void check_memory(struct exchange *exchange) {
     struct trace_rpc_error *error = &exchange->call.ask.error;
     if (!footprint_was_short()) return;
     exchange->short_of_memory = true;
     trace_rpc_error_fini(error);
-    trace_rpc_fail(error, TRACE_RPC_LIMIT, NULL, "there is no memory for this answer now: ask for less, or later");
+    trace_rpc_fail(error, TRACE_RPC_LIMIT, NULL, "there is no memory for this answer now: request less, or retry later");
 }
 
 static void finish_call(struct exchange *exchange) {
@@ -92,7 +92,7 @@ static bool is_long(const struct exchange *exchange) {
     return own ? own->is_long && own->is_long(&exchange->call) : asked->is_long && asked->is_long(&exchange->call.ask);
 }
 
-/* A short request that turns out not to be one comes back, and goes the other way. */
+/* A request that turns out not to be short comes back and is handled as a long one. */
 static bool to_pool(struct exchange *exchange, bool long_way) {
     struct history_work *taken = &exchange->call.ask.work;
     exchange->job = (struct job){.work = work, .done = off_pool, .client = exchange->client, .is_long = long_way};
@@ -112,7 +112,7 @@ static void begin_again(struct exchange *exchange) {
     subscription_destroy(exchange->call.subscription);
     exchange->call.subscription = NULL;
     if (to_pool(exchange, true)) return;
-    trace_rpc_fail(&exchange->call.ask.error, TRACE_RPC_INTERNAL, NULL, "no worker could be had");
+    trace_rpc_fail(&exchange->call.ask.error, TRACE_RPC_INTERNAL, NULL, "cannot start a worker");
     end_call(exchange);
 }
 
@@ -122,7 +122,7 @@ static void off_pool(struct job *job, bool ran) {
     if (!ran)
         exchange->failed = true;
     else if (exchange->abandoned)
-        ; /* exchange_drop frees what there is */
+        ; /* exchange_drop frees everything */
     else if (exchange->too_long) {
         begin_again(exchange);
     } else {
@@ -139,7 +139,7 @@ void exchange_cancel(struct exchange *exchange) {
 
 /* ---- requests ------------------------------------------------------------------------------------------------------------ */
 
-/* Finds out what is asked for.  Returns 0, or negative with the error. */
+/* Determines the method.  Returns 0, or negative with the error. */
 static int read_request(struct exchange *exchange) {
     struct trace_rpc_error *error = &exchange->call.ask.error;
     struct trace_rpc_request *request = &exchange->request;
@@ -183,7 +183,7 @@ static bool begin_call(struct exchange *exchange) {
         return false;
     }
     if (to_pool(exchange, is_long(exchange))) return true;
-    trace_rpc_fail(&exchange->call.ask.error, TRACE_RPC_INTERNAL, NULL, "no worker could be had");
+    trace_rpc_fail(&exchange->call.ask.error, TRACE_RPC_INTERNAL, NULL, "cannot start a worker");
     end_call(exchange);
     return false;
 }

@@ -32,7 +32,7 @@ void lanes_fini(struct lanes *lanes) {
 
 /* ---- slices: the job's own thread ---------------------------------------------------------------------------------------- */
 
-/* Runs those that wait, as many as may.  Under the lock. */
+/* Lets as many waiting jobs run as may.  Under the lock. */
 static void let_run(struct lanes *lanes) {
     while (lanes->ready && lanes->running < LIMIT_LONG_RUNNING) {
         struct job *job = lanes->ready;
@@ -68,7 +68,7 @@ void lanes_pause(struct job *job) {
     pthread_mutex_unlock(&lanes->lock);
 }
 
-/* Answers come after what they are about: nodes, the ingest and the loop's thread go first. */
+/* Answers have a lower priority than nodes, the ingest and the loop's thread. */
 static void be_nice(void) {
     static _Thread_local bool is_nice;
     if (!is_nice) (void)setpriority(PRIO_PROCESS, (id_t)gettid(), LIMIT_POOL_NICE);
@@ -117,7 +117,7 @@ static int to_pool(struct lanes *lanes, struct job *job) {
     return 0;
 }
 
-/* The first of those whose client has not its share of the threads. */
+/* The first job whose client has less than its share of the threads. */
 static struct job *choose(const struct lanes *lanes) {
     for (struct job *job = lanes->waiting; job; job = job->next)
         if (count_of(lanes->threaded, job->client) < (LIMIT_LONG_THREADS + 1) / 2) return job;

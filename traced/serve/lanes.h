@@ -22,17 +22,17 @@
 struct lanes;
 
 struct job {
-    /* The caller's. */
+    /* Set by the caller. */
     void (*work)(struct job *job); /* on a thread of the pool */
     void (*done)(struct job *job,
                  bool ran); /* on the loop's thread, always; ran is false when it was cancelled before it began */
-    pid_t client;           /* whose it is */
+    pid_t client;           /* its client */
     bool is_long;
-    /* lanes.c's. */
+    /* Private to lanes.c. */
     struct lanes *lanes;
     uv_work_t request;
     struct job *next;
-    unsigned rank; /* jobs of the same client that were before it when it came */
+    unsigned rank; /* jobs of the same client that were ahead of it when it arrived */
     bool queued;
     uint64_t slice_ns;      /* when its slice began */
     struct job *next_ready; /* in the queue of those that yielded */

@@ -3,10 +3,10 @@
  * The methods of the socket that are traced's own: `hello`, `stats`, `subscribe`, `unsubscribe`, `control` (docs/protocol.md,
  * "Methods").  The store has the others (store/ask.h).
  *
- * A method has up to two halves.  `work` runs on a pool thread, so that nothing that walks the history or the node table holds
- * up the loop; it sees the service and the call, and nothing of the clients.  `finish` runs after it on the loop's thread, for
- * counters and subscriptions.  A half appends the result to call->ask.out; or it fills in call->ask.error and returns a negative
- * number, and then the next half does not run. */
+ * A method has up to two halves.  `work` runs on a pool thread, so that walks of the history or the node table do not delay the
+ * loop; it sees the service and the call, but not the clients.  `finish` runs after it on the loop's thread, for counters and
+ * subscriptions.  A half appends the result to call->ask.out; or it fills in call->ask.error and returns a negative number, and
+ * then the next half does not run. */
 #ifndef TRACED_METHODS_H
 #define TRACED_METHODS_H
 
@@ -29,7 +29,7 @@ struct method {
     bool (*is_long)(const struct call *call); /* may `work` take seconds?  NULL: never */
 };
 
-/* NULL when traced has no method of its own of this name. */
+/* NULL if traced itself has no method of this name. */
 const struct method *methods_find(const char *name);
 /* An array of all names, the store's included. */
 json_t *methods_names(void);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * `stats`: every counter of the daemon.  Those of the history are counted up on the pool, the others are at hand. */
+ * `stats`: every counter of the daemon.  Those of the history are computed on the pool; the others are readily available. */
 #include "footprint.h"
 #include "methods.h"
 
@@ -65,7 +65,7 @@ static json_t *clients_json(const struct clients *clients) {
     return json;
 }
 
-/* How often each limit was met; hello and docs/protocol.md say what they are. */
+/* How often each limit was reached; hello and docs/protocol.md explain them. */
 static json_t *limits_json(const struct clients *clients, const struct ingest_stats *ingest) {
     const struct clients_counters *counters = &clients->counters;
     json_t *json = json_object();
@@ -92,7 +92,7 @@ static json_t *process_json(const struct service *service) {
     return json;
 }
 
-/* What --record has written, and what it could not; null without it. */
+/* What --record wrote, and what it dropped; null without it. */
 static json_t *record_json(const struct service *service) {
     struct recorder_stats stats = service->last_record;
     if (!service->records) return json_null();
@@ -109,7 +109,7 @@ static json_t *record_json(const struct service *service) {
 
 int methods_stats_work(struct call *call) {
     if (trace_rpc_params_read(call->ask.params, NULL, 0, &call->ask.error)) return -1;
-    call->history = answer_history(call->service->store.history);
+    call->history = answer_history(&call->service->store);
     return 0;
 }
 
@@ -126,7 +126,7 @@ int methods_stats_finish(struct call *call) {
     double uptime = (double)(trace_now_monotonic_ns() - service->started_monotonic_ns) * 1e-9;
     json_object_set_new(json, "uptime_s", json_real(uptime));
     json_object_set_new(json, "ingest", ingest_json(&ingest));
-    if (service->keeper) /* the history knows of it, too */
+    if (service->keeper) /* the history counts it, too */
         json_object_set_new(json_object_get(call->history, "keep"), "filter", json_string(keeper_filter(service->keeper)));
     json_object_set_new(json, "history", call->history);
     call->history = NULL;

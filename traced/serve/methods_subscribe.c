@@ -26,7 +26,7 @@ int methods_subscribe_work(struct call *call) {
     if (trace_rpc_params_read(call->ask.params, list, sizeof list / sizeof *list, &call->ask.error) ||
         time_param_read("from", from, now_ns, &from_ns, &call->ask.error))
         return -1;
-    if (from && recent) return trace_rpc_fail_param(&call->ask.error, "from", "from: either this or recent");
+    if (from && recent) return trace_rpc_fail_param(&call->ask.error, "from", "from and recent exclude each other");
     struct subscription *subscription = call->subscription = subscription_create(with_log);
     if (!subscription) return fail_memory(call);
     subscription->work = call->ask.work;
@@ -40,11 +40,11 @@ int methods_subscribe_work(struct call *call) {
     int error = from ? subscription_begin_at(subscription, call->ask.store, from_ns) : 0;
     if (recent) error = subscription_find_recent(subscription, call->ask.store, (size_t)recent);
     if (error == -ENOMEM) return fail_memory(call);
-    subscription->work = (struct history_work){0}; /* from here on it is the stream's */
+    subscription->work = (struct history_work){0}; /* from here on it counts for the stream */
     return error;
 }
 
-/* Then it looks at the whole history. */
+/* Then it examines the whole history. */
 bool methods_subscribe_is_long(const struct call *call) {
     return json_object_get(call->ask.params, "recent") || json_object_get(call->ask.params, "from");
 }

@@ -46,7 +46,7 @@ static void on_wake(uv_async_t *wake) {
     struct server *server = wake->data;
     for (struct connection *connection = server->clients.connections; connection; connection = connection->next)
         if (connection->subscriptions.count && connection_takes_news(connection)) connection_want_news(connection);
-    run_turns(&server->clients); /* at once: events do not wait until the loop comes round */
+    run_turns(&server->clients); /* at once: events do not wait for the next iteration of the loop */
 }
 
 void server_wake(struct server *server) { uv_async_send(&server->wake); }
@@ -93,7 +93,7 @@ void server_stop(struct server *server) {
 static void on_signal(uv_signal_t *signal, int number) {
     if (number == SIGHUP && log_has_file()) {
         int error = log_reopen();
-        log_say(error ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO, error ? "the log cannot be opened anew: %s" : "the log begins anew%s",
+        log_say(error ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO, error ? "cannot reopen the log: %s" : "the log was reopened%s",
                 error ? strerror(-error) : "");
         return;
     }
@@ -154,13 +154,13 @@ static void greet(struct server *server, int fd) {
         refuse(server, fd, &error);
     } else if (server->clients.connection_count >= LIMIT_CLIENTS) {
         if (!server->clients.counters.limits.clients++)
-            log_say(LOG_LEVEL_WARNING, "a client was refused: there are %d", LIMIT_CLIENTS);
+            log_say(LOG_LEVEL_WARNING, "a client was refused: the limit of %d is reached", LIMIT_CLIENTS);
         trace_rpc_fail(&error, TRACE_RPC_LIMIT, json_pack("{si}", "limit", LIMIT_CLIENTS), "there are %d clients", LIMIT_CLIENTS);
         refuse(server, fd, &error);
     } else {
         server->clients.counters.accepted++;
         int failed = connection_create(&server->clients, fd, credentials.pid);
-        if (failed) log_say(LOG_LEVEL_ERROR, "a client could not be served: %s", strerror(-failed));
+        if (failed) log_say(LOG_LEVEL_ERROR, "cannot serve a client: %s", strerror(-failed));
     }
     if (!look) credentials_fini(&credentials);
 }

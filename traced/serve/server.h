@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The server: the listening socket, its connections, and whose turn it is.  Only server_wake may be called from other threads
- * than the loop's.
+ * The server: the listening socket, its connections, and their turns.  All functions but server_wake belong to the loop's
+ * thread.
  *
  * A connection with lines to answer waits in one queue, and one with events to send in another.  In each round, the loop serves
  * first the lines, then the events.  Each of the two gets a bounded amount of work (traced_limits.h), shared equally among the
@@ -21,7 +21,7 @@ struct server {
     uv_async_t wake;
     uv_signal_t signals[3];
     int listen_fd;
-    gid_t group; /* who is served besides this user and root; CREDENTIALS_NO_GROUP: nobody */
+    gid_t group; /* the group served besides this user and root; CREDENTIALS_NO_GROUP: none */
     bool accepting, accept_paused;
     void (*on_stop)(void *arg); /* stops the ingest; no event comes after it */
     void *on_stop_arg;
@@ -32,13 +32,13 @@ struct server {
  * errno: then the process should end. */
 int server_init(struct server *server, uv_loop_t *loop, struct service *service, int listen_fd, gid_t group);
 
-/* What to call when a signal asks to stop, before pending answers are sent. */
+/* Sets what to call when a stop signal comes, before pending answers are sent. */
 void server_set_on_stop(struct server *server, void (*on_stop)(void *arg), void *arg);
 
 /* From any thread: there are new events. */
 void server_wake(struct server *server);
 
-/* Stops: accepts no connections and no requests, answers and sends what is under way for at most LIMIT_STOP_FLUSH_MS, then
+/* Stops: accepts no connections and no requests, finishes and sends pending answers for at most LIMIT_STOP_FLUSH_MS, then
  * closes all handles, so that uv_run returns.  A second call does not wait. */
 void server_stop(struct server *server);
 

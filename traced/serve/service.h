@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What traced's requests may look at, from any thread: the store, the way to the ingest, and the ingest's counters.  The
- * pointers are set before the first request and never change. */
+ * What traced's requests may use, from any thread: the store, the way to the ingest, and the ingest's counters.  The pointers
+ * are set before the first request and never change. */
 #ifndef TRACED_SERVICE_H
 #define TRACED_SERVICE_H
 
@@ -24,7 +24,7 @@ struct service {
     struct recorder_stats last_record; /* its counters when it stopped */
     bool read_only;                    /* another traced changes the rings */
     uint64_t started_monotonic_ns;
-    uint64_t memory_limit; /* bytes that are resident at most (footprint.h) */
+    uint64_t memory_limit; /* the most resident bytes (footprint.h) */
 };
 
 #endif

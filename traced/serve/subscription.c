@@ -30,7 +30,7 @@ struct subscription *subscription_create(bool with_log) {
 
 struct subscription_renewal {
     struct job job;
-    struct subscription *subscription; /* NULL: it was destroyed meanwhile, and left its filter here */
+    struct subscription *subscription; /* NULL: it was destroyed meanwhile and left its filter here */
     struct event_filter filter;
     struct event_filter_renewal *made;
     unsigned *under_way;
@@ -90,8 +90,9 @@ bool subscription_renew(struct subscription *subscription, struct lanes *lanes, 
 void subscription_destroy(struct subscription *subscription) {
     if (!subscription) return;
     free(subscription->recent);
+    alias_picture_release(subscription->aliases);
     if (subscription->renewal)
-        subscription->renewal->subscription = NULL; /* which works on our filter, and ends it */
+        subscription->renewal->subscription = NULL; /* which still uses our filter, and will free it */
     else
         event_filter_fini(&subscription->filter);
     free(subscription);
@@ -114,7 +115,8 @@ size_t subscription_forget_recent(struct subscription *subscription) {
 int subscription_find_recent(struct subscription *subscription, struct store *store, size_t count) {
     struct history_answer answer;
     uint64_t set[NODES_SET_WORDS];
-    struct event_filter filter = subscription->filter; /* the stream's own is not narrowed: names may come to mean more */
+    struct event_filter filter =
+        subscription->filter; /* the stream's own is not narrowed, because names may match more nodes later */
     event_filter_prepare(&filter, store, set);
     int error = history_select(store->history, &filter.query, 0, subscription->position, count, true, NULL, &answer);
     if (error) return error;
@@ -129,8 +131,8 @@ int subscription_find_recent(struct subscription *subscription, struct store *st
 /* Events looked at under one hold of the RCU read lock. */
 #define SKIP_PER_LOCK 4096
 
-/* Older ones may follow, and the filter leaves them out; to begin at the oldest event instead would report as missed what is
- * evicted meanwhile, and was not meant. */
+/* Older ones may follow, and the filter drops them.  Starting at the oldest event instead would report irrelevant events as
+ * missed if they are evicted meanwhile. */
 int subscription_begin_at(struct subscription *subscription, const struct store *store, uint64_t from_ns) {
     const struct history *history = store->history;
     const struct trace_event *event = NULL;
@@ -171,7 +173,7 @@ static void end_notification(struct trace_text *out, uint64_t lost) {
     trace_text_puts(out, "\n");
 }
 
-/* Moves to where the history begins now.  Returns how many events were missed: those that the stream would have had. */
+/* Moves to where the history begins now.  Returns how many events of the stream were missed. */
 static uint64_t skip_evicted(struct subscription *subscription, const struct history *history) {
     uint64_t begin = history_begin_position(history), missed = begin - subscription->position;
     if (begin > subscription->live) {
@@ -183,7 +185,7 @@ static uint64_t skip_evicted(struct subscription *subscription, const struct his
     return missed;
 }
 
-/* Passes over events that came at an earlier position already. */
+/* Skips events that already came at an earlier position. */
 static void skip_kept(struct subscription *subscription, const struct history *history, uint64_t end) {
     while (subscription->position < end && subscription->position >= subscription->live &&
            history_is_kept(history, subscription->position)) {
@@ -193,8 +195,8 @@ static void skip_kept(struct subscription *subscription, const struct history *h
     }
 }
 
-/* The next event: of those that come first, else of the stream.  NULL: there is none now, or it was evicted; then *dropped has
- * grown. */
+/* The next event: a `recent` one, else the next of the stream.  NULL: there is none now, or it was evicted, which is counted in
+ * *dropped. */
 static const struct trace_event *next_event(struct subscription *subscription, const struct history *history, uint64_t end,
                                             uint64_t *dropped, history_source *ret_source) {
     bool recent = subscription->recent_next < subscription->recent_count;
@@ -203,7 +205,7 @@ static const struct trace_event *next_event(struct subscription *subscription, c
     uint64_t position = recent ? subscription->recent[subscription->recent_next] : subscription->position;
     const struct trace_event *event = history_at(history, position, ret_source);
     uint64_t begin = history_begin_position(history);
-    if (!event && begin <= position) return NULL; /* not there yet: the next round sees it */
+    if (!event && begin <= position) return NULL; /* not there yet: the next round will see it */
     if (recent)
         subscription->recent_next++;
     else if (event)
@@ -217,6 +219,8 @@ static void look(struct subscription *subscription, struct store *store, uint64_
                  struct subscription_news *news) {
     struct history_work *work = &subscription->work;
     uint64_t work_end = work->done + work_max;
+    (void)alias_picture_renew(store->aliases, &subscription->aliases);
+    event_filter_renew_aliases(&subscription->filter);
     rcu_read_lock();
     uint64_t end = history_end_position(store->history);
     while (work->done < work_end && news->events < LIMIT_NOTIFY_EVENTS &&
@@ -230,7 +234,7 @@ static void look(struct subscription *subscription, struct store *store, uint64_
         size_t before = out->bytes;
         work->done += WORK_WRITE;
         if (news->events) trace_text_add(out, ",", 1);
-        if (answer_event(store, out, event, source, subscription->with_log))
+        if (answer_event(store, subscription->aliases, out, event, source, subscription->with_log))
             news->events++;
         else
             out->bytes = before;

@@ -30,8 +30,8 @@ void subscriptions_rotate(struct subscriptions *subscriptions);
 /* Frees the positions of a subscription's `recent` events once all are sent. */
 void subscriptions_release_recent(struct subscriptions *subscriptions, struct subscription *subscription);
 
-/* The connection closes: they no longer count, and hold no memory that counts.  They stay valid until subscriptions_fini, for
- * it may be a notification of one of them that failed. */
+/* The connection closes: they no longer count, and hold no memory that counts.  They stay valid until subscriptions_fini,
+ * because the failed notification may be one of theirs. */
 void subscriptions_close(struct subscriptions *subscriptions);
 void subscriptions_fini(struct subscriptions *subscriptions);
 

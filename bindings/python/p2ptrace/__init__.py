@@ -22,7 +22,8 @@ import os
 
 from . import _table
 
-__all__ = ["CONTEXT_BYTES", "Context", "KINDS", "Log", "SAMPLED", "DEBUG", "APP_INITIATED", "RETRANSMISSION", "EXPIRED", "PROBE", "available", "node_id_from", "node_id_random"]
+__all__ = ["CONTEXT_BYTES", "Context", "KINDS", "Log", "SAMPLED", "DEBUG", "APP_INITIATED", "RETRANSMISSION", "EXPIRED", "PROBE", "available", "node_id_from",
+           "node_id_of_address", "node_id_random"]
 
 CONTEXT_BYTES = 26
 SAMPLED, DEBUG, APP_INITIATED = 1, 2, 4
@@ -153,6 +154,9 @@ def _load():
     }
     for function, (result, arguments) in signatures.items():
         getattr(library, function).restype, getattr(library, function).argtypes = result, arguments
+    of_address = getattr(library, "trace_node_id_of_address", None)
+    if of_address is not None:
+        of_address.restype, of_address.argtypes = _NodeId, [ctypes.c_char_p]
     for kind in KINDS.values():
         function = getattr(library, "trace_emit_" + kind.name, None)  # a library that is older does not know it
         if function is not None:
@@ -179,6 +183,12 @@ def node_id_random():
 def node_id_from(identity):
     """32 bytes made of a public key or an id of another length: the same on every machine."""
     return bytes(_need().trace_node_id_from(_bytes(identity), len(_bytes(identity))).bytes)
+
+
+def node_id_of_address(address):
+    """The id of a peer of which only the address is known: "192.0.2.1:4001", "[2001:db8::1]:4001", "node.example:443".  Log.alias
+    says later whose it is."""
+    return bytes(_need().trace_node_id_of_address(address.encode()).bytes)
 
 
 class Context:

@@ -23,6 +23,15 @@ impl NodeId {
     pub fn from_identity(identity: &[u8]) -> NodeId {
         unsafe { sys::trace_node_id_from(identity.as_ptr().cast(), identity.len()) }
     }
+
+    /// The id of a peer of which only the address is known: "192.0.2.1:4001", "[2001:db8::1]:4001".  An alias says later whose it
+    /// is.  The zero id for a text with a NUL in it.
+    pub fn of_address(address: &str) -> NodeId {
+        match std::ffi::CString::new(address) {
+            Ok(text) => unsafe { sys::trace_node_id_of_address(text.as_ptr()) },
+            Err(_) => NodeId([0; 32]),
+        }
+    }
 }
 
 /// Flags that a trace carries: p2ptrace/context.h.

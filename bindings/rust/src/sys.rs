@@ -71,6 +71,7 @@ extern "C" {
     pub fn trace_log_name(log: *const Log) -> *const c_char;
     pub fn trace_node_id_random() -> NodeId;
     pub fn trace_node_id_from(identity: *const c_void, bytes: usize) -> NodeId;
+    pub fn trace_node_id_of_address(address: *const c_char) -> NodeId;
     pub fn trace_context_new(flags: u8) -> Context;
     pub fn trace_context_child(parent: *const Context) -> Context;
     pub fn trace_context_encode(out: *mut u8, context: *const Context);

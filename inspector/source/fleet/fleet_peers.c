@@ -41,6 +41,7 @@ static json_t *peer_new(struct row_reader *rows, const struct id_lookup_names *n
     const char *name = id_lookup_names_find(names, &id);
     json_object_set_new(json, "peer_id", value_node_id(&id));
     json_object_set_new(json, "name", name ? value_text(name, TRACE_NODE_NAME_BYTES) : json_null());
+    json_object_set_new(json, "aliases", json_array()); /* ids are as they were written */
     json_object_set_new(json, "events", value_unsigned(numbers[0]));
     json_object_set_new(json, "packets_sent", value_unsigned(numbers[1]));
     json_object_set_new(json, "packets_received", value_unsigned(numbers[2]));

@@ -310,7 +310,7 @@ static enum source_event yield_events(struct fleet_stream *stream, struct source
         history_source source;
         const struct trace_event *event = history_at(store->history, stream->position, &source);
         if (any) trace_text_puts(&out, ",");
-        any = event && answer_event(store, &out, event, source, true);
+        any = event && answer_event(store, NULL, &out, event, source, true);
     }
     rcu_read_unlock();
     trace_text_puts(&out, "]");

@@ -12,6 +12,7 @@
 
 struct recorded_clocks {
     struct store *store;
+    struct alias_picture *aliases; /* or NULL: a packet's ends name each other by whatever id they know */
     struct machine_clocks *machines;
     const struct clocks *clocks;
     uint32_t *segment_machines; /* by segment: all its events' one, SEVERAL, or CLOCKS_NOBODY */
@@ -20,10 +21,12 @@ struct recorded_clocks {
 
 /* ---- reading ---- */
 
-static int read_event(struct recorded_clocks *clocks, struct clock_ends *ends, const struct trace_event *event, uint32_t node,
+static int read_event(struct recorded_clocks *clocks, struct clock_ends *ends, const struct trace_event *written, uint32_t node,
                       uint64_t position) {
+    struct trace_event event = *written;
     struct clock_end end;
-    if (!machine_clocks_end(clocks->machines, event, node, &end)) return 0;
+    event.peer_id = *alias_picture_resolve(clocks->aliases, node, written->timestamp, &written->peer_id);
+    if (!machine_clocks_end(clocks->machines, &event, node, &end)) return 0;
     end.order = position + 1;
     return clock_ends_add(ends, &end);
 }
@@ -125,6 +128,7 @@ int recorded_clocks_open(struct recorded_clocks **ret_clocks, struct store *stor
     *ret_clocks = NULL;
     if (!clocks) return -ENOMEM;
     clocks->store = store;
+    clocks->aliases = alias_picture_take(store->aliases);
     int result = find_machines(clocks);
     if (!result && !clocks->machines) {
         recorded_clocks_close(clocks);
@@ -147,6 +151,7 @@ int recorded_clocks_open(struct recorded_clocks **ret_clocks, struct store *stor
 void recorded_clocks_close(struct recorded_clocks *clocks) {
     if (!clocks) return;
     machine_clocks_destroy(clocks->machines);
+    alias_picture_release(clocks->aliases);
     free(clocks->segment_machines);
     free(clocks);
 }

@@ -40,7 +40,7 @@ static json_t *hello_new(void) {
 }
 
 static json_t *stats_new(const struct source_store *source) {
-    return json_pack("{s:o}", "history", answer_history(source->store->history));
+    return json_pack("{s:o}", "history", answer_history(source->store));
 }
 
 static int ask_store(struct source_store *source, const char *method, const json_t *params, const struct source_apart *apart,

@@ -308,6 +308,25 @@ static inline void trace__emit_link(struct trace_log *log, uint64_t control, con
     trace__commit(slot);
 }
 
+static inline void trace__emit_alias(struct trace_log *log, uint64_t control, const struct trace_context *context,
+                                     const struct trace_node_id *peer, const struct trace_node_id *alias, unsigned transport,
+                                     const char *label) {
+    struct trace__slot slot = trace__begin(log, control, context, peer, TRACE_KIND_ALIAS);
+    if (!slot.event) return;
+    slot.event->data.alias.alias_id_bytes = sizeof alias->bytes;
+    memcpy(slot.event->data.alias.alias_id, alias->bytes, sizeof alias->bytes);
+    slot.event->data.alias.transport = (uint8_t)transport;
+    for (size_t i = 0; label && i < sizeof slot.event->data.alias.label && label[i] != 0; i++)
+        slot.event->data.alias.label[i] = label[i];
+    trace__commit(slot);
+}
+
+/* An alias that is an address: out of line, for it is seldom. */
+void trace__emit_address(struct trace_log *log, uint64_t control, const struct trace_context *context,
+                         const struct trace_node_id *peer, unsigned transport, const char *address);
+void trace__emit_endpoint(struct trace_log *log, uint64_t control, const struct trace_context *context,
+                          const struct trace_node_id *peer, unsigned transport, const struct trace_endpoint *endpoint);
+
 static inline void trace__emit_custom(struct trace_log *log, uint64_t control, const struct trace_context *context,
                                       const struct trace_node_id *peer, uint32_t category, uint32_t code, const void *data,
                                       size_t data_bytes) {

@@ -65,6 +65,7 @@
  *
  *     conn_init, conn_established, conn_closed, stream_opened, stream_data, stream_closed      always
  *     conn_migrated (validated paths), conn_retry, conn_version, conn_reset, key_updated      always, as ngtcp2 says it
+ *     alias: the peer's address, when it is authenticated and when it moves                     always
  *     early_data                                                  rejected: always; accepted: from all sources but NONE
  *     packet_sent, packet_received, metrics                                                    from all sources but NONE
  *     packet_lost                                                                              from QLOG and CRYPTO_LOST
@@ -140,7 +141,8 @@ int trace_ngtcp2_create(struct trace_ngtcp2 **ret_trace, struct trace_log *log, 
 void trace_ngtcp2_destroy(struct trace_ngtcp2 *trace);
 
 /* Sets the peer, as soon as it is authenticated.  All later events carry it; conn_established, too, if you call this from your
- * handshake_completed callback. */
+ * handshake_completed callback.  Earlier events carry the peer's address as an id; the adapter emits an alias, so that they
+ * are shown as the peer's, too. */
 void trace_ngtcp2_peer(struct trace_ngtcp2 *trace, const struct trace_node_id *peer);
 
 /* Sets the request that a stream belongs to.  Call it when you have opened the stream, or, for a stream of the peer, when you

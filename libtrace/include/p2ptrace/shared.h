@@ -18,9 +18,9 @@
  * members are 0.  The other structs do not change.  tests/abi has a program of each version, which runs with the current
  * library.
  *
- * trace_log_close, trace_log_name, trace_node_id_random, trace_node_id_from and the functions of p2ptrace/context.h are in the
- * shared library, too.  Do not use the macros of p2ptrace/trace.h with it: they know the inside of a log.  A program should not
- * link both libraries, though two copies in one process do no harm. */
+ * trace_log_close, trace_log_name, trace_node_id_random, trace_node_id_from, the functions for addresses, and the functions
+ * of p2ptrace/context.h are in the shared library, too.  Do not use the macros of p2ptrace/trace.h with it: they know the
+ * inside of a log.  A program should not link both libraries, though two copies in one process do no harm. */
 #ifndef P2PTRACE_SHARED_H
 #define P2PTRACE_SHARED_H
 

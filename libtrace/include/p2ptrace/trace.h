@@ -152,6 +152,14 @@ struct trace_node_id trace_node_id_random(void);
  * This is not a cryptographic hash: it is possible to construct inputs that collide.  Any thread, safe in signal handlers. */
 struct trace_node_id trace_node_id_from(const void *identity, size_t bytes);
 
+/* The id of a peer of which only the address is known: for its events until its own id is known, and for TRACE_ALIAS.  The same
+ * address has the same id everywhere, and is shown as an address.  address: "192.0.2.1:4001", "[2001:db8::1]:4001" (an IPv4
+ * address written as IPv6 is the same as the IPv4 address), or any other text that names a place ("node.example:443", a
+ * multiaddr), of which the id is trace_node_id_from.  All zero for an endpoint without an address and for an empty text.  Any
+ * thread, safe in signal handlers. */
+struct trace_node_id trace_node_id_of_endpoint(const struct trace_endpoint *endpoint);
+struct trace_node_id trace_node_id_of_address(const char *address);
+
 /* A message id made from the bytes by which both ends know a message: a hash, or a transaction id with whatever makes it
  * unique.  The same bytes give the same id everywhere; two different inputs give the same id with a chance of one in 2^64.  Any
  * thread, safe in signal handlers. */
@@ -319,6 +327,30 @@ int trace_log_register_app(struct trace_log *log, const struct trace_app *app);
  * const char *, the program's word for how they belong together ("retry of"), NULL for none, cut to 24 bytes.  Emit it while the
  * span is open.  `inspector spread` follows links; exports have them as links. */
 #define TRACE_LINK(log, context, peer, linked, relation) TRACE_EMIT_((relation), link, LINK, log, context, peer, linked, relation)
+/* Who is who: several ids are one node, so that filters, summaries and pairs of events take them for one.  peer: the node id
+ * that the other end is known by from now on; NULL: this node itself, which has the node_id of its log and this id
+ * besides.  An alias counts for earlier events, too.  What a node says about a peer counts for its own events only; what it
+ * says about itself counts for all nodes' events, unless another node says the same about itself.  Saying it again is cheap
+ * and does nothing new; a program that runs long does it now and then, because the oldest events are overwritten.
+ *
+ *     TRACE_ALIAS       alias_id: const struct trace_node_id *, the other id: of another key, or the id that the node got late.
+ *                       transport: TRACE_TRANSPORT_OTHER when it is no address.  label: const char *, what sort of id it is
+ *                       ("group key"), NULL for none, cut to 30 bytes
+ *     TRACE_ADDRESS     transport: TRACE_TRANSPORT_UDP, ...; address_text: const char *, as trace_node_id_of_address takes it
+ *     TRACE_ENDPOINT    address_endpoint: const struct trace_endpoint *
+ *
+ * A peer that is known by its address at first:
+ *
+ *     struct trace_node_id peer = trace_node_id_of_endpoint(&endpoint);
+ *     TRACE_MESSAGE_SENT(log, NULL, &peer, ...);                               // to whoever is there
+ *     TRACE_ENDPOINT(log, NULL, &its_id, TRACE_TRANSPORT_UDP, &endpoint);      // now we know
+ */
+#define TRACE_ALIAS(log, context, peer, alias_id, transport, label) \
+    TRACE_EMIT_((transport, label), alias, ALIAS, log, context, peer, alias_id, transport, label)
+#define TRACE_ADDRESS(log, context, peer, transport, address_text) \
+    TRACE_EMIT_((transport, address_text), address, ALIAS, log, context, peer, transport, address_text)
+#define TRACE_ENDPOINT(log, context, peer, transport, address_endpoint) \
+    TRACE_EMIT_((transport), endpoint, ALIAS, log, context, peer, transport, address_endpoint)
 /* data: const void *, up to 44 bytes */
 #define TRACE_CUSTOM(log, context, peer, category, code, data, data_bytes) \
     TRACE_EMIT_((category, code), custom, CUSTOM, log, context, peer, category, code, data, data_bytes)

@@ -57,6 +57,17 @@ struct trace_endpoint {
     uint8_t reserved;    /* zero */
 };
 
+/* The id of who is known by an address only, until the node's own id is known.  It contains the address, so that everything that
+ * shows ids can show the address; trace_node_id_of_endpoint makes it (p2ptrace/trace.h).  What differs between peers comes first,
+ * so that a few digits tell them apart. */
+struct trace_address_id {
+    uint8_t port[2];     /* network order */
+    uint8_t address[16]; /* as in struct trace_endpoint */
+    uint8_t family;      /* 4 or 6 */
+    char mark[13];       /* TRACE_ADDRESS_MARK, without a NUL */
+};
+#define TRACE_ADDRESS_MARK "of an address"
+
 enum trace_kind {
 #define TRACE_FIELD(type, name, length, unit, doc)
 #define TRACE_KIND(id, name, NAME, doc, fields) TRACE_KIND_##NAME = (id),
@@ -136,6 +147,7 @@ TRACE_STATIC_ASSERT_(offsetof(struct trace_event, sequence) == 24, "sequence");
 TRACE_STATIC_ASSERT_(offsetof(struct trace_event, kind) == 28, "kind");
 TRACE_STATIC_ASSERT_(offsetof(struct trace_event, peer_id) == 32, "peer_id");
 TRACE_STATIC_ASSERT_(offsetof(struct trace_event, data) == 64, "data");
+TRACE_STATIC_ASSERT_(sizeof(struct trace_address_id) == TRACE_NODE_ID_BYTES, "an address as an id");
 #define TRACE_FIELD(type, name, length, unit, doc)
 #define TRACE_KIND(id, name, NAME, doc, fields) \
     TRACE_STATIC_ASSERT_(sizeof(struct trace_##name) <= TRACE_EVENT_DATA_BYTES, #name " fits its 64 bytes");

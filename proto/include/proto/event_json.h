@@ -14,6 +14,8 @@ struct trace_event_origin {
     const struct trace_node_id *node_id;
     uint32_t lane;
     const struct trace_app *app; /* description for app events; NULL when unknown.  Another app_id than the event's is ignored */
+    /* Who the event's peer_id stands for: shown instead, with the event's own as `peer_as`.  NULL: itself. */
+    const struct trace_node_id *peer_id;
 };
 
 /* Enough for any event, whatever its bytes and the application's description are (the sum is asserted in event_json.c).

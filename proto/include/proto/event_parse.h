@@ -22,7 +22,9 @@
 #include <stdbool.h>
 
 struct trace_parsed_event {
-    struct trace_event event; /* timestamp in Unix ns */
+    struct trace_event event; /* timestamp in Unix ns; peer_id: who it stands for, if the writer knew that */
+    bool has_peer_as;
+    struct trace_node_id peer_as; /* with has_peer_as: the peer_id that the node wrote */
     struct trace_node_id node_id;
     uint32_t lane;
     bool has_log;

@@ -62,6 +62,14 @@ struct trace_filter_names {
     /* The list is complete: anything that is neither a listed name nor the beginning of an id is an error.  Otherwise it is taken
      * as the name of a node still to come. */
     bool complete;
+    /* Other ids of nodes: events of the node `by` (zero: of any) whose peer is peer_id are meant, too, by this id, and by
+     * this text unless it is empty. */
+    const struct trace_filter_alias {
+        struct trace_node_id alias_id, peer_id, by;
+        bool own; /* said by the peer of itself: it means the node peer_id, too */
+        char text[32];
+    } * aliases;
+    size_t alias_count;
 };
 
 struct trace_filter_options {
@@ -83,7 +91,8 @@ int trace_filter_compile(struct trace_filter **ret_filter, const char *text, siz
                          const struct trace_filter_options *options, struct trace_filter_error *ret_error);
 void trace_filter_destroy(struct trace_filter *filter);
 
-/* True if it used names->nodes.  Then compile it again (with the same now_ns) when it should know a new node. */
+/* True if it used names->nodes or names->aliases.  Then compile it again (with the same now_ns) when it should know a new node
+ * or alias. */
 bool trace_filter_uses_names(const struct trace_filter *filter);
 
 /* A hash of what the names in the text mean: the peers that they stand for, and which are names and which are beginnings of ids.
@@ -99,10 +108,16 @@ struct trace_filter_origin {
     uint32_t lane;
     const struct trace_app *app; /* the node's description of the event's application; NULL when unknown or not an app event */
     const char *host;            /* the machine that the node runs on; NULL or "" when unknown */
+    const struct trace_node_id *peer_id; /* who the event's peer_id stands for; NULL: itself */
 };
 
 /* Which of these the filter looks at; the others may be zero.  NODE: also name and host. */
-enum trace_filter_use { TRACE_FILTER_USES_NODE = 1, TRACE_FILTER_USES_LANE = 2, TRACE_FILTER_USES_APP = 4 };
+enum trace_filter_use {
+    TRACE_FILTER_USES_NODE = 1,
+    TRACE_FILTER_USES_LANE = 2,
+    TRACE_FILTER_USES_APP = 4,
+    TRACE_FILTER_USES_PEER = 8
+};
 unsigned trace_filter_uses(const struct trace_filter *filter);
 
 /* Does the event match?  event->timestamp is Unix ns.  Of a filter made for events. */

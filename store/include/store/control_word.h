@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * How params and answers show a control word (p2ptrace/shm.h): which kinds a node emits, and which share of traces.  Pure. */
+ * How params and answers represent a control word (p2ptrace/shm.h): which kinds a node emits, and which share of traces.
+ * Pure. */
 #ifndef STORE_CONTROL_WORD_H
 #define STORE_CONTROL_WORD_H
 
@@ -8,8 +9,8 @@
 #include <proto/rpc.h>
 #include <stdint.h>
 
-/* A share of all traces, above 0 and at most 1, as a sampling threshold; and back: the shortest decimal number that means this
- * threshold, so that 0.01 comes back as 0.01. */
+/* A share of all traces, above 0 and at most 1, as a sampling threshold; and back: the shortest decimal number with this
+ * threshold, so that 0.01 remains 0.01. */
 uint32_t control_word_threshold(double share);
 double control_word_share(uint32_t threshold);
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * The params that choose events, the same in every method that has them: trace_id, peer_id, node_id, kind, filter. */
+ * The params that select events, the same in every method that has them: trace_id, peer_id, node_id, kind, filter. */
 #ifndef STORE_EVENT_PARAMS_H
 #define STORE_EVENT_PARAMS_H
 
 #include <proto/rpc.h>
 #include <store/event_filter.h>
 
-/* What the client wrote; NULL: absent. */
+/* As the client sent them; NULL: absent. */
 struct event_params {
     const char *trace_id, *peer_id, *node_id, *expression;
     json_t *kind;

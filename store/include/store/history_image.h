@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * A sealed segment as bytes, and a history made of such: what a recording (recording/) writes and reads.
+ * A sealed segment as bytes, and a history made of these: what a recording (recording/) writes and reads.
  *
- * An image is the arrays of one segment, one behind the other, each aligned to HISTORY_IMAGE_ALIGN bytes, in the order of enum
- * history_section; docs/recording.md has them byte for byte.  Where they lie follows from five counts (struct history_shape)
- * and from nothing else, so that there are no offsets that could be wrong.  An image has what the segment has in memory, with
- * three differences: the tallies of traces are sorted by id, the numbers of directory entries are 0, and there is as much of
- * each array as is in use. */
+ * An image holds the arrays of one segment, one after the other, each aligned to HISTORY_IMAGE_ALIGN bytes, in the order of
+ * enum history_section; docs/recording.md describes them byte for byte.  Their places follow from five counts (struct
+ * history_shape) alone, so no offset can be wrong.  An image differs from the segment in memory in three ways: the tallies of
+ * traces are sorted by id, the numbers of directory entries are 0, and only the used part of each array is there. */
 #ifndef STORE_HISTORY_IMAGE_H
 #define STORE_HISTORY_IMAGE_H
 
@@ -33,30 +32,30 @@ enum history_section {
     HISTORY_SECTIONS
 };
 
-/* How much there is of each. */
+/* The number of elements of each. */
 struct history_shape {
     uint32_t events; /* 1 to HISTORY_SEGMENT_EVENTS */
     uint32_t traces, peers;
     uint32_t trace_slots, peer_slots; /* powers of two */
 };
 
-/* Where each section begins, and how long it is without the padding behind it.  at[HISTORY_SECTIONS] is where the image ends. */
+/* Where each section begins, and its length without padding.  at[HISTORY_SECTIONS] is the end of the image. */
 struct history_layout {
     size_t at[HISTORY_SECTIONS + 1];
     size_t bytes[HISTORY_SECTIONS];
 };
 
-/* Returns false for a shape that no segment has; then *ret_layout is untouched. */
+/* Returns false for an impossible shape; then *ret_layout is untouched. */
 bool history_image_layout(const struct history_shape *shape, struct history_layout *ret_layout);
 
 /* No image is larger. */
 size_t history_image_bytes_max(void);
 
-/* The first id of every so many tallies of traces, so that a prefix is found by looking at one part of them. */
+/* The first id of each group of trace tallies, so that a search for a prefix reads only one group. */
 #define HISTORY_MARK_TRACES 2048
 #define HISTORY_MARKS (HISTORY_SEGMENT_EVENTS / HISTORY_MARK_TRACES)
 
-/* What is known of a segment without its image. */
+/* What is known about a segment without its image. */
 struct history_segment_info {
     uint64_t number;
     struct history_shape shape;
@@ -70,14 +69,14 @@ struct history_segment_info {
 #define HISTORY_IMAGE_ANEW_BYTES (HISTORY_BYTES_MIN + ((size_t)1 << 20))
 
 /* Writes the image of segment `number` to `image`, history_image_bytes_max() of zeroed or used memory.  The segment must be
- * sealed, or nobody may be appending.  Takes and gives up the RCU read lock for each part, so that the ingest never waits long.
- * Where the segment's index does not have all of its peers, the events are indexed anew, which takes up to
- * HISTORY_IMAGE_ANEW_BYTES for that long.  Any registered thread.  Returns 0, -ENOENT when there is no such segment (any more),
- * -ENODATA when nothing in it is for an image, -ENOMEM. */
+ * sealed, or nobody may be appending.  Takes and releases the RCU read lock for each part, so that the ingest never waits long.
+ *  If the segment's index lacks some of its peers, the events are reindexed, which temporarily takes up to
+ * HISTORY_IMAGE_ANEW_BYTES.  Any registered thread.  Returns 0, -ENOENT when there is no such segment (any more), -ENODATA when
+ * nothing in it belongs into an image, or -ENOMEM. */
 int history_image_take(struct history *history, uint64_t number, void *image, struct history_segment_info *ret_info);
 
-/* The same for the events in [first, end) of the segment, also while others are being appended behind them: end is at most how
- * many of the segment's events have been appended.  Indexes them anew. */
+/* The same for the events in [first, end) of the segment, even while others are being appended behind them: end is at most the
+ * number of events appended to the segment.  Reindexes them. */
 int history_image_take_part(struct history *history, uint64_t number, uint32_t first, uint32_t end, void *image,
                             struct history_segment_info *ret_info);
 
@@ -90,8 +89,7 @@ int history_image_take_part(struct history *history, uint64_t number, uint32_t f
 
 /* A segment of such a history. */
 struct history_backed_info {
-    struct history_segment_info
-        segment; /* its number does not count: segments are numbered in the order in which they are given */
+    struct history_segment_info segment; /* its number is ignored: segments are numbered in the order given */
     size_t block_bytes;
     /* From the segment's own node indices to those of the history, node_map_count of them.  Others become `node_other`. */
     const uint16_t *node_map;
@@ -103,37 +101,35 @@ struct history_backing {
     /* Fills `out` with a block of a segment's image, `bytes` long, and checks it.  Returns 0 or a negative errno when it is
      * damaged. Called once for a block that is damaged. */
     int (*load)(void *context, uint32_t segment, uint32_t block, void *out, size_t bytes);
-    /* A block passed its check, and its content is no index: what load wrote is not used. */
+    /* A block passed its checksum, but its content is not a valid index: it is not used. */
     void (*reject)(void *context, uint32_t segment, uint32_t block);
-    /* Some of its events are of nodes that node_map does not have: they became node_other.  Called once for a segment.  NULL:
-     * nobody asks. */
+    /* Some of its events are from nodes that node_map lacks: they became node_other.  Called once per segment.  May be NULL. */
     void (*stray)(void *context, uint32_t segment);
     void *context;
 };
 
-/* Makes a history that is only read.  All calls of history.h for readers work on it, but from one thread at a time: images are
- * loaded into memory that is used again and again.  It takes at most about four images of memory, beside the directories of
- * traces and peers, which are made when first asked for (history_traces, history_find_peers, history_stats).  Nothing of an
- * image is looked at before it is needed. The infos are copied, what node_map points to is not.  Returns 0, -EINVAL for an
- * impossible shape, -ENOMEM. */
+/* Makes a read-only history.  All functions of history.h for readers work on it, but from one thread at a time, because images
+ * are loaded into reused memory.  It takes at most about four images of memory, beside the directories of traces and peers,
+ * which are built when first needed (history_traces, history_find_peers, history_stats).  No part of an image is read before it
+ * is needed.  The infos are copied; what node_map points to is not.  Returns 0, -EINVAL for an impossible shape, -ENOMEM. */
 int history_open_backed(struct history **ret_history, const struct history_backed_info *segments, uint32_t segment_count,
                         const struct history_backing *backing);
 
-/* Other times for its events than the images have: of several clocks made one. */
+/* Corrected times for events: several clocks made one. */
 struct history_times {
-    /* What to show for an event's own time. */
+    /* The time to show for an event's own time. */
     uint64_t (*event)(void *context, uint32_t node, uint64_t position, uint64_t own_ns);
-    /* Makes bounds of what events of that segment have into bounds of what is shown.  Returns true when all of them have one
-     * clock: then times keep their order, and what is the least or greatest of some stays it. */
+    /* Converts bounds of a segment's own times to bounds of shown times.  Returns true if all its events have one clock: then
+     * times keep their order, and so do least and greatest. */
     bool (*bounds)(void *context, uint32_t segment, uint64_t *min_ns, uint64_t *max_ns);
     void *context;
 };
 
-/* Shows all times so from now on.  Once, by the thread that uses the history, and inside no RCU read lock.  Segments with several
- * clocks are loaded. */
+/* Applies to all times from now on.  Call it once, on the thread that uses the history, outside any RCU read lock.  Segments
+ * with several clocks are loaded. */
 void history_backed_set_times(struct history *history, const struct history_times *times);
 
-/* Loads all of a segment, so that what is damaged is known.  Returns the number of damaged blocks. */
+/* Loads a whole segment to find all damage.  Returns the number of damaged blocks. */
 uint32_t history_backed_verify(struct history *history, uint32_t segment);
 
 /* How many of a segment's events lie in that block of its image, wholly or in part; their sources count like them. */

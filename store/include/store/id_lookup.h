@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Finds what ids mean that people write: whole, by an unambiguous prefix, and nodes also by name.  Says what it found;
- * id_param.h makes errors of it for those who speak RPC.  Any thread that RCU knows.  Searches the history: not for traced's
- * loop. */
+ * Resolves ids as people write them: in full, by an unambiguous prefix, and nodes also by name.  Returns what it found;
+ * id_param.h turns that into RPC errors.  Any registered RCU thread.  Searches the history: not for traced's loop. */
 #ifndef STORE_ID_LOOKUP_H
 #define STORE_ID_LOOKUP_H
 
@@ -11,29 +10,29 @@
 
 enum id_lookup_outcome {
     ID_LOOKUP_FOUND,     /* the first of the ids is meant */
-    ID_LOOKUP_NOT_FOUND, /* no id begins so */
-    ID_LOOKUP_AMBIGUOUS, /* several fit */
-    ID_LOOKUP_NOT_HEX,   /* it is no prefix of an id; and of a node or peer, no node's name either */
+    ID_LOOKUP_NOT_FOUND, /* no id has the prefix */
+    ID_LOOKUP_AMBIGUOUS, /* several match */
+    ID_LOOKUP_NOT_HEX,   /* not hex digits; for a node or peer, not a node's name either */
 };
 
 struct id_lookup {
     enum id_lookup_outcome outcome;
-    size_t count; /* ids that fit; the first STORE_CANDIDATES_MAX of them follow */
+    size_t count; /* ids that match; the first STORE_CANDIDATES_MAX of them follow */
     union {
         struct trace_id trace_ids[STORE_CANDIDATES_MAX];
         struct trace_node_id node_ids[STORE_CANDIDATES_MAX];
     };
 };
 
-/* Each finds the one id that `text` means.  unknown_ok: a whole id is found even when the store does not know it.  A peer is a
+/* Each finds the one id that `text` means.  unknown_ok: a full id is found even if the store does not know it.  A peer is a
  * node that may have no log here. */
 void id_lookup_trace(const struct store *store, const char *text, bool unknown_ok, struct id_lookup *ret_lookup);
 void id_lookup_peer(const struct store *store, const char *text, bool unknown_ok, struct id_lookup *ret_lookup);
 void id_lookup_node(const struct store *store, const char *text, bool unknown_ok, struct id_lookup *ret_lookup);
 
-/* The node table's indices that are logs of this node: a bit set of NODES_MAX bits. */
+/* The node table indices of the logs of this node: a bit set of NODES_MAX bits. */
 void id_lookup_logs(const struct store *store, const struct trace_node_id *id, uint64_t set[NODES_SET_WORDS]);
-/* Those that are logs of nodes with this name.  Returns whether there are any. */
+/* Those of the logs of nodes with this name.  Returns whether there are any. */
 bool id_lookup_logs_of_name(const struct store *store, const char *name, uint64_t set[NODES_SET_WORDS]);
 
 /* Names of nodes by id, for answers that show many: sorted once, then searched. */

@@ -7,7 +7,7 @@
 #include <proto/rpc.h>
 #include <store/id_lookup.h>
 
-/* Each finds the one id that `text` means.  unknown_ok: a whole id need not be known.  Returns 0; or -EINVAL with ret_error:
+/* Each finds the one id that `text` means.  unknown_ok: a full id need not be known.  Returns 0; or -EINVAL with ret_error:
  * TRACE_RPC_INVALID_PARAMS for a trace that is not hex, TRACE_RPC_NOT_FOUND, or TRACE_RPC_AMBIGUOUS with data.candidates.
  * `param` is the name in the message. */
 int id_param_read_trace(const struct store *store, const char *param, const char *text, bool unknown_ok, struct trace_id *ret_id,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * What one answer of the store may take, in one place.  docs/protocol.md states these limits to clients. */
+ * All limits of one answer of the store.  docs/protocol.md states these limits to clients. */
 #ifndef STORE_LIMITS_H
 #define STORE_LIMITS_H
 
@@ -10,7 +10,7 @@
 #define STORE_TRACES_DEFAULT 20
 #define STORE_TRACES_MAX 10000
 #define STORE_GAPS_MAX 1000
-/* Peers in one answer, those with the most events: their ids come from the network, and there may be as many as events. */
+/* Peers in one answer, those with the most events: their ids come from the network, so there may be as many as events. */
 #define STORE_PEERS_MAX 10000
 /* `count`: fields to group by, and rows in one answer. */
 #define STORE_COUNT_FIELDS_MAX 4
@@ -21,12 +21,11 @@
 /* Full ids that an "ambiguous" error lists. */
 #define STORE_CANDIDATES_MAX 8
 
-/* A query is small, and need not go to another thread, while it looks at no more than this: events, and segments of the
- * history. */
+/* A query is small, and needs no other thread, if it examines no more than this: events, and segments of the history. */
 #define STORE_SMALL_EVENTS 256
 #define STORE_SMALL_SEGMENTS 128
 
-/* A request is short while it takes no more than this, in units of struct history_work: about 10 ms. */
+/* A request is short if it takes no more than this, in units of struct history_work: about 10 ms. */
 #define STORE_SHORT_WORK 4000000
 
 /* Bytes that the result of any one request fits into: STORE_EVENTS_MAX events of TRACE_EVENT_JSON_MAX bytes. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Which machine a node ran on: whose clock its events are stamped with. */
+ * The machine that a node ran on, whose clock stamps its events. */
 #ifndef STORE_MACHINE_H
 #define STORE_MACHINE_H
 
@@ -11,15 +11,14 @@
 #define MACHINE_NAME_BYTES 64 /* with its NUL */
 
 struct machine {
-    /* Of the machine as it runs: drawn by the kernel when it starts, so that containers have that of their host, and the same
-     * machine another one after it was started again.  Zero: not known. */
+    /* The boot id: the kernel draws it at boot, so containers have that of their host, and a machine gets a new one when it
+     * reboots.  Zero: not known. */
     uint8_t id[MACHINE_ID_BYTES];
     char name[MACHINE_NAME_BYTES]; /* of the host; valid UTF-8 without control characters; empty: not known */
 };
 
-/* Where this process runs.  With P2PTRACE_MACHINE=NAME in its environment it is another machine, of that name: for virtual
- * machines that were started from one image of memory, whose kernels have drawn the same number.  Where nothing can be read,
- * zero. */
+/* The machine of this process.  P2PTRACE_MACHINE=NAME in its environment makes it a different machine with that name: for
+ * virtual machines that were started from one memory image, and so have the same boot id.  Zero if nothing can be read. */
 void machine_here(struct machine *ret_machine);
 
 bool machine_known(const struct machine *machine);

@@ -25,7 +25,7 @@
  * */
 #define NODES_KEPT 256
 
-/* Rejected objects that may have an entry; any more are only counted. */
+/* The most rejected objects with an entry; any more are only counted. */
 #define NODES_REJECTED_MAX 64
 
 /* Why an object was rejected, in words, with its NUL. */
@@ -34,7 +34,7 @@
 enum node_state {
     NODE_LIVE,
     NODE_EXITED,   /* it closed its log */
-    NODE_CRASHED,  /* it is gone and did not close its log */
+    NODE_CRASHED,  /* it ended without closing its log */
     NODE_REJECTED, /* its log could not be read */
     NODE_UNKNOWN,  /* its events come from a source that does not say */
 };
@@ -46,7 +46,7 @@ struct node_info {
                    1];        /* valid UTF-8 without control characters; of a rejected object, the object's name */
     struct machine machine;   /* whose clock its times have; zero: not known */
     int32_t pid;              /* 0: not known */
-    uint64_t log;             /* tells the logs of one node apart: different each time it starts */
+    uint64_t log;             /* distinguishes the logs of one node: different at each start */
     uint64_t started_unix_ns; /* 0: not known */
     bool has_ring;            /* the following are known */
     uint32_t lane_count, lane_events;
@@ -73,8 +73,8 @@ struct node {
 struct history;
 struct nodes;
 
-/* history: where the nodes' events are, told when nodes come and go, and asked whether it still has events of one; NULL: of
- * none. */
+/* history: holds the nodes' events.  It is informed when nodes come and go, and asked whether it still has events of a node.
+ * NULL: there is none. */
 int nodes_create(struct nodes **ret_nodes, struct history *history);
 void nodes_destroy(struct nodes *nodes);
 
@@ -84,20 +84,20 @@ size_t nodes_bytes(void);
 /* ---- the appending thread ----------------------------------------------------------------------------------------------- */
 
 /* Makes an entry.  state: NODE_LIVE or NODE_UNKNOWN; or NODE_REJECTED, with a reason (else NULL), which is copied.
- * history_begin_position: the position of the oldest event in the history; it decides which dead nodes may be forgotten.  May
- * wait for readers that hold an RCU read lock.  Returns 0; or -ENOSPC when every index belongs to a node that is not dead or
- * has events in the history, or when NODES_REJECTED_MAX is reached. */
+ * history_begin_position: the position of the oldest event in the history; it determines which dead nodes may be forgotten.
+ * May wait for readers that hold an RCU read lock.  Returns 0; or -ENOSPC when every index belongs to a node that is not dead
+ * or has events in the history, or when NODES_REJECTED_MAX is reached. */
 int nodes_add(struct nodes *nodes, const struct node_info *info, enum node_state state, const char *reason,
               uint64_t history_begin_position, uint32_t *ret_index);
 
-/* The node is gone, and nothing will be appended for it any more.  reason: for NODE_REJECTED, else NULL. history_end_position:
- * the position behind its last event. */
+/* The node is gone, and nothing more will be appended for it.  reason: for NODE_REJECTED, else NULL. history_end_position: the
+ * position behind its last event. */
 void nodes_end(struct nodes *nodes, uint32_t index, enum node_state state, const char *reason, uint64_t history_end_position);
 
 /* Removes an entry without events from the table: the rejected object is gone. */
 void nodes_forget(struct nodes *nodes, uint32_t index);
 
-/* Adds a copy of a description.  Any more than TRACE_APPS_MAX are ignored.  Returns 0, or -ENOMEM: it is missing then. */
+/* Adds a copy of a description.  Any more than TRACE_APPS_MAX are ignored.  Returns 0, or -ENOMEM: then it is missing. */
 int nodes_add_app(struct nodes *nodes, uint32_t index, const struct trace_app *app);
 
 /* Puts an entry without applications at an index of the caller's choice, below NODES_MAX, which was never used: for a table

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * How answers show numbers, times, texts and ids (docs/protocol.md, "Values"). */
+ * How answers represent numbers, times, texts and ids (docs/protocol.md, "Values"). */
 #ifndef STORE_VALUE_H
 #define STORE_VALUE_H
 

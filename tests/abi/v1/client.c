@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT
  *
- * A program of the time of version 1.0: it sees nothing of today's headers, calls every function there was, and is linked to today's
- * library.  Prints what it got; what it emitted traced shows. */
+ * A program written for version 1.0.  It sees none of today's headers, calls every function of that version, and is linked to
+ * today's library.  It prints what it got; traced shows what it emitted. */
+#define V1(tag) tag
+#include "structs.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define V1(tag) tag
-#include "structs.h"
-
 struct trace_log;
 struct trace_query;
 enum trace_clock_source { CLOCK_TSC = 1, CLOCK_MONOTONIC_NS = 2 };
-#include "functions.h"
+#include "functions.def"
 
 static void need(int good, const char *what) {
     if (good) return;
@@ -26,7 +26,7 @@ static struct trace_log *open_log(void) {
     struct trace_log *log = NULL;
     options.node_id = trace_node_id_from("the key", 7);
     need(memcmp(&random, &zero, sizeof zero) != 0, "a random id");
-    need(trace_shared_log_open(&log, &options, 31, 0) < 0 && log == NULL, "options without an id are refused");
+    need(trace_shared_log_open(&log, &options, 31, 0) < 0 && !log, "options without an id are refused");
     need(trace_shared_log_open(&log, &options, sizeof options, 4096) == 0, "open");
     need(trace_log_name(log)[0] == '/', "the object's name");
     return log;

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * Compiles as long as today's headers keep what version 1.0 promised: the parameters of each function, where each member of a struct
- * lies, the size of structs that are handed over without one, and numbers. */
-#include <p2ptrace/shared.h>
-
-#include "functions.h" /* other parameters than in shared.h do not compile */
-
+ * Compiles as long as today's headers keep what version 1.0 promised: the parameters of each function, the offset of each
+ * struct member, the size of structs that are passed without one, and numbers. */
 #define V1(tag) v1_##tag
 #include "structs.h"
+
+#include <p2ptrace/shared.h>
+
+#include "functions.def" /* parameters that differ from shared.h do not compile */
 
 #define SIZE_OF_MEMBER(type, member) sizeof(((type *)0)->member)
 #define MEMBER(tag, member)                                                                           \

@@ -1,0 +1,355 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Who is who: a node that is known by its address at first, by several ids, or by one that comes later; and nodes that lie."""
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from harness import ProtocolTest, hex_id, until  # noqa: E402
+
+ALICE, BOB, CAROL, MALLORY = hex_id(0xAA), hex_id(0xBB), hex_id(0xCC), hex_id(0x66)
+KEY, GROUP = hex_id(0x77), hex_id(0x88)
+ADDRESS, IPV6 = "192.0.2.7:4001", "[2001:db8::7]:4001"
+TRACE = "%032x" % 0x5EED
+ADDRESS_ID = "0fa1c0000207" + "00" * 12 + "04" + b"of an address".hex()
+
+
+class WhoTest(ProtocolTest):
+    def setUp(self):
+        super().setUp()
+        self.dir = pathlib.Path(self.place.directory) / "recorded"
+        self.connection = self.start("--record", str(self.dir))
+        self.emitted = 0
+
+    def tell(self, node, *words, events=1):
+        node.do(*words)
+        self.emitted += events
+
+    def settle(self):
+        self.place.settle(self.connection, self.emitted)
+
+    def run_inspector(self, *args):
+        done = subprocess.run([os.environ["INSPECTOR"], *map(str, args)], capture_output=True, text=True, check=False,
+                              stdin=subprocess.DEVNULL, env=self.place.environment)
+        self.assertEqual((done.returncode, done.stderr), (0, ""), args)
+        return done.stdout
+
+    def rows(self, *args):
+        return [json.loads(line) for line in self.run_inspector(*args, "--json").splitlines()]
+
+    def peers(self, by):
+        """By peer id: how many events of that node are its."""
+        return {row["peer_id"]: row["events"] for row in self.connection.call("peers", node_id=by)["peers"]}
+
+    def ids(self, **params):
+        """The message ids of the events that a query finds."""
+        events = self.connection.call("query", **params)["events"]
+        return [event["data"]["message_id"] for event in events if event["kind"].startswith("message")]
+
+    def record(self):
+        code, _ = self.place.stop()
+        self.assertEqual(code, 0)
+        return self.dir
+
+
+class Address(WhoTest):
+    """alice knows bob's address, sends, and learns his id."""
+
+    def setUp(self):
+        super().setUp()
+        self.alice, self.bob = self.place.node("alice", ALICE), self.place.node("bob", BOB)
+        self.tell(self.alice, "message", "sent", "@" + ADDRESS, 1, TRACE)
+        self.tell(self.bob, "message", "received", ALICE, 1, TRACE)
+        self.tell(self.bob, "message", "sent", ALICE, 2, TRACE)
+
+    def learn(self):
+        self.tell(self.alice, "address", BOB, ADDRESS)
+        self.tell(self.alice, "message", "received", BOB, 2, TRACE)
+        self.settle()
+
+    def test_until_then_the_peer_is_its_address(self):
+        self.settle()
+        self.assertEqual(self.peers(ALICE), {ADDRESS_ID: 1})
+        self.assertIn(f"alice  -> {ADDRESS}", self.run_inspector("recent").replace("    ", "  "))
+        self.assertEqual(self.ids(filter=f"peer == {ADDRESS}"), [1])
+
+    def test_then_what_came_before_is_his_too(self):
+        self.learn()
+        self.assertEqual(self.peers(ALICE), {BOB: 3})
+        row, = (row for row in self.connection.call("peers", node_id="alice")["peers"])
+        self.assertEqual((row["messages_sent"], row["messages_received"], row["name"]), (1, 1, "bob"))
+        self.assertEqual(row["aliases"], [{"id": ADDRESS_ID, "address": ADDRESS, "transport": "udp", "label": ADDRESS, "by": ALICE,
+                                           "own": False, "disputed": False}])
+
+    def test_an_event_says_whose_it_is_and_how_it_was_told(self):
+        self.learn()
+        sent, = self.connection.call("query", node_id="alice", kind="message_sent")["events"]
+        self.assertEqual((sent["peer_id"], sent["peer_as"]), (BOB, ADDRESS_ID))
+        received, = self.connection.call("query", node_id="alice", kind="message_received")["events"]
+        self.assertEqual((received["peer_id"], "peer_as" in received), (BOB, False))
+
+    def test_questions_take_each_of_the_ids(self):
+        self.learn()
+        for text in ("bob", ADDRESS, BOB, BOB[:6], ADDRESS_ID):
+            with self.subTest(peer=text):
+                self.assertEqual(self.ids(peer_id=text, node_id="alice"), [1, 2])
+                self.assertEqual(self.ids(filter=f"node == alice and peer == {text}"), [1, 2])
+                self.assertEqual(self.ids(filter=f"node == alice and not peer == {text}"), [])
+                rows = self.connection.call("count", peer_id=text, node_id="alice", kind="message_sent")["rows"]
+                self.assertEqual([row["count"] for row in rows], [1])
+
+    def test_pages_go_over_all_of_the_ids(self):
+        self.tell(self.alice, "message", "sent", CAROL, 5)  # between them: of no page
+        self.learn()
+        found, cursor = [], None
+        while True:
+            page = self.connection.call("query", peer_id="bob", node_id="alice", limit=1, **({"cursor": cursor} if cursor else {}))
+            found += [event["kind"] for event in page["events"]]
+            cursor = page["cursor"]
+            if not cursor:
+                break
+        self.assertEqual(found, ["message_sent", "alias", "message_received"])
+        self.assertEqual(self.connection.call("query", peer_id="bob", node_id="alice", limit=1, total=True)["total"], 3)
+
+    def test_groups_and_traces_have_one_peer(self):
+        self.learn()
+        rows = self.connection.call("count", group_by="peer", node_id="alice")["rows"]
+        self.assertEqual([(row["group"]["peer"], row["count"]) for row in rows], [(BOB, 3)])
+        trace, = self.connection.call("traces")["traces"]
+        self.assertEqual(sorted(trace["peers"]), [ALICE, BOB])
+        self.assertEqual(len(self.connection.call("traces", filter="peers == 2")["traces"]), 1)
+        self.assertEqual(len(self.connection.call("traces", filter=f"any peer == {ADDRESS}")["traces"]), 1)
+
+    def test_messages_and_their_other_ends_are_one(self):
+        self.learn()
+        text = self.run_inspector("trace", TRACE, "--graph")
+        self.assertNotIn("never received", text)
+        self.assertNotIn(ADDRESS, text)
+        trace = self.run_inspector("trace", TRACE)
+        self.assertNotIn(ADDRESS, trace)
+
+    def test_a_stream_knows_it_as_soon_as_it_was_told(self):
+        self.settle()
+        stream = self.place.connect()
+        stream.call("subscribe", filter="peer == bob and message_sent")
+        by_id = self.place.connect()
+        by_id.call("subscribe", peer_id="bob", kind="message_sent")
+        self.learn()
+        self.tell(self.alice, "message", "sent", "@" + ADDRESS, 3)
+        for connection in (stream, by_id):
+            event, = connection.notification()["events"]
+            self.assertEqual((event["data"]["message_id"], event["peer_id"], event["peer_as"]), (3, BOB, ADDRESS_ID))
+
+    def test_a_stream_by_an_address_has_its_peer_s_other_ids(self):
+        self.settle()
+        stream = self.place.connect()
+        stream.call("subscribe", filter=f"peer == {ADDRESS} and message_sent and node == alice")
+        self.learn()
+        self.tell(self.alice, "message", "sent", CAROL, 3)
+        self.tell(self.alice, "message", "sent", BOB, 4)
+        event, = stream.notification()["events"]
+        self.assertEqual(event["data"]["message_id"], 4)
+
+    def test_what_one_node_says_of_a_peer_counts_for_it_alone(self):
+        carol = self.place.node("carol", CAROL)
+        self.tell(carol, "message", "sent", "@" + ADDRESS, 9)
+        self.learn()
+        self.assertEqual(self.peers(CAROL), {ADDRESS_ID: 1})
+        self.assertEqual(self.ids(peer_id="bob"), [1, 2])
+        self.assertEqual(sorted(self.ids(peer_id=ADDRESS)), [1, 2, 9])
+        self.assertEqual(sorted(self.ids(filter=f"peer == {ADDRESS}")), [1, 2, 9])
+
+    def test_what_a_node_says_of_itself_counts_for_all(self):
+        carol = self.place.node("carol", CAROL)
+        self.tell(carol, "message", "sent", "@" + ADDRESS, 9)
+        self.tell(self.bob, "address", "-", ADDRESS)
+        self.settle()
+        self.assertEqual(self.peers(CAROL), {BOB: 1})
+        self.assertEqual(self.ids(node_id=ADDRESS), [1, 2])
+        self.assertEqual(self.ids(filter=f"node == {ADDRESS}"), [1, 2])
+
+    def test_an_address_that_another_gets_later_is_his_from_then_on(self):
+        self.tell(self.alice, "address", BOB, ADDRESS)
+        self.tell(self.alice, "message", "sent", "@" + ADDRESS, 3)
+        self.tell(self.alice, "address", CAROL, ADDRESS)
+        self.tell(self.alice, "message", "sent", "@" + ADDRESS, 4)
+        self.settle()
+        self.assertEqual(self.ids(node_id="alice", filter=f"peer == {BOB}"), [1, 3])
+        self.assertEqual(self.ids(node_id="alice", filter=f"peer == {CAROL}"), [4])
+        self.assertEqual(self.ids(node_id="alice", peer_id=ADDRESS), [1, 3, 4])
+
+    def test_a_recording_knows_it_too(self):
+        self.learn()
+        live = [self.run_inspector(*args) for args in (("peers", "--json"), ("trace", TRACE), ("recent", "--json", "--peer", ADDRESS))]
+        directory = self.record()
+        for args, before in zip((("peers", "--json"), ("trace", TRACE), ("recent", "--json", "--peer", ADDRESS)), live):
+            self.assertEqual(self.run_inspector(*args, "--read", directory), before, args)
+
+    def test_what_was_saved_as_json_is_read_as_it_was_written(self):
+        self.learn()
+        saved = pathlib.Path(self.place.directory) / "saved.ndjson"
+        saved.write_text(self.run_inspector("recent", "--json"), encoding="utf-8")
+        self.assertIn("peer_as", saved.read_text(encoding="utf-8"))
+        rows = self.rows("recent", "--read", saved)
+        self.assertEqual([row.get("peer_as") for row in rows if row.get("kind") == "message_sent"], [ADDRESS_ID, None])
+
+    def test_tables_list_the_addresses(self):
+        self.learn()
+        self.assertIn(ADDRESS, self.run_inspector("peers", "--fields", "name,aliases"))
+        self.tell(self.bob, "address", "-", IPV6)
+        self.settle()
+        self.assertIn(f"bob is also {IPV6}\n", self.run_inspector("nodes"))
+
+    def test_sql_joins_by_the_peer_that_is_meant(self):
+        self.learn()
+        text = self.run_inspector("sql", "--json", "select count(*) as n from events where peer = 'bob' and node = 'alice'")
+        self.assertEqual(json.loads(text)["n"], 3)
+
+    def test_an_address_is_completed(self):
+        def offers(option):
+            return [line.split("\t")[0] for line in self.run_inspector("complete", "recent", option, "").splitlines()]
+        self.settle()
+        self.assertIn(ADDRESS, offers("--peer"))
+        self.learn()
+        self.tell(self.bob, "address", "-", ADDRESS)
+        self.settle()
+        self.assertEqual({"bob", ADDRESS} - set(offers("--peer")), set())
+        self.assertIn(ADDRESS, offers("--node"))
+
+    def test_a_process_without_traced_knows_it_too(self):
+        self.learn()
+        self.place.stop()
+        rows = self.rows("peers", "--pid", self.alice.process.pid)
+        self.assertEqual([(row["peer_id"], row["events"]) for row in rows], [(BOB, 3)])
+
+
+class Keys(WhoTest):
+    """bob has a transport key, a long-term key and a group key; his log was opened with the first."""
+
+    def setUp(self):
+        super().setUp()
+        self.alice, self.bob = self.place.node("alice", ALICE), self.place.node("bob", BOB)
+        for number, peer in enumerate((BOB, KEY, GROUP), start=1):
+            self.tell(self.alice, "message", "sent", peer, number)
+        self.tell(self.bob, "alias", "-", KEY, "long-term")
+        self.tell(self.bob, "alias", "-", GROUP, "group")
+        self.settle()
+
+    def test_all_of_them_are_bob(self):
+        self.assertEqual(self.peers(ALICE), {BOB: 3})
+        for text in ("bob", BOB[:8], KEY[:8], GROUP):
+            self.assertEqual(self.ids(peer_id=text), [1, 2, 3], text)
+            self.assertEqual(self.ids(filter=f"peer == {text}"), [1, 2, 3], text)
+
+    def test_nodes_lists_them(self):
+        row, = (row for row in self.connection.call("nodes")["nodes"] if row["name"] == "bob")
+        self.assertEqual([(alias["id"], alias["label"], alias["own"]) for alias in row["aliases"]],
+                         [(KEY, "long-term", True), (GROUP, "group", True)])
+
+    def test_a_node_is_found_by_each(self):
+        self.assertEqual(len(self.connection.call("query", node_id=KEY[:8])["events"]), 2)
+        self.assertEqual(len(self.connection.call("query", filter=f"node == {GROUP}")["events"]), 2)
+
+    def test_a_node_that_starts_again_with_another_first_id_takes_them_with_it(self):
+        self.bob.close()
+        again = self.place.node("bob", hex_id(0xB2))
+        self.tell(again, "alias", "-", KEY, "long-term")
+        self.settle()
+        until(lambda: any(row["state"] == "exited" for row in self.connection.call("nodes")["nodes"]), "the first bob to be gone")
+        self.tell(self.alice, "message", "sent", KEY, 4)
+        self.settle()
+        self.assertEqual(self.peers(ALICE), {BOB: 3, hex_id(0xB2): 1})
+        self.assertFalse(any(alias["disputed"] for row in self.connection.call("nodes")["nodes"] for alias in row["aliases"]))
+
+
+class Liar(WhoTest):
+    """mallory says things about others and about itself; bob has done nothing."""
+
+    def setUp(self):
+        super().setUp()
+        self.alice, self.bob = self.place.node("alice", ALICE), self.place.node("bob", BOB)
+        self.mallory = self.place.node("mallory", MALLORY)
+        self.tell(self.alice, "message", "sent", BOB, 1)
+        self.tell(self.alice, "message", "sent", KEY, 2)
+        for node in (self.bob, self.mallory):  # so that traced knows them
+            self.tell(node, "packets", 1)
+
+    def disputed(self):
+        return sorted((row["name"], alias["id"]) for row in self.connection.call("nodes")["nodes"] for alias in row["aliases"]
+                      if alias["disputed"])
+
+    def test_the_id_of_a_node_is_nobody_elses(self):
+        self.tell(self.mallory, "alias", "-", BOB, "mine")
+        self.settle()
+        self.assertEqual(self.peers(ALICE), {BOB: 1, KEY: 1})
+        self.assertEqual(self.disputed(), [("mallory", BOB)])
+        self.assertEqual(self.ids(node_id=BOB), [])
+        self.assertEqual(self.ids(peer_id="mallory", filter="message_sent"), [])
+        self.assertEqual(self.ids(filter="peer == mallory"), [])
+
+    def test_people_are_told_of_a_disputed_id(self):
+        self.tell(self.bob, "address", "-", ADDRESS)
+        self.tell(self.mallory, "address", "-", ADDRESS)
+        self.tell(self.mallory, "alias", "-", KEY, "key")
+        self.tell(self.mallory, "alias", "-", BOB)
+        self.settle()
+        nodes = self.run_inspector("nodes")
+        self.assertIn(f"bob says that it is also {ADDRESS}, which another node has or says it has: it does not count\n", nodes)
+        self.assertIn("mallory says that it is also bbbbbbbb, which another node has or says it has: it does not count\n", nodes)
+        self.assertIn("mallory is also 77777777 (key)\n", nodes)
+        done = subprocess.run([os.environ["INSPECTOR"], "doctor"], capture_output=True, text=True, check=False, env=self.place.environment)
+        self.assertIn(f"mallory says that it is also {ADDRESS}, which another node has or says it has: it does not count", done.stdout)
+        self.assertNotIn(f"also {KEY}", done.stdout)
+
+    def test_an_id_that_two_say_is_theirs_is_neither_s(self):
+        self.tell(self.bob, "alias", "-", KEY, "long-term")
+        self.tell(self.mallory, "alias", "-", KEY, "mine")
+        self.settle()
+        self.assertEqual(self.peers(ALICE), {BOB: 1, KEY: 1})
+        self.assertEqual(self.disputed(), [("bob", KEY), ("mallory", KEY)])
+        self.assertEqual(self.ids(peer_id=KEY), [2])
+
+    def test_what_it_says_of_peers_counts_for_it_alone(self):
+        self.tell(self.mallory, "alias", BOB, KEY)
+        self.tell(self.mallory, "message", "sent", KEY, 3)
+        self.settle()
+        self.assertEqual(self.peers(ALICE), {BOB: 1, KEY: 1})
+        self.assertEqual(self.ids(peer_id="bob"), [1, 3])
+        self.assertEqual(self.ids(peer_id="bob", node_id="alice"), [1])
+
+    def test_one_node_is_not_another_on_its_word(self):
+        carol = self.place.node("carol", CAROL)
+        self.tell(carol, "packets", 1)
+        self.tell(self.mallory, "alias", CAROL, BOB)
+        self.tell(self.mallory, "message", "sent", BOB, 3)
+        self.settle()
+        self.assertEqual(self.ids(peer_id="carol"), [])
+        self.assertEqual(self.ids(peer_id="bob"), [1, 3])
+
+    def test_a_circle_is_no_alias(self):
+        self.tell(self.mallory, "alias", KEY, GROUP)
+        self.tell(self.mallory, "alias", GROUP, KEY)
+        self.tell(self.mallory, "message", "sent", KEY, 3)
+        self.settle()
+        self.assertEqual(sum(self.peers(MALLORY).values()), 3)
+
+    def test_a_flood_is_bounded_and_counted(self):
+        self.tell(self.bob, "alias", "-", KEY, "long-term")
+        for number in range(9000):
+            self.mallory.begin("alias", "-", "%064x" % (number + 1))
+        for _ in range(9000):
+            self.mallory.finish()
+        self.emitted += 9000
+        self.settle()
+        self.assertEqual(self.peers(ALICE), {BOB: 2})
+        aliases = self.connection.call("stats")["history"]["aliases"]
+        self.assertEqual(aliases, {"count": aliases["max"], "max": 8192, "evicted": 9001 - 8192})
+        self.assertEqual(aliases["count"] + aliases["evicted"], 9001)
+
+
+if __name__ == "__main__":
+    unittest.main()

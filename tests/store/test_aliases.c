@@ -1,0 +1,473 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Who is who: what counts of what nodes say, against a model that does it the plain way; the table's bounds, and who loses what;
+ * and a queue that is filled and emptied by two threads. */
+#include <check.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <urcu.h>
+
+#include <store/aliases.h>
+
+#define COUNT_OF(array) (sizeof(array) / sizeof *(array))
+
+static struct nodes *nodes;
+static struct aliases *aliases;
+
+static void setup(void) {
+    rcu_register_thread();
+    ck_assert_int_eq(nodes_create(&nodes, NULL), 0);
+    ck_assert_int_eq(aliases_create(&aliases, nodes), 0);
+}
+
+static void teardown(void) {
+    aliases_destroy(aliases);
+    nodes_destroy(nodes);
+    rcu_unregister_thread();
+}
+
+static struct trace_node_id id_of(uint32_t number) {
+    struct trace_node_id id = {{0}};
+    memcpy(id.bytes, &number, sizeof number);
+    id.bytes[31] = 1;
+    return id;
+}
+
+/* Nodes have the ids 1000 and up. */
+static uint32_t add_node(uint32_t id, uint64_t started_ns) {
+    static uint64_t logs;
+    struct node_info info = {.node_id = id_of(id), .log = ++logs, .started_unix_ns = started_ns};
+    uint32_t index;
+    ck_assert_int_eq(nodes_add(nodes, &info, NODE_LIVE, NULL, UINT64_MAX, &index), 0);
+    return index;
+}
+
+static void end_node(uint32_t index, uint64_t last_ns) {
+    atomic_store(&nodes_at(nodes, index)->last_unix_ns, last_ns);
+    nodes_end(nodes, index, NODE_EXITED, NULL, 0);
+}
+
+/* peer 0: of itself */
+static void say(uint32_t node, uint64_t time_ns, uint32_t peer, uint32_t alias) {
+    struct trace_event event = {.timestamp = time_ns, .kind = TRACE_KIND_ALIAS, .data.alias.alias_id_bytes = 32};
+    struct trace_node_id id = id_of(alias);
+    memcpy(event.data.alias.alias_id, id.bytes, sizeof id);
+    if (peer) {
+        event.flags = TRACE_FLAG_HAS_PEER;
+        event.peer_id = id_of(peer);
+    }
+    aliases_note(aliases, node, &event);
+}
+
+static uint32_t number_of(const struct trace_node_id *id) {
+    uint32_t number;
+    memcpy(&number, id->bytes, sizeof number);
+    return number;
+}
+
+static uint32_t resolve_in(const struct alias_picture *picture, uint32_t node, uint64_t time_ns, uint32_t id) {
+    struct trace_node_id peer_id = id_of(id);
+    rcu_read_lock();
+    uint32_t number = number_of(alias_picture_resolve(picture, node, time_ns, &peer_id));
+    rcu_read_unlock();
+    return number;
+}
+
+static uint32_t resolve(uint32_t node, uint64_t time_ns, uint32_t id) {
+    struct alias_picture *picture = alias_picture_take(aliases);
+    uint32_t number = resolve_in(picture, node, time_ns, id);
+    alias_picture_release(picture);
+    return number;
+}
+
+static struct aliases_stats stats_now(void) {
+    struct aliases_stats stats;
+    aliases_stats(aliases, &stats);
+    return stats;
+}
+
+/* ---- whose word counts ---------------------------------------------------------------------------------------------------- */
+
+START_TEST(an_id_that_nobody_spoke_of_is_itself) {
+    uint32_t alice = add_node(1000, 10);
+    ck_assert_uint_eq(resolve(alice, 20, 7), 7);
+    ck_assert_ptr_null(alias_picture_take(aliases));
+    say(alice, 20, 0, 8);
+    ck_assert_uint_eq(resolve(alice, 20, 7), 7);
+}
+END_TEST
+
+START_TEST(what_is_said_of_a_peer_counts_for_who_said_it_and_for_earlier_events) {
+    uint32_t alice = add_node(1000, 10), carol = add_node(1002, 10);
+    say(alice, 50, 1001, 7);
+    ck_assert_uint_eq(resolve(alice, 60, 7), 1001);
+    ck_assert_uint_eq(resolve(alice, 20, 7), 1001);
+    ck_assert_uint_eq(resolve(carol, 60, 7), 7);
+}
+END_TEST
+
+START_TEST(what_a_node_says_of_itself_counts_for_all) {
+    uint32_t alice = add_node(1000, 10), bob = add_node(1001, 10);
+    say(bob, 50, 0, 7);
+    ck_assert_uint_eq(resolve(alice, 20, 7), 1001);
+    ck_assert_uint_eq(resolve(bob, 20, 7), 1001);
+}
+END_TEST
+
+START_TEST(an_alias_of_an_alias_is_followed_and_a_circle_is_not) {
+    uint32_t alice = add_node(1000, 10), bob = add_node(1001, 10);
+    say(alice, 50, 8, 7);
+    say(bob, 50, 0, 8);
+    ck_assert_uint_eq(resolve(alice, 60, 7), 1001);
+    say(alice, 51, 21, 20);
+    say(alice, 52, 22, 21);
+    say(alice, 53, 20, 22);
+    for (uint32_t id = 20; id < 23; id++) ck_assert_uint_eq(resolve(alice, 60, id), id);
+}
+END_TEST
+
+START_TEST(an_alias_may_go_over_to_another_peer) {
+    uint32_t alice = add_node(1000, 10);
+    say(alice, 50, 1001, 7);
+    say(alice, 60, 1002, 7);
+    say(alice, 70, 1001, 7);
+    const uint32_t expected[][2] = {{40, 1001}, {50, 1001}, {59, 1001}, {60, 1002}, {69, 1002}, {70, 1001}, {90, 1001}};
+    for (size_t i = 0; i < COUNT_OF(expected); i++) ck_assert_uint_eq(resolve(alice, expected[i][0], 7), expected[i][1]);
+}
+END_TEST
+
+START_TEST(the_id_of_a_log_is_nobody_elses) {
+    uint32_t alice = add_node(1000, 10), bob = add_node(1001, 10);
+    say(alice, 50, 0, 1001);
+    say(alice, 50, 1000, 1001);
+    say(alice, 50, 7, 1001);
+    ck_assert_uint_eq(resolve(alice, 60, 1001), 1001);
+    ck_assert_uint_eq(resolve(bob, 60, 1001), 1001);
+    struct alias_picture *picture = alias_picture_take(aliases);
+    for (size_t i = 0; i < alias_picture_count(picture); i++) ck_assert(alias_picture_at(picture, i)->disputed);
+    ck_assert_uint_eq(alias_picture_count(picture), 3);
+    alias_picture_release(picture);
+}
+END_TEST
+
+START_TEST(also_when_that_log_comes_later) {
+    uint32_t alice = add_node(1000, 10);
+    say(alice, 50, 0, 1001);
+    ck_assert_uint_eq(resolve(alice, 60, 1001), 1000);
+    add_node(1001, 60);
+    ck_assert_uint_eq(resolve(alice, 60, 1001), 1001);
+}
+END_TEST
+
+static bool is_disputed(uint32_t alias) {
+    struct alias_picture *picture = alias_picture_take(aliases);
+    bool disputed = false;
+    rcu_read_lock();
+    for (size_t i = 0; i < alias_picture_count(picture); i++)
+        if (number_of(&alias_picture_at(picture, i)->alias_id) == alias) disputed |= alias_picture_is_disputed(picture, i);
+    rcu_read_unlock();
+    alias_picture_release(picture);
+    return disputed;
+}
+
+START_TEST(what_two_that_run_say_is_theirs_is_neither_s) {
+    uint32_t alice = add_node(1000, 10), bob = add_node(1001, 10), carol = add_node(1002, 90);
+    say(bob, 50, 0, 7);
+    ck_assert(!is_disputed(7));
+    say(carol, 95, 0, 7);
+    ck_assert(is_disputed(7));
+    ck_assert_uint_eq(resolve(alice, 100, 7), 7);
+    ck_assert_uint_eq(resolve(alice, 80, 7), 1001); /* carol did not run yet */
+}
+END_TEST
+
+START_TEST(who_starts_again_with_another_id_keeps_the_alias) {
+    uint32_t alice = add_node(1000, 10), bob = add_node(1001, 10);
+    say(bob, 20, 0, 7);
+    end_node(bob, 50);
+    uint32_t again = add_node(1002, 60);
+    say(again, 70, 0, 7);
+    ck_assert(!is_disputed(7));
+    const uint32_t expected[][2] = {{5, 1001}, {30, 1001}, {50, 1001}, {55, 1001}, {60, 1002}, {99, 1002}};
+    for (size_t i = 0; i < COUNT_OF(expected); i++) ck_assert_uint_eq(resolve(alice, expected[i][0], 7), expected[i][1]);
+}
+END_TEST
+
+START_TEST(two_logs_of_one_node_do_not_dispute) {
+    uint32_t alice = add_node(1000, 10), bob = add_node(1001, 10), too = add_node(1001, 10);
+    say(bob, 20, 0, 7);
+    say(too, 20, 0, 7);
+    ck_assert(!is_disputed(7));
+    ck_assert_uint_eq(resolve(alice, 30, 7), 1001);
+}
+END_TEST
+
+START_TEST(nonsense_is_not_noted) {
+    uint32_t alice = add_node(1000, 10);
+    struct trace_event event = {.kind = TRACE_KIND_ALIAS, .data.alias = {.alias_id_bytes = 16, .alias_id = {1}}};
+    aliases_note(aliases, alice, &event); /* half an id */
+    event.data.alias = (struct trace_alias){.alias_id_bytes = 32};
+    aliases_note(aliases, alice, &event); /* no id */
+    say(alice, 10, 0, 1000);              /* itself */
+    say(alice, 10, 7, 7);
+    event.data.alias.alias_id[0] = 1;
+    event.flags = TRACE_FLAG_HAS_PEER;
+    aliases_note(aliases, alice, &event); /* of nobody */
+    ck_assert_uint_eq(stats_now().count, 0);
+}
+END_TEST
+
+/* ---- the model ------------------------------------------------------------------------------------------------------------ */
+
+struct model_said {
+    uint32_t node, peer, alias; /* peer 0: of itself */
+    uint64_t time_ns;
+};
+struct model_node {
+    uint32_t id;
+    uint64_t from_ns, to_ns;
+};
+static struct model_said model_said[400];
+static struct model_node model_nodes[8];
+static size_t model_count;
+
+static bool model_has_log(uint32_t id) {
+    for (size_t i = 0; i < COUNT_OF(model_nodes); i++)
+        if (model_nodes[i].id == id) return true;
+    return false;
+}
+
+static uint32_t model_of_peer(uint32_t node, uint64_t time_ns, uint32_t id) {
+    const struct model_said *last = NULL, *first = NULL;
+    for (size_t i = 0; i < model_count; i++) {
+        const struct model_said *said = &model_said[i];
+        if (said->node != node || !said->peer || said->alias != id) continue;
+        if (said->time_ns <= time_ns) last = said;
+        if (!first) first = said;
+    }
+    return last ? last->peer : first ? first->peer : 0;
+}
+
+static uint32_t model_of_itself(uint64_t time_ns, uint32_t id) {
+    const struct model_node *runs = NULL, *before = NULL, *after = NULL;
+    for (size_t i = 0; i < model_count; i++) {
+        const struct model_node *node = &model_nodes[model_said[i].node];
+        if (model_said[i].peer || model_said[i].alias != id) continue;
+        if (node->from_ns <= time_ns && time_ns <= node->to_ns) {
+            if (runs && runs->id != node->id) return 0;
+            runs = node;
+        }
+        if (node->from_ns <= time_ns && (!before || node->from_ns > before->from_ns)) before = node;
+        if (node->from_ns > time_ns && (!after || node->from_ns < after->from_ns)) after = node;
+    }
+    return runs ? runs->id : before ? before->id : after ? after->id : 0;
+}
+
+static uint32_t model_resolve(uint32_t node, uint64_t time_ns, uint32_t id) {
+    uint32_t at = id;
+    for (unsigned step = 0; step < 8; step++) {
+        uint32_t next;
+        if (model_has_log(at)) return at;
+        next = model_of_peer(node, time_ns, at);
+        if (!next) next = model_of_itself(time_ns, at);
+        if (!next) return at;
+        at = next;
+    }
+    return id;
+}
+
+static uint64_t random_state;
+static uint32_t random_below(uint32_t limit) {
+    random_state = random_state * UINT64_C(6364136223846793005) + 1;
+    return (uint32_t)(random_state >> 33) % limit;
+}
+
+START_TEST(a_picture_says_what_the_model_says) {
+    random_state = (uint64_t)_i + 1;
+    model_count = 0;
+    for (uint32_t i = 0; i < COUNT_OF(model_nodes); i++) {
+        /* some ids come twice: a node that was started again; no two start at one time */
+        struct model_node node = {1000 + random_below(6), 100 * random_below(8) + i, UINT64_MAX};
+        ck_assert_uint_eq(add_node(node.id, node.from_ns), i);
+        model_nodes[i] = node;
+    }
+    for (uint32_t i = 0; i < COUNT_OF(model_nodes); i++) {
+        if (random_below(2)) continue;
+        model_nodes[i].to_ns = model_nodes[i].from_ns + random_below(400);
+        end_node(i, model_nodes[i].to_ns);
+    }
+    size_t count = 1 + random_below(60);
+    for (uint64_t time_ns = 0; model_count < count; time_ns += random_below(30) + 1) {
+        struct model_said said = {random_below(COUNT_OF(model_nodes)), 0, 1 + random_below(12), time_ns};
+        uint32_t peer = random_below(3);
+        if (peer) said.peer = peer == 1 ? 1000 + random_below(7) : 1 + random_below(12);
+        if (said.peer == said.alias || (random_below(8) == 0 && (said.alias = 1000 + random_below(7)) == said.peer)) continue;
+        if (!said.peer && said.alias == model_nodes[said.node].id) continue;
+        say(said.node, said.time_ns, said.peer, said.alias);
+        model_said[model_count++] = said;
+    }
+    struct alias_picture *picture = alias_picture_take(aliases);
+    for (unsigned i = 0; i < 2000; i++) {
+        uint32_t node = random_below(COUNT_OF(model_nodes)), id = random_below(3) ? 1 + random_below(13) : 1000 + random_below(8);
+        uint64_t time_ns = random_below(2000);
+        uint32_t is = resolve_in(picture, node, time_ns, id), expected = model_resolve(node, time_ns, id);
+        ck_assert_msg(is == expected, "seed %d: node %u at %u, id %u: %u, not %u", _i, node, (unsigned)time_ns, id, is, expected);
+        /* Whoever looks for the peer looks under that id. */
+        struct trace_node_id wanted = id_of(is), names[64], raw = id_of(id);
+        size_t name_count = alias_picture_names_of(picture, &wanted, names, COUNT_OF(names));
+        bool found = false;
+        for (size_t k = 0; k < name_count; k++) found |= !memcmp(&names[k], &raw, sizeof raw);
+        ck_assert_msg(found, "seed %d: %u is not among the names of %u", _i, id, is);
+    }
+    alias_picture_release(picture);
+}
+END_TEST
+
+/* ---- bounds --------------------------------------------------------------------------------------------------------------- */
+
+START_TEST(who_says_most_loses_what_it_has_not_said_for_the_longest_time) {
+    uint32_t alice = add_node(1000, 10), mallory = add_node(1001, 10);
+    say(alice, 10, 0, 1);
+    for (uint32_t i = 0; i < ALIASES_MAX; i++) {
+        say(mallory, 20, 0, 5000 + i);
+        if (i == 5000) say(mallory, 21, 0, 5000); /* said again: not the oldest any more */
+        if (i % 512 == 0) stats_now();
+    }
+    struct aliases_stats stats = stats_now();
+    ck_assert_uint_eq(stats.count, ALIASES_MAX);
+    ck_assert_uint_eq(stats.evicted, 1);
+    ck_assert_uint_eq(resolve(alice, 30, 1), 1000);
+    ck_assert_uint_eq(resolve(alice, 30, 5000), 1001);
+    ck_assert_uint_eq(resolve(alice, 30, 5001), 5001); /* gone */
+    ck_assert_uint_eq(resolve(alice, 30, 5002), 1001);
+    for (uint32_t i = 0; i < 3; i++) say(alice, 40, 0, 100000 + i); /* there is always room for who says little */
+    ck_assert_uint_eq(resolve(alice, 50, 100000), 1000);
+    ck_assert_uint_eq(resolve(alice, 50, 1), 1000);
+    ck_assert_uint_eq(stats_now().evicted, 4);
+}
+END_TEST
+
+START_TEST(nobody_reads_and_the_queue_is_emptied_all_the_same) {
+    uint32_t alice = add_node(1000, 10);
+    for (uint32_t i = 0; i < 5000; i++) say(alice, 20, 0, 5000 + i);
+    struct aliases_stats stats = stats_now();
+    ck_assert_uint_eq(stats.count, 5000);
+    ck_assert_uint_eq(stats.evicted, 0);
+}
+END_TEST
+
+START_TEST(what_is_said_again_takes_no_room) {
+    uint32_t alice = add_node(1000, 10);
+    for (uint32_t i = 0; i < 20000; i++) say(alice, 20 + i, i % 2 ? 0 : 1001, 1 + i % 7);
+    ck_assert_uint_eq(stats_now().count, 14);
+    ck_assert_uint_eq(stats_now().evicted, 0);
+    uint64_t generation = aliases_generation(aliases);
+    say(alice, 50000, 0, 2);
+    stats_now();
+    ck_assert_uint_eq(aliases_generation(aliases), generation);
+}
+END_TEST
+
+START_TEST(an_index_that_is_used_again_brings_nothing_along) {
+    uint32_t alice = add_node(1000, 10);
+    while (nodes_count(nodes) < NODES_KEPT) add_node(2000, 10);
+    uint32_t bob = 5;
+    say(bob, 20, 0, 7);
+    say(bob, 20, 3000, 9);
+    ck_assert_uint_eq(resolve(alice, 30, 7), 2000);
+    ck_assert_uint_eq(resolve(bob, 30, 9), 3000);
+    end_node(bob, 30);
+    ck_assert_uint_eq(add_node(1001, 40), bob);
+    ck_assert_uint_eq(resolve(alice, 50, 7), 7);
+    ck_assert_uint_eq(resolve(bob, 50, 9), 9);
+    say(bob, 50, 0, 8);
+    ck_assert_uint_eq(stats_now().count, 1);
+    ck_assert_uint_eq(resolve(alice, 50, 8), 1001);
+}
+END_TEST
+
+START_TEST(a_picture_stays_as_it_is) {
+    uint32_t alice = add_node(1000, 10);
+    say(alice, 20, 0, 7);
+    struct alias_picture *before = alias_picture_take(aliases), *same = alias_picture_take(aliases), *after = before;
+    ck_assert_ptr_eq(before, same);
+    say(alice, 30, 0, 8);
+    same = alias_picture_take(aliases);
+    ck_assert_ptr_ne(before, same);
+    ck_assert_uint_eq(resolve_in(before, alice, 40, 8), 8);
+    ck_assert(alias_picture_renew(aliases, &after));
+    ck_assert_ptr_eq(after, same);
+    ck_assert(!alias_picture_renew(aliases, &after));
+    ck_assert_uint_eq(resolve_in(before, alice, 40, 7), 1000);
+    alias_picture_release(before);
+    alias_picture_release(same);
+    alias_picture_release(after);
+}
+END_TEST
+
+/* ---- two threads ---------------------------------------------------------------------------------------------------------- */
+
+#define SAID 200000U
+static _Atomic uint32_t last_said;
+
+static void *read_along(void *arg) {
+    uint32_t alice = *(uint32_t *)arg, last = 0;
+    rcu_register_thread();
+    while (last < SAID) {
+        last = atomic_load_explicit(&last_said, memory_order_acquire);
+        struct alias_picture *picture = alias_picture_take(aliases);
+        /* What was noted before is there, unless it was counted as evicted. */
+        if (last && resolve_in(picture, alice, 30, 100 + last % 1000) != 1000) ck_assert_uint_gt(stats_now().evicted, 0);
+        for (size_t i = 0; i < alias_picture_count(picture); i++)
+            ck_assert_uint_eq(alias_picture_at(picture, i)->alias_id.bytes[31], 1);
+        alias_picture_release(picture);
+    }
+    rcu_unregister_thread();
+    return NULL;
+}
+
+START_TEST(one_notes_while_others_look) {
+    uint32_t alice = add_node(1000, 10);
+    pthread_t threads[2];
+    atomic_store(&last_said, 0);
+    for (unsigned i = 0; i < 2; i++) ck_assert_int_eq(pthread_create(&threads[i], NULL, read_along, &alice), 0);
+    for (uint32_t i = 1; i <= SAID; i++) {
+        say(alice, 20, 0, 100 + i % 1000);
+        atomic_store_explicit(&last_said, i, memory_order_release);
+    }
+    for (unsigned i = 0; i < 2; i++) pthread_join(threads[i], NULL);
+    ck_assert_uint_le(stats_now().count, 1000);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("aliases");
+    TCase *tcase = tcase_create("aliases");
+    tcase_add_checked_fixture(tcase, setup, teardown);
+    tcase_add_test(tcase, an_id_that_nobody_spoke_of_is_itself);
+    tcase_add_test(tcase, what_is_said_of_a_peer_counts_for_who_said_it_and_for_earlier_events);
+    tcase_add_test(tcase, what_a_node_says_of_itself_counts_for_all);
+    tcase_add_test(tcase, an_alias_of_an_alias_is_followed_and_a_circle_is_not);
+    tcase_add_test(tcase, an_alias_may_go_over_to_another_peer);
+    tcase_add_test(tcase, the_id_of_a_log_is_nobody_elses);
+    tcase_add_test(tcase, also_when_that_log_comes_later);
+    tcase_add_test(tcase, what_two_that_run_say_is_theirs_is_neither_s);
+    tcase_add_test(tcase, who_starts_again_with_another_id_keeps_the_alias);
+    tcase_add_test(tcase, two_logs_of_one_node_do_not_dispute);
+    tcase_add_test(tcase, nonsense_is_not_noted);
+    tcase_add_loop_test(tcase, a_picture_says_what_the_model_says, 0, 100);
+    tcase_add_test(tcase, who_says_most_loses_what_it_has_not_said_for_the_longest_time);
+    tcase_add_test(tcase, nobody_reads_and_the_queue_is_emptied_all_the_same);
+    tcase_add_test(tcase, what_is_said_again_takes_no_room);
+    tcase_add_test(tcase, an_index_that_is_used_again_brings_nothing_along);
+    tcase_add_test(tcase, a_picture_stays_as_it_is);
+    tcase_add_test(tcase, one_notes_while_others_look);
+    suite_add_tcase(suite, tcase);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
