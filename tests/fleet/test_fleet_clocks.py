@@ -105,7 +105,7 @@ class FleetClocks(unittest.TestCase):
         for words in (["recent", 300], ["recent", 30, "--kind", "metrics"], ["recent", 20, "--to", since], ["range", since, until],
                       ["range", since, until, "--kind", "message_received", "--limit", 50], ["peer", "node0", "--limit", 100], ["peers"], ["traces"],
                       ["traces", "--limit", 3], ["traces", "--order", "oldest"], ["traces", "--order", "slowest"], ["traces", "--from", since, "--to", until],
-                      ["trace", trace], ["count"], ["count", "--by", "kind,node"], ["count", "--by", "time/1s"], ["count", "--from", since], ["count", "--where", f"time >= {times[0]}", "--by", "kind"],
+                      ["trace", trace], ["count"], ["count", "--by", "kind,node"], ["count", "--by", "time/1s"], ["count", "--from", since], ["range", since, until, "--where", f"time >= {times[0]} and kind == metrics"],
                       ["recent", 20, "--where", f"time < {times[1]} and not kind == metrics"],
                       ["count", "--from", since, "--to", until, "--by", "node"], ["analyze"]):
             self.assert_same(*words, "--json")
