@@ -1212,6 +1212,13 @@ START_TEST(a_step_of_the_system_time_is_counted_said_and_followed) {
     settle();
     after = at(1, &source).timestamp;
     ck_assert_uint_ge(after, before); /* the clock shows the right time again */
+    ck_assert_uint_eq(at(0, &source).reserved, 0);
+    ck_assert_uint_eq(at(1, &source).reserved, 1);
+    struct clock_step steps[CLOCK_STEPS_MAX];
+    ck_assert_uint_eq(clock_steps_copy(nodes_clock_steps(nodes), steps), 1);
+    ck_assert_uint_eq(steps[0].number, 1);
+    ck_assert(!steps[0].slept);
+    ck_assert_int_eq((int64_t)(steps[0].after_ns - steps[0].before_ns) / (int64_t)MS, 5000);
     pass_time(3000 * MS);
     ck_assert_uint_eq(ingest->counters.clock_steps, 1);
     trace_log_close(log);

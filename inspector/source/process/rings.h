@@ -13,7 +13,7 @@
 #include <libtrace/clock.h>
 #include <libtrace/reader.h>
 #include <proto/filter.h>
-#include <store/machine.h>
+#include <store/clock_steps.h>
 
 struct ring {
     struct trace_reader *reader;
@@ -29,7 +29,8 @@ struct rings {
     unsigned count;
     struct ring *rings;
     struct trace_clock clock;
-    struct machine machine; /* ours, and so that of all nodes */
+    struct clock_steps clock_steps; /* that we noticed */
+    struct machine machine;         /* ours, and so that of all nodes */
     uint64_t clock_due_ns, check_due_ns;
     uint64_t from_ns;            /* skip older events */
     struct trace_filter *filter; /* NULL: all events */
