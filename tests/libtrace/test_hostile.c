@@ -267,7 +267,7 @@ START_TEST(a_head_that_no_writer_gets_to_before_we_attach_is_a_lie_and_no_loss) 
 }
 END_TEST
 
-/* The writer overtakes us in the middle of a run.  The slot that it has overwritten is the only loss: whoever looks at the gap when
+/* The writer overtakes us in the middle of a run.  The slot that it has overwritten is the only loss: who looks at the gap when
  * the run ends, and again in the next read, must not jump as if it had been lapped twice. */
 START_TEST(a_gap_behind_a_run_is_a_loss_of_the_next_read_and_exact) {
     struct trace_shm_header header = good;

@@ -6,15 +6,14 @@
  *
  * The sanitizer does not see across two mappings of an object, so that here the reader reads the log's own mapping.  Flags that
  * the tests themselves need are relaxed: they order nothing. */
+#include "open_logs.h"
+#include "query_json.h"
+#include "reader_internal.h"
 #include "ring_fixture.h"
 
 #include <sched.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
-
-#include "open_logs.h"
-#include "query_json.h"
-#include "reader_internal.h"
 
 #define LANE_EVENTS 64
 #define SHARED_LANE (TRACE_LANES_MAX - 1)
