@@ -210,7 +210,7 @@ struct history_trace {
     /* Events of it on both sides of a step of the clock that their times are from (proto/event_clock.h); of the two ends of the
      * root span.  Of a trace on several machines they say nothing. */
     bool stepped, took_stepped;
-    bool has_app;     /* it is a request; otherwise a connection */
+    bool has_app; /* it is a request; otherwise a connection */
     char app_id[4];
     uint16_t cmd;
     uint32_t app_node; /* node index whose registration names the command */
