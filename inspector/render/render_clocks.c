@@ -122,8 +122,8 @@ void render_clocks(struct strbuf *out, const struct view *view, const struct fac
 
 /* ---- steps of one machine's clock ---- */
 
-/* What was listed of the steps after one line of the clock, up to another: their sum.  Of several lists of one number, from several
- * runs of traced, the one that is nearest. */
+/* The sum of the listed steps after one line of the clock, up to another.  Where several runs of traced noted one number, the
+ * nearest counts. */
 static bool size_of_steps(const struct view *view, uint8_t after, uint8_t until, uint64_t near_ns, int64_t *ret_ns,
                           bool *ret_slept) {
     *ret_ns = 0;
