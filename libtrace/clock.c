@@ -139,6 +139,7 @@ static void keep_past(struct trace_clock *clock, const struct trace_clock_sample
         .line_ns = clock->line_ns,
         .ns_per_tick = clock->ns_per_tick,
         .unix_offset_ns = clock->unix_offset_ns,
+        .steps = clock->steps,
     };
     double awake_ticks = (double)(sample->monotonic_ns - clock->last.monotonic_ns) / measured_slope(clock);
     past.counter_fell = broken && sample->ticks <= clock->last.ticks;
@@ -197,7 +198,12 @@ bool trace_clock_update(struct trace_clock *clock, struct trace_clock_sample sam
     int64_t offset = (int64_t)(sample.unix_ns - sample.monotonic_ns);
     bool broken = trace_clock_is_broken(clock, &sample), stepped = is_stepped(clock, &sample, offset);
 
-    if (broken || stepped) keep_past(clock, &sample, broken);
+    if (broken || stepped) {
+        keep_past(clock, &sample, broken);
+        /* What passed between a last sample and a sleep is not known. */
+        clock->step_after_ns = sample.unix_ns;
+        clock->step_before_ns = (broken ? clock->last.monotonic_ns : sample.monotonic_ns) + (uint64_t)clock->unix_offset_ns;
+    }
     if (broken)
         restart(clock, sample);
     else if (sample.ticks > clock->last.ticks)
@@ -239,9 +245,11 @@ static bool is_of_past(const struct trace_clock *clock, const struct trace_clock
     return ticks < past->until_ticks;
 }
 
-static uint64_t tsc_unix_ns(const struct trace_clock *clock, const struct trace_ring_clock *ring, uint64_t ticks) {
+static uint64_t tsc_unix_ns(const struct trace_clock *clock, const struct trace_ring_clock *ring, uint64_t ticks,
+                            uint64_t *ret_steps) {
     const struct trace_clock_past *past = NULL;
     for (uint32_t i = 0; i < clock->past_count && is_of_past(clock, &clock->pasts[i], ticks); i++) past = &clock->pasts[i];
+    *ret_steps = past ? past->steps : clock->steps;
     if (past) {
         uint64_t ns = ticks < past->first.ticks ? before_first(&past->first, past->ns_per_tick, ring, ticks)
                                                 : at_line(past->line_ticks, past->line_ns, past->ns_per_tick, ticks);
@@ -255,13 +263,23 @@ static uint64_t tsc_unix_ns(const struct trace_clock *clock, const struct trace_
     return line_at(clock, ticks) + (uint64_t)clock->unix_offset_ns;
 }
 
-static uint64_t monotonic_unix_ns(const struct trace_clock *clock, uint64_t ticks) {
+static uint64_t monotonic_unix_ns(const struct trace_clock *clock, uint64_t ticks, uint64_t *ret_steps) {
     int64_t offset_ns = clock->unix_offset_ns;
-    for (uint32_t i = 0; i < clock->past_count && ticks < clock->pasts[i].until_ns; i++)
+    *ret_steps = clock->steps;
+    for (uint32_t i = 0; i < clock->past_count && ticks < clock->pasts[i].until_ns; i++) {
         offset_ns = clock->pasts[i].unix_offset_ns;
+        *ret_steps = clock->pasts[i].steps;
+    }
     return ticks + (uint64_t)offset_ns;
 }
 
+uint64_t trace_clock_unix_ns_of(const struct trace_clock *clock, const struct trace_ring_clock *ring, uint64_t ticks,
+                                uint64_t *ret_steps) {
+    return ring->source == TRACE_CLOCK_MONOTONIC ? monotonic_unix_ns(clock, ticks, ret_steps)
+                                                 : tsc_unix_ns(clock, ring, ticks, ret_steps);
+}
+
 uint64_t trace_clock_unix_ns(const struct trace_clock *clock, const struct trace_ring_clock *ring, uint64_t ticks) {
-    return ring->source == TRACE_CLOCK_MONOTONIC ? monotonic_unix_ns(clock, ticks) : tsc_unix_ns(clock, ring, ticks);
+    uint64_t steps;
+    return trace_clock_unix_ns_of(clock, ring, ticks, &steps);
 }

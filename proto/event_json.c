@@ -11,6 +11,7 @@
 #include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
+#include <proto/event_clock.h>
 #include <proto/event_json.h>
 #include <proto/event_table.h>
 #include <proto/hex.h>
@@ -400,6 +401,10 @@ static inline char *put_head(char *out, const struct trace_event *event, const s
     out = put_decimal(out, event->sequence);
     out = PUT(out, ",\"lane\":");
     out = put_decimal(out, origin->lane);
+    if (trace_event_clock_steps(event)) {
+        out = PUT(out, ",\"clock_steps\":");
+        out = put_small(out, trace_event_clock_steps(event));
+    }
     return PUT(out, ",\"kind\":");
 }
 
@@ -430,8 +435,8 @@ char *trace_event_json(char *out, const struct trace_event *event, const struct 
 #define FIELDS_OF_A_KIND_MAX 8 /* event_table.c */
 
 enum {
-    /* Every literal of put_head, and 17 + 3 + 10 + 10 digits. */
-    HEAD_MAX = 13 + 6 + 11 + 11 + 11 + 12 + 12 + 8 + 8 + 40 + 3 * HEX_MAX(TRACE_NODE_ID_BYTES) + HEX_MAX(TRACE_ID_BYTES),
+    /* Every literal of put_head, and 17 + 3 + 10 + 10 + 3 digits. */
+    HEAD_MAX = 13 + 6 + 11 + 11 + 11 + 12 + 12 + 8 + 15 + 8 + 43 + 3 * HEX_MAX(TRACE_NODE_ID_BYTES) + HEX_MAX(TRACE_ID_BYTES),
     FLAGS_MAX = 11 + 8 * 16,
     /* Each field its name, a comma and two quotes; then either at most 22 bytes, or at most 6 for each data byte. */
     DATA_MAX = 10 + FIELDS_OF_A_KIND_MAX * (TRACE_TABLE_JSON_BYTES + 3 + 22) + STRING_MAX(TRACE_EVENT_DATA_BYTES),

@@ -3,6 +3,7 @@
  * See proto/event_object.h.  Each function here has its counterpart in event_json.c, which explains the form of each value; a
  * test compares the results of both. */
 #include <p2ptrace/app.h>
+#include <proto/event_clock.h>
 #include <proto/event_object.h>
 #include <proto/event_table.h>
 #include <proto/hex.h>
@@ -184,6 +185,8 @@ json_t *trace_event_object_new(const struct trace_event *event, const struct tra
                                   has_trace ? hex_new(event->trace_id.bytes, sizeof event->trace_id.bytes) : json_null());
     failed |= json_object_set_new(object, "sequence", json_integer((json_int_t)event->sequence));
     failed |= json_object_set_new(object, "lane", json_integer((json_int_t)origin->lane));
+    if (trace_event_clock_steps(event))
+        failed |= json_object_set_new(object, "clock_steps", json_integer(trace_event_clock_steps(event)));
     failed |= json_object_set_new(object, "kind", json_string(kind ? kind->name : TRACE_KIND_UNKNOWN_NAME));
     if (!kind) failed |= json_object_set_new(object, "kind_id", json_integer((json_int_t)event->kind));
     failed |= json_object_set_new(object, "flags", flags_new(event->flags));

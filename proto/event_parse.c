@@ -6,6 +6,7 @@
  * before it is used. */
 #include <errno.h>
 #include <inttypes.h>
+#include <proto/event_clock.h>
 #include <proto/event_json.h>
 #include <proto/event_parse.h>
 #include <proto/event_table.h>
@@ -250,12 +251,15 @@ static int parse_ids(struct parse *parse) {
 }
 
 static int parse_place(struct parse *parse) {
-    struct member sequence = member_of(parse, "sequence"), lane = member_of(parse, "lane");
+    struct member sequence = member_of(parse, "sequence"), lane = member_of(parse, "lane"),
+                  steps = member_of(parse, "clock_steps");
     uint64_t number;
     if (parse_unsigned(&sequence, UINT32_MAX, &number)) return -EINVAL;
     parse->out.event.sequence = (uint32_t)number;
     if (parse_unsigned(&lane, UINT32_MAX, &number)) return -EINVAL;
     parse->out.lane = (uint32_t)number;
+    if (steps.value && parse_unsigned(&steps, UINT8_MAX, &number)) return -EINVAL;
+    if (steps.value) trace_event_set_clock_steps(&parse->out.event, number);
     return 0;
 }
 

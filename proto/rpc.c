@@ -6,6 +6,7 @@
  * that it is a request or a reply.  No value is used before its type was checked. */
 #include <assert.h>
 #include <errno.h>
+#include <proto/json_memory.h>
 #include <proto/rpc.h>
 #include <proto/utf8.h>
 #include <stdarg.h>
@@ -92,7 +93,7 @@ void trace_rpc_error_fini(struct trace_rpc_error *error) {
 /* Parses any JSON value.  Returns a new reference, or NULL with ret_error filled in. */
 static json_t *load_json(const char *text, size_t bytes, struct trace_rpc_error *ret_error) {
     json_error_t error;
-    json_t *root = json_loadb(text, bytes, LOAD_FLAGS, &error);
+    json_t *root = trace_json_loadb(text, bytes, LOAD_FLAGS, &error);
     if (root) return root;
     if (json_error_code(&error) == json_error_out_of_memory) {
         trace_rpc_fail(ret_error, TRACE_RPC_INTERNAL, NULL, "out of memory");

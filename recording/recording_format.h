@@ -23,6 +23,7 @@
 #include <p2ptrace/event.h>
 #include <p2ptrace/shm.h>
 #include <stdint.h>
+#include <store/clock_steps.h>
 #include <store/history_image.h>
 #include <store/machine.h>
 
@@ -34,6 +35,17 @@
 #define RECORDING_SUFFIX_PART ".part"
 
 enum recording_flag { RECORDING_COMPRESSED = 1 }; /* blocks are zstd frames */
+
+/* A step of a machine's clock (store/clock_steps.h). */
+struct recording_step {
+    uint64_t before_ns, after_ns;
+    uint8_t machine[MACHINE_ID_BYTES];
+    uint32_t number; /* 0 to 255 */
+    uint32_t flags;  /* 1: the machine slept */
+};
+TRACE_STATIC_ASSERT_(sizeof(struct recording_step) == 40, "docs/recording.md");
+
+enum { RECORDING_STEP_SLEPT = 1 };
 
 struct recording_header {
     char magic[8];
@@ -57,7 +69,10 @@ struct recording_header {
     uint64_t roster_checksum; /* of the roster */
     uint64_t blocks_checksum; /* of the block table */
     uint64_t marks[HISTORY_MARKS];
-    uint8_t reserved[4096 - 200 - 8 * HISTORY_MARKS - 8];
+    uint32_t step_count; /* at most CLOCK_STEPS_MAX; 0 in older recordings, which did not note them */
+    uint32_t reserved_steps;
+    struct recording_step steps[CLOCK_STEPS_MAX];
+    uint8_t reserved[4096 - 200 - 8 * HISTORY_MARKS - 8 - 40 * CLOCK_STEPS_MAX - 8];
     uint64_t checksum; /* of the header up to here */
 };
 TRACE_STATIC_ASSERT_(sizeof(struct recording_header) == RECORDING_ALIGN, "the header is one page");

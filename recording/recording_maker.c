@@ -86,6 +86,19 @@ static uint64_t unix_now_ns(void) {
     return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
 }
 
+static void fill_steps(struct recording_header *header, struct nodes *nodes) {
+    struct clock_step steps[CLOCK_STEPS_MAX];
+    header->step_count = (uint32_t)clock_steps_copy(nodes_clock_steps(nodes), steps);
+    for (uint32_t i = 0; i < header->step_count; i++) {
+        struct recording_step *out = &header->steps[i];
+        *out = (struct recording_step){.before_ns = steps[i].before_ns,
+                                       .after_ns = steps[i].after_ns,
+                                       .number = steps[i].number,
+                                       .flags = steps[i].slept ? RECORDING_STEP_SLEPT : 0};
+        memcpy(out->machine, steps[i].machine.id, sizeof out->machine);
+    }
+}
+
 static void fill_header(struct recording_maker *maker, const struct history_segment_info *info) {
     struct recording_header *header = &maker->header;
 
@@ -129,6 +142,7 @@ static int take(struct recording_maker *maker, struct history *history, struct n
     (void)history_image_layout(&info.shape, &layout);
     maker->image_bytes = layout.at[HISTORY_SECTIONS];
     fill_header(maker, &info);
+    fill_steps(&maker->header, nodes);
     return 0;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Merges the node tables of all segments into one.
+ * Merges the node tables of all segments into one, and their lists of clock steps.
  *
  * A log listed by several segments becomes one entry, with the counters of the newest.  So we go from the newest segment to the
  * oldest, and skip records of logs that we already have.  An entry keeps its index unless another log took it; so a single
@@ -116,6 +116,20 @@ static int make_map(struct recording *recording, struct recording_frame *frame, 
     return 0;
 }
 
+/* The checksum of the header makes none of this true: what does not fit is left out. */
+static void merge_steps(struct recording *recording, const struct recording_header *header) {
+    uint32_t count = header->step_count <= CLOCK_STEPS_MAX ? header->step_count : 0;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct recording_step *from = &header->steps[i];
+        struct clock_step step = {.before_ns = from->before_ns,
+                                  .after_ns = from->after_ns,
+                                  .number = (uint8_t)from->number,
+                                  .slept = (from->flags & RECORDING_STEP_SLEPT) != 0};
+        memcpy(step.machine.id, from->machine, sizeof step.machine.id);
+        clock_steps_add(nodes_clock_steps(recording->store.nodes), &step);
+    }
+}
+
 int recording__merge_nodes(struct recording *recording) {
     struct recording_roster *roster = malloc(NODES_MAX * sizeof *roster);
     int error = roster ? 0 : -ENOMEM;
@@ -123,6 +137,7 @@ int recording__merge_nodes(struct recording *recording) {
     for (size_t i = recording->frame_count; i-- > 0 && error == 0;) {
         struct recording_frame *frame = recording->frames[i];
         const struct recording_file *file = &recording->files[frame->file];
+        merge_steps(recording, &frame->header);
         if (recording__roster_read(file->fd, frame->offset, &frame->header, roster) == 0) {
             error = make_map(recording, frame, roster);
             continue;

@@ -47,6 +47,7 @@ struct nodes {
     uint64_t deaths;
     uint32_t rejected;
     /* both */
+    struct clock_steps clock_steps;
     struct node entries[NODES_MAX];
 };
 
@@ -59,6 +60,7 @@ int nodes_create(struct nodes **ret_nodes, struct history *history) {
     struct nodes *nodes = mmap(NULL, sizeof *nodes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (nodes == MAP_FAILED) return -errno;
     nodes->history = history;
+    clock_steps_init(&nodes->clock_steps);
     *ret_nodes = nodes;
     return 0;
 }
@@ -193,9 +195,27 @@ void nodes_put(struct nodes *nodes, uint32_t index, const struct node *node) {
 
 /* ---- any thread ---------------------------------------------------------------------------------------------------------- */
 
+struct clock_steps *nodes_clock_steps(struct nodes *nodes) {
+    return &nodes->clock_steps;
+}
+
 uint32_t nodes_count(const struct nodes *nodes) {
     /* count:A  Pairs with count:R. */
     return atomic_load_explicit(&nodes->count, memory_order_acquire);
+}
+
+bool nodes_share_clock(const struct nodes *nodes) {
+    const struct machine *first = NULL;
+    bool same = true;
+    rcu_read_lock();
+    for (uint32_t i = 0, count = nodes_count(nodes); i < count && same; i++) {
+        const struct node *node = nodes_at(nodes, i);
+        if (!node || !machine_known(&node->info.machine)) continue;
+        if (!first) first = &node->info.machine;
+        same = !memcmp(first->id, node->info.machine.id, sizeof first->id);
+    }
+    rcu_read_unlock();
+    return same;
 }
 
 uint64_t nodes_generation(const struct nodes *nodes) {

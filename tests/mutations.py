@@ -1,8 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Spoils one line of the ring's readers at a time, and says which tests go red: the table of docs/security.md.
+"""Spoils one line at a time, and says which tests go red: the tables of docs/security.md.  Prints a Markdown row for each; changes
+sources while it runs, and puts them back.
 
-    tests/mutations.py BUILD_DIRECTORY     prints a Markdown row for each; changes sources while it runs, and puts them back"""
+    tests/mutations.py BUILD_DIRECTORY [NAME...]     lines of the ring's readers, or those named
+    tests/mutations.py --orders BUILD_TSAN [WORD...] each acquire and release, or those whose name has one of the words, made relaxed;
+                                                     BUILD_TSAN is what `./dev tsan` builds"""
 import pathlib
 import re
 import subprocess
@@ -33,24 +36,35 @@ MUTATIONS = (
     ("loss before attach", READER, "head - reader->info.lane_events, TRACE_LOSS_BEFORE_ATTACH", "0, TRACE_LOSS_BEFORE_ATTACH"),
     ("unfinished counted", READER, "            lane->unfinished++;\n", ""),
     ("taken counted", READER, "    lane->taken += read.count;\n", ""),
-    ("discarded is plausible", READER, "is_plausible(lane, head, reader->now_ns) && discarded >=", "true || discarded >="),
-    ("holes are not touched", READER, "    return slot_is_present(reader, index, slot, hole);", "    return true;"),
+    ("discarded is plausible", READER, "discarded <= since_open_ns(reader) + HEAD_SLACK", "discarded != since_open_ns(reader) + HEAD_SLACK"),
+    ("holes are not touched", READER, "    return slot_is_present(reader, index, slot, hole);",
+     "    (void)slot_is_present(reader, index, slot, hole);\n    return true;"),
     ("gaps at a run's end", READER, "if (read->count != 0 && state != SLOT_NOT_YET) break;", ""),
     ("traced: no_lane told once", RING, "    ring->no_lane_told = count;\n", ""),
 )
 
+# Where acquires and releases are, and the tests that run there under the thread sanitizer.
+ORDERS = {
+    "libtrace": ("libtrace/test_libtrace_ordering", "libtrace/test_libtrace_log", "libtrace/test_libtrace_app", "libtrace/test_libtrace_query"),
+    "store": ("store/test_store_nodes", "store/test_store_history_stress", "store/test_store_page", "store/test_store_keep"),
+    "traced": ("traced/test_traced_ingest", "recording/test_recording"),
+}
+WEAKER = {"__ATOMIC_RELEASE": "__ATOMIC_RELAXED", "__ATOMIC_ACQUIRE": "__ATOMIC_RELAXED",
+          "memory_order_release": "memory_order_relaxed", "memory_order_acquire": "memory_order_relaxed"}
+
 
 def run(*words):
-    return subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
+    return subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False, timeout=600)
 
 
-def red(build):
+def red(build, tests, wrapper=()):
     """The tests that fail, by name; a program that crashes is named itself."""
     names = []
-    for test in TESTS:
+    for test in tests:
         try:
-            done = subprocess.run([build / "tests" / test, "2000000"], capture_output=True, text=True, errors="replace", check=False, timeout=60,
-                                  env={"CK_TAP_LOG_FILE_NAME": "-", "CK_VERBOSITY": "silent", "CK_DEFAULT_TIMEOUT": "0", "PATH": "/usr/bin"})
+            done = subprocess.run([*wrapper, build / "tests" / test, "2000000"], capture_output=True, text=True, errors="replace", check=False,
+                                  timeout=400, env={"CK_TAP_LOG_FILE_NAME": "-", "CK_VERBOSITY": "silent", "CK_DEFAULT_TIMEOUT": "0",
+                                                   "TSAN_OPTIONS": "halt_on_error=1:handle_sigbus=0", "PATH": "/usr/bin"})
         except subprocess.TimeoutExpired:
             names.append(test.rsplit("/", 1)[1] + " (hangs)")
             continue
@@ -61,21 +75,69 @@ def red(build):
     return names
 
 
+def build_and_run(build, tests, wrapper):
+    made = run("ninja", "-C", build, *("tests/" + test for test in tests))
+    return red(build, tests, wrapper) if made.returncode == 0 else ["does not compile"]
+
+
+def check_green(build, tests, wrapper=()):
+    before = build_and_run(build, tests, wrapper)
+    if before:  # what is red anyhow would count as caught
+        sys.exit(f"red without a mutation: {', '.join(before)}")
+
+
+def mutate(build, tests, name, path, spoiled, wrapper=()):
+    file = ROOT / path
+    text = file.read_text(encoding="utf-8")
+    try:
+        file.write_text(spoiled, encoding="utf-8")
+        caught = build_and_run(build, tests, wrapper)
+    finally:
+        file.write_text(text, encoding="utf-8")
+    shown = ", ".join(f"`{each}`" for each in caught[:3]) + (f" and {len(caught) - 3} more" if len(caught) > 3 else "")
+    print(f"| {name} | {shown or 'none'} |", flush=True)
+
+
+def label_of(lines, number):
+    """The ordering label beside a line, or the function that the line is in."""
+    for near in (number, number - 1, number - 2, number + 1):
+        if found := re.search(r"\b[a-z]+:[RA]\b", lines[near]):
+            return found[0]
+    for before in range(number, -1, -1):
+        if found := re.match(r"[a-z].*?(\w+)\(", lines[before]):
+            return found[1]
+    return "?"
+
+
+def mutate_orders(build, words):
+    setarch = ("setarch", "-R")
+    for folder, tests in ORDERS.items():
+        found = []
+        for file in sorted((ROOT / folder).rglob("*.[ch]")):
+            text = file.read_text(encoding="utf-8")
+            lines, path = text.splitlines(), file.relative_to(ROOT)
+            for match in re.finditer("|".join(WEAKER), text):
+                number = text.count("\n", 0, match.start())
+                name = f"{label_of(lines, number)} ({path}:{number + 1})"
+                if "fence" not in lines[number] and (not words or any(word in name for word in words)):
+                    found.append((name, path, text[:match.start()] + WEAKER[match[0]] + text[match.end():]))
+        if found:
+            check_green(build, tests, setarch)
+        for name, path, spoiled in found:
+            mutate(build, tests, name, path, spoiled, setarch)
+
+
 def main():
+    if sys.argv[1] == "--orders":
+        mutate_orders(pathlib.Path(sys.argv[2]).resolve(), sys.argv[3:])
+        return
     build = pathlib.Path(sys.argv[1]).resolve()
-    targets = ["tests/" + test for test in TESTS]
+    check_green(build, TESTS)
     for name, path, old, new in MUTATIONS:
-        file = ROOT / path
-        text = file.read_text(encoding="utf-8")
+        text = (ROOT / path).read_text(encoding="utf-8")
         assert old in text, f"{path} has no {old!r}"
-        try:
-            file.write_text(text.replace(old, new, 1), encoding="utf-8")
-            made = run("ninja", "-C", build, *targets)
-            caught = red(build) if made.returncode == 0 else ["does not compile"]
-        finally:
-            file.write_text(text, encoding="utf-8")
-        shown = ", ".join(f"`{each}`" for each in caught[:3]) + (f" and {len(caught) - 3} more" if len(caught) > 3 else "")
-        print(f"| {name} | {shown or 'none'} |", flush=True)
+        if len(sys.argv) == 2 or name in sys.argv[2:]:
+            mutate(build, TESTS, name, path, text.replace(old, new, 1))
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@
 #include "socket_claim.h"
 #include "systemd.h"
 #include "traced_limits.h"
+#include "wide_loop.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -38,6 +39,9 @@ struct daemon {
 };
 
 TRACE_STATIC_ASSERT_(HISTORY_BYTES_MIN == (size_t)60 << 20, "options.c states the minimum");
+
+/* Beside those of nodes and clients: the log, recordings, what threads wait on. */
+#define OTHER_DESCRIPTORS 128
 
 static void wake(void *arg) {
     struct daemon *daemon = arg;
@@ -137,6 +141,9 @@ static int serve(struct daemon *daemon, const struct options *options) {
     int error = trace_need_descriptors(TRACE_DESCRIPTORS_OF_A_LOOP);
     if (!error) error = uv_loop_init(&daemon->loop);
     if (error) return fail("cannot create the loop", error);
+    error = loop_widen(&daemon->loop, NODES_MAX + LIMIT_CLIENTS + OTHER_DESCRIPTORS);
+    if (error)
+        log_say(LOG_LEVEL_WARNING, "cannot allocate the table for the descriptors of all clients yet: %s", strerror(-error));
     error = server_init(&daemon->server, &daemon->loop, service, daemon->claim.listen_fd, daemon->group);
     if (error) return fail("cannot create the server", error);
     if (start_keeper(service, options) || start_recorder(daemon, options)) return OPTIONS_EXIT_FAILURE;

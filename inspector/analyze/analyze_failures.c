@@ -129,6 +129,10 @@ void analyze_outcomes(struct analysis *analysis, const struct requests *requests
     for (size_t i = 0; i < count; i++)
         if (order[i]->whole) order[whole++] = order[i];
     analysis->coverage.requests_whole += whole;
+    size_t timed = 0;
+    for (size_t i = 0; i < whole; i++)
+        if (order[i]->timed) order[timed++] = order[i];
+    whole = timed;
     qsort(order, whole, sizeof *order, compare_durations);
     for (size_t begin = 0, end; begin < whole; begin = end) {
         for (end = begin; end < whole && order[end]->command == order[begin]->command;) end++;

@@ -46,7 +46,8 @@ static void judge_streams(struct analysis *analysis, const struct stream_step *s
         if (fact->kind != FACT_STREAM_OPENED) continue;
         finding.of++;
         bool again = i + 1 < count && steps[i + 1].stream_id == steps[i].stream_id; /* closed, or opened in another connection */
-        uint64_t now_ns = analysis_now(analysis, fact->node), age_ns = now_ns > fact->time_ns ? now_ns - fact->time_ns : 0;
+        uint64_t now_ns = analysis_now(analysis, fact->node), since_ns = facts_since(facts, fact),
+                 age_ns = now_ns > since_ns ? now_ns - since_ns : 0;
         if (again || closed_ns > fact->time_ns || age_ns < STREAM_AGE_NS_MIN) continue;
         if (!finding.count++) finding.trace = fact->trace;
         if (age_ns > finding.ns) finding.ns = age_ns;
@@ -101,8 +102,12 @@ static void sum_nodes(struct node_sum *sums, const struct facts *facts) {
             sum->missing += fact->missing;
             continue;
         }
-        if (sum->events++ && fact->time_ns - sum->last_ns > sum->longest_ns) sum->longest_ns = fact->time_ns - sum->last_ns;
-        sum->last_ns = fact->time_ns;
+        uint64_t since_ns = facts_since(facts, fact);
+        if (sum->events++ && since_ns > sum->last_ns && since_ns - sum->last_ns > sum->longest_ns &&
+            facts_same_clock(fact, &facts->items[sum->last]))
+            sum->longest_ns = since_ns - sum->last_ns;
+        if (sum->events > 1 && since_ns < sum->last_ns) continue; /* of before a step of the clock */
+        sum->last_ns = since_ns;
         sum->last = i;
     }
 }
@@ -294,13 +299,16 @@ static void judge_pauses(struct analysis *analysis, const struct incoming *incom
     const struct facts *facts = analysis->facts;
     struct finding *stalls = calloc(nodes + 1, sizeof *stalls);
     uint64_t *last_ns = calloc(nodes + 1, sizeof *last_ns);
+    uint8_t *last_steps = calloc(nodes + 1, sizeof *last_steps);
     struct finding everybody = finding_of(FINDING_NODE_STALLED, SEVERITY_SEVERE, NO_NUMBER);
-    if (stalls && last_ns) {
+    if (stalls && last_ns && last_steps) {
         for (unsigned i = 0; i < nodes; i++) stalls[i] = finding_of(FINDING_NODE_STALLED, SEVERITY_SEVERE, i);
         for (size_t i = 0; i < facts->count; i++) {
             const struct fact *fact = &facts->items[i];
             uint64_t *last = &last_ns[fact->node];
-            if (fact->time_ns - *last >= STALL_NS_MIN && fact->kind != FACT_EVENTS_LOST)
+            bool exact = !facts->stepped || (*last && fact->clock_steps == last_steps[fact->node]);
+            last_steps[fact->node] = fact->clock_steps;
+            if (exact && fact->time_ns - *last >= STALL_NS_MIN && fact->kind != FACT_EVENTS_LOST)
                 judge_pause(facts, &stalls[fact->node], &everybody, incoming, count, *last, fact->time_ns);
             *last = fact->time_ns;
         }
@@ -312,6 +320,7 @@ static void judge_pauses(struct analysis *analysis, const struct incoming *incom
     }
     free(stalls);
     free(last_ns);
+    free(last_steps);
 }
 
 void analyze_nodes(struct analysis *analysis, const struct node_state *states, size_t state_count) {

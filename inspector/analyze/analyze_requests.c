@@ -28,7 +28,7 @@ static bool misses_events(const struct facts *facts, unsigned node) {
 /* Open parts of one node and command, the oldest first. */
 static void report_open(struct analysis *analysis, const struct open_part *open, size_t count) {
     const struct fact *oldest = &analysis->facts->items[open->start];
-    uint64_t age_ns = analysis_now(analysis, oldest->node) - oldest->time_ns;
+    uint64_t age_ns = analysis_now(analysis, oldest->node) - facts_since(analysis->facts, oldest);
     enum severity severity = age_ns >= REQUEST_SEVERE_NS ? SEVERITY_SEVERE : SEVERITY_NOTABLE;
     struct finding finding = {.kind = FINDING_REQUEST_OPEN,
                               .severity = misses_events(analysis->facts, open->node) ? SEVERITY_NOTE : severity,
@@ -48,7 +48,8 @@ void analyze_open(struct analysis *analysis, struct requests *requests) {
     struct open_part *open = requests->open;
     size_t count = 0;
     for (size_t i = 0; i < requests->open_count; i++) {
-        uint64_t start_ns = analysis->facts->items[open[i].start].time_ns, now_ns = analysis_now(analysis, open[i].node);
+        uint64_t start_ns = facts_since(analysis->facts, &analysis->facts->items[open[i].start]),
+                 now_ns = analysis_now(analysis, open[i].node);
         if (now_ns >= start_ns && now_ns - start_ns >= REQUEST_AGE_NS_MIN) open[count++] = open[i];
     }
     if (count) qsort(open, count, sizeof *open, compare_open);
@@ -301,7 +302,7 @@ void analyze_places(struct analysis *analysis, struct requests *requests) {
                               .ends = calloc(intern_count(&analysis->facts->nodes) + 1, sizeof *slow.ends)};
     size_t kept = 0;
     for (size_t i = 0; i < requests->visit_count; i++)
-        if (requests->items[requests->visits[i].request].whole) requests->visits[kept++] = requests->visits[i];
+        if (requests->items[requests->visits[i].request].timed) requests->visits[kept++] = requests->visits[i];
     requests->visit_count = kept;
     if (sum_up_links(&usual, requests) && slow.links && slow.findings && slow.ends) {
         const struct visit *visits = requests->visits;
@@ -354,7 +355,9 @@ static void report_delays(struct analysis *analysis, const struct requests *requ
 
 void analyze_delays(struct analysis *analysis, struct requests *requests) {
     struct delay *delays = requests->delays;
-    size_t count = requests->delay_count;
+    size_t count = 0;
+    for (size_t i = 0; i < requests->delay_count; i++)
+        if (!requests->items[delays[i].request].whole || requests->items[delays[i].request].timed) delays[count++] = delays[i];
     if (count) qsort(delays, count, sizeof *delays, compare_delays);
     for (size_t begin = 0, end; begin < count; begin = end) {
         for (end = begin;

@@ -100,6 +100,13 @@ static void find_failure(struct request *request, const struct critical_path *pa
     }
 }
 
+/* Does a step of the clock lie between any two events? */
+static bool is_stepped(const struct trace_events *events) {
+    for (size_t i = 1; i < events->count; i++)
+        if (!facts_same_clock(trace_event_at(events, 0), trace_event_at(events, i))) return true;
+    return false;
+}
+
 static int add_request_of(struct requests *requests, const struct critical_path *path, const struct trace_events *events) {
     const struct span *root = &path->spans.items[path->root];
     bool caused = root->parent != NO_POSITION || root->parent_missing;
@@ -112,6 +119,7 @@ static int add_request_of(struct requests *requests, const struct critical_path 
                               .one_way = path->end_ns - path->start_ns < (path->reach_ns - path->end_ns) / ONE_WAY_PART,
                               .ok = root->ok,
                               .start = fact_at(events, root->start)};
+    request.timed = request.whole && !is_stepped(events);
     find_failure(&request, path, events);
     return add_request(requests, &request);
 }

@@ -8,6 +8,7 @@
 #include <proto/event_json.h>
 #include <proto/event_table.h>
 #include <proto/hex.h>
+#include <proto/json_memory.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -264,7 +265,7 @@ static struct json_span member_of(struct json_span text, const char *name) {
 
 static int thorough(struct json_span text, struct scanned_event *ret_event, struct trace_parse_error *ret_error) {
     json_error_t error;
-    json_t *json = json_loadb(text.text, text.bytes, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
+    json_t *json = trace_json_loadb(text.text, text.bytes, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
     struct trace_parsed_event parsed;
     if (!json) {
         if (json_error_code(&error) == json_error_out_of_memory) return -ENOMEM;

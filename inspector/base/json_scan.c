@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "json_scan.h"
 
-#include <jansson.h>
+#include <proto/json_memory.h>
 #include <string.h>
 
 /* The class of a byte between strings. */
@@ -115,7 +115,7 @@ bool json_scan_member(struct json_span object, size_t *at, struct json_member *r
 
 /* Names with escapes: only those that a node chose have any. */
 static bool is_escaped(const struct json_member *member, const char *key) {
-    json_t *name = json_loadb(member->key.text, member->key.bytes, JSON_DECODE_ANY, NULL);
+    json_t *name = trace_json_loadb(member->key.text, member->key.bytes, JSON_DECODE_ANY, NULL);
     bool same = name && !strcmp(json_string_value(name), key);
     json_decref(name);
     return same;

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "memory.h"
 
-#include <jansson.h>
+#include <proto/json_memory.h>
 #include <stdatomic.h>
-#include <stdlib.h>
 
 static atomic_bool was_short;
 
@@ -11,10 +10,4 @@ void memory_note_short(void) { atomic_store_explicit(&was_short, true, memory_or
 
 bool memory_was_short(void) { return atomic_load_explicit(&was_short, memory_order_relaxed); }
 
-static void *take(size_t bytes) {
-    void *memory = malloc(bytes);
-    if (!memory) memory_note_short();
-    return memory;
-}
-
-void memory_watch(void) { json_set_alloc_funcs(take, free); }
+void memory_watch(void) { trace_json_memory_begin(memory_note_short); }

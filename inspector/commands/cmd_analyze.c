@@ -145,6 +145,7 @@ static int show_findings(struct session *session, const struct analysis *analysi
         return 0;
     }
     if (scope->cut) output_note("older events of this time were not read: --limit N reads more");
+    if (analysis->facts->stepped) output_note("the clock was stepped between these events: times across it were not judged");
     for (size_t i = 0; !result && i < analysis->count; i++) {
         json_t *line = finding_new(&session->view, analysis->facts, &analysis->findings[i]);
         result = line ? output_json(&session->output, line) : session_out_of_memory(session);

@@ -41,6 +41,7 @@ static int learn_nodes(struct record *record) {
     if (!result)
         result =
             event_writer_learn(record->writer, json_get_array(nodes, "nodes"), json_get_array(apps, "apps"), &session->failure);
+    if (!result) event_writer_learn_steps(record->writer, json_get_array(nodes, "clock_steps"));
     json_decref(nodes);
     json_decref(apps);
     return result;

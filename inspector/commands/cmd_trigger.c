@@ -194,6 +194,7 @@ static int fill_recording(struct trigger *trigger, struct window *window) {
     if (!result)
         result =
             event_writer_learn(trigger->writer, json_get_array(nodes, "nodes"), json_get_array(apps, "apps"), &session->failure);
+    if (!result) event_writer_learn_steps(trigger->writer, json_get_array(nodes, "clock_steps"));
     if (!result) result = put_events(trigger, window) || see_truncation(trigger, window) ? -1 : 0;
     json_decref(nodes);
     json_decref(apps);

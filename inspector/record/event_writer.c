@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <proto/event_parse.h>
+#include <proto/hex.h>
 #include <recording/writer.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -122,6 +123,21 @@ int event_writer_learn(struct event_writer *writer, const json_t *nodes, const j
     if (json_array_size(apps) && json_array_extend(writer->apps, (json_t *)apps)) return failure_out_of_memory(failure);
     json_array_foreach(nodes, i, row) if (learn_row(writer, row, failure)) return -1;
     return 0;
+}
+
+void event_writer_learn_steps(struct event_writer *writer, const json_t *clock_steps) {
+    struct nodes *nodes = recording_writer_store(writer->writer)->nodes;
+    size_t i;
+    json_t *row;
+    json_array_foreach(clock_steps, i, row) {
+        const char *machine = json_get_hex(row, "machine", 2 * MACHINE_ID_BYTES), *kind = json_get_text(row, "kind");
+        struct clock_step step = {.number = (uint8_t)json_get_count(row, "number"), .slept = kind && !strcmp(kind, "sleep")};
+        if (!json_get_time(json_object_get(row, "before"), &step.before_ns) ||
+            !json_get_time(json_object_get(row, "after"), &step.after_ns) ||
+            (machine && trace_hex_decode(step.machine.id, machine, sizeof step.machine.id)))
+            continue;
+        clock_steps_add(nodes_clock_steps(nodes), &step);
+    }
 }
 
 /* ---- events ---- */

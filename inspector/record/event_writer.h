@@ -32,6 +32,9 @@ int event_writer_open_fd(struct event_writer **ret_writer, int fd, struct failur
  * be NULL. */
 int event_writer_learn(struct event_writer *writer, const json_t *nodes, const json_t *apps, struct failure *failure);
 
+/* Adds the steps of machines' clocks, as an answer to `nodes` lists them; skips what it does not understand. */
+void event_writer_learn_steps(struct event_writer *writer, const json_t *clock_steps);
+
 /* True when there is a row for this node. */
 bool event_writer_knows(const struct event_writer *writer, const json_t *event);
 

@@ -59,7 +59,8 @@ enum style list_draw_cell(struct strbuf *cell, const struct view *view, const st
 
 /* ---- cells that several lists have ---- */
 
-list_draw draw_text, draw_head, draw_count, draw_bad_count, draw_duration, draw_bytes, draw_time, draw_node_id, draw_names;
+list_draw draw_text, draw_head, draw_count, draw_bad_count, draw_duration, draw_stepped, draw_bytes, draw_time, draw_node_id,
+    draw_names;
 
 /* Appends how long ago a time {"timestamp", "ns"} was. */
 enum style draw_ago(struct strbuf *cell, const struct view *view, const json_t *time);

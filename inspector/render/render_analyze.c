@@ -559,6 +559,7 @@ void render_analysis(struct strbuf *out, const struct view *view, const struct a
     }
     strbuf_puts(out, "\n");
     render_clocks(out, view, facts);
+    render_clock_steps(out, view, facts, 0, 0, "times across it were not judged");
     if (scope->cut)
         text_styled(out, view->color, STYLE_WARN, "! older events of this time were not read: --limit N reads more\n");
     strbuf_puts(out, "\n");

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "render_clocks.h"
 
+#include "json_get.h"
 #include "limits.h"
 
 #include <inttypes.h>
+#include <proto/event_clock.h>
 #include <string.h>
 
 static void host(struct strbuf *out, const struct facts *facts, unsigned number) {
@@ -115,5 +117,74 @@ void render_clocks(struct strbuf *out, const struct view *view, const struct fac
         if (!clock || !is_first(clocks, i)) continue;
         bool apart = clock->reference != reference, is_reference = clock->machine == clock->reference;
         if (!is_reference || apart) tell(out, view, facts, i, clock->reference != NO_NUMBER && !is_reference, apart);
+    }
+}
+
+/* ---- steps of one machine's clock ---- */
+
+/* What was listed of the steps after one line of the clock, up to another: their sum.  Of several lists of one number, from several
+ * runs of traced, the one that is nearest. */
+static bool size_of_steps(const struct view *view, uint8_t after, uint8_t until, uint64_t near_ns, int64_t *ret_ns,
+                          bool *ret_slept) {
+    *ret_ns = 0;
+    *ret_slept = false;
+    for (uint8_t number = (uint8_t)(after + 1); number != (uint8_t)(until + 1); number++) {
+        uint64_t best_ns = UINT64_MAX;
+        const json_t *best = NULL, *step;
+        size_t i;
+        json_array_foreach(view->names->clock_steps, i, step) {
+            uint64_t before_ns = 0, distance_ns;
+            if (json_get_count(step, "number") != number || !json_get_time(json_object_get(step, "before"), &before_ns)) continue;
+            distance_ns = before_ns > near_ns ? before_ns - near_ns : near_ns - before_ns;
+            if (distance_ns >= best_ns) continue;
+            best_ns = distance_ns;
+            best = step;
+        }
+        const json_t *size = json_object_get(best, "step");
+        const char *kind = json_get_text(best, "kind");
+        if (!json_is_integer(size)) return false;
+        *ret_ns += json_integer_value(size);
+        *ret_slept |= kind && !strcmp(kind, "sleep");
+    }
+    return true;
+}
+
+static void tell_step(struct strbuf *out, const struct view *view, uint8_t after, uint8_t until, uint64_t at_ns) {
+    int64_t ns;
+    bool slept;
+    if (!size_of_steps(view, after, until, at_ns, &ns, &slept)) {
+        strbuf_puts(out, "the clock was stepped");
+        return;
+    }
+    strbuf_puts(out, slept ? "the machine slept, or was stopped, for " : "the clock was set ");
+    text_duration(out, size_of(ns));
+    if (!slept) strbuf_puts(out, ns < 0 ? " back" : " forward");
+}
+
+void render_clock_steps(struct strbuf *out, const struct view *view, const struct facts *facts, uint64_t origin_ns,
+                        uint64_t whole_ns, const char *rest) {
+    uint64_t last_ns[UINT8_MAX + 1] = {0}; /* by line: the last time before it ended; 0: no event has it */
+    uint8_t line = facts->newest_steps;
+    if (!facts->stepped) return;
+    for (size_t i = 0; i < facts->count; i++) {
+        const struct fact *fact = &facts->items[i];
+        if (fact->time_ns > last_ns[fact->clock_steps]) last_ns[fact->clock_steps] = fact->time_ns;
+        if (trace_clock_steps_before(fact->clock_steps, line)) line = fact->clock_steps;
+    }
+    while (line != facts->newest_steps) {
+        uint8_t next = (uint8_t)(line + 1);
+        while (!last_ns[next] && next != facts->newest_steps) next++;
+        text_style_on(out, view->color, STYLE_WARN);
+        strbuf_puts(out, "! ");
+        tell_step(out, view, line, next, last_ns[line]);
+        strbuf_puts(out, " after ");
+        if (origin_ns)
+            text_since(out, last_ns[line] - origin_ns, whole_ns);
+        else
+            text_time(out, last_ns[line], view->utc, true);
+        strbuf_printf(out, ": %s", rest);
+        text_style_off(out, view->color, STYLE_WARN);
+        strbuf_puts(out, "\n");
+        line = next;
     }
 }

@@ -43,6 +43,16 @@ static void title(struct strbuf *out, const struct view *view, const struct time
     text_style_off(out, view->color, STYLE_HEAD);
 }
 
+/* How long it took; "~" where the clock was stepped meanwhile.  Where it went back beyond the start, nobody knows. */
+static void took(struct strbuf *out, const struct timeline *timeline, const struct timeline_span *root) {
+    const struct span *span = &timeline->path.spans.items[root - timeline->spans];
+    const struct fact *facts = timeline->facts.items;
+    bool exact = facts_same_clock(&facts[span->start], &facts[span->end]);
+    if (root->end_ns < root->start_ns) return;
+    strbuf_puts(out, exact ? " after " : " after ~");
+    text_duration(out, root->end_ns - root->start_ns);
+}
+
 static void outcome(struct strbuf *out, const struct view *view, const struct timeline *timeline, const json_t *answer) {
     const struct timeline_span *root = root_of(timeline);
     const char *word = outcome_of(timeline, root, answer);
@@ -59,8 +69,7 @@ static void outcome(struct strbuf *out, const struct view *view, const struct ti
     else
         strbuf_puts(out, "no outcome");
     if (root && root->start && root->end && strcmp(word, "open") != 0) {
-        strbuf_puts(out, " after ");
-        text_duration(out, root->end_ns - root->start_ns);
+        took(out, timeline, root);
     }
     if (timeline->path.reach_ns > timeline->path.end_ns) {
         strbuf_puts(out, "; what it caused went on until ");
@@ -297,6 +306,8 @@ void render_trace_head(struct strbuf *out, const struct view *view, const json_t
     outcome(out, view, timeline, answer);
     when_and_where(out, view, timeline);
     render_clocks(out, view, &timeline->facts);
+    render_clock_steps(out, view, &timeline->facts, timeline->start_ns, timeline->end_ns - timeline->start_ns,
+                       "times across it are not exact");
     disorder(out, view, timeline);
     failures(out, view, timeline);
     if (!json_get_bool(answer, "more")) unended(out, view, timeline);

@@ -5,6 +5,7 @@
 #include "text.h"
 
 #include <proto/event_table.h>
+#include <proto/json_memory.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -307,7 +308,7 @@ static void result_string(sqlite3_context *context, const struct sql_column *col
             result_text(context, plain.text, plain.bytes);
         return;
     }
-    json_t *decoded = json_loadb(string.text, string.bytes, JSON_DECODE_ANY, NULL);
+    json_t *decoded = trace_json_loadb(string.text, string.bytes, JSON_DECODE_ANY, NULL);
     if (decoded) result_text(context, json_string_value(decoded), json_string_length(decoded));
     json_decref(decoded);
 }

@@ -7,6 +7,7 @@
 #include "sql_push.h"
 
 #include <inttypes.h>
+#include <proto/json_memory.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -191,7 +192,7 @@ static bool is_ours(const struct events_table *table, struct json_span event) {
     if (!json_scan_find(event, "data", &data) || !json_scan_find(data, "app_id", &app_id)) return false;
     if (json_scan_plain(app_id, &text))
         return text.bytes == strlen(table->app_id) && !memcmp(text.text, table->app_id, text.bytes);
-    json_t *decoded = json_loadb(app_id.text, app_id.bytes, JSON_DECODE_ANY, NULL);
+    json_t *decoded = trace_json_loadb(app_id.text, app_id.bytes, JSON_DECODE_ANY, NULL);
     bool ours = json_is_string(decoded) && !strcmp(json_string_value(decoded), table->app_id);
     json_decref(decoded);
     return ours;

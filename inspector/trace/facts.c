@@ -8,6 +8,7 @@
 #include "text.h"
 
 #include <errno.h>
+#include <proto/event_clock.h>
 #include <proto/event_table.h>
 #include <stdlib.h>
 #include <string.h>
@@ -119,6 +120,8 @@ int fact_read(struct facts *facts, struct fact *ret_fact, const json_t *event) {
                         .sequence = (uint32_t)json_get_count(event, "sequence"),
                         .lane = (uint16_t)json_get_count(event, "lane")};
     json_get_time(event, &fact.time_ns);
+    /* Times of several machines have been corrected, steps included (docs/clocks.md). */
+    if (!json_object_get(event, "clock_lead")) fact.clock_steps = (uint8_t)json_get_count(event, "clock_steps");
     if (intern_number(&facts->nodes, json_get_hex(event, "node_id", NODE_DIGITS), &fact.node) ||
         intern_number(&facts->nodes, json_get_hex(event, "peer_id", NODE_DIGITS), &fact.peer) ||
         intern_number(&facts->traces, json_get_hex(event, "trace_id", TRACE_DIGITS), &fact.trace) ||
@@ -201,7 +204,28 @@ int facts_sort(struct facts *facts) {
     return facts_index(facts);
 }
 
+/* Finds the newest line of the clock, and where it begins.  After a step back, the order of times is not the order of lines. */
+static void find_steps(struct facts *facts) {
+    facts->newest_steps = facts->count ? facts->items[0].clock_steps : 0;
+    facts->stepped = false;
+    facts->steady_ns = UINT64_MAX;
+    for (size_t i = 0; i < facts->count; i++) {
+        facts->stepped |= !facts_same_clock(&facts->items[i], &facts->items[0]);
+        if (trace_clock_steps_before(facts->newest_steps, facts->items[i].clock_steps))
+            facts->newest_steps = facts->items[i].clock_steps;
+    }
+    for (size_t i = 0; i < facts->count; i++) {
+        const struct fact *fact = &facts->items[i];
+        if (fact->clock_steps == facts->newest_steps && fact->time_ns < facts->steady_ns) facts->steady_ns = fact->time_ns;
+    }
+}
+
+uint64_t facts_since(const struct facts *facts, const struct fact *fact) {
+    return fact->clock_steps == facts->newest_steps ? fact->time_ns : facts->steady_ns;
+}
+
 int facts_index(struct facts *facts) {
+    find_steps(facts);
     facts->node_ids = list_texts(&facts->nodes);
     facts->trace_ids = list_texts(&facts->traces);
     facts->command_names = list_texts(&facts->commands);

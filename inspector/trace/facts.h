@@ -55,13 +55,17 @@ struct fact {
     unsigned space;             /* of a packet or message, as struct packet has it */
     uint32_t sequence;
     uint16_t lane;
-    uint8_t kind; /* enum fact_kind */
-    bool ok;      /* of an end: it succeeded */
-    bool expired; /* of an end that is not ok: it ran out of time */
-    bool again;   /* of a packet or message sent: it was sent before */
-    bool sent;    /* of stream data: sent by this node; otherwise received */
-    bool by_peer; /* of a closed connection: the peer closed it */
+    uint8_t clock_steps; /* on which line of its clock it has its time; 0 where times of several machines were compared */
+    uint8_t kind;        /* enum fact_kind */
+    bool ok;             /* of an end: it succeeded */
+    bool expired;        /* of an end that is not ok: it ran out of time */
+    bool again;          /* of a packet or message sent: it was sent before */
+    bool sent;           /* of stream data: sent by this node; otherwise received */
+    bool by_peer;        /* of a closed connection: the peer closed it */
 };
+
+/* Is the difference of their times the time that passed?  Not when the clock was set, or slept, between them. */
+static inline bool facts_same_clock(const struct fact *a, const struct fact *b) { return a->clock_steps == b->clock_steps; }
 
 static inline bool fact_is_message(const struct fact *fact) {
     return fact->kind == FACT_MESSAGE_SENT || fact->kind == FACT_MESSAGE_RECEIVED;
@@ -81,6 +85,9 @@ struct facts {
         uint64_t events, missing;
     } * counted; /* by node, for the first `counted_nodes`: all events the source has, not only those read.  NULL: not known */
     size_t counted_nodes;
+    bool stepped;          /* a step of the clock lies between some of them */
+    uint8_t newest_steps;  /* of those after the last step */
+    uint64_t steady_ns;    /* the earliest time after it */
     const char **node_ids; /* by number, borrowed from nodes; facts_sort fills them in */
     const char **trace_ids;
     const char **command_names;
@@ -88,6 +95,9 @@ struct facts {
 
 /* The name of a kind, as in events. */
 const char *fact_kind_name(enum fact_kind kind);
+
+/* Since when a fact's age is known, at least: its time; or, if the clock was stepped after it, the first time after the step. */
+uint64_t facts_since(const struct facts *facts, const struct fact *fact);
 
 /* Takes over an array of events; skips those without a node or a time.  Returns 0 or -ENOMEM. */
 int facts_add(struct facts *facts, const json_t *events);

@@ -24,9 +24,10 @@ struct packet {
     uint64_t number; /* a message's id */
     uint64_t bytes;  /* 0 when not reported */
     uint64_t time_ns;
-    size_t event; /* the caller's index of the event, rising with time */
-    bool untimed; /* the clocks of its node and its peer cannot be compared */
-    bool vague;   /* set by messages_match: a message without a trace, whose id is used in several traces */
+    size_t event;        /* the caller's index of the event, rising with time */
+    uint8_t clock_steps; /* as struct fact has it */
+    bool untimed;        /* the clocks of its node and its peer cannot be compared */
+    bool vague;          /* set by messages_match: a message without a trace, whose id is used in several traces */
 };
 
 /* Reads an event of these kinds: all but node, peer, trace and event.  Returns false for other events. */

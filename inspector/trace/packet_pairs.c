@@ -157,8 +157,10 @@ static size_t choose(const struct sweep *sweep, const struct packet *receive) {
 }
 
 static void set_gap(const struct sweep *sweep, struct message *message) {
+    const struct packet *send = &sweep->packets[message->send], *receive = &sweep->packets[message->receive];
+    if (send->clock_steps != receive->clock_steps) message->untimed = true;
     if (message->untimed) return;
-    message->gap_ns = (int64_t)(sweep->packets[message->receive].time_ns - sweep->packets[message->send].time_ns);
+    message->gap_ns = (int64_t)(receive->time_ns - send->time_ns);
 }
 
 /* A receive when no send is open: the packet was received before, or we did not see its send. */
@@ -215,7 +217,8 @@ static void join_disorder(struct sweep *sweep) {
     if (!sweep->whole || sweep->early_count != 1 || sweep->send_count != 1 || sweep->matched != NO_EVENT) return;
     struct message *early = &items[sweep->early], *late = &items[sweep->open[0]];
     const struct packet *receive = &sweep->packets[early->receive], *send = &sweep->packets[late->send];
-    bool near = receive->untimed || send->time_ns - receive->time_ns <= DISORDER_NS_MAX;
+    bool near =
+        receive->untimed || receive->clock_steps != send->clock_steps || send->time_ns - receive->time_ns <= DISORDER_NS_MAX;
     if (late->lost != NO_EVENT || !near || bytes_differ(send, receive)) return;
     early->send = late->send;
     early->state = MESSAGE_MATCHED;
@@ -316,6 +319,9 @@ static void add_edge(struct messages *messages, const struct trace_events *event
                     : message.send == NO_EVENT  ? MESSAGE_UNSENT
                                                 : MESSAGE_MATCHED;
     message.untimed = !node_clocks_comparable(&events->facts->clocks, message.from, message.to, NULL);
+    if (message.state == MESSAGE_MATCHED &&
+        !facts_same_clock(trace_event_at(events, message.receive), trace_event_at(events, message.send)))
+        message.untimed = true;
     if (message.state == MESSAGE_MATCHED && !message.untimed)
         message.gap_ns =
             (int64_t)(trace_event_at(events, message.receive)->time_ns - trace_event_at(events, message.send)->time_ns);
@@ -366,6 +372,7 @@ static size_t read_packets(struct packet *packets, const struct trace_events *ev
                             .bytes = fact->bytes,
                             .time_ns = fact->time_ns,
                             .event = i,
+                            .clock_steps = fact->clock_steps,
                             .untimed = !node_clocks_comparable(&events->facts->clocks, fact->node, fact->peer, NULL)};
     }
     return count;

@@ -58,6 +58,7 @@ static int take_facts(struct timeline *timeline) {
         if (fact_read(facts, fact, timeline->items[i].event)) return -ENOMEM;
         fact->node = timeline->items[i].node;
         fact->time_ns = timeline->items[i].time_ns;
+        timeline->items[i].gap_exact = i == 0 || facts_same_clock(fact, fact - 1);
     }
     timeline->events = (struct trace_events){.facts = facts, .count = facts->count};
     return facts_index(facts);
@@ -178,14 +179,15 @@ static void mark_big_gaps(struct timeline *timeline) {
     if (timeline->span_count) whole -= timeline->outside_ns < whole ? timeline->outside_ns : whole;
     for (size_t i = 1; i < timeline->item_count; i++) {
         const struct timeline_item *item = &timeline->items[i];
-        if (!item->gap_counts || item->gap_ns <= timeline->longest_gap_ns) continue;
+        if (!item->gap_counts || !item->gap_exact || item->gap_ns <= timeline->longest_gap_ns) continue;
         timeline->longest_gap_ns = item->gap_ns;
         timeline->longest_gap = i;
     }
     for (size_t i = 1; i < timeline->item_count; i++) {
         struct timeline_item *item = &timeline->items[i];
         bool part = item->gap_ns >= whole / BIG_GAP_PART || i == timeline->longest_gap;
-        item->gap_is_big = item->gap_counts && timeline->item_count > 2 && item->gap_ns >= BIG_GAP_NS_MIN && part;
+        item->gap_is_big =
+            item->gap_counts && item->gap_exact && timeline->item_count > 2 && item->gap_ns >= BIG_GAP_NS_MIN && part;
     }
 }
 

@@ -17,6 +17,7 @@ struct timeline_item {
     uint64_t time_ns;
     uint64_t gap_ns; /* since the previous item; 0 for the first */
     bool gap_counts; /* the request was running: not before it began or after it ended */
+    bool gap_exact;  /* no step of the clock lies between it and the previous item */
     bool gap_is_big; /* a tenth of the request or more, or the longest */
     uint16_t kind;   /* enum trace_kind; 0 : this version does not know the kind */
     unsigned node;

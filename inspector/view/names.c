@@ -100,6 +100,8 @@ void names_fini(struct names *names) {
     json_decref(names->ranks);
     json_decref(names->hosts);
     json_decref(names->machines);
+    json_decref(names->clock_steps);
+    names->clock_steps = NULL;
     names->by_id = names->by_name = names->by_log = names->shared = names->ranks = names->hosts = names->machines = NULL;
 }
 
@@ -164,6 +166,11 @@ void names_learn(struct names *names, const json_t *nodes_answer) {
             json_object_set_new(names->by_name, name, json_string(id));
         else if (json_is_string(owner) && strcmp(json_string_value(owner), id) != 0)
             json_object_set_new(names->by_name, name, json_null());
+    }
+    json_t *steps = json_object_get(nodes_answer, "clock_steps");
+    if (json_is_array(steps)) {
+        json_decref(names->clock_steps);
+        names->clock_steps = json_incref(steps);
     }
     learn_shared(names, json_get_array(nodes_answer, "nodes"));
     measure_columns(names);

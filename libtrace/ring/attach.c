@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Attaching to a node's ring: open, check, map.  Nothing in the object is trusted before the copy of its header was checked. */
+#include "holes.h"
 #include "reader_internal.h"
 
 #include <errno.h>
@@ -26,6 +27,7 @@ const char *trace_attach_fault_text(enum trace_attach_fault fault) {
     case TRACE_ATTACH_SYSTEM: return "it could not be opened or mapped";
     case TRACE_ATTACH_BAD_MARKS: return "what it says of its events contradicts itself";
     case TRACE_ATTACH_DUPLICATE: return "it is another name of an object that was attached already";
+    case TRACE_ATTACH_LOST_PAGES: return "pages of it were taken away while it was read";
     }
     return "unknown";
 }
@@ -35,6 +37,15 @@ static int attach_failed(enum trace_attach_fault *ret_fault, enum trace_attach_f
     return result;
 }
 
+/* For writing, even if we only read: otherwise the kernel does not let us refuse its holes (holes.h). */
+static int open_for_both(const struct trace_reader *reader) {
+    int flags = O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+    int fd = openat(reader->shm_dir_fd, reader->name, O_RDWR | flags);
+    if (fd < 0 && !reader->writable && (errno == EACCES || errno == EROFS || errno == EPERM))
+        fd = openat(reader->shm_dir_fd, reader->name, O_RDONLY | flags);
+    return fd;
+}
+
 /* Opens the object.  Its type and owner are checked before, so that we never open anything but a plain file, and again after. */
 static int open_object(struct trace_reader *reader, uint32_t uid, enum trace_attach_fault *ret_fault) {
     struct stat status;
@@ -42,8 +53,7 @@ static int open_object(struct trace_reader *reader, uint32_t uid, enum trace_att
         return attach_failed(ret_fault, TRACE_ATTACH_SYSTEM, -errno);
     if (!S_ISREG(status.st_mode)) return attach_failed(ret_fault, TRACE_ATTACH_BAD_OBJECT, -EINVAL);
     if (status.st_uid != uid) return attach_failed(ret_fault, TRACE_ATTACH_BAD_OWNER, -EPERM);
-    reader->fd = openat(reader->shm_dir_fd, reader->name,
-                        (reader->writable ? O_RDWR : O_RDONLY) | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    reader->fd = open_for_both(reader);
     if (reader->fd < 0) return attach_failed(ret_fault, errno == ELOOP ? TRACE_ATTACH_BAD_OBJECT : TRACE_ATTACH_SYSTEM, -errno);
     if (fstat(reader->fd, &status) != 0) return attach_failed(ret_fault, TRACE_ATTACH_SYSTEM, -errno);
     if (!S_ISREG(status.st_mode)) return attach_failed(ret_fault, TRACE_ATTACH_BAD_OBJECT, -EINVAL);
@@ -126,6 +136,7 @@ static int map_object(struct trace_reader *reader, const struct trace_shm_header
     reader->mapped_bytes = (size_t)header->object_bytes;
     void *base = mmap(NULL, reader->mapped_bytes, PROT_READ, MAP_SHARED, reader->fd, 0);
     if (base == MAP_FAILED) return -errno;
+    (void)holes_refuse(base, reader->mapped_bytes); /* without it, present.c says what a live node can do */
     reader->header = base;
     if (reader->writable && mprotect(base, header->header_bytes, header_protection) != 0) return -errno;
     reader->slots = (const struct trace_event *)((const char *)base + header->header_bytes);

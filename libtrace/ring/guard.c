@@ -4,6 +4,8 @@
  *
  * The handler calls mmap, which POSIX does not list as async-signal-safe; on Linux it is one system call and touches nothing
  * else. */
+#include "holes.h"
+
 #include <errno.h>
 #include <libtrace/guard.h>
 #include <pthread.h>
@@ -46,6 +48,7 @@ static int install_result;
 static void install(void) {
     struct sigaction action = {.sa_sigaction = on_sigbus, .sa_flags = SA_SIGINFO | SA_NODEFER | SA_ONSTACK};
     sigemptyset(&action.sa_mask);
+    holes_prepare();
     if (sigaction(SIGBUS, &action, &before_us) != 0) install_result = -errno;
 }
 

@@ -8,8 +8,9 @@
  * written, which is just as good: a slot there reads as zero.
  *
  * A node fills the pages of a lane when it reserves them, so usually one question per lane is enough.  Slots found present are
- * not asked about again.  A live node of ours that punches holes later can still make us allocate a page that it had: no more
- * than it could allocate itself, and only while it lives. */
+ * not asked about again: if a live node punches holes there, the kernel refuses to fill them (holes.h).  Only where that is
+ * not allowed, such a node can make us allocate a page that it had: no more than it could allocate itself, and only
+ * while it lives. */
 #include "reader_internal.h"
 
 #include <errno.h>

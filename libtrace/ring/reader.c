@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <libtrace/guard.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* How long a live node may leave a slot unfinished while it commits later ones.  After that the slot counts as abandoned, by a
@@ -349,8 +350,11 @@ const struct trace_reader_info *trace_reader_info(const struct trace_reader *rea
 bool trace_reader_broken(const struct trace_reader *reader) { return reader->broken; }
 
 enum trace_attach_fault trace_reader_fault(const struct trace_reader *reader) {
+    struct stat status;
     if (!reader->broken) return TRACE_ATTACH_OK;
-    return reader->lies ? TRACE_ATTACH_BAD_MARKS : TRACE_ATTACH_BAD_SIZE;
+    if (reader->lies) return TRACE_ATTACH_BAD_MARKS;
+    return fstat(reader->fd, &status) == 0 && (uint64_t)status.st_size >= reader->mapped_bytes ? TRACE_ATTACH_LOST_PAGES
+                                                                                               : TRACE_ATTACH_BAD_SIZE;
 }
 
 enum trace_node_state trace_reader_state(const struct trace_reader *reader) {

@@ -33,7 +33,8 @@ static inline void slot_copy(struct trace_event *out, const struct trace_event *
 #ifdef THREAD_SANITIZER
     const uint64_t *from = (const uint64_t *)slot;
     uint64_t *to = (uint64_t *)out;
-    for (unsigned i = 0; i < TRACE_EVENT_BYTES / 8; i++) to[i] = __atomic_load_n(&from[i], __ATOMIC_ACQUIRE);
+    for (unsigned i = 0; i < TRACE_EVENT_BYTES / 8; i++)
+        to[i] = __atomic_load_n(&from[i], __ATOMIC_RELAXED); /* relaxed: read:A orders them */
 #else
     memcpy(out, slot, sizeof *out);
 #endif

@@ -114,6 +114,24 @@ static int compare_rows(const void *a, const void *b) {
     return order ? order : (x->index > y->index) - (x->index < y->index);
 }
 
+json_t *answer_clock_steps(struct nodes *nodes) {
+    struct clock_step steps[CLOCK_STEPS_MAX];
+    size_t count = clock_steps_copy(nodes_clock_steps(nodes), steps);
+    json_t *list = json_array();
+    for (size_t i = 0; i < count; i++) {
+        const struct clock_step *step = &steps[i];
+        char id[2 * MACHINE_ID_BYTES + 1] = "";
+        trace_hex_encode(id, step->machine.id, sizeof step->machine.id);
+        json_t *json = json_pack("{soso}", "before", value_time(step->before_ns), "after", value_time(step->after_ns));
+        json_object_set_new(json, "step", json_integer((json_int_t)(step->after_ns - step->before_ns)));
+        json_object_set_new(json, "kind", json_string(step->slept ? "sleep" : "step"));
+        json_object_set_new(json, "number", json_integer(step->number));
+        json_object_set_new(json, "machine", machine_known(&step->machine) ? json_string(id) : json_null());
+        json_array_append_new(list, json);
+    }
+    return list;
+}
+
 int ask_nodes(struct ask *ask) {
     if (trace_rpc_params_read(ask->params, NULL, 0, &ask->error)) return -1;
     uint32_t count = nodes_count(ask->store->nodes), used = 0;
@@ -136,7 +154,7 @@ int ask_nodes(struct ask *ask) {
     json_t *list = json_array();
     for (uint32_t i = 0; i < used; i++) json_array_append_new(list, rows[i].json);
     free(rows);
-    return ask_answer(ask, json_pack("{so}", "nodes", list));
+    return ask_answer(ask, json_pack("{soso}", "nodes", list, "clock_steps", answer_clock_steps(ask->store->nodes)));
 }
 
 static const char *app_type_name(uint8_t type) {

@@ -57,6 +57,7 @@ struct requests {
     struct tally *tallies; /* by group; `capacity` of them */
     size_t capacity;
     struct measure took;
+    bool one_clock; /* a duration across a step of the clock is left out */
     uint64_t ended, open, rootless, ungrouped, first_ns, last_ns;
     int error;
 };
@@ -140,7 +141,7 @@ static int tally_add(struct requests *requests, uint32_t group, const struct his
     tally->open += !trace->has_end;
     tally->failed += trace->has_end && trace->outcome == HISTORY_OUTCOME_FAILED;
     tally->expired += trace->has_end && trace->outcome == HISTORY_OUTCOME_EXPIRED;
-    if (!trace->has_took) return 0;
+    if (!trace->has_took || (trace->took_stepped && requests->one_clock)) return 0;
     if (!tally->has_slowest || trace->took_ns > tally->slowest_ns ||
         (trace->took_ns == tally->slowest_ns && memcmp(&trace->trace_id, &tally->slowest, sizeof tally->slowest) < 0)) {
         tally->has_slowest = true;
@@ -351,8 +352,10 @@ static int count_and_answer(struct ask *ask, struct requests *requests, uint64_t
 int ask_requests(struct ask *ask) {
     struct requests_params params;
     uint64_t now_ns = store_now_ns(ask->store);
-    struct requests requests = {
-        .store = ask->store, .params = &params, .sieve = {.store = ask->store, .now_ns = now_ns, .work = &ask->work}};
+    struct requests requests = {.one_clock = nodes_share_clock(ask->store->nodes),
+                                .store = ask->store,
+                                .params = &params,
+                                .sieve = {.store = ask->store, .now_ns = now_ns, .work = &ask->work}};
     struct expression *expression = NULL;
     if (read_params(ask, &params)) return -1;
     int error = time_param_read("from", params.from, now_ns, &requests.from_ns, &ask->error);

@@ -100,7 +100,7 @@ static void set_app(const struct store *store, json_t *json, const struct histor
     json_object_set_new(json, "command", names.command[0] ? value_text(names.command, sizeof names.command) : json_null());
 }
 
-static json_t *trace_json(const struct store *store, const struct history_trace *trace) {
+static json_t *trace_json(const struct store *store, const struct history_trace *trace, bool one_clock) {
     json_t *json = json_object(), *peers = json_array();
     for (uint32_t i = 0; i < trace->peer_count; i++) json_array_append_new(peers, value_node_id(&trace->peers[i]));
     json_object_set_new(json, "trace_id", value_trace_id(&trace->trace_id));
@@ -116,6 +116,8 @@ static json_t *trace_json(const struct store *store, const struct history_trace 
     json_object_set_new(json, "unfinished", json_boolean(trace->unfinished));
     set_app(store, json, trace);
     json_object_set_new(json, "truncated", json_boolean(trace->truncated));
+    if (trace->took_stepped && one_clock) json_object_set_new(json, "took_stepped", json_true());
+    if (trace->stepped && one_clock) json_object_set_new(json, "duration_stepped", json_true());
     return json;
 }
 
@@ -213,8 +215,9 @@ int ask_traces(struct ask *ask) {
     expression_destroy(expression);
     alias_picture_release(aliases);
     if (error) return ask_fail(ask, error);
+    bool one_clock = nodes_share_clock(ask->store->nodes);
     trace_text_puts(ask->out, "{\"traces\":[");
-    for (size_t i = 0; i < count && !ask->out->failed; i++) write_row(ask->out, i, trace_json(ask->store, &traces[i]));
+    for (size_t i = 0; i < count && !ask->out->failed; i++) write_row(ask->out, i, trace_json(ask->store, &traces[i], one_clock));
     free(traces);
     trace_text_puts(ask->out, "],\"total\":");
     value_put_unsigned(ask->out, total);

@@ -7,6 +7,7 @@
 #include "history_trace.h"
 
 #include <errno.h>
+#include <proto/event_clock.h>
 #include <proto/event_table.h>
 #include <stdlib.h>
 
@@ -116,6 +117,7 @@ struct span_mark {
     uint64_t time_ns;
     uint32_t sequence;
     struct history_key key;
+    uint8_t clock_steps;
     bool ok; /* of an end */
     bool expired;
     bool root; /* of a start: it has no parent */
@@ -199,10 +201,15 @@ struct gather {
     struct firsts nodes, peers;
     struct span_marks starts, ends;
     struct app_first app;
+    uint8_t clock_steps; /* of the first event that we met */
 };
 
 static int gather_app(struct gather *gather, const struct trace_event *event, uint32_t node, const struct history_key *key) {
-    struct span_mark mark = {.node = node, .time_ns = event->timestamp, .sequence = event->sequence, .key = *key};
+    struct span_mark mark = {.node = node,
+                             .time_ns = event->timestamp,
+                             .sequence = event->sequence,
+                             .key = *key,
+                             .clock_steps = trace_event_clock_steps(event)};
 
     app_note(&gather->app, event, key);
     if (event->kind == TRACE_KIND_APP_START) {
@@ -231,7 +238,8 @@ static int gather_event(struct gather *gather, const struct trace_event *event, 
     int error;
 
     if (gather->test) gather->test->see(gather->test->context, event, source);
-    trace->events++;
+    if (trace->events++ == 0) gather->clock_steps = trace_event_clock_steps(event);
+    trace->stepped |= trace_event_clock_steps(event) != gather->clock_steps;
     if (event->timestamp < trace->first_ns) trace->first_ns = event->timestamp;
     if (event->timestamp > trace->last_ns) trace->last_ns = event->timestamp;
     if (event->kind == TRACE_KIND_PACKET_LOST && !(event->flags & TRACE_FLAG_PROBE)) trace->packets_lost++;
@@ -328,6 +336,7 @@ static void finish_spans(struct gather *gather) {
     trace->root_node = first->root ? first->node : 0;
     trace->has_end = first->root && end != NULL;
     if (trace->has_end) trace->end = (struct history_span_end){end->time_ns, end->key.source, end->sequence};
+    trace->took_stepped = trace->has_end && end->clock_steps != first->clock_steps;
     trace->has_took = trace->has_end && end->time_ns >= first->time_ns;
     if (trace->has_took) trace->took_ns = end->time_ns - first->time_ns;
     if (end && !end->ok)

@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <proto/event_json.h>
 #include <proto/hex.h>
+#include <proto/json_memory.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -30,7 +31,7 @@ json_t *value_text(const char *text, size_t bytes_max) {
     char quoted[6 * 64 + 2];
     size_t bytes = strnlen(text, bytes_max < 64 ? bytes_max : 64);
     char *end = trace_json_string(quoted, text, bytes);
-    return json_loadb(quoted, (size_t)(end - quoted), JSON_DECODE_ANY, NULL);
+    return trace_json_loadb(quoted, (size_t)(end - quoted), JSON_DECODE_ANY, NULL);
 }
 
 static json_t *hex_string(const uint8_t *bytes, size_t count) {

@@ -5,7 +5,7 @@
  *     make_spool DIR EVENTS SEED [load | machine NUMBER LEAD_NS DRIFT_PPB [STEP_NS]]
  *
  * One run of a traced: its segments have one instance and are numbered from 0; the last has what is left.  Events are random, of
- * any kind but alias, which a fleet ships and does not follow, with any text (random_events.h); with `load` they are such as a
+ * any kind but alias, which a fleet ships and does not follow, with any text (random_events.h).  With `load` they are such as a
  * busy network has: 1000 peers, requests of about 20 packets.  With `machine` they are what one of two machines sees of packets
  * and messages between them; its clock is ahead by LEAD_NS and gains DRIFT_PPB ns a second, and in the middle STEP_NS.  Run it
  * with one seed for both.

@@ -19,6 +19,7 @@
  *     message sent|received PEER ID [TRACE]
  *     alias PEER ALIAS [LABEL]        ALIAS is another id of PEER, or of this node for "-"
  *     address PEER ADDRESS            the same with an address, over UDP
+ *     threads COUNT EVENTS            COUNT threads at once, each emits EVENTS metrics
  *     stream MICROSECONDS             one packet_sent every so often, until the next command comes
  *     close                           closes the log and ends
  *
@@ -30,6 +31,7 @@
 
 #include <poll.h>
 #include <proto/hex.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -126,6 +128,25 @@ static void stream(unsigned long microseconds) {
     }
 }
 
+static pthread_barrier_t together;
+
+static void *emit_metrics(void *events) {
+    pthread_barrier_wait(&together);
+    for (uintptr_t i = 0; i < (uintptr_t)events; i++) TRACE_METRICS(trace_log, NULL, NULL, i, 1, 12000, 3000);
+    pthread_barrier_wait(&together); /* until here each keeps its lane */
+    return NULL;
+}
+
+static void run_threads(unsigned count, unsigned long events) {
+    pthread_t *threads = calloc(count, sizeof *threads);
+    if (!threads || pthread_barrier_init(&together, NULL, count)) exit(4);
+    for (unsigned i = 0; i < count; i++)
+        if (pthread_create(&threads[i], NULL, emit_metrics, (void *)events)) exit(4);
+    for (unsigned i = 0; i < count; i++) pthread_join(threads[i], NULL);
+    pthread_barrier_destroy(&together);
+    free(threads);
+}
+
 static bool obey(char *line) {
     char *word[7] = {0}, *rest = NULL;
     unsigned count = 0;
@@ -157,6 +178,8 @@ static bool obey(char *line) {
         emit_alias(word + 1);
     } else if (!strcmp(word[0], "address") && count == 3) {
         emit_address(word + 1);
+    } else if (!strcmp(word[0], "threads") && count == 3) {
+        run_threads((unsigned)atoi(word[1]), strtoul(word[2], NULL, 10));
     } else if (!strcmp(word[0], "stream") && count == 2) {
         puts("ok"); /* it has begun */
         fflush(stdout);

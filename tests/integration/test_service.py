@@ -253,7 +253,7 @@ class Check(ServiceTest):
 
     def test_each_thing_that_is_wrong_is_named_with_a_remedy(self):
         self.assertIn("choose another --shm-dir", self.wrong("memory", "--shm-dir", self.path("none")))
-        self.assertIn("the least is 60 MiB", self.wrong("history", "--history", "1M"))
+        self.assertIn("the minimum is 60 MiB", self.wrong("history", "--history", "1M"))
         self.assertIn("choose a smaller --history", self.wrong("history", "--history", "900000G"))
         self.assertIn("cannot make the socket's directory in", self.wrong("socket", "--socket", self.path("none/none/s")))
         os.chmod(self.place.directory, 0o777)
@@ -441,13 +441,13 @@ class ServiceManager(ServiceTest):
         plain, other = socket.socketpair()
         self.addCleanup(plain.close)
         self.addCleanup(other.close)
-        self.assertIn("no listening Unix stream socket", self.refused(plain))
+        self.assertIn("did not pass a listening Unix stream socket", self.refused(plain))
         packets, internet = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET), socket.socket(socket.AF_INET)
         packets.bind("\0" + self.place.path + ".packets")
         for other_kind in (packets, internet):
             self.addCleanup(other_kind.close)
             other_kind.listen(8)  # unbound: a port that the kernel chooses
-            self.assertIn("no listening Unix stream socket", self.refused(other_kind))
+            self.assertIn("did not pass a listening Unix stream socket", self.refused(other_kind))
         self.listener.bind("\0" + self.place.path)
         self.listener.listen(8)
         self.assertIn("has no path", self.refused(self.listener))

@@ -2,6 +2,8 @@
  *
  * Rings of an adversary who runs as our own user: objects whose headers are right and whose contents lie.  They must not gain
  * memory that they did not have, pass old events off as new ones, or take more of a reader's time than an honest ring. */
+#include "../helpers/skip.h"
+#include "../helpers/userfaultfd.h"
 #include "ring_fixture.h"
 
 #include <sys/stat.h>
@@ -122,6 +124,33 @@ START_TEST(between_the_holes_of_a_ring_its_events_are_read) {
 }
 END_TEST
 
+/* A live node takes back what its reader has already seen: a slot's page, or the header's. */
+START_TEST(a_hole_that_comes_while_a_ring_is_read_stays_a_hole) {
+    if (!is_userfaultfd_allowed()) SKIP_TEST("the kernel, or a filter, does not allow userfaultfd");
+    unsigned flags = _i & 1 ? TRACE_READER_CONTROL : 0;
+    off_t at = _i & 2 ? 0 : TRACE_SHM_LANES_OFFSET;
+    struct trace_shm_header header = good;
+    struct trace_event events[64];
+    struct trace_read read;
+    struct trace_watch watch;
+    header.lanes[0].state = TRACE_LANE_OWNED;
+    header.lanes[0].head = 1;
+    put_header(&header);
+    put_slot(0, trace_shm_mark(0), TRACE_KIND_CUSTOM);
+    struct trace_reader *reader = attach_with(flags);
+    trace_reader_read(reader, 0, events, 64, false, 1, &read);
+    ck_assert_uint_eq(read.count, 1);
+    trace_reader_watch(reader, 1, &watch);
+    ck_assert_int_eq(fallocate(object_fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, at, 4096), 0);
+    uint64_t before = allocated();
+    if (_i & 4) (void)trace_watch_stirs(&watch);
+    look_everywhere(reader, (_i & 8) != 0);
+    ck_assert_int_eq(trace_reader_fault(reader), TRACE_ATTACH_LOST_PAGES);
+    trace_reader_detach(reader);
+    ck_assert_uint_eq(allocated(), before);
+}
+END_TEST
+
 /* A node whose kernel does not fill a lane's pages in advance: they come one by one, over the first lap and beyond. */
 START_TEST(a_ring_whose_pages_come_one_by_one_is_read_whole) {
     struct trace_shm_header header = good;
@@ -223,6 +252,71 @@ START_TEST(a_head_that_goes_where_no_writer_gets_is_a_lie) {
 }
 END_TEST
 
+START_TEST(a_head_that_no_writer_gets_to_before_we_attach_is_a_lie_and_no_loss) {
+    struct trace_shm_header header = good;
+    struct trace_event events[64];
+    struct trace_read read;
+    header.lanes[0].state = TRACE_LANE_OWNED;
+    header.lanes[0].head = UINT64_C(1) << 62;
+    put_header(&header);
+    struct trace_reader *reader = attach_with(0);
+    trace_reader_read(reader, 0, events, 64, false, header.open_monotonic_ns + 1, &read);
+    ck_assert_uint_eq(read.lost, 0);
+    ck_assert_int_eq(trace_reader_fault(reader), TRACE_ATTACH_BAD_MARKS);
+    trace_reader_detach(reader);
+}
+END_TEST
+
+/* The writer overtakes us in the middle of a run.  The slot that it has overwritten is the only loss: whoever looks at the gap when
+ * the run ends, and again in the next read, must not jump as if it had been lapped twice. */
+START_TEST(a_gap_behind_a_run_is_a_loss_of_the_next_read_and_exact) {
+    struct trace_shm_header header = good;
+    struct trace_event events[64];
+    struct trace_read read;
+    header.lanes[0].state = TRACE_LANE_OWNED;
+    header.lanes[0].head = 32;
+    put_header(&header);
+    for (unsigned i = 0; i < 32; i++) put_slot(i, trace_shm_mark(i), TRACE_KIND_CUSTOM);
+    struct trace_reader *reader = attach_with(0);
+    trace_reader_read(reader, 0, events, 8, false, 1, &read);
+    ck_assert_uint_eq(read.count, 8);
+    put_slot(16, trace_shm_mark(16 + EVENTS), TRACE_KIND_CUSTOM);
+    header.lanes[0].head = 16 + EVENTS + 1;
+    put_header(&header);
+    trace_reader_read(reader, 0, events, 64, false, 1, &read);
+    ck_assert_uint_eq(read.count, 8);
+    ck_assert_uint_eq(read.lost, 0);
+    ck_assert(read.more);
+    trace_reader_read(reader, 0, events, 64, false, 1, &read);
+    ck_assert_uint_eq(read.lost, 1);
+    ck_assert_uint_eq(read.count, 15);
+    ck_assert_uint_eq(code_of(&events[0]), 17);
+    trace_reader_detach(reader);
+}
+END_TEST
+
+/* What lies behind the last lane is no lane, whatever is there. */
+START_TEST(a_lane_that_the_ring_does_not_have_is_empty) {
+    struct trace_shm_header header = good;
+    struct trace_event events[64];
+    struct trace_read read;
+    header.lane_count = 1;
+    header.object_bytes = TRACE_SHM_LANES_OFFSET + EVENTS * TRACE_EVENT_BYTES;
+    header.lanes[1].state = TRACE_LANE_OWNED;
+    header.lanes[1].head = 1;
+    put_header(&header);
+    put_slot(0, trace_shm_mark(0), TRACE_KIND_CUSTOM);
+    struct trace_reader *reader = attach_with(0);
+    ck_assert(!trace_reader_lane_used(reader, 1));
+    trace_reader_read(reader, 1, events, 64, true, 1, &read);
+    ck_assert_uint_eq(read.count + read.lost + read.work, 0);
+    ck_assert(!read.more);
+    ck_assert_uint_eq(trace_reader_position(reader, 1), 0);
+    ck_assert_int_eq(trace_reader_fault(reader), TRACE_ATTACH_OK);
+    trace_reader_detach(reader);
+}
+END_TEST
+
 /* Time passes, and with it a writer may get anywhere: then the distance is a loss, and no lie. */
 START_TEST(a_head_that_a_writer_may_have_reached_meanwhile_is_believed) {
     struct trace_shm_header header = good;
@@ -263,10 +357,14 @@ int main(void) {
     tcase_set_timeout(tcase, 60);
     tcase_add_loop_test(tcase, reading_a_ring_of_holes_allocates_nothing, 0, 4 * (int)(sizeof heads / sizeof *heads));
     tcase_add_test(tcase, between_the_holes_of_a_ring_its_events_are_read);
+    tcase_add_loop_test(tcase, a_hole_that_comes_while_a_ring_is_read_stays_a_hole, 0, 16);
     tcase_add_test(tcase, a_ring_whose_pages_come_one_by_one_is_read_whole);
     tcase_add_loop_test(tcase, a_ring_whose_marks_are_ahead_of_its_head_is_a_liar, 0, 10);
     tcase_add_test(tcase, marks_that_run_backwards_have_an_end);
     tcase_add_loop_test(tcase, a_head_that_goes_where_no_writer_gets_is_a_lie, 0, 5);
+    tcase_add_test(tcase, a_head_that_no_writer_gets_to_before_we_attach_is_a_lie_and_no_loss);
+    tcase_add_test(tcase, a_gap_behind_a_run_is_a_loss_of_the_next_read_and_exact);
+    tcase_add_test(tcase, a_lane_that_the_ring_does_not_have_is_empty);
     tcase_add_test(tcase, a_head_that_a_writer_may_have_reached_meanwhile_is_believed);
     tcase_add_test(tcase, more_discarded_than_a_writer_can_write_is_a_lie);
     suite_add_tcase(suite, tcase);

@@ -6,6 +6,7 @@
 #include "run.h"
 
 #include <errno.h>
+#include <proto/event_clock.h>
 #include <proto/event_object.h>
 #include <proto/event_parse.h>
 #include <proto/event_table.h>
@@ -81,6 +82,7 @@ static void carry(struct trace_event *out, const struct trace_event *in, const s
     out->sequence = in->sequence;
     out->kind = in->kind;
     out->flags = in->flags;
+    trace_event_set_clock_steps(out, trace_event_clock_steps(in));
     if (in->flags & TRACE_FLAG_HAS_PEER) out->peer_id = in->peer_id;
     if (!kind) out->data = in->data;
     for (unsigned i = 0; kind && i < kind->field_count; i++) carry_field(out, in, back, &kind->fields[i]);

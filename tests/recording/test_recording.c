@@ -363,6 +363,29 @@ END_TEST
 /* ---- several as one ---------------------------------------------------------------------------------------------------------
  * */
 
+START_TEST(the_steps_of_clocks_are_kept_once) {
+    const struct clock_step step = {
+        .machine = {.id = {1, 2, 3}}, .before_ns = 9000, .after_ns = 5000, .number = 7, .slept = true};
+    struct clock_step list[CLOCK_STEPS_MAX];
+    struct recording *recording;
+    struct recording_writer *writer = writer_for(path, _i, 5);
+
+    make_model(&loads[0], EVENTS); /* several segments: each has the list */
+    clock_steps_add(nodes_clock_steps(recording_writer_store(writer)->nodes), &step);
+    write_model(writer, 0, model.end);
+    ck_assert_int_eq(recording_writer_close(writer, NULL), 0);
+    recording = open_one(path);
+    ck_assert_uint_eq(clock_steps_copy(nodes_clock_steps(recording_store(recording)->nodes), list), 1);
+    ck_assert_uint_eq(list[0].before_ns, 9000);
+    ck_assert_uint_eq(list[0].after_ns, 5000);
+    ck_assert_uint_eq(list[0].number, 7);
+    ck_assert(list[0].slept);
+    ck_assert_int_eq(memcmp(list[0].machine.id, step.machine.id, sizeof step.machine.id), 0);
+    recording_close(recording);
+    checks_end();
+}
+END_TEST
+
 START_TEST(several_are_read_as_one_and_logs_are_united) {
     const char *names[] = {other_path, path, path};
     struct recording *recording;
@@ -506,6 +529,7 @@ int main(void) {
     tcase_add_test(tcase, a_damaged_header_costs_its_segment_alone);
     tcase_add_loop_test(tcase, what_cannot_be_read_is_refused_with_a_sentence, 0, 5);
     tcase_add_test(tcase, nothing_and_what_is_not_there_are_refused);
+    tcase_add_loop_test(tcase, the_steps_of_clocks_are_kept_once, 0, 2);
     tcase_add_test(tcase, several_are_read_as_one_and_logs_are_united);
     tcase_add_test(tcase, a_file_is_continued);
     tcase_add_test(tcase, a_kill_costs_the_segment_in_the_making);

@@ -205,11 +205,32 @@ START_TEST(entries_are_whole_while_indices_are_used_again) {
 }
 END_TEST
 
+START_TEST(the_newest_steps_of_clocks_are_kept_once_and_in_order) {
+    struct clock_steps steps;
+    struct clock_step list[CLOCK_STEPS_MAX];
+    clock_steps_init(&steps);
+    for (unsigned i = 0; i < 2 * (CLOCK_STEPS_MAX + 3); i++) { /* each twice, the newest first */
+        uint64_t at_ns = 1000 * (uint64_t)(CLOCK_STEPS_MAX + 3 - i / 2);
+        clock_steps_add(&steps, &(struct clock_step){.before_ns = at_ns + 7, .after_ns = at_ns, .number = (uint8_t)(i / 2)});
+    }
+    ck_assert_uint_eq(clock_steps_copy(&steps, list), CLOCK_STEPS_MAX);
+    for (unsigned i = 0; i < CLOCK_STEPS_MAX; i++) ck_assert_uint_eq(list[i].after_ns, 1000 * (uint64_t)(i + 4));
+    clock_steps_add(&steps, &(struct clock_step){.before_ns = 5, .after_ns = 6}); /* older than all of them */
+    ck_assert_uint_eq(clock_steps_copy(&steps, list), CLOCK_STEPS_MAX);
+    ck_assert_uint_eq(list[0].after_ns, 4000);
+    clock_steps_add(&steps, &(struct clock_step){.before_ns = 5, .after_ns = 4500});
+    ck_assert_uint_eq(clock_steps_copy(&steps, list), CLOCK_STEPS_MAX);
+    ck_assert_uint_eq(list[0].after_ns, 4500);
+    ck_assert_uint_eq(list[1].after_ns, 5000);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("nodes");
     TCase *tcase = tcase_create("nodes");
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, an_empty_table_has_no_entry);
+    tcase_add_test(tcase, the_newest_steps_of_clocks_are_kept_once_and_in_order);
     tcase_add_test(tcase, an_entry_says_what_was_added);
     tcase_add_test(tcase, descriptions_are_found_by_app_id_and_limited);
     tcase_add_test(tcase, a_dead_node_keeps_its_index_while_there_is_room_to_grow);

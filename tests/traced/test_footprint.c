@@ -73,7 +73,7 @@ START_TEST(a_history_fits_between_the_least_and_what_there_is) {
     char reason[FOOTPRINT_REASON_BYTES] = "";
     ck_assert(footprint_history_fits(HISTORY_BYTES_MIN, reason));
     ck_assert(!footprint_history_fits(HISTORY_BYTES_MIN - 1, reason));
-    ck_assert_str_eq(reason, "59 MiB is too little; the least is 60 MiB (--history)");
+    ck_assert_str_eq(reason, "59 MiB is too little; the minimum is 60 MiB (--history)");
     ck_assert(!footprint_history_fits(UINT64_C(1) << 60, reason));
     ck_assert_ptr_nonnull(strstr(reason, "choose a smaller --history"));
 }

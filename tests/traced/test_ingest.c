@@ -3,6 +3,8 @@
  * The ingest: real rings in a directory of their own, the real history, and passes that the test drives with a simulated time.
  * Only the last tests run the thread. */
 #define TRACE_FULL
+#include "../helpers/skip.h"
+#include "../helpers/userfaultfd.h"
 #include "grace.h"
 #include "ingest_internal.h"
 
@@ -10,6 +12,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <libtrace/guard.h>
 #include <malloc.h>
 #include <p2ptrace/trace.h>
 #include <poll.h>
@@ -87,6 +90,7 @@ static void close_ingest(void) {
 
 static void setup(void) {
     rcu_register_thread();
+    ck_assert_int_eq(trace_guard_install(), 0); /* keeps a descriptor */
     fds_before = open_files();
     maps_before = mapped_rings();
     snprintf(dir, sizeof dir, "/dev/shm/test-ingest-XXXXXX");
@@ -900,18 +904,51 @@ START_TEST(a_pending_object_whose_name_goes_is_forgotten) {
 }
 END_TEST
 
+/* The object of the other node. */
+static int open_object_beside(const struct trace_log *log) {
+    DIR *entries = opendir(dir);
+    int fd = -1;
+    for (struct dirent *entry; (entry = readdir(entries)) != NULL;)
+        if (entry->d_name[0] != '.' && strcmp(entry->d_name, trace_log_name(log) + 1) != 0)
+            fd = openat(dirfd(entries), entry->d_name, O_RDWR | O_CLOEXEC);
+    closedir(entries);
+    ck_assert_int_ge(fd, 0);
+    return fd;
+}
+
+/* Half of alice's lane, or her header, goes while she lives. */
+START_TEST(a_ring_that_gets_holes_costs_only_its_own_node) {
+    pid_t alice = spawn("alice", 20);
+    struct trace_log *bob = open_log("bob");
+    struct stat before, after;
+    if (!is_userfaultfd_allowed()) SKIP_TEST("the kernel, or a filter, does not allow userfaultfd");
+    pass();
+    ck_assert_uint_eq(node_named("alice")->indexed, 20);
+    int fd = open_object_beside(bob);
+    ck_assert_int_eq(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, _i == 0 ? 0 : TRACE_SHM_LANES_OFFSET, 1 << 16), 0);
+    ck_assert_int_eq(fstat(fd, &before), 0);
+    emit(bob, 0, 30);
+    settle();
+    ck_assert_uint_eq(node_named("alice")->state, NODE_REJECTED);
+    ck_assert_str_eq(node_named("alice")->reason, trace_attach_fault_text(TRACE_ATTACH_LOST_PAGES));
+    ck_assert_int_eq(fstat(fd, &after), 0);
+    ck_assert_int_eq(after.st_blocks, before.st_blocks);
+    ck_assert_uint_eq(node_named("bob")->indexed, 30);
+    close(fd);
+    kill(alice, SIGKILL);
+    waitpid(alice, NULL, 0);
+    trace_log_close(bob);
+}
+END_TEST
+
 START_TEST(a_ring_that_shrinks_costs_only_its_own_node) {
     pid_t alice = spawn("alice", 20);
     struct trace_log *bob = open_log("bob");
-    char object[512] = "";
     pass();
     ck_assert_uint_eq(node_named("alice")->indexed, 20);
-    DIR *entries = opendir(dir);
-    for (struct dirent *entry; (entry = readdir(entries)) != NULL;)
-        if (entry->d_name[0] != '.' && strcmp(entry->d_name, trace_log_name(bob) + 1) != 0)
-            snprintf(object, sizeof object, "%s/%s", dir, entry->d_name);
-    closedir(entries);
-    ck_assert_int_eq(truncate(object, _i == 0 ? 0 : 8192), 0);
+    int fd = open_object_beside(bob);
+    ck_assert_int_eq(ftruncate(fd, _i == 0 ? 0 : 8192), 0);
+    close(fd);
     emit(bob, 0, 30);
     settle();
     ck_assert_uint_eq(node_named("alice")->state, NODE_REJECTED);
@@ -1127,7 +1164,7 @@ START_TEST(nodes_that_the_table_has_no_room_for_are_left_out_and_counted) {
     pass();
     ck_assert_uint_eq(ingest->attached_count, NODES_MAX);
     ck_assert_uint_eq(ingest->counters.nodes_left_out, 2);
-    ck_assert_ptr_nonnull(strstr(said, "copy.4095 rejected: there are 4096 nodes with events already"));
+    ck_assert_ptr_nonnull(strstr(said, "copy.4095 rejected: there are already 4096 nodes with events"));
 
     emit(alice, 3, 4); /* the others go on, to their end */
     end_copies(alice, NODES_MAX);
@@ -1175,6 +1212,13 @@ START_TEST(a_step_of_the_system_time_is_counted_said_and_followed) {
     settle();
     after = at(1, &source).timestamp;
     ck_assert_uint_ge(after, before); /* the clock shows the right time again */
+    ck_assert_uint_eq(at(0, &source).reserved, 0);
+    ck_assert_uint_eq(at(1, &source).reserved, 1);
+    struct clock_step steps[CLOCK_STEPS_MAX];
+    ck_assert_uint_eq(clock_steps_copy(nodes_clock_steps(nodes), steps), 1);
+    ck_assert_uint_eq(steps[0].number, 1);
+    ck_assert(!steps[0].slept);
+    ck_assert_int_eq((int64_t)(steps[0].after_ns - steps[0].before_ns) / (int64_t)MS, 5000);
     pass_time(3000 * MS);
     ck_assert_uint_eq(ingest->counters.clock_steps, 1);
     trace_log_close(log);
@@ -1498,6 +1542,7 @@ int main(int argc, char **argv) {
     tcase_add_loop_test(tcase, an_object_that_gets_ready_after_it_was_rejected_is_attached_or_rejected_anew, 0, 2);
     tcase_add_test(tcase, objects_that_are_not_ready_are_looked_at_for_ever_only_while_the_table_has_room);
     tcase_add_test(tcase, a_pending_object_whose_name_goes_is_forgotten);
+    tcase_add_loop_test(tcase, a_ring_that_gets_holes_costs_only_its_own_node, 0, 2);
     tcase_add_loop_test(tcase, a_ring_that_shrinks_costs_only_its_own_node, 0, 2);
     tcase_add_test(tcase, rings_of_live_nodes_stay_and_a_new_ingest_reads_what_is_in_them);
     tcase_add_test(tcase, a_node_whose_name_was_removed_goes_on);

@@ -8,8 +8,8 @@
 #include <store/nodes.h>
 
 #include <errno.h>
-#include <jansson.h>
 #include <malloc.h>
+#include <proto/json_memory.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -95,11 +95,7 @@ uint64_t footprint_resident(void) { return kib_in("/proc/self/status", "VmRSS:")
 
 static _Thread_local bool was_short;
 
-static void *take(size_t bytes) {
-    void *memory = malloc(bytes);
-    if (!memory) was_short = true;
-    return memory;
-}
+static void note_short(void) { was_short = true; }
 
 bool footprint_was_short(void) {
     bool answer = was_short;
@@ -108,7 +104,7 @@ bool footprint_was_short(void) {
 }
 
 void footprint_begin(void) {
-    json_set_alloc_funcs(take, free);
+    trace_json_memory_begin(note_short);
     /* Without these, malloc retains the memory of a large answer on each thread. */
     mallopt(M_MMAP_THRESHOLD, OWN_MAPPING_BYTES);
     mallopt(M_TRIM_THRESHOLD, 2 * OWN_MAPPING_BYTES);

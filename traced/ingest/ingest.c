@@ -221,6 +221,16 @@ static uint64_t asleep_ns(void) {
     return trace_now_ns(CLOCK_BOOTTIME) - awake_ns;
 }
 
+/* Keeps the step that the clock has just found, for those who judge durations. */
+static void keep_step(struct ingest *ingest, bool slept) {
+    const struct clock_step step = {.machine = ingest->machine,
+                                    .before_ns = ingest->clock.step_before_ns,
+                                    .after_ns = ingest->clock.step_after_ns,
+                                    .number = (uint8_t)ingest->clock.steps,
+                                    .slept = slept};
+    clock_steps_add(nodes_clock_steps(ingest->config.nodes), &step);
+}
+
 static void update_clock(struct ingest *ingest) {
     uint64_t steps = ingest->clock.steps, restarts = ingest->clock.restarts, asleep = asleep_ns();
     int64_t offset_ns = ingest->clock.unix_offset_ns;
@@ -228,11 +238,13 @@ static void update_clock(struct ingest *ingest) {
     if (ingest->now_ns < ingest->clock_due_ns && !slept) return;
     if (slept) ingest->asleep_ns = asleep;
     ingest->read_unix_ns = 0; /* the system time may have been set back */
-    if (trace_clock_update(&ingest->clock, trace_clock_read()))
+    if (trace_clock_update(&ingest->clock, trace_clock_read())) {
+        bool stopped = ingest->clock.restarts != restarts || slept;
+        keep_step(ingest, stopped);
         ingest_say(ingest, LOG_LEVEL_WARNING, "%s %.3f s",
-                   ingest->clock.restarts != restarts || slept ? "the machine slept, or was stopped, for"
-                                                               : "the system time was stepped by",
+                   stopped ? "the machine slept, or was stopped, for" : "the system time was stepped by",
                    (double)(ingest->clock.unix_offset_ns - offset_ns) / 1e9);
+    }
     ingest->clock_due_ns = ingest->now_ns + trace_clock_interval_ns(&ingest->clock);
     ingest_add(&ingest->counters.clock_steps, ingest->clock.steps - steps);
     double hz = trace_clock_tsc_usable() ? 1e9 / ingest->clock.ns_per_tick : 0;

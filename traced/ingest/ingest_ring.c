@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <proto/event_clock.h>
 #include <string.h>
 
 /* ---- losses -------------------------------------------------------------------------------------------------------------- */
@@ -52,6 +53,7 @@ static void tell_gaps(struct ingest *ingest, struct ingest_ring *ring, unsigned 
     for (uint32_t i = 0; i < gaps->count; i++) {
         const struct gap *gap = &gaps->gaps[i];
         struct trace_event event = {.timestamp = unix_ns, .sequence = (uint32_t)gap->first, .kind = TRACE_KIND_EVENTS_LOST};
+        trace_event_set_clock_steps(&event, ingest->clock.steps);
         event.data.events_lost.count = gap->count;
         event.data.events_lost.first = gap->first;
         event.data.events_lost.cause = (uint8_t)gap->cause;
@@ -239,10 +241,11 @@ static void convert(struct ingest *ingest, struct ingest_ring *ring, struct inge
                     uint32_t count) {
     bool has_app = false;
     uint32_t unknown = 0;
-    uint64_t latest_ns = 0;
+    uint64_t latest_ns = 0, steps;
     for (uint32_t i = 0; i < count; i++) {
         uint16_t kind = events[i].kind;
-        events[i].timestamp = trace_clock_unix_ns(&ingest->clock, &ring->clock, events[i].timestamp);
+        events[i].timestamp = trace_clock_unix_ns_of(&ingest->clock, &ring->clock, events[i].timestamp, &steps);
+        trace_event_set_clock_steps(&events[i], steps);
         if (events[i].timestamp > latest_ns) latest_ns = events[i].timestamp;
         has_app |= kind >= TRACE_KIND_APP_COMMAND && kind <= TRACE_KIND_APP_END;
         unknown += !is_known(kind);

@@ -28,6 +28,7 @@ static const char *const fault_names[] = {
     [TRACE_ATTACH_SYSTEM] = "system",
     [TRACE_ATTACH_BAD_MARKS] = "bad_marks",
     [TRACE_ATTACH_DUPLICATE] = "duplicate",
+    [TRACE_ATTACH_LOST_PAGES] = "lost_pages",
 };
 
 static void set_unsigned(json_t *object, const char *name, uint64_t value) {
@@ -122,6 +123,7 @@ int methods_stats_finish(struct call *call) {
         ingest = service->last_ingest;
     json_t *clock = json_pack("{sssf}", "source", ingest.clock_hz > 0 ? "tsc" : "monotonic", "hz", ingest.clock_hz);
     set_unsigned(clock, "steps", ingest.clock_steps);
+    json_object_set_new(clock, "recent", answer_clock_steps(service->store.nodes));
     json_t *json = json_object();
     double uptime = (double)(trace_now_monotonic_ns() - service->started_monotonic_ns) * 1e-9;
     json_object_set_new(json, "uptime_s", json_real(uptime));

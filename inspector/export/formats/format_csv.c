@@ -10,6 +10,7 @@
 
 #include <inttypes.h>
 #include <proto/event_json.h>
+#include <proto/json_memory.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -115,7 +116,7 @@ static char *put_value(char *out, struct json_span value) {
     if (!value.bytes || (value.bytes == 4 && !memcmp(value.text, "null", 4))) return out;
     if (*value.text != '"') return put_span(out, value);
     if (json_scan_plain(value, &plain)) return put_span(out, plain);
-    json_t *string = json_loadb(value.text, value.bytes, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+    json_t *string = trace_json_loadb(value.text, value.bytes, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
     if (string) out = put_bytes(out, json_string_value(string), json_string_length(string));
     json_decref(string);
     return out;

@@ -9,6 +9,7 @@
 
 #include <inttypes.h>
 #include <proto/event_json.h>
+#include <proto/json_memory.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,7 +21,7 @@ static int put_event(struct export *export, struct json_span text) {
         writer_put(export->out, text.text, text.bytes);
         return 0;
     }
-    json_t *event = json_loadb(text.text, text.bytes, JSON_ALLOW_NUL, NULL);
+    json_t *event = trace_json_loadb(text.text, text.bytes, JSON_ALLOW_NUL, NULL);
     char *escaped = event ? json_dumps(event, JSON_COMPACT | JSON_ENSURE_ASCII) : NULL;
     json_decref(event);
     if (!escaped) return export_out_of_memory(export);

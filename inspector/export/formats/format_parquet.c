@@ -15,6 +15,7 @@
 
 #include <inttypes.h>
 #include <proto/event_json.h>
+#include <proto/json_memory.h>
 #include <stdlib.h>
 #include <string.h>
 #include <zstd.h>
@@ -159,7 +160,7 @@ static void add_json_string(struct parquet *parquet, unsigned at, struct json_sp
     if (json_scan_plain(value, &plain)) {
         add_text(parquet, at, plain.text, plain.bytes);
     } else if (value.bytes && *value.text == '"') {
-        json_t *string = json_loadb(value.text, value.bytes, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+        json_t *string = trace_json_loadb(value.text, value.bytes, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
         if (string) add_text(parquet, at, json_string_value(string), json_string_length(string));
         json_decref(string);
     }

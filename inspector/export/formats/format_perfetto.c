@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <proto/event_json.h>
+#include <proto/json_memory.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -232,7 +233,7 @@ static void add_hex(struct notes *notes, uint64_t name, const void *bytes, size_
 static char *put_string(char *out, struct json_span string) {
     struct json_span plain;
     if (json_scan_plain(string, &plain)) return put_span(out, plain);
-    json_t *decoded = json_loadb(string.text, string.bytes, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+    json_t *decoded = trace_json_loadb(string.text, string.bytes, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
     const char *text = json_string_value(decoded);
     if (text) out = put_text(out, text);
     json_decref(decoded);

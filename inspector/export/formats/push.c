@@ -6,6 +6,7 @@
 
 #include <inttypes.h>
 #include <proto/clock.h>
+#include <proto/json_memory.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -77,7 +78,8 @@ static void copy_printable(char *out, size_t room, const char *text) {
 
 /* {"partialSuccess":{"rejectedSpans":"3","errorMessage":"..."}} */
 static void read_answer(struct push *push, const struct http_answer *said) {
-    json_t *answer = json_loadb(said->text, said->text_bytes, 0, NULL), *partial = json_object_get(answer, "partialSuccess");
+    json_t *answer = trace_json_loadb(said->text, said->text_bytes, 0, NULL),
+           *partial = json_object_get(answer, "partialSuccess");
     const char *message = json_get_text(partial, "errorMessage"), *digits = json_get_text(partial, "rejectedSpans");
     uint64_t rejected = digits ? strtoull(digits, NULL, 10) : json_get_count(partial, "rejectedSpans");
     pthread_mutex_lock(&push->mutex);

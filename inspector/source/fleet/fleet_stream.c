@@ -6,6 +6,7 @@
 
 #include <inttypes.h>
 #include <proto/clock.h>
+#include <proto/json_memory.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <store/answer.h>
@@ -314,7 +315,7 @@ static enum source_event yield_events(struct fleet_stream *stream, struct source
     }
     rcu_read_unlock();
     trace_text_puts(&out, "]");
-    news->value = out.failed ? NULL : json_loadb(out.data, out.bytes, 0, NULL);
+    news->value = out.failed ? NULL : trace_json_loadb(out.data, out.bytes, 0, NULL);
     if (news->value && clocks) machine_clocks_annotate_events(clocks, news->value);
     news->in_order = true;
     trace_text_fini(&out);

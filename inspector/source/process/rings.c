@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <proto/event_clock.h>
 #include <proto/event_object.h>
 #include <proto/event_table.h>
 #include <proto/hex.h>
@@ -125,8 +126,10 @@ static bool is_wanted(const struct rings *rings, struct ring *ring, unsigned lan
 
 static int report_loss(struct rings *rings, struct ring *ring, unsigned lane, const struct trace_event *loss,
                        struct rings_visit *visit) {
+    struct trace_event stamped = *loss;
     if (loss->timestamp < rings->from_ns) return 0;
-    if (!rings->filter) return visit->event(visit, ring, lane, loss);
+    trace_event_set_clock_steps(&stamped, rings->clock.steps);
+    if (!rings->filter) return visit->event(visit, ring, lane, &stamped);
     rings->hidden += loss->data.events_lost.count;
     return 0;
 }
@@ -149,8 +152,11 @@ static int visit_run(struct rings *rings, struct ring *ring, unsigned lane, cons
                      struct trace_event *gaps, unsigned *gap_count, struct rings_visit *visit) {
     int result = 0;
     if (read->lost) gaps[(*gap_count)++] = loss_event(0, read->first - read->lost, read->lost, read->cause);
-    for (uint32_t i = 0; i < read->count; i++)
-        rings->batch[i].timestamp = trace_clock_unix_ns(&rings->clock, &ring->clock, rings->batch[i].timestamp);
+    for (uint32_t i = 0; i < read->count; i++) {
+        uint64_t steps;
+        rings->batch[i].timestamp = trace_clock_unix_ns_of(&rings->clock, &ring->clock, rings->batch[i].timestamp, &steps);
+        trace_event_set_clock_steps(&rings->batch[i], steps);
+    }
     if (read->count || *gap_count == GAPS_WAITING_MAX) {
         for (unsigned i = 0; i < *gap_count && !result; i++) {
             gaps[i].timestamp = read->count ? rings->batch[0].timestamp : unix_now(rings);
@@ -215,13 +221,23 @@ static int visit_ring(struct rings *rings, struct ring *ring, bool check, bool *
     return result;
 }
 
+static void keep_step(struct rings *rings, bool slept) {
+    const struct clock_step step = {.machine = rings->machine,
+                                    .before_ns = rings->clock.step_before_ns,
+                                    .after_ns = rings->clock.step_after_ns,
+                                    .number = (uint8_t)rings->clock.steps,
+                                    .slept = slept};
+    clock_steps_add(&rings->clock_steps, &step);
+}
+
 static int visit_all(struct rings *rings, bool *ret_more, struct rings_visit *visit) {
     uint64_t now_ns = trace__monotonic_ns();
     bool check = now_ns >= rings->check_due_ns;
     int result = 0;
     *ret_more = false;
     if (now_ns >= rings->clock_due_ns) {
-        trace_clock_update(&rings->clock, trace_clock_read());
+        uint64_t restarts = rings->clock.restarts;
+        if (trace_clock_update(&rings->clock, trace_clock_read())) keep_step(rings, rings->clock.restarts != restarts);
         rings->clock_due_ns = now_ns + trace_clock_interval_ns(&rings->clock);
     }
     if (check) {

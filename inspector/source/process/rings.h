@@ -13,7 +13,7 @@
 #include <libtrace/clock.h>
 #include <libtrace/reader.h>
 #include <proto/filter.h>
-#include <store/machine.h>
+#include <store/clock_steps.h>
 
 struct ring {
     struct trace_reader *reader;
@@ -29,7 +29,8 @@ struct rings {
     unsigned count;
     struct ring *rings;
     struct trace_clock clock;
-    struct machine machine; /* ours, and so that of all nodes */
+    struct clock_steps clock_steps; /* that we noticed */
+    struct machine machine;         /* ours, and so that of all nodes */
     uint64_t clock_due_ns, check_due_ns;
     uint64_t from_ns;            /* skip older events */
     struct trace_filter *filter; /* NULL: all events */
@@ -67,7 +68,8 @@ uint64_t rings_started_ns(const struct rings *rings, const struct ring *ring);
 /* True when every ring has ended. */
 bool rings_ended(const struct rings *rings);
 
-/* Why a ring became unreadable: TRACE_ATTACH_BAD_SIZE (its object shrank) or TRACE_ATTACH_BAD_MARKS (its marks are invalid);
+/* Why a ring became unreadable: TRACE_ATTACH_BAD_SIZE (its object shrank), _LOST_PAGES (it got holes) or _BAD_MARKS (its marks
+ * are invalid);
  * TRACE_ATTACH_OK if none did. */
 enum trace_attach_fault rings_fault(const struct rings *rings);
 

@@ -66,6 +66,9 @@ static int load_rings(struct load *load, struct rings *rings) {
     (void)rings_state(rings);
     if (!result) result = rings_visit_all(rings, &load->visit);
     for (unsigned i = 0; i < rings->count && !result; i++) end_node(load, &rings->rings[i]);
+    struct clock_step steps[CLOCK_STEPS_MAX];
+    size_t step_count = clock_steps_copy(&rings->clock_steps, steps);
+    for (size_t i = 0; i < step_count; i++) clock_steps_add(nodes_clock_steps(load->store->nodes), &steps[i]);
     if (!result) store_close(load->store, trace_now_unix_ns());
     return result;
 }

@@ -23,10 +23,10 @@ struct recorded_clocks {
 
 static int read_event(struct recorded_clocks *clocks, struct clock_ends *ends, const struct trace_event *written, uint32_t node,
                       uint64_t position) {
-    struct trace_event event = *written;
+    struct trace_event meant = *written;
     struct clock_end end;
-    event.peer_id = *alias_picture_resolve(clocks->aliases, node, written->timestamp, &written->peer_id);
-    if (!machine_clocks_end(clocks->machines, &event, node, &end)) return 0;
+    meant.peer_id = *alias_picture_resolve(clocks->aliases, node, written->timestamp, &written->peer_id);
+    if (!machine_clocks_end(clocks->machines, &meant, node, &end)) return 0;
     end.order = position + 1;
     return clock_ends_add(ends, &end);
 }
@@ -150,8 +150,8 @@ int recorded_clocks_open(struct recorded_clocks **ret_clocks, struct store *stor
 
 void recorded_clocks_close(struct recorded_clocks *clocks) {
     if (!clocks) return;
-    machine_clocks_destroy(clocks->machines);
     alias_picture_release(clocks->aliases);
+    machine_clocks_destroy(clocks->machines);
     free(clocks->segment_machines);
     free(clocks);
 }

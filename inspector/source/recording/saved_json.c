@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <proto/json_memory.h>
 #include <proto/untrusted.h>
 #include <stdlib.h>
 #include <string.h>
@@ -160,7 +161,7 @@ static int take_text(struct loading *loading, bool first, const struct json_piec
     char text[JSON_ERROR_TEXT_LENGTH + 32];
     json_error_t error;
     if (first && !may_be_row(strbuf_text(&pieces->text))) return 0;
-    json_t *object = json_loadb(pieces->text.text, pieces->text.bytes, JSON_REJECT_DUPLICATES, &error);
+    json_t *object = trace_json_loadb(pieces->text.text, pieces->text.bytes, JSON_REJECT_DUPLICATES, &error);
     if (object) {
         int result = take_object(loading, first, object, pieces->begin);
         json_decref(object);

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <proto/clock.h>
+#include <proto/json_memory.h>
 #include <proto/rpc.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -56,7 +57,7 @@ static int ask_store(struct source_store *source, const char *method, const json
         return -1;
     }
     size_t bytes = apart ? apart_take(text.data, text.bytes, &apart->array, 1, apart->text) : text.bytes;
-    *ret_result = json_loadb(text.data, bytes, JSON_DECODE_ANY, NULL);
+    *ret_result = trace_json_loadb(text.data, bytes, JSON_DECODE_ANY, NULL);
     trace_text_fini(&text);
     if (*ret_result && source->owner.annotate) source->owner.annotate(source->owner.owner, method, *ret_result);
     if (*ret_result && !(apart && apart->text->failed)) return 0;

@@ -42,6 +42,7 @@ struct trace_clock_past {
     uint64_t line_ticks, line_ns;
     double ns_per_tick;
     int64_t unix_offset_ns;
+    uint64_t steps; /* before this line ended */
 };
 
 /* How many breaks are remembered.  If there are more while earlier events wait in a ring, those of the oldest line get the time
@@ -56,7 +57,9 @@ struct trace_clock {
     double ns_per_tick;              /* ... and has this slope */
     int64_t unix_offset_ns;          /* CLOCK_REALTIME - CLOCK_MONOTONIC */
     uint64_t steps;                  /* how often the system time was stepped, or a new line began */
-    uint64_t restarts;               /* how often a new line began, because the machine had been suspended or stopped */
+    uint64_t step_before_ns; /* the newest step: Unix time by the clock as it was, after a sleep that of the last sample ... */
+    uint64_t step_after_ns;  /* ... and when it was noticed, by the clock as it is since; 0: there was none */
+    uint64_t restarts;       /* how often a new line began, because the machine had been suspended or stopped */
     uint32_t past_count;
     struct trace_clock_past pasts[TRACE_CLOCK_PASTS_MAX]; /* newest first */
 };
@@ -108,5 +111,10 @@ bool trace_clock_slept_since_open(const struct trace_clock_sample *sample, const
 /* Unix time, in nanoseconds, of a tick of that ring.  For ticks before the clock was started it uses the ring's opening sample,
  * if that agrees with the clock to within one part in a thousand and the machine was not suspended in between. */
 uint64_t trace_clock_unix_ns(const struct trace_clock *clock, const struct trace_ring_clock *ring, uint64_t ticks);
+
+/* The same, and *ret_steps: how many steps the clock had seen when the line was in force that gives the time.  Between two times
+ * with the same number no step lies. */
+uint64_t trace_clock_unix_ns_of(const struct trace_clock *clock, const struct trace_ring_clock *ring, uint64_t ticks,
+                                uint64_t *ret_steps);
 
 #endif

@@ -9,7 +9,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Installs the SIGBUS handler, once per process; later calls do nothing.  Returns 0 or a negative errno. */
+/* Installs the SIGBUS handler, once per process, and opens one descriptor for what refuses holes; later calls do nothing.
+ * Returns 0 or a negative errno. */
 int trace_guard_install(void);
 
 /* Guards [base, base + bytes) for the calling thread.  Guards do not nest. */

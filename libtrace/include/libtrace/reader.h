@@ -30,6 +30,7 @@ enum trace_attach_fault {
     TRACE_ATTACH_SYSTEM,      /* open or mmap failed: the negative errno says why */
     TRACE_ATTACH_BAD_MARKS,   /* found while reading: its words about its writers' positions contradict each other */
     TRACE_ATTACH_DUPLICATE,   /* found by the caller: another name (hard link) of an object that is or was attached */
+    TRACE_ATTACH_LOST_PAGES,  /* found while reading: it has its size, and pages that it had are gone */
 };
 
 /* The fault as text for a log or an answer, without a full stop. */
@@ -79,7 +80,7 @@ enum trace_node_state trace_reader_state(const struct trace_reader *reader);
  * it, and the caller should detach. */
 bool trace_reader_broken(const struct trace_reader *reader);
 
-/* Why the reader is broken: TRACE_ATTACH_BAD_SIZE or TRACE_ATTACH_BAD_MARKS; TRACE_ATTACH_OK when it is not. */
+/* Why the reader is broken: TRACE_ATTACH_BAD_SIZE, _LOST_PAGES or _BAD_MARKS; TRACE_ATTACH_OK when it is not. */
 enum trace_attach_fault trace_reader_fault(const struct trace_reader *reader);
 
 /* The result of one trace_reader_read.  The events taken are first ... first + count - 1, in order and without a gap; right

@@ -8,10 +8,12 @@
  *      | stamp  | (16)           | ence  |     |ag|sv| (32)                           | (64)                       |
  *      +--------+----------------+-------+-----+--+--+--------------------------------+----------------------------+
  *
- * The first cache line says who and when, the second says what.  Two fields change their meaning at the ring's edge:
+ * The first cache line says who and when, the second says what.  Three fields change their meaning at the ring's edge:
  *
  *   timestamp   in a ring: raw ticks of the ring's clock (p2ptrace/shm.h).  Outside: Unix time in nanoseconds.
  *   sequence    in a ring: the slot's commit mark.  Outside: the low 32 bits of the event's position in its lane.
+ *   reserved    in a ring: zero.  Outside: how often the system time had been stepped when the timestamp was computed, modulo
+ *               256.  Times of one machine with different numbers have a step between them (proto/event_clock.h).
  *
  * The kinds and their fields are listed once, in tbl/events.def.  Byte order is the machine's: an event leaves the machine only
  * as JSON, in a recording, or as an export.

@@ -59,9 +59,10 @@
  *      magic:A     attach.c read_header       magic:R
  *
  * What the tests can detect: without the busy mark, the second load or a slot's claim, tests/libtrace/test_ring.c or
- * test_crash.c fails.  Weakening an ordering alone fails no test on x86-64: it reorders neither stores with stores nor loads with
- * loads, so only the compiler is constrained.  A thread sanitizer cannot help, because it does not see across the two mappings
- * of the object.
+ * test_crash.c fails.  Weakening an ordering alone changes nothing on x86-64: it reorders neither stores with stores nor loads
+ * with loads, so only the compiler is constrained.  The thread sanitizer does see it, if reader and writer share one mapping:
+ * each acquire and release above but magic's has a test in tests/libtrace/test_ordering.c.  It knows no fences: commit:B and
+ * read:B have none.  magic is read by system calls.
  *
  * Trust
  * -----

@@ -33,6 +33,10 @@ json_t *answer_aliases(const struct store *store, const struct alias_picture *pi
  * when memory runs out. */
 json_t *answer_history(const struct store *store);
 
+/* The steps of the clocks of the table's machines, as `nodes` and `stats` list them.  A new reference, NULL when memory runs
+ * out. */
+json_t *answer_clock_steps(struct nodes *nodes);
+
 /* Writes one event as JSON, with its peer as `aliases` (or NULL) has it; with_log: with its log as a further member.  Inside
  * rcu_read_lock(), with an event that is still in the history, so that its node is still in the table.  Returns false if it is
  * not. */

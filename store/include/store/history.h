@@ -207,6 +207,9 @@ struct history_trace {
     struct history_span_end end;
     bool has_took;    /* both are here, in this order */
     uint64_t took_ns; /* from root to end; last_ns - first_ns also includes late acknowledgements */
+    /* Events of it on both sides of a step of the clock that their times are from (proto/event_clock.h); of the two ends of the
+     * root span.  Of a trace on several machines they say nothing. */
+    bool stepped, took_stepped;
     bool has_app;     /* it is a request; otherwise a connection */
     char app_id[4];
     uint16_t cmd;

@@ -14,6 +14,7 @@
 #include <p2ptrace/shm.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <store/clock_steps.h>
 #include <store/machine.h>
 
 #define NODES_MAX 4096
@@ -105,6 +106,13 @@ int nodes_add_app(struct nodes *nodes, uint32_t index, const struct trace_app *a
 void nodes_put(struct nodes *nodes, uint32_t index, const struct node *node);
 
 /* ---- any thread --------------------------------------------------------------------------------------------------------- */
+
+/* The steps of the clocks of the machines that nodes ran on.  As long as the table. */
+struct clock_steps *nodes_clock_steps(struct nodes *nodes);
+
+/* Do all nodes whose machine is known run on one?  Otherwise their clocks are not ours to judge (docs/clocks.md).  Takes the RCU
+ * read lock. */
+bool nodes_share_clock(const struct nodes *nodes);
 
 /* Changes whenever an entry is added. */
 uint64_t nodes_generation(const struct nodes *nodes);

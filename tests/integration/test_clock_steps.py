@@ -1,0 +1,128 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""A request during which the system time is set: every view says so, its durations are marked, and nothing is concluded from them.  Live, and
+from what traced recorded.  The clock is that of tests/helpers/shifted_clock.c; the node has the true one, which its ticks do not show.
+
+    test_clock_steps.py SHIFTED_CLOCK TEST_NODE"""
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from daemon import Traced, wait_for  # noqa: E402
+from nodes import PATIENCE_S  # noqa: E402
+
+SHIFTED_CLOCK, TEST_NODE = (pathlib.Path(arg).resolve() if arg else None for arg in sys.argv[1:3])
+INSPECTOR, TRACED = os.environ["INSPECTOR"], os.environ["TRACED"]
+NODE = "a1" * 32
+ACROSS, BEFORE, AFTER = ("%032x" % number for number in (0xace, 0xbef, 0xafe))
+SECOND = 1_000_000_000
+
+
+def inspect(*args):
+    done = subprocess.run([INSPECTOR, *map(str, args)], capture_output=True, text=True, timeout=PATIENCE_S, stdin=subprocess.DEVNULL,
+                          env=dict(os.environ, LC_ALL="C.UTF-8"))
+    assert done.returncode == 0, (args, done.returncode, done.stderr[:1000])
+    return done.stdout
+
+
+def rows(*args):
+    return [json.loads(line) for line in inspect(*args, "--json").splitlines()]
+
+
+class Step:
+    """What every step of the clock has in common; the classes below say how large it is."""
+
+    @classmethod
+    def setUpClass(cls):
+        if not SHIFTED_CLOCK:
+            raise unittest.SkipTest("sanitizers must be loaded first, and so must the other clock")
+        directory = pathlib.Path(cls.enterClassContext(tempfile.TemporaryDirectory()))
+        file = directory / "step"
+        env = dict(os.environ, LD_PRELOAD=str(SHIFTED_CLOCK), SHIFT_NS="0", SHIFT_STEP_NS=str(cls.STEP_NS), SHIFT_STEP_FILE=str(file))
+        cls.traced = Traced(TRACED, directory, ["--record", str(directory / "recorded")], env=env)
+        node = subprocess.Popen([TEST_NODE, "alice", NODE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                                env=dict(os.environ, P2PTRACE_SHM_DIR=str(cls.traced.shm_dir)))
+
+        def tell(*commands):
+            for command in commands:
+                print(command, file=node.stdin, flush=True)
+                assert node.stdout.readline().strip() == "ok", command
+
+        try:
+            tell("app", f"start {BEFORE} 1 0 2", f"end {BEFORE} 1 2 1", f"start {ACROSS} 2 0 2")
+            cls.traced.settle()
+            file.touch()
+            wait_for(lambda: cls.traced.ask("stats")["clock"]["steps"] == 1, "the step to be noticed")
+            tell(f"end {ACROSS} 2 2 1", f"start {AFTER} 3 0 2", f"end {AFTER} 3 2 1", "close")
+        finally:
+            node.stdin.close()
+            node.stdout.close()
+            node.wait(PATIENCE_S)
+        cls.traced.wait_drained([NODE])
+        cls.clock = cls.traced.ask("stats")["clock"]
+        cls.live = ["--socket", str(cls.traced.socket_path)]
+        said = cls.answers(cls.live)
+        cls.traced.end()
+        cls.said = {"live": said, "recorded": cls.answers(["--read", directory / "recorded"])}
+        inspect("record", "-o", directory / "copy.p2rec", "--read", directory / "recorded")
+        cls.said["copied"] = cls.answers(["--read", directory / "copy.p2rec"])
+
+    @staticmethod
+    def answers(source):
+        return {"traces": {row["trace_id"]: row for row in rows("traces", *source)}, "table": inspect("traces", *source),
+                "trace": inspect("trace", ACROSS, *source), "graph": inspect("trace", ACROSS, "--graph", *source),
+                "other": inspect("trace", AFTER, *source), "analyze": inspect("analyze", *source),
+                "about": inspect("analyze", "trace", ACROSS, *source), "nodes": inspect("nodes", "--json", *source),
+                "requests": rows("requests", *source), "took": rows("count", "--value", "took", *source),
+                "events": rows("range", "0", "2100-01-01", *source)}
+
+    def test_stats_list_it(self):
+        self.assertEqual(self.clock["steps"], 1)
+        (step,) = self.clock["recent"]
+        self.assertEqual((step["kind"], step["number"], len(step["machine"])), ("step", 1, 32))
+        self.assertLess(abs(step["step"] - self.STEP_NS), 10_000_000)
+
+    def test_events_say_which_side_they_are_on(self):
+        for source, said in self.said.items():
+            numbers = [(event["kind"], event.get("clock_steps", 0)) for event in said["events"] if event["trace_id"] == ACROSS]
+            self.assertEqual(sorted(numbers), [("app_end", 1), ("app_start", 0)], source)
+
+    def test_the_request_across_it_is_marked_and_no_other(self):
+        for source, said in self.said.items():
+            self.assertEqual({trace for trace, row in said["traces"].items() if row.get("duration_stepped")}, {ACROSS}, source)
+            self.assertEqual({trace for trace, row in said["traces"].items() if row.get("took_stepped")}, {ACROSS}, source)
+            self.assertEqual(said["table"].count("~"), self.MARKS, source)
+
+    def test_the_head_of_a_trace_says_it(self):
+        for source, said in self.said.items():
+            for view in ("trace", "graph"):
+                self.assertRegex(said[view], rf"! the clock was set {self.SIZE} after [+0-9.a-z ]+: times across it are not exact", source)
+            self.assertNotIn("! the clock", said["other"], source)
+
+    def test_analyze_says_it_and_finds_nothing(self):
+        for source, said in self.said.items():
+            for view in ("analyze", "about"):
+                self.assertRegex(said[view], rf"! the clock was set {self.SIZE} after .*: times across it were not judged", source)
+                self.assertIn("nothing found", said[view], source)
+
+    def test_sums_leave_it_out(self):
+        for source, said in self.said.items():
+            self.assertEqual(sum(row["took"]["count"] for row in said["requests"] if "took" in row), 2, source)
+            self.assertLess(max(row["took"]["max"] for row in said["requests"] if "took" in row), SECOND, source)
+
+
+class Back(Step, unittest.TestCase):
+    STEP_NS, SIZE, MARKS = -3200 * 1_000_000, r"3\.20 s back", 1
+
+
+class Forward(Step, unittest.TestCase):
+    STEP_NS, SIZE, MARKS = 3600 * SECOND, r"1h00m forward", 2
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1])
