@@ -116,7 +116,7 @@ class Query(FilterTest):
         for params, cursor in list(zip(asked, cursors))[:2]:
             error = self.client.fail("query", cursor=cursor, **params)
             self.assertEqual((error["code"], error["data"]["param"]), (-32602, "cursor"))
-            self.assertIn("a name in the filter means", error["message"])
+            self.assertIn("a name in the filter no longer means the same nodes", error["message"])
         self.assertEqual(len(self.client.call("query", cursor=cursors[2], **asked[2])["events"]), 4)  # an event knows its node
 
     def test_all_pages_of_a_filter_tell_how_many_events_match(self):
