@@ -42,6 +42,12 @@ static bool taken(const struct sql_columns *columns, const char *name) {
     return false;
 }
 
+static void free_column(struct sql_column *column) {
+    free((char *)column->name);
+    free((char *)column->key);
+    free((char *)column->filter);
+}
+
 static void add_as(struct sql_columns *columns, const struct sql_column *column, const char *name) {
     if (columns->count == columns->capacity) {
         int capacity = columns->capacity ? columns->capacity * 2 : 64;
@@ -53,13 +59,16 @@ static void add_as(struct sql_columns *columns, const struct sql_column *column,
         columns->columns = grown;
         columns->capacity = capacity;
     }
-    struct sql_column *added = &columns->columns[columns->count];
-    *added = *column;
-    added->name = strdup(name);
-    added->key = strdup(column->key);
-    added->filter = column->filter ? strdup(column->filter) : NULL;
-    columns->count++;
-    columns->failed |= !added->name || !added->key || (column->filter && !added->filter);
+    struct sql_column added = *column;
+    added.name = strdup(name);
+    added.key = strdup(column->key);
+    added.filter = column->filter ? strdup(column->filter) : NULL;
+    if (added.name && added.key && (added.filter || !column->filter)) {
+        columns->columns[columns->count++] = added;
+        return;
+    }
+    columns->failed = true; /* the list has only whole columns: it is searched later, too */
+    free_column(&added);
 }
 
 void sql_columns_add(struct sql_columns *columns, const struct sql_column *column) {
@@ -73,11 +82,7 @@ void sql_columns_add(struct sql_columns *columns, const struct sql_column *colum
 }
 
 void sql_columns_fini(struct sql_columns *columns) {
-    for (int i = 0; i < columns->count; i++) {
-        free((char *)columns->columns[i].name);
-        free((char *)columns->columns[i].key);
-        free((char *)columns->columns[i].filter);
-    }
+    for (int i = 0; i < columns->count; i++) free_column(&columns->columns[i]);
     free(columns->columns);
     *columns = (struct sql_columns){0};
 }
