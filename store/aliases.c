@@ -39,7 +39,7 @@ struct said {
 struct entry {
     struct said said;
     uint64_t number;       /* in the order of their coming */
-    uint32_t next;         /* in its slot's chain, or among those that are free */
+    uint32_t next, before; /* in its slot's chain; next also among those that are free */
     uint32_t older, newer; /* of the same node, by when it was last said */
 };
 
@@ -76,9 +76,10 @@ __extension__ typedef unsigned __int128 uint128;
 /* What nodes say of peers is found by the id and the node, so that a chain is one node's; what they say of themselves by the id
  * alone.  The key is random, so that nobody outside can make ids collide. */
 static uint32_t hash(uint64_t key, const struct trace_node_id *id, uint32_t node, bool own) {
-    uint64_t words[4], state = key ^ (own ? NONE : node);
-    memcpy(words, id->bytes, sizeof words);
-    for (unsigned i = 0; i < 4; i++) {
+    /* The node comes last: mixed into the first word, it would make the ids of two nodes collide under any key. */
+    uint64_t words[5] = {[4] = own ? NONE : node}, state = key;
+    memcpy(words, id->bytes, sizeof id->bytes);
+    for (unsigned i = 0; i < 5; i++) {
         uint128 product = (uint128)(state ^ words[i]) * (key | 1);
         state = (uint64_t)product ^ (uint64_t)(product >> 64);
         state = (state ^ state >> 29) * UINT64_C(0xbf58476d1ce4e5b9);
@@ -130,11 +131,27 @@ static void link_newest(struct aliases *aliases, uint32_t index) {
     speaker->newest = index;
 }
 
+/* A node can make one chain as long as the table: nothing here walks to its end. */
+static void link_slot(struct aliases *aliases, uint32_t index, uint32_t slot) {
+    struct entry *entry = &aliases->entries[index];
+    entry->before = NONE;
+    entry->next = aliases->slots[slot];
+    if (entry->next != NONE) aliases->entries[entry->next].before = index;
+    aliases->slots[slot] = index;
+}
+
+static void unlink_slot(struct aliases *aliases, uint32_t index) {
+    struct entry *entry = &aliases->entries[index];
+    if (entry->next != NONE) aliases->entries[entry->next].before = entry->before;
+    if (entry->before != NONE)
+        aliases->entries[entry->before].next = entry->next;
+    else
+        aliases->slots[slot_of(aliases, &entry->said)] = entry->next;
+}
+
 static void drop(struct aliases *aliases, uint32_t index) {
     struct entry *entry = &aliases->entries[index];
-    uint32_t *link = &aliases->slots[slot_of(aliases, &entry->said)];
-    while (*link != index) link = &aliases->entries[*link].next;
-    *link = entry->next;
+    unlink_slot(aliases, index);
     unlink_age(aliases, index);
     aliases->speakers[entry->said.node].count--;
     aliases->count--;
@@ -207,8 +224,8 @@ static void add(struct aliases *aliases, const struct said *said) {
         return;
     }
     index = take_entry(aliases, said->node);
-    aliases->entries[index] = (struct entry){.said = *said, .number = aliases->numbers++, .next = aliases->slots[slot]};
-    aliases->slots[slot] = index;
+    aliases->entries[index] = (struct entry){.said = *said, .number = aliases->numbers++};
+    link_slot(aliases, index, slot);
     speaker->count++;
     link_newest(aliases, index);
     changed(aliases);

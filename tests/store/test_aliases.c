@@ -349,6 +349,48 @@ START_TEST(who_says_most_loses_what_it_has_not_said_for_the_longest_time) {
 }
 END_TEST
 
+/* Then the liar's entries are all in one chain of the table; the honest node's is in another one, though its id differs from the
+ * liar's as their indices do. */
+START_TEST(one_id_is_said_to_be_more_peers_than_the_table_holds) {
+    const uint32_t count = 3 * ALIASES_MAX, first = 100000;
+    uint32_t liar = add_node(1000, 10), honest = add_node(1001, 10);
+    ck_assert_uint_eq(liar ^ honest, 6 ^ 7);
+    say(honest, 20, 5, 6);
+    for (uint32_t i = 0; i < count; i++) say(liar, 20 + i, first + i, 7);
+    ck_assert_uint_eq(stats_now().count, ALIASES_MAX);
+    ck_assert_uint_eq(stats_now().evicted, count + 1 - ALIASES_MAX);
+    ck_assert_uint_eq(resolve(liar, 20 + count, 7), first + count - 1);
+    ck_assert_uint_eq(resolve(honest, 20 + count, 6), 5);
+    for (uint32_t i = 0; i < ALIASES_MAX / 2; i++) say(honest, 30 + i, 5, first + i);
+    ck_assert_uint_eq(stats_now().count, ALIASES_MAX);
+    ck_assert_uint_eq(resolve(liar, 20 + count, 7), first + count - 1);
+    ck_assert_uint_eq(resolve(honest, 20 + count, first), 5);
+}
+END_TEST
+
+/* Many nodes say the same ids are theirs, so that entries leave from all places of a chain. */
+START_TEST(what_is_left_after_evictions_is_found_when_it_is_said_again) {
+    enum { NODES = 40, IDS = 1000 };
+    uint32_t all[NODES], state = 1;
+    for (uint32_t i = 0; i < NODES; i++) all[i] = add_node(1000 + i, 10);
+    for (uint32_t i = 0; i < 10 * ALIASES_MAX; i++) {
+        state = state * 1664525 + 1013904223;
+        say(all[state % (1 << 16) % NODES], 20, 0, 5000 + (state >> 16) % IDS);
+    }
+    struct aliases_stats before = stats_now();
+    ck_assert_uint_eq(before.count, ALIASES_MAX);
+    ck_assert_uint_gt(before.evicted, ALIASES_MAX);
+    struct alias_picture *picture = alias_picture_take(aliases);
+    ck_assert_uint_eq(alias_picture_count(picture), ALIASES_MAX);
+    for (size_t i = 0; i < ALIASES_MAX; i++) {
+        const struct alias *alias = alias_picture_at(picture, i);
+        say(alias->node, 30, 0, number_of(&alias->alias_id));
+    }
+    ck_assert_uint_eq(stats_now().evicted, before.evicted);
+    alias_picture_release(picture);
+}
+END_TEST
+
 START_TEST(nobody_reads_and_the_queue_is_emptied_all_the_same) {
     uint32_t alice = add_node(1000, 10);
     for (uint32_t i = 0; i < 5000; i++) say(alice, 20, 0, 5000 + i);
@@ -459,6 +501,8 @@ int main(void) {
     tcase_add_test(tcase, nonsense_is_not_noted);
     tcase_add_loop_test(tcase, a_picture_says_what_the_model_says, 0, 100);
     tcase_add_test(tcase, who_says_most_loses_what_it_has_not_said_for_the_longest_time);
+    tcase_add_test(tcase, one_id_is_said_to_be_more_peers_than_the_table_holds);
+    tcase_add_test(tcase, what_is_left_after_evictions_is_found_when_it_is_said_again);
     tcase_add_test(tcase, nobody_reads_and_the_queue_is_emptied_all_the_same);
     tcase_add_test(tcase, what_is_said_again_takes_no_room);
     tcase_add_test(tcase, an_index_that_is_used_again_brings_nothing_along);
