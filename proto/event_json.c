@@ -11,6 +11,7 @@
 #include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
+#include <proto/address_id.h>
 #include <proto/event_clock.h>
 #include <proto/event_json.h>
 #include <proto/event_table.h>
@@ -165,6 +166,16 @@ int trace_endpoint_parse(const char *text, struct trace_endpoint *ret_endpoint, 
     *ret_endpoint = endpoint;
     *ret_has_port = port != NULL;
     return 0;
+}
+
+bool trace_address_prefix_parse(struct trace_id_prefix *ret_prefix, const char *text) {
+    struct trace_endpoint endpoint;
+    bool has_port;
+    if (trace_endpoint_parse(text, &endpoint, &has_port) || !has_port) return false;
+    struct trace_node_id id = trace_address_id_make(&endpoint);
+    memcpy(ret_prefix->bytes, id.bytes, sizeof id.bytes);
+    ret_prefix->digits = 2 * TRACE_NODE_ID_BYTES;
+    return true;
 }
 
 static char *put_endpoint(char *out, const uint8_t *bytes) {

@@ -6,7 +6,6 @@
 #include <ctype.h>
 #include <errno.h>
 #include <p2ptrace/shm.h>
-#include <proto/address_id.h>
 #include <proto/event_json.h>
 #include <proto/quantity.h>
 #include <stdlib.h>
@@ -256,17 +255,6 @@ uint64_t trace_filter_names_hash(const struct trace_filter *filter) {
     return state;
 }
 
-/* An address with its port, as the id of whoever is there. */
-static bool read_address(const char *text, struct trace_id_prefix *ret_prefix) {
-    struct trace_endpoint endpoint;
-    bool has_port;
-    if (trace_endpoint_parse(text, &endpoint, &has_port) || !has_port) return false;
-    struct trace_node_id id = trace_address_id_make(&endpoint);
-    memcpy(ret_prefix->bytes, id.bytes, sizeof id.bytes);
-    ret_prefix->digits = 2 * TRACE_NODE_ID_BYTES;
-    return true;
-}
-
 static int fail_node(struct filter_parser *parser, const struct filter_token *token) {
     const struct trace_filter_names *names = parser->options->names;
     struct filter_suggest suggest;
@@ -282,7 +270,7 @@ static int read_node(struct filter_parser *parser, const struct filter_test *tes
                      struct filter_value *value) {
     const struct trace_filter_names *names = parser->options->names;
     bool hex = !trace_id_prefix_parse(&value->prefix, token->text, 2 * TRACE_NODE_ID_BYTES) ||
-               (!test->glob && read_address(token->text, &value->prefix));
+               (!test->glob && trace_address_prefix_parse(&value->prefix, token->text));
     bool whole = hex && value->prefix.digits == 2 * TRACE_NODE_ID_BYTES;
     parser->filter->uses_names = true;
     if (!whole && read_names(parser, test, token, value)) return parser->status;

@@ -4,7 +4,6 @@
 #include <store/id_lookup.h>
 
 #include <errno.h>
-#include <proto/address_id.h>
 #include <proto/event_json.h>
 #include <proto/hex.h>
 #include <stdlib.h>
@@ -58,17 +57,6 @@ static void search_nodes(const struct store *store, const char *name, const stru
     rcu_read_unlock();
 }
 
-/* An address with its port, as the id of whoever is there. */
-static bool read_address(const char *text, struct trace_id_prefix *ret_prefix) {
-    struct trace_endpoint endpoint;
-    bool has_port;
-    if (trace_endpoint_parse(text, &endpoint, &has_port) || !has_port) return false;
-    struct trace_node_id id = trace_address_id_make(&endpoint);
-    memcpy(ret_prefix->bytes, id.bytes, sizeof id.bytes);
-    ret_prefix->digits = 2 * TRACE_NODE_ID_BYTES;
-    return true;
-}
-
 /* Adds the nodes or peers that have an alias with this prefix or this text.  A peer is listed under the alias itself, because
  * its identity depends on the reporting node. */
 static void search_aliases(const struct store *store, const char *text, const struct trace_id_prefix *prefix, bool peer,
@@ -94,7 +82,7 @@ static void find_node_or_peer(const struct store *store, const char *text, bool 
                               struct id_lookup *ret_lookup) {
     struct trace_id_prefix prefix;
     struct id_lookup by_name = {0}, by_live_name = {0}, by_prefix = {0};
-    bool hex = !trace_id_prefix_parse(&prefix, text, 2 * TRACE_NODE_ID_BYTES) || read_address(text, &prefix);
+    bool hex = !trace_id_prefix_parse(&prefix, text, 2 * TRACE_NODE_ID_BYTES) || trace_address_prefix_parse(&prefix, text);
     bool whole = hex && prefix.digits == 2 * TRACE_NODE_ID_BYTES;
     if (whole && unknown_ok && peer) {
         *ret_lookup = (struct id_lookup){.outcome = ID_LOOKUP_FOUND, .count = 1};

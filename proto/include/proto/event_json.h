@@ -7,6 +7,7 @@
 
 #include <p2ptrace/app.h>
 #include <p2ptrace/event.h>
+#include <proto/hex.h>
 #include <stdbool.h>
 
 /* An event outside its ring, with what the ring knew about it. */
@@ -50,5 +51,8 @@ char *trace_endpoint_text(char *out, const struct trace_endpoint *endpoint);
 /* Reads what trace_endpoint_text writes, or an address without a port; an IPv6 address may have brackets.  What the text does not
  * say is zero.  Returns 0; or -EINVAL, and writes nothing. */
 int trace_endpoint_parse(const char *text, struct trace_endpoint *ret_endpoint, bool *ret_has_port);
+
+/* Reads an address with its port as the whole id of whoever is there (proto/address_id.h).  Returns false for anything else. */
+bool trace_address_prefix_parse(struct trace_id_prefix *ret_prefix, const char *text);
 
 #endif
