@@ -6,6 +6,7 @@
         servers[0].kill(); servers[0].start()
 
 They know each other as the cluster "fleet".  With a ZooKeeper there may be several replicas of a shard.  Standard library only."""
+import json
 import os
 import pathlib
 import shutil
@@ -91,6 +92,17 @@ def why_no_replicas():
     if not shutil.which("java") or not os.path.exists(ZOOKEEPER_JAR):
         return "no ZooKeeper: ./dev setup-fleet-replicas installs it"
     return why_not()
+
+
+def run(*words):
+    """What the inspector does with these words."""
+    return subprocess.run([os.environ["INSPECTOR"], *map(str, words)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, encoding="utf-8", errors="replace", timeout=4 * DEADLINE_S, check=False)
+
+
+def rows_of(done):
+    """The JSON lines that it printed."""
+    return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 class Refused(Exception):

@@ -4,7 +4,6 @@
 
 INSPECTOR and MAKE_SPOOL name the programs."""
 import datetime
-import json
 import os
 import pathlib
 import subprocess
@@ -13,21 +12,12 @@ import tempfile
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from clickhouse import DEADLINE_S, Servers, why_not  # noqa: E402
+from clickhouse import Servers, rows_of, run, why_not  # noqa: E402
 
 EVENTS = 66000  # more than a segment
 LEAD_NS, DRIFT_PPB = 7_200_000_123_456, 20_000
 STEP_NS = 3_000_000_000
 ERROR_NS = 100_000
-
-
-def run(*words):
-    return subprocess.run([os.environ["INSPECTOR"], *map(str, words)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, encoding="utf-8", errors="replace", timeout=4 * DEADLINE_S, check=False)
-
-
-def rows_of(done):
-    return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 def time_text(us):

@@ -16,15 +16,10 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "integration"))
-from clickhouse import DEADLINE_S, Servers, why_not  # noqa: E402
+from clickhouse import DEADLINE_S, Servers, run, why_not  # noqa: E402
 from harness import Place, hex_id, until  # noqa: E402
 
 SEGMENT = 65536
-
-
-def run(*words):
-    return subprocess.run([os.environ["INSPECTOR"], *map(str, words)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, text=True, timeout=4 * DEADLINE_S, check=False)
 
 
 def key(event):

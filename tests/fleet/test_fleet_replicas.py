@@ -3,7 +3,6 @@
 """A fleet with replicas: two servers of one shard and one of another, with a ZooKeeper.
 
 INSPECTOR and MAKE_SPOOL name the programs.  Skipped where ZooKeeper is not installed (./dev setup-fleet-replicas)."""
-import json
 import os
 import pathlib
 import subprocess
@@ -13,20 +12,11 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "integration"))
-from clickhouse import DEADLINE_S, Refused, Servers, ZooKeeper, why_no_replicas  # noqa: E402
+from clickhouse import DEADLINE_S, Refused, Servers, ZooKeeper, rows_of, run, why_no_replicas  # noqa: E402
 from harness import until  # noqa: E402
 from test_fleet_follow import Follower, key, recorded  # noqa: E402
 
 EVENTS = 70000
-
-
-def run(*words):
-    return subprocess.run([os.environ["INSPECTOR"], *map(str, words)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, text=True, timeout=4 * DEADLINE_S, check=False)
-
-
-def rows_of(done):
-    return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 @unittest.skipIf(why_no_replicas(), why_no_replicas())

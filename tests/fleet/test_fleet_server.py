@@ -12,7 +12,7 @@ import tempfile
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from clickhouse import DEADLINE_S, Server, why_not  # noqa: E402
+from clickhouse import Server, run, why_not  # noqa: E402
 
 CA_CONFIG = """[ca]
 default_ca = one
@@ -27,11 +27,6 @@ copy_extensions = copy
 commonName = supplied
 """
 DISK_MIB = 60  # of the small one
-
-
-def run(*words):
-    return subprocess.run([os.environ["INSPECTOR"], *map(str, words)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, text=True, timeout=4 * DEADLINE_S, check=False)
 
 
 class Authority:

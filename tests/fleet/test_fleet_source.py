@@ -12,22 +12,13 @@ import tempfile
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from clickhouse import DEADLINE_S, PASSWORD, Servers, why_not  # noqa: E402
+from clickhouse import PASSWORD, Servers, rows_of, run, why_not  # noqa: E402
 from random_filters import Filters  # noqa: E402
 
 FILTERS = 1000
 FEW_EVENTS = 20000
 RANDOM_EVENTS = 70000
 LOAD_EVENTS = 230000  # `query` loads windows of 100000
-
-
-def run(*words):
-    return subprocess.run([os.environ["INSPECTOR"], *map(str, words)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, encoding="utf-8", errors="replace", timeout=4 * DEADLINE_S, check=False)
-
-
-def rows_of(done):
-    return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 @unittest.skipIf(why_not(), why_not())

@@ -3,7 +3,6 @@
 """inspector ship and inspector fleet with real ClickHouse servers: what arrives is what was recorded, once, whatever happens on the way.
 
 INSPECTOR, MAKE_SPOOL and READ_BACK name the programs."""
-import json
 import os
 import pathlib
 import re
@@ -17,7 +16,7 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "integration"))
-from clickhouse import DEADLINE_S, PASSWORD, Refused, Servers, why_not  # noqa: E402
+from clickhouse import DEADLINE_S, PASSWORD, Refused, Servers, rows_of, why_not  # noqa: E402
 from harness import until  # noqa: E402
 from proxy import Proxy  # noqa: E402
 
@@ -30,10 +29,6 @@ def inspector(*words, code=0, **more):
                           stderr=subprocess.PIPE, text=True, timeout=2 * DEADLINE_S, check=False, **more)
     assert done.returncode == code, done
     return done
-
-
-def rows_of(done):
-    return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 @unittest.skipIf(why_not(), why_not())
