@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""What a run says of itself: scripts/count_tests.py, unittest_tap.py with left_running.py, and .ci/run.
+"""What a run says of itself: scripts/count_tests.py, unittest_tap.py with supervise.py, and .ci/run.
 
     test_counting.py SOURCE_ROOT"""
 import json

@@ -8,7 +8,7 @@ Standard output is a TAP stream with one point for each test, skipped ones with 
 and what did not.  What the tests and their children write to standard output goes to standard error.
 
 A test that leaves a file, a socket or a process open fails: the destructor reports it as a ResourceWarning, which is an error here.
-Each process that still runs when all tests are done fails the suite, and is killed (left_running.py).
+Each process that still runs when all tests are done fails the suite, and is killed (supervise.py).
 
 A test that takes longer than P2PTRACE_TEST_LIMIT_S seconds hangs: it is interrupted, and the others still run.
 
@@ -24,7 +24,7 @@ import sys
 import unittest
 import warnings
 
-import left_running
+import supervise
 
 # What the user of this machine has set must not reach the programs that the tests run: not his pager, and not his configuration.
 # Nobody, not even root, can create a file below /proc.
@@ -139,7 +139,7 @@ class TapResult(unittest.TextTestResult):
         limit(0)
         gc.collect()
         self.check_left_open(Named("what a class shares"))
-        for command in left_running.end_all():
+        for command in supervise.end_all():
             self.addError(Named("left running: " + command), (AssertionError, AssertionError("the suite left it running"), None))
         super().stopTestRun()
         POINTS.write(PLAN % self.points + "\n")
@@ -178,7 +178,7 @@ def loader():
 def main():
     del sys.argv[0]
     os.dup2(2, 1)
-    left_running.supervise()
+    supervise.supervise()
     signal.signal(signal.SIGALRM, on_limit)
     warnings.simplefilter("default")
     warnings.simplefilter("error", ResourceWarning)

@@ -14,7 +14,7 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../helpers"))
-import left_running  # noqa: E402
+import supervise  # noqa: E402
 
 NAMES = ("alice", "bob", "carol", "dave", "erin")
 SECONDS = 240  # only what hangs reaches it
@@ -164,11 +164,11 @@ def test_stays(source, build):
 def main():
     global shm_dir
     source, build = sys.argv[1:3]
-    left_running.supervise()
+    supervise.supervise()
     with tempfile.TemporaryDirectory(dir="/dev/shm", prefix="test-demo-") as shm_dir:
         test_once(source, build)
         test_stays(source, build)
-    left = left_running.end_all()
+    left = supervise.end_all()
     point(not left, "the test has left no process running", left)
     print(f"1..{points}", flush=True)
 
