@@ -28,6 +28,14 @@ void recording__problem(struct recording *recording, const struct recording_file
     recording->problem_count++;
 }
 
+void recording__bad_part(struct recording *recording, const struct recording_file *file, uint64_t offset, uint64_t events,
+                         const char *part, int error, const char *then) {
+    if (error == -EBADMSG || error == -ENODATA)
+        recording__problem(recording, file, offset, events, "%s is damaged%s", part, then);
+    else
+        recording__problem(recording, file, offset, events, "%s cannot be read (%s)%s", part, strerror(-error), then);
+}
+
 size_t recording_problem_count(const struct recording *recording) { return recording->problem_count; }
 
 const struct recording_problem *recording_problem(const struct recording *recording, size_t index) {
@@ -61,7 +69,7 @@ static bool table_ready(struct recording *recording, struct recording_frame *fra
     frame->table_bad = true;
     frame->lost = frame->header.events;
     if (!frame->cut || error != -ENODATA)
-        recording__problem(recording, file, frame->offset, frame->header.events, "the table of its blocks is damaged");
+        recording__bad_part(recording, file, frame->offset, frame->header.events, "the table of its blocks", error, "");
     return false;
 }
 

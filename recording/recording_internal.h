@@ -59,6 +59,11 @@ struct recording {
 void recording__problem(struct recording *recording, const struct recording_file *file, uint64_t offset, uint64_t events,
                         const char *format, ...) __attribute__((format(printf, 5, 6)));
 
+/* Notes that a part could not be used, and why: it is damaged (-EBADMSG, -ENODATA), or reading it failed with `error`.
+ * then: what this means for the user; "" where that is clear. */
+void recording__bad_part(struct recording *recording, const struct recording_file *file, uint64_t offset, uint64_t events,
+                         const char *part, int error, const char *then);
+
 /* recording_scan.c: finds the frames of a file or directory.  Returns 0 or a negative errno with the reason. */
 int recording__scan(struct recording *recording, const char *path, char *ret_reason);
 

@@ -62,12 +62,13 @@ static void read_record(struct recording *recording, const struct recording_fram
     static char bytes[RECORDING_RECORD_BYTES_MAX];
     const struct recording_file *file = &recording->files[frame->file];
     uint32_t app_count = 0;
-    bool whole = entry->record_bytes <= sizeof bytes && recording__read(file->fd, bytes, entry->record_bytes, at) == 0 &&
-                 recording__checksum(bytes, entry->record_bytes) == entry->checksum &&
-                 recording__record_decode(bytes, entry->record_bytes, &node, &app_count) == 0;
+    int error = entry->record_bytes <= sizeof bytes ? recording__read(file->fd, bytes, entry->record_bytes, at) : -EBADMSG;
 
-    if (!whole) {
-        recording__problem(recording, file, at, 0, "the description of a node is damaged");
+    if (error == 0 && (recording__checksum(bytes, entry->record_bytes) != entry->checksum ||
+                       recording__record_decode(bytes, entry->record_bytes, &node, &app_count) < 0))
+        error = -EBADMSG;
+    if (error < 0) {
+        recording__bad_part(recording, file, at, 0, "the description of a node", error, "");
         put_unreadable(recording, index, "unknown");
         return;
     }
@@ -137,12 +138,13 @@ int recording__merge_nodes(struct recording *recording) {
     for (size_t i = recording->frame_count; i-- > 0 && error == 0;) {
         struct recording_frame *frame = recording->frames[i];
         const struct recording_file *file = &recording->files[frame->file];
+        int unread = recording__roster_read(file->fd, frame->offset, &frame->header, roster);
         merge_steps(recording, &frame->header);
-        if (recording__roster_read(file->fd, frame->offset, &frame->header, roster) == 0) {
+        if (unread == 0)
             error = make_map(recording, frame, roster);
-            continue;
-        }
-        recording__problem(recording, file, frame->offset, 0, "the list of its nodes is damaged: they are shown as \"unknown\"");
+        else
+            recording__bad_part(recording, file, frame->offset, 0, "the list of its nodes", unread,
+                                ": they are shown as \"unknown\"");
     }
     free(roster);
     return error;

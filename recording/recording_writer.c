@@ -24,16 +24,22 @@ struct recording_writer {
     uint64_t lost;
 };
 
-/* Opens the file for one writer.  Appending begins behind the last frame; behind a frame that is cut off, at the next multiple
- * of 4096. */
-static int open_file(struct recording_writer *writer, const char *path, bool append) {
+/* Locks the open file.  Appending begins behind the last frame; behind a frame that is cut off, at the next multiple of 4096. */
+static int claim_file(struct recording_writer *writer) {
     struct stat status;
-    writer->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY | (append ? 0 : O_EXCL), 0600);
-    if (writer->fd < 0) return -errno;
     if (flock(writer->fd, LOCK_EX | LOCK_NB) != 0 || fstat(writer->fd, &status) != 0) return -errno;
     if (!S_ISREG(status.st_mode)) return -EINVAL;
     writer->offset = ((uint64_t)status.st_size + RECORDING_ALIGN - 1) / RECORDING_ALIGN * RECORDING_ALIGN;
     return 0;
+}
+
+/* Opens the file for one writer, or leaves no new one. */
+static int open_file(struct recording_writer *writer, const char *path, bool append) {
+    writer->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY | (append ? 0 : O_EXCL), 0600);
+    if (writer->fd < 0) return -errno;
+    int error = claim_file(writer);
+    if (error != 0 && !append) (void)unlink(path);
+    return error;
 }
 
 int recording_writer_open(struct recording_writer **ret_writer, const char *path,

@@ -50,7 +50,7 @@ static int report_fd = -1;
 
 /* ---- the calls ---- */
 
-enum { WAITS = 1, CUTS = 2 };
+enum { WAITS = 1, CUTS = 2, CLOSES = 4 /* even when it fails */ };
 
 static const struct call {
     int number, error, what;
@@ -77,7 +77,14 @@ static const struct call {
     CALL(sendto, ECONNRESET, WAITS | CUTS), CALL(sendmsg, ECONNRESET, WAITS), CALL(recvfrom, ECONNRESET, WAITS | CUTS),
     CALL(recvmsg, ECONNRESET, WAITS), CALL(poll, ENOMEM, WAITS),   CALL(ppoll, ENOMEM, WAITS),
     CALL(epoll_wait, EINTR, WAITS), CALL(epoll_pwait, EINTR, WAITS), CALL(copy_file_range, ENOSPC, 0),
-    CALL(sendfile, ENOSPC, 0),     CALL(getrandom, EAGAIN, 0),
+    CALL(sendfile, ENOSPC, 0),     CALL(getrandom, EAGAIN, 0),     CALL(userfaultfd, EPERM, 0),
+    CALL(ioctl, EIO, 0),           CALL(madvise, ENOMEM, 0),       CALL(mprotect, ENOMEM, 0),
+    CALL(access, EACCES, 0),       CALL(statfs, EIO, 0),           CALL(fstatfs, EIO, 0),
+    CALL(statx, EIO, 0),           CALL(readlink, EIO, 0),         CALL(chmod, EPERM, 0),
+    CALL(dup2, EMFILE, 0),         CALL(dup3, EMFILE, 0),          CALL(fdatasync, EIO, 0),
+    CALL(close, EIO, CLOSES),      CALL(rmdir, EIO, 0),            CALL(getsockname, ENOBUFS, 0),
+    CALL(prlimit64, EPERM, 0),     CALL(setpriority, EPERM, 0),    CALL(kill, EPERM, 0),
+    CALL(timer_create, EAGAIN, 0), CALL(timer_settime, EINVAL, 0),
 /* clang-format on */
 #undef CALL
 };
@@ -139,6 +146,7 @@ static void on_call(int signal, siginfo_t *info, void *context) {
         mode == ERROR || (mode == EINTR_ && call->what & WAITS) || (mode == SHORT && call->what & CUTS && arguments[2] > 1);
     if (counts && !is_wake_up(call, arguments) && is_nth(call->name)) {
         if (mode == SHORT) arguments[2] = 1;
+        if (call->what & CLOSES) (void)fail_nth_call(call->number, arguments);
         if (mode != SHORT) {
             registers[REG_RAX] = mode == ERROR ? -call->error : -EINTR;
             return;

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Runs a program again and again, each time with another allocation or system call that fails (fail_nth.c).
 
-In the suite only some are tried: all of the first FEW, and then at growing distances.  FAULTS=all tries every one."""
+In the suite only some are tried: all of the first FEW, and then at growing distances.  FAULTS=all tries every one, and prints how
+many there were."""
 import os
 import signal
 import subprocess
@@ -13,11 +14,16 @@ FEW = 4
 HANG_S = int(os.environ.get("FAULTS_HANG_S", "60"))  # ends what hangs; judges no slow machine
 
 
-def numbers():
-    """Those to try: 1, 2, 3, ... all of them, or growing gaps."""
+def numbers(what):
+    """Those to try: 1, 2, 3, ... all of them, or growing gaps.  The last is one that is not reached."""
     at, step = 1, 1
     while True:
-        yield at
+        try:
+            yield at
+        except GeneratorExit:
+            if ALL:
+                print(f"{what}: {at - 1} faults", flush=True)
+            raise
         if not ALL and at >= FEW:
             step = max(1, at // 2)
         at += step
@@ -60,7 +66,7 @@ def run(words, mode, number, base, **popen):
 
 def walk(words, mode, base, **popen):
     """Yields each run until one that does not reach its number."""
-    for number in numbers():
+    for number in numbers(f"{' '.join(words[1:])} {mode}"):
         one = run(words, mode, number, base, **popen)
         if not one.failed:
             return

@@ -84,7 +84,7 @@ class Faults(unittest.TestCase):
             self.assertFalse(os.path.exists(self.place.path), what)
 
     def walk(self, mode, options=()):
-        for number in faults.numbers():
+        for number in faults.numbers(f"{mode} {options[:1]}"):
             self.failed = ""
             with self.subTest(fault=f"{mode} {number}"):
                 self.one(mode, number, options)

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Nodes, clients and traced come, go and are killed, for SOAK_SECONDS; at rest afterwards everything is as it was after the first
-rounds: traced's memory and descriptors, the objects in the directory of rings, and the count of every node's events."""
+rounds: traced's memory and descriptors, the objects in the directory of rings, and the count of every node's events.
+
+Every other traced is killed, after KILL_EVERY rounds.  The others are stopped, each after twice the rounds of the one before: a
+slow leak shows in a long life.  Standard error has a line for each."""
 import os
 import pathlib
 import random
@@ -12,7 +15,7 @@ import harness
 
 SECONDS = float(os.environ.get("SOAK_SECONDS", "10"))
 WARM_ROUNDS = 4  # then memory that is taken once has been taken
-KILL_EVERY = 8   # rounds of one traced
+KILL_EVERY = 8
 GROWTH_KIB = 8192
 
 # The address sanitizer sets freed memory aside, 256 MiB of it: then memory grows with all that was ever freed.
@@ -72,6 +75,10 @@ class Soak(harness.ProtocolTest):
                 client.send_raw(b'{"jsonrpc":"2.0","id":1,"meth')
             client.close()
 
+    def one_round(self, random_):
+        self.nodes_round(random_)
+        self.clients_round(random_)
+
     def at_rest(self):
         """Memory and descriptors of a traced that has one client, and nothing to do."""
         connection = self.place.connect()
@@ -82,17 +89,20 @@ class Soak(harness.ProtocolTest):
         self.place.connections.remove(connection)
         return found
 
-    def one_traced(self, random_, end):
+    def one_traced(self, random_, rounds, end):
+        """Starts a traced and leaves it running."""
         self.place.start()
-        base = None
-        for number in range(WARM_ROUNDS + KILL_EVERY):
-            self.nodes_round(random_)
-            self.clients_round(random_)
-            if number + 1 == WARM_ROUNDS:
-                base = self.at_rest()
-            if base and time.monotonic() > end:
-                break
+        begin = time.monotonic()
+        for _ in range(WARM_ROUNDS):
+            self.one_round(random_)
+        base = self.at_rest()
+        done = 0
+        while done < rounds and (done == 0 or time.monotonic() < end):
+            self.one_round(random_)
+            done += 1
         memory, descriptors = self.at_rest()
+        print(f"{WARM_ROUNDS} + {done} rounds in {time.monotonic() - begin:.0f} s: {base[0]} to {memory} KiB, "
+              f"{base[1]} to {descriptors} descriptors, load {os.getloadavg()[0]:.1f}", flush=True)
         self.assertEqual(descriptors, base[1])
         self.assertLessEqual(memory, base[0] + GROWTH_KIB)
 
@@ -100,14 +110,15 @@ class Soak(harness.ProtocolTest):
         seed = int(os.environ.get("SOAK_SEED", "1"))
         random_ = random.Random(seed)
         end = time.monotonic() + SECONDS
-        rounds = 0
-        while rounds == 0 or time.monotonic() < end:
-            self.one_traced(random_, end)
-            rounds += 1
-            if rounds % 2:
+        lives, rounds = 0, KILL_EVERY
+        while lives == 0 or time.monotonic() < end:
+            self.one_traced(random_, rounds if lives % 2 else KILL_EVERY, end)
+            lives += 1
+            if lives % 2:
                 code, log = self.place.stop(signal.SIGKILL)
                 self.assertEqual(code, -signal.SIGKILL, log)
             else:
+                rounds *= 2
                 code, log = self.place.stop()
                 self.assertEqual(code, 0, log)
 
