@@ -367,28 +367,21 @@ static struct times node_times(const struct trace_filter *filter, uint16_t node,
     return all_times();
 }
 
-/* The one id that a test asks for. */
-static void id_bounds(const struct trace_filter *filter, const struct filter_test *test, struct trace_filter_bounds *bounds) {
-    struct trace_id_prefix *prefix = test->field.class == FIELD_TRACE ? &bounds->trace : &bounds->peer;
-    if (test->field.class != FIELD_TRACE && test->field.class != FIELD_PEER) return;
-    if (test->negated || test->glob || test->value_count != 1) return;
+/* The value of a test that asks whether an id is this one. */
+static const struct filter_value *one_id(const struct trace_filter *filter, const struct filter_test *test) {
     const struct filter_value *value = &filter->values[test->value_first];
-    if (value->is_null || value->alias_count) return;
-    if (value->is_named && value->id_count == 1) {
-        memcpy(prefix->bytes, filter->ids[value->id_first].bytes, TRACE_NODE_ID_BYTES);
-        prefix->digits = 2 * TRACE_NODE_ID_BYTES;
-    } else if (!value->is_named && value->prefix.digits > prefix->digits) {
-        *prefix = value->prefix;
-    }
+    if (test->negated || test->glob || test->value_count != 1 || value->is_null) return NULL;
+    return value->is_named || value->prefix.digits || value->alias_count ? value : NULL;
 }
 
-/* The ids that every matching event has: those of tests below nothing but `and`. */
-static void node_ids(const struct trace_filter *filter, uint16_t node, struct trace_filter_bounds *bounds) {
+/* Such a value for every match: of a test below nothing but `and`; of several, the one with most digits. */
+static const struct filter_value *node_id(const struct trace_filter *filter, uint16_t node, enum filter_field_class class) {
     const struct filter_node *at = &filter->nodes[node];
-    if (at->type == NODE_TEST) id_bounds(filter, &filter->tests[at->test], bounds);
-    if (at->type != NODE_AND) return;
-    node_ids(filter, at->left, bounds);
-    node_ids(filter, at->right, bounds);
+    if (at->type == NODE_TEST)
+        return filter->tests[at->test].field.class == class ? one_id(filter, &filter->tests[at->test]) : NULL;
+    if (at->type != NODE_AND) return NULL;
+    const struct filter_value *left = node_id(filter, at->left, class), *right = node_id(filter, at->right, class);
+    return !left || (right && right->prefix.digits > left->prefix.digits) ? right : left;
 }
 
 void trace_filter_bounds(const struct trace_filter *filter, struct trace_filter_bounds *ret_bounds) {
@@ -399,9 +392,25 @@ void trace_filter_bounds(const struct trace_filter *filter, struct trace_filter_
         bounds.max_ns = times.max_ns;
         for (unsigned k = 0; k < FILTER_KINDS; k++)
             if (filter->subs[0].entry[k] == FILTER_REJECT) bounds.kinds &= ~(UINT64_C(1) << k);
-        node_ids(filter, filter->root, &bounds);
+        const struct filter_value *trace = node_id(filter, filter->root, FIELD_TRACE);
+        if (trace) bounds.trace = trace->prefix;
     }
     *ret_bounds = bounds;
+}
+
+bool trace_filter_peers(const struct trace_filter *filter, struct trace_id_prefix *ret_prefix, struct trace_node_id *list, size_t max,
+                        size_t *ret_count) {
+    const struct filter_value *value =
+        filter->mode == TRACE_FILTER_EVENTS ? node_id(filter, filter->root, FIELD_PEER) : NULL;
+    size_t count = 0;
+    if (!value) return false;
+    *ret_prefix = value->is_named ? (struct trace_id_prefix){0} : value->prefix;
+    for (uint32_t i = 0; i < value->id_count; i++, count++)
+        if (count < max) list[count] = filter->ids[value->id_first + i];
+    for (uint32_t i = 0; i < value->alias_count; i++, count++)
+        if (count < max) list[count] = filter->aliases[value->alias_first + i].peer_id;
+    *ret_count = count;
+    return true;
 }
 
 /* ---- nodes -------------------------------------------------------------------------------------------------------------- */

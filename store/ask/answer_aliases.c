@@ -52,6 +52,7 @@ json_t *answer_aliases(const struct store *store, const struct alias_picture *pi
     json_t *list = json_array();
     for (size_t i = 0; i < alias_picture_count(picture) && json_array_size(list) < ANSWER_ALIASES_MAX; i++) {
         const struct alias *alias = alias_picture_at(picture, i);
+        if (!alias) continue;
         if (!alias->own && !is_asked(node_indices, node_count, alias->node)) continue;
         /* What a peer's alias is an alias of may have an alias itself. */
         const struct trace_node_id *whose =

@@ -6,46 +6,26 @@
 #include <store/id_lookup.h>
 
 #include <errno.h>
-#include <proto/rpc.h>
 #include <stdlib.h>
 #include <string.h>
 
+/* What looking at one alias takes, in units of struct history_work. */
+#define WORK_ALIAS 10
+
 /* ---- the peer ------------------------------------------------------------------------------------------------------------ */
-
-#define PEER_IDS_MAX 64
-
-/* Which events are of a peer is what the filter `peer == ID` says; the ids are where to look for them. */
-struct event_filter_peer {
-    const struct store *store;
-    struct expression *expression;
-    struct trace_node_id id, ids[PEER_IDS_MAX];
-};
 
 void event_filter_fini(struct event_filter *filter) {
     expression_destroy(filter->expression);
-    if (filter->peer) expression_destroy(filter->peer->expression);
-    free(filter->peer);
-    filter->expression = NULL;
-    filter->peer = NULL;
+    expression_destroy(filter->peer);
+    filter->expression = filter->peer = NULL;
 }
 
-static int make_peer_expression(const struct event_filter_peer *peer, struct expression **ret_expression) {
-    char text[sizeof "peer == " + 2 * TRACE_NODE_ID_BYTES] = "peer == ";
-    struct trace_rpc_error error = {0};
-    *trace_hex_encode(text + strlen(text), peer->id.bytes, sizeof peer->id.bytes) = 0;
-    if (!expression_create(ret_expression, peer->store, "peer_id", text, TRACE_FILTER_EVENTS, false, 0, &error)) return 0;
-    trace_rpc_error_fini(&error);
-    return -ENOMEM; /* the text is a filter */
-}
-
+/* Which events are of a peer is what the filter `peer == ID` says; without aliases, the id that they have. */
 static void use_peer(struct event_filter *filter) {
-    struct event_filter_peer *peer = filter->peer;
-    size_t count = alias_picture_names_of(peer->expression->aliases, &peer->id, peer->ids, PEER_IDS_MAX);
-    filter->query.by_peer = count <= PEER_IDS_MAX; /* more: all events are looked at */
-    filter->query.peer_ids = peer->ids;
-    filter->query.peer_id_count = count;
-    filter->query.peer_test = expression_match;
-    filter->query.peer_test_arg = peer->expression;
+    bool alone = !filter->peer->aliases;
+    filter->query.by_peer = alone;
+    filter->query.peer_test = alone ? NULL : expression_match;
+    filter->query.peer_test_arg = filter->peer;
 }
 
 int event_filter_set_peer(struct event_filter *filter, const struct store *store, const struct trace_node_id *peer_id,
@@ -57,24 +37,20 @@ int event_filter_set_peer(struct event_filter *filter, const struct store *store
     filter->query.by_peer = true;
     filter->query.peer_id = *peer_id;
     if (alone) return 0;
-    filter->peer = calloc(1, sizeof *filter->peer);
-    if (!filter->peer) return -ENOMEM;
-    filter->peer->store = store;
-    filter->peer->id = *peer_id;
-    if (make_peer_expression(filter->peer, &filter->peer->expression)) return -ENOMEM;
+    if (expression_create_peer(&filter->peer, store, peer_id)) return -ENOMEM;
     use_peer(filter);
     return 0;
 }
 
 void event_filter_renew_aliases(struct event_filter *filter) {
-    struct event_filter_peer *peer = filter->peer;
-    struct expression *expression;
-    if (filter->expression) expression_renew_aliases(filter->expression);
-    if (!peer || !alias_picture_renew(peer->store->aliases, &peer->expression->aliases)) return;
-    if (make_peer_expression(peer, &expression)) return; /* until the next change */
-    expression->work = peer->expression->work;
-    expression_destroy(peer->expression);
-    peer->expression = expression;
+    struct expression *peer = filter->peer, *now;
+    if (filter->expression) (void)expression_renew_aliases(filter->expression);
+    if (!peer || !expression_renew_aliases(peer)) return;
+    if (expression_create_peer(&now, peer->store, &peer->peer_id)) return; /* until the next change */
+    now->work = peer->work;
+    if (now->work) *now->work += alias_picture_count(now->aliases) * WORK_ALIAS;
+    expression_destroy(peer);
+    filter->peer = now;
     use_peer(filter);
 }
 
@@ -88,7 +64,8 @@ void event_filter_prepare(struct event_filter *filter, const struct store *store
         (void)id_lookup_logs_of_name(store, filter->node_name, set); /* empty: no node has this name yet */
     else
         id_lookup_logs(store, &filter->node_id, set);
-    bool limited = filter->expression && expression_narrow(filter->expression, query, set);
+    if (filter->peer && filter->peer->aliases) (void)expression_narrow(filter->peer, query, set, filter->peer_ids);
+    bool limited = filter->expression && expression_narrow(filter->expression, query, set, filter->peer_ids);
     if (!filter->has_node && !limited) return;
     query->by_node = true;
     query->node_set = set;
@@ -98,7 +75,7 @@ void event_filter_prepare(struct event_filter *filter, const struct store *store
 void event_filter_count(struct event_filter *filter, struct history_work *work) {
     filter->query.work = work;
     if (filter->expression) filter->expression->work = &work->done;
-    if (filter->peer) filter->peer->expression->work = &work->done;
+    if (filter->peer) filter->peer->work = &work->done;
 }
 
 bool event_filter_match(const struct event_filter *filter, const struct store *store, const struct trace_event *event,

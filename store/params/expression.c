@@ -5,6 +5,7 @@
 #include <store/limits.h>
 
 #include <errno.h>
+#include <proto/hex.h>
 #include <stdlib.h>
 #include <string.h>
 #include <urcu.h>
@@ -44,14 +45,15 @@ static int list_apps(struct known *known, const struct node *node) {
     return 0;
 }
 
-/* Whom each alias means, and for whose events.  A label is text that names it where it is an address; what a program calls a
+/* Whom each alias means, and for whose events; only: of this id alone, or NULL.  A label is text that names it where it is an address; what a program calls a
  * sort of id ("group key") names nobody. */
-static int list_aliases(struct known *known, const struct alias_picture *picture) {
+static int list_aliases(struct known *known, const struct alias_picture *picture, const struct trace_node_id *only) {
     size_t count = alias_picture_count(picture);
     known->aliases = count ? calloc(count, sizeof *known->aliases) : NULL;
     if (count && !known->aliases) return -ENOMEM;
     for (size_t i = 0; i < count; i++) {
         const struct alias *alias = alias_picture_at(picture, i);
+        if (!alias || (only && memcmp(&alias->alias_id, only, sizeof *only) != 0)) continue;
         struct trace_filter_alias *name = &known->aliases[known->names.alias_count];
         const struct trace_node_id *peer_id = alias_picture_resolve(picture, alias->node, alias->time_ns, &alias->alias_id);
         const struct node *node = nodes_at(known->store->nodes, alias->node);
@@ -63,6 +65,13 @@ static int list_aliases(struct known *known, const struct alias_picture *picture
     }
     known->names.aliases = known->aliases;
     return 0;
+}
+
+/* What a whole id can mean: it is no node's name. */
+static int known_init_id(struct known *known, const struct store *store, const struct alias_picture *aliases,
+                         const struct trace_node_id *id) {
+    *known = (struct known){.store = store};
+    return list_aliases(known, aliases, id);
 }
 
 /* Inside rcu_read_lock(), until known_fini. */
@@ -77,7 +86,7 @@ static int known_init(struct known *known, const struct store *store, const stru
             (struct trace_filter_name){node->info.node_id, node->info.node_name, node->info.machine.name};
         error = list_apps(known, node);
     }
-    if (!error) error = list_aliases(known, aliases);
+    if (!error) error = list_aliases(known, aliases, NULL);
     known->names.nodes = known->nodes;
     known->names.apps = known->apps;
     return error;
@@ -95,7 +104,8 @@ static int compile(const struct expression *expression, enum trace_filter_mode m
     struct known known;
     struct alias_picture *aliases = alias_picture_take(expression->store->aliases);
     rcu_read_lock();
-    int error = known_init(&known, expression->store, aliases, expression->complete);
+    int error = expression->is_of_peer ? known_init_id(&known, expression->store, aliases, &expression->peer_id)
+                                       : known_init(&known, expression->store, aliases, expression->complete);
     struct trace_filter_options options = {mode, expression->now_ns, &known.names};
     if (!error) error = trace_filter_compile(ret_filter, expression->text, strlen(expression->text), &options, ret_error);
     rcu_read_unlock();
@@ -122,18 +132,25 @@ static int refuse(const char *param, const struct trace_filter_error *error, str
                           error->position, error->reason, error->suggestion);
 }
 
-int expression_create(struct expression **ret_expression, const struct store *store, const char *param, const char *text,
-                      enum trace_filter_mode mode, bool complete, uint64_t now_ns, struct trace_rpc_error *ret_error) {
-    struct trace_filter_error reason;
+/* Not compiled yet.  NULL: out of memory. */
+static struct expression *new(const struct store *store, const char *text) {
     size_t bytes = strlen(text);
     struct expression *expression = calloc(1, sizeof *expression + bytes + 1);
-    if (!expression) return trace_rpc_fail(ret_error, TRACE_RPC_INTERNAL, NULL, "out of memory");
+    if (!expression) return NULL;
     expression->store = store;
-    expression->now_ns = now_ns;
-    expression->complete = complete;
     expression->generation = generation(store);
     expression->aliases = alias_picture_take(store->aliases);
     memcpy(expression->text, text, bytes);
+    return expression;
+}
+
+int expression_create(struct expression **ret_expression, const struct store *store, const char *param, const char *text,
+                      enum trace_filter_mode mode, bool complete, uint64_t now_ns, struct trace_rpc_error *ret_error) {
+    struct trace_filter_error reason;
+    struct expression *expression = new(store, text);
+    if (!expression) return trace_rpc_fail(ret_error, TRACE_RPC_INTERNAL, NULL, "out of memory");
+    expression->now_ns = now_ns;
+    expression->complete = complete;
     int error = compile(expression, mode, &expression->filter, &reason);
     if (!error) {
         *ret_expression = expression;
@@ -142,6 +159,22 @@ int expression_create(struct expression **ret_expression, const struct store *st
     expression_destroy(expression);
     return error == -EINVAL ? refuse(param, &reason, ret_error)
                             : trace_rpc_fail(ret_error, TRACE_RPC_INTERNAL, NULL, "out of memory");
+}
+
+int expression_create_peer(struct expression **ret_expression, const struct store *store, const struct trace_node_id *peer_id) {
+    char text[sizeof "peer == " + 2 * TRACE_NODE_ID_BYTES] = "peer == ";
+    struct trace_filter_error reason;
+    *trace_hex_encode(text + strlen(text), peer_id->bytes, sizeof peer_id->bytes) = 0;
+    struct expression *expression = new(store, text);
+    if (!expression) return -ENOMEM;
+    expression->is_of_peer = true;
+    expression->peer_id = *peer_id;
+    if (compile(expression, TRACE_FILTER_EVENTS, &expression->filter, &reason)) {
+        expression_destroy(expression);
+        return -ENOMEM; /* the text is a filter */
+    }
+    *ret_expression = expression;
+    return 0;
 }
 
 int expression_find_field(const struct store *store, const char *param, const char *text, struct trace_field **ret_field,
@@ -165,12 +198,12 @@ void expression_destroy(struct expression *expression) {
     free(expression);
 }
 
-/* Each name in the text is compared with each node's, and each description with all others. */
+/* Each name in the text is compared with each node's and each alias's, and each description with all others. */
 uint64_t expression_renewal_work(const struct expression *expression) {
-    uint64_t nodes = nodes_count(expression->store->nodes);
+    uint64_t names = nodes_count(expression->store->nodes) + alias_picture_count(expression->aliases);
     if (generation(expression->store) == expression->generation) return 0;
     if (!trace_filter_uses_names(expression->filter)) return 0;
-    return 20000 + nodes * (100 + 10 * strlen(expression->text));
+    return 20000 + names * (100 + 10 * strlen(expression->text));
 }
 
 struct trace_filter *expression_compile_again(const struct expression *expression, uint64_t *ret_generation) {
@@ -193,8 +226,8 @@ uint64_t expression_names(const struct expression *expression) {
 
 /* ---- matching ----------------------------------------------------------------------------------------------------------- */
 
-void expression_renew_aliases(struct expression *expression) {
-    (void)alias_picture_renew(expression->store->aliases, &expression->aliases);
+bool expression_renew_aliases(struct expression *expression) {
+    return alias_picture_renew(expression->store->aliases, &expression->aliases);
 }
 
 void expression_origin(const struct store *store, const struct alias_picture *aliases, unsigned uses,
@@ -244,23 +277,52 @@ static void narrow_trace(const struct expression *expression, const struct trace
     if (count == 1) query->trace_id = found;
 }
 
-static void narrow_peer(const struct expression *expression, const struct trace_id_prefix *prefix, struct history_query *query) {
-    struct trace_node_id found;
-    size_t count;
-    if (!prefix->digits || query->by_peer || expression->aliases) return; /* events may have their peer under another id */
-    count = history_find_peers(expression->store->history, prefix->bytes, prefix->digits, &found, 1);
-    if (!count) match_nothing(query);
-    query->by_peer = count == 1;
-    if (count == 1) query->peer_id = found;
+/* Adds an id, unless it is in the list.  Returns how many there are. */
+static size_t add_peer(struct trace_node_id *list, size_t count, const struct trace_node_id *id) {
+    for (size_t i = 0; i < count; i++)
+        if (!memcmp(&list[i], id, sizeof *id)) return count;
+    list[count] = *id;
+    return count + 1;
 }
 
-bool expression_narrow(const struct expression *expression, struct history_query *query, uint64_t set[NODES_SET_WORDS]) {
+/* Those ids that begin so: of peers in the history, and of aliases.  Returns how many there are; more than max: too many. */
+static size_t add_peers_of_prefix(const struct expression *expression, const struct trace_id_prefix *prefix,
+                                  struct trace_node_id *list, size_t count, size_t max) {
+    struct trace_node_id found[STORE_PEER_IDS_MAX];
+    size_t found_count = 1;
+    if (prefix->digits < 2 * TRACE_NODE_ID_BYTES)
+        found_count = history_find_peers(expression->store->history, prefix->bytes, prefix->digits, found, max - count);
+    else
+        memcpy(found[0].bytes, prefix->bytes, sizeof found[0].bytes);
+    if (found_count > max - count) return max + 1;
+    for (size_t i = 0; i < found_count; i++) count = add_peer(list, count, &found[i]);
+    return alias_picture_find(expression->aliases, prefix, list, count, max);
+}
+
+static void narrow_peer(const struct expression *expression, struct history_query *query, struct trace_node_id *peer_ids) {
+    const size_t max = STORE_PEER_IDS_MAX;
+    struct trace_id_prefix prefix;
+    struct trace_node_id meant[STORE_PEER_IDS_MAX];
+    size_t meant_count, count = 0;
+    if (query->by_peer || !trace_filter_peers(expression->filter, &prefix, meant, max, &meant_count) || meant_count >= max) return;
+    for (size_t i = 0; i < meant_count; i++) count = add_peer(peer_ids, count, &meant[i]);
+    if (prefix.digits) count = add_peers_of_prefix(expression, &prefix, peer_ids, count, max);
+    if (count <= max) count = alias_picture_names_of(expression->aliases, peer_ids, count, max);
+    if (count > max) return;
+    if (!count) match_nothing(query);
+    query->by_peer = count > 0;
+    query->peer_ids = peer_ids;
+    query->peer_id_count = count;
+}
+
+bool expression_narrow(const struct expression *expression, struct history_query *query, uint64_t set[NODES_SET_WORDS],
+                       struct trace_node_id peer_ids[STORE_PEER_IDS_MAX]) {
     const struct store *store = expression->store;
     struct trace_filter_bounds bounds;
     trace_filter_bounds(expression->filter, &bounds);
     narrow_kinds_and_times(&bounds, query);
     narrow_trace(expression, &bounds.trace, query);
-    narrow_peer(expression, &bounds.peer, query);
+    narrow_peer(expression, query, peer_ids);
     if (!trace_filter_limits_nodes(expression->filter)) return false;
     uint32_t count = nodes_count(store->nodes);
     rcu_read_lock();

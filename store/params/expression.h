@@ -7,6 +7,7 @@
 #include <proto/field.h>
 #include <proto/filter.h>
 #include <proto/rpc.h>
+#include <store/limits.h>
 #include <store/store.h>
 
 struct expression {
@@ -16,6 +17,8 @@ struct expression {
     uint64_t now_ns;               /* the origin of relative times */
     uint64_t generation;           /* of the node table and of the aliases when it was compiled */
     bool complete;
+    bool is_of_peer; /* of expression_create_peer: the text is a whole id, peer_id */
+    struct trace_node_id peer_id;
     uint64_t *work; /* or NULL: where expression_match adds its work */
     char text[];    /* NUL-terminated */
 };
@@ -26,6 +29,9 @@ struct expression {
 int expression_create(struct expression **ret_expression, const struct store *store, const char *param, const char *text,
                       enum trace_filter_mode mode, bool complete, uint64_t now_ns, struct trace_rpc_error *ret_error);
 void expression_destroy(struct expression *expression);
+
+/* Compiles `peer == ID`.  Returns 0 or -ENOMEM. */
+int expression_create_peer(struct expression **ret_expression, const struct store *store, const struct trace_node_id *peer_id);
 
 /* Finds a known field (proto/field.h).  Returns as expression_create; end with trace_field_destroy. */
 int expression_find_field(const struct store *store, const char *param, const char *text, struct trace_field **ret_field,
@@ -47,8 +53,9 @@ void expression_take(struct expression *expression, struct trace_filter *filter_
 void expression_origin(const struct store *store, const struct alias_picture *aliases, unsigned uses,
                        const struct trace_event *event, history_source source, struct trace_filter_origin *ret_origin);
 
-/* Takes over the current aliases of the store.  The meaning of the names in it stays until it is compiled again. */
-void expression_renew_aliases(struct expression *expression);
+/* Takes over the current aliases of the store.  The meaning of the names in it stays until it is compiled again; returns whether
+ * the aliases are others than before. */
+bool expression_renew_aliases(struct expression *expression);
 
 /* A hash of what its names mean (trace_filter_names_hash), to compare with a later compilation of the same text; 0 for NULL. */
 uint64_t expression_names(const struct expression *expression);
@@ -56,8 +63,10 @@ uint64_t expression_names(const struct expression *expression);
 /* Does an event match?  For expressions over events; as history_query.test.  Inside rcu_read_lock(). */
 bool expression_match(const void *expression, const struct trace_event *event, history_source source);
 
-/* Narrows a query to what the expression can match: kinds, times, and the trace or peer if only one can match; and removes the
- * nodes that cannot match from `set`.  Returns whether it restricts nodes.  Searches the history. */
-bool expression_narrow(const struct expression *expression, struct history_query *query, uint64_t set[NODES_SET_WORDS]);
+/* Narrows a query to what the expression can match: kinds, times, the trace if only one can match, and the ids of its peers, in
+ * peer_ids; and removes the nodes that cannot match from `set`.  Both are the caller's, and must live as long as the query.
+ * Returns whether it restricts nodes.  Searches the history. */
+bool expression_narrow(const struct expression *expression, struct history_query *query, uint64_t set[NODES_SET_WORDS],
+                       struct trace_node_id peer_ids[STORE_PEER_IDS_MAX]);
 
 #endif

@@ -62,18 +62,18 @@ static void search_nodes(const struct store *store, const char *name, const stru
 static void search_aliases(const struct store *store, const char *text, const struct trace_id_prefix *prefix, bool peer,
                            struct id_lookup *by_alias) {
     struct alias_picture *picture = alias_picture_take(store->aliases);
+    rcu_read_lock();
     for (size_t i = 0; i < alias_picture_count(picture); i++) {
         const struct alias *alias = alias_picture_at(picture, i);
+        if (!alias || (!peer && !alias->own)) continue;
         bool named = alias->transport != TRACE_TRANSPORT_OTHER && strlen(text) < sizeof alias->label &&
                      !strncmp(alias->label, text, sizeof alias->label) && *text;
-        if (!peer && !alias->own) continue;
         if (!named && !(prefix && trace_id_prefix_matches(prefix, alias->alias_id.bytes))) continue;
-        rcu_read_lock();
         const struct trace_node_id *whose = alias_picture_resolve(picture, alias->node, alias->time_ns, &alias->alias_id);
         bool counts = memcmp(whose, &alias->alias_id, sizeof *whose) != 0;
         if (counts) add(by_alias, peer ? &alias->alias_id : whose);
-        rcu_read_unlock();
     }
+    rcu_read_unlock();
     alias_picture_release(picture);
 }
 

@@ -99,6 +99,8 @@ class Address(WhoTest):
                 self.assertEqual(self.ids(peer_id=text, node_id="alice"), [1, 2])
                 self.assertEqual(self.ids(filter=f"node == alice and peer == {text}"), [1, 2])
                 self.assertEqual(self.ids(filter=f"node == alice and not peer == {text}"), [])
+                for params in {"peer_id": text}, {"filter": f"peer == {text}"}:
+                    self.assertEqual(self.connection.call("query", explain=True, **params)["explain"]["index"], "peer")
                 rows = self.connection.call("count", peer_id=text, node_id="alice", kind="message_sent")["rows"]
                 self.assertEqual([row["count"] for row in rows], [1])
 

@@ -243,6 +243,19 @@ static void check_prefix(const char *text, const struct trace_id_prefix *prefix,
                   text, prefix->digits);
 }
 
+/* Of a filter that means one id or one beginning; none: any peer may match. */
+static struct trace_id_prefix peer_of(const struct trace_filter *filter) {
+    struct trace_id_prefix prefix = {0};
+    struct trace_node_id id;
+    size_t count;
+    if (!trace_filter_peers(filter, &prefix, &id, 1, &count)) return (struct trace_id_prefix){0};
+    ck_assert_uint_eq(count, !prefix.digits);
+    if (!count) return prefix;
+    prefix.digits = 2 * sizeof id;
+    memcpy(prefix.bytes, id.bytes, sizeof id);
+    return prefix;
+}
+
 START_TEST(a_filter_knows_what_every_match_has) {
     struct trace_filter *filter = compile(bounds_cases[_i].text, TRACE_FILTER_EVENTS);
     struct trace_filter_bounds bounds;
@@ -252,7 +265,8 @@ START_TEST(a_filter_knows_what_every_match_has) {
     ck_assert_msg(bounds.min_ns == bounds_cases[_i].min_ns && bounds.max_ns == bounds_cases[_i].max_ns, "%s: %lld to %lld",
                   bounds_cases[_i].text, (long long)(bounds.min_ns - NOW), (long long)(bounds.max_ns - NOW));
     check_prefix(bounds_cases[_i].text, &bounds.trace, bounds_cases[_i].trace);
-    check_prefix(bounds_cases[_i].text, &bounds.peer, bounds_cases[_i].peer);
+    struct trace_id_prefix peer = peer_of(filter);
+    check_prefix(bounds_cases[_i].text, &peer, bounds_cases[_i].peer);
     trace_filter_destroy(filter);
 }
 END_TEST
@@ -381,16 +395,23 @@ START_TEST(what_a_node_says_of_a_peer_names_no_node) {
 }
 END_TEST
 
-START_TEST(what_may_be_an_alias_bounds_no_peer) {
-    struct trace_filter_bounds bounds;
-    struct trace_filter *filter = compile_with_aliases("peer == 77");
-    trace_filter_bounds(filter, &bounds);
-    ck_assert_uint_eq(bounds.peer.digits, 0);
-    trace_filter_destroy(filter);
-    filter = compile_with_aliases("peer == 99");
-    trace_filter_bounds(filter, &bounds);
-    ck_assert_uint_eq(bounds.peer.digits, 2);
-    trace_filter_destroy(filter);
+START_TEST(a_match_has_a_peer_of_this_id_or_one_that_it_is_an_alias_of) {
+    const struct {
+        const char *text;
+        unsigned digits;
+        size_t count;
+    } asked[] = {{"peer == 77", 2, 1}, {"peer == 99", 2, 0}, {"peer == 77 and fin", 2, 1}};
+    for (size_t i = 0; i < COUNT_OF(asked); i++) {
+        struct trace_filter *filter = compile_with_aliases(asked[i].text);
+        struct trace_id_prefix prefix;
+        struct trace_node_id ids[4];
+        size_t count;
+        ck_assert(trace_filter_peers(filter, &prefix, ids, COUNT_OF(ids), &count));
+        ck_assert_msg(prefix.digits == asked[i].digits && count == asked[i].count, "%s: %u digits, %zu ids", asked[i].text,
+                      prefix.digits, count);
+        if (count) ck_assert_int_eq(memcmp(&ids[0], &id_bob, sizeof id_bob), 0);
+        trace_filter_destroy(filter);
+    }
 }
 END_TEST
 
@@ -443,7 +464,7 @@ int main(void) {
     tcase_add_test(tcase, an_alias_means_the_peer_for_the_events_of_who_says_so);
     tcase_add_test(tcase, an_event_is_found_by_the_id_that_it_has_and_by_the_one_that_is_meant);
     tcase_add_test(tcase, what_a_node_says_of_a_peer_names_no_node);
-    tcase_add_test(tcase, what_may_be_an_alias_bounds_no_peer);
+    tcase_add_test(tcase, a_match_has_a_peer_of_this_id_or_one_that_it_is_an_alias_of);
     tcase_add_test(tcase, a_name_that_now_means_different_peers_is_noticed);
     suite_add_tcase(suite, tcase);
     return run_suite(suite);

@@ -146,7 +146,7 @@ START_TEST(the_id_of_a_log_is_nobody_elses) {
     ck_assert_uint_eq(resolve(alice, 60, 1001), 1001);
     ck_assert_uint_eq(resolve(bob, 60, 1001), 1001);
     struct alias_picture *picture = alias_picture_take(aliases);
-    for (size_t i = 0; i < alias_picture_count(picture); i++) ck_assert(alias_picture_at(picture, i)->disputed);
+    for (size_t i = 0; i < alias_picture_count(picture); i++) ck_assert(alias_picture_is_disputed(picture, i));
     ck_assert_uint_eq(alias_picture_count(picture), 3);
     alias_picture_release(picture);
 }
@@ -307,6 +307,7 @@ START_TEST(a_picture_says_what_the_model_says) {
         if (!said.peer && said.alias == model_nodes[said.node].id) continue;
         say(said.node, said.time_ns, said.peer, said.alias);
         model_said[model_count++] = said;
+        if (random_below(4) == 0) alias_picture_release(alias_picture_take(aliases)); /* the next one shares some of it */
     }
     struct alias_picture *picture = alias_picture_take(aliases);
     for (unsigned i = 0; i < 2000; i++) {
@@ -315,8 +316,8 @@ START_TEST(a_picture_says_what_the_model_says) {
         uint32_t is = resolve_in(picture, node, time_ns, id), expected = model_resolve(node, time_ns, id);
         ck_assert_msg(is == expected, "seed %d: node %u at %u, id %u: %u, not %u", _i, node, (unsigned)time_ns, id, is, expected);
         /* Whoever looks for the peer looks under that id. */
-        struct trace_node_id wanted = id_of(is), names[64], raw = id_of(id);
-        size_t name_count = alias_picture_names_of(picture, &wanted, names, COUNT_OF(names));
+        struct trace_node_id names[64] = {id_of(is)}, raw = id_of(id);
+        size_t name_count = alias_picture_names_of(picture, names, 1, COUNT_OF(names));
         bool found = false;
         for (size_t k = 0; k < name_count; k++) found |= !memcmp(&names[k], &raw, sizeof raw);
         ck_assert_msg(found, "seed %d: %u is not among the names of %u", _i, id, is);
@@ -449,6 +450,64 @@ START_TEST(a_picture_stays_as_it_is) {
 }
 END_TEST
 
+static int compare_aliases(const void *a, const void *b) {
+    const struct alias *x = a, *y = b;
+    int order = memcmp(&x->alias_id, &y->alias_id, sizeof x->alias_id);
+    return order ? order : (x->node > y->node) - (x->node < y->node);
+}
+
+/* Sorted.  Says each of them, as the picture knows it. */
+static size_t list_aliases(const struct alias_picture *picture, struct alias *list) {
+    size_t count = 0;
+    rcu_read_lock();
+    for (size_t i = 0; i < alias_picture_count(picture); i++) {
+        const struct alias *alias = alias_picture_at(picture, i);
+        if (!alias) continue;
+        ck_assert(alias_picture_has(picture, &alias->alias_id));
+        ck_assert_int_eq(memcmp(alias_picture_resolve(picture, alias->node, alias->time_ns, &alias->alias_id), &alias->peer_id,
+                                sizeof alias->peer_id),
+                         0);
+        list[count++] = *alias;
+    }
+    rcu_read_unlock();
+    qsort(list, count, sizeof *list, compare_aliases);
+    return count;
+}
+
+/* A picture that shares with the ones before it is the same as one that is made of the whole table.  Things are said of peers,
+ * and nodes leave and come, so that entries end in all parts of the table. */
+START_TEST(a_picture_that_shares_is_whole) {
+    enum { NODES = 40, SAYS = 5 * ALIASES_MAX };
+    static struct alias shared[ALIASES_MAX], whole[ALIASES_MAX];
+    uint32_t all[NODES], random = (uint32_t)_i + 1;
+    struct aliases *seldom, *often = aliases;
+    ck_assert_int_eq(aliases_create(&seldom, nodes), 0);
+    for (uint32_t i = 0; i < NODES; i++) all[i] = add_node(1000 + i, 10);
+    struct alias_picture *first = NULL;
+    for (uint32_t i = 0; i < SAYS; i++) {
+        random = random * 1664525 + 1013904223;
+        uint32_t node = all[(random >> 8) % NODES], alias = 5000 + (random >> 16) % 900;
+        for (unsigned k = 0; k < 2; k++) {
+            aliases = k ? seldom : often;
+            say(node, 20 + i, 3000 + alias, alias);
+        }
+        aliases = often;
+        if (i % 7 == 0) alias_picture_release(alias_picture_take(often));
+        if (i == 50) first = alias_picture_take(often);
+    }
+    struct alias_picture *last = alias_picture_take(often), *other = alias_picture_take(seldom);
+    size_t count = list_aliases(last, shared);
+    ck_assert_uint_eq(count, stats_now().count);
+    ck_assert_uint_eq(list_aliases(other, whole), count);
+    ck_assert_int_eq(memcmp(shared, whole, count * sizeof *shared), 0);
+    ck_assert_uint_eq(list_aliases(first, shared), 51); /* as it was, though most of it is gone */
+    alias_picture_release(first);
+    alias_picture_release(last);
+    alias_picture_release(other);
+    aliases_destroy(seldom);
+}
+END_TEST
+
 /* ---- two threads ---------------------------------------------------------------------------------------------------------- */
 
 #define SAID 200000U
@@ -462,8 +521,10 @@ static void *read_along(void *arg) {
         struct alias_picture *picture = alias_picture_take(aliases);
         /* What was noted before is there, unless it was counted as evicted. */
         if (last && resolve_in(picture, alice, 30, 100 + last % 1000) != 1000) ck_assert_uint_gt(stats_now().evicted, 0);
+        rcu_read_lock();
         for (size_t i = 0; i < alias_picture_count(picture); i++)
             ck_assert_uint_eq(alias_picture_at(picture, i)->alias_id.bytes[31], 1);
+        rcu_read_unlock();
         alias_picture_release(picture);
     }
     rcu_unregister_thread();
@@ -507,6 +568,7 @@ int main(void) {
     tcase_add_test(tcase, what_is_said_again_takes_no_room);
     tcase_add_test(tcase, an_index_that_is_used_again_brings_nothing_along);
     tcase_add_test(tcase, a_picture_stays_as_it_is);
+    tcase_add_loop_test(tcase, a_picture_that_shares_is_whole, 0, 3);
     tcase_add_test(tcase, one_notes_while_others_look);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);

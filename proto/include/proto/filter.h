@@ -136,11 +136,17 @@ bool trace_filter_allows_kind(const struct trace_filter *filter, uint16_t kind);
 /* Bounds that every matching event is within, for searches by an index: necessary conditions, not sufficient ones.  A filter for
  * traces has no bounds. */
 struct trace_filter_bounds {
-    uint64_t kinds;                     /* bit set of kinds, bit 63 for all from 63 up; ~0: any; 0: nothing can match */
-    uint64_t min_ns, max_ns;            /* both included; min above max: nothing can match */
-    struct trace_id_prefix trace, peer; /* digits 0: any */
+    uint64_t kinds;               /* bit set of kinds, bit 63 for all from 63 up; ~0: any; 0: nothing can match */
+    uint64_t min_ns, max_ns;      /* both included; min above max: nothing can match */
+    struct trace_id_prefix trace; /* digits 0: any */
 };
 void trace_filter_bounds(const struct trace_filter *filter, struct trace_filter_bounds *ret_bounds);
+
+/* Has every match one of these peers, by the id that its event has or by the one that this stands for?  Those whose id begins
+ * with *ret_prefix (digits 0: none), and *ret_count more, in no particular order and perhaps several times, of which up to max
+ * are written to list.  False: any peer may match. */
+bool trace_filter_peers(const struct trace_filter *filter, struct trace_id_prefix *ret_prefix, struct trace_node_id *list, size_t max,
+                        size_t *ret_count);
 
 /* Can an event of this node match?  False only when none can.  name may be NULL. */
 bool trace_filter_allows_node(const struct trace_filter *filter, const struct trace_node_id *node_id, const char *name);

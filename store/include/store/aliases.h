@@ -57,32 +57,35 @@ uint64_t aliases_generation(const struct aliases *aliases);
 const struct trace_node_id *alias_picture_resolve(const struct alias_picture *picture, uint32_t node, uint64_t time_ns,
                                                   const struct trace_node_id *peer_id);
 
-/* Is this id said to be an alias by anybody? */
+/* May somebody have said that this id is an alias?  Seldom true when nobody has. */
 bool alias_picture_has(const struct alias_picture *picture, const struct trace_node_id *id);
 
 /* One thing that was said. */
 struct alias {
     struct trace_node_id alias_id;
     struct trace_node_id peer_id; /* whose it is: the peer's; or the node_id of the log that said so of itself */
+    uint64_t log;                 /* the node_info.log of who said so */
+    uint64_t time_ns;             /* when first */
     uint32_t node;                /* who said so */
     bool own;                     /* of itself */
-    bool disputed;                /* it is the id of a node that has a log: it counts for nobody */
-    uint64_t time_ns;             /* when first */
     uint8_t transport;            /* enum trace_transport */
     char label[sizeof((struct trace_alias *)0)->label];
 };
 
-/* All of them, in the order in which they were said. */
+/* All of them, in no particular order: the number of places, and what is in one of them.  NULL: it is empty, or the node is
+ * forgotten.  Inside rcu_read_lock(). */
 size_t alias_picture_count(const struct alias_picture *picture);
 const struct alias *alias_picture_at(const struct alias_picture *picture, size_t index);
 
-/* Does it count for nobody, or not for all times?  disputed; or another node that ran at the same time says the same of itself.
- * Inside rcu_read_lock(). */
+/* Does it count for nobody, or not for all times?  It is the id of a node that has a log; or another node that ran at the same
+ * time says the same of itself.  index: of a place that is not empty.  Inside rcu_read_lock(). */
 bool alias_picture_is_disputed(const struct alias_picture *picture, size_t index);
 
-/* Whom may an id mean?  Those ids under which events of the peer `id` may be found, `id` among them.  Returns how many; more than
- * max: too many, and `out` is not all of them. */
-size_t alias_picture_names_of(const struct alias_picture *picture, const struct trace_node_id *id, struct trace_node_id *out,
-                              size_t max);
+/* Whom may ids mean?  The list has `count` of at most `max` ids.  The first adds those of the table that begin so; the second
+ * those under which events of these peers may be found.  Both add each id once, and return how many there are then; more than
+ * max: too many, and the list is not all of them. */
+size_t alias_picture_find(const struct alias_picture *picture, const struct trace_id_prefix *prefix, struct trace_node_id *list,
+                          size_t count, size_t max);
+size_t alias_picture_names_of(const struct alias_picture *picture, struct trace_node_id *list, size_t count, size_t max);
 
 #endif

@@ -5,6 +5,7 @@
 #ifndef STORE_EVENT_FILTER_H
 #define STORE_EVENT_FILTER_H
 
+#include <store/limits.h>
 #include <store/store.h>
 
 struct expression;
@@ -12,7 +13,8 @@ struct expression;
 struct event_filter {
     struct history_query query; /* by_node is not set yet: the next four say which nodes */
     bool has_peer;              /* of this peer: query.peer_id, whatever other ids it has */
-    struct event_filter_peer *peer;
+    struct expression *peer;    /* which says so where there are aliases, or may be; or NULL */
+    struct trace_node_id peer_ids[STORE_PEER_IDS_MAX]; /* event_filter_prepare: where to look for peers */
     bool has_node;
     struct trace_node_id node_id;
     char node_name[TRACE_NODE_NAME_BYTES + 1]; /* when not empty: nodes of this name instead of node_id (subscribe) */

@@ -21,6 +21,9 @@
 /* Full ids that an "ambiguous" error lists. */
 #define STORE_CANDIDATES_MAX 8
 
+/* Ids under which a query looks for a peer; for more, it examines all events. */
+#define STORE_PEER_IDS_MAX 64
+
 /* A query is small, and needs no other thread, if it examines no more than this: events, and segments of the history. */
 #define STORE_SMALL_EVENTS 256
 #define STORE_SMALL_SEGMENTS 128
