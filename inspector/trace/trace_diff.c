@@ -173,7 +173,7 @@ static int align(struct diff_side *a, struct diff_side *b) {
     return result;
 }
 
-/* ---- where the times parted --------------------------------------------------------------------------------------------- */
+/* ---- where the times diverged --------------------------------------------------------------------------------------------- */
 
 static int compare_partings(const void *left, const void *right) {
     const struct diff_parting *x = left, *y = right;
