@@ -22,7 +22,7 @@ static int compare_findings(const void *left, const void *right, void *context) 
     return order ? order : compare_nodes(facts, a->peer, b->peer);
 }
 
-/* All packets, matched; their events are indices of facts. */
+/* All packets, matched; their events are indices into facts. */
 static int match_packets(struct analysis *analysis) {
     const struct trace_events events = {.facts = analysis->facts, .count = analysis->facts->count};
     const struct spans none = {0};

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * What is wrong, as far as events can show it: findings, each with the events that show it.  Pure: no I/O, no clock.
+ * Findings: what is wrong, each with the events that show it.  Pure: no I/O, no clock.
  *
- * Everything is compared with something: the other links, the time before, the other nodes, a share of the request.  And it takes
- * a minimum number of samples, so that one lost packet is no finding.  The thresholds are in analyze_thresholds.h. */
+ * Each finding compares with something: the other links, the time before, the other nodes, or a share of the request.  It
+ * also needs a minimum number of samples: one lost packet is not a finding.  The thresholds are in analyze_thresholds.h. */
 #ifndef INSPECTOR_ANALYZE_H
 #define INSPECTOR_ANALYZE_H
 

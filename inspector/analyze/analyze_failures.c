@@ -48,7 +48,7 @@ static void report_failed(struct analysis *analysis, const struct request *const
     analysis_add(analysis, &finding);
 }
 
-/* All requests of one command, whole or without a root, those that failed first. */
+/* All requests of one command, whole or without a root; the failed ones come first. */
 static void judge_failures(struct analysis *analysis, const struct request *const *requests, size_t count) {
     for (size_t begin = 0, end; begin < count && requests[begin]->failed_node != NO_NUMBER; begin = end) {
         for (end = begin; end < count && requests[end]->failed_node == requests[begin]->failed_node &&
@@ -68,7 +68,7 @@ static int compare_durations(const void *left, const void *right) {
     return order ? order : compare(a->start, b->start);
 }
 
-/* Where a request spent most of its time, with the waits for lost packets: one of its visits, or NULL. */
+/* The visit in which the request spent most of its time, including waits for lost packets; or NULL. */
 static const struct visit *main_visit(const struct requests *requests, const struct request *request) {
     const struct visit *most = NULL;
     for (size_t i = 0; i < requests->visit_count; i++) {
@@ -207,7 +207,7 @@ static int compare_closes(const void *left, const void *right, void *items) {
     return order ? order : compare(i, j);
 }
 
-/* Closed connections of one code and reason.  If one node is an end of all of several, only that node is named. */
+/* Connections closed with one code and reason.  If there are several and one node is an end of all, names only that node. */
 static void report_closed(struct analysis *analysis, const size_t *closes, size_t count) {
     const struct fact *facts = analysis->facts->items, *first = &facts[*closes];
     bool node = true, peer = true;

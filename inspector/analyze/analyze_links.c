@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Links, from one node to another: what is lost on them.
+ * Links, from one node to another, and what they lose.
  *
- * On a link without packet events the program's messages take their place; they are judged only if both ends report them.
+ * A link without packet events is judged by the program's messages, but only if both ends report them.
  *
  * If both ends report their packets, a packet is lost when it was sent and never received.  If only the sender does, it is lost
  * when the sender declared it lost, which can happen only to packets that ask for an acknowledgement. */
@@ -30,7 +30,7 @@ struct link {
     size_t losses[EVIDENCE_MAX]; /* facts: the first losses */
     unsigned loss_count;
     double rate, sure_rate; /* lost of sent; the lower end of its confidence interval */
-    bool lossy;             /* it loses, whatever is usual elsewhere */
+    bool lossy;             /* it loses enough to report, even if others lose as much */
     bool reported;
     bool usual_known;
     double usual_rate;
@@ -57,7 +57,7 @@ static double sure_share(uint64_t part, uint64_t whole) {
 
 /* ---- counting ---- */
 
-/* Of each node: its newest event, and whether some of its events are missing. */
+/* Each node's newest event, and whether some of its events are missing. */
 struct witness {
     uint64_t last_ns;
     bool incomplete;
@@ -77,13 +77,13 @@ static uint64_t bytes_of(const struct analysis *analysis, const struct message *
 /* QUIC drops packets of its handshake on purpose, and ends the handshake's spaces. */
 static bool is_counted(const struct message *message) { return message->space >= TRACE_SPACE_1RTT; }
 
-/* One of several ends with the same number, in a space where that means that it was sent again: we cannot know which of the sends
- * arrived, only how many. */
+/* One of several ends with the same number, in a space where a repeated number means a retransmission: we cannot know
+ * which sends arrived, only how many. */
 static bool is_sent_again(const struct message *message) {
     return message->state == MESSAGE_AMBIGUOUS && message->space > TRACE_SPACE_1RTT;
 }
 
-/* What the packets of one link show together, before any is counted. */
+/* What the packets of one link have in common; found before any is counted. */
 struct link_sight {
     enum message_kind kind; /* packets; messages if there are none */
     uint64_t received, unsent, most_bytes;
@@ -120,7 +120,7 @@ static void count_packet(const struct analysis *analysis, struct link *link, con
     uint64_t bytes = bytes_of(analysis, message);
     bool lost = message->lost != NO_EVENT && message->receive == NO_EVENT;
     if (message->kind != sight->kind || (message->kind == MESSAGE_OWN && !sight->both)) return;
-    if (message->send == NO_EVENT) { /* its send may be older than what we have */
+    if (message->send == NO_EVENT) { /* it may have been sent before our first event */
         if (!sight->both && lost && link->lost < link->sent) count_loss(link, message);
         return;
     }
@@ -140,7 +140,7 @@ static void count_packet(const struct analysis *analysis, struct link *link, con
     }
 }
 
-/* Numbers that were sent again: what was sent more often than received was lost. */
+/* Numbers that were sent more than once: if N were sent and M received, N - M were lost. */
 static void count_sent_again(const struct analysis *analysis, struct link *link, const struct link_packet *packets, size_t count,
                              const struct link_sight *sight, const struct witness *receiver) {
     uint64_t sent = 0, received = 0;
@@ -271,7 +271,7 @@ struct node_links {
     bool suspect;
 };
 
-/* Does the link lose, and is that not reported yet? */
+/* Does the link lose packets that no finding reports yet? */
 static bool is_unexplained(const struct link *link) { return link->lossy && !link->reported; }
 
 static void count_ends(struct node_links *nodes, const struct links *links) {
@@ -284,8 +284,8 @@ static void count_ends(struct node_links *nodes, const struct links *links) {
     }
 }
 
-/* Marks nodes all of whose links lose, and not only those between two such nodes.  Returns whether they explain the losses: other
- * links do not lose, and there are some. */
+/* Marks nodes whose links all lose, unless only their links to other such nodes do.  Returns whether these nodes explain the
+ * losses: there are other links, and they lose far less. */
 static bool find_suspects(struct node_links *nodes, size_t count, const struct links *links) {
     double highest = 0, lowest = 1;
     size_t elsewhere = 0;
@@ -327,7 +327,7 @@ static void report_suspects(struct analysis *analysis, struct links *links, cons
     }
 }
 
-/* What the unexplained links lost together; from: a node that is an end of all of them, or NO_NUMBER.  Returns how many. */
+/* Sums the losses of all unexplained links; from: a node that is an end of all of them, or NO_NUMBER.  Returns how many links. */
 static size_t sum_up(struct link *ret_all, const struct links *links, const struct node_links *nodes, size_t count) {
     size_t unexplained = 0;
     *ret_all = (struct link){.from = NO_NUMBER};
@@ -344,13 +344,13 @@ static size_t sum_up(struct link *ret_all, const struct links *links, const stru
     return unexplained;
 }
 
-/* Nodes all of whose links lose, while others do not. */
+/* Reports nodes whose links all lose while the other links do not. */
 static void judge_suspects(struct analysis *analysis, struct links *links, struct node_links *nodes, size_t count) {
     count_ends(nodes, links);
     if (find_suspects(nodes, count, links)) report_suspects(analysis, links, nodes, count);
 }
 
-/* What is left: loss on many links, none of which stands out, is usual here.  It is still wrong. */
+/* The rest: many links lose and none stands out.  Loss is usual here, but we still report it. */
 static void judge_network(struct analysis *analysis, struct links *links, struct node_links *nodes, size_t count) {
     struct link all;
     memset(nodes, 0, count * sizeof *nodes);
@@ -361,7 +361,7 @@ static void judge_network(struct analysis *analysis, struct links *links, struct
 
 /* ---- all links ---- */
 
-/* Which links lose more than is usual; apart: than is usual between other nodes, if that is less. */
+/* Marks links that lose more than is usual; apart: than is usual between other nodes, if that is less. */
 static void compare_links(struct links *links, bool apart) {
     for (size_t i = 0; i < links->judged_count; i++) {
         struct judged_link *judged = &links->judged[i];

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Nodes: their missing events, which died or fell silent; and streams that nobody closed. */
+ * Nodes that crashed, fell silent or stalled, or whose events are missing; and streams that nobody closed. */
 #include "analyze.h"
 #include "analyze_thresholds.h"
 
@@ -22,7 +22,7 @@ static int compare_steps(const void *left, const void *right) {
     return a->fact < b->fact ? -1 : a->fact > b->fact;
 }
 
-/* When the last connection between two nodes was closed, as reported by `node`; 0: it was not. */
+/* When the last connection between two nodes was closed, as reported by `node`; 0: never. */
 static uint64_t last_close(const struct facts *facts, unsigned node, unsigned peer, const size_t *closes, size_t count) {
     uint64_t time_ns = 0;
     for (size_t i = 0; i < count; i++) {
@@ -89,7 +89,7 @@ struct node_sum {
     bool seen;
     uint64_t events, missing;
     uint64_t counted;             /* events, including those not read */
-    uint64_t last_ns, longest_ns; /* its longest silence between two of its events */
+    uint64_t last_ns, longest_ns; /* the longest silence between two of its events */
     size_t last, first_missing;
 };
 
@@ -106,13 +106,13 @@ static void sum_nodes(struct node_sum *sums, const struct facts *facts) {
         if (sum->events++ && since_ns > sum->last_ns && since_ns - sum->last_ns > sum->longest_ns &&
             facts_same_clock(fact, &facts->items[sum->last]))
             sum->longest_ns = since_ns - sum->last_ns;
-        if (sum->events > 1 && since_ns < sum->last_ns) continue; /* of before a step of the clock */
+        if (sum->events > 1 && since_ns < sum->last_ns) continue; /* from before a clock step */
         sum->last_ns = since_ns;
         sum->last = i;
     }
 }
 
-/* The source may have more events than were read; what it lacks counts in full. */
+/* The source may have more events than were read; its missing events count in full. */
 static void count_nodes(struct node_sum *sums, size_t nodes, const struct facts *facts) {
     for (size_t i = 0; i < nodes; i++) {
         const struct fact_count *counted = i < facts->counted_nodes ? &facts->counted[i] : NULL;
@@ -137,7 +137,7 @@ static void report_missing(struct analysis *analysis, unsigned node, const struc
     analysis_add(analysis, &finding);
 }
 
-/* The newest event of a node up to that time; NO_FACT when there is none here. */
+/* The newest event of a node up to that time; NO_FACT if we have none. */
 static size_t last_of_node(const struct facts *facts, unsigned node, uint64_t until_ns) {
     for (size_t i = facts->count; i-- > 0;) {
         const struct fact *fact = &facts->items[i];
@@ -152,7 +152,7 @@ static int compare_states(const void *left, const void *right) {
     return a->last_ns < b->last_ns ? -1 : a->last_ns > b->last_ns;
 }
 
-/* The crashes of one node, the newest last.  Each log says what it did last: another log of the same node may be live. */
+/* The crashes of one node, the newest last.  Each log has its own last event: another log of the same node may be live. */
 static void report_crashes(struct analysis *analysis, const struct node_state *const *crashes, size_t count) {
     const struct facts *facts = analysis->facts;
     struct finding finding = finding_of(FINDING_NODE_CRASHED, SEVERITY_SEVERE, (*crashes)->node);
@@ -189,13 +189,13 @@ static void judge_crashes(struct analysis *analysis, const struct node_state *st
     free(crashes);
 }
 
-/* ---- nodes that do nothing although others send to them ---- */
+/* ---- nodes that stand still although others send to them ---- */
 
 /* A packet that was sent to a node. */
 struct incoming {
     unsigned node;
-    uint64_t sent_ns, received_ns; /* UINT64_MAX: it never came */
-    size_t send, receive;          /* facts; NO_FACT */
+    uint64_t sent_ns, received_ns; /* UINT64_MAX: never */
+    size_t send, receive;          /* facts, or NO_FACT */
 };
 
 static int compare_incoming(const void *left, const void *right) {
@@ -247,8 +247,8 @@ static void take_pause(struct finding *finding, const struct incoming *first, ui
 }
 
 /* A node had no event from one time to another (0: from the beginning): did packets wait for it?  They did if packets sent to
- * it then arrived only at the end, and no more of them were lost.  Adds it to the node's finding, whose ns is the longest
- * stall; or to that of all nodes, `everybody`, of which one pause counts once. */
+ * it in that time arrived only at the end, and at most as many were lost.  Adds the pause to the node's finding, whose ns is
+ * the longest stall.  If all nodes paused, adds it once to `everybody` instead. */
 static void judge_pause(const struct facts *facts, struct finding *finding, struct finding *everybody,
                         const struct incoming *incoming, size_t count, uint64_t from_ns, uint64_t to_ns) {
     size_t waited = 0, lost = 0, first = NO_FACT;
@@ -260,14 +260,14 @@ static void judge_pause(const struct facts *facts, struct finding *finding, stru
         if (!waited++) first = i;
     }
     if (!waited || lost > waited) return;
-    if (!from_ns) from_ns = incoming[first].sent_ns; /* we do not have what it did before */
+    if (!from_ns) from_ns = incoming[first].sent_ns; /* we have none of its earlier events */
     if (facts_active(facts, from_ns, to_ns))
         take_pause(finding, &incoming[first], from_ns, to_ns);
     else if (everybody->until_ns <= from_ns)
         take_pause(everybody, &incoming[first], from_ns, everybody->until_ns = to_ns);
 }
 
-/* The newest event of all nodes whose times can be compared with this node's. */
+/* The time of the newest event of all nodes whose clocks can be compared with this node's. */
 static uint64_t newest_beside(const struct analysis *analysis, const struct node_sum *sums, size_t nodes, unsigned node) {
     uint64_t newest_ns = sums[node].last_ns;
     for (unsigned i = 0; i < nodes; i++)

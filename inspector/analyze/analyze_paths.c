@@ -29,8 +29,8 @@ static int compare_paths(const void *left, const void *right) {
     return order ? order : a->gap_ns < b->gap_ns ? -1 : a->gap_ns > b->gap_ns;
 }
 
-/* Sorted by link, then by time on the way: 0 for packets in disorder; those that did not arrive come last.  Skips links whose two
- * clocks cannot be compared, where that time is not known. */
+/* Sorted by link, then by time on the way: 0 for packets in disorder; packets that did not arrive come last.  Skips
+ * links whose two clocks cannot be compared, where that time is not known. */
 static size_t list_packets(struct path *packets, const struct messages *messages, const struct node_clocks *clocks) {
     size_t count = 0;
     for (size_t i = 0; i < messages->count; i++) {

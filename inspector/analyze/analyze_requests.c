@@ -75,7 +75,7 @@ static int compare_visits(const void *left, const void *right) {
     return order ? order : compare(a->request, b->request);
 }
 
-/* A link, and the median of the longest single waits of requests there. */
+/* A link, and the median over requests of the longest single wait there. */
 struct link_usual {
     unsigned node, peer;
     double ns;
@@ -141,15 +141,15 @@ static enum finding_kind kind_of(const struct visit *visit) {
     return visit->kind == WAIT_LINK ? FINDING_SLOW_LINK : visit->kind == WAIT_PEER ? FINDING_UNTRACED_PEER : FINDING_SLOW_NODE;
 }
 
-/* Did the whole machine stand still while the request waited there longest?  Within one trace nobody can tell. */
+/* Did the whole machine stand still during the request's longest wait there?  One trace alone cannot show it. */
 static bool stood_still(const struct analysis *analysis, const struct visit *longest) {
     size_t from = longest->evidence[0], to = longest->evidence[1];
     if (!longest->stopped || analysis->one_trace || from == NO_FACT || to == NO_FACT) return false;
     return !facts_active(analysis->facts, analysis->facts->items[from].time_ns, analysis->facts->items[to].time_ns);
 }
 
-/* All requests of one command at one place.  divided: no place has most of their time, and a smaller share is enough.  Returns
- * whether that is a finding. */
+/* Judges all requests of one command at one place. divided: no place has most of their time, so a smaller share is enough.
+ * Returns whether it is a finding. */
 static bool judge_place(struct finding *ret_finding, const struct analysis *analysis, const struct requests *requests,
                         const struct usual *usual, const struct visit *visits, size_t count, bool divided) {
     const struct visit *longest = visits;
@@ -168,7 +168,7 @@ static bool judge_place(struct finding *ret_finding, const struct analysis *anal
         (double)slow < SLOW_OFTEN_MIN * (double)count || middle_ns < (divided ? SLOW_SEVERE_NS : SLOW_NS_MIN))
         return false;
     if (stood_still(analysis, longest)) return false;
-    /* Many short ways are no slow link. */
+    /* Many short waits do not make a slow link. */
     if (visits->kind == WAIT_LINK && divided && longest->once_ns < LATE_NS_MIN) return false;
     if (visits->kind == WAIT_LINK && !analysis->one_trace && !is_unusual(usual, visits, &usual_ns)) return false;
     bool alone = visits->kind == WAIT_LINK && !analysis->one_trace && !usual_ns; /* no other link to compare with */
@@ -201,13 +201,14 @@ struct slow_links {
     struct end_count *ends;
 };
 
-/* Of two that are as slow, the one that was shown first: the numbers of nodes depend on the order in which events were read. */
+/* Of two equally slow links, takes the one with the earlier evidence: node numbers depend on the order in which events
+ * were read. */
 static bool is_slower(const struct finding *a, const struct finding *b) {
     if (a->ns != b->ns || !a->evidence_count || !b->evidence_count) return a->ns > b->ns;
     return a->evidence[0] < b->evidence[0];
 }
 
-/* One finding for the slow links of a node, in place of theirs: the slowest, with all requests. */
+/* Replaces the findings of a node's slow links by one: that of the slowest, counting the requests of all. */
 static void report_slow_ends(struct analysis *analysis, struct slow_links *slow, unsigned node, enum direction direction) {
     struct finding all = {.ns = 0};
     uint64_t count = 0, of = 0, links = 0;
@@ -238,7 +239,8 @@ static void report_slow_links(struct analysis *analysis, struct slow_links *slow
     slow->count = 0;
 }
 
-/* The visits of one command, within its requests or after them, ordered by place.  Returns whether any place is a finding. */
+/* Judges the visits of one command, during its requests or after them, ordered by place.  Returns whether any place is a
+ * finding. */
 static bool judge_places(struct analysis *analysis, const struct requests *requests, const struct usual *usual,
                          struct slow_links *slow, const struct visit *visits, size_t count, bool divided) {
     bool any = false;
@@ -264,7 +266,8 @@ static int compare_requests(const void *left, const void *right) {
     return order ? order : compare(a->evidence[0], b->evidence[0]);
 }
 
-/* The peers of one command together: each request may wait for peers of its own.  Returns whether that is a finding. */
+/* Judges the peers of one command together, because each request may wait for different peers.  Returns whether it is a
+ * finding. */
 static bool judge_peers(struct analysis *analysis, const struct requests *requests, const struct usual *usual,
                         const struct visit *visits, size_t count) {
     struct visit *sums = calloc(count + 1, sizeof *sums), *last = NULL;

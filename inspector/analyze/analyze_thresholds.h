@@ -5,7 +5,7 @@
 #define INSPECTOR_ANALYZE_THRESHOLDS_H
 
 #define LOSS_SENT_MIN 50    /* packets: a link with fewer packets sent is not judged */
-#define LOSS_LOST_MIN 5     /* packets: nor one with fewer lost: it may be chance */
+#define LOSS_LOST_MIN 5     /* packets: nor one that lost fewer, which may be chance */
 #define LOSS_RATE_MIN 0.01  /* of packets: a lower loss is not reported, however low it is elsewhere */
 #define LOSS_RATIO_MIN 3    /* times: this much more than the median of the links between other nodes */
 #define LOSSY_LINKS_MIN 3   /* links: that lose, and more than half of those judged, for the network to be named */
@@ -20,13 +20,13 @@
 #define RTT_NS_MIN UINT64_C(5000000)       /* ns: and by this much */
 #define SLOW_REQUESTS_MIN 5                /* requests: of one command, complete, that the node or link took part in */
 #define SLOW_ALONE_NS UINT64_C(1000000000) /* ns: the median time there, for fewer requests to be enough */
-#define ONE_WAY_PART 10                    /* of what came after it: a request that took a smaller part is a one-way message */
+#define ONE_WAY_PART 10                    /* of the time after it: a request that took a smaller share is a one-way message */
 #define SLOW_SHARE_MIN 0.5                 /* of a request: time there, for the request to count */
 #define SLOW_DIVIDED_MIN 0.25              /* of a request: the same, if no place has most of the time */
-#define SLOW_OFTEN_MIN 0.6                 /* of the requests: this many count */
+#define SLOW_OFTEN_MIN 0.6                 /* of the requests: this share must count */
 #define SLOW_NS_MIN UINT64_C(1000000)      /* ns: the median time there */
 #define SLOW_SEVERE_NS UINT64_C(10000000)  /* ns: the same, to be severe; late packets and jumps of the round-trip time, too */
-#define FAILED_SEVERE_SHARE 0.05           /* of the requests of a command: this many failed, to be severe */
+#define FAILED_SEVERE_SHARE 0.05           /* of the requests of a command: this share failed, to be severe */
 #define OUTLIER_REQUESTS_MIN 20            /* requests: of one command, for one of them to be an outlier */
 #define OUTLIER_RATIO_MIN 100              /* times: the median of the command */
 #define OUTLIER_NS_MIN UINT64_C(10000000)  /* ns: and at least this long */
@@ -35,7 +35,7 @@
 #define FLOOD_REQUESTS_MIN 200                    /* requests: that one node began */
 #define FLOOD_RATIO_MIN 10                        /* times: the median of the other nodes */
 #define SHARED_LINKS_MIN 2                        /* links: bad ones with a common end, for that node to be named */
-#define SHARED_SHARE_MIN 0.6                      /* of its judged links, in or out: this many are bad */
+#define SHARED_SHARE_MIN 0.6                      /* of its judged links, in or out: this share is bad */
 #define REQUEST_AGE_NS_MIN UINT64_C(5000000000)   /* ns: since a part without an end began */
 #define REQUEST_SEVERE_NS UINT64_C(30000000000)   /* ns: the same, to be severe */
 #define STREAM_AGE_NS_MIN UINT64_C(10000000000)   /* ns: since a stream was opened */

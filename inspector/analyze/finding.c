@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#define EDGE_PART 10 /* of a time: what happens in the first or last of this many parts belongs to its edges */
+#define EDGE_PART 10 /* of a time span: the first and last 1/N of it count as its edges */
 
 const char *finding_name(enum finding_kind kind) {
     static const char *const names[] = {
@@ -82,7 +82,7 @@ bool facts_active(const struct facts *facts, uint64_t from_ns, uint64_t to_ns) {
     return low < facts->count && facts->items[low].time_ns <= to_ns - edge_ns;
 }
 
-/* Facts are in time order, so the newest comparable one comes first when searching from the end. */
+/* Facts are in time order: searching from the end finds the newest comparable one first. */
 uint64_t analysis_now(const struct analysis *analysis, unsigned node) {
     const struct facts *facts = analysis->facts;
     bool apart = false;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * A finding: one thing that is wrong, with the numbers and the events that show it; and the list of findings that an analysis
- * makes. */
+ * A finding: one thing that is wrong, with its numbers and the events that show it; and the list of findings of an analysis. */
 #ifndef INSPECTOR_FINDING_H
 #define INSPECTOR_FINDING_H
 
@@ -16,7 +15,7 @@ enum finding_kind {
 /* Most severe first. */
 enum severity { SEVERITY_SEVERE, SEVERITY_NOTABLE, SEVERITY_NOTE };
 
-/* For a node whose links are bad: those on which it sends, or those on which it receives. */
+/* For a node whose links are bad: those it sends on, or those it receives on. */
 enum direction { DIRECTION_NONE, DIRECTION_OUT = 1, DIRECTION_IN = 2, DIRECTION_BOTH = 3 };
 
 #define EVIDENCE_MAX 4U
@@ -36,10 +35,10 @@ struct finding {
     uint64_t links, links_of;      /* of a network: how many links lose, out of this many */
     unsigned common;               /* of a network: a node that is an end of all of them, or NO_NUMBER */
     double usual_rate;             /* of the others; the finding's own rate is count / of */
-    uint64_t ns;                   /* its own time: rtt after, time on the way or at the node, age, silence */
+    uint64_t ns;                   /* the time found: rtt after, time on the way or at the node, age, silence */
     uint64_t usual_ns;             /* rtt before, the others' time, the longest silence before */
     uint64_t time_ns;              /* when: the jump, the last event, the beginning of the stall */
-    uint64_t until_ns;             /* of a pause of all nodes: when the last one ended */
+    uint64_t until_ns;             /* if all nodes paused: when the last pause ended */
     uint64_t code;                 /* of closed connections */
     struct loss_wait loss;         /* of a delay: the longest */
     enum direction direction;      /* of a node's links */
@@ -48,7 +47,7 @@ struct finding {
     bool divided;                  /* of a place: no place has most of the time */
     bool unanswered;               /* of a peer: it answered nothing */
     bool after;                    /* of a place or a failure: after the request's end, in what the request caused */
-    bool rootless;                 /* of failed requests: what caused them is not here */
+    bool rootless;                 /* of failed requests: we do not have what caused them */
     bool returned;                 /* of a crashed node: it is running again */
     size_t evidence[EVIDENCE_MAX]; /* facts */
     unsigned evidence_count;
@@ -56,7 +55,7 @@ struct finding {
 
 /* How much was examined, so that "nothing found" means something. */
 struct coverage {
-    uint64_t links, links_judged;      /* on which packets were sent; on which there were enough */
+    uint64_t links, links_judged;      /* with packets; with enough of them */
     uint64_t paths, paths_judged;      /* links whose packets were seen at both ends */
     uint64_t rtt_series, rtt_judged;   /* pairs of node and peer */
     uint64_t requests, requests_whole; /* spans that began; traces whose root ended */
@@ -67,7 +66,7 @@ struct coverage {
 
 struct analysis {
     const struct facts *facts;
-    struct messages packets;  /* of all facts; their events are indices of facts */
+    struct messages packets;  /* of all facts; their events are indices into facts */
     uint64_t now_ns;          /* ages count up to here */
     bool one_trace;           /* the facts belong to one trace: only its hops are judged */
     struct finding *findings; /* most severe first */
@@ -82,7 +81,8 @@ const char *severity_name(enum severity severity);
 /* Adds a finding.  Out of memory sets `failed`. */
 void analysis_add(struct analysis *analysis, const struct finding *finding);
 
-/* Where ages of a node's events end: now; or, if its clock cannot be compared with others', at the newest comparable event. */
+/* The time up to which ages of a node's events count: now; or, if its clock cannot be compared with others', its newest
+ * comparable event. */
 uint64_t analysis_now(const struct analysis *analysis, unsigned node);
 
 /* Records a fact that shows the finding; ignores those beyond EVIDENCE_MAX. */

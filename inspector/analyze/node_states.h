@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * What traced says about the nodes: which are live, which crashed.  Pure. */
+ * The state of each node, from traced: live or crashed.  Pure. */
 #ifndef INSPECTOR_NODE_STATES_H
 #define INSPECTOR_NODE_STATES_H
 
@@ -19,7 +19,7 @@ struct node_states {
     size_t count;
 };
 
-/* Takes the nodes that the facts mention from an answer to `nodes`.  Returns 0 or -ENOMEM. */
+/* Reads an answer to `nodes`, skipping nodes that no fact mentions.  Returns 0 or -ENOMEM. */
 int node_states_read(struct node_states *ret_states, const struct facts *facts, const json_t *nodes);
 void node_states_fini(struct node_states *states);
 

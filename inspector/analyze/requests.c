@@ -70,8 +70,8 @@ static size_t fact_of(const struct trace_events *events, unsigned node, uint64_t
     return NO_FACT;
 }
 
-/* The failed span that ended first: what failed later did so because of it, or on its own.  If the request ended well, only what
- * it caused and did not wait for. */
+/* The failed span that ended first: later failures follow from it or are independent.  If the request succeeded, looks
+ * only at what it caused and did not wait for. */
 static const struct span *first_failed(const struct critical_path *path) {
     const struct span *items = path->spans.items, *root = &items[path->root], *first = NULL;
     for (size_t i = 0; i < path->spans.count; i++) {
@@ -92,7 +92,7 @@ static void find_failure(struct request *request, const struct critical_path *pa
     request->failed_node = first->node;
     request->failed_after = request->ok;
     request->failed = fact_at(events, first->end);
-    for (size_t i = 0; i < path->count; i++) { /* what it was waiting for when it failed */
+    for (size_t i = 0; i < path->count; i++) { /* the wait during which it failed */
         const struct wait *wait = &path->waits[i];
         unsigned whom = wait->kind == WAIT_NODE ? wait->node : wait->peer;
         if (wait->kind == WAIT_LINK || wait->to_ns != first->end_ns || whom == first->node) continue;
@@ -144,8 +144,7 @@ static void show_wait(struct visit *visit, const struct wait *wait, const struct
     visit->evidence[count++] = fact_of(events, wait->kind == WAIT_LINK ? wait->peer : wait->node, wait->to_ns);
 }
 
-/* A request has few places: each wait looks for its own among them.  What came after the end counts too, so that one-way messages
- * are judged. */
+/* A linear search: a request has few places.  What came after the end counts, too, so that one-way messages are judged. */
 static int add_visits(struct requests *requests, const struct critical_path *path, const struct trace_events *events) {
     size_t first = requests->visit_count;
     for (size_t i = 0; i < path->count; i++) {
@@ -208,7 +207,7 @@ static int read_trace(struct requests *requests, const struct trace_events *even
         const struct fact *fact = trace_event_at(events, i);
         edges = fact->kind == FACT_APP_START || fact->kind == FACT_APP_END;
     }
-    if (!edges) return 0; /* a connection's trace: it has no request */
+    if (!edges) return 0; /* a connection's trace has no request */
     int result = critical_path_init(&path, events);
     if (result) return result;
     result = add_open_parts(requests, &path.spans, events);

@@ -13,20 +13,20 @@ struct request {
     unsigned command; /* of the root */
     unsigned node;    /* of the root */
     uint64_t took_ns; /* duration of the root; without an end, until the trace's last event */
-    bool whole;       /* its root has both ends and no parent elsewhere */
-    bool timed;       /* it is whole, and no step of the clock lies between its events: its times can be judged */
+    bool whole;       /* we have both ends of its root, which has no parent */
+    bool timed;       /* it is whole and no clock step lies between its events, so its times can be judged */
     bool ok;
-    bool rootless; /* what caused it is not here, so that it is not whole; but it has both ends */
+    bool rootless; /* we have both ends but not what caused it, so it is not whole */
     bool one_way;  /* it took almost no time compared with what it caused */
     size_t start;  /* a fact */
-    /* Where it failed first, if it did; failed_after: what it caused did, after it had ended well. */
+    /* Where it failed first, if it did; failed_after: it succeeded, and something that it caused failed later. */
     bool failed_after;
-    unsigned failed_node;    /* NO_NUMBER: it did not */
-    unsigned failed_waiting; /* which node it was waiting for then; NO_NUMBER: none */
+    unsigned failed_node;    /* NO_NUMBER: it did not fail */
+    unsigned failed_waiting; /* the node it was waiting for then; NO_NUMBER: none */
     size_t failed;           /* a fact */
 };
 
-/* The time a request spent at one place; or, after its end, what it caused there. */
+/* The time a request spent at one place; or, after its end, the time that what it caused spent there. */
 struct visit {
     size_t request;
     unsigned command;

@@ -8,7 +8,7 @@
 /* Leave out links that share an end with this one only if this many others are left. */
 #define ELSEWHERE_MIN 3
 
-/* The values of the other links; apart: only of those with neither the same sender nor the same receiver. */
+/* The values of the other links; apart: only of links with a different sender and a different receiver. */
 static size_t list_others(const struct judged_link *links, size_t count, const struct judged_link *link, bool apart,
                           double *values) {
     size_t kept = 0;
@@ -42,7 +42,7 @@ static bool most(size_t bad, size_t judged) {
     return bad >= SHARED_LINKS_MIN && (double)bad >= SHARED_SHARE_MIN * (double)judged;
 }
 
-/* Are all links of a node in that direction bad, and would no other end of one of them explain it as well? */
+/* Are all links of a node in that direction bad, and does no other end of these links explain it equally well? */
 static bool explains_alone(const struct judged_link *links, size_t count, unsigned node, enum direction direction,
                            const struct end_count *ends) {
     bool out = direction == DIRECTION_OUT;
@@ -77,7 +77,7 @@ unsigned shared_end(const struct judged_link *links, size_t count, enum directio
         size_t share = (out ? room[i].bad_out : 0) + (in ? room[i].bad_in : 0);
         size_t of = (out ? room[i].judged_out : 0) + (in ? room[i].judged_in : 0);
         if (share < explained || !share) continue;
-        /* Of two nodes that explain as much, the one with fewer links that are not bad. */
+        /* Of two nodes that explain the same number, the one with fewer good links. */
         if (share == explained && of >= judged) {
             tie |= of == judged;
             continue;

@@ -19,14 +19,14 @@ struct end_count {
     size_t bad_out, judged_out, bad_in, judged_in;
 };
 
-/* The median of all links but this one and its reverse.  apart: or that of the links that have neither its sender nor its
- * receiver, if it is lower and enough are left.  Returns false when there are none.  room: as many values as links. */
+/* The median of all links except this one and its reverse. apart: if lower, the median of links that have neither its sender
+ * nor its receiver, when enough are left.  Returns false if there are none. room: one value for each link. */
 bool usual_elsewhere(const struct judged_link *links, size_t count, const struct judged_link *link, bool apart, double *room,
                      double *ret_usual);
 
-/* The node that is an end of most bad links, in one direction or both, if most of its judged links there are bad, and if no
- * other node is as likely; otherwise one whose judged links in one direction are all bad, if none of their other ends explains
- * them; NO_NUMBER when there is none. room: as many as there are node numbers, and a few more. */
+/* The node that is an end of most bad links, in one direction or both, if most of its judged links there are bad and no
+ * other node is as likely.  Otherwise, a node whose judged links in one direction are all bad, if no other end of these
+ * links explains them.  NO_NUMBER if there is none. room: one for each node number, and a few more. */
 unsigned shared_end(const struct judged_link *links, size_t count, enum direction *ret_direction, struct end_count *room);
 
 /* Is it one of the node's links in that direction? */

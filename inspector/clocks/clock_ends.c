@@ -10,7 +10,7 @@
 
 /* ---- keys ---- */
 
-/* A message's trace may not be on the wire, so one end may not know it. */
+/* A message's trace may not be sent with it, so one end may not know it. */
 struct key {
     struct trace_node_id from, to;
     struct trace_id trace;

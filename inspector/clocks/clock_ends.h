@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Which packet of one machine is which of another, when nothing is known of their clocks: by its number alone, and only where the
- * number is used once.  Pure. */
+ * Matches packets of two machines whose clocks are not known yet: by number alone, and only if the number is used once.  Pure. */
 #ifndef INSPECTOR_CLOCK_ENDS_H
 #define INSPECTOR_CLOCK_ENDS_H
 
@@ -9,8 +8,8 @@
 
 #include <p2ptrace/event.h>
 
-/* Up to this many ends of packets are kept.  Beyond that, a share of the packets, chosen by key: both ends of a packet,
- * or none. */
+/* Keeps up to this many ends of packets.  Beyond that, keeps a share of the packets, chosen by key: both ends of a packet, or
+ * none. */
 #define CLOCK_ENDS_MAX ((size_t)1 << 20)
 
 struct clock_end {

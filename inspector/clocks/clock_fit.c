@@ -8,7 +8,7 @@
 /* The error of reading a clock: the counter's calibration, and the time from reading it to the send. */
 #define READING_NS 1000.0
 
-/* One packet in this many may contradict the others, by any amount, without casting doubt on the line. */
+/* One packet in this many may contradict the others, by any amount, and the line still holds. */
 #define OUTLIERS_PART 100
 
 #define SUPPORT_MIN 20 /* with fewer packets in a direction, each of them counts */
@@ -99,7 +99,8 @@ static int compare_up(const void *left, const void *right) {
     return *a < *b ? -1 : *a > *b;
 }
 
-/* The room that all but one in this many of a direction leave the line; those that contradict it leave none. */
+/* The room that the packets of a direction leave the line, ignoring one packet in this many; those that contradict it leave
+ * none. */
 static double usual_room(const struct clock_fit *fit, const struct clock_sample *samples, size_t count, bool forward,
                          double *room) {
     size_t found = 0;

@@ -47,7 +47,7 @@ uint64_t clock_map_to_near(const struct clock_map *map, uint64_t far_ns);
 struct clock_fit {
     struct clock_map map;
     struct clock_region region; /* lines that may be true, with y as in the map */
-    double doubt_ns;            /* added to the error: how much packets contradict each other that are too many to leave out */
+    double doubt_ns;            /* added to the error: how far packets contradict each other if they are too many to leave out */
     size_t forward, backward, outliers;
     int64_t at_most_ns, at_least_ns; /* bounds of far - near from one direction alone: forward, backward */
 };

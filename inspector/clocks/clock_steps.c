@@ -5,19 +5,20 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* Each packet of one direction that contradicts the lines so far counts 1, and each that does not takes this much away: a few
- * wrong ones come and go, but after a step nearly all packets of a direction are wrong. */
+/* Each packet of one direction that contradicts the lines so far adds 1, and each other packet subtracts this much: a few
+ * wrong packets cancel out, but after a step nearly all packets of a direction are wrong. */
 #define FORGET 32.0
 #define WRONG_ENOUGH 5.0
 #define WRONG_ENOUGH_AT_END 2.5 /* there are no more packets */
 
-/* The bounds before anything is known of a line: more than any clock is wrong, but little enough that a double still holds ns. */
+/* The bounds before anything is known about a line: wider than any clock's error, but small enough that a double still
+ * resolves ns. */
 #define ANYWHERE_NS 4e15
 
 /* No clock is set this often; a hostile recording must not make us search forever. */
 #define STEPS_MAX 64
 
-/* How many more packets may contradict a line that covers both parts, besides one in so many of the shorter part. */
+/* How many packets may contradict a line that covers both parts, in addition to one in this many of the shorter part. */
 #define UNITED_WRONG_MAX 2
 #define UNITED_WRONG_PART 5
 
@@ -88,7 +89,7 @@ static size_t find_begins(struct walk *walk, size_t count, size_t *begins) {
         if (place <= walk->begin) place = walk->begin + 1;
         begins[found++] = place;
         walk_begin(walk, place);
-        i = place - 1; /* start again there: each walk begins after the previous one, and looks no further than it must */
+        i = place - 1; /* start again there: each walk begins after the previous one, and looks no further than necessary */
     }
     return found;
 }

@@ -68,7 +68,7 @@ static void copy_samples(struct clock_sample *samples, const struct pair *pairs,
 
 /* ---- steps ---- */
 
-/* Both clocks advanced as much as time did, except the one that was stepped: it advanced more, or went back. */
+/* A clock advances as much as time does, unless it was stepped: then it advances more or less, or goes back. */
 static void add_step(struct clocks *clocks, const struct pair *before, const struct pair *after) {
     int64_t near = (int64_t)(after->sample.near_ns - before->sample.near_ns);
     int64_t far = (int64_t)(after->sample.far_ns - before->sample.far_ns);

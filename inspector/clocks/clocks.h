@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The clocks of several machines as one: how far each is ahead of a reference, when, and with what error.  Pure, and the same for
- * the same packets: everything that shows times of several machines asks here, so that no two views disagree.
+ * The clocks of several machines as one: how far each is ahead of a reference, when, and with what error.  Pure and
+ * deterministic: everything that shows times of several machines asks here, so that no two views disagree.
  *
  * A machine's clock runs evenly (clock_fit.h) from one step to the next (clock_steps.h); each such part is a clock of its own.
  * Two clocks with packets in both directions are linked.  Times of a clock are mapped over the best links to the reference's
@@ -20,7 +20,7 @@ struct clocks;
 
 #define CLOCKS_NOBODY UINT32_MAX
 
-/* A packet or message from one machine to another, seen at both. */
+/* A packet or message from one machine to another, seen at both ends. */
 struct clocks_packet {
     uint32_t from, to; /* machines, below machine_count */
     uint64_t sent_ns, received_ns;
@@ -65,7 +65,7 @@ struct clocks_lead {
     bool known;         /* there is a link; false for the reference, and for a machine without others */
     bool is_reference;  /* others are measured against it */
     uint32_t reference; /* the machine it is measured against; CLOCKS_NOBODY: none */
-    bool apart;         /* its reference is not that of most machines: how the two groups relate is not known */
+    bool apart;         /* its reference differs from that of most machines: the two groups cannot be compared */
     int64_t lead_ns;    /* how far it is ahead: the event's own time minus the shown one; 0: not known */
     uint64_t error_ns;  /* the lead's error is at most this */
     double drift;       /* the lead's growth: 1e-6 is 1 us a second */

@@ -237,8 +237,8 @@ static void look_at_aliases(struct doctor *doctor, const json_t *stats) {
             strbuf_clear(&what);
             text_member(&what, alias, json_get_text(alias, "address") ? "address" : "id");
             doctor_wrong(doctor, "aliases", "give each node ids of its own; see inspector nodes",
-                         "%s says that it is also %s, which another node has or says it has: it does not count",
-                         strbuf_text(&name), strbuf_text(&what));
+                         "%s says that it is also %s, which another node has or claims: it is ignored", strbuf_text(&name),
+                         strbuf_text(&what));
         }
         strbuf_fini(&name);
         strbuf_fini(&what);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The list that an answer to `count` is: its fields are those that the events were grouped by, and their numbers. */
+ * An answer to `count` as a list: its fields are the fields that the events were grouped by, and their numbers. */
 #ifndef INSPECTOR_COUNT_LIST_H
 #define INSPECTOR_COUNT_LIST_H
 
@@ -17,8 +17,8 @@ struct count_list {
     } fields[GROUP_FIELDS_MAX];
 };
 
-/* The list of an answer, which need not live longer than this.  Points into itself: it must not be moved.  Returns 0, or -1
- * without memory. */
+/* The list of an answer; keeps no reference to it.  The list points into itself, so do not move it.  Returns 0, or -1 when
+ * out of memory. */
 int count_list_init(struct count_list *ret_list, const json_t *answer);
 
 #endif

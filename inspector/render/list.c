@@ -49,7 +49,7 @@ enum style draw_duration(struct strbuf *cell, const struct view *view, const jso
     return STYLE_PLAIN;
 }
 
-/* A duration of a trace; "~" where a step of the clock lies in it. */
+/* A duration of a trace; with "~" if the clock was stepped within it. */
 enum style draw_stepped(struct strbuf *cell, const struct view *view, const json_t *row, const char *field) {
     char member[32];
     snprintf(member, sizeof member, "%s_stepped", field);
@@ -104,7 +104,7 @@ json_t *ago_new(const struct view *view, const json_t *time) {
     return json_integer((json_int_t)(view->now_ns > ns ? view->now_ns - ns : 0));
 }
 
-/* A value that the table has no way of its own to show: as it is. */
+/* A value without a format of its own: as it is. */
 static enum style draw_value(struct strbuf *cell, const json_t *value) {
     struct strbuf text = {0};
     if (!value || json_is_null(value)) {
@@ -127,13 +127,13 @@ static const struct list_column *find_column(const struct list *list, const char
     return NULL;
 }
 
-/* Is a name, or what is before its first dot, a field of that name? */
+/* Is there a field of that name, or of the part before its first dot? */
 static bool names_field(const char *name, const char *field) {
     size_t bytes = strlen(field);
     return !strncmp(field, name, bytes) && (!name[bytes] || name[bytes] == '.');
 }
 
-/* The same of the data of events: size, packet_sent.size. */
+/* The same for the data of events: size, packet_sent.size. */
 static bool is_data_field(struct nearest *nearest, const char *name) {
     unsigned count;
     const struct trace_kind_info *kinds = trace_kind_table(&count);
@@ -148,7 +148,7 @@ static bool is_data_field(struct nearest *nearest, const char *name) {
     return false;
 }
 
-/* The field whose column has that title, with "_" or "-" for a space, too; NULL when there is none. */
+/* The field whose column has that title; "_" and "-" also match a space.  NULL if there is none. */
 static const char *field_of_title(const struct list *list, const char *name) {
     for (unsigned i = 0; i < list->count; i++) {
         const char *title = list->columns[i].title;
@@ -198,7 +198,7 @@ json_t *list_value_new(const struct list *list, const struct view *view, const c
 
 /* ---- the table ---- */
 
-/* The columns of one table, those of a list or others that --fields names. */
+/* The columns of one table: the list's, or those that --fields names. */
 struct chosen {
     struct list_column columns[TABLE_COLUMNS_MAX];
     struct table_column shown[TABLE_COLUMNS_MAX];
@@ -234,7 +234,7 @@ static void choose_all(struct chosen *chosen, const struct view *view, const str
         const char *name = view->fields->names[i];
         const struct list_column *known = find_column(list, name), plain = {.field = name, .least = 8};
         struct list_column column = known ? *known : plain;
-        column.rank = i ? (unsigned char)(i < 200 ? i : 200) : 0; /* who chooses says what comes first */
+        column.rank = i ? (unsigned char)(i < 200 ? i : 200) : 0; /* --fields decides the order */
         choose(chosen, &column);
     }
 }

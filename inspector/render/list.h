@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Lists: rows of JSON as a table for people.  A list says once what its fields are; the table, --fields, csv, help and
- * completion follow from that. */
+ * Lists: rows of JSON as a table for people.  A list declares its fields once; the table, --fields, csv, help and completion
+ * follow from that. */
 #ifndef INSPECTOR_LIST_H
 #define INSPECTOR_LIST_H
 
@@ -9,18 +9,18 @@
 #include "render.h"
 #include "table.h"
 
-/* Appends a cell: the field of a row, harmless.  Returns its style. */
+/* Appends a cell: the field of a row, escaped.  Returns its style. */
 typedef enum style list_draw(struct strbuf *cell, const struct view *view, const json_t *row, const char *field);
 
-/* A value that the row does not have, for --fields of csv, tsv and JSON: a new reference, or NULL without memory. */
+/* Computes a value that the row does not have, for --fields of csv, tsv and JSON: a new reference, or NULL when out of memory. */
 typedef json_t *list_compute(const struct view *view, const json_t *row);
 
 enum list_flags {
     LIST_ASKED = 1,       /* shown only when --fields names it */
     LIST_UNLESS_ZERO = 2, /* shown only when a row has it and it is not 0 */
     LIST_HOSTS = 16,      /* shown only when nodes run on several machines */
-    LIST_IN_DATA = 8,     /* in csv although it is computed */
-    LIST_AGO = 4,         /* shown only when it is known what time it is */
+    LIST_IN_DATA = 8,     /* in csv, although it is computed */
+    LIST_AGO = 4,         /* shown only if the present time is known */
 };
 
 struct list_column {
@@ -30,8 +30,8 @@ struct list_column {
     unsigned char rank, least; /* as in struct table_column */
     unsigned char flags;
     list_draw *draw;       /* NULL: the value as it is in csv */
-    list_compute *compute; /* NULL: the row has it */
-    const char *path;      /* where the row has it; NULL: by its name */
+    list_compute *compute; /* NULL: the row has the value */
+    const char *path;      /* where the row has the value; NULL: under its name */
 };
 
 struct list {
@@ -42,22 +42,23 @@ struct list {
 
 extern const struct list node_list, peer_list, trace_list, app_list, control_list, event_list, finding_list;
 
-/* Appends the rows, an array; without any, `none`, when there are titles at all. */
+/* Appends the rows, an array.  Without any, appends `none`, unless titles are off. */
 void list_put(struct strbuf *out, const struct view *view, const struct list *list, const json_t *rows, const char *none);
 
-/* Is each name a field?  Replaces the title of a column by its field.  Returns 0, or -1 with the failure, which suggests one. */
+/* Is each name a field?  Replaces a column's title by the name of its field.  Returns 0, or -1 with a failure that suggests a
+ * field. */
 int list_check(const struct list *list, struct field_names *names, struct failure *failure);
 
-/* The fields that csv and tsv have unless others are chosen. */
+/* The fields of csv and tsv by default. */
 void list_usual(const struct list *list, struct field_names *ret_names);
 
-/* The value of a field that is computed or has a path, a new reference; NULL when it is none of the list's. */
+/* The value of a field that is computed or has a path, a new reference; NULL if the list has no such field. */
 json_t *list_value_new(const struct list *list, const struct view *view, const char *name, const json_t *row);
 
 /* Appends the cell of one column.  Returns its style. */
 enum style list_draw_cell(struct strbuf *cell, const struct view *view, const struct list_column *column, const json_t *row);
 
-/* ---- cells that several lists have ---- */
+/* ---- cells of several lists ---- */
 
 list_draw draw_text, draw_head, draw_count, draw_bad_count, draw_duration, draw_stepped, draw_bytes, draw_time, draw_node_id,
     draw_names;

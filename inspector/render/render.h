@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * Views: a JSON answer of traced in, text for people out.  Pure: no I/O, no clock, nothing kept between calls but the names that
- * the view points to.  Whatever the answer holds, the text is harmless to a terminal and every line ends in a newline; what
- * is missing is shown as "-".  Tables and diagrams fit view->columns.  Sentences are not broken: who
- * writes to a terminal does that (text_wrap_lines). */
+ * Views: turn a JSON answer into text for people.  Pure: no I/O, no clock, and no state between calls except the names that
+ * the view points to.  Whatever the answer holds, the text is safe for a terminal and every line ends in a newline; missing
+ * values are shown as "-".  Tables and diagrams fit view->columns.  Sentences are not wrapped: text_wrap_lines does that when
+ * writing to a terminal. */
 #ifndef INSPECTOR_RENDER_H
 #define INSPECTOR_RENDER_H
 
@@ -18,12 +18,12 @@ struct view {
     bool color;
     bool utc;
     bool header;                      /* column titles and closing notes */
-    bool all;                         /* a timeline with nothing folded */
-    bool utf8;                        /* a diagram may be drawn with more than ASCII */
+    bool all;                         /* do not fold the timeline */
+    bool utf8;                        /* diagrams may use more than ASCII */
     unsigned columns;                 /* of the terminal; 0: as many as it needs */
-    uint64_t now_ns;                  /* what "ago" counts from, Unix time; 0: no such column */
+    uint64_t now_ns;                  /* "ago" counts from here, Unix time; 0: no such column */
     const struct field_names *fields; /* --fields; NULL: the usual columns */
-    const json_t *answer;             /* that the rows of a list are from, for cells that need more than their row; or NULL */
+    const json_t *answer;             /* of a list's rows, for cells that need more than their row; or NULL */
 };
 
 struct timeline;
@@ -33,7 +33,7 @@ struct timeline;
 /* What happened, in words: "packet 7 sent, 1.2 KiB, 1rtt". */
 void event_describe(struct strbuf *out, const struct view *view, const json_t *event);
 
-/* How much it should catch the eye. */
+/* How much it should stand out. */
 enum style event_style(const json_t *event);
 
 /* "stream 4 opened, 4.9 KiB sent, the end; 4 packets, 5.0 KiB; over 37 us". */
@@ -46,17 +46,17 @@ void render_time(struct strbuf *out, const struct view *view, const json_t *time
 /* Appends a node's name in that node's colour. */
 void render_node(struct strbuf *out, const struct view *view, const char *node_id);
 
-/* The same of an event's own node, by its log where the event says which. */
+/* The same for an event's own node; the name of its log if the event says which. */
 void render_event_node(struct strbuf *out, const struct view *view, const json_t *event);
 
-/* What is out of the ordinary about a node, a line each: why it was rejected, that it does not emit everything, its clock, its
+/* Whatever is unusual about a node, one line each: why it was rejected, that it does not emit everything, its clock, its
  * policy. */
 void render_node_notes(struct strbuf *out, const json_t *row);
 
-/* Two lines: a text that somebody wrote, and under a place of it (in bytes) a caret, as long as the place. */
+/* Two lines: a text that the user wrote, and a caret below a part of it (in bytes), as wide as that part. */
 void render_caret(struct strbuf *out, const char *text, size_t position, size_t length);
 
-/* ---- views: each takes the answer of its method ---- */
+/* ---- views, each of the answer to its method ---- */
 
 void render_nodes(struct strbuf *out, const struct view *view, const json_t *answer);
 void render_peers(struct strbuf *out, const struct view *view, const json_t *answer);
@@ -68,18 +68,18 @@ void render_count(struct strbuf *out, const struct view *view, const json_t *ans
 void render_requests(struct strbuf *out, const struct view *view, const json_t *answer);
 void render_stats(struct strbuf *out, const struct view *view, const json_t *answer);
 
-/* An answer to `query`, or the params of an `events` notification: a line an event.  `lost` of a notification is told. */
+/* An answer to `query`, or the params of an `events` notification: a line for each event.  Reports `lost` of a notification. */
 void render_events_titles(struct strbuf *out, const struct view *view);
 void render_events(struct strbuf *out, const struct view *view, const json_t *answer);
 
-/* A line that says that events of a stream are missing, and why, a phrase. */
+/* A line that says how many events of a stream are missing; why: a phrase. */
 void render_missed(struct strbuf *out, const struct view *view, uint64_t count, const char *why);
 
 /* {"trace_id", "events", "gaps", "summary"}: one request across its nodes.  summary is the trace's row of `traces`, or null;
- * "more" true says that there are events behind these that were not fetched. */
+ * "more" is true if later events were not fetched. */
 void render_trace(struct strbuf *out, const struct view *view, const json_t *answer);
 
-/* The head of its drawing, above the lines (render_trace_head.c). */
+/* The head of the view, above the lines (render_trace_head.c). */
 void render_trace_head(struct strbuf *out, const struct view *view, const json_t *answer, const struct timeline *timeline);
 
 /* The same as a space-time diagram: a column for each node, time downwards, arrows from send to receive. */

@@ -9,7 +9,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define NEXT_DIGITS 16 /* of an id in a command: enough to be no other's */
+#define NEXT_DIGITS 16 /* of an id in a command: enough to be unique */
 #define AROUND_US 1000000
 
 /* ---- pieces ---- */
@@ -36,14 +36,14 @@ static void command(struct strbuf *out, const struct facts *facts, const struct 
 typedef void describe_function(struct strbuf *out, const struct view *view, const struct facts *facts,
                                const struct finding *finding);
 
-/* "on its links", "on its links to others", "on its links from others" */
+/* Which of a node's packets a finding is about. */
 static void links_of(struct strbuf *out, const struct finding *finding) {
     strbuf_puts(out, finding->direction == DIRECTION_OUT  ? "sent to others"
                      : finding->direction == DIRECTION_IN ? "sent to it"
                                                           : "sent to it and by it");
 }
 
-/* What was lost, or late: that which shows it. */
+/* What was lost or late: the thing that shows it. */
 static const char *carried(const struct facts *facts, const struct finding *finding) {
     return finding->evidence_count && fact_is_message(&facts->items[finding->evidence[0]]) ? "messages" : "packets";
 }
@@ -64,7 +64,8 @@ static void lossy(struct strbuf *out, const struct view *view, const struct fact
     percent(out, finding->usual_rate);
 }
 
-/* Loss everywhere names no node: one that is an end of all links may be the cause, or it may be only what they have in common. */
+/* Loss everywhere blames no node: a node that is an end of all links may be the cause, or may only be what they have in
+ * common. */
 static void lossy_network(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
     strbuf_printf(out, "%" PRIu64 " of %" PRIu64 " links lose ", finding->links, finding->links_of);
     percent(out, (double)finding->count / (double)finding->of);
@@ -272,7 +273,7 @@ static void node_crashed(struct strbuf *out, const struct view *view, const stru
     node(out, view, facts, finding->node);
     strbuf_puts(out, " crashed");
     if (finding->count == 1) {
-        strbuf_puts(out, ": its last event is of ");
+        strbuf_puts(out, ": its last event was at ");
         text_time(out, finding->time_ns, view->utc, false);
     } else {
         strbuf_printf(out, " %" PRIu64 " times", finding->count);
@@ -280,18 +281,18 @@ static void node_crashed(struct strbuf *out, const struct view *view, const stru
             strbuf_printf(out, "; the last events of the newest %u ", finding->evidence_count);
         else
             strbuf_puts(out, ": its last events ");
-        strbuf_puts(out, "are of ");
+        strbuf_puts(out, "were at ");
         for (unsigned i = 0; i < finding->evidence_count; i++) {
             if (i) strbuf_puts(out, i + 1 < finding->evidence_count ? ", " : " and ");
             text_time(out, facts->items[finding->evidence[i]].time_ns, view->utc, false);
         }
     }
-    if (finding->returned) strbuf_puts(out, "; it runs again");
+    if (finding->returned) strbuf_puts(out, "; it is running again");
 }
 
 static void node_silent(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
     node(out, view, facts, finding->node);
-    strbuf_puts(out, " lives, and has said nothing for ");
+    strbuf_puts(out, " is live but has emitted nothing for ");
     text_duration(out, finding->ns);
     if (finding->count) strbuf_printf(out, " although others sent it %" PRIu64 " packets", finding->count);
     strbuf_puts(out, "; its longest silence before was ");
@@ -303,7 +304,7 @@ static void events_missing(struct strbuf *out, const struct view *view, const st
     text_count(out, finding->count, "event");
     strbuf_puts(out, " of ");
     node(out, view, facts, finding->node);
-    strbuf_puts(out, " were lost before traced read them: what is said here may have holes");
+    strbuf_puts(out, " were lost before traced read them: findings may be incomplete");
 }
 
 /* ---- what kinds have ---- */
@@ -346,7 +347,7 @@ void finding_describe(struct strbuf *out, const struct view *view, const struct 
 
 /* ---- the next command ---- */
 
-/* A node as an argument: its name where that is its alone and no shell minds it, else its id. */
+/* A node as an argument: its name if that is unique and needs no quoting in a shell, otherwise its id. */
 static void argument(struct strbuf *out, const struct view *view, const char *id) {
     struct strbuf name = {0};
     names_node(&name, view->names, id);

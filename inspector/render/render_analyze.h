@@ -7,20 +7,20 @@
 #include "analyze.h"
 #include "render.h"
 
-/* What was looked at, and what for. */
+/* What was examined. */
 struct analyze_scope {
-    const char *about; /* who the findings were chosen for, an id; NULL: all */
-    bool cut;          /* there are older events in that time that were not read */
+    const char *about; /* only findings about this node, an id; NULL: all */
+    bool cut;          /* the period has older events that were not read */
 };
 
-/* The findings, most severe first, each with its events and a command that shows more; then what was looked at. */
+/* The findings, most severe first, each with its events and a command that shows more; then what was examined. */
 void render_analysis(struct strbuf *out, const struct view *view, const struct analysis *analysis,
                      const struct analyze_scope *scope);
 
-/* One finding in a sentence, names as in tables. */
+/* One finding in a sentence, with names as in tables. */
 void finding_describe(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding);
 
-/* The next command to type: arguments that a shell takes as they are. */
+/* The next command to type; its arguments need no quoting in a shell. */
 void finding_next(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding);
 
 /* {"finding","severity","node_id","peer_id","trace_id","command","count","of","rate","usual_rate","duration",

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * Where in a text something is wrong. */
+ * Shows where in a text something is wrong. */
 #include "render.h"
 
 #include <string.h>
 
-#define COLUMNS_MAX 100000U /* never cut: the caret is what this is about */
+#define COLUMNS_MAX 100000U /* never cut: the caret is what matters */
 
-/* Appends a piece of it, made harmless.  Returns how many columns it takes. */
+/* Appends a piece of the text, escaped.  Returns how many columns it takes. */
 static unsigned piece(struct strbuf *out, const char *text, size_t bytes) {
     size_t before = out->bytes;
     text_untrusted(out, text, bytes, COLUMNS_MAX);

@@ -18,7 +18,7 @@ static void host(struct strbuf *out, const struct facts *facts, unsigned number)
 
 static uint64_t size_of(int64_t number) { return number < 0 ? -(uint64_t)number : (uint64_t)number; }
 
-/* The first node of a machine speaks for all. */
+/* The first node of a machine stands for all of them. */
 static bool is_first(const struct node_clocks *clocks, unsigned node) {
     for (unsigned i = 0; i < node; i++)
         if (node_clocks_at(clocks, i) && clocks->items[i].machine == clocks->items[node].machine) return false;
@@ -60,7 +60,7 @@ static void corrected(struct strbuf *out, const struct view *view, const struct 
     strbuf_puts(out, clock->last_lead_ns < 0 ? " behind" : " ahead");
 }
 
-/* A lead of at most -2 s is: at least 2 s behind. */
+/* A lead of at most -2 s means: at least 2 s behind. */
 static void bound(struct strbuf *out, bool most, int64_t lead_ns) {
     strbuf_puts(out, most == (lead_ns >= 0) ? "at most " : "at least ");
     text_duration(out, size_of(lead_ns));
@@ -70,7 +70,7 @@ static void bound(struct strbuf *out, bool most, int64_t lead_ns) {
 static void not_known(struct strbuf *out, const struct facts *facts, const struct node_clock *clock) {
     strbuf_puts(out, "not known, and its times are not corrected: ");
     if (!clock->has_most && !clock->has_least) {
-        strbuf_puts(out, "nothing that was seen at both ends leads from there to the others and back");
+        strbuf_puts(out, "no packets that were seen at both ends link it to the others");
         return;
     }
     strbuf_puts(out, "packets were seen in one direction only; it is ");
@@ -91,12 +91,12 @@ static void tell(struct strbuf *out, const struct view *view, const struct facts
         corrected(out, view, facts, clock);
     else
         not_known(out, facts, clock);
-    if (known && apart) strbuf_puts(out, "; how these two stand to the others is not known");
+    if (known && apart) strbuf_puts(out, "; how these two relate to the others is not known");
     text_style_off(out, view->color, style);
     strbuf_puts(out, "\n");
 }
 
-/* By whom most of them are measured; without such ones, the first. */
+/* The machine that most others are measured against; if there is none, the first. */
 static unsigned main_reference(const struct node_clocks *clocks) {
     unsigned first = NO_NUMBER;
     for (unsigned i = 0; i < clocks->count; i++) {
@@ -122,8 +122,8 @@ void render_clocks(struct strbuf *out, const struct view *view, const struct fac
 
 /* ---- steps of one machine's clock ---- */
 
-/* The sum of the listed steps after one line of the clock, up to another.  Where several runs of traced noted one number, the
- * nearest counts. */
+/* The sum of the listed steps after one step number, up to another.  If several runs of traced recorded a number, the nearest
+ * counts. */
 static bool size_of_steps(const struct view *view, uint8_t after, uint8_t until, uint64_t near_ns, int64_t *ret_ns,
                           bool *ret_slept) {
     *ret_ns = 0;
@@ -163,7 +163,7 @@ static void tell_step(struct strbuf *out, const struct view *view, uint8_t after
 
 void render_clock_steps(struct strbuf *out, const struct view *view, const struct facts *facts, uint64_t origin_ns,
                         uint64_t whole_ns, const char *rest) {
-    uint64_t last_ns[UINT8_MAX + 1] = {0}; /* by line: the last time before it ended; 0: no event has it */
+    uint64_t last_ns[UINT8_MAX + 1] = {0}; /* by step number: the last time before the next step; 0: no event */
     uint8_t line = facts->newest_steps;
     if (!facts->stepped) return;
     for (size_t i = 0; i < facts->count; i++) {

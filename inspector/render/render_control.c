@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-/* There is no share below one in 2^32: a smaller number is not a share. */
+/* The smallest share is one in 2^32: anything below is not a share. */
 #define SHARE_MIN 1e-10
 
 static bool is_all(const char *kinds) { return kinds && !strcmp(kinds, "all"); }
@@ -67,7 +67,7 @@ static const struct list_column control_columns[] = {
 const struct list control_list = {control_columns, sizeof control_columns / sizeof *control_columns};
 
 void render_control(struct strbuf *out, const struct view *view, const json_t *answer) {
-    list_put(out, view, &control_list, json_get_array(answer, "nodes"), "no node lives");
+    list_put(out, view, &control_list, json_get_array(answer, "nodes"), "no live nodes");
 }
 
 void render_node_notes(struct strbuf *out, const json_t *row) {

@@ -11,7 +11,7 @@
 
 #define BAR_COLUMNS 50U
 #define BAR_COLUMNS_MIN 4U
-#define BOUNDS_COLUMNS 34U /* what stands beside the bars */
+#define BOUNDS_COLUMNS 34U /* beside the bars */
 
 /* ---- values ------------------------------------------------------------------------------------------------------------- */
 
@@ -32,7 +32,7 @@ static void put_member(struct strbuf *out, const json_t *object, const char *key
         strbuf_puts(out, "-");
 }
 
-/* Up to three digits that count: 0.25, 12.3, 1234. */
+/* 0.25, 12.3, 1234 */
 static void put_rate(struct strbuf *out, const json_t *row) {
     double rate = json_get_real(row, "rate", -1);
     if (!(rate >= 0 && rate < 1e12))
@@ -41,13 +41,13 @@ static void put_rate(struct strbuf *out, const json_t *row) {
         strbuf_printf(out, rate >= 99.95 ? "%.0f" : rate >= 9.995 ? "%.1f" : "%.2f", rate);
 }
 
-/* Is a field as --by has it one of time, cut or not?  An application may have one called time.something. */
+/* Is a field, as in --by, the time, with or without an interval?  An application may have a field called time.something. */
 static bool is_time(const char *field) {
     size_t bytes = strcspn(field, "/");
     return (bytes == 4 && !strncmp(field, "time", 4)) || (bytes == 9 && !strncmp(field, "timestamp", 9));
 }
 
-/* One field of a group: an id by its name or shortened, a time as one, anything else as it is. */
+/* One field of a group: an id as its name or shortened, a time as a time, anything else as it is. */
 static void put_group_value(struct strbuf *out, const struct view *view, const json_t *group, const char *field) {
     const json_t *value = field ? json_object_get(group, field) : NULL;
     const char *text = json_string_value(value);
@@ -84,7 +84,7 @@ static const struct {
     {"mean", "mean", "value.mean", 5},
 };
 
-/* Fields are those of the groups, and then these; a field of the groups comes first where it has the name of one of these. */
+/* The fields of the groups, then these.  If a field of the groups has the name of one of these, the former is meant. */
 
 static enum style draw_group(struct strbuf *cell, const struct view *view, const json_t *row, const char *field) {
     put_group_value(cell, view, json_object_get(row, "group"), field);
@@ -121,7 +121,7 @@ static enum style draw_number(struct strbuf *cell, const struct view *view, cons
     return STYLE_PLAIN;
 }
 
-/* How many events have the number; the other columns are of these, not of all events of the group. */
+/* How many events have the number; the other columns count only these, not all events of the group. */
 static enum style draw_values(struct strbuf *cell, const struct view *view, const json_t *row, const char *field) {
     (void)view, (void)field;
     strbuf_printf(cell, "%" PRIu64, json_get_count(json_object_get(row, "value"), "count"));
@@ -171,21 +171,21 @@ static void put_table(struct strbuf *out, const struct view *view, const json_t 
 
 /* ---- histograms ----------------------------------------------------------------------------------------------------------
  *
- * traced's buckets are narrow: each power of two is divided into 128.  They are drawn together by powers of two, or by halves,
- * quarters ... of them, so that there are at most BARS_MAX bars; bounds of bars are then bounds of buckets too, and no number is
- * counted with the wrong bar. */
+ * traced's buckets are narrow: each power of two is divided into 128.  They are combined by powers of two, or by halves,
+ * quarters ... of them, so that there are at most BARS_MAX bars.  Thus bounds of bars are bounds of buckets, too, and no
+ * number is counted in the wrong bar. */
 
 #define BARS_MAX 24U
 #define PARTS_MAX 128U
 
-/* The bar that a number belongs to when each power of two is `parts` bars; the numbers below `parts` have a bar each. */
+/* The bar that a number belongs to if each power of two has `parts` bars; each number below `parts` has its own bar. */
 static unsigned bar_of(uint64_t number, unsigned parts) {
     if (number < parts) return (unsigned)number;
     unsigned octave = 63 - (unsigned)__builtin_clzll(number), bits = (unsigned)__builtin_ctz(parts);
     return parts + (octave - bits) * parts + (unsigned)((number >> (octave - bits)) - parts);
 }
 
-/* The least number of a bar; behind the last one the greatest that there is. */
+/* The least number of a bar; after the last bar, the greatest number of all. */
 static uint64_t bar_low(unsigned bar, unsigned parts) {
     if (bar < parts) return bar;
     unsigned shift = (bar - parts) / parts;
@@ -193,20 +193,20 @@ static uint64_t bar_low(unsigned bar, unsigned parts) {
     return shift < 64 && low <= UINT64_MAX >> shift ? low << shift : UINT64_MAX;
 }
 
-/* Where the numbers of a histogram lie; false when there are none. */
+/* The range of a histogram's numbers; false if there are none. */
 static bool histogram_range(const json_t *histogram, uint64_t *ret_low, uint64_t *ret_high) {
     size_t count = json_array_size(histogram);
     return count && json_get_unsigned(json_array_get(histogram, 0), "low", ret_low) &&
            json_get_unsigned(json_array_get(histogram, count - 1), "high", ret_high) && *ret_low <= *ret_high;
 }
 
-/* A bar in eighths of a column, or in whole ones where there is only ASCII. */
+/* A bar in eighths of a column; in whole columns if only ASCII is allowed. */
 static void put_bar(struct strbuf *out, const struct view *view, uint64_t count, uint64_t most) {
     unsigned room = view->columns > BOUNDS_COLUMNS + BAR_COLUMNS_MIN ? view->columns - BOUNDS_COLUMNS : BAR_COLUMNS_MIN;
     unsigned columns = !view->columns || room > BAR_COLUMNS ? BAR_COLUMNS : room;
     static const char *const parts[] = {"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"};
     unsigned unit = view->utf8 ? 8 : 1, length = (unsigned)((double)count / (double)most * columns * unit + 0.5);
-    if (count && !length) length = 1; /* few are not none */
+    if (count && !length) length = 1; /* a few are more than none */
     text_style_on(out, view->color, STYLE_GOOD);
     for (unsigned i = 0; i < length / unit; i++) strbuf_puts(out, view->utf8 ? "█" : "#");
     strbuf_puts(out, parts[length % unit]);
@@ -226,7 +226,7 @@ static void put_bars(struct strbuf *out, const struct view *view, const json_t *
     while (parts > 1 && bar_of(high, parts) - bar_of(low, parts) >= BARS_MAX) parts /= 2;
     first = bar_of(low, parts);
     bars = bar_of(high, parts) - first + 1;
-    if (bars > BARS_MAX) { /* more than 24 powers of two: what is below the last 24 is one bar */
+    if (bars > BARS_MAX) { /* more than 24 powers of two: everything below the last 24 is one bar */
         first += bars - BARS_MAX;
         bars = BARS_MAX;
     }
@@ -234,7 +234,7 @@ static void put_bars(struct strbuf *out, const struct view *view, const json_t *
         uint64_t at = json_get_count(bucket, "low");
         unsigned bar = bar_of(at, parts);
         bar = bar < first ? 0 : bar - first;
-        if (bar >= bars) continue; /* not in order: not of traced */
+        if (bar >= bars) continue; /* not in order: not from traced */
         counts[bar] += json_get_count(bucket, "count");
         if (counts[bar] > most) most = counts[bar];
     }
@@ -287,9 +287,9 @@ static void put_histograms(struct strbuf *out, const struct view *view, const js
     }
 }
 
-/* ---- the whole ---------------------------------------------------------------------------------------------------------- */
+/* ---- the view ---------------------------------------------------------------------------------------------------------- */
 
-/* By time the newest groups are shown, else the largest. */
+/* Grouped by time, the newest groups are shown; otherwise the largest. */
 static bool is_by_time(const json_t *answer) {
     const json_t *fields = json_get_array(answer, "group_by");
     for (size_t i = 0; i < json_array_size(fields); i++) {
@@ -314,7 +314,7 @@ static void put_notes(struct strbuf *out, const struct view *view, const json_t 
                       is_by_time(answer) ? "newest" : "largest", groups);
     strbuf_puts(out, "\n");
     if (ungrouped) {
-        text_styled(out, view->color, STYLE_WARN, "of more groups than traced keeps, and only counted: ");
+        text_styled(out, view->color, STYLE_WARN, "in groups beyond traced's limit, counted but not listed: ");
         text_count(out, ungrouped, "event");
         strbuf_puts(out, "; a narrower filter helps\n");
     }

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 
 #define PARTINGS_MAX 5U     /* at most this many are reported */
-#define PARTING_PART_MIN 10 /* of the largest */
+#define PARTING_PART_MIN 10 /* of the largest gap */
 #define PLACES_MAX 12U      /* rows of the table */
 #define STEPS_MAX 20U       /* that one trace has alone; the others are counted */
 
@@ -69,7 +69,7 @@ static void put_otherwise(struct strbuf *out, const struct view *view, const str
     size_t count = 0;
     for (size_t i = 0; i < diff->a.count; i++) {
         if (!diff_ended_otherwise(diff, i)) continue;
-        if (!count++) text_styled(out, view->color, STYLE_HEAD, "\nboth did, and it ended otherwise\n");
+        if (!count++) text_styled(out, view->color, STYLE_HEAD, "\nboth did, with different ends\n");
         const struct diff_step *other = &diff->b.steps[diff->a.steps[i].other];
         strbuf_puts(out, "  ");
         put_step(out, view, &diff->a, i);
@@ -98,7 +98,7 @@ static void put_parting(struct strbuf *out, const struct view *view, const struc
 
 static void put_partings(struct strbuf *out, const struct view *view, const struct trace_diff *diff) {
     int64_t largest = diff->parting_count ? llabs(diff->partings[0].ns) : 0;
-    text_styled(out, view->color, STYLE_HEAD, "\n%s\n", largest ? "where the times parted" : "the times did not part");
+    text_styled(out, view->color, STYLE_HEAD, "\n%s\n", largest ? "where the times diverged" : "the times did not diverge");
     for (size_t i = 0; i < diff->parting_count && i < PARTINGS_MAX && llabs(diff->partings[i].ns) >= largest / PARTING_PART_MIN;
          i++)
         put_parting(out, view, diff, &diff->partings[i]);

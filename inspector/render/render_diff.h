@@ -7,7 +7,7 @@
 #include "render.h"
 #include "trace_diff.h"
 
-/* What one did that the other did not, where their times parted, and where their time went.  The ids are the traces' own. */
+/* The steps that only one took, where their times diverge, and where their time went.  The ids are those of the traces. */
 void render_diff(struct strbuf *out, const struct view *view, const struct trace_diff *diff, const char *a_id, const char *b_id);
 
 #endif

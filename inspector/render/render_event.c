@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * One event in words.  A table by kind; a kind that is not in it is shown with its raw data. */
+ * One event in words, by a table of kinds; other kinds are shown with their raw data. */
 #include "render.h"
 
 #include "event_role.h"
@@ -92,7 +92,7 @@ static void members(struct strbuf *out, const json_t *object) {
     }
 }
 
-/* A name of a table; the number of one that this version's table does not have. */
+/* The name of a number in a table; the number itself if this version's table does not have it. */
 static void name_or_number(struct strbuf *out, const json_t *data, const char *key) {
     if (json_get_text(data, key))
         text_member(out, data, key);
@@ -157,7 +157,7 @@ static void key_updated(struct strbuf *out, const struct view *view, const json_
     text_number(out, data, "updates");
 }
 
-/* "is also 192.0.2.1:4433, udp": the peer, or the node itself. */
+/* "is also 192.0.2.1:4433, udp": about the peer, or the node itself. */
 static void alias(struct strbuf *out, const struct view *view, const json_t *event, const json_t *data) {
     const char *id = json_get_hex(data, "alias_id", NODE_DIGITS), *label = json_get_text(data, "label");
     const char *transport = json_get_text(data, "transport");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Events as lines, for lists and for the live stream: the widths do not depend on lines that come later.  Where the terminal is
- * too narrow for what happened, the other columns go, the least important first; and what happened takes several lines. */
+ * Events as lines, for lists and for the live stream: the widths do not depend on later lines.  If the terminal is too narrow
+ * for the description, other columns are dropped, the least important first, and the description takes several lines. */
 #include "event_list.h"
 #include "event_role.h"
 #include "json_get.h"
@@ -15,9 +15,9 @@
 #define TIME_COLUMNS 15
 #define AGO_COLUMNS 7
 #define ARROW_COLUMNS 3
-#define OTHER_COLUMNS 10      /* of a field that --fields names */
-#define EVENT_COLUMNS 28U     /* what happened wants so many */
-#define EVENT_COLUMNS_MIN 12U /* with less it begins at the left again */
+#define OTHER_COLUMNS 10      /* of a field named by --fields */
+#define EVENT_COLUMNS 28U     /* preferred width of the description */
+#define EVENT_COLUMNS_MIN 12U /* if narrower, it continues at the left edge */
 
 /* ---- cells ---- */
 
@@ -139,7 +139,7 @@ struct layout {
         bool hidden;
     } columns[TABLE_COLUMNS_MAX];
     unsigned count;
-    bool last_is_event; /* and takes what is left */
+    bool last_is_event; /* and takes the remaining columns */
 };
 
 static unsigned width_of(const struct view *view, const struct list_column *column) {
@@ -220,7 +220,7 @@ static void put_cell(struct strbuf *out, const struct view *view, const struct l
 
 static void render_line(struct strbuf *out, const struct view *view, const struct layout *layout, const json_t *event) {
     struct strbuf line = {0};
-    unsigned behind = 0; /* where what happened begins */
+    unsigned behind = 0; /* where the description begins */
     for (unsigned i = 0; i < layout->count; i++) {
         const struct layout_column *column = &layout->columns[i];
         if (column->hidden) continue;
@@ -285,7 +285,7 @@ void render_events(struct strbuf *out, const struct view *view, const json_t *an
     if (lost && json_object_get(answer, "subscription"))
         render_missed(out, view, lost, "this inspector did not read fast enough");
     lay_out(&layout, view);
-    /* Also those of a notification: several lanes are drained one after another, and read better in the order of time. */
+    /* Also sorts those of a notification: several lanes are drained one after another, and time order reads better. */
     json_t *events = events_merge(json_get_array(answer, "events"), json_get_array(answer, "gaps"));
     if (!events) out->failed = true;
     json_array_foreach(events, i, event) render_line(out, view, &layout, event);

@@ -8,7 +8,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* A group that took longer says how long. */
+/* A group that took at least this long says how long. */
 #define TELL_TIME_NS 10000
 
 static void describe_stream(struct strbuf *out, const struct fold *fold) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * One trace as a space-time diagram: a column for each node, time downwards.  A packet leaves its sender's column in the row
- * where it was sent, runs down between the columns, and arrives where it was received; a request's and an answer's arrow lies
- * in one row.
+ * One trace as a space-time diagram: a column for each node, time downwards.  The arrow of a packet leaves its sender's column in
+ * the row where it was sent, runs down between the columns, and arrives in the row where it was received; that of a request or
+ * an answer stays in one row.
  *
  * What does not fit is left out and reported: nodes beyond the width, arrows beyond the lanes between two columns (their ends
  * stay). */
@@ -21,7 +21,7 @@
 
 #define GAP_COLUMNS 8
 #define TEXT_COLUMNS_MIN 22 /* beside the diagram, on a terminal */
-#define NODE_COLUMNS_MIN 6  /* of a node, its name apart */
+#define NODE_COLUMNS_MIN 6  /* of a node, without its name */
 #define NODE_COLUMNS_MAX 16
 #define NO_ARROW ((size_t)-1)
 
@@ -35,9 +35,9 @@ struct diagram {
     unsigned *shown; /* nodes by column */
     unsigned shown_count;
     unsigned columns; /* of one node */
-    bool numbered;    /* the titles are numbers, for names do not fit */
+    bool numbered;    /* the titles are numbers, because names do not fit */
     unsigned *busy;   /* of each node: its open spans */
-    size_t *lanes;    /* of each place of the line: the arrow that runs down there, or NO_ARROW */
+    size_t *lanes;    /* for each column of the line: the arrow that runs down there, or NO_ARROW */
     size_t next;      /* the next arrow to begin */
     struct canvas canvas;
 };
@@ -46,7 +46,7 @@ static const char *node_id(const struct diagram *diagram, unsigned node) {
     return node < diagram->timeline->node_count ? diagram->timeline->nodes[node].node_id : NULL;
 }
 
-/* Where a node's line is.  Only for nodes that have a place. */
+/* Where a node's line is.  Only for nodes that have a column. */
 static unsigned line_of(const struct diagram *diagram, unsigned node) {
     return (unsigned)diagram->place[node] * diagram->columns;
 }
@@ -68,7 +68,7 @@ static int heavier(const void *left, const void *right) {
     return a->node < b->node ? -1 : a->node > b->node;
 }
 
-/* The nodes that took part in the request come first, then those of which there is most to tell. */
+/* The nodes that took part in the request come first, then those with the most rows. */
 static int choose_nodes(struct diagram *diagram, unsigned count_max) {
     const struct timeline *timeline = diagram->timeline;
     struct candidate *candidates = calloc(timeline->node_count + 1, sizeof *candidates);
@@ -100,7 +100,7 @@ static unsigned widest_name(const struct diagram *diagram) {
     return widest;
 }
 
-/* Columns for the nodes: as wide as their names want, narrower when they must, fewer when that is not enough. */
+/* Columns for the nodes: as wide as their names need, narrower if they must be, and fewer if that is not enough. */
 static int lay_out(struct diagram *diagram) {
     struct strbuf text = {0};
     timeline_since(&text, diagram->timeline, diagram->timeline->end_ns);
@@ -117,7 +117,7 @@ static int lay_out(struct diagram *diagram) {
     if (diagram->view->columns) {
         unsigned room = diagram->view->columns > taken ? diagram->view->columns - taken : 0;
         if (room < 2 * NODE_COLUMNS_MIN)
-            room = 2 * NODE_COLUMNS_MIN; /* a narrow terminal loses text before it loses the diagram */
+            room = 2 * NODE_COLUMNS_MIN; /* on a narrow terminal the diagram has precedence over the text */
         if (room / NODE_COLUMNS_MIN < count) count = room / NODE_COLUMNS_MIN;
         if (room / count < width) width = room / count;
     }
@@ -140,7 +140,7 @@ static void draw_end(struct diagram *diagram, unsigned node, unsigned lane, unsi
     if (arrives) canvas_mark(&diagram->canvas, right ? line + 1 : line - 1, right ? MARK_LEFT : MARK_RIGHT, style);
 }
 
-/* One end whose other end is not drawn. */
+/* An end of an arrow whose other end is not drawn. */
 static void draw_stub(struct diagram *diagram, unsigned node, bool right, enum canvas_mark mark, enum style style) {
     unsigned line = line_of(diagram, node);
     if (!right && !line) right = true; /* there is no room to the left of the first */
@@ -183,7 +183,7 @@ static void begin_arrows(struct diagram *diagram, size_t row) {
     }
 }
 
-/* Continues the arrows that are under way, and ends those whose lower end is in this row. */
+/* Continues the open arrows, and ends those whose lower end is in this row. */
 static void go_on_with_arrows(struct diagram *diagram, size_t row) {
     for (unsigned lane = 0; lane < diagram->canvas.columns; lane++) {
         if (diagram->lanes[lane] == NO_ARROW) continue;
@@ -225,12 +225,12 @@ static bool other_is_right(const struct diagram *diagram, const struct graph_row
     return true;
 }
 
-/* What a packet's row has when no arrow of it could be drawn: the beginning of one, or its end. */
+/* A packet's row if its arrow could not be drawn: only the beginning or the end of one. */
 static void draw_loose_end(struct diagram *diagram, const struct graph_row *row) {
     const char *arrow = row->fold.items ? row->fold.arrow : event_arrow(row->item->event);
     bool right = other_is_right(diagram, row), all_lost = row->lost && row->lost == row->packets;
     if (!row->packets) return;
-    bool arrives = !strcmp(arrow, "<-") || (!*arrow && row->unsent == row->packets && !row->lost); /* from nobody knows whom */
+    bool arrives = !strcmp(arrow, "<-") || (!*arrow && row->unsent == row->packets && !row->lost); /* from an unknown sender */
     if (arrives)
         draw_stub(diagram, row->item->node, right, MARK_RIGHT, row->disordered ? STYLE_BAD : STYLE_PLAIN);
     else
@@ -261,7 +261,7 @@ static void draw_lines(struct diagram *diagram) {
     }
 }
 
-/* Beside a node's line: did an arrow end there? */
+/* Did an arrow end beside the node's line? */
 static bool is_joined(const struct diagram *diagram, unsigned line) {
     const struct canvas_cell *cells = diagram->canvas.cells;
     return cells[line + 1].strokes & STROKE_LEFT || (line && cells[line - 1].strokes & STROKE_RIGHT) ||
@@ -367,7 +367,7 @@ static void request_notes(struct strbuf *out, const struct diagram *diagram, con
     if (span && span->start == row->item->event && span->parent_missing) strbuf_puts(out, " (what caused it is not here)");
 }
 
-/* The peer of a row, where no column shows it. */
+/* The peer of a row, if no column shows it. */
 static void peer_note(struct strbuf *out, const struct diagram *diagram, const struct graph_row *row) {
     const char *peer = json_get_hex(row->item->event, "peer_id", NODE_DIGITS),
                *arrow = timeline_arrow(diagram->timeline, row->item);
@@ -432,7 +432,7 @@ static void draw_title(const struct diagram *diagram, unsigned place) {
     text_pad(out, begin, diagram->columns);
 }
 
-/* Whose column each number is, in lines that fit. */
+/* The node of each number, in lines that fit. */
 static void draw_numbers(const struct diagram *diagram) {
     static const char head[] = "columns:";
     struct strbuf *out = diagram->out, name = {0};
@@ -491,7 +491,7 @@ static void report_part(struct strbuf *out, uint64_t count, const char *what) {
     if (count) strbuf_printf(out, ", %" PRIu64 " %s", count, what);
 }
 
-/* What the numbers are of: "packets", "messages", or both. */
+/* What is numbered: "packets", "messages", or both. */
 static const char *what_was_sent(const struct messages *messages) {
     bool packets = false, own = false;
     for (size_t i = 0; i < messages->count; i++) {
@@ -506,7 +506,7 @@ static void report_totals(const struct diagram *diagram) {
     struct strbuf *out = diagram->out;
     strbuf_printf(out, "%s: %" PRIu64 " matched", what_was_sent(diagram->graph->messages), totals->matched);
     report_part(out, totals->lost, "lost");
-    report_part(out, totals->wrongly_lost, "given up and received all the same");
+    report_part(out, totals->wrongly_lost, "declared lost but received");
     report_part(out, totals->repeats, "likely sent again");
     report_part(out, totals->unreceived, "not seen to arrive");
     report_part(out, totals->unsent, "not seen to be sent");
@@ -524,7 +524,7 @@ static void draw_legend(const struct diagram *diagram) {
                     : "* packet, message  => request, answer  | at work  x lost  -> end not shown  ? events missing\n");
 }
 
-/* A line of the diagram that is broken would break the others: it is cut. */
+/* A wrapped line would break the diagram: it is cut. */
 static void cut_rows(const struct diagram *diagram, size_t begin) {
     struct strbuf *out = diagram->out, rows = {0};
     if (!diagram->view->columns || out->failed) return;

@@ -10,10 +10,10 @@
 #include <p2ptrace/event.h>
 #include <proto/event_table.h>
 
-/* Limits on the places that are listed: the first always is, others if they took at least this share; the rest is summed up. */
+/* Limits on the places that are listed: the first always, others if they took at least this share; the rest is summed. */
 #define PLACES_MAX 8U
 #define PLACE_SHARE_MIN 0.005
-#define REST_PART_MAX 1000 /* of the request: what is less is not worth its words */
+#define REST_PART_MAX 1000 /* of the request: less is not worth mentioning */
 
 void path_not_traced(struct strbuf *out, const struct view *view, const char *peer_id) {
     strbuf_puts(out, names_knows(view->names, peer_id) ? " (no events here)" : " (not traced)");
@@ -103,12 +103,12 @@ void path_loss(struct strbuf *out, const struct view *view, const struct facts *
     strbuf_puts(out, " -> ");
     names_node(out, view->names, facts_node(facts, loss->to));
     if (loss->gone)
-        strbuf_printf(out, " was lost %u times, at last as %" PRIu64 ", and never arrived", loss->lost_count,
+        strbuf_printf(out, " was lost %u times, finally as %" PRIu64 ", and never arrived", loss->lost_count,
                       loss->repeat_number);
     else if (loss->lost_count == 1)
         strbuf_printf(out, " was lost, sent again as %" PRIu64, loss->repeat_number);
     else
-        strbuf_printf(out, " was lost %u times, at last sent again as %" PRIu64, loss->lost_count, loss->repeat_number);
+        strbuf_printf(out, " was lost %u times, finally sent again as %" PRIu64, loss->lost_count, loss->repeat_number);
 }
 
 void path_stop(struct strbuf *out, const struct view *view, const struct timeline *timeline, const struct wait *wait) {

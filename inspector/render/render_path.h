@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * A critical path in words: whose time a request's was. */
+ * A critical path in words: who took the request's time. */
 #ifndef INSPECTOR_RENDER_PATH_H
 #define INSPECTOR_RENDER_PATH_H
 
 #include "critical_path.h"
 #include "render.h"
 
-/* Why a peer has no events: " (not traced)", or of a node that traced knows " (no events here)". */
+/* Why a peer has no events: " (not traced)", or for a node that traced knows " (no events here)". */
 void path_not_traced(struct strbuf *out, const struct view *view, const char *peer_id);
 
 /* "bob", "alice -> bob", "dave (not traced)". */
@@ -20,7 +20,7 @@ void path_loss(struct strbuf *out, const struct view *view, const struct facts *
 /* "dave did not read its socket for 3.00 s, from +1.200 ms on" */
 void path_stop(struct strbuf *out, const struct view *view, const struct timeline *timeline, const struct wait *wait);
 
-/* One line or two, or none: where the time went, and what was still to come when the request had ended. */
+/* Up to two lines: where the time went, and what went on after the request had ended. */
 void render_path(struct strbuf *out, const struct view *view, const struct timeline *timeline);
 
 #endif

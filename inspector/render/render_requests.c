@@ -95,7 +95,7 @@ static enum style draw_open(struct strbuf *cell, const struct view *view, const 
     return json_get_count(row, field) ? STYLE_WARN : STYLE_PLAIN;
 }
 
-/* Of the longest, the member is `max`. */
+/* For the longest, the member is `max`. */
 static enum style draw_took(struct strbuf *cell, const struct view *view, const json_t *row, const char *field) {
     return draw_duration(cell, view, json_object_get(row, "took"), strcmp(field, "longest") ? field : "max");
 }
@@ -157,7 +157,7 @@ static void put_notes(struct strbuf *out, const struct view *view, const json_t 
         strbuf_puts(out, "\n");
     }
     if (ungrouped) {
-        text_styled(out, view->color, STYLE_WARN, "of more rows than traced keeps, and only counted: ");
+        text_styled(out, view->color, STYLE_WARN, "in rows beyond traced's limit, counted but not listed: ");
         text_count(out, ungrouped, "request");
         strbuf_puts(out, "; a narrower filter helps\n");
     }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The counters of traced, with its worries in red. */
+ * The counters of traced, with problems in red. */
 #include "json_get.h"
 #include "limits.h"
 #include "render.h"
@@ -20,7 +20,7 @@ static void worry(struct strbuf *out, const struct view *view, uint64_t count, c
     text_styled(out, view->color, count ? STYLE_BAD : STYLE_PLAIN, "%" PRIu64 " %s", count, words);
 }
 
-/* "name count" of each counter that is not zero; `none` when all are. */
+/* "name count" for each counter that is not zero; `none` if all are zero. */
 static void counters(struct strbuf *out, const struct view *view, const json_t *object, const char *none) {
     const char *key, *separator = "";
     json_t *value;
@@ -94,7 +94,7 @@ static void history(struct strbuf *out, const struct view *view, const json_t *p
     if (json_get_count(part, "early") || json_get_count(part, "rare_peer_events")) {
         label(out, view, "crowded");
         strbuf_printf(out,
-                      "%" PRIu64 " events evicted early, for there are too many traces; %" PRIu64
+                      "%" PRIu64 " events evicted early, because there are too many traces; %" PRIu64
                       " of rare peers, which have no index\n",
                       json_get_count(part, "early"), json_get_count(part, "rare_peer_events"));
     }
@@ -144,7 +144,7 @@ static void clients(struct strbuf *out, const struct view *view, const json_t *p
     worry(out, view, json_get_count(part, "refused"), "refused");
     strbuf_puts(out, "; ");
     text_count(out, json_get_count(part, "requests"), "request");
-    worry(out, view, json_get_count(part, "errors"), "refused as wrong");
+    worry(out, view, json_get_count(part, "errors"), "rejected as invalid");
     strbuf_puts(out, "\n");
     label(out, view, "streams");
     text_count(out, json_get_count(part, "subscriptions"), "subscription");
@@ -174,7 +174,7 @@ static void process(struct strbuf *out, const struct view *view, const json_t *a
 }
 
 void render_stats(struct strbuf *out, const struct view *view, const json_t *answer) {
-    bool is_store = json_object_get(answer, "history") && !json_object_get(answer, "process"); /* a daemon has all parts */
+    bool is_store = json_object_get(answer, "history") && !json_object_get(answer, "process"); /* a traced has all parts */
     if (!is_store) ingest(out, view, json_object_get(answer, "ingest"));
     history(out, view, json_object_get(answer, "history"));
     if (is_store) return;

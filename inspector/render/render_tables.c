@@ -65,7 +65,7 @@ static enum style draw_app_ids(struct strbuf *cell, const struct view *view, con
     return STYLE_PLAIN;
 }
 
-/* Of what was last, in lists of what goes on; of what was first, in a list of what happened. */
+/* When a live thing was last seen; when a past thing began. */
 static enum style draw_last_ago(struct strbuf *cell, const struct view *view, const json_t *row, const char *field) {
     (void)field;
     return draw_ago(cell, view, json_object_get(row, "last"));
@@ -79,7 +79,7 @@ static enum style draw_first_ago(struct strbuf *cell, const struct view *view, c
 static json_t *last_ago_new(const struct view *view, const json_t *row) { return ago_new(view, json_object_get(row, "last")); }
 static json_t *first_ago_new(const struct view *view, const json_t *row) { return ago_new(view, json_object_get(row, "first")); }
 
-/* A line for each id that several live logs have: their events cannot be told apart. */
+/* A line for each id of several live logs: nobody can tell which node an event with it is from. */
 static void shared_ids(struct strbuf *out, const struct view *view, const json_t *answer) {
     const json_t *rows = json_get_array(answer, "nodes"), *row, *other;
     size_t i, k;
@@ -95,15 +95,15 @@ static void shared_ids(struct strbuf *out, const struct view *view, const json_t
             text_member(out, other, "name");
             strbuf_puts(out, " have one node id, ");
             names_short_node(out, view->names, id);
-            strbuf_puts(out, ": all views take them for one node; give each an id of its own");
+            strbuf_puts(out, ": all views show them as one node; give each its own id");
             text_style_off(out, view->color, STYLE_BAD);
             strbuf_puts(out, "\n");
-            break; /* the other one tells of the next */
+            break; /* reported for the other one */
         }
     }
 }
 
-/* An alias as people write it: the address, or the label and the id. */
+/* An alias for people: the address, or the label and the id. */
 static void put_alias(struct strbuf *out, const struct view *view, const json_t *alias) {
     const char *address = json_get_text(alias, "address"), *label = json_get_text(alias, "label");
     if (address) {
@@ -129,7 +129,7 @@ static enum style draw_aliases(struct strbuf *cell, const struct view *view, con
     return STYLE_PLAIN;
 }
 
-/* A line for each node with other ids, and one for each id that it cannot have. */
+/* A line for each node with other ids, and one for each claimed id that is disputed. */
 static void node_aliases(struct strbuf *out, const struct view *view, const json_t *row) {
     size_t i;
     const json_t *alias, *aliases = json_get_array(row, "aliases");
@@ -148,7 +148,7 @@ static void node_aliases(struct strbuf *out, const struct view *view, const json
         text_member(out, row, "name");
         strbuf_puts(out, " says that it is also ");
         put_alias(out, view, alias);
-        strbuf_puts(out, ", which another node has or says it has: it does not count");
+        strbuf_puts(out, ", which another node has or claims: it is ignored");
         text_style_off(out, view->color, STYLE_BAD);
         strbuf_puts(out, "\n");
     }
@@ -187,7 +187,7 @@ const struct list node_list = {node_columns, COUNT_OF(node_columns)};
 void render_nodes(struct strbuf *out, const struct view *view, const json_t *answer) {
     size_t i;
     const json_t *row;
-    list_put(out, view, &node_list, json_get_array(answer, "nodes"), "no nodes: none has been seen yet");
+    list_put(out, view, &node_list, json_get_array(answer, "nodes"), "no nodes have been seen yet");
     json_array_foreach(json_get_array(answer, "nodes"), i, row) {
         node_aliases(out, view, row);
         render_node_notes(out, row);
@@ -336,7 +336,7 @@ const struct list trace_list = {trace_columns, COUNT_OF(trace_columns)};
 
 void render_traces(struct strbuf *out, const struct view *view, const json_t *answer) {
     const json_t *traces = json_get_array(answer, "traces");
-    list_put(out, view, &trace_list, traces, "no traces of that kind; --kind is request, unless it is said, or connection");
+    list_put(out, view, &trace_list, traces, "no traces of that kind; --kind is request (the default) or connection");
     uint64_t total = json_get_count(answer, "total");
     if (view->header && json_array_size(traces) && total > json_array_size(traces))
         text_styled(out, view->color, STYLE_DIM, "%zu of %" PRIu64 "; --limit N shows more\n", json_array_size(traces), total);
@@ -353,7 +353,7 @@ static const struct list_column app_columns[] = {
 
 const struct list app_list = {app_columns, COUNT_OF(app_columns)};
 
-/* They are no table, for they have lists within; but --fields makes one. */
+/* Not a table, because applications contain lists; --fields makes one. */
 void render_apps(struct strbuf *out, const struct view *view, const json_t *answer) {
     size_t i, j;
     const json_t *app, *item;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The view that the product is for: one request across its nodes.  First what went wrong, then what happened line by line, at
- * last where the time went. */
+ * One request across its nodes: first what went wrong, then what happened line by line, finally where the time went. */
 #include "event_list.h"
 #include "event_role.h"
 #include "fold.h"
@@ -28,7 +27,7 @@ struct drawing {
     bool gap, peer;        /* is there room for these columns? */
 };
 
-/* What happened wants so many columns. */
+/* Preferred width of the description. */
 #define TEXT_COLUMNS 28U
 
 /* ---- lines ---- */
@@ -71,7 +70,7 @@ static void line_begin(const struct drawing *drawing, struct strbuf *out, const 
     strbuf_spaces(out, INDENT * (depth + (span && !edge)));
 }
 
-/* Appends a line whose text begins at that byte; when it has no room it goes on below. */
+/* Appends a line whose text begins at that byte; if it does not fit, the text continues below. */
 static void line_end(const struct drawing *drawing, struct strbuf *line, size_t text) {
     unsigned behind = text_columns(strbuf_text(line), text), columns = drawing->view->columns;
     text_wrap_line(drawing->out, strbuf_text(line), line->bytes, columns,
@@ -115,7 +114,7 @@ static void draw_fold(const struct drawing *drawing, const struct fold *fold) {
     line_end(drawing, &line, text);
 }
 
-/* Draws items that fold takes: those of a group as one line where its first is. */
+/* Draws a run of items that can be folded: each group is one line, at the place of its first item. */
 static void draw_run(const struct drawing *drawing, const struct timeline_item *items, size_t count) {
     struct fold groups[FOLD_GROUPS_MAX];
     int *group_of = calloc(count, sizeof *group_of);
@@ -167,7 +166,7 @@ static void measure(struct drawing *drawing) {
     strbuf_fini(&name);
 }
 
-/* Leaves out the gap, and then the peer, where the terminal is too narrow. */
+/* Leaves out the gap, and then the peer, if the terminal is too narrow. */
 static void make_room(struct drawing *drawing) {
     unsigned columns = drawing->view->columns, taken = drawing->since_columns + 3 + drawing->node_columns + 2 + TEXT_COLUMNS;
     unsigned peer = drawing->peer_columns ? drawing->peer_columns + 2 : 0;
@@ -196,7 +195,7 @@ static void draw_titles(const struct drawing *drawing) {
                 drawing->peer == (drawing->peer_columns > 0) ? "" : ", peer", drawing->peer_columns ? "more" : "it");
 }
 
-/* ---- the summary: whose time it was, and a line for the gap ---- */
+/* ---- the summary: where the time went, and the longest gap ---- */
 
 static void draw_summary(const struct drawing *drawing) {
     const struct timeline *timeline = drawing->timeline;

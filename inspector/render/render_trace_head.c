@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The head of a timeline: what request it was, how it ended, and every reason to worry, the answer before the evidence. */
+ * The head of a timeline: which request it was, how it ended, and every problem: the answer comes before the evidence. */
 #include "event_role.h"
 #include "json_get.h"
 #include "limits.h"
@@ -21,7 +21,7 @@ static const struct timeline_span *root_of(const struct timeline *timeline) {
 
 static const json_t *span_event(const struct timeline_span *span) { return span->start ? span->start : span->end; }
 
-/* Of the spans that are here; what traced says counts where its own span, or more, is not here. */
+/* From the spans that we have; from traced's summary if we lack the request's own span or more. */
 static const char *outcome_of(const struct timeline *timeline, const struct timeline_span *root, const json_t *answer) {
     static const char *const known[] = {"ok", "failed", "open", "none", "expired"};
     const char *outcome = json_get_text(json_object_get(answer, "summary"), "outcome");
@@ -43,7 +43,7 @@ static void title(struct strbuf *out, const struct view *view, const struct time
     text_style_off(out, view->color, STYLE_HEAD);
 }
 
-/* How long it took; "~" where the clock was stepped meanwhile.  Where it went back beyond the start, nobody knows. */
+/* How long it took; with "~" if the clock was stepped in that time, and unknown if it was set back beyond the start. */
 static void took(struct strbuf *out, const struct timeline *timeline, const struct timeline_span *root) {
     const struct span *span = &timeline->path.spans.items[root - timeline->spans];
     const struct fact *facts = timeline->facts.items;
@@ -101,7 +101,7 @@ static void when_and_where(struct strbuf *out, const struct view *view, const st
     strbuf_puts(out, "\n");
 }
 
-/* ---- reasons to worry ---- */
+/* ---- problems ---- */
 
 static void worry_begin(struct strbuf *out, const struct view *view, enum style style) {
     text_style_on(out, view->color, style);
@@ -121,13 +121,13 @@ static void worry_more(struct strbuf *out, const struct view *view, uint64_t cou
     worry_end(out, view, STYLE_WARN);
 }
 
-/* Did a failed span fail only after the one that asked for it had failed?  Then it was given up. */
+/* Did a span fail only after its parent had failed?  Then the parent abandoned it. */
 static bool was_given_up(const struct timeline *timeline, const struct timeline_span *span) {
     const struct timeline_span *parent = span->parent == NO_SPAN ? NULL : &timeline->spans[span->parent];
     return parent && parent->end && !parent->ok && span->end_ns > parent->end_ns;
 }
 
-/* The failed spans that no failed span below explains, and that were not given up before. */
+/* The failed spans that no failed child explains, and that were not abandoned before. */
 static void failures(struct strbuf *out, const struct view *view, const struct timeline *timeline) {
     uint64_t count = 0;
     bool *explained = calloc(timeline->span_count + 1, sizeof *explained);
@@ -156,7 +156,7 @@ static void failures(struct strbuf *out, const struct view *view, const struct t
     free(explained);
 }
 
-/* The spans that are still open and wait for no other that is. */
+/* The innermost open spans. */
 static void unended(struct strbuf *out, const struct view *view, const struct timeline *timeline) {
     uint64_t count = 0;
     bool *waits = calloc(timeline->span_count + 1, sizeof *waits);
@@ -187,8 +187,7 @@ static void unended(struct strbuf *out, const struct view *view, const struct ti
     free(waits);
 }
 
-/* A packet that its sender gave up, as a timeline item; NULL for any other message.  arrived: what it gave up came all the
- * same. */
+/* A packet that its sender declared lost, as a timeline item; NULL for any other message. arrived: it did arrive. */
 static const struct timeline_item *given_up(const struct timeline *timeline, const struct message *message, bool arrived) {
     bool lost = message->kind == MESSAGE_PACKET && message->lost != NO_EVENT && (message->receive != NO_EVENT) == arrived;
     return lost ? &timeline->items[message->lost] : NULL;
@@ -218,7 +217,7 @@ static void packets_given_up(struct strbuf *out, const struct view *view, const 
     worry_end(out, view, style);
 }
 
-/* What the request waited for that it should not have: losses, and nodes that stood still. */
+/* Avoidable waits: for losses, and for nodes that stood still. */
 static void delays(struct strbuf *out, const struct view *view, const struct timeline *timeline) {
     const struct critical_path *path = &timeline->path;
     uint64_t count = 0;
@@ -245,8 +244,7 @@ static void shared_span(struct strbuf *out, const struct view *view, const struc
     names_node(out, view->names, timeline->nodes[twin->node].node_id);
     strbuf_puts(out, " and ");
     names_node(out, view->names, timeline->nodes[span->node].node_id);
-    strbuf_printf(out,
-                  " use one span id, %016" PRIx64 ": a node that is asked needs a span of its own, trace_context_child makes it",
+    strbuf_printf(out, " use one span id, %016" PRIx64 ": each node needs its own span; trace_context_child makes one",
                   span->span_id);
     worry_end(out, view, STYLE_WARN);
 }
@@ -277,7 +275,7 @@ static void holes(struct strbuf *out, const struct view *view, const struct time
     }
 }
 
-/* An effect before its cause is never shown without a word. */
+/* An effect before its cause is always pointed out. */
 static void disorder(struct strbuf *out, const struct view *view, const struct timeline *timeline) {
     const struct messages *messages = &timeline->path.messages;
     uint64_t count = 0, most_ns = 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The rows of an answer to `requests` as a list: what they are grouped by, and their numbers. */
+ * An answer to `requests` as a list: the fields that it is grouped by, and their numbers. */
 #ifndef INSPECTOR_REQUEST_LIST_H
 #define INSPECTOR_REQUEST_LIST_H
 

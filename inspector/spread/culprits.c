@@ -6,8 +6,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* A step is out of the ordinary from so many times the median of the others on.  Below the floor it is what a busy machine does
- * to any program, and with fewer steps nothing is usual. */
+/* A step is slow if it took this many times the median of the others.  Below the floor, a busy machine can delay any program;
+ * with fewer steps there is no usual time. */
 #define SLOW_FACTOR 3
 #define SLOW_FLOOR_NS UINT64_C(100000)
 #define STEPS_MIN 3
@@ -15,13 +15,13 @@
 struct step {
     enum step_sort sort;
     unsigned node, peer;
-    size_t reach; /* whose last step it is */
+    size_t reach; /* the node that this is the last step to */
     uint64_t ns, usual_ns;
     unsigned sends;
     bool slow;
 };
 
-/* The last steps of all nodes: two each where it is known when it was sent, one otherwise. */
+/* The last steps to all nodes: two each if the time of sending is known, otherwise one. */
 static size_t list_steps(struct step *steps, const struct spread *spread) {
     size_t count = 0;
     for (size_t i = 0; i < spread->count; i++) {
@@ -47,7 +47,8 @@ static int compare_sorts(const void *left, const void *right) {
     return order ? order : compare_numbers(a->ns, b->ns);
 }
 
-/* The peer whose answer, or end without one, a node waited for most of a time, and which came last of such; NO_NUMBER: none. */
+/* The peer that a node waited for during most of a time: for its answer, or until it was given up.  Of several, the one whose
+ * wait ended last; NO_NUMBER: none. */
 static unsigned waited_for(const struct spread *spread, unsigned node, uint64_t from_ns, uint64_t to_ns) {
     unsigned peer = NO_NUMBER;
     uint64_t last_ns = 0;
@@ -63,7 +64,7 @@ static unsigned waited_for(const struct spread *spread, unsigned node, uint64_t 
     return peer;
 }
 
-/* A slow step of a node that waited meanwhile is that of whom it waited for. */
+/* If a node waited for a peer during its slow step, the step is attributed to that peer. */
 static void excuse(const struct spread *spread, struct step *step) {
     const struct reach *reach = &spread->reached[step->reach];
     uint64_t from_ns = spread->reached[reach->parent].time_ns;
@@ -74,7 +75,7 @@ static void excuse(const struct spread *spread, struct step *step) {
     step->peer = peer;
 }
 
-/* Steps of one sort, the shortest first: each is compared with the lower median of all others. */
+/* Steps of one kind, the shortest first: each is compared with the lower median of all others. */
 static void judge(struct step *steps, size_t count) {
     for (size_t i = 0; i < count; i++) {
         size_t others = count - 1, middle = others ? (others - 1) / 2 : 0;
@@ -100,7 +101,7 @@ static size_t find_culprit(struct spread *spread, const struct step *step) {
     return spread->culprit_count++;
 }
 
-/* The slow step on the way to a node that took at least half of its time, the longest; NULL when there is none. */
+/* The longest slow step on the way to a node, if it took at least half of the node's time; otherwise NULL. */
 static const struct step *blame(const struct spread *spread, const struct step *const *slow, size_t place) {
     const struct step *longest = NULL;
     uint64_t took_ns = spread->reached[place].time_ns - spread->start_ns;
@@ -119,7 +120,7 @@ static int compare_culprits(const void *left, const void *right, void *items) {
     return order ? order : -compare_numbers(a->ns, b->ns);
 }
 
-/* Puts the culprits into order, and tells the nodes their new places. */
+/* Sorts the culprits, and updates the nodes' indices of them. */
 static int sort_culprits(struct spread *spread) {
     size_t count = spread->culprit_count, *order = calloc(count + 1, sizeof *order), *place = calloc(count + 1, sizeof *place);
     struct culprit *sorted = calloc(count + 1, sizeof *sorted);
@@ -141,7 +142,7 @@ static int sort_culprits(struct spread *spread) {
 
 int culprits_find(struct spread *spread) {
     struct step *steps = calloc(2 * spread->count + 1, sizeof *steps);
-    const struct step **slow = calloc(2 * spread->count + 1, sizeof *slow); /* by place in reached: of its held, and its link */
+    const struct step **slow = calloc(2 * spread->count + 1, sizeof *slow); /* two for each reached node: held, link */
     size_t count = 0, next;
     spread->culprits = calloc(2 * spread->count + 1, sizeof *spread->culprits);
     int result = steps && slow && spread->culprits ? 0 : -ENOMEM;

@@ -43,7 +43,7 @@ static bool is_one_message(const struct end *a, const struct end *b) {
 
 static bool is_receive(const struct end *end) { return end->fact->kind == FACT_MESSAGE_RECEIVED; }
 
-/* An end whose event names no peer takes it from the only other end that fits: of the same message, going the other way. */
+/* An end without a peer takes it from the only other end that fits: the same message, in the other direction. */
 static void find_peers(struct end *ends, size_t begin, size_t end) {
     for (size_t i = begin; i < end; i++) {
         unsigned own = is_receive(&ends[i]) ? ends[i].to : ends[i].from;
@@ -82,7 +82,7 @@ static int group_ends(struct spread *spread, struct end *ends, size_t count) {
         for (next = i; next < count && is_one_message(&ends[next], &ends[i]);) next++;
         find_peers(ends, i, next);
     }
-    qsort(ends, count, sizeof *ends, compare_ends); /* by what is known now */
+    qsort(ends, count, sizeof *ends, compare_ends); /* by the peers known now */
     for (size_t i = 0; i < count; i = next) {
         for (next = i; next < count && is_one_message(&ends[next], &ends[i]) && ends[next].from == ends[i].from &&
                        ends[next].to == ends[i].to && ends[next].fact->command == ends[i].fact->command;)
@@ -125,7 +125,7 @@ static int add_span(struct spread *spread, size_t *capacity, const struct span *
     return 0;
 }
 
-/* A span's parent on another node, past those of its own node: NO_POSITION when there is none. */
+/* A span's nearest ancestor on another node: NO_POSITION if there is none. */
 static size_t parent_elsewhere(const struct spans *spans, size_t i) {
     size_t parent = spans->items[i].parent;
     if (parent == NO_POSITION || spans->items[parent].node == spans->items[i].node) return NO_POSITION;
@@ -153,7 +153,7 @@ static int find_of_trace(struct spread *spread, size_t *capacity, const struct t
     return result;
 }
 
-/* The start of a span, by trace and id: linear, for links are few. */
+/* The start of a span, by trace and id: a linear search, because links are few. */
 static const struct fact *find_start(const struct facts *facts, unsigned trace, uint64_t span_id) {
     for (size_t i = 0; i < facts->count; i++) {
         const struct fact *fact = &facts->items[i];
@@ -162,7 +162,7 @@ static const struct fact *find_start(const struct facts *facts, unsigned trace, 
     return NULL;
 }
 
-/* What links to a span of another node came from there. */
+/* A span that links to a span of another node came from there. */
 static int find_by_links(struct spread *spread, size_t *capacity, const struct facts *facts) {
     for (size_t i = 0; i < facts->count; i++) {
         const struct fact *link = &facts->items[i];
@@ -183,7 +183,7 @@ static int compare_places(const void *left, const void *right, void *items) {
     return order ? order : compare_numbers(a, b);
 }
 
-/* Each trace by itself, for ids of spans and numbers of packets are its own. */
+/* Each trace separately, because span ids and packet numbers are only unique within one. */
 static int find_by_traces(struct spread *spread, const struct facts *facts, const bool *traced) {
     size_t *places = calloc(facts->count + 1, sizeof *places), capacity = 0, next;
     int result = places ? 0 : -ENOMEM;

@@ -18,7 +18,7 @@ static int add_question(struct questions *questions, const struct question *ques
     return 0;
 }
 
-/* ---- of spans ---- */
+/* ---- spans ---- */
 
 /* The span on the asked node that a question caused. */
 static const struct span *served_by(const struct spans *spans, const struct span *asks) {
@@ -33,13 +33,13 @@ static enum answer answer_of(const struct spans *spans, const struct span *span)
     return parent && parent->end != NO_POSITION ? ANSWER_NEVER : ANSWER_OPEN;
 }
 
-/* A parent that asks the same node is the question itself; one that had ended, or failed to end, did not wait. */
+/* A parent that asks the same node is the question itself.  A parent waits until the span ends; we need both ends to know. */
 static bool is_waited_for(const struct span *parent, const struct span *span) {
     if (parent->node == span->node || (parent->asks && parent->peer == span->node)) return false;
     return parent->end != NO_POSITION && span->end != NO_POSITION && span->end_ns <= parent->end_ns;
 }
 
-/* When the parent asked, and had its answer: as far as the transport says so, what the ways there and back took is in it. */
+/* When the parent asked, and how long until it had its answer.  Includes the time there and back if the transport shows it. */
 static void time_question(struct question *question, const struct transports *transports, const struct span *parent,
                           const struct span *span) {
     struct way way;
@@ -74,7 +74,7 @@ int questions_of_spans(struct questions *questions, const struct trace_events *e
     return 0;
 }
 
-/* ---- of messages ---- */
+/* ---- messages ---- */
 
 /* The ends of messages of one id over one transport, in time order. */
 struct same_id {
@@ -82,21 +82,21 @@ struct same_id {
     size_t count;
 };
 
-#define SAME_ID_MAX 4096 /* an id that so many share is not that of a question */
+#define SAME_ID_MAX 4096 /* an id with this many ends is not a question's */
 
 static int compare_ends(const void *left, const void *right) {
     const struct fact *a = *(const struct fact *const *)left, *b = *(const struct fact *const *)right;
     int order = compare_numbers(a->number, b->number);
     if (!order) order = compare_numbers(a->space, b->space);
-    return order ? order : compare_numbers((uint64_t)(uintptr_t)a, (uint64_t)(uintptr_t)b); /* their order is that of time */
+    return order ? order : compare_numbers((uint64_t)(uintptr_t)a, (uint64_t)(uintptr_t)b); /* in time order */
 }
 
-/* Their traces do not tell them apart: one of them may not have been on the wire. */
+/* Not compared by trace: it may not have been sent with the message. */
 static bool may_be_of_one_trace(const struct fact *a, const struct fact *b) {
     return a->trace == b->trace || a->trace == NO_NUMBER || b->trace == NO_NUMBER;
 }
 
-/* The first answer at who asked, or NULL: from whom was asked, of another type. */
+/* The first answer received by the asker, or NULL: from the asked node, of another type. */
 static const struct fact *find_answer(const struct same_id *same, size_t sent) {
     const struct fact *asked = same->ends[sent];
     for (size_t i = sent + 1; i < same->count; i++) {
@@ -113,7 +113,7 @@ static bool is_same_send(const struct fact *a, const struct fact *b) {
            a->command == b->command && may_be_of_one_trace(a, b);
 }
 
-/* How often it was sent from then on; 0 when it was sent before. */
+/* How often it was sent from that time on; 0 if it was sent before. */
 static unsigned count_sends(const struct same_id *same, size_t sent) {
     unsigned count = 0;
     for (size_t i = 0; i < sent; i++)
@@ -140,12 +140,12 @@ static bool is_known(const struct questions *questions, size_t count, const stru
     return false;
 }
 
-/* What is needed of all facts. */
+/* What is needed from all facts. */
 struct asking {
     const bool *traced;
     uint64_t *ended_ns; /* by node: its last end of a span */
-    bool *questions;    /* by type: it is answered */
-    bool *answers;      /* by type: it answers, and is no question, though it may be answered itself */
+    bool *questions;    /* by type: it gets answers */
+    bool *answers;      /* by type: it is an answer, never a question, even if it gets answers itself */
     size_t spans;       /* questions that spans asked */
 };
 

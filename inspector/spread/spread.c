@@ -20,9 +20,9 @@ bool *spread_traced_new(const struct facts *facts, const json_t *nodes) {
     return traced;
 }
 
-/* ---- who was reached, and by which way ---- */
+/* ---- which nodes were reached, and how ---- */
 
-/* Those that arrived by when they did, then the others by when they were sent. */
+/* Deliveries that arrived, by time of arrival; then the others, by time of sending. */
 static int compare_deliveries(const void *left, const void *right) {
     const struct delivery *a = left, *b = right;
     int order = compare_numbers(!a->received_ns, !b->received_ns);
@@ -34,7 +34,7 @@ static int compare_deliveries(const void *left, const void *right) {
 
 struct network {
     const struct facts *facts;
-    size_t *reach; /* by node: a place in reached, or NO_POSITION */
+    size_t *reach; /* by node: an index in reached, or NO_POSITION */
     struct spread *spread;
 };
 
@@ -53,7 +53,7 @@ static struct reach *add_reach(struct network *network, unsigned node, uint64_t 
     return reach;
 }
 
-/* The node that the thing comes from: of the first event that sends it, or has it without having received it. */
+/* The origin: the node of the first event that sends the thing, or has it without having received it. */
 static void add_origin(struct network *network) {
     const struct facts *facts = network->facts;
     const struct fact *first = &facts->items[0];
@@ -64,7 +64,7 @@ static void add_origin(struct network *network) {
         first = fact;
         break;
     }
-    bool came = first->kind == FACT_MESSAGE_RECEIVED && first->peer != NO_NUMBER; /* who sent it tells nothing */
+    bool came = first->kind == FACT_MESSAGE_RECEIVED && first->peer != NO_NUMBER; /* its sender has no events */
     struct reach *origin = add_reach(network, came ? first->peer : first->node, first->time_ns);
     origin->on_tree = true;
     network->spread->start_ns = first->time_ns;
@@ -96,7 +96,7 @@ static void take_delivery(struct network *network, size_t place) {
     fill_step(reach, &spread->reached[parent], delivery);
 }
 
-/* Nodes that took part, and of which nothing says how it came to them. */
+/* Adds nodes that took part although no event shows how the thing reached them. */
 static void add_others(struct network *network) {
     for (size_t i = 0; i < network->facts->count; i++) {
         const struct fact *fact = &network->facts->items[i];
@@ -114,9 +114,9 @@ static void link_children(struct spread *spread) {
     }
 }
 
-/* ---- what was sent in vain ---- */
+/* ---- duplicates, and what never arrived ---- */
 
-/* What spreads are the types by which nodes were reached. */
+/* The types that spread are those by which nodes were reached. */
 static int find_other_sorts(struct spread *spread, const struct facts *facts) {
     unsigned count = intern_count(&facts->commands);
     bool *spreads = calloc(count + 1, sizeof *spreads); /* the last: no type */
@@ -158,7 +158,7 @@ static void count_deliveries(struct network *network, const bool *traced) {
 
 /* ---- figures ---- */
 
-/* The nearest rank: of so many times the least that so many hundredths do not exceed. */
+/* The nearest rank: the least of the times that at least this percentage of them do not exceed. */
 static uint64_t percentile(const uint64_t *times, size_t count, unsigned percent) {
     return count ? times[(count * percent + 99) / 100 - 1] : 0;
 }
@@ -186,7 +186,7 @@ double spread_redundancy(const struct spread *spread) {
     return brought ? (double)spread->duplicates / (double)brought : 0;
 }
 
-/* ---- all of it ---- */
+/* ---- the spread ---- */
 
 static int find_reached(struct spread *spread, const struct facts *facts, const bool *traced) {
     unsigned nodes = intern_count(&facts->nodes);

@@ -9,7 +9,7 @@
 struct facts;
 struct spread;
 
-/* deliveries.c: finds the deliveries, unsorted, and whether messages or spans show them; also the questions that spans ask. */
+/* deliveries.c: finds the deliveries, unsorted, from messages or spans; also the questions that spans ask. */
 int deliveries_find(struct spread *spread, const struct facts *facts, const bool *traced, bool one_key);
 
 /* culprits.c: finds which steps took unusually long, and which nodes are late because of them. */

@@ -8,8 +8,8 @@
  *                     +----------- and SQLite checks every row again
  *
  * Invariants:
- *   - A statement has the rows that it would have over all rows: params exclude only rows that the conditions exclude.  Passing
- *     on a condition never replaces checking it.
+ * - A statement returns what it would return over all rows: params exclude only rows that the conditions exclude.  Passing on
+ * a condition never replaces checking it.
  *   - Nothing can be written, attached or loaded (the authorizer in sql.c).
  *   - Events are held a page at a time, the rows of other tables while a statement runs.
  * Use from one thread. */

@@ -148,7 +148,7 @@ static void note_gaps(struct sql *sql, const json_t *answer) {
     }
 }
 
-/* pages_next, but what it asks for may not exist: then there is no page. */
+/* pages_next; if the id it asks for does not exist, there is no page. */
 static int ask_page(struct events_cursor *cursor, json_t **ret_page) {
     struct sql *sql = sql_of(cursor);
     struct session *session = sql->session;

@@ -41,7 +41,7 @@ static int statement_failed(struct sql *sql, const char *text, int rc, bool runn
     }
     if (sql->failed) return -1;
     const char *reason = (rc & 0xff) == SQLITE_AUTH || (rc & 0xff) == SQLITE_READONLY
-                             ? "only reading is possible here: SELECT, EXPLAIN, PRAGMA table_info"
+                             ? "only reading is allowed here: SELECT, EXPLAIN, PRAGMA table_info"
                              : sqlite3_errmsg(sql->db);
     text_untrusted(&message, reason, strlen(reason), 500);
     fprintf(stderr, "inspector: %s\n", strbuf_text(&message));

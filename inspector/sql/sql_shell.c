@@ -72,7 +72,7 @@ static void history_begin(struct shell *shell) {
     el_set(shell->edit, EL_HIST, history, shell->history);
 }
 
-/* Statements may contain what others should not read. */
+/* Statements may contain secrets. */
 static void history_keep(struct shell *shell, const char *line) {
     HistEvent event;
     history(shell->history, &event, H_ENTER, line);
@@ -265,7 +265,7 @@ static void take_terminal(struct shell *shell) {
     el_set(shell->edit, EL_PREP_TERM, 1);
     bool typed_ahead = !ioctl(STDIN_FILENO, FIONREAD, &waiting) && waiting > 0;
     el_set(shell->edit, EL_BIND, "^@", typed_ahead ? "sql-typed-ahead" : "em-set-mark", NULL);
-    if (shell->sql->interrupted) shell->disconnected = true; /* a Ctrl-C after the statement closed the connection all the same */
+    if (shell->sql->interrupted) shell->disconnected = true; /* a Ctrl-C just after the statement closed the connection */
     shell->sql->interrupted = 0;
 }
 

@@ -113,7 +113,7 @@ struct top_page *top_page(struct top *top);
 /* The page with that serial; NULL: the user has left it. */
 struct top_page *top_find_page(struct top *top, unsigned serial);
 
-/* Says that this is a recording, which ends at that time.  It is shown up to a position that the user can move. */
+/* Marks the source as a recording that ends at that time.  It is shown up to a position that the user can move. */
 void top_set_past(struct top *top, uint64_t end_ns);
 
 /* While it plays, moves the position forward by an interval. */
@@ -128,7 +128,7 @@ void top_feed(struct top *top, struct top_page *page, const json_t *answer, cons
 /* Takes an answer to `stats`. */
 void top_feed_stats(struct top *top, json_t *stats, uint64_t time_ms, uint64_t now_ns);
 
-/* Compares the next answers with nothing: traced was replaced, or was not asked for long. */
+/* Does not compare the next answers with earlier ones: traced was replaced, or was not asked for long. */
 void top_forget(struct top *top);
 
 /* Handles a key.  now_ns: Unix time. */

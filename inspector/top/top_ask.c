@@ -22,7 +22,7 @@ static json_t *about_new(const struct top_page *page) {
 }
 
 /* The period to count: from the end of the last count; or, for a first look, the whole line of intervals, each by itself.  It
- * ends where traced has surely read everything.  NULL when that was counted before. */
+ * ends at a time up to which traced has read everything.  NULL if all of it was counted before. */
 static json_t *window_new(const struct top *top, struct top_page *page, uint64_t now_ns) {
     uint64_t every_us = top->interval_ms * 1000;
     uint64_t to_us = top->past ? (now_ns + 999) / 1000 : now_ns / 1000 - COUNT_LATE_US;
@@ -62,7 +62,7 @@ static json_t *counted_params_new(const struct top *top, struct top_page *page, 
                             json_pack("[ssssss]", "packet_sent", "packet_received", "packet_lost", "metrics", "message_sent",
                                       "message_received"));
         json_object_set_new(params, "value", json_string("rtt"));
-        json_object_set_new(params, "filter", json_string("not (packet_lost and probe)")); /* the loss of a probe is none */
+        json_object_set_new(params, "filter", json_string("not (packet_lost and probe)")); /* a lost probe is not a loss */
         if (*page->node_id) json_object_set_new(params, "node_id", json_string(page->node_id));
     } else if (page->table.view == TOP_KINDS) {
         group_by(params, page, of_kinds, 1);

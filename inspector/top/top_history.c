@@ -19,7 +19,7 @@ static void add_row(json_t *interval, json_t *row) {
     json_object_set_new(interval, "events", json_integer((json_int_t)events));
 }
 
-/* The first interval that is complete, and has rows or follows one that has; look->count when there is none. */
+/* The first complete interval that has rows or follows one that has; look->count if there is none. */
 static unsigned first_whole(const json_t *rows, const struct top_look *look, bool cut) {
     unsigned first = look->count;
     size_t i;

@@ -15,9 +15,9 @@ struct top_look {
 };
 
 /* Divides an answer of `count` or `requests` that is grouped by look->field: an array with an answer for each interval, the
- * oldest first, that has {"rows", "events", "seconds"}.  Omits intervals before the first that has a row, because the history may
- * not reach back that far; and those of which a limit may have cut rows.  NULL when the rows are not by time, or when out of
- * memory. */
+ * oldest first, that has {"rows", "events", "seconds"}.  Omits intervals before the first row, because the history
+ * may not reach back that far; and intervals whose rows a limit may have cut.  NULL when the rows are not by time, or when
+ * out of memory. */
 json_t *top_history_split(const json_t *answer, const struct top_look *look);
 
 #endif

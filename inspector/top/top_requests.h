@@ -11,7 +11,8 @@
 
 const struct top_column *top_requests_columns(unsigned *ret_count);
 
-/* Takes the counts of a command's requests in an interval.  before: how many earlier intervals a new row had none in. */
+/* Takes the counts of a command's requests in an interval. before: of a new row, the number of earlier intervals, which had
+ * no requests. */
 void top_requests_update(struct top_row *row, const json_t *json, unsigned before);
 
 /* Computes the percentiles of all intervals, after the last top_requests_update of an answer. */

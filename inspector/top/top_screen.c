@@ -66,7 +66,7 @@ static void line_end(struct strbuf *out, const struct top *top, size_t begin) {
     strbuf_fini(&line);
 }
 
-/* Appends a line without that many columns after those that stay. */
+/* Appends a line; after the columns that stay, skips that many. */
 static void add_skipping(struct strbuf *out, const char *text, size_t bytes, unsigned keep, unsigned skip) {
     unsigned column = 0;
     for (size_t i = 0; i < bytes;) {
@@ -370,9 +370,9 @@ static void draw_titles(struct strbuf *out, const struct top *top, const struct 
 
 /* Why there are no rows. */
 static const char *nothing(const struct top_page *page) {
-    static const char *const none[TOP_VIEWS] = {"no nodes: none has been seen yet", "no peers: no event in the history has one",
-                                                "no packets of a peer just now",    "no events just now",
-                                                "no traces in the history",         "no requests have ended just now"};
+    static const char *const none[TOP_VIEWS] = {"no nodes have been seen yet",   "no peers: no event in the history has one",
+                                                "no packets of a peer just now", "no events just now",
+                                                "no traces in the history",      "no requests have ended just now"};
     if (*page->problem) return page->problem;
     if (!page->fed) return "waiting for traced";
     if (*page->filter) return "no row matches; Esc: all rows";
@@ -397,7 +397,7 @@ static unsigned draw_table(struct strbuf *out, const struct top *top, const stru
 
 /* ---- text ---- */
 
-/* The line that a search found loses its own colours. */
+/* The line that a search found is shown without its own colours. */
 static void add_found(struct strbuf *out, const struct strbuf *line, bool found) {
     const char *text = strbuf_text(line);
     for (size_t i = 0; i < line->bytes; i++) {

@@ -405,7 +405,7 @@ static void take_row(struct top_table *table, const json_t *index, const char *k
     }
 }
 
-/* Moves rows that were not counted this time after the others; drops those that were silent for their whole line. */
+/* Moves rows that were not counted this time after the others; drops those without a value in their whole line. */
 static size_t keep_silent(struct top_table *table, struct top_row *rows, size_t count, double seconds,
                           const struct names *names) {
     for (size_t i = 0; i < table->row_count; i++) {

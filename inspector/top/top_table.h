@@ -52,7 +52,7 @@ json_t *top_counts_new(enum top_view view, const json_t *answer);
  * unchanged. */
 int top_table_feed(struct top_table *table, const json_t *answer, const struct names *names, const struct top_moment *moment);
 
-/* The next answer is from another traced, or much later: compare it with nothing. */
+/* The next answer is from another traced, or much later: do not compare it with the previous one. */
 void top_table_forget(struct top_table *table);
 
 /* Fills *ret_rows, which has room for all, with the rows that have the filter in one of their texts or at the beginning of their

@@ -66,8 +66,7 @@ int terminal_open(struct terminal **ret_terminal, bool color, struct failure *fa
     terminal->screen = newterm(NULL, stdout, stdin);
     if (!terminal->screen) {
         terminal_close(terminal);
-        return failure_set(failure, EXIT_FAILED, "nothing is known about a terminal of the type %s: set TERM",
-                           name ? name : "\"\"");
+        return failure_set(failure, EXIT_FAILED, "unknown terminal type %s: set TERM", name ? name : "\"\"");
     }
     set_escdelay(ESCAPE_MS);
     cbreak();

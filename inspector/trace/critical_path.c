@@ -9,13 +9,13 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define STOPPED_NS_MIN UINT64_C(1000000000)     /* nothing travels for this long: its receiver did not read its socket */
+#define STOPPED_NS_MIN UINT64_C(1000000000)     /* no packet travels for this long: the receiver did not read its socket */
 #define STOPPED_MANY_NS_MIN UINT64_C(100000000) /* the same, if several were sent meanwhile and all arrived at once */
-#define AT_ONCE_PART 10                   /* of a silence: what arrives in the last of this many parts counts as at its end */
-#define GIVEN_UP_NS_MIN UINT64_C(1000000) /* a span that waits less than this and then asks another did not wait */
-#define GIVEN_UP_PART 10                  /* of the request: nor if it waits a smaller part than this */
-#define PROBE_NS_MIN UINT64_C(1000000000) /* who sends once more after so long, and got nothing, probes */
-#define EXCHANGES_MAX 16U                 /* peers without a span that one span waits for at once */
+#define AT_ONCE_PART 10                         /* of a silence: arriving in the last 1/N of it counts as arriving at its end */
+#define GIVEN_UP_NS_MIN UINT64_C(1000000)       /* a span that waits less than this and then asks another did not wait */
+#define GIVEN_UP_PART 10                        /* of the request: nor if it waits a smaller part than this */
+#define PROBE_NS_MIN UINT64_C(1000000000)       /* sending again after this long, with nothing received, is a probe */
+#define EXCHANGES_MAX 16U                       /* peers without a span that one span waits for at once */
 
 /* A time in which a span waits for something that it caused. */
 struct branch {
@@ -24,7 +24,7 @@ struct branch {
     struct way way;
     unsigned peer;                 /* of an exchange */
     uint64_t arrived_ns, sent_ns;  /* of an exchange, at the peer; UINT64_MAX: not known */
-    bool late;                     /* it did not end in time, as far as we know */
+    bool late;                     /* it did not end in time, or we do not have its end */
     bool lost;                     /* of an exchange: packets of the question were lost */
     bool unanswered;               /* of an exchange */
     bool probed;                   /* of an exchange: nothing came from the peer, and its sender probed it */
@@ -73,8 +73,8 @@ static void add_node(struct walk *walk, size_t span, unsigned node, uint64_t fro
     add_wait(walk, (struct wait){from_ns, to_ns, WAIT_NODE, node, NO_NUMBER, span, false});
 }
 
-/* Did the node have no event of its own between two times, except what it reported at once at the end?  *ret_sent_ns: when the
- * last packet between them was sent to it. */
+/* Did the node have no event between two times, except those it reported at the very end?  *ret_sent_ns: when the last packet
+ * between them was sent to it. */
 static bool was_silent(const struct walk *walk, unsigned node, uint64_t from_ns, uint64_t to_ns, uint64_t *ret_sent_ns) {
     size_t low = 0, high = walk->events->count;
     *ret_sent_ns = from_ns;
@@ -95,8 +95,9 @@ static bool was_silent(const struct walk *walk, unsigned node, uint64_t from_ns,
     return true;
 }
 
-/* Did the receiver take nothing from its socket from one time to another?  It was silent; everything sent to it, except lost
- * packets, arrived, all at once; and that took longer than anything travels, or later packets arrived together with the first. */
+/* Did the receiver read nothing from its socket between two times?  It did not if it was silent; if everything sent to it,
+ * except lost packets, arrived at once; and if that took longer than any packet travels, or later packets arrived together
+ * with the first. */
 static bool receiver_stopped(const struct walk *walk, unsigned from, unsigned to, uint64_t from_ns, uint64_t to_ns) {
     uint64_t waited_ns = to_ns - from_ns, last_sent_ns;
     size_t count, arrived = 0, missing = 0;
@@ -112,7 +113,8 @@ static bool receiver_stopped(const struct walk *walk, unsigned from, unsigned to
     return waited_ns >= STOPPED_NS_MIN || last_sent_ns - from_ns >= waited_ns / 2;
 }
 
-/* From when on it shows whether the receiver looks: what was lost before the first packet that arrived tells nothing of it. */
+/* The time from which packets show whether the receiver reads: losses before the first packet that arrived say nothing
+ * about it. */
 static uint64_t shown_from(const struct walk *walk, unsigned from, unsigned to, uint64_t from_ns, uint64_t to_ns) {
     size_t count, missing = 0;
     const struct transport *sent = transports_of_link(&walk->transports, from, to, false, from_ns, to_ns, &count);
@@ -124,7 +126,7 @@ static uint64_t shown_from(const struct walk *walk, unsigned from, unsigned to, 
     return from_ns;
 }
 
-/* A part of a way in which something was under way. */
+/* A part of the way during which something was in flight. */
 static void add_carried(struct walk *walk, size_t span, unsigned from, unsigned to, uint64_t from_ns, uint64_t to_ns) {
     if (to_ns <= from_ns) return;
     uint64_t shown_ns = shown_from(walk, from, to, from_ns, to_ns), stopped_ns = to_ns;
@@ -133,7 +135,7 @@ static void add_carried(struct walk *walk, size_t span, unsigned from, unsigned 
     add_wait(walk, (struct wait){stopped_ns, to_ns, WAIT_NODE, to, NO_NUMBER, span, true});
 }
 
-/* A way: the link's time, except while nothing was under way there, when it waited for one of the nodes to go on. */
+/* The way counts as the link's time, except while nothing was in flight: then it waited for one of the nodes. */
 static void add_link(struct walk *walk, size_t span, unsigned from, unsigned to, uint64_t from_ns, uint64_t to_ns) {
     struct idle_walk idles;
     struct idle idle;
@@ -181,7 +183,7 @@ static int compare_children(const void *left, const void *right, void *items) {
     return order ? order : compare_numbers(i, j);
 }
 
-/* Does the parent wait for what did not end in time as for what did?  Yes if the parent did not get what it wanted. */
+/* Does the parent also wait for children that did not end in time?  Yes if the parent itself did not succeed. */
 static bool late_counts(const struct span *parent) { return parent->end == NO_POSITION || !parent->ok; }
 
 /* A child on the span's own node. */
@@ -229,7 +231,7 @@ static void list_children(struct walk *walk, size_t index) {
         *branch = child->node == parent->node ? branch_here(parent, child, walk->ordered[i])
                                               : branch_there(walk, parent, child, walk->ordered[i], next, lower_ns);
         if (child->start != NO_POSITION || branch->way.asked_known) walk->branch_count++;
-        /* If this child's answer had come, the next child there was asked after it. */
+        /* The next child there was asked after this child's answer would have come. */
         if (branch->until_ns != UINT64_MAX && next && branch->until_ns <= next->start_ns) lower_ns = branch->until_ns;
     }
 }
@@ -262,8 +264,8 @@ static unsigned asker_of(const struct walk *walk, const struct span *span) {
     return at->asks ? NO_NUMBER : at->peer;
 }
 
-/* One more packet to a peer that has not answered.  A transport that gets no acknowledgement probes its peer, each time after
- * twice the time (RFC 9002, 6.2), and may never declare the packets lost. */
+/* One more packet to a peer that has not answered.  A transport without an acknowledgement probes its peer, doubling the
+ * interval each time (RFC 9002, 6.2), and may never declare the packets lost. */
 static void send_again(struct branch *exchange, const struct transport *transport) {
     uint64_t gap_ns = transport->time_ns - exchange->last_sent_ns;
     exchange->lost |= transport->lost;
@@ -299,7 +301,7 @@ static size_t list_exchanges(struct walk *walk, const struct span *span, uint64_
         } else if (!transport->receive && found) {
             send_again(found, transport);
         } else if (transport->receive && found && packet_is_small(transport->bytes, UINT64_MAX)) {
-            found->gap_ns = 0; /* it lives: what is sent now is no probe */
+            found->gap_ns = 0; /* the peer is alive: later packets are not probes */
             found->probed = false;
         } else if (transport->receive && found) {
             found->until_ns = transport->time_ns;
@@ -309,7 +311,7 @@ static size_t list_exchanges(struct walk *walk, const struct span *span, uint64_
     return count;
 }
 
-/* An exchange: if the peer reports its transport, the ways there and back are the links'. */
+/* An exchange.  If the peer reports its transport, the times there and back belong to the links. */
 static void spend_exchange(struct walk *walk, size_t index, const struct branch *branch, uint64_t from_ns, uint64_t to_ns) {
     unsigned node = walk->path->spans.items[index].node, peer = branch->peer;
     uint64_t arrived_ns = branch->arrived_ns, sent_ns = branch->sent_ns;
@@ -356,8 +358,8 @@ static void spend_branch(struct walk *walk, size_t index, const struct branch *b
 
 static void spend_own(struct walk *walk, size_t index, uint64_t from_ns, uint64_t to_ns, bool asks_then);
 
-/* Goes back in time over branches, the last answer first.  Each is waited for from its question on, except while a later answer
- * is. */
+/* Goes back in time over the branches, the last answer first.  The span waits for a branch from its question on, except while
+ * it waits for a later answer. */
 static void go_back(struct walk *walk, size_t index, const struct branch *branches, size_t count, uint64_t from_ns,
                     uint64_t to_ns, bool exchanges) {
     uint64_t at_ns = to_ns;
@@ -377,8 +379,8 @@ static void go_back(struct walk *walk, size_t index, const struct branch *branch
         spend_own(walk, index, from_ns, at_ns, at_ns < to_ns);
 }
 
-/* A branch that did not end in time, but that the span waited for all the same: the span did nothing else until it asked somebody
- * else; or the branch's end is not here, and may have come. */
+/* A branch that did not end in time, but that the span waited for: the span did nothing else before it asked somebody
+ * else; or we do not have the branch's end, which may have come. */
 static const struct branch *given_up(const struct walk *walk, uint64_t from_ns, uint64_t to_ns, bool asks_then) {
     uint64_t whole_ns = walk->path->end_ns - walk->path->start_ns;
     for (size_t i = 0; i < walk->branch_count; i++) {
@@ -473,7 +475,7 @@ static int find_reach(const struct walk *walk) {
     return 0;
 }
 
-/* From the span that was reached last back to the end of the request: its own part, the way to it, what its cause did until it
+/* From the span reached last back to the end of the request: its own part, the way to it, its cause's part until that
  * sent the message, and so on. */
 static void spend_reach(struct walk *walk) {
     struct critical_path *path = walk->path;

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: MIT
  *
- * The critical path of a request: who the request waited for, at each moment.  Pure.  Everything that shows where a request's
- * time went uses it: the views of a trace, its graph, and the analysis of requests.
+ * The critical path of a request: who the request waited for, at each moment.  Pure.  The views of a trace, its graph,
+ * and the analysis of requests all use it to show where the time went.
  *
- * A span waits for the spans that it caused.  Of those open at a moment, it waits for the one that answers last; the others
- * delay nothing.  While none is open, the time is the span's own.  A span that outlives its asker is not waited for, unless the
- * asker failed, did not end, or did nothing until it asked somebody else.
+ * A span waits for the spans that it caused.  If several are open, it waits for the one that answers last; the others cause
+ * no delay.  While none is open, the time is the span's own.  A span does not wait for one that outlives it, unless it
+ * failed, did not end, or did nothing until it asked somebody else.
  *
- * On the way from one node to another, the time is the link's: from the first stream bytes or packet sent to the last received.
- * Without transport events, the way counts as the asker's own time, unless the asking span names whom it asks: such a span does
- * nothing else.  A node that takes nothing from its socket for long while others send to it is stopped, or busy elsewhere; that
- * time is the node's.  A peer that has no span here is waited for from what was sent to it until it answered. */
+ * On the way from one node to another, the time is the link's: from the first stream bytes or packet sent to the last
+ * received. Without transport events, the way counts as the asker's own time, unless the asking span names the node it asks:
+ * such a span does nothing else.  A node that reads nothing from its socket for long while others send to it is stopped or
+ * busy; that time is the node's.  A peer without a span here counts as waited for from the first packet sent to it until it
+ * answered. */
 #ifndef INSPECTOR_CRITICAL_PATH_H
 #define INSPECTOR_CRITICAL_PATH_H
 

@@ -71,7 +71,7 @@ static int read_data(struct facts *facts, struct fact *fact, const json_t *event
     case FACT_PACKET_LOST:
     case FACT_MESSAGE_SENT:
     case FACT_MESSAGE_RECEIVED:
-        /* What probes the MTU carries nothing, and its loss is none. */
+        /* An MTU probe carries nothing, and losing it does not count as a loss. */
         if (event_has_flag(event, "probe") || !packet_read(&packet, event)) {
             fact->kind = FACT_OTHER;
             return 0;
@@ -204,7 +204,7 @@ int facts_sort(struct facts *facts) {
     return facts_index(facts);
 }
 
-/* Finds the newest line of the clock, and where it begins.  After a step back, the order of times is not the order of lines. */
+/* Finds the last step of the clock, and the earliest time after it.  After a step back, later events may have earlier times. */
 static void find_steps(struct facts *facts) {
     facts->newest_steps = facts->count ? facts->items[0].clock_steps : 0;
     facts->stepped = false;

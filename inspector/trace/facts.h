@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Events as facts: what the analyses need of each event, in a fraction of its JSON form's memory, with ids as small numbers.
- * Pure. */
+ * Facts: what the analyses need of each event, with ids as small numbers, in a fraction of the memory of its JSON.  Pure. */
 #ifndef INSPECTOR_FACTS_H
 #define INSPECTOR_FACTS_H
 
@@ -52,10 +51,10 @@ struct fact {
     unsigned node, peer, trace; /* NO_NUMBER for none */
     unsigned command;           /* of a start or an end; of a message its type; of a closed connection its reason; of a link
                                    the trace that it links to, a number of traces */
-    unsigned space;             /* of a packet or message, as struct packet has it */
+    unsigned space;             /* of a packet or message, as in struct packet */
     uint32_t sequence;
     uint16_t lane;
-    uint8_t clock_steps; /* on which line of its clock it has its time; 0 where times of several machines were compared */
+    uint8_t clock_steps; /* how many steps its clock had made; 0 if times of several machines were compared */
     uint8_t kind;        /* enum fact_kind */
     bool ok;             /* of an end: it succeeded */
     bool expired;        /* of an end that is not ok: it ran out of time */
@@ -64,7 +63,7 @@ struct fact {
     bool by_peer;        /* of a closed connection: the peer closed it */
 };
 
-/* Is the difference of their times the time that passed?  Not when the clock was set, or slept, between them. */
+/* Is the difference of their times the time that passed?  Not if the clock was set or suspended between them. */
 static inline bool facts_same_clock(const struct fact *a, const struct fact *b) { return a->clock_steps == b->clock_steps; }
 
 static inline bool fact_is_message(const struct fact *fact) {
@@ -85,7 +84,7 @@ struct facts {
         uint64_t events, missing;
     } * counted; /* by node, for the first `counted_nodes`: all events the source has, not only those read.  NULL: not known */
     size_t counted_nodes;
-    bool stepped;          /* a step of the clock lies between some of them */
+    bool stepped;          /* a clock step lies between some of them */
     uint8_t newest_steps;  /* of those after the last step */
     uint64_t steady_ns;    /* the earliest time after it */
     const char **node_ids; /* by number, borrowed from nodes; facts_sort fills them in */
@@ -96,14 +95,16 @@ struct facts {
 /* The name of a kind, as in events. */
 const char *fact_kind_name(enum fact_kind kind);
 
-/* Since when a fact's age is known, at least: its time; or, if the clock was stepped after it, the first time after the step. */
+/* The time from which the fact's age counts: its own; or, if the clock was stepped after it, the first time after the step.
+ * The real age may be larger. */
 uint64_t facts_since(const struct facts *facts, const struct fact *fact);
 
 /* Takes over an array of events; skips those without a node or a time.  Returns 0 or -ENOMEM. */
 int facts_add(struct facts *facts, const json_t *events);
 
-/* Takes an answer to `count` by node that measures `count`, a field which only events_lost have: how many events each node has,
- * and how many are missing.  only_known: only for nodes that have facts.  Call it before facts_sort.  Returns 0 or -ENOMEM. */
+/* Reads an answer to `count` by node with the value `count`, a field that only events_lost has: how many events each
+ * node has, and how many are missing.  only_known: only for nodes that have facts.  Call it before facts_sort.  Returns
+ * 0 or -ENOMEM. */
 int facts_count(struct facts *facts, const json_t *answer, bool only_known);
 
 /* Reads one event; its node may be NO_NUMBER, and its time is 0 if it has none.  Returns 0 or -ENOMEM. */

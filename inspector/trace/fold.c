@@ -23,7 +23,7 @@ static enum part part_of(uint16_t kind) {
 
 bool fold_takes(const struct timeline_item *item) {
     enum part part = part_of(item->kind);
-    /* A stream that was reset is worth a line. */
+    /* A reset stream gets its own line. */
     return part != PART_NONE && !(part == PART_CLOSED && json_get_count(json_object_get(item->event, "data"), "code"));
 }
 

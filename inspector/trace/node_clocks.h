@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * What events say about their nodes' clocks: which times can be compared, and with what error.  Pure.
+ * The clocks of nodes, from their events: which times can be compared, and with what error.  Pure.
  *
  * Events of several machines have `clock_lead` (docs/protocol.md).  Their times are corrected already, unless nothing is known
  * about their clock.  Events of a single machine have no `clock_lead`, and share one clock. */
@@ -14,7 +14,7 @@
 
 /* A node's clock.  Machine names are numbers of `names`; NO_NUMBER: not known. */
 struct node_clock {
-    unsigned machine;   /* NO_NUMBER: its events do not say */
+    unsigned machine;   /* NO_NUMBER: not in its events */
     unsigned reference; /* the machine it is measured against; NO_NUMBER: not known */
     unsigned host;
     unsigned reference_host;
@@ -23,7 +23,7 @@ struct node_clock {
     int64_t lead_ns;            /* of the first event: how far it was ahead before the correction */
     int64_t last_lead_ns;       /* of the last event */
     uint64_t error_ns;          /* the largest of its events */
-    unsigned beside_host;       /* when the clock is not known: the machine whose one-way packets give bounds; NO_NUMBER: none */
+    unsigned beside_host;       /* if the clock is not known: the machine whose one-way packets bound it; NO_NUMBER: none */
     bool has_most, has_least;
     int64_t most_ns, least_ns;
 };

@@ -6,7 +6,7 @@
 #include <proto/event_table.h>
 #include <string.h>
 
-/* The number of a name in a table, or the number that was sent in its place. */
+/* The number of a name in a table; a number instead of a name is taken as it is. */
 static unsigned number_of(const json_t *data, const char *key, const char *(*name_of)(unsigned)) {
     const char *name = json_get_text(data, key);
     for (unsigned i = 0; name && name_of(i); i++)

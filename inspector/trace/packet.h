@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * One end of a packet or of a program's message, as an event reports it.  Pure. */
+ * One end of a packet or of a program's message, read from an event.  Pure. */
 #ifndef INSPECTOR_PACKET_H
 #define INSPECTOR_PACKET_H
 
@@ -19,13 +19,13 @@ enum packet_role { PACKET_SENT, PACKET_RECEIVED, PACKET_LOST };
 struct packet {
     enum packet_role role;
     unsigned node, peer; /* NO_NUMBER : no peer */
-    unsigned trace;      /* NO_NUMBER: no trace, which is treated as one more trace */
+    unsigned trace;      /* NO_NUMBER: no trace; all events without one count as one trace */
     unsigned space;
     uint64_t number; /* a message's id */
     uint64_t bytes;  /* 0 when not reported */
     uint64_t time_ns;
     size_t event;        /* the caller's index of the event, rising with time */
-    uint8_t clock_steps; /* as struct fact has it */
+    uint8_t clock_steps; /* as in struct fact */
     bool untimed;        /* the clocks of its node and its peer cannot be compared */
     bool vague;          /* set by messages_match: a message without a trace, whose id is used in several traces */
 };

@@ -78,7 +78,8 @@ static int compare_links(const struct packet *a, const struct packet *b) {
 
 static int compare_untraced(const void *left, const void *right) { return compare_links(left, right); }
 
-/* The ends of one id.  If they have one trace, it is the trace of all; if several, an end without a trace could belong to any. */
+/* The ends of one id.  If all traces among them are one, ends without a trace belong to it; if there are several, they could
+ * belong to any. */
 static void share_trace(struct packet *packets, size_t count) {
     unsigned trace = NO_NUMBER;
     bool several = false, missing = false;
@@ -112,7 +113,7 @@ struct sweep {
     struct messages *messages; /* room for all; their ends are indices into packets until set_events */
     size_t *open;              /* messages sent, not received, and distinguishable */
     size_t open_count;
-    size_t unclear; /* sends that may or may not be open: a receive of one of them would be ambiguous */
+    size_t unclear; /* sends that may be open: a receive that fits them is ambiguous */
     size_t send_count;
     size_t matched; /* the last message received; NO_EVENT: none */
     size_t early;   /* the message of the first receive before any send; NO_EVENT: none */
@@ -163,7 +164,7 @@ static void set_gap(const struct sweep *sweep, struct message *message) {
     message->gap_ns = (int64_t)(receive->time_ns - send->time_ns);
 }
 
-/* A receive when no send is open: the packet was received before, or we did not see its send. */
+/* A receive while no send is open: a duplicate, or we do not have its send. */
 static void take_receive_without_send(struct sweep *sweep, size_t i) {
     bool again = sweep->send_count == 1 && sweep->matched != NO_EVENT;
     struct message *message = add_message(sweep, i,
@@ -198,7 +199,8 @@ static void take_receive(struct sweep *sweep, size_t i) {
     set_gap(sweep, &items[sweep->matched]);
 }
 
-/* A loss belongs to the one send that has not been received; or else to the one that has: then it was declared wrongly. */
+/* A loss belongs to the one send without a receive; failing that, to the one send with a receive: then the declaration
+ * was wrong. */
 static void take_loss(struct sweep *sweep, size_t i) {
     struct message *items = sweep->messages->items, *message = NULL;
     if (sweep->open_count == 1 && !sweep->unclear)
@@ -211,7 +213,7 @@ static void take_loss(struct sweep *sweep, size_t i) {
         add_message(sweep, i, sweep->send_count ? MESSAGE_AMBIGUOUS : MESSAGE_UNSENT);
 }
 
-/* One receive before the only send, and neither could belong to anything else: they are in disorder. */
+/* One receive before the only send, and nothing else that either could match: they are in disorder. */
 static void join_disorder(struct sweep *sweep) {
     struct message *items = sweep->messages->items;
     if (!sweep->whole || sweep->early_count != 1 || sweep->send_count != 1 || sweep->matched != NO_EVENT) return;

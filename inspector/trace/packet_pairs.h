@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT
  *
- * Messages: which event of a node received what which event of another node sent.  Pure.
+ * Messages: matches each send with the event of another node that received it.  Pure.
  *
- * A packet is one message if both ends report the same trace, space and number, and each names the other as its peer.  An end
- * whose peer is not authenticated yet names none; then the trace decides, if exactly two nodes took part in it.  Several
- * connections between two nodes each count from 0, so a number may occur twice in a trace.  Then order and packet sizes decide:
- * a receive belongs to the one send before it that nothing else has received.  If there are several candidates, none is chosen:
- * the message is AMBIGUOUS.  Packets of different traces are never matched.
+ * A packet is one message if both ends report the same trace, space and number, and each names the other as its peer.
+ * An end whose peer is not authenticated yet names no peer; then the trace decides, if exactly two nodes took part in
+ * it.  Several connections between two nodes each count from 0, so a number may occur twice in a trace.  Then order and
+ * packet sizes decide: a receive belongs to the one send before it that nothing else has received.  If there are
+ * several candidates, none is chosen: the message is AMBIGUOUS.  Packets of different traces are never matched.
  *
  * Programs' own messages (message_sent, message_received) are paired like packets, by transport and id in place of space and
- * number.  Their trace counts too, but one end may not know it, because it may not be on the wire.  Then order decides, as with
- * a number that is used twice.
+ * number.  Their trace counts, too, but one end may not know it, because it may not be sent with the message.  Then order
+ * decides, as with a number used twice.
  *
  * A receive before its send (by at most DISORDER_NS_MAX, if nothing else fits and no event is missing) is a match with a
  * negative gap: the clocks disagree, or the event was emitted late.  We report it and do not correct it.
@@ -33,7 +33,7 @@ enum message_kind {
 
 enum message_state {
     MESSAGE_MATCHED,    /* send and receive */
-    MESSAGE_DUPLICATE,  /* send and receive, but received before; another message has that receive */
+    MESSAGE_DUPLICATE,  /* a send and one more receive of it; another message has the first */
     MESSAGE_AMBIGUOUS,  /* one end: several events could be the other */
     MESSAGE_UNRECEIVED, /* a send alone: lost, on the way, or its receive is not here */
     MESSAGE_UNSENT      /* a receive or a loss alone: its send is not here */
@@ -44,7 +44,7 @@ struct message {
     enum message_state state;
     unsigned from, to;    /* nodes; NO_NUMBER when not known */
     size_t send, receive; /* events, or NO_EVENT */
-    size_t lost;          /* the event that declared it lost; wrongly, if it was received */
+    size_t lost;          /* the event that declared it lost: wrong if it was received */
     size_t replaces;      /* a lost message that this one likely repeats, an index into messages; NO_EVENT: none */
     int64_t gap_ns;       /* from send to receive; below 0 in disorder; 0 if an end is missing or it is untimed */
     bool untimed;         /* the clocks of its ends cannot be compared, or a step lies between them */
@@ -65,13 +65,13 @@ int messages_match(struct messages *ret_messages, struct packet *packets, size_t
  * finds what was likely sent again (messages_find_repeats).  Returns 0 or -ENOMEM. */
 int messages_of_events(struct messages *ret_messages, const struct trace_events *events, const struct spans *spans);
 
-/* Finds which packet repeats which lost one: the first of its space to the same peer after the loss was declared that carries
- * no new stream bytes and is more than an acknowledgement.  A packet before the declaration is a repetition only if it is a
- * probe: it has the size of the lost packet, and the sender reports stream bytes for other packets, or it was sent later than
- * the packets of a handshake that belong together.  Returns 0 or -ENOMEM. */
+/* Finds the packet that repeats each lost one: the first of its space to the same peer, after the loss was declared,
+ * that carries no new stream bytes and is more than an acknowledgement.  A packet before the declaration is a
+ * repetition only if it is a probe: it has the size of the lost packet, and the sender reports stream bytes for other
+ * packets, or it was sent later than the packets of a handshake that belong together.  Returns 0 or -ENOMEM. */
 int messages_find_repeats(struct messages *messages, const struct trace_events *events);
 
-/* A packet of that size, beside one of beside_bytes, is likely only an acknowledgement. */
+/* Is a packet of that size, compared with one of beside_bytes, likely only an acknowledgement? */
 bool packet_is_small(uint64_t bytes, uint64_t beside_bytes);
 
 void messages_fini(struct messages *messages);

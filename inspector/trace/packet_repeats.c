@@ -93,8 +93,8 @@ static bool could_repeat(const struct sending *sending, const struct sending *lo
     return sending->event > declared || (bytes_known && same);
 }
 
-/* Was the packet lost?  Its sender declared it lost; or, since the keys of a handshake are soon dropped, and nothing is declared
- * from then on: it never arrived, but a later one of its space did. */
+/* Was the packet lost?  Its sender declared it lost; or, because handshake keys are soon dropped and nothing is declared
+ * after that, it never arrived but a later packet of its space did. */
 static bool is_lost(const struct messages *messages, const struct sending *sendings, size_t i, size_t count) {
     const struct message *message = &messages->items[sendings[i].message];
     if (message->receive != NO_EVENT) return false;

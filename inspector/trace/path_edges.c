@@ -43,7 +43,7 @@ static void add_packet(struct transports *transports, const struct trace_events 
         .other_ns = other == NO_EVENT || message->untimed ? UINT64_MAX : trace_event_at(events, other)->time_ns};
 }
 
-/* What carried the requests: packets, if there are any, or else messages. */
+/* What carried the requests: packets, or messages if there are no packets. */
 static enum message_kind what_carried(const struct messages *messages) {
     for (size_t i = 0; i < messages->count; i++)
         if (messages->items[i].kind == MESSAGE_PACKET) return MESSAGE_PACKET;
@@ -123,8 +123,8 @@ const struct transport *transports_of_link(const struct transports *transports, 
     return transports->by_link + low;
 }
 
-/* What carried a request or an answer at one end: the first or last stream bytes; or, without any, the first or last packet that
- * is more than an acknowledgement.  NULL when there is neither. */
+/* What carried a request or an answer at one end: the first or last stream bytes; without any, the first or last packet that
+ * is more than an acknowledgement.  NULL if there is neither. */
 static const struct transport *content(const struct transport *items, size_t count, bool last) {
     const struct transport *found = NULL;
     uint64_t most_bytes = 0;
@@ -166,7 +166,7 @@ static bool arrives_behind(const struct transports *transports, const struct spa
     return sent && sent->other_ns != UINT64_MAX && sent->other_ns > parent->end_ns && sent->time_ns >= child->end_ns;
 }
 
-/* Was some of the answer sent before that time and not received by then?  Then the rest waits for the link, not for the node. */
+/* At that time, was part of the answer sent and not received?  Then the rest waits for the link, not for the node. */
 static bool is_on_its_way(const struct transport *sent, size_t count, uint64_t at_ns) {
     uint64_t most_bytes = 0;
     for (size_t i = 0; i < count; i++)
@@ -176,7 +176,8 @@ static bool is_on_its_way(const struct transport *sent, size_t count, uint64_t a
     return false;
 }
 
-/* When the answer was first sent from that time on, or that time if not reported.  Ignores repetitions: they were sent before. */
+/* When the answer was first sent after that time, or that time itself if not reported.  Ignores retransmissions, which were
+ * sent before. */
 static uint64_t first_sent(const struct transport *sent, size_t count, uint64_t at_ns) {
     uint64_t most_bytes = 0;
     for (size_t i = 0; i < count; i++)
@@ -186,8 +187,8 @@ static uint64_t first_sent(const struct transport *sent, size_t count, uint64_t 
     return at_ns;
 }
 
-/* Was the end of the answer lost for good?  The last packet of it never arrived, the sender gave up that one or another, and
- * nothing came behind it.  received: the last that came, or NULL. */
+/* Was the end of the answer lost for good?  Its last packet never arrived, the sender gave up that packet or another, and
+ * nothing arrived after it. received: the last packet that arrived, or NULL. */
 static bool never_arrived(const struct transport *sent, size_t count, const struct transport *received) {
     const struct transport *last = NULL;
     uint64_t most_bytes = 0;
@@ -211,7 +212,7 @@ static void find_back(struct way *way, const struct transports *transports, cons
     received = content(items, count, true);
     way->worked_ns = way->answered_ns = way->returned_ns = child->end_ns;
     items = transports_of_link(transports, child->node, parent->node, false, child->start_ns, upper_ns, &count);
-    bool sufficed = received && parent->end != NO_POSITION && parent->ok; /* what came of it was enough */
+    bool sufficed = received && parent->end != NO_POSITION && parent->ok; /* enough of it arrived */
     way->gone = child->end != NO_POSITION && !sufficed && never_arrived(items, count, received);
     if (way->gone) {
         way->returned_ns = UINT64_MAX;

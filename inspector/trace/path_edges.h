@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * What transport events say about a request's way from one span to another, and about the way back.  Pure. */
+ * A request's way from one span to another and back, from transport events.  Pure. */
 #ifndef INSPECTOR_PATH_EDGES_H
 #define INSPECTOR_PATH_EDGES_H
 
@@ -45,12 +45,12 @@ const struct transport *transports_of_link(const struct transports *transports, 
  * which worked in the span from began to worked. */
 struct way {
     uint64_t asked_ns, received_ns, began_ns, worked_ns, answered_ns, returned_ns;
-    bool asked_known; /* the moment of asking is known, from the transport or from a span that does nothing but ask */
-    bool gone;        /* the end of the answer was lost, and never arrived: returned_ns is UINT64_MAX */
+    bool asked_known; /* we know when it was asked, from the transport or from a span that only asks */
+    bool gone;        /* the end of the answer was lost and never arrived: returned_ns is UINT64_MAX */
 };
 
-/* The way from `parent` to `child`, on another node, and back.  The question was sent after lower_ns; an answer, if any, came by
- * upper_ns. */
+/* The way from `parent` to `child`, on another node, and back.  The question was sent after lower_ns; the answer, if
+ * any, arrived by upper_ns. */
 void way_find(struct way *ret_way, const struct transports *transports, const struct span *parent, const struct span *child,
               uint64_t lower_ns, uint64_t upper_ns);
 

@@ -4,7 +4,7 @@
 #include "numbers.h"
 
 #define IDLE_NS_MIN UINT64_C(1000000)
-#define AT_ONCE_PART 10 /* of an idle time: who sends within this part of it after something came sends because of that */
+#define AT_ONCE_PART 10 /* of an idle time: a packet sent within 1/N of it after an arrival is a reaction to it */
 
 void idle_walk_init(struct idle_walk *walk, const struct transports *transports, unsigned from, unsigned to, uint64_t from_ns,
                     uint64_t to_ns) {
@@ -66,7 +66,7 @@ static void take_sent(struct idle_walk *walk, struct idle_direction *direction, 
     walk->signal.node = NO_NUMBER;
 }
 
-/* Who ended the idle time before this was sent?  If the sender had just got a signal, it was the other one, with that. */
+/* Who ended the idle time before this was sent?  If the sender had just received a signal, the other node did. */
 static struct idle idle_before(const struct idle_walk *walk, const struct transport *sent) {
     const struct idle_signal *signal = &walk->signal;
     struct idle idle = {greatest(walk->busy_until_ns, walk->from_ns), least(sent->time_ns, walk->to_ns), sent->node};

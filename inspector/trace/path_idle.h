@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Times in which nothing is under way between two nodes: then nobody waits for the link between them, but for the node that acts
- * next.  Pure. */
+ * Idle times: nothing is in flight between two nodes, so a request waits for the node that acts next, not for the link.  Pure. */
 #ifndef INSPECTOR_PATH_IDLE_H
 #define INSPECTOR_PATH_IDLE_H
 
@@ -29,15 +28,15 @@ struct idle_walk {
     struct idle_signal {
         unsigned node; /* NO_NUMBER: none */
         uint64_t sent_ns, received_ns;
-    } signal; /* a small packet in an idle time: an acknowledgement, or leave to send more */
+    } signal; /* a small packet in an idle time: an acknowledgement, or a grant of credit */
 };
 
 /* Begins a walk over the idle times of a link between two times. */
 void idle_walk_init(struct idle_walk *walk, const struct transports *transports, unsigned from, unsigned to, uint64_t from_ns,
                     uint64_t to_ns);
 
-/* The next idle time.  Everything that was sent before had arrived, as packets and stream bytes report it, and it lasts at least
- * a millisecond.  Returns false when there is no other. */
+/* The next idle time.  It lasts at least a millisecond, and everything sent before it had arrived, according to packets and
+ * stream bytes.  Returns false at the end. */
 bool idle_walk_next(struct idle_walk *walk, struct idle *ret_idle);
 
 #endif

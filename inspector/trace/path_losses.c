@@ -11,7 +11,7 @@ struct waits {
     size_t count;
 };
 
-/* A wait for a link, or for a peer without events, whose link is not told apart from it. */
+/* A wait for a link; or for a peer without events, which includes the link to it. */
 static bool is_on_link(const struct wait *wait, unsigned from, unsigned to) {
     return wait->kind != WAIT_NODE && wait->node == from && wait->peer == to;
 }
@@ -25,8 +25,8 @@ static uint64_t waited_until(const struct waits *waits, unsigned from, unsigned 
     return at_ns;
 }
 
-/* How long the link was waited for between two times; only waits that lasted until the packet was sent again count: a wait that
- * ended before was not due to the loss. */
+/* How long the request waited for the link between two times.  Only waits that lasted until the packet was sent again count:
+ * one that ended before was not due to the loss. */
 static uint64_t waited_on_link(const struct waits *waits, unsigned from, unsigned to, uint64_t from_ns, uint64_t again_ns,
                                uint64_t to_ns) {
     uint64_t ns = 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * What a request waited for, as far as lost packets made it wait.  Pure. */
+ * How long lost packets made a request wait.  Pure. */
 #ifndef INSPECTOR_PATH_LOSSES_H
 #define INSPECTOR_PATH_LOSSES_H
 
@@ -18,11 +18,11 @@ struct wait {
     unsigned node;   /* the node; the sending end of a link; for a peer, the node that waited for it */
     unsigned peer;   /* the receiving end; the peer; else NO_NUMBER */
     size_t span;     /* the span that waited */
-    bool stopped;    /* the node took nothing from its socket */
-    bool unanswered; /* the peer answered nothing, as far as packets show */
+    bool stopped;    /* the node read nothing from its socket */
+    bool unanswered; /* no packet shows an answer of the peer */
 };
 
-/* A lost packet with those of its repetitions that were lost too, and how long the request waited because of them. */
+/* A lost packet and its lost repetitions, and how long the request waited because of them. */
 struct loss_wait {
     unsigned from, to;
     unsigned space; /* as in struct packet */
@@ -33,8 +33,8 @@ struct loss_wait {
     size_t first_lost; /* the position of the first packet_sent */
 };
 
-/* Finds the losses: each first lost packet with the one that repeats it in the end.  waits: those of the request, in time order.
- * The caller frees *ret_losses, also after a failure.  Returns 0 or -ENOMEM. */
+/* Finds the losses: each lost packet that is not itself a repetition, with the last packet that repeats it. waits: the
+ * request's, in time order.  The caller frees *ret_losses, also after a failure.  Returns 0 or -ENOMEM. */
 int path_losses_find(struct loss_wait **ret_losses, size_t *ret_count, const struct wait *waits, size_t wait_count,
                      const struct messages *messages, const struct trace_events *events);
 

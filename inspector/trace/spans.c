@@ -47,7 +47,7 @@ static int compare_keys(const void *left, const void *right, void *items) {
     return order ? order : compare_numbers(a->node, b->node);
 }
 
-/* The latest time of the trace's events that is comparable with that node's clock. */
+/* The latest time of the trace's events that can be compared with that node's clock. */
 static uint64_t last_time(const struct trace_events *events, unsigned node) {
     size_t i = events->count;
     while (i && !node_clocks_comparable(&events->facts->clocks, node, trace_event_at(events, i - 1)->node, NULL)) i--;

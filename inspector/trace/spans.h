@@ -2,8 +2,8 @@
  *
  * The spans of one trace, and which of them caused which.  Pure.
  *
- * A span is one node's part of a request, identified by node and id.  If a program forgets to make a child, asker and asked
- * report the same id; they are two spans all the same, and the one that began first counts as the parent.
+ * A span is one node's part of a request, identified by node and id.  If a program forgets to make a child, both nodes report
+ * the same id.  These are still two spans, and the one that began first counts as the parent.
  *
  * An event's position is its place among the events of the trace. */
 #ifndef INSPECTOR_SPANS_H
@@ -28,10 +28,10 @@ struct span {
     uint64_t span_id;
     unsigned node;
     unsigned peer;             /* NO_NUMBER : none */
-    size_t start, end;         /* positions; NO_POSITION: not here */
-    uint64_t start_ns, end_ns; /* without an end: the trace's last event.  Without a start: the end */
-    size_t parent;             /* a span; NO_POSITION: a root, or the parent is not here */
-    bool parent_missing;       /* the span names a parent that is not here */
+    size_t start, end;         /* positions; NO_POSITION: we do not have it */
+    uint64_t start_ns, end_ns; /* without an end, the trace's last event; without a start, the end */
+    size_t parent;             /* a span; NO_POSITION: a root, or we do not have the parent */
+    bool parent_missing;       /* it names a parent that we do not have */
     bool ok;
     bool expired; /* it ended, not ok, because it ran out of time */
     bool asks;    /* the peer is the node it asks; otherwise the node that asked it */

@@ -121,7 +121,7 @@ static void close_span(struct timeline *timeline, int index) {
         timeline->nodes[span->node].open_head = span->node_next;
 }
 
-/* The position of the last arrival: a message that went one way arrives when no span is open. */
+/* The position of the last arrival: a one-way message arrives while no span is open. */
 static size_t last_arrival(const struct spans *tree) {
     size_t last = 0;
     for (size_t i = 0; i < tree->count; i++) {
@@ -147,7 +147,7 @@ static void walk_items(struct timeline *timeline) {
     for (size_t i = 0; i < timeline->span_count; i++) {
         struct timeline_node *node = &timeline->nodes[timeline->spans[i].node];
         if (node->first_span == NO_SPAN) node->first_span = (int)i;
-        begun |= !timeline->spans[i].start; /* it began before what we have */
+        begun |= !timeline->spans[i].start; /* it began before our first event */
     }
     for (size_t i = 0; i < timeline->item_count; i++) {
         struct timeline_item *item = &timeline->items[i];

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * What one trace's events mean together: which span each belongs to, how deep its hop is, and how long nothing happened.
- * Computed from the events alone, because any part of them may be missing.
+ * The timeline of a trace: which span each event belongs to, how deep its hop is, and how long nothing happened.  Computed
+ * only from the events that we have, because any of them may be missing.
  *
- * An event belongs to the open span of its node that began last; before the node's first span to that one, after its last span to
- * that one.  A span's depth is the length of its chain of parents.  For where the time went, see critical_path.h. */
+ * An event belongs to the open span of its node that began last.  Events before the node's first span belong to that, and
+ * events after its last span to that.  A span's depth is the length of its chain of parents.  For where the time went, see
+ * critical_path.h. */
 #ifndef INSPECTOR_TIMELINE_H
 #define INSPECTOR_TIMELINE_H
 
@@ -59,8 +60,8 @@ struct timeline {
     struct timeline_node *nodes; /* in order of appearance */
     size_t node_count;
     uint64_t start_ns, end_ns;
-    uint64_t outside_ns;     /* no span was open, and nothing was on its way to one */
-    uint64_t longest_gap_ns; /* of the gaps that count */
+    uint64_t outside_ns;     /* no span was open, and no message on its way to one */
+    uint64_t longest_gap_ns; /* of the gaps within the request */
     size_t longest_gap;      /* the item that ends it */
     uint64_t events_missing;
 };
@@ -69,8 +70,8 @@ struct timeline {
 int timeline_init(struct timeline *timeline, const json_t *events);
 void timeline_fini(struct timeline *timeline);
 
-/* The arrow of an item, as from event_arrow; but a span that names the node it asks points there when it begins, and back when it
- * ends. */
+/* The arrow of an item, as from event_arrow, except that a span that names the node it asks points there when it
+ * begins, and back when it ends. */
 const char *timeline_arrow(const struct timeline *timeline, const struct timeline_item *item);
 
 /* Appends the time since the start: "+1.254 ms", with the same unit for all items. */

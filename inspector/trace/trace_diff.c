@@ -114,8 +114,8 @@ static void pair(struct lane *a, size_t i, struct lane *b, size_t j) {
     b->side->steps[b->steps[j]].other = a->steps[i];
 }
 
-/* Pairs the longest common subsequence of two lanes: of several as long, the latest, so that what one did besides comes first.
- * Lanes too long for its table are left to the other rule. */
+/* Pairs the longest common subsequence of two lanes; of several equally long ones the latest, so that extra steps come first.
+ * Lanes too long for the table are left to pair_rest. */
 static int pair_common(struct lane *a, struct lane *b) {
     size_t wide = b->count + 1;
     if (!a->count || !b->count || a->count > DIFF_CELLS_MAX / wide) return 0;
@@ -140,7 +140,7 @@ static int pair_common(struct lane *a, struct lane *b) {
     return 0;
 }
 
-/* Pairs what is left by its order: the first of a with the first of b that did the same, however it ended. */
+/* Pairs the remaining steps in order: the first of a with the first of b that did the same, even if it ended differently. */
 static void pair_rest(struct lane *a, struct lane *b) {
     for (size_t i = 0; i < a->count; i++)
         for (size_t j = 0; j < b->count && a->side->steps[a->steps[i]].other == NO_STEP; j++)
@@ -173,7 +173,7 @@ static int align(struct diff_side *a, struct diff_side *b) {
     return result;
 }
 
-/* ---- where the times parted --------------------------------------------------------------------------------------------- */
+/* ---- where the times diverged --------------------------------------------------------------------------------------------- */
 
 static int compare_partings(const void *left, const void *right) {
     const struct diff_parting *x = left, *y = right;
@@ -206,7 +206,7 @@ static int find_partings(struct trace_diff *diff) {
 static bool is_same_id(const char *x, const char *y) { return x == y || (x && y && !strcmp(x, y)); }
 
 static struct diff_place *find_place(struct trace_diff *diff, const struct facts *facts, const struct spent *spent) {
-    /* who waited for a peer that is not traced does not matter: the place is the peer */
+    /* for a peer that is not traced, the place is the peer, whichever node waited */
     const char *node_id = spent->kind == WAIT_PEER ? NULL : facts_node(facts, spent->node),
                *peer_id = facts_node(facts, spent->peer);
     for (size_t i = 0; i < diff->place_count; i++) {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * Two traces side by side: what one did that the other did not, where their times parted, and where they spent their time.  Pure.
+ * Two traces side by side: the steps that only one took, where their times diverge, and where they spent their time.  Pure.
  *
- * A step is an event that says what was done: a part of a request begins or ends, a command of an application, a message, a
- * stream or connection opens or closes, a lost packet.  The steps of each node are aligned by their longest common
- * subsequence, and what is left by its order, however it ended: a question that one trace asked once more is what it did
- * besides.  Packets and acknowledgements are not steps: they differ each time. */
+ * A step is an event that says what was done: a part of a request begins or ends, an application's command, a message, a
+ * stream or connection opens or closes, a packet is lost.  The steps of each node are aligned by their longest common
+ * subsequence, and the remaining ones in order, even if they ended differently.  A question that one trace asked once more is
+ * an extra step.  Packets and acknowledgements are not steps: they differ each time. */
 #ifndef INSPECTOR_TRACE_DIFF_H
 #define INSPECTOR_TRACE_DIFF_H
 
@@ -16,22 +16,22 @@
 struct diff_step {
     size_t item;       /* an index into the timeline's items */
     char *name;        /* "> GET_CHUNK", "< GET_CHUNK FAILED", escaped */
-    size_t what_bytes; /* length of the part of the name that says what was done, without how it ended */
+    size_t what_bytes; /* the length of the part of the name that says what was done, not how it ended */
     int64_t at_ns;     /* since the request began */
     size_t other;      /* the same step of the other trace; NO_STEP: it did not take this step */
 };
 
 struct diff_side {
     const struct timeline *timeline;
-    uint64_t start_ns; /* of the root, or of the first event when no root is here */
+    uint64_t start_ns; /* of the root, or of the first event if we have no root */
     struct diff_step *steps;
     size_t count;
 };
 
-/* One trace took longer from one step that both have to the next. */
+/* From one common step to the next, one trace took longer than the other. */
 struct diff_parting {
     size_t step, before; /* steps of a; before is NO_STEP for the beginning of the request */
-    int64_t ns;          /* how much longer b took; below 0: how much longer a took */
+    int64_t ns;          /* how much longer b took; negative: a took longer */
 };
 
 /* What both traces spent at one place on their critical paths. */
@@ -53,10 +53,10 @@ struct trace_diff {
 int trace_diff_init(struct trace_diff *diff, const struct timeline *a, const struct timeline *b);
 void trace_diff_fini(struct trace_diff *diff);
 
-/* Did both take the step, and end it differently? */
+/* Did both take the step, with different ends? */
 bool diff_ended_otherwise(const struct trace_diff *diff, size_t step_of_a);
 
-/* How long the request took.  Returns false when the end of its root is not here. */
+/* How long the request took.  Returns false if we do not have the end of its root. */
 bool diff_took(const struct timeline *timeline, uint64_t *ret_ns);
 
 #endif

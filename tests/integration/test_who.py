@@ -300,11 +300,11 @@ class Liar(WhoTest):
         self.tell(self.mallory, "alias", "-", BOB)
         self.settle()
         nodes = self.run_inspector("nodes")
-        self.assertIn(f"bob says that it is also {ADDRESS}, which another node has or says it has: it does not count\n", nodes)
-        self.assertIn("mallory says that it is also bbbbbbbb, which another node has or says it has: it does not count\n", nodes)
+        self.assertIn(f"bob says that it is also {ADDRESS}, which another node has or claims: it is ignored\n", nodes)
+        self.assertIn("mallory says that it is also bbbbbbbb, which another node has or claims: it is ignored\n", nodes)
         self.assertIn("mallory is also 77777777 (key)\n", nodes)
         done = subprocess.run([os.environ["INSPECTOR"], "doctor"], capture_output=True, text=True, check=False, env=self.place.environment)
-        self.assertIn(f"mallory says that it is also {ADDRESS}, which another node has or says it has: it does not count", done.stdout)
+        self.assertIn(f"mallory says that it is also {ADDRESS}, which another node has or claims: it is ignored", done.stdout)
         self.assertNotIn(f"also {KEY}", done.stdout)
 
     def test_an_id_that_two_say_is_theirs_is_neither_s(self):

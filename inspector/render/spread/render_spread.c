@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * A spread in words: figures, the tree, who was late, what was sent in vain, and the questions with their answers. */
+ * A spread in words: figures, the tree, late nodes, undelivered sends, and questions with their answers. */
 #include "render_spread.h"
 
 #include "table.h"
@@ -8,9 +8,9 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#define NAMES_MAX 6U  /* of nodes in one sentence */
+#define NAMES_MAX 6U  /* nodes in one sentence */
 #define VAIN_MAX 12U  /* deliveries that did not arrive */
-#define DEPTH_MAX 24U /* of the tree as it is drawn; further in it is not indented further */
+#define DEPTH_MAX 24U /* levels of the drawn tree; deeper ones are not indented further */
 #define STEPS_TO_JUDGE 3U
 
 struct page {
@@ -97,18 +97,18 @@ static void put_warnings(const struct page *page, const struct spread_about *abo
     if (spread->events_missing) {
         strbuf_puts(page->out, "! ");
         text_count(page->out, spread->events_missing, "event");
-        strbuf_puts(page->out, " of these nodes missing: some of this may have gone otherwise\n");
+        strbuf_puts(page->out, " of these nodes missing: some of this may be wrong\n");
     }
     if (about->cut) strbuf_puts(page->out, "! there are more events than were read: --limit N reads more\n");
     if (astray) {
-        strbuf_puts(page->out, "! of ");
+        strbuf_puts(page->out, "! not known who sent it to ");
         text_count(page->out, astray, "node");
-        strbuf_puts(page->out, " it is not known who sent it there\n");
+        strbuf_puts(page->out, "\n");
     }
     if (untimed) {
-        strbuf_puts(page->out, "! of ");
+        strbuf_puts(page->out, "! the origin's clock cannot be compared with that of ");
         text_count(page->out, untimed, "node");
-        strbuf_puts(page->out, " the clock cannot be compared with the origin's\n");
+        strbuf_puts(page->out, "\n");
     }
 }
 
@@ -157,7 +157,7 @@ static void put_hops(const struct page *page) {
 
 /* ---- the tree ---- */
 
-/* last: by depth, whether the branch there is the last of its parent's. */
+/* last: for each depth, whether the branch there is its parent's last. */
 static void put_branch(const struct page *page, struct strbuf *cell, const struct reach *reach, const bool *last,
                        unsigned depth) {
     static const char *const ascii[] = {"|  ", "   ", "+- ", "`- "}, *const drawn[] = {"│  ", "   ", "├─ ", "└─ "};
@@ -194,7 +194,7 @@ static void put_reach(const struct page *page, struct table *table, const struct
                                               : "");
 }
 
-/* Each node with what it passed on to; without recursion, for a chain may be long. */
+/* Each node, then the nodes that it passed the thing to; without recursion, because a chain may be long. */
 static void put_tree_of(const struct page *page, struct table *table, size_t root) {
     const struct spread *spread = page->spread;
     bool last[DEPTH_MAX + 1] = {true};
@@ -271,7 +271,7 @@ static void put_culprit(const struct page *page, size_t i) {
         strbuf_puts(out, " took ");
         text_duration(out, culprit->ns);
         if (culprit->sends > 1) strbuf_printf(out, ", sent %u times", culprit->sends);
-        strbuf_puts(out, culprit->sort == STEP_BOTH ? ", at the one or on the way; usual is " : "; usual is ");
+        strbuf_puts(out, culprit->sort == STEP_BOTH ? ", at the first or on the way; usual is " : "; usual is ");
     }
     text_duration(out, culprit->usual_ns);
     strbuf_puts(out, "\n");

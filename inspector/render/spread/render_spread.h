@@ -7,18 +7,18 @@
 #include "render.h"
 #include "spread.h"
 
-/* Of what it is. */
+/* What a spread is about. */
 struct spread_about {
-    const char *trace_id; /* all 32 digits; NULL: what has the key */
+    const char *trace_id; /* all 32 digits; NULL: everything with the key */
     const char *key;      /* "message_id == 7" */
-    size_t traces;        /* that the events belong to */
-    bool cut;             /* there are more events than were read */
+    size_t traces;        /* the trace of the events */
+    bool cut;             /* not all events were read */
 };
 
 void render_spread(struct strbuf *out, const struct view *view, const struct facts *facts, const struct spread *spread,
                    const struct spread_about *about);
 
-/* The same as one object (docs/spread.md); NULL without memory. */
+/* The same as a JSON object (docs/spread.md); NULL when out of memory. */
 json_t *spread_object_new(const struct facts *facts, const struct spread *spread, const struct spread_about *about);
 
 #endif
