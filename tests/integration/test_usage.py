@@ -125,6 +125,22 @@ class Names(Recorded):
                          (["range", "0", "now"], ["range", "--since", "0"])):
             self.assertEqual(self.out(*old, "--utc"), self.out(*new, "--utc"), old)
 
+    def test_a_duration_has_a_unit(self):
+        code, _, err = self.of("traces", "--where", "took > 50")
+        self.assertEqual((code, err), (2, "  took > 50\n         ^~\ninspector: took needs a unit: ns, us, ms, s, m or h; did you mean \"50ms\"?\n"))
+        self.assertIn('did you mean "1s"?', self.of("count", "--by", "time/1")[2])
+        self.assertEqual(self.out("traces", "--where", "took >= 0"), self.out("traces", "--where", "took >= 0ms"))
+        for text in ("30", "1767225600"):  # seconds, not microseconds
+            code, _, err = self.of("recent", "--since", text)
+            self.assertEqual(code, 2)
+            self.assertTrue(err.endswith('from: a number is Unix microseconds; a time before now has a unit, like "-5s"\n'), err)
+
+    def test_seconds_without_a_unit_still_work_and_are_reported(self):
+        code, out, err = self.of("follow", "-n", "9", "--for", "30")
+        self.assertEqual((code, out, err), (0, self.out("follow", "-n", "9", "--for", "30s"), "inspector: --for 30 has no unit, and is read as 30s\n"))
+        self.assertEqual(self.of("follow", "-n", "9", "--for", "30", "--for", "0.5m")[2], "")
+        self.assertEqual(self.of("trigger", "packet_lost", "--every", "0", "-n", "1", "--json")[2], "")
+
     def test_a_limit_is_one_everywhere(self):
         for args in (["nodes"], ["peers"], ["traces"], ["recent"], ["range", "0", "now"], ["trace", TRACE], ["follow"]):
             self.assertEqual(len(self.out(*args, "-n", "1", "--json").splitlines()), 1, args)
@@ -136,10 +152,10 @@ class Names(Recorded):
         self.assertEqual([row["trace_id"] for row in self.rows("traces", "--node", "bob")], [TRACE])
         self.assertEqual([row["trace_id"] for row in self.rows("traces", "--peer", "bob", "--node", ALICE)], [TRACE])
         self.assertEqual(self.rows("traces", "--node", "bob", "--where", "outcome == open or outcome == failed"), [])
-        code, _, err = self.of("traces", "--node", "bob", "--where", "took > 1 and tok > 1")
-        self.assertEqual((code, err), (2, "  took > 1 and tok > 1\n               ^~~\ninspector: traces have no field \"tok\"; did you mean \"took\"?\n"))
-        self.assertIn('did you mean "bob"', self.of("traces", "--node", "bbo", "--where", "took > 1")[2])
-        self.assertNotIn("^", self.of("traces", "--node", "bbo", "--where", "took > 1")[2])
+        code, _, err = self.of("traces", "--node", "bob", "--where", "took > 1s and tok > 1")
+        self.assertEqual((code, err), (2, "  took > 1s and tok > 1\n                ^~~\ninspector: traces have no field \"tok\"; did you mean \"took\"?\n"))
+        self.assertIn('did you mean "bob"', self.of("traces", "--node", "bbo", "--where", "took > 1s")[2])
+        self.assertNotIn("^", self.of("traces", "--node", "bbo", "--where", "took > 1s")[2])
 
     def test_a_wrong_name_suggests_the_right_one(self):
         for args, right in ((["recent", "--node", "alcie"], "alice"), (["recent", "--peer", "bbo"], "bob"), (["peer", "bbo"], "bob"),
@@ -156,7 +172,7 @@ class Names(Recorded):
 
     def test_an_empty_result_says_what_was_filtered_and_by_what(self):
         for args, told in ((["recent", "--kind", "conn_init", "--node", "bob"], "no event matches --kind conn_init --node bob; the history has 3055 events of 2 traces"),
-                           (["range", "0", "1"], "no event matches --since 0 --until 1; the history"),
+                           (["range", "0", "1000000000000000"], "no event matches --since 0 --until 1000000000000000; the history"),
                            (["traces", "--where", "took > 1h"], "no request matches --where 'took > 1h'; the history"),
                            (["traces", "--kind", "connection"], "no connection matches --kind connection"),
                            (["count", "--peer", CAROL, "--kind", "custom"], f"no event matches --kind custom --peer {CAROL}")):
