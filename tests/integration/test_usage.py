@@ -6,7 +6,7 @@ import io
 import json
 import unittest
 
-from test_read import ALICE, BOB, CAROL, TRACE, ReadTest, run
+from test_read import ALICE, BAD, BOB, CAROL, TRACE, ReadTest, run
 
 
 class Recorded(ReadTest):
@@ -30,7 +30,7 @@ class Recorded(ReadTest):
 
 class Formats(Recorded):
     COMMANDS = [["nodes"], ["peers"], ["traces"], ["apps"], ["recent", "-n", "30"], ["range", "0", "now", "-n", "40"], ["trace", TRACE],
-                ["follow", "-n", "20"], ["analyze", "trace", TRACE]]
+                ["follow", "-n", "20"], ["analyze", "trace", TRACE], ["diff", TRACE, BAD]]
 
     @staticmethod
     def plain(value):
@@ -80,7 +80,68 @@ class Formats(Recorded):
         self.assertEqual(self.out("nodes", "--fields", "state,name,lost_by.overwritten", "--format", "csv"),
                          "state,name,lost_by.overwritten\nexited,alice,0\nexited,bob,0\n")
         self.assertEqual(self.out("nodes", "--fields", "pid,name").split()[:2], ["pid", "node"])
+        self.assertEqual(self.out("diff", TRACE, BAD, "--fields", "by,diff").splitlines()[0].split(), ["by", "diff"])
         self.assertEqual(self.out("nodes", "--fields", "pid,name", "--no-header").split()[1], "alice")
+
+    def test_a_field_may_be_called_by_its_title(self):
+        for args, title, field in ((["traces"], "pkts lost", "packets_lost"), (["traces"], "pkts_lost", "packets_lost"), (["traces"], "pkts-lost", "packets_lost"),
+                                   (["traces"], "trace", "trace_id"), (["traces"], "began", "first"), (["nodes"], "node", "name"),
+                                   (["requests"], "per s", "rate"), (["requests"], "requests", "count"), (["recent"], "trace", "trace_id"),
+                                   (["diff", TRACE, BAD], "node", "node_id")):
+            for fmt in ("csv", "json"):
+                self.assertEqual(self.out(*args, "--fields", title, "--format", fmt), self.out(*args, "--fields", field, "--format", fmt), (args, title))
+        for args, title, right in ((["traces"], "pkts losst", "pkts lost"), (["traces"], "begann", "began"), (["peers"], "rttt", "rtt"),
+                                   (["stats"], "valeu", "value"), (["diff", TRACE, BAD], "placee", "place")):
+            code, _, err = self.of(*args, "--fields", title)
+            self.assertEqual((code, err), (2, f"inspector: there is no field {title}; did you mean {right}?\n"))
+
+    def test_counters_have_a_line_each(self):
+        tree, rows = json.loads(self.out("stats", "--json")), self.rows("stats", "--fields", "counter,value")
+
+        def leaf(path):
+            value = tree
+            for name in path.split("."):
+                value = value[name]
+            return value
+
+        self.assertGreater(len(rows), 10)
+        for row in rows:
+            self.assertEqual(row["value"], leaf(row["counter"]))
+        self.assertIn(f"history.events,{tree['history']['events']}\n", self.out("stats", "--format", "csv"))
+        self.assertEqual(self.out("stats", "--format", "tsv", "--fields", "counter").split(), ["counter"] + [row["counter"] for row in rows])
+        self.assertEqual(self.out("stats", "--format", "json"), self.out("stats", "--json"))
+
+    def test_a_comparison_can_be_about_one_node(self):
+        rows = self.rows("diff", TRACE, BAD)
+        self.assertEqual({row["node_id"] for row in rows[1:]}, {ALICE})
+        self.assertEqual(self.rows("diff", TRACE, BAD, "--node", "alice"), rows)
+        self.assertEqual(self.out("diff", TRACE, BAD, "--node", "alice"), self.out("diff", TRACE, BAD))
+        for chosen in (["--node", "bob"], ["--peer", "alice"], ["--node", "alice", "--peer", "alice"]):
+            self.assertEqual(self.rows("diff", TRACE, BAD, *chosen), rows[:1])
+            self.assertNotIn("only", self.out("diff", TRACE, BAD, *chosen))
+        self.assertIn("did you mean bob?", self.of("diff", TRACE, BAD, "--node", "bbo")[2])
+
+    def test_a_window_is_its_events(self):
+        words = ["trigger", "custom", "--every", "0", "-n", "1"]
+        code, text, err = self.of(*words)
+        events = [json.loads(line) for line in text.splitlines()][1:-1]
+        self.assertEqual(code, 0)
+        _, text, told = self.of(*words, "--format", "csv", "--fields", "kind,sequence")
+        self.assertEqual(text.splitlines(), ["kind,sequence"] + [f"{event['kind']},{event['sequence']}" for event in events])
+        self.assertEqual(told, err)
+        for names in (["a.csv"] * 2, ["w-%.csv"]):
+            for name in names:
+                self.assertEqual(self.of(*words, "--format", "csv", "--fields", "sequence", "-o", f"{self.place.directory}/{name}")[0], 0)
+        sequences = [str(event["sequence"]) for event in events]
+        with open(f"{self.place.directory}/a.csv", encoding="ascii") as file:
+            self.assertEqual(file.read().split(), ["sequence"] + 2 * sequences)
+        with open(f"{self.place.directory}/w-1.csv", encoding="ascii") as file:
+            self.assertEqual(file.read().split(), ["sequence"] + sequences)
+        self.assertEqual([json.loads(line) for line in self.of(*words, "--json", "--fields", "sequence")[1].splitlines()][1:-1],
+                         [{"sequence": event["sequence"]} for event in events])
+        self.assertEqual(self.of(*words, "--format", "table")[::2], (2, "inspector: --format table: windows are json, csv or tsv\n"))
+        self.assertEqual(self.of(*words, "--format", "csv", "-o", "x.p2rec")[::2],
+                         (2, "inspector: x.p2rec is a recording, which has no --format or --fields\n"))
 
     def test_fields_of_events_are_those_of_their_data_and_computed_ones(self):
         out = self.out("recent", "--kind", "packet_sent", "--node", "bob", "-n", "2", "--format", "csv", "--fields", "time,node,peer,packet_sent.size,packet_num,event")
@@ -168,6 +229,15 @@ class Names(Recorded):
             self.assertEqual((out, err.count("\n")), ("", 1), err)
             self.assertIn(f"did you mean {right}?", err)
         self.assertNotIn("did you mean", self.of("recent", "--node", "zzzzzz")[2])
+        for word, right in (("log", "follow"), ("events", "recent"), ("failed", "traces --where 'outcome == failed'"), ("slow", "traces --order slowest"),
+                            ("why", "analyze"), ("status", "doctor"), ("ps", "nodes"), ("connections", "peers"), ("compare", "diff ID ID"),
+                            ("select", "sql"), ("dump", "export"), ("capture", "record"), ("counters", "stats"), ("version", "--version")):
+            self.assertEqual(self.of(word)[::2], (2, f"inspector: there is no command {word}; try inspector {right}\n"))
+        for option, right in (("--failed", "--where 'outcome == failed'"), ("--slow", "--order slowest"), ("--open", "--where unfinished"),
+                              ("--tail", "-n N")):
+            self.assertEqual(self.of("traces", option)[::2], (2, f"inspector: unknown option {option}; try {right}\n"))
+        self.assertIn("did you mean --fields?", self.of("traces", "--colunms", "took")[2])
+        self.assertIn("did you mean connection?", self.of("traces", "--kind", "conection")[2])
         self.assertIn("did you mean DMAP?", self.of("traces", "--app", "DMPA")[1])
 
     def test_an_empty_result_says_what_was_filtered_and_by_what(self):
