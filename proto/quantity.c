@@ -160,6 +160,8 @@ static uint64_t days_since_epoch(unsigned year, unsigned month, unsigned day) {
 static int parse_calendar(const char *text, uint64_t *ret_ns, const char **ret_reason) {
     unsigned year, month, day, hour, minute, second;
     uint64_t fraction;
+    if (*text && !text[strspn(text, "0123456789")])
+        return quantity_failed(ret_reason, "a number is Unix microseconds; a time before now has a unit, like \"-5s\"");
     if (!read_fixed(&text, 4, '-', &year) || !read_fixed(&text, 2, '-', &month) || !read_fixed(&text, 2, 'T', &day) ||
         !read_fixed(&text, 2, ':', &hour) || !read_fixed(&text, 2, ':', &minute) || !read_fixed(&text, 2, 0, &second) ||
         !read_fraction(&text, NS_PER_S, &fraction) || strcmp(text, "Z") != 0)

@@ -97,15 +97,19 @@ const struct command command_table[] = {
         .name = "diff",
         .args = "ID ID", .args_min = 2, .args_max = 2,
         .completes = VALUE_TRACE,
+        .options = ROWS | OPTION_BIT(NODE) | OPTION_BIT(PEER),
+        .list = &diff_list,
+        .paged = true, .headed = true,
         .run = run_diff,
         .summary = "two traces: what one did that the other did not, and where their times diverged",
         .description = "Each ID is the beginning of a trace id; a is the first, b the second. Steps are parts of a request that begin or end, commands, messages, streams, and lost packets. The steps "
                        "of each node are aligned by what they have in common, in order, and then by what was done, however it ended. Their times diverged most where b took much longer, or less long, than a from one common step to the next. "
-                       "The table says where each request spent its time, as in trace.\n"
+                       "The table says where each request spent its time, as in trace. --node and --peer choose what is shown: the steps of that node, or with that peer, and the time there.\n"
                        "With --json, lines {\"diff\":\"traces\", \"a\", \"b\"}, {\"diff\":\"only\", \"in\", \"node_id\", \"peer_id\", \"step\", \"at\"}, "
                        "{\"diff\":\"otherwise\", \"node_id\", \"peer_id\", \"step\", \"step_b\"}, {\"diff\":\"parted\", \"node_id\", \"peer_id\", \"step\", \"a\", \"b\", \"by\"} and {\"diff\":\"place\", \"place\", \"node_id\", \"peer_id\", \"a\", "
-                       "\"b\"}; times are ns since the request began.",
+                       "\"b\"}; times are ns since the request began. csv and tsv have a column for each of these names.",
         .examples = {{"inspector diff 5a356ada 02d9c411", "the slow one and one that was not"},
+                     {"inspector diff 5a356ada 02d9c411 --node carol", "what carol did differently"},
                      {"inspector diff 5a356ada 02d9c411 --json | jq -c 'select(.diff == \"only\")'", "what only one of them did"}},
     },
     {
@@ -341,15 +345,17 @@ const struct command command_table[] = {
     {
         .name = "trigger",
         .args = "FILTER", .args_min = 1, .args_max = 1,
-        .options = EVENT_FILTERS | OPTION_BIT(BEFORE) | OPTION_BIT(AFTER) | OPTION_BIT(EVERY) | OPTION_BIT(EXEC) | OPTION_BIT(OUTPUT) | OPTION_BIT(LIMIT) | OPTION_BIT(FOR),
+        .options = EVENT_FILTERS | ROWS | OPTION_BIT(BEFORE) | OPTION_BIT(AFTER) | OPTION_BIT(EVERY) | OPTION_BIT(EXEC) | OPTION_BIT(OUTPUT) | OPTION_BIT(LIMIT) | OPTION_BIT(FOR),
         .takes_filter = true, .completes = VALUE_FILTER,
+        .list = &event_list,
         .run = run_trigger,
         .summary = "wait for a condition, and save what happened around it",
         .description = "An event that matches FILTER opens a window: everything from --before to --after it is saved, of all nodes, or only what matches --where, --node "
                        "and the like. Windows are written as JSON lines: first {\"trigger\":{...}} with the event that opened it, then the "
                        "events, then {\"end\":{...}} with their number, how many were lost, and whether the history began too late. Without -o they "
                        "go to the output. With a % in the name, each window gets its own file, with the next free number: nothing is overwritten. "
-                       "A window that cannot be written completely is removed, and ends the command. A name that ends in .p2rec makes recordings of the same events; --read opens both, and makes tables of them: a window has no --format of its own.\n"
+                       "A window that cannot be written completely is removed, and ends the command. A name that ends in .p2rec makes recordings of the same events; --read opens both. "
+                       "With --format csv or tsv a window is only its events; the line that reports it has the counts. --fields chooses fields of the events.\n"
                        "Matching events within --every of an event that opened a window do not open another; they are counted (suppressed).\n"
                        "Ends with Ctrl-C, after --limit windows, or after --for; resumes when traced is restarted, unless --wait=0. At the end of --for "
                        "an open window is saved as far as it got; on Ctrl-C it is not.\n"
@@ -422,12 +428,15 @@ const struct command command_table[] = {
     },
     {
         .name = "stats",
-        .paged = true,
+        .options = ROWS,
+        .list = &stats_list,
+        .paged = true, .headed = true,
         .run = run_stats,
         .summary = "traced's own counters",
-        .description = "They are one tree of counters and no table: there is no --format or --fields, but --json has all of them.",
+        .description = "With --json they are one tree; csv and tsv have a line for each counter, named by the path to it: ingest.lost.overwritten.",
         .examples = {{"inspector stats", "is it healthy, and does it have room?"},
-                     {"inspector stats --json | jq .ingest.lost", "what was lost, by cause"}},
+                     {"inspector stats --json | jq .ingest.lost", "what was lost, by cause"},
+                     {"inspector stats --format tsv | grep ^history", "how full is the history?"}},
     },
     {
         .name = "apps",

@@ -116,6 +116,17 @@ static int configure(const struct command *command, struct program *program, str
     return expand_filter(&program->config, &options->args[1], &program->filters[1], failure);
 }
 
+/* An older spelling of durations that still works. */
+static void note_unitless(const struct options *options) {
+    for (unsigned i = 0; i < OPTION_COUNT_; i++) {
+        char text[160];
+        if (!(options->unitless >> i & 1)) continue;
+        snprintf(text, sizeof text, "--%s %.32s has no unit, and is read as %.32ss", option_table[i].spelling, options->texts[i],
+                 options->texts[i]);
+        output_note(text);
+    }
+}
+
 /* Turns what was found into an exit code: returns -1 with an empty failure, or 0. */
 static int judge(const struct command *command, struct session *session) {
     enum outcome good = command->finds_faults ? OUTCOME_NOTHING : OUTCOME_FOUND;
@@ -129,6 +140,7 @@ static int run_command(const struct command *command, struct program *program, s
     int result = check_usage(command, options, failure);
     if (!result) result = configure(command, program, failure);
     if (result) return result;
+    note_unitless(options);
     result = session_init(&session, options, opener);
     session.config = &program->config;
     session.output.paged = command->paged && !option_given(options, OPTION_NO_PAGER);

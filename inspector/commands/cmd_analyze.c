@@ -27,37 +27,6 @@ static int read_arguments(struct session *session, enum about *ret_about, const 
     return 0;
 }
 
-/* For a name that traced does not know: reports where the known ones are listed, and which may have been meant.  Returns -1. */
-static int unknown_name(struct session *session, enum about about, const char *name) {
-    struct failure *failure = &session->failure;
-    const char *word = about == ABOUT_NODE ? "node" : "peer", *meant;
-    char hint[128] = "";
-    if (strcmp(failure->param, about == ABOUT_NODE ? "node_id" : "peer_id") != 0) return -1;
-    session_suggest(session);
-    meant = strstr(failure->text, "; did you mean ");
-    if (meant)
-        snprintf(hint, sizeof hint, "%s", meant);
-    else
-        snprintf(hint, sizeof hint, "; inspector %ss lists them", word);
-    return failure_set(failure, failure->code, "there is no %s %s%s", word, name, hint);
-}
-
-/* The full id that traced understands by a name, taken from the newest event with it as node or peer; the caller frees it. */
-static int resolve_name(struct session *session, enum about about, const char *name, char **ret_id) {
-    const char *key = about == ABOUT_NODE ? "node_id" : "peer_id";
-    json_t *answer, *params = json_pack("{s:s,s:i,s:s}", key, name, "limit", 1, "order", "desc");
-    if (session_ask(session, "query", params, &answer)) return unknown_name(session, about, name);
-    const char *id = json_get_hex(json_array_get(json_get_array(answer, "events"), 0), key, NODE_DIGITS);
-    int result = 0;
-    if (!id)
-        result = failure_set(&session->failure, EXIT_FAILED, "no event in the history has a %s %s",
-                             about == ABOUT_NODE ? "node" : "peer", name);
-    else if (!(*ret_id = strdup(id)))
-        result = session_out_of_memory(session);
-    json_decref(answer);
-    return result;
-}
-
 /* ---- reading ---- */
 
 /* The params of `query`: a whole trace, or the newest events that the analysis needs.  NULL when out of memory. */
@@ -183,7 +152,7 @@ int run_analyze(struct session *session) {
     struct facts facts = {0};
     struct analyze_scope scope = {0};
     int result = read_arguments(session, &about, &name);
-    if (!result && (about == ABOUT_NODE || about == ABOUT_PEER)) result = resolve_name(session, about, name, &id);
+    if (!result && (about == ABOUT_NODE || about == ABOUT_PEER)) result = session_resolve(session, about == ABOUT_PEER, name, &id);
     if (!result)
         result = read_facts(session, query_new(session, about, name),
                             option_number(session->options, OPTION_LIMIT, ANALYZE_EVENTS_MAX), &facts, &scope.cut);

@@ -7,7 +7,7 @@
 #include "pages.h"
 #include "render_diff.h"
 
-#include <string.h>
+#include <stdlib.h>
 
 /* One of the two traces. */
 struct diffed {
@@ -18,7 +18,7 @@ struct diffed {
 };
 
 static int fetch(struct session *session, const char *prefix, struct diffed *ret) {
-    json_t *filter = session_filter_of_new(session, "trace_id", prefix);
+    json_t *filter = json_pack("{s:s}", "trace_id", prefix); /* a whole trace, whatever is shown of it */
     if (pages_collect(&session->inquiry, filter, TIMELINE_EVENTS_MAX, &ret->answer)) return -1;
     const json_t *first = json_array_get(json_get_array(ret->answer, "events"), 0);
     ret->trace_id = json_get_hex(first, "trace_id", TRACE_DIGITS);
@@ -39,15 +39,9 @@ static void diffed_fini(struct diffed *diffed) {
     json_decref(diffed->answer);
 }
 
-/* ---- JSON --------------------------------------------------------------------------------------------------------------- */
+/* ---- rows --------------------------------------------------------------------------------------------------------------- */
 
 static json_t *id_or_null(const char *id) { return id ? json_string(id) : json_null(); }
-
-static int put_line(struct session *session, json_t *line_new) {
-    int result = line_new ? output_json(&session->output, line_new) : session_out_of_memory(session);
-    json_decref(line_new);
-    return result;
-}
 
 static json_t *side_new(const struct diffed *diffed, const struct diff_side *side) {
     uint64_t ns;
@@ -56,67 +50,101 @@ static json_t *side_new(const struct diffed *diffed, const struct diff_side *sid
                      "steps", (json_int_t)side->count);
 }
 
-/* The members that say who did what, in lines about steps. */
+/* The members that say who did what, in rows about steps. */
 static json_t *step_new(const char *what, const struct diff_side *side, size_t step) {
     const json_t *event = side->timeline->items[side->steps[step].item].event;
     return json_pack("{s:s,s:o,s:o,s:s}", "diff", what, "node_id", id_or_null(json_get_hex(event, "node_id", NODE_DIGITS)),
                      "peer_id", id_or_null(json_get_hex(event, "peer_id", NODE_DIGITS)), "step", side->steps[step].name);
 }
 
-static int put_alone(struct session *session, const char *letter, const struct diff_side *side) {
-    int result = 0;
-    for (size_t i = 0; !result && i < side->count; i++) {
-        if (side->steps[i].other != NO_STEP) continue;
-        json_t *line = step_new("only", side, i);
-        json_object_set_new(line, "in", json_string(letter));
-        json_object_set_new(line, "at", json_integer(side->steps[i].at_ns));
-        result = put_line(session, line);
+static int add_alone(json_t *rows, const char *letter, const struct diff_side *side) {
+    int failed = 0;
+    for (size_t i = 0; !failed && i < side->count; i++) {
+        if (side->steps[i].other != NO_STEP || side->steps[i].unwanted) continue;
+        json_t *row = step_new("only", side, i);
+        failed |= json_object_set_new(row, "in", json_string(letter));
+        failed |= json_object_set_new(row, "at", json_integer(side->steps[i].at_ns));
+        failed |= json_array_append_new(rows, row);
     }
-    return result;
+    return failed;
 }
 
-static int put_otherwise(struct session *session, const struct trace_diff *diff) {
-    int result = 0;
-    for (size_t i = 0; !result && i < diff->a.count; i++) {
-        if (!diff_ended_otherwise(diff, i)) continue;
-        json_t *line = step_new("otherwise", &diff->a, i);
-        json_object_set_new(line, "step_b", json_string(diff->b.steps[diff->a.steps[i].other].name));
-        result = put_line(session, line);
+static int add_otherwise(json_t *rows, const struct trace_diff *diff) {
+    int failed = 0;
+    for (size_t i = 0; !failed && i < diff->a.count; i++) {
+        if (diff->a.steps[i].unwanted || !diff_ended_otherwise(diff, i)) continue;
+        json_t *row = step_new("otherwise", &diff->a, i);
+        failed |= json_object_set_new(row, "step_b", json_string(diff->b.steps[diff->a.steps[i].other].name));
+        failed |= json_array_append_new(rows, row);
     }
-    return result;
+    return failed;
 }
 
-static int put_partings(struct session *session, const struct trace_diff *diff) {
-    int result = 0;
-    for (size_t i = 0; !result && i < diff->parting_count; i++) {
+static int add_partings(json_t *rows, const struct trace_diff *diff) {
+    int failed = 0;
+    for (size_t i = 0; !failed && i < diff->parting_count; i++) {
         const struct diff_step *step = &diff->a.steps[diff->partings[i].step];
-        json_t *line = step_new("parted", &diff->a, diff->partings[i].step);
-        json_object_set_new(line, "a", json_integer(step->at_ns));
-        json_object_set_new(line, "b", json_integer(diff->b.steps[step->other].at_ns));
-        json_object_set_new(line, "by", json_integer(diff->partings[i].ns));
-        result = put_line(session, line);
+        json_t *row = step_new("parted", &diff->a, diff->partings[i].step);
+        failed |= json_object_set_new(row, "a", json_integer(step->at_ns));
+        failed |= json_object_set_new(row, "b", json_integer(diff->b.steps[step->other].at_ns));
+        failed |= json_object_set_new(row, "by", json_integer(diff->partings[i].ns));
+        failed |= json_array_append_new(rows, row);
     }
-    return result;
+    return failed;
 }
 
-static int put_places(struct session *session, const struct trace_diff *diff) {
+static int add_places(json_t *rows, const struct trace_diff *diff) {
     static const char *const kinds[] = {[WAIT_NODE] = "node", [WAIT_LINK] = "link", [WAIT_PEER] = "peer"};
-    int result = 0;
-    for (size_t i = 0; !result && i < diff->place_count; i++) {
+    int failed = 0;
+    for (size_t i = 0; !failed && i < diff->place_count; i++) {
         const struct diff_place *place = &diff->places[i];
-        result = put_line(session, json_pack("{s:s,s:s,s:o,s:o,s:I,s:I}", "diff", "place", "place", kinds[place->kind], "node_id",
-                                             id_or_null(place->node_id), "peer_id", id_or_null(place->peer_id), "a",
-                                             (json_int_t)place->a_ns, "b", (json_int_t)place->b_ns));
+        failed |= json_array_append_new(rows, json_pack("{s:s,s:s,s:o,s:o,s:I,s:I}", "diff", "place", "place", kinds[place->kind],
+                                                        "node_id", id_or_null(place->node_id), "peer_id",
+                                                        id_or_null(place->peer_id), "a", (json_int_t)place->a_ns, "b",
+                                                        (json_int_t)place->b_ns));
     }
+    return failed;
+}
+
+/* All that differs, an object for each; NULL when out of memory. */
+static json_t *rows_new(const struct trace_diff *diff, const struct diffed *a, const struct diffed *b) {
+    json_t *rows = json_array();
+    int failed = !rows || json_array_append_new(rows, json_pack("{s:s,s:o,s:o}", "diff", "traces", "a", side_new(a, &diff->a), "b",
+                                                                side_new(b, &diff->b)));
+    if (!failed) failed = add_alone(rows, "a", &diff->a) || add_alone(rows, "b", &diff->b);
+    if (!failed) failed = add_otherwise(rows, diff) || add_partings(rows, diff) || add_places(rows, diff);
+    if (!failed) return rows;
+    json_decref(rows);
+    return NULL;
+}
+
+static int put_rows(struct session *session, const json_t *rows) {
+    if (options_want_data(session->options)) return output_json_lines(&session->output, rows);
+    list_put(&session->output.text, &session->view, &diff_list, rows, "nothing differs");
+    return 0;
+}
+
+static int show(struct session *session, const struct trace_diff *diff, const struct diffed *a, const struct diffed *b) {
+    if (!options_want_data(session->options) && !session->view.fields) {
+        render_diff(&session->output.text, &session->view, diff, a->trace_id, b->trace_id);
+        return 0;
+    }
+    json_t *rows = rows_new(diff, a, b);
+    int result = rows ? put_rows(session, rows) : session_out_of_memory(session);
+    json_decref(rows);
     return result;
 }
 
-static int put_json(struct session *session, const struct trace_diff *diff, const struct diffed *a, const struct diffed *b) {
-    json_t *head = json_pack("{s:s,s:o,s:o}", "diff", "traces", "a", side_new(a, &diff->a), "b", side_new(b, &diff->b));
-    return put_line(session, head) || put_alone(session, "a", &diff->a) || put_alone(session, "b", &diff->b) ||
-                   put_otherwise(session, diff) || put_partings(session, diff) || put_places(session, diff)
-               ? -1
-               : 0;
+/* Keeps what --node and --peer choose. */
+static int choose(struct session *session, struct trace_diff *diff) {
+    const char *node = session->options->texts[OPTION_NODE], *peer = session->options->texts[OPTION_PEER];
+    char *node_id = NULL, *peer_id = NULL;
+    int result = node ? session_resolve(session, false, node, &node_id) : 0;
+    if (!result && peer) result = session_resolve(session, true, peer, &peer_id);
+    if (!result) trace_diff_keep(diff, node_id, peer_id);
+    free(node_id);
+    free(peer_id);
+    return result;
 }
 
 int run_diff(struct session *session) {
@@ -127,10 +155,8 @@ int run_diff(struct session *session) {
                      ? -1
                      : 0;
     if (!result && trace_diff_init(&diff, &a.timeline, &b.timeline)) result = session_out_of_memory(session);
-    if (!result && option_given(session->options, OPTION_JSON))
-        result = put_json(session, &diff, &a, &b);
-    else if (!result)
-        render_diff(&session->output.text, &session->view, &diff, a.trace_id, b.trace_id);
+    if (!result) result = choose(session, &diff);
+    if (!result) result = show(session, &diff, &a, &b);
     trace_diff_fini(&diff);
     diffed_fini(&a);
     diffed_fini(&b);

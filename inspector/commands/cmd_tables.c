@@ -51,8 +51,22 @@ int run_ask_and_show(struct session *session, const char *method, json_t *params
 }
 
 int run_nodes(struct session *session) { return run_ask_and_show(session, "nodes", NULL, "nodes", render_nodes); }
-int run_stats(struct session *session) { return run_ask_and_show(session, "stats", NULL, NULL, render_stats); }
 int run_apps(struct session *session) { return run_ask_and_show(session, "apps", NULL, "apps", render_apps); }
+
+/* JSON is the tree that traced sends; csv, tsv and --fields are about its leaves. */
+int run_stats(struct session *session) {
+    json_t *answer, *rows;
+    bool data = options_want_data(session->options);
+    if (!session->view.fields && (!data || session->output.records.format == RECORD_JSON))
+        return run_ask_and_show(session, "stats", NULL, NULL, render_stats);
+    if (session_ask(session, "stats", NULL, &answer)) return -1;
+    int result = (rows = stats_rows_new(answer)) ? 0 : session_out_of_memory(session);
+    if (!result && data) result = output_json_lines(&session->output, rows);
+    if (!result && !data) list_put(&session->output.text, &session->view, &stats_list, rows, "no counters");
+    json_decref(rows);
+    json_decref(answer);
+    return result;
+}
 
 int run_peers(struct session *session) {
     json_t *params = session_filter_new(session);

@@ -108,12 +108,16 @@ struct window {
     bool truncated; /* the history begins within the window */
 };
 
+/* csv and tsv have no place for lines that are not events. */
+static bool has_asides(const struct trigger *trigger) { return trigger->session->output.records.format == RECORD_JSON; }
+
 /* Adds {"trigger": the event that opened it}. */
 static int put_head(struct trigger *trigger) {
+    if (!has_asides(trigger)) return 0;
     json_t *head = json_pack("{s:{s:s,s:I,s:o,s:o,s:O}}", "trigger", "condition", trigger->condition, "window",
                              (json_int_t)trigger->windows + 1, "from", time_new(trigger->from_ns), "to", time_new(trigger->to_ns),
                              "event", trigger->event);
-    int result = head ? output_json(&trigger->session->output, head) : session_out_of_memory(trigger->session);
+    int result = head ? output_aside(&trigger->session->output, head) : session_out_of_memory(trigger->session);
     json_decref(head);
     return result;
 }
@@ -180,8 +184,10 @@ static int see_truncation(struct trigger *trigger, struct window *window) {
 static int put_window(struct trigger *trigger, struct window *window) {
     struct session *session = trigger->session;
     if (put_head(trigger) || put_events(trigger, window) || see_truncation(trigger, window)) return -1;
+    records_end(&session->output.records, &session->output.text);
+    if (!has_asides(trigger)) return output_flush(&session->output);
     json_t *end = json_pack("{s:o}", "end", end_new(trigger, window));
-    int result = end ? output_json(&session->output, end) : session_out_of_memory(session);
+    int result = end ? output_aside(&session->output, end) : session_out_of_memory(session);
     json_decref(end);
     return result ? -1 : output_flush(&session->output);
 }
@@ -265,6 +271,7 @@ static int put_numbered(struct trigger *trigger, struct window *window, const ch
     struct session *session = trigger->session;
     struct outfile file;
     if (outfile_begin(&file, name, &session->failure)) return -1;
+    session->output.records.begun = false; /* each file has its line of names */
     if (put_window_to(trigger, window, file.fd)) {
         (void)outfile_end(&file, false, &(struct failure){0});
         return -1;
@@ -278,6 +285,7 @@ static int put_appended(struct trigger *trigger, struct window *window) {
     int fd = open(trigger->file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
     if (fd < 0) return failure_set(&session->failure, EXIT_FAILED, "cannot write %s: %s", trigger->file, strerror(errno));
     off_t before = lseek(fd, 0, SEEK_END);
+    if (before >= 0) session->output.records.begun = before > 0;
     int result = put_window_to(trigger, window, fd);
     if (result && before >= 0 && ftruncate(fd, before)) result = -1; /* a pipe keeps what it got */
     if (close(fd) && !result)
@@ -289,11 +297,11 @@ static int put_appended(struct trigger *trigger, struct window *window) {
 static int report_window(struct trigger *trigger, const struct window *window, const char *name) {
     struct session *session = trigger->session;
     struct strbuf line = {0};
-    if (options_want_data(session->options) && name) {
+    if (options_want_data(session->options) && has_asides(trigger) && name) {
         json_t *object = end_new(trigger, window);
         int failed = !object || json_object_set_new(object, "window", json_integer((json_int_t)trigger->windows)) ||
                      json_object_set_new(object, "file", json_string(name)) || json_object_set(object, "event", trigger->event);
-        int result = failed ? session_out_of_memory(session) : output_json(&session->output, object);
+        int result = failed ? session_out_of_memory(session) : output_aside(&session->output, object);
         json_decref(object);
         return result ? -1 : output_flush(&session->output);
     }
@@ -460,10 +468,20 @@ static int run_windows(struct trigger *trigger) {
     return result;
 }
 
+static int check_format(struct session *session, const char *file) {
+    const char *format = session->options->texts[OPTION_FORMAT];
+    if (format && !strcmp(format, "table"))
+        return failure_set(&session->failure, EXIT_USAGE, "--format table: windows are json, csv or tsv");
+    if (file && is_recording(file) && (format || session->view.fields))
+        return failure_set(&session->failure, EXIT_USAGE, "%s is a recording, which has no --format or --fields", file);
+    return 0;
+}
+
 int run_trigger(struct session *session) {
     const struct options *options = session->options;
     if (source_need_nodes(session->inquiry.source, "trigger", &session->failure)) return -1;
     const char *file = options->texts[OPTION_OUTPUT];
+    if (check_format(session, file)) return -1;
     struct trigger trigger = {.session = session,
                               .condition = options->args[1],
                               .file = file && strcmp(file, "-") != 0 ? file : NULL,
@@ -480,5 +498,6 @@ int run_trigger(struct session *session) {
     if (!result) result = run_windows(&trigger);
     if (trigger.runs) children_fini(&trigger.children);
     json_decref(trigger.event);
+    if (trigger.file) session->list = NULL; /* the output has reports, and no line of names */
     return result;
 }

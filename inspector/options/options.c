@@ -42,17 +42,19 @@ int parse_pid(const char *text, pid_t *ret_pid) {
     return 0;
 }
 
-/* Reads "1.5s"; a number without a unit is in unit_ms.  Nothing may follow. */
-static int parse_duration(const char *text, double unit_ms, uint64_t *ret_ms) {
+/* Reads "1.5s"; a number without a unit is in seconds.  Nothing may follow.  *ret_unitless: it has no unit and is not 0. */
+static int parse_duration(const char *text, uint64_t *ret_ms, bool *ret_unitless) {
     static const struct {
         const char *name;
         double ms;
     } units[] = {{"ms", 1}, {"s", 1e3}, {"m", 60e3}, {"h", 3600e3}};
+    double unit_ms = 1e3;
     char *end;
     if (!isdigit((unsigned char)*text) && *text != '.') return -1;
     errno = 0;
     double value = strtod(text, &end);
     if (errno || end == text || !(value >= 0)) return -1;
+    *ret_unitless = !*end && value > 0;
     for (size_t i = 0; *end && i < sizeof units / sizeof *units; i++) {
         if (strcmp(end, units[i].name) != 0) continue;
         unit_ms = units[i].ms;
@@ -121,6 +123,7 @@ static int take_word(enum option option, const char *value, struct failure *fail
 int options_note(struct options *options, enum option option, const char *value) {
     options->given |= UINT64_C(1) << option;
     options->texts[option] = value;
+    options->unitless &= ~(UINT64_C(1) << option);
     if (option != OPTION_READ || !value) return 0;
     if (options->read_count == READS_MAX) return -1;
     options->reads[options->read_count++] = value;
@@ -130,6 +133,7 @@ int options_note(struct options *options, enum option option, const char *value)
 /* Reads the value of an option (NULL: none), and stores it. */
 static int take_value(struct options *options, enum option option, const char *value, struct failure *failure) {
     double share, factor;
+    bool unitless = false;
     pid_t pid;
     if (options_note(options, option, value))
         return failure_set(failure, EXIT_USAGE, "--%s can be given at most %u times", option_table[option].spelling, READS_MAX);
@@ -138,8 +142,9 @@ static int take_value(struct options *options, enum option option, const char *v
         if (parse_count(value, &options->numbers[option])) return bad_value(option, value, "a whole number", failure);
         return 0;
     case VALUE_DURATION:
-        if (parse_duration(value, 1e3, &options->numbers[option]))
+        if (parse_duration(value, &options->numbers[option], &unitless))
             return bad_value(option, value, "a duration like 2s or 500ms", failure);
+        if (unitless) options->unitless |= UINT64_C(1) << option;
         return 0;
     case VALUE_SHARE:
         if (parse_share(value, &share)) return bad_value(option, value, "a share like 1/100, 0.01 or 1%, up to 1,", failure);
@@ -149,7 +154,7 @@ static int take_value(struct options *options, enum option option, const char *v
         return 0;
     case VALUE_SECONDS:
         options->numbers[option] = WAIT_FOREVER;
-        if (value && parse_duration(value, 1e3, &options->numbers[option]))
+        if (value && parse_duration(value, &options->numbers[option], &unitless))
             return bad_value(option, value, "a number of seconds", failure);
         return 0;
     case VALUE_PID:

@@ -74,6 +74,7 @@ struct options {
     unsigned arg_count;
     uint64_t given;                   /* OPTION_BITs */
     uint64_t refused;                 /* given as --flag=no: no default may set them */
+    uint64_t unitless;                /* durations given without a unit, and read as seconds */
     const char *texts[OPTION_COUNT_]; /* NULL when not given */
     uint64_t numbers[OPTION_COUNT_];  /* counts; or milliseconds, for durations and seconds */
     const char *reads[READS_MAX];     /* every --read, in order */

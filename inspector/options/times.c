@@ -9,6 +9,7 @@
 #include <time.h>
 
 #define FRACTION_DIGITS_MAX 9U
+#define UNIX_US_MIN UINT64_C(100000000000000) /* in 1973: smaller numbers are seconds, or something else */
 
 /* A parsed time; the fields are as written, and may name a day that does not exist. */
 struct moment {
@@ -136,7 +137,10 @@ static json_t *calendar_new(const struct moment *moment, bool utc) {
 json_t *time_param_new(const char *text, bool utc, uint64_t now_unix_us) {
     struct moment moment;
     size_t count = strspn(text, "0123456789");
-    if (count && count <= 18 && !text[count]) return json_integer((json_int_t)strtoull(text, NULL, 10));
+    if (count && count <= 18 && !text[count]) {
+        uint64_t unix_us = strtoull(text, NULL, 10);
+        return unix_us && unix_us < UNIX_US_MIN ? json_string(text) : json_integer((json_int_t)unix_us);
+    }
     if (!strcmp(text, "now")) return json_string("-0s");
     struct trace_quantity back;
     if (count && !trace_quantity_parse(text, &back) && back.unit == TRACE_UNIT_TIME) return json_sprintf("-%s", text);

@@ -10,7 +10,7 @@
 
 /* A time for a request:
  *
- *     1767225600123456               Unix microseconds: the number
+ *     1767225600123456               Unix microseconds: the number.  One before 1973 that is not 0 lacks a unit, and is an error
  *     now
  *     5s 1.5m                        that long before now, like -5s: nobody asks for the future
  *     12:00 12:00:03.5               the last moment when a clock showed that: the number

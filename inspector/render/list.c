@@ -171,6 +171,7 @@ int list_check(const struct list *list, struct field_names *names, struct failur
         for (unsigned i = 0; i < list->count; i++) {
             found |= names_field(name, list->columns[i].field);
             nearest_look(&nearest, list->columns[i].field);
+            if (list->columns[i].title) nearest_look(&nearest, list->columns[i].title);
         }
         if (found || (list->has_data && is_data_field(&nearest, name))) continue;
         if (nearest.word) return failure_set(failure, EXIT_USAGE, "there is no field %s; did you mean %s?", name, nearest.word);

@@ -67,6 +67,8 @@ void render_count(struct strbuf *out, const struct view *view, const json_t *ans
 /* An answer to `requests`. */
 void render_requests(struct strbuf *out, const struct view *view, const json_t *answer);
 void render_stats(struct strbuf *out, const struct view *view, const json_t *answer);
+/* The same as rows of stats_list: {"counter": "ingest.lost.overwritten", "value"}.  NULL when out of memory. */
+json_t *stats_rows_new(const json_t *answer);
 
 /* An answer to `query`, or the params of an `events` notification: a line for each event.  Reports `lost` of a notification. */
 void render_events_titles(struct strbuf *out, const struct view *view);

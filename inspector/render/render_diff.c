@@ -5,6 +5,7 @@
 
 #include "json_get.h"
 #include "limits.h"
+#include "list.h"
 #include "render_path.h"
 #include "table.h"
 
@@ -53,7 +54,7 @@ static void put_side(struct strbuf *out, const struct view *view, const char *le
 static void put_alone(struct strbuf *out, const struct view *view, const char *letter, const struct diff_side *side) {
     size_t alone = 0;
     for (size_t i = 0; i < side->count; i++) {
-        if (side->steps[i].other != NO_STEP) continue;
+        if (side->steps[i].other != NO_STEP || side->steps[i].unwanted) continue;
         if (!alone++) text_styled(out, view->color, STYLE_HEAD, "\nonly %s did\n", letter);
         if (alone > STEPS_MAX) continue;
         strbuf_puts(out, "  ");
@@ -68,7 +69,7 @@ static void put_alone(struct strbuf *out, const struct view *view, const char *l
 static void put_otherwise(struct strbuf *out, const struct view *view, const struct trace_diff *diff) {
     size_t count = 0;
     for (size_t i = 0; i < diff->a.count; i++) {
-        if (!diff_ended_otherwise(diff, i)) continue;
+        if (diff->a.steps[i].unwanted || !diff_ended_otherwise(diff, i)) continue;
         if (!count++) text_styled(out, view->color, STYLE_HEAD, "\nboth did, with different ends\n");
         const struct diff_step *other = &diff->b.steps[diff->a.steps[i].other];
         strbuf_puts(out, "  ");
@@ -134,6 +135,41 @@ static void put_places(struct strbuf *out, const struct view *view, const struct
     table_end(&table, out);
     table_fini(&table);
 }
+
+/* ---- rows --------------------------------------------------------------------------------------------------------------- */
+
+static enum style draw_end(struct strbuf *cell, const struct view *view, const json_t *row, const char *field) {
+    render_node(cell, view, json_get_hex(row, field, NODE_DIGITS));
+    return STYLE_PLAIN;
+}
+
+/* Of the row about the traces, their ids; otherwise a time since the request began, or at a place. */
+static enum style draw_at(struct strbuf *cell, const struct view *view, const json_t *row, const char *field) {
+    const json_t *value = json_object_get(row, field);
+    if (json_is_object(value))
+        names_short_trace(cell, view->names, json_get_hex(value, "trace_id", TRACE_DIGITS));
+    else if (json_is_integer(value))
+        put_signed(cell, json_integer_value(value));
+    else
+        strbuf_puts(cell, "-");
+    return STYLE_PLAIN;
+}
+
+static const struct list_column columns[] = {
+    {"diff", NULL, TABLE_LEFT, 0, 0, 0, draw_text},
+    {"in", NULL, TABLE_LEFT, 1, 0, 0, draw_text},
+    {"node_id", "node", TABLE_LEFT, 0, 0, 0, draw_end},
+    {"peer_id", "peer", TABLE_LEFT, 1, 0, 0, draw_end},
+    {"step", NULL, TABLE_LEFT, 0, 8, 0, draw_text},
+    {"step_b", NULL, TABLE_LEFT, 3, 8, 0, draw_text},
+    {"at", NULL, TABLE_RIGHT, 2, 0, 0, draw_at},
+    {"place", NULL, TABLE_LEFT, 4, 0, 0, draw_text},
+    {"a", NULL, TABLE_RIGHT, 0, 0, 0, draw_at},
+    {"b", NULL, TABLE_RIGHT, 0, 0, 0, draw_at},
+    {"by", NULL, TABLE_RIGHT, 1, 0, 0, draw_at},
+};
+
+const struct list diff_list = {columns, sizeof columns / sizeof *columns};
 
 void render_diff(struct strbuf *out, const struct view *view, const struct trace_diff *diff, const char *a_id, const char *b_id) {
     put_side(out, view, "a", a_id, &diff->a);

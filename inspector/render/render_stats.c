@@ -3,9 +3,11 @@
  * The counters of traced, with problems in red. */
 #include "json_get.h"
 #include "limits.h"
+#include "list.h"
 #include "render.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #define LABEL_COLUMNS 11
@@ -171,6 +173,36 @@ static void process(struct strbuf *out, const struct view *view, const json_t *a
     strbuf_puts(out, ", ");
     text_count(out, json_get_count(clock, "steps"), "step");
     strbuf_puts(out, "\n");
+}
+
+/* ---- rows --------------------------------------------------------------------------------------------------------------- */
+
+static const struct list_column columns[] = {{"counter", NULL, TABLE_LEFT, 0, 0, 0, draw_text}, {"value", NULL, TABLE_LEFT, 0, 8}};
+
+const struct list stats_list = {columns, sizeof columns / sizeof *columns};
+
+/* Adds the counters of one part, named by the path to them. */
+static int add_counters(json_t *rows, const char *path, const json_t *part) {
+    const char *key;
+    json_t *value;
+    uint64_t ns;
+    int failed = 0;
+    json_object_foreach((json_t *)part, key, value) {
+        char name[RECORD_NAME_BYTES];
+        snprintf(name, sizeof name, "%s%s%s", path, *path ? "." : "", key);
+        if (json_is_object(value) && !json_get_time(value, &ns))
+            failed |= add_counters(rows, name, value);
+        else
+            failed |= json_array_append_new(rows, json_pack("{s:s,s:O}", "counter", name, "value", value));
+    }
+    return failed;
+}
+
+json_t *stats_rows_new(const json_t *answer) {
+    json_t *rows = json_array();
+    if (rows && !add_counters(rows, "", answer)) return rows;
+    json_decref(rows);
+    return NULL;
 }
 
 void render_stats(struct strbuf *out, const struct view *view, const json_t *answer) {

@@ -112,6 +112,7 @@ static void add_data_columns(struct sql_columns *columns, bool only_app) {
             struct sql_column column = {.name = field->name, .source = SQL_DATA, .key = field->name, .hidden = true};
             column.type = number || field->type == TRACE_TYPE_bool ? "INTEGER" : "TEXT";
             column.push = number ? SQL_PUSH_FILTER : SQL_PUSH_NOTHING;
+            if (!strcmp(field->unit, "ns")) column.unit = field->unit;
             sql_columns_add(columns, &column);
         }
     }

@@ -47,6 +47,7 @@ struct sql_column {
     enum sql_push push;
     bool hidden;        /* not in `select *` */
     const char *filter; /* its name in filters; NULL: the same */
+    const char *unit;   /* of its numbers in filters; NULL: none */
 };
 
 /* A list of columns that grows; its texts are its own copies. */

@@ -326,7 +326,8 @@ static void read_time(struct reader *reader, const char *op, sqlite3_value *valu
 /* A number of the data is up to 2^64 - 1: above NUMBER_MAX SQLite has it as REAL, and compares by itself. */
 #define NUMBER_MAX INT64_C(9000000000000000000)
 
-static void read_number(struct reader *reader, const char *field, const char *op, sqlite3_value *value) {
+/* unit: of the number, or NULL. */
+static void read_number(struct reader *reader, const char *field, const char *unit, const char *op, sqlite3_value *value) {
     struct bound bound = read_bound(value, NUMBER_MAX);
     const char *and = reader->filter.bytes ? " and " : "";
     if (bound.null) reader->out->none = true;
@@ -336,10 +337,10 @@ static void read_number(struct reader *reader, const char *field, const char *op
     if (op[0] == '=' && bound.after != bound.at + 1)
         reader->out->none = true; /* between two whole numbers, or below all */
     else if (op[0] == '=')
-        strbuf_printf(&reader->filter, "%s%s == %" PRId64, and, field, bound.at);
+        strbuf_printf(&reader->filter, "%s%s == %" PRId64 "%s", and, field, bound.at, unit ? unit : "");
     else
-        strbuf_printf(&reader->filter, "%s%s %s %" PRId64, and, field, op[0] == '>' ? ">=" : "<",
-                      !strcmp(op, ">") || !strcmp(op, "<=") ? bound.after : bound.at);
+        strbuf_printf(&reader->filter, "%s%s %s %" PRId64 "%s", and, field, op[0] == '>' ? ">=" : "<",
+                      !strcmp(op, ">") || !strcmp(op, "<=") ? bound.after : bound.at, unit ? unit : "");
 }
 
 /* An answer has the digits of all bytes; filters accept at most BYTES_DIGITS of them, and fewer than all only for a hash. */
@@ -376,7 +377,7 @@ static void read_condition(struct reader *reader, const struct sql_column *colum
     if (column->push == SQL_PUSH_TIMESTAMP)
         read_time(reader, op, value);
     else if (column->push == SQL_PUSH_FILTER)
-        read_number(reader, field, op, value);
+        read_number(reader, field, column->unit, op, value);
     else
         read_text(reader, column, field, value);
 }

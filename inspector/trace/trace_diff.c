@@ -259,6 +259,32 @@ int trace_diff_init(struct trace_diff *diff, const struct timeline *a, const str
     return 0;
 }
 
+/* Is it this node, with this peer?  NULL: any. */
+static bool is_wanted(const char *node_id, const char *peer_id, const char *wanted_node_id, const char *wanted_peer_id) {
+    return (!wanted_node_id || is_same_id(node_id, wanted_node_id)) && (!wanted_peer_id || is_same_id(peer_id, wanted_peer_id));
+}
+
+static void keep_steps(struct diff_side *side, const char *node_id, const char *peer_id) {
+    for (size_t i = 0; i < side->count; i++) {
+        const json_t *event = side->timeline->items[side->steps[i].item].event;
+        side->steps[i].unwanted = !is_wanted(json_get_hex(event, "node_id", NODE_DIGITS),
+                                             json_get_hex(event, "peer_id", NODE_DIGITS), node_id, peer_id);
+    }
+}
+
+void trace_diff_keep(struct trace_diff *diff, const char *node_id, const char *peer_id) {
+    size_t kept = 0;
+    keep_steps(&diff->a, node_id, peer_id);
+    keep_steps(&diff->b, node_id, peer_id);
+    for (size_t i = 0; i < diff->parting_count; i++)
+        if (!diff->a.steps[diff->partings[i].step].unwanted) diff->partings[kept++] = diff->partings[i];
+    diff->parting_count = kept;
+    kept = 0;
+    for (size_t i = 0; i < diff->place_count; i++)
+        if (is_wanted(diff->places[i].node_id, diff->places[i].peer_id, node_id, peer_id)) diff->places[kept++] = diff->places[i];
+    diff->place_count = kept;
+}
+
 static void side_fini(struct diff_side *side) {
     for (size_t i = 0; i < side->count; i++) free(side->steps[i].name);
     free(side->steps);

@@ -19,6 +19,7 @@ struct diff_step {
     size_t what_bytes; /* the length of the part of the name that says what was done, not how it ended */
     int64_t at_ns;     /* since the request began */
     size_t other;      /* the same step of the other trace; NO_STEP: it did not take this step */
+    bool unwanted;     /* trace_diff_keep chose others */
 };
 
 struct diff_side {
@@ -52,6 +53,9 @@ struct trace_diff {
 /* The timelines must outlive it.  Returns 0 or -ENOMEM; call trace_diff_fini in both cases. */
 int trace_diff_init(struct trace_diff *diff, const struct timeline *a, const struct timeline *b);
 void trace_diff_fini(struct trace_diff *diff);
+
+/* Keeps what a node did, and where it spent time, or what was done with a peer, or both.  NULL: any.  The ids have all digits. */
+void trace_diff_keep(struct trace_diff *diff, const char *node_id, const char *peer_id);
 
 /* Did both take the step, with different ends? */
 bool diff_ended_otherwise(const struct trace_diff *diff, size_t step_of_a);

@@ -4,6 +4,7 @@ import random
 
 NUMBERS = ["size", "packet_num", "rtt", "min_rtt", "cwnd", "in_flight", "code", "stream_id", "offset", "length", "category", "count", "first",
            "message_id", "cmd", "sequence", "lane", "kind_id"]
+DURATIONS = {"rtt", "min_rtt", "metrics.rtt"}
 DOTTED = ["packet_sent.size", "data.size", "metrics.rtt", "conn_closed.code", "custom.code", "stream_closed.code", "message_sent.size"]
 BARE = ["fin", "sent", "by_remote", "ok", "sampled", "debug", "retransmission", "expired", "conn_init.by_remote", "unknown"]
 ORDERED = ["<", "<=", ">", ">=", "==", "!="]
@@ -40,10 +41,11 @@ class Filters:
 
     def numeric(self):
         name = self.one(NUMBERS + DOTTED)
+        unit = "ns" if name in DURATIONS else ""
         if self.random.random() < 0.25:
             low = self.number(name)
-            return f"{name} in {{{self.number(name)}, {low}..{low + self.one([0, 5, 1 << 20])}}}"
-        return f"{name} {self.one(ORDERED)} {self.number(name)}"
+            return f"{name} in {{{self.number(name)}{unit}, {low}{unit}..{low + self.one([0, 5, 1 << 20])}{unit}}}"
+        return f"{name} {self.one(ORDERED)} {self.number(name)}{unit}"
 
     def prefix(self, text):
         return text[:self.one([1, 2, 3, 8, len(text)])]

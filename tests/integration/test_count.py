@@ -168,7 +168,7 @@ class Count(CountTest):
 
     def test_explain_reports_the_index(self):
         self.assertEqual(self.client.call("count", trace_id=TRACE_2, explain=True)["explain"], {"index": "trace", "examined": 5})
-        self.assertEqual(self.client.call("count", filter="rtt > 1", explain=True)["explain"]["index"], "kind")
+        self.assertEqual(self.client.call("count", filter="rtt > 1ns", explain=True)["explain"]["index"], "kind")
 
     def inspect(self, *words):
         return subprocess.run([os.environ["INSPECTOR"], "count", *words, "--socket", self.place.path], capture_output=True, text=True,

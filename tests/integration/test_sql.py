@@ -273,7 +273,7 @@ class Pushdown(SqlTest):
 
     def test_numbers_of_the_data_become_a_filter(self):
         params, _, index, examined, given = self.one("rtt > 1000000 AND rtt <= 2.5e6")
-        self.assertEqual((params, index, given), ({"filter": "rtt >= 1000001 and rtt < 2500001"}, "kind", 2))
+        self.assertEqual((params, index, given), ({"filter": "rtt >= 1000001ns and rtt < 2500001ns"}, "kind", 2))
         self.assertEqual(self.one("packet_num = '7'")[0], {"filter": "packet_num == 7"})
         self.assertEqual(self.one("lane >= 0.5 AND sequence < -1")[0], {"filter": "lane >= 1 and sequence < 0"})
         for left in ("rtt > 1e19", "rtt > 'x'", "by_remote = 1", "rtt <> 5", "rtt + 1 > 5", "rtt IS NULL", "rtt >= 9223372036854775807"):

@@ -6,7 +6,7 @@ import io
 import json
 import unittest
 
-from test_read import ALICE, BOB, CAROL, TRACE, ReadTest, run
+from test_read import ALICE, BAD, BOB, CAROL, TRACE, ReadTest, run
 
 
 class Recorded(ReadTest):
@@ -30,7 +30,7 @@ class Recorded(ReadTest):
 
 class Formats(Recorded):
     COMMANDS = [["nodes"], ["peers"], ["traces"], ["apps"], ["recent", "-n", "30"], ["range", "0", "now", "-n", "40"], ["trace", TRACE],
-                ["follow", "-n", "20"], ["analyze", "trace", TRACE]]
+                ["follow", "-n", "20"], ["analyze", "trace", TRACE], ["diff", TRACE, BAD]]
 
     @staticmethod
     def plain(value):
@@ -80,7 +80,68 @@ class Formats(Recorded):
         self.assertEqual(self.out("nodes", "--fields", "state,name,lost_by.overwritten", "--format", "csv"),
                          "state,name,lost_by.overwritten\nexited,alice,0\nexited,bob,0\n")
         self.assertEqual(self.out("nodes", "--fields", "pid,name").split()[:2], ["pid", "node"])
+        self.assertEqual(self.out("diff", TRACE, BAD, "--fields", "by,diff").splitlines()[0].split(), ["by", "diff"])
         self.assertEqual(self.out("nodes", "--fields", "pid,name", "--no-header").split()[1], "alice")
+
+    def test_a_field_may_be_called_by_its_title(self):
+        for args, title, field in ((["traces"], "pkts lost", "packets_lost"), (["traces"], "pkts_lost", "packets_lost"), (["traces"], "pkts-lost", "packets_lost"),
+                                   (["traces"], "trace", "trace_id"), (["traces"], "began", "first"), (["nodes"], "node", "name"),
+                                   (["requests"], "per s", "rate"), (["requests"], "requests", "count"), (["recent"], "trace", "trace_id"),
+                                   (["diff", TRACE, BAD], "node", "node_id")):
+            for fmt in ("csv", "json"):
+                self.assertEqual(self.out(*args, "--fields", title, "--format", fmt), self.out(*args, "--fields", field, "--format", fmt), (args, title))
+        for args, title, right in ((["traces"], "pkts losst", "pkts lost"), (["traces"], "begann", "began"), (["peers"], "rttt", "rtt"),
+                                   (["stats"], "valeu", "value"), (["diff", TRACE, BAD], "placee", "place")):
+            code, _, err = self.of(*args, "--fields", title)
+            self.assertEqual((code, err), (2, f"inspector: there is no field {title}; did you mean {right}?\n"))
+
+    def test_counters_have_a_line_each(self):
+        tree, rows = json.loads(self.out("stats", "--json")), self.rows("stats", "--fields", "counter,value")
+
+        def leaf(path):
+            value = tree
+            for name in path.split("."):
+                value = value[name]
+            return value
+
+        self.assertGreater(len(rows), 10)
+        for row in rows:
+            self.assertEqual(row["value"], leaf(row["counter"]))
+        self.assertIn(f"history.events,{tree['history']['events']}\n", self.out("stats", "--format", "csv"))
+        self.assertEqual(self.out("stats", "--format", "tsv", "--fields", "counter").split(), ["counter"] + [row["counter"] for row in rows])
+        self.assertEqual(self.out("stats", "--format", "json"), self.out("stats", "--json"))
+
+    def test_a_comparison_can_be_about_one_node(self):
+        rows = self.rows("diff", TRACE, BAD)
+        self.assertEqual({row["node_id"] for row in rows[1:]}, {ALICE})
+        self.assertEqual(self.rows("diff", TRACE, BAD, "--node", "alice"), rows)
+        self.assertEqual(self.out("diff", TRACE, BAD, "--node", "alice"), self.out("diff", TRACE, BAD))
+        for chosen in (["--node", "bob"], ["--peer", "alice"], ["--node", "alice", "--peer", "alice"]):
+            self.assertEqual(self.rows("diff", TRACE, BAD, *chosen), rows[:1])
+            self.assertNotIn("only", self.out("diff", TRACE, BAD, *chosen))
+        self.assertIn("did you mean bob?", self.of("diff", TRACE, BAD, "--node", "bbo")[2])
+
+    def test_a_window_is_its_events(self):
+        words = ["trigger", "custom", "--every", "0", "-n", "1"]
+        code, text, err = self.of(*words)
+        events = [json.loads(line) for line in text.splitlines()][1:-1]
+        self.assertEqual(code, 0)
+        _, text, told = self.of(*words, "--format", "csv", "--fields", "kind,sequence")
+        self.assertEqual(text.splitlines(), ["kind,sequence"] + [f"{event['kind']},{event['sequence']}" for event in events])
+        self.assertEqual(told, err)
+        for names in (["a.csv"] * 2, ["w-%.csv"]):
+            for name in names:
+                self.assertEqual(self.of(*words, "--format", "csv", "--fields", "sequence", "-o", f"{self.place.directory}/{name}")[0], 0)
+        sequences = [str(event["sequence"]) for event in events]
+        with open(f"{self.place.directory}/a.csv", encoding="ascii") as file:
+            self.assertEqual(file.read().split(), ["sequence"] + 2 * sequences)
+        with open(f"{self.place.directory}/w-1.csv", encoding="ascii") as file:
+            self.assertEqual(file.read().split(), ["sequence"] + sequences)
+        self.assertEqual([json.loads(line) for line in self.of(*words, "--json", "--fields", "sequence")[1].splitlines()][1:-1],
+                         [{"sequence": event["sequence"]} for event in events])
+        self.assertEqual(self.of(*words, "--format", "table")[::2], (2, "inspector: --format table: windows are json, csv or tsv\n"))
+        self.assertEqual(self.of(*words, "--format", "csv", "-o", "x.p2rec")[::2],
+                         (2, "inspector: x.p2rec is a recording, which has no --format or --fields\n"))
 
     def test_fields_of_events_are_those_of_their_data_and_computed_ones(self):
         out = self.out("recent", "--kind", "packet_sent", "--node", "bob", "-n", "2", "--format", "csv", "--fields", "time,node,peer,packet_sent.size,packet_num,event")
@@ -125,6 +186,22 @@ class Names(Recorded):
                          (["range", "0", "now"], ["range", "--since", "0"])):
             self.assertEqual(self.out(*old, "--utc"), self.out(*new, "--utc"), old)
 
+    def test_a_duration_has_a_unit(self):
+        code, _, err = self.of("traces", "--where", "took > 50")
+        self.assertEqual((code, err), (2, "  took > 50\n         ^~\ninspector: took needs a unit: ns, us, ms, s, m or h; did you mean \"50ms\"?\n"))
+        self.assertIn('did you mean "1s"?', self.of("count", "--by", "time/1")[2])
+        self.assertEqual(self.out("traces", "--where", "took >= 0"), self.out("traces", "--where", "took >= 0ms"))
+        for text in ("30", "1767225600"):  # seconds, not microseconds
+            code, _, err = self.of("recent", "--since", text)
+            self.assertEqual(code, 2)
+            self.assertTrue(err.endswith('from: a number is Unix microseconds; a time before now has a unit, like "-5s"\n'), err)
+
+    def test_seconds_without_a_unit_still_work_and_are_reported(self):
+        code, out, err = self.of("follow", "-n", "9", "--for", "30")
+        self.assertEqual((code, out, err), (0, self.out("follow", "-n", "9", "--for", "30s"), "inspector: --for 30 has no unit, and is read as 30s\n"))
+        self.assertEqual(self.of("follow", "-n", "9", "--for", "30", "--for", "0.5m")[2], "")
+        self.assertEqual(self.of("trigger", "packet_lost", "--every", "0", "-n", "1", "--json")[2], "")
+
     def test_a_limit_is_one_everywhere(self):
         for args in (["nodes"], ["peers"], ["traces"], ["recent"], ["range", "0", "now"], ["trace", TRACE], ["follow"]):
             self.assertEqual(len(self.out(*args, "-n", "1", "--json").splitlines()), 1, args)
@@ -136,10 +213,10 @@ class Names(Recorded):
         self.assertEqual([row["trace_id"] for row in self.rows("traces", "--node", "bob")], [TRACE])
         self.assertEqual([row["trace_id"] for row in self.rows("traces", "--peer", "bob", "--node", ALICE)], [TRACE])
         self.assertEqual(self.rows("traces", "--node", "bob", "--where", "outcome == open or outcome == failed"), [])
-        code, _, err = self.of("traces", "--node", "bob", "--where", "took > 1 and tok > 1")
-        self.assertEqual((code, err), (2, "  took > 1 and tok > 1\n               ^~~\ninspector: traces have no field \"tok\"; did you mean \"took\"?\n"))
-        self.assertIn('did you mean "bob"', self.of("traces", "--node", "bbo", "--where", "took > 1")[2])
-        self.assertNotIn("^", self.of("traces", "--node", "bbo", "--where", "took > 1")[2])
+        code, _, err = self.of("traces", "--node", "bob", "--where", "took > 1s and tok > 1")
+        self.assertEqual((code, err), (2, "  took > 1s and tok > 1\n                ^~~\ninspector: traces have no field \"tok\"; did you mean \"took\"?\n"))
+        self.assertIn('did you mean "bob"', self.of("traces", "--node", "bbo", "--where", "took > 1s")[2])
+        self.assertNotIn("^", self.of("traces", "--node", "bbo", "--where", "took > 1s")[2])
 
     def test_a_wrong_name_suggests_the_right_one(self):
         for args, right in ((["recent", "--node", "alcie"], "alice"), (["recent", "--peer", "bbo"], "bob"), (["peer", "bbo"], "bob"),
@@ -152,11 +229,20 @@ class Names(Recorded):
             self.assertEqual((out, err.count("\n")), ("", 1), err)
             self.assertIn(f"did you mean {right}?", err)
         self.assertNotIn("did you mean", self.of("recent", "--node", "zzzzzz")[2])
+        for word, right in (("log", "follow"), ("events", "recent"), ("failed", "traces --where 'outcome == failed'"), ("slow", "traces --order slowest"),
+                            ("why", "analyze"), ("status", "doctor"), ("ps", "nodes"), ("connections", "peers"), ("compare", "diff ID ID"),
+                            ("select", "sql"), ("dump", "export"), ("capture", "record"), ("counters", "stats"), ("version", "--version")):
+            self.assertEqual(self.of(word)[::2], (2, f"inspector: there is no command {word}; try inspector {right}\n"))
+        for option, right in (("--failed", "--where 'outcome == failed'"), ("--slow", "--order slowest"), ("--open", "--where unfinished"),
+                              ("--tail", "-n N")):
+            self.assertEqual(self.of("traces", option)[::2], (2, f"inspector: unknown option {option}; try {right}\n"))
+        self.assertIn("did you mean --fields?", self.of("traces", "--colunms", "took")[2])
+        self.assertIn("did you mean connection?", self.of("traces", "--kind", "conection")[2])
         self.assertIn("did you mean DMAP?", self.of("traces", "--app", "DMPA")[1])
 
     def test_an_empty_result_says_what_was_filtered_and_by_what(self):
         for args, told in ((["recent", "--kind", "conn_init", "--node", "bob"], "no event matches --kind conn_init --node bob; the history has 3055 events of 2 traces"),
-                           (["range", "0", "1"], "no event matches --since 0 --until 1; the history"),
+                           (["range", "0", "1000000000000000"], "no event matches --since 0 --until 1000000000000000; the history"),
                            (["traces", "--where", "took > 1h"], "no request matches --where 'took > 1h'; the history"),
                            (["traces", "--kind", "connection"], "no connection matches --kind connection"),
                            (["count", "--peer", CAROL, "--kind", "custom"], f"no event matches --kind custom --peer {CAROL}")):

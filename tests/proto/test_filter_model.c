@@ -225,7 +225,7 @@ static void choose_number(const struct test *test, struct value *value) {
     uint64_t number = random_number();
     bool time = !strcmp(test->unit, "ns"), size = !strcmp(test->unit, "bytes"), any = test->class == APP_DATA;
     value->low = value->high = number;
-    snprintf(value->text, sizeof value->text, "%" PRIu64, number);
+    snprintf(value->text, sizeof value->text, "%" PRIu64 "%s", number, time && number ? "ns" : "");
     if (chance(20) && !time && !size) snprintf(value->text, sizeof value->text, "0x%" PRIx64, number);
     if ((time || any) && chance(40))
         snprintf(value->text, sizeof value->text, "%" PRIu64 ".%06" PRIu64 "ms", number / 1000000, number % 1000000);
