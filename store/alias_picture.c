@@ -124,8 +124,8 @@ static bool make_known(struct alias_picture *picture) {
 /* ---- pictures ------------------------------------------------------------------------------------------------------------- */
 
 size_t aliases_bytes(void) {
-    size_t parts = sizeof((struct aliases *)0)->entries + sizeof((struct aliases *)0)->slots + sizeof((struct aliases *)0)->marks +
-                   known_slots(NODES_MAX) * sizeof(struct trace_node_id);
+    size_t parts = sizeof((struct aliases *)0)->entries + sizeof((struct aliases *)0)->slots +
+                   sizeof((struct aliases *)0)->marks + known_slots(NODES_MAX) * sizeof(struct trace_node_id);
     return sizeof(struct aliases) + 3 * (sizeof(struct alias_picture) + parts + (PARTS + 1) * 2 * sizeof(struct part));
 }
 
@@ -168,8 +168,20 @@ static struct alias_picture *picture_make(struct aliases *aliases, const struct 
     return NULL;
 }
 
-uint64_t aliases_generation(const struct aliases *aliases) {
+static uint64_t generation(const struct aliases *aliases) {
     return nodes_generation(aliases->nodes) + atomic_load_explicit(&aliases->generation, memory_order_relaxed);
+}
+
+uint64_t aliases_generation(struct aliases *aliases) {
+    /* noted:A  As in alias_picture_take. */
+    uint64_t noted = atomic_load_explicit(&aliases->noted, memory_order_acquire);
+    /* moved:A  Whoever sees that another thread has moved it sees the generation that this made. */
+    if (noted != atomic_load_explicit(&aliases->moved, memory_order_acquire)) {
+        pthread_mutex_lock(&aliases->lock);
+        aliases__move(aliases);
+        pthread_mutex_unlock(&aliases->lock);
+    }
+    return generation(aliases);
 }
 
 struct alias_picture *alias_picture_take(struct aliases *aliases) {
@@ -178,9 +190,9 @@ struct alias_picture *alias_picture_take(struct aliases *aliases) {
     if (!aliases || atomic_load_explicit(&aliases->noted, memory_order_acquire) == 0) return NULL;
     pthread_mutex_lock(&aliases->lock);
     aliases__move(aliases);
-    uint64_t generation = aliases_generation(aliases);
-    if (!aliases->picture || aliases->picture->generation != generation) {
-        picture = aliases->count ? picture_make(aliases, aliases->picture, generation) : NULL;
+    uint64_t now = generation(aliases);
+    if (!aliases->picture || aliases->picture->generation != now) {
+        picture = aliases->count ? picture_make(aliases, aliases->picture, now) : NULL;
         alias_picture_release(aliases->picture);
         aliases->picture = picture;
     }

@@ -5,11 +5,14 @@
  * What the appending thread notes goes into a queue.  Whoever makes a picture moves it from there into the table, under a
  * lock that the appending thread only takes when it gets it at once: when the queue is full.
  *
- *      label    where           pairs with   without it
- *      noted:R  aliases_note    noted:A      a reader takes an entry of the queue whose bytes are still on the way
- *      noted:A  aliases__move   noted:R
- *      moved:R  aliases__move   moved:A      the appending thread overwrites an entry that is still being read
- *      moved:A  aliases_note    moved:R */
+ *      label    where                pairs with   without it
+ *      noted:R  aliases_note         noted:A      a reader takes an entry of the queue whose bytes are still on the way
+ *      noted:A  aliases__move        noted:R
+ *      noted:A  alias_picture_take   noted:R      a reader has an event, but not what was said before it
+ *      noted:A  aliases_generation   noted:R      the same
+ *      moved:R  aliases__move        moved:A      the appending thread overwrites an entry that is still being read
+ *      moved:A  aliases_note         moved:R
+ *      moved:A  aliases_generation   moved:R      a reader has the generation of before the move */
 #include "aliases_internal.h"
 
 #include <errno.h>

@@ -43,14 +43,13 @@ int event_filter_set_peer(struct event_filter *filter, const struct store *store
 }
 
 void event_filter_renew_aliases(struct event_filter *filter) {
-    struct expression *peer = filter->peer, *now;
-    if (filter->expression) (void)expression_renew_aliases(filter->expression);
-    if (!peer || !expression_renew_aliases(peer)) return;
-    if (expression_create_peer(&now, peer->store, &peer->peer_id)) return; /* until the next change */
-    now->work = peer->work;
-    if (now->work) *now->work += alias_picture_count(now->aliases) * WORK_ALIAS;
-    expression_destroy(peer);
-    filter->peer = now;
+    struct expression *peer = filter->peer;
+    if (filter->expression) expression_renew_aliases(filter->expression);
+    if (!peer || !expression_renewal_work(peer)) return;
+    uint64_t generation;
+    struct expression *again = expression_compile_again(peer, &generation);
+    expression_take(peer, again, generation);
+    if (peer->work) *peer->work += alias_picture_count(peer->aliases) * WORK_ALIAS;
     use_peer(filter);
 }
 
@@ -94,19 +93,19 @@ uint64_t event_filter_renewal_work(const struct event_filter *filter) {
 }
 
 struct event_filter_renewal {
-    struct trace_filter *filter;
-    uint64_t generation; /* of the node table, before it was looked at */
+    struct expression *expression;
+    uint64_t generation; /* of the nodes and aliases, before they were looked at */
 };
 
 struct event_filter_renewal *event_filter_renew(const struct event_filter *filter) {
     struct event_filter_renewal *renewal = malloc(sizeof *renewal);
     if (!renewal) return NULL;
-    renewal->filter = expression_compile_again(filter->expression, &renewal->generation);
+    renewal->expression = expression_compile_again(filter->expression, &renewal->generation);
     return renewal;
 }
 
 void event_filter_take(struct event_filter *filter, struct event_filter_renewal *renewal_new) {
     if (!renewal_new) return;
-    expression_take(filter->expression, renewal_new->filter, renewal_new->generation);
+    expression_take(filter->expression, renewal_new->expression, renewal_new->generation);
     free(renewal_new);
 }

@@ -99,18 +99,16 @@ static void known_fini(struct known *known) {
 }
 
 /* Returns as trace_filter_compile. */
-static int compile(const struct expression *expression, enum trace_filter_mode mode, struct trace_filter **ret_filter,
-                   struct trace_filter_error *ret_error) {
+static int compile(struct expression *expression, enum trace_filter_mode mode, struct trace_filter_error *ret_error) {
     struct known known;
-    struct alias_picture *aliases = alias_picture_take(expression->store->aliases);
     rcu_read_lock();
-    int error = expression->is_of_peer ? known_init_id(&known, expression->store, aliases, &expression->peer_id)
-                                       : known_init(&known, expression->store, aliases, expression->complete);
+    int error = expression->is_of_peer ? known_init_id(&known, expression->store, expression->aliases, &expression->peer_id)
+                                       : known_init(&known, expression->store, expression->aliases, expression->complete);
     struct trace_filter_options options = {mode, expression->now_ns, &known.names};
-    if (!error) error = trace_filter_compile(ret_filter, expression->text, strlen(expression->text), &options, ret_error);
+    if (!error)
+        error = trace_filter_compile(&expression->filter, expression->text, strlen(expression->text), &options, ret_error);
     rcu_read_unlock();
     known_fini(&known);
-    alias_picture_release(aliases);
     return error;
 }
 
@@ -133,7 +131,7 @@ static int refuse(const char *param, const struct trace_filter_error *error, str
 }
 
 /* Not compiled yet.  NULL: out of memory. */
-static struct expression *new(const struct store *store, const char *text) {
+static struct expression *new (const struct store *store, const char *text) {
     size_t bytes = strlen(text);
     struct expression *expression = calloc(1, sizeof *expression + bytes + 1);
     if (!expression) return NULL;
@@ -147,11 +145,11 @@ static struct expression *new(const struct store *store, const char *text) {
 int expression_create(struct expression **ret_expression, const struct store *store, const char *param, const char *text,
                       enum trace_filter_mode mode, bool complete, uint64_t now_ns, struct trace_rpc_error *ret_error) {
     struct trace_filter_error reason;
-    struct expression *expression = new(store, text);
+    struct expression *expression = new (store, text);
     if (!expression) return trace_rpc_fail(ret_error, TRACE_RPC_INTERNAL, NULL, "out of memory");
     expression->now_ns = now_ns;
     expression->complete = complete;
-    int error = compile(expression, mode, &expression->filter, &reason);
+    int error = compile(expression, mode, &reason);
     if (!error) {
         *ret_expression = expression;
         return 0;
@@ -165,11 +163,11 @@ int expression_create_peer(struct expression **ret_expression, const struct stor
     char text[sizeof "peer == " + 2 * TRACE_NODE_ID_BYTES] = "peer == ";
     struct trace_filter_error reason;
     *trace_hex_encode(text + strlen(text), peer_id->bytes, sizeof peer_id->bytes) = 0;
-    struct expression *expression = new(store, text);
+    struct expression *expression = new (store, text);
     if (!expression) return -ENOMEM;
     expression->is_of_peer = true;
     expression->peer_id = *peer_id;
-    if (compile(expression, TRACE_FILTER_EVENTS, &expression->filter, &reason)) {
+    if (compile(expression, TRACE_FILTER_EVENTS, &reason)) {
         expression_destroy(expression);
         return -ENOMEM; /* the text is a filter */
     }
@@ -206,18 +204,30 @@ uint64_t expression_renewal_work(const struct expression *expression) {
     return 20000 + names * (100 + 10 * strlen(expression->text));
 }
 
-struct trace_filter *expression_compile_again(const struct expression *expression, uint64_t *ret_generation) {
-    struct trace_filter *filter;
+struct expression *expression_compile_again(const struct expression *expression, uint64_t *ret_generation) {
     struct trace_filter_error reason;
     *ret_generation = generation(expression->store);
-    return compile(expression, TRACE_FILTER_EVENTS, &filter, &reason) ? NULL : filter;
+    struct expression *again = new (expression->store, expression->text);
+    if (!again) return NULL;
+    again->now_ns = expression->now_ns;
+    again->complete = expression->complete;
+    again->is_of_peer = expression->is_of_peer;
+    again->peer_id = expression->peer_id;
+    if (!compile(again, TRACE_FILTER_EVENTS, &reason)) return again;
+    expression_destroy(again);
+    return NULL;
 }
 
-void expression_take(struct expression *expression, struct trace_filter *filter_new, uint64_t generation) {
+void expression_take(struct expression *expression, struct expression *again_new, uint64_t generation) {
     expression->generation = generation;
-    if (!filter_new) return;
-    trace_filter_destroy(expression->filter);
-    expression->filter = filter_new;
+    if (!again_new) return;
+    struct trace_filter *filter = expression->filter;
+    struct alias_picture *aliases = expression->aliases;
+    expression->filter = again_new->filter;
+    expression->aliases = again_new->aliases;
+    again_new->filter = filter;
+    again_new->aliases = aliases;
+    expression_destroy(again_new);
 }
 
 uint64_t expression_names(const struct expression *expression) {
@@ -226,8 +236,8 @@ uint64_t expression_names(const struct expression *expression) {
 
 /* ---- matching ----------------------------------------------------------------------------------------------------------- */
 
-bool expression_renew_aliases(struct expression *expression) {
-    return alias_picture_renew(expression->store->aliases, &expression->aliases);
+void expression_renew_aliases(struct expression *expression) {
+    if (!trace_filter_uses_names(expression->filter)) (void)alias_picture_renew(expression->store->aliases, &expression->aliases);
 }
 
 void expression_origin(const struct store *store, const struct alias_picture *aliases, unsigned uses,
@@ -304,7 +314,8 @@ static void narrow_peer(const struct expression *expression, struct history_quer
     struct trace_id_prefix prefix;
     struct trace_node_id meant[STORE_PEER_IDS_MAX];
     size_t meant_count, count = 0;
-    if (query->by_peer || !trace_filter_peers(expression->filter, &prefix, meant, max, &meant_count) || meant_count >= max) return;
+    if (query->by_peer || !trace_filter_peers(expression->filter, &prefix, meant, max, &meant_count) || meant_count >= max)
+        return;
     for (size_t i = 0; i < meant_count; i++) count = add_peer(peer_ids, count, &meant[i]);
     if (prefix.digits) count = add_peers_of_prefix(expression, &prefix, peer_ids, count, max);
     if (count <= max) count = alias_picture_names_of(expression->aliases, peer_ids, count, max);

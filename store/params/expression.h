@@ -13,7 +13,7 @@
 struct expression {
     const struct store *store;
     struct trace_filter *filter;
-    struct alias_picture *aliases; /* or NULL: who is who, for expression_match */
+    struct alias_picture *aliases; /* or NULL: who is who, for expression_match, as when its names were looked up */
     uint64_t now_ns;               /* the origin of relative times */
     uint64_t generation;           /* of the node table and of the aliases when it was compiled */
     bool complete;
@@ -42,20 +42,21 @@ int expression_find_field(const struct store *store, const char *param, const ch
 uint64_t expression_renewal_work(const struct expression *expression);
 
 /* Compiles it again, without changing it.  NULL: out of memory, or the names match too many nodes.  *ret_generation: of the
- * node table before that.  Any thread. */
-struct trace_filter *expression_compile_again(const struct expression *expression, uint64_t *ret_generation);
+ * nodes and aliases, from before that.  Any thread. */
+struct expression *expression_compile_again(const struct expression *expression, uint64_t *ret_generation);
 
-/* Uses the new compilation from now on; NULL: keeps the old one until another node comes.  Not while another thread uses it. */
-void expression_take(struct expression *expression, struct trace_filter *filter_new, uint64_t generation);
+/* Uses the new compilation and its aliases from now on, and frees the rest; NULL: keeps the old ones until another node or alias
+ * comes.  Not while another thread uses it. */
+void expression_take(struct expression *expression, struct expression *again_new, uint64_t generation);
 
 /* What trace_filter_match, trace_filter_tally_add and trace_field_read need besides the event.  aliases: may be NULL.  uses:
  * TRACE_FILTER_USES_ bits; the rest is omitted.  Inside rcu_read_lock(), and valid there. */
 void expression_origin(const struct store *store, const struct alias_picture *aliases, unsigned uses,
                        const struct trace_event *event, history_source source, struct trace_filter_origin *ret_origin);
 
-/* Takes over the current aliases of the store.  The meaning of the names in it stays until it is compiled again; returns whether
- * the aliases are others than before. */
-bool expression_renew_aliases(struct expression *expression);
+/* Takes over the current aliases of the store.  With names in it, it keeps the aliases that its names were looked up in: with
+ * newer ones an event's peer could be an id that it does not look for yet. */
+void expression_renew_aliases(struct expression *expression);
 
 /* A hash of what its names mean (trace_filter_names_hash), to compare with a later compilation of the same text; 0 for NULL. */
 uint64_t expression_names(const struct expression *expression);

@@ -12,6 +12,9 @@
 
 static struct store store;
 static uint32_t node;
+static uv_loop_t loop;
+static struct lanes lanes;
+static unsigned under_way, renewals;
 
 static void setup(void) {
     struct node_info info = fixture_node("aaaaaaaaaaaaaaaaaaaaaaa", 0xaa);
@@ -41,6 +44,19 @@ static struct subscription *subscribe(const char *text) {
     return subscription;
 }
 
+static void renewed(void *arg) { *(unsigned *)arg += 1; }
+
+static bool renew(struct subscription *subscription) {
+    return subscription_renew(subscription, store.history, &lanes, &under_way, renewed, &renewals);
+}
+
+/* As a connection does when there are new events. */
+static void collect(struct subscription *subscription, uint64_t work_max, struct trace_text *out,
+                    struct subscription_news *ret_news) {
+    ck_assert(renew(subscription));
+    subscription_collect(subscription, &store, work_max, out, ret_news);
+}
+
 static char *expensive(void) {
     static char text[4096] = "";
     if (!*text) strcat(text, "node ~ *aab");
@@ -54,17 +70,17 @@ START_TEST(a_look_ends_with_the_event_that_uses_up_the_work) {
     struct subscription *cheap = subscribe("size > 10000"), *dear = subscribe(expensive());
     uint64_t begin = cheap->position;
     append(5000);
-    subscription_collect(dear, &store, 1, &out, &news);
+    collect(dear, 1, &out, &news);
     uint64_t one = dear->work.done;
     ck_assert_uint_eq(dear->position, begin + 1);
     ck_assert_uint_ge(one, 20000);
     ck_assert(!news.caught_up);
     ck_assert_uint_eq(out.bytes, 0);
     /* the same work is many events of one and few of the other */
-    subscription_collect(dear, &store, 200000, &out, &news);
+    collect(dear, 200000, &out, &news);
     ck_assert_uint_eq(dear->position, begin + 1 + (200000 + one - 1) / one);
     ck_assert_uint_le(dear->work.done - one, 200000 + one);
-    subscription_collect(cheap, &store, 200000, &out, &news);
+    collect(cheap, 200000, &out, &news);
     ck_assert_uint_eq(cheap->position, begin + 5000);
     ck_assert(news.caught_up);
     ck_assert_uint_le(cheap->work.done, 5000 * 20);
@@ -83,15 +99,15 @@ START_TEST(only_the_expensive_one_loses_and_says_how_many) {
     uint64_t dropped = 0, begin = cheap->position;
     for (unsigned round = 0; round < 1000; round++) {
         append(500);
-        subscription_collect(cheap, &store, 100000, &out, &news);
+        collect(cheap, 100000, &out, &news);
         ck_assert_uint_eq(news.dropped, 0);
         ck_assert(news.caught_up);
-        subscription_collect(dear, &store, 100000, &out, &news);
+        collect(dear, 100000, &out, &news);
         dropped += news.dropped;
     }
     ck_assert_uint_gt(dropped, 100000);
     ck_assert_uint_eq(dear->lost, dropped); /* not told yet: nothing matched, and it is behind */
-    while (!news.caught_up) subscription_collect(dear, &store, 1000000000, &out, &news);
+    while (!news.caught_up) collect(dear, 1000000000, &out, &news);
     char *lost = strstr(out.data, "\"lost\":");
     out.data[out.bytes - 1] = 0;
     ck_assert_ptr_nonnull(lost);
@@ -110,7 +126,7 @@ static uint64_t follow(struct subscription *subscription, bool to_the_end) {
     struct subscription_news news = {0};
     uint64_t events = 0;
     do {
-        subscription_collect(subscription, &store, 100000, &out, &news);
+        collect(subscription, 100000, &out, &news);
         events += news.events + news.dropped;
     } while (to_the_end && !news.caught_up);
     trace_text_fini(&out);
@@ -144,22 +160,12 @@ END_TEST
 
 /* ---- names that come to mean more ---------------------------------------------------------------------------------------- */
 
-static uv_loop_t loop;
-static struct lanes lanes;
-static unsigned under_way, renewals;
-
-static void renewed(void *arg) { *(unsigned *)arg += 1; }
-
 static void add_nodes(unsigned count) {
     for (unsigned i = 0; i < count; i++) {
         struct node_info info = fixture_node("late", (uint8_t)i);
         info.node_id.bytes[1] = 1;
         ck_assert_int_eq(store_add_node(&store, &info, NODE_LIVE, &node), 0);
     }
-}
-
-static bool renew(struct subscription *subscription) {
-    return subscription_renew(subscription, &lanes, &under_way, renewed, &renewals);
 }
 
 static char *long_names(void) {
@@ -196,6 +202,73 @@ START_TEST(names_are_looked_up_again_on_the_pool_when_that_takes_long) {
     rcu_read_unlock();
     subscription_destroy(quick);
     subscription_destroy(slow);
+    lanes_fini(&lanes);
+    ck_assert_int_eq(uv_loop_close(&loop), 0);
+}
+END_TEST
+
+/* Who says that it reaches the peer aa... also as cc..., and one packet to each of them. */
+static void tell_alias(void) {
+    struct trace_event alias = fixture_event(0), packets[2] = {fixture_event(0), fixture_event(2)};
+    alias.kind = TRACE_KIND_ALIAS;
+    alias.data.alias = (struct trace_alias){.alias_id_bytes = TRACE_NODE_ID_BYTES, .alias_id = {0xcc}};
+    packets[0].peer_id = (struct trace_node_id){.bytes = {0xcc}};
+    ck_assert_int_eq(store_append(&store, node, 0, &alias, 1), 0);
+    ck_assert_int_eq(store_append(&store, node, 0, packets, 2), 0);
+}
+
+#define ALIAS "cc00000000000000000000000000000000000000000000000000000000000000"
+#define NUMBER_OF_PACKETS 2
+
+START_TEST(events_that_come_with_an_alias_are_the_peer_s) {
+    struct trace_text out = {0};
+    struct subscription_news news;
+    struct subscription *stream = subscribe("packet_sent and peer == " ALIAS),
+                        *early = subscribe("packet_sent and peer == " ALIAS);
+    ck_assert(renew(early)); /* and then both come at once, before it looks */
+    tell_alias();
+    subscription_collect(early, &store, 1000000, &out, &news);
+    ck_assert_uint_eq(news.events, 0);
+    ck_assert(news.caught_up);
+    collect(early, 1000000, &out, &news);
+    ck_assert_uint_eq(news.events, NUMBER_OF_PACKETS);
+    collect(stream, 1000000, &out, &news);
+    ck_assert_uint_eq(news.events, NUMBER_OF_PACKETS);
+    subscription_destroy(stream);
+    subscription_destroy(early);
+    trace_text_fini(&out);
+}
+END_TEST
+
+/* A node that says a new alias whenever the names were looked up does not hold up a stream. */
+START_TEST(a_stream_goes_on_while_aliases_keep_coming) {
+    struct trace_text out = {0};
+    struct subscription_news news;
+    ck_assert_int_eq(uv_loop_init(&loop), 0);
+    lanes_init(&lanes, &loop);
+    struct subscription *stream = subscribe(long_names());
+    uint64_t begin = stream->position, events = 0;
+    add_nodes(200);
+    for (unsigned round = 0; round < 10; round++) {
+        struct trace_event alias = fixture_event(round), packet = fixture_event(round);
+        alias.kind = TRACE_KIND_ALIAS;
+        alias.data.alias = (struct trace_alias){.alias_id_bytes = TRACE_NODE_ID_BYTES, .alias_id = {0xcc, (uint8_t)round}};
+        packet.peer_id = fixture_node("late", 7).node_id;
+        packet.peer_id.bytes[1] = 1;
+        packet.kind = TRACE_KIND_PACKET_SENT;
+        ck_assert_int_eq(store_append(&store, node, 0, &packet, 1), 0);
+        ck_assert_int_eq(store_append(&store, node, 0, &alias, 1), 0);
+        ck_assert(!renew(stream));
+        alias.data.alias.alias_id[2] = 1;
+        ck_assert_int_eq(store_append(&store, node, 0, &alias, 1), 0);
+        uv_run(&loop, UV_RUN_DEFAULT);
+        collect(stream, 10000000, &out, &news);
+        events += news.events;
+        ck_assert_uint_ge(stream->position, begin + 3 * round + 2);
+    }
+    ck_assert_uint_eq(events, 10);
+    subscription_destroy(stream);
+    trace_text_fini(&out);
     lanes_fini(&lanes);
     ck_assert_int_eq(uv_loop_close(&loop), 0);
 }
@@ -239,6 +312,8 @@ int main(void) {
     tcase_add_test(tcase, kept_events_are_no_news_and_no_loss);
     tcase_add_test(tcase, the_memory_of_recent_events_is_returned_once);
     tcase_add_test(tcase, names_are_looked_up_again_on_the_pool_when_that_takes_long);
+    tcase_add_test(tcase, events_that_come_with_an_alias_are_the_peer_s);
+    tcase_add_test(tcase, a_stream_goes_on_while_aliases_keep_coming);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

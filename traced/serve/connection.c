@@ -399,7 +399,8 @@ static bool notify(struct connection *connection, struct subscription *subscript
     uint64_t begin = subscription->work.done;
     struct subscription_news news = {0};
     if (!subscription->announced) return false;
-    if (!subscription_renew(subscription, &clients->lanes, &clients->renewals, renewed, connection))
+    const struct history *history = clients->service->store.history;
+    if (!subscription_renew(subscription, history, &clients->lanes, &clients->renewals, renewed, connection))
         return !subscription->renewal;
     while (!news.caught_up && subscription->work.done - begin < work_max && connection_takes_news(connection)) {
         struct trace_text *out = &clients->scratch;
@@ -413,7 +414,8 @@ static bool notify(struct connection *connection, struct subscription *subscript
     }
     if (subscription->recent && subscription->recent_next == subscription->recent_count)
         subscriptions_release_recent(&connection->subscriptions, subscription);
-    return !news.caught_up && connection_takes_news(connection);
+    bool more = !news.caught_up || subscription->until < history_end_position(history);
+    return more && connection_takes_news(connection);
 }
 
 uint64_t connection_notify(struct connection *connection, uint64_t work_max) {

@@ -32,6 +32,7 @@ struct subscription_renewal {
     struct job job;
     struct subscription *subscription; /* NULL: it was destroyed meanwhile and left its filter here */
     struct event_filter filter;
+    uint64_t until; /* the subscription's then */
     struct event_filter_renewal *made;
     unsigned *under_way;
     void (*renewed)(void *arg);
@@ -51,6 +52,8 @@ static void renewal_done(struct job *job, bool ran) {
     if (subscription) {
         subscription->renewal = NULL;
         if (ran) event_filter_take(&subscription->filter, renewal->made);
+        if (ran) subscription->until = renewal->until;
+        subscription->renewed = ran;
         renewal->renewed(renewal->arg);
     } else {
         if (ran) event_filter_take(&renewal->filter, renewal->made);
@@ -59,15 +62,20 @@ static void renewal_done(struct job *job, bool ran) {
     free(renewal);
 }
 
-bool subscription_renew(struct subscription *subscription, struct lanes *lanes, unsigned *under_way, void (*renewed)(void *arg),
-                        void *arg) {
+bool subscription_renew(struct subscription *subscription, const struct history *history, struct lanes *lanes,
+                        unsigned *under_way, void (*renewed)(void *arg), void *arg) {
     struct event_filter *filter = &subscription->filter;
     if (subscription->renewal) return false;
-    uint64_t work = event_filter_renewal_work(filter);
-    if (!work) return true;
+    if (subscription->renewed) { /* even if others came meanwhile: they may never cease to come */
+        subscription->renewed = false;
+        return true;
+    }
+    /* The end comes first: what nodes and aliases precede an event is known before it is examined. */
+    uint64_t until = history_end_position(history), work = event_filter_renewal_work(filter);
     if (work <= LIMIT_RENEW_WORK) {
         subscription->work.done += work;
-        event_filter_take(filter, event_filter_renew(filter));
+        if (work) event_filter_take(filter, event_filter_renew(filter));
+        subscription->until = until;
         return true;
     }
     struct subscription_renewal *renewal = *under_way < LIMIT_RENEWALS ? calloc(1, sizeof *renewal) : NULL;
@@ -75,6 +83,7 @@ bool subscription_renew(struct subscription *subscription, struct lanes *lanes, 
     *renewal = (struct subscription_renewal){.job = {.work = renewal_work, .done = renewal_done},
                                              .subscription = subscription,
                                              .filter = *filter,
+                                             .until = until,
                                              .under_way = under_way,
                                              .renewed = renewed,
                                              .arg = arg};
@@ -222,7 +231,7 @@ static void look(struct subscription *subscription, struct store *store, uint64_
     (void)alias_picture_renew(store->aliases, &subscription->aliases);
     event_filter_renew_aliases(&subscription->filter);
     rcu_read_lock();
-    uint64_t end = history_end_position(store->history);
+    uint64_t end = subscription->until;
     while (work->done < work_end && news->events < LIMIT_NOTIFY_EVENTS &&
            out->bytes + TRACE_EVENT_JSON_MAX + NOTIFICATION_TAIL <= LIMIT_NOTIFY_BYTES && !out->failed) {
         history_source source;

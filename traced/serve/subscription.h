@@ -19,14 +19,16 @@ struct subscription {
     struct history_work work; /* all that it has taken */
     bool with_log;            /* each event has its log */
     uint64_t position;        /* the next event to examine */
-    uint64_t live;            /* from this position on, copies of kept events are skipped */
-    uint64_t kept_before;     /* how many copies are before `position`, or before `live` if that is greater */
-    uint64_t lost;            /* missed and not yet reported */
-    bool announced;           /* its answer was sent: notifications may follow */
-    uint64_t *recent;         /* positions of the events to send first; NULL once they are sent */
+    uint64_t until;       /* the filter knows the nodes and aliases that came before this position: no later one is examined */
+    uint64_t live;        /* from this position on, copies of kept events are skipped */
+    uint64_t kept_before; /* how many copies are before `position`, or before `live` if that is greater */
+    uint64_t lost;        /* missed and not yet reported */
+    bool announced;       /* its answer was sent: notifications may follow */
+    uint64_t *recent;     /* positions of the events to send first; NULL once they are sent */
     size_t recent_count, recent_next;
     struct alias_picture *aliases;        /* the aliases as of the last notification */
     struct subscription_renewal *renewal; /* under way: no event is examined until it is done */
+    bool renewed;                         /* by one that is done, and not yet used */
 };
 
 /* Its filter, `position`, `live` and number are for the caller to set.  NULL: out of memory. */
@@ -49,10 +51,10 @@ size_t subscription_held(const struct subscription *subscription);
 struct subscription_news {
     uint32_t events;  /* written */
     uint64_t dropped; /* evicted before they were examined */
-    bool caught_up;   /* there is nothing more now */
+    bool caught_up;   /* all until `until` is examined */
 };
 
-/* Examines events until it has done `work_max` (or a little more, to finish what has begun) or a notification is full.  *out
+/* Examines events before `until` until it has done `work_max` (or a little more, to finish what has begun) or a notification is full.  *out
  * becomes that notification, a whole line, or empty if there is nothing to report.  The loop's thread. */
 void subscription_collect(struct subscription *subscription, struct store *store, uint64_t work_max, struct trace_text *out,
                           struct subscription_news *ret_news);
@@ -60,10 +62,11 @@ void subscription_collect(struct subscription *subscription, struct store *store
 /* All `recent` events are sent: frees their positions.  Returns the number of bytes. */
 size_t subscription_forget_recent(struct subscription *subscription);
 
-/* When nodes have come that names in the filter may mean, the filter is compiled again: at once if that is quick, otherwise on
- * the pool.  Then `renewed(arg)` is called when it is done, unless the subscription is destroyed before.  *under_way counts all
- * renewals on the pool; one that must wait tries again at its next turn.  Returns whether events may be examined now. */
-bool subscription_renew(struct subscription *subscription, struct lanes *lanes, unsigned *under_way, void (*renewed)(void *arg),
-                        void *arg);
+/* Moves `until` to the end of the history.  When nodes or aliases have come that names in the filter may mean, the filter is
+ * compiled again before that: at once if that is quick, otherwise on the pool.  Then `renewed(arg)` is called when it is done,
+ * unless the subscription is destroyed before.  *under_way counts all renewals on the pool; one that must wait tries again at its
+ * next turn.  Returns whether events may be examined now. */
+bool subscription_renew(struct subscription *subscription, const struct history *history, struct lanes *lanes,
+                        unsigned *under_way, void (*renewed)(void *arg), void *arg);
 
 #endif

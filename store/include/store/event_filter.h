@@ -28,7 +28,8 @@ void event_filter_fini(struct event_filter *filter);
 int event_filter_set_peer(struct event_filter *filter, const struct store *store, const struct trace_node_id *peer_id,
                           bool later);
 
-/* For a filter that lives long: knows from now on who is who as the store does now. */
+/* For a filter that lives long: knows from now on who is who as the store does now.  Names in its expression are not looked up
+ * again: that is event_filter_renew. */
 void event_filter_renew_aliases(struct event_filter *filter);
 
 /* Completes filter->query, for history_select, with the index that serves it best.  `set` is the caller's, and must live as
