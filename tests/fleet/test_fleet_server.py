@@ -1,18 +1,20 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""inspector ship and --fleet with a server that speaks TLS, and with one whose disk is full.
+"""inspector ship and --fleet with a server that speaks TLS, with what does not, and with one whose disk is full; and servers of these tests.
 
 INSPECTOR and MAKE_SPOOL name the programs."""
 import os
 import pathlib
 import shutil
+import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from clickhouse import Server, run, why_not  # noqa: E402
+from clickhouse import Daemon, Died, Server, free_port, run, why_not  # noqa: E402
 
 CA_CONFIG = """[ca]
 default_ca = one
@@ -114,9 +116,9 @@ def why_no_small_disk():
 
 class SmallDisk(Server):
     def begin(self):
+        self.mark_log()
         mount = f"mount -t tmpfs -o size={DISK_MIB}m tmpfs data && exec clickhouse-server --config-file=config.xml"
-        self.process = subprocess.Popen(["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", mount], stdin=subprocess.DEVNULL,
-                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=self.directory)
+        self.spawn("unshare", "--user", "--map-root-user", "--mount", "sh", "-c", mount)
 
 
 @unittest.skipIf(why_no_small_disk(), why_no_small_disk())
@@ -144,6 +146,39 @@ class FleetDisk(Case):
         done = run("ship", "--from", spool, "--to", url, "--host", "alpha", "--once", "--wait=60")
         self.assertEqual(done.returncode, 0, done)
         self.assertEqual(server.number("SELECT count() FROM d.events FINAL"), 70000)
+
+
+class Daemons(Case):
+    """Those of the other tests (clickhouse.py)."""
+
+    def spawn(self, script):
+        daemon = Daemon(self.root / "daemon")
+        daemon.spawn("sh", "-c", script)
+        self.addCleanup(daemon.kill)
+        return daemon
+
+    def test_one_that_ends_by_itself_says_how_whoever_looks_next(self):
+        for look in (lambda daemon: run("help"), lambda daemon: daemon.wait_for(lambda: False, "nothing"), lambda daemon: daemon.kill()):
+            with self.subTest(look):
+                daemon = self.spawn("echo last words; exec sleep 600")
+                daemon.wait_for(lambda: "words" in daemon.last_lines(), "its words")
+                os.kill(daemon.process.pid, signal.SIGSEGV)
+                os.waitid(os.P_PID, daemon.process.pid, os.WEXITED | os.WNOWAIT)
+                with self.assertRaisesRegex(Died, "^sh ended by itself, with status -11; the last that sh wrote:\noutput: last words$"):
+                    look(daemon)
+
+    def test_one_that_a_test_kills_is_no_error(self):
+        daemon = self.spawn("exec sleep 600")
+        daemon.kill()
+        daemon.kill()
+        Daemon.check_all()
+
+    def test_a_port_is_free_for_a_server_and_nobody_else_gets_it(self):
+        port = free_port()
+        with self.assertRaises(OSError), socket.socket() as other:
+            other.bind(("127.0.0.1", port))
+        for _ in range(2):
+            socket.create_server(("127.0.0.1", port)).close()
 
 
 if __name__ == "__main__":
