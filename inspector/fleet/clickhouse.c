@@ -203,6 +203,11 @@ static enum clickhouse_outcome explain(const struct clickhouse *server, const st
     case HTTP_NO_TLS:
         failure_set(failure, EXIT_FAILED, "what answers at %s does not speak TLS: use http://, or ClickHouse's https_port", at);
         return CLICKHOUSE_REFUSED;
+    case HTTP_SILENT:
+        failure_set(failure, EXIT_NOT_THERE,
+                    "what is at %s does not answer in TLS: is it ClickHouse's https_port, and not its http_port? (%s)", at,
+                    answer->reason);
+        return CLICKHOUSE_AGAIN;
     case HTTP_REFUSED: break;
     }
     if (answer->status == 401 || answer->status == 403) return explain_code(server, answer, CODE_WRONG_PASSWORD, failure);

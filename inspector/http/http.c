@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/random.h>
 #include <zlib.h>
 
@@ -171,6 +172,20 @@ static struct curl_slist *make_headers(const struct http_body *body, bool packed
     return NULL;
 }
 
+/* The connection is there, so its address is known, but the handshake has not ended.  Some servers that expect HTTP wait for the end of a
+ * word that a handshake may not have; others are too busy. */
+static bool handshake_timed_out(CURL *curl, CURLcode code) {
+    curl_off_t handshake_us = 0;
+    long request_bytes = 0;
+    char *scheme = NULL, *address = NULL;
+    curl_easy_getinfo(curl, CURLINFO_APPCONNECT_TIME_T, &handshake_us);
+    curl_easy_getinfo(curl, CURLINFO_REQUEST_SIZE, &request_bytes);
+    curl_easy_getinfo(curl, CURLINFO_SCHEME, &scheme);
+    curl_easy_getinfo(curl, CURLINFO_PRIMARY_IP, &address);
+    return code == CURLE_OPERATION_TIMEDOUT && !handshake_us && !request_bytes && address && *address && scheme &&
+           !strcasecmp(scheme, "https");
+}
+
 static void read_end(struct http *http, CURLcode code, struct http_answer *answer) {
     curl_off_t pause_s = 0;
     long request_bytes = 0;
@@ -193,6 +208,7 @@ static void read_end(struct http *http, CURLcode code, struct http_answer *answe
     if (code == CURLE_SSL_CONNECT_ERROR &&
         (strstr(http->error, "wrong version number") || strstr(http->error, "unexpected TLS packet")))
         answer->outcome = HTTP_NO_TLS;
+    if (handshake_timed_out(http->curl, code)) answer->outcome = HTTP_SILENT;
     if (code == CURLE_SSL_CACERT_BADFILE) {
         copy_line(answer->reason, sizeof answer->reason, "the file of --ca cannot be read, or has no certificates");
         return;

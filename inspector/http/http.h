@@ -32,6 +32,7 @@ enum http_outcome {
     HTTP_INVALID,   /* the URL, or the file of certificates to trust, cannot be used */
     HTTP_UNTRUSTED, /* the server's certificate is not trusted */
     HTTP_NO_TLS,    /* what answers an https URL does not speak TLS */
+    HTTP_SILENT,    /* what is at an https URL takes connections, and does not answer in TLS in time */
 };
 
 struct http_body {

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""ClickHouse servers for tests: ordinary processes on loopback, each in a directory of its own, on ports that were free.
+"""ClickHouse servers for tests: ordinary processes on loopback, each in a directory of its own, on ports that are theirs.
 
     with Servers(directory, shards=2) as servers:
         servers[0].sql("SELECT 1")          rows as lists of text
         servers[0].kill(); servers[0].start()
 
-They know each other as the cluster "fleet".  With a ZooKeeper there may be several replicas of a shard.  Standard library only."""
+They know each other as the cluster "fleet".  With a ZooKeeper there may be several replicas of a shard.  A server that ends by itself is
+an error of the test that looks next (Died).  Standard library only."""
+import contextlib
 import json
 import os
 import pathlib
@@ -19,11 +21,11 @@ import urllib.request
 from xml.sax.saxutils import escape
 
 DEADLINE_S = 60.0 * float(os.environ.get("TEST_TIME_FACTOR", "1"))
-STARTS = 5  # a port that was free may be taken by the time that the server asks for it
+LAST_LINES = 12  # of each file of a daemon that ended; a crash of ClickHouse writes six
 
 CONFIG = """<?xml version="1.0"?>
 <yandex>
-  <logger><level>warning</level><log>{dir}/log</log><errorlog>{dir}/errors</errorlog></logger>
+  <logger><level>warning</level><levels><DDLWorker>debug</DDLWorker></levels><log>{dir}/log</log><errorlog>{dir}/errors</errorlog></logger>
   <listen_host>127.0.0.1</listen_host>
   <http_port>{http}</http_port>
   <tcp_port>{tcp}</tcp_port>
@@ -82,9 +84,14 @@ def why_not():
 
 
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port for a server.  It stays bound until this program ends, so that the kernel gives it to nobody else, also while its server does
+    not run.  A server may bind it all the same: both set SO_REUSEADDR, and only the server listens."""
+    with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.bind(("127.0.0.1", 0))
+        port = holder.getsockname()[1]
+        holder.detach()
+        return port
 
 
 def why_no_replicas():
@@ -96,8 +103,10 @@ def why_no_replicas():
 
 def run(*words):
     """What the inspector does with these words."""
-    return subprocess.run([os.environ["INSPECTOR"], *map(str, words)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+    done = subprocess.run([os.environ["INSPECTOR"], *map(str, words)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, encoding="utf-8", errors="replace", timeout=4 * DEADLINE_S, check=False)
+    Daemon.check_all()
+    return done
 
 
 def rows_of(done):
@@ -109,12 +118,81 @@ class Refused(Exception):
     """What the server said against a statement."""
 
 
-class Server:
-    def __init__(self, directory, zone="UTC"):
+class Died(AssertionError):
+    """A daemon ended that no test had ended: its status, and the last that it wrote."""
+
+
+PF_EXITING = 4
+
+
+def has_ended(process):
+    """Also while it ends: its connections are reset a moment before its status can be read."""
+    if process.poll() is None:
+        try:
+            flags = int(pathlib.Path(f"/proc/{process.pid}/stat").read_text().rsplit(")", 1)[1].split()[6])
+        except FileNotFoundError:
+            flags = PF_EXITING  # another thread has waited for it
+        if flags & PF_EXITING:
+            process.wait()
+    return process.returncode is not None
+
+
+class Daemon:
+    """A process that runs until it is killed.  It writes to the file `output` of its directory."""
+    running = {}  # the daemon of each process
+    logs = ("output",)
+
+    def __init__(self, directory):
         self.directory = pathlib.Path(directory)
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self.process = None
+
+    def spawn(self, *command):
+        with open(self.directory / "output", "ab") as output:
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=self.directory)
+        Daemon.running[self.process] = self
+
+    def last_lines(self):
+        """What it wrote last, a text."""
+        lines = [f"the last that {self.process.args[0]} wrote:"]
+        for name in self.logs:
+            path = self.directory / name
+            if path.exists():
+                lines += [f"{name}: {line}" for line in path.read_text(errors="replace").splitlines()[-LAST_LINES:]]
+        return "\n".join(lines)
+
+    @staticmethod
+    def check_all():
+        """Raises Died if one has ended."""
+        for process, daemon in list(Daemon.running.items()):
+            if has_ended(process) and Daemon.running.pop(process, None):  # who kills it takes it out before
+                raise Died(f"{process.args[0]} ended by itself, with status {process.returncode}; {daemon.last_lines()}")
+
+    def wait_for(self, condition, what):
+        """Raises Died if a daemon ends meanwhile."""
+        end = time.monotonic() + DEADLINE_S
+        while not condition():
+            Daemon.check_all()
+            assert time.monotonic() < end, f"waited too long for {what}; {self.last_lines()}"
+            time.sleep(0.02)
+
+    def kill(self, number=signal.SIGKILL):
+        """Does nothing when it does not run.  Raises Died when it has ended by itself and nobody has said so."""
+        if self.process not in Daemon.running:
+            return
+        Daemon.check_all()
+        del Daemon.running[self.process]
+        self.process.send_signal(number)
+        self.process.wait()
+
+
+class Server(Daemon):
+    logs = ("output", "errors")
+
+    def __init__(self, directory, zone="UTC"):
+        super().__init__(directory)
         self.zone = zone
         self.http, self.tcp, self.interserver = free_port(), free_port(), free_port()
-        self.process = None
         for name in ("data", "tmp"):
             (self.directory / name).mkdir(parents=True, exist_ok=True)
         (self.directory / "users.xml").write_text(USERS.format(password=PASSWORD))
@@ -137,29 +215,28 @@ class Server:
         return self.https
 
     def begin(self):
-        self.process = subprocess.Popen(["clickhouse-server", f"--config-file={self.directory}/config.xml"], stdin=subprocess.DEVNULL,
-                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=self.directory)
+        self.mark_log()
+        self.spawn("clickhouse-server", f"--config-file={self.directory}/config.xml")
 
-    def wait(self):
-        """True once it answers, false when it has ended."""
-        end = time.monotonic() + DEADLINE_S
-        while self.process.poll() is None:
-            try:
-                with urllib.request.urlopen(self.url + "/ping", timeout=5) as answer:
-                    return answer.status == 200
-            except OSError:
-                assert time.monotonic() < end, f"no answer from {self.url}"
-                time.sleep(0.02)
-        return False
+    def answers(self):
+        try:
+            with urllib.request.urlopen(self.url + "/ping", timeout=5) as answer:
+                return answer.status == 200
+        except OSError:
+            return False
 
     def start(self):
         self.begin()
-        assert self.wait(), (self.directory / "errors").read_text()
+        self.wait_for(self.answers, f"an answer from {self.url}")
 
-    def kill(self, number=signal.SIGKILL):
-        if self.process:
-            self.process.send_signal(number)
-            self.process.wait()
+    def mark_log(self):
+        """What is in its log now says nothing of what follows."""
+        log = self.directory / "log"
+        self.log_begin = log.stat().st_size if log.exists() else 0
+
+    def takes_ddl(self):
+        """Whether its thread for statements ON CLUSTER has a session with ZooKeeper and waits for them."""
+        return b"DDLWorker: Waiting a watch" in (self.directory / "log").read_bytes()[self.log_begin:]
 
     def freeze(self):
         self.process.send_signal(signal.SIGSTOP)
@@ -180,15 +257,17 @@ class Server:
         except urllib.error.HTTPError as error:
             with error:
                 raise Refused(error.read().decode()) from None
+        except OSError:
+            Daemon.check_all()
+            raise
 
     def number(self, statement):
         return int(self.sql(statement)[0][0])
 
 
-class ZooKeeper:
+class ZooKeeper(Daemon):
     def __init__(self, directory):
-        self.directory = pathlib.Path(directory)
-        self.directory.mkdir(parents=True)
+        super().__init__(directory)
         self.port = free_port()
         (self.directory / "zoo.cfg").write_text(ZOOKEEPER.format(dir=self.directory / "data", port=self.port))
         self.start()
@@ -202,16 +281,8 @@ class ZooKeeper:
             return False
 
     def start(self):
-        self.process = subprocess.Popen(["java", "-Xmx256m", "-cp", f"{ZOOKEEPER_JAR}:/usr/share/java/*", "org.apache.zookeeper.server.quorum.QuorumPeerMain",
-                                         "zoo.cfg"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=self.directory)
-        end = time.monotonic() + DEADLINE_S
-        while not self.answers():
-            assert self.process.poll() is None and time.monotonic() < end, "ZooKeeper does not start"
-            time.sleep(0.02)
-
-    def kill(self):
-        self.process.kill()
-        self.process.wait()
+        self.spawn("java", "-Xmx256m", "-cp", f"{ZOOKEEPER_JAR}:/usr/share/java/*", "org.apache.zookeeper.server.quorum.QuorumPeerMain", "zoo.cfg")
+        self.wait_for(self.answers, "ZooKeeper to answer")
 
 
 class Servers(list):
@@ -220,23 +291,38 @@ class Servers(list):
     def __init__(self, directory, shards=1, zones=("UTC", "Asia/Kolkata"), zookeeper=None):
         super().__init__()
         sizes = shards if zookeeper else [1] * shards
-        for _ in range(STARTS):
-            self[:] = [Server(pathlib.Path(directory) / f"server{i}", zones[i % len(zones)]) for i in range(sum(sizes))]
-            rest = iter(self)
-            self.shards = [[next(rest) for _ in range(size)] for size in sizes]
-            for number, replicas in enumerate(self.shards):
-                for replica, server in enumerate(replicas):
-                    more = REPLICATION.format(interserver=server.interserver, zookeeper=zookeeper.port, shard=number, replica=replica) if zookeeper else ""
-                    server.configure([[each.tcp for each in shard] for shard in self.shards], more)
-                    server.begin()
-            if all([server.wait() for server in self]):
-                return
+        self.zookeeper = zookeeper
+        self[:] = [Server(pathlib.Path(directory) / f"server{i}", zones[i % len(zones)]) for i in range(sum(sizes))]
+        rest = iter(self)
+        self.shards = [[next(rest) for _ in range(size)] for size in sizes]
+        for number, replicas in enumerate(self.shards):
+            for replica, server in enumerate(replicas):
+                more = REPLICATION.format(interserver=server.interserver, zookeeper=zookeeper.port, shard=number, replica=replica) if zookeeper else ""
+                server.configure([[each.tcp for each in shard] for shard in self.shards], more)
+        try:
+            for server in self:
+                server.begin()
+            for server in self:
+                server.wait_for(server.answers, f"an answer from {server.url}")
+        except BaseException:
             self.close()
-        raise AssertionError("no clickhouse-server starts")
+            raise
+
+    def wait_for_ddl(self):
+        """Until each of them takes statements ON CLUSTER, also after restart_zookeeper.  ClickHouse 18.16 answers before that, and such a
+        statement ends it with SIGSEGV."""
+        for server in self:
+            server.wait_for(server.takes_ddl, "the thread for statements ON CLUSTER")
+
+    def restart_zookeeper(self):
+        for server in self:
+            server.mark_log()
+        self.zookeeper.start()
 
     def close(self):
-        for server in self:
-            server.kill()
+        with contextlib.ExitStack() as stack:  # all of them, also when one has died
+            for server in self:
+                stack.callback(server.kill)
 
     def __enter__(self):
         return self

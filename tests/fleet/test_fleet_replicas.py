@@ -37,6 +37,7 @@ class FleetReplicas(unittest.TestCase):
         self.database = f"d{FleetReplicas.count}"
         self.one, self.two, self.other = self.servers
         self.urls = [f"{server.url}/{self.database}" for server in self.servers]
+        self.servers.wait_for_ddl()
         done = run("fleet", "init", "--cluster", "fleet", "--on-cluster", "--replicated", self.urls[0])
         self.assertEqual(done.returncode, 0, done)
         self.dir = self.root / self.database
@@ -132,7 +133,7 @@ class FleetReplicas(unittest.TestCase):
             shipper = subprocess.Popen([os.environ["INSPECTOR"], *map(str, self.words(then, self.urls[0])), "--once", "--wait=600"],
                                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         finally:
-            self.zookeeper.start()
+            self.servers.restart_zookeeper()
         _, said = shipper.communicate(timeout=4 * DEADLINE_S)
         self.assertEqual(shipper.returncode, 0, said)
         self.assertEqual(self.events(self.urls[0]), 4000 + EVENTS)

@@ -1,18 +1,22 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""inspector ship and --fleet with a server that speaks TLS, and with one whose disk is full.
+"""inspector ship and --fleet with a server that speaks TLS, with what does not, and with one whose disk is full; and servers of these tests.
 
 INSPECTOR and MAKE_SPOOL name the programs."""
+import contextlib
 import os
 import pathlib
 import shutil
+import signal
+import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from clickhouse import Server, run, why_not  # noqa: E402
+from clickhouse import Daemon, Died, Server, free_port, run, why_not  # noqa: E402
 
 CA_CONFIG = """[ca]
 default_ca = one
@@ -26,6 +30,7 @@ copy_extensions = copy
 [any]
 commonName = supplied
 """
+END = "20991231235959Z"
 DISK_MIB = 60  # of the small one
 
 
@@ -39,17 +44,23 @@ class Authority:
         (directory / "index").write_text("")
         (directory / "serial").write_text("01")
         self.certificate = directory / "ca.pem"
-        self.openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=test authority")
+        self.openssl("req", "-newkey", "rsa:2048", "-nodes", "-keyout", "ca.key", "-out", "ca.csr", "-subj", "/CN=test authority", "-addext",
+                     "basicConstraints=critical,CA:TRUE")
+        self.sign_request("ca", "-selfsign", end=END)
 
     def openssl(self, *words):
         subprocess.run(["openssl", *words], cwd=self.directory, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
 
-    def sign(self, name, host, end="20991231235959Z"):
+    def sign_request(self, name, *words, end):
+        """Valid since long ago, so that a clock that is set back changes nothing."""
+        self.openssl("ca", "-batch", "-config", "ca.cnf", "-keyfile", "ca.key", "-in", f"{name}.csr", "-out", f"{name}.pem", "-startdate",
+                     "20200101000000Z", "-enddate", end, "-notext", *words)
+
+    def sign(self, name, host, end=END):
         """A certificate of that host, and its key."""
         self.openssl("req", "-newkey", "rsa:2048", "-nodes", "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", f"/CN={host}", "-addext",
                      f"subjectAltName=DNS:{host}")
-        self.openssl("ca", "-batch", "-config", "ca.cnf", "-keyfile", "ca.key", "-cert", "ca.pem", "-in", f"{name}.csr", "-out", f"{name}.pem",
-                     "-startdate", "20200101000000Z", "-enddate", end, "-notext")
+        self.sign_request(name, "-cert", "ca.pem", end=end)
         return self.directory / f"{name}.pem", self.directory / f"{name}.key"
 
 
@@ -96,7 +107,6 @@ class FleetTls(Case):
             for words in ["ship", "--from", spool, "--to", url, "--once"], ["--fleet", url, "count"], ["fleet", "status", url]:
                 self.assert_one_sentence(run(*words, *ca), "--ca FILE")
         self.assert_one_sentence(run("--fleet", url.replace("localhost", "127.0.0.1"), "--ca", authority.certificate, "count"), "is not accepted")
-        self.assert_one_sentence(run("--fleet", f"https://localhost:{server.http}/d", "--ca", authority.certificate, "count"), "does not speak TLS")
         self.assert_one_sentence(run("--fleet", url, "--ca", self.root / "none", "count"), "the file of --ca cannot be read")
         self.assertEqual(len(list(spool.glob("*.p2rec"))), 1)
 
@@ -104,6 +114,44 @@ class FleetTls(Case):
         authority = Authority(self.root / "authority")
         _, url = self.serve(authority.sign("old", "localhost", end="20200201000000Z"))
         self.assert_one_sentence(run("ship", "--from", self.spool(10), "--to", url, "--once", "--ca", authority.certificate), "expired")
+
+
+class NoTls(unittest.TestCase):
+    """ClickHouse's http_port is the one or the other: it looks for the end of a word, and the handshake is random."""
+
+    def ask(self, answer):
+        """What the inspector says when this is what comes back.  None: nothing."""
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            def serve():
+                client, _ = listener.accept()
+                with client:
+                    client.recv(65536)
+                    if answer:
+                        client.sendall(answer)
+                    with contextlib.suppress(ConnectionResetError):
+                        while client.recv(65536):
+                            pass
+            server = threading.Thread(target=serve)
+            server.start()
+            try:
+                return run("--fleet", f"https://127.0.0.1:{listener.getsockname()[1]}/d", "count")
+            finally:
+                server.join()
+
+    def assert_says(self, done, code, sentence):
+        self.assertEqual((done.returncode, done.stdout, len(done.stderr.splitlines())), (code, "", 1), done)
+        self.assertIn(sentence, done.stderr)
+
+    def test_an_answer_without_tls_is_called_so(self):
+        self.assert_says(self.ask(b"HTTP/1.0 400 Bad Request\r\n\r\n"), 1, "does not speak TLS")
+
+    def test_a_server_that_waits_for_more_does_not_answer_in_tls(self):
+        self.assert_says(self.ask(None), 3, "does not answer in TLS")
+
+    def test_a_server_that_takes_no_connection_does_not_answer(self):
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", 0))
+            self.assert_says(run("--fleet", f"https://127.0.0.1:{listener.getsockname()[1]}/d", "count"), 3, "no server answers")
 
 
 def why_no_small_disk():
@@ -114,9 +162,9 @@ def why_no_small_disk():
 
 class SmallDisk(Server):
     def begin(self):
+        self.mark_log()
         mount = f"mount -t tmpfs -o size={DISK_MIB}m tmpfs data && exec clickhouse-server --config-file=config.xml"
-        self.process = subprocess.Popen(["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", mount], stdin=subprocess.DEVNULL,
-                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=self.directory)
+        self.spawn("unshare", "--user", "--map-root-user", "--mount", "sh", "-c", mount)
 
 
 @unittest.skipIf(why_no_small_disk(), why_no_small_disk())
@@ -144,6 +192,39 @@ class FleetDisk(Case):
         done = run("ship", "--from", spool, "--to", url, "--host", "alpha", "--once", "--wait=60")
         self.assertEqual(done.returncode, 0, done)
         self.assertEqual(server.number("SELECT count() FROM d.events FINAL"), 70000)
+
+
+class Daemons(Case):
+    """Those of the other tests (clickhouse.py)."""
+
+    def spawn(self, script):
+        daemon = Daemon(tempfile.mkdtemp(dir=self.root))
+        daemon.spawn("sh", "-c", script)
+        self.addCleanup(daemon.kill)
+        return daemon
+
+    def test_one_that_ends_by_itself_says_how_whoever_looks_next(self):
+        for look in (lambda daemon: run("help"), lambda daemon: daemon.wait_for(lambda: False, "nothing"), lambda daemon: daemon.kill()):
+            with self.subTest(look):
+                daemon = self.spawn("echo last words; exec sleep 600")
+                daemon.wait_for(lambda: "words" in daemon.last_lines(), "its words")
+                os.kill(daemon.process.pid, signal.SIGSEGV)
+                os.waitid(os.P_PID, daemon.process.pid, os.WEXITED | os.WNOWAIT)
+                with self.assertRaisesRegex(Died, "^sh ended by itself, with status -11; the last that sh wrote:\noutput: last words$"):
+                    look(daemon)
+
+    def test_one_that_a_test_kills_is_no_error(self):
+        daemon = self.spawn("exec sleep 600")
+        daemon.kill()
+        daemon.kill()
+        Daemon.check_all()
+
+    def test_a_port_is_free_for_a_server_and_nobody_else_gets_it(self):
+        port = free_port()
+        with self.assertRaises(OSError), socket.socket() as other:
+            other.bind(("127.0.0.1", port))
+        for _ in range(2):
+            socket.create_server(("127.0.0.1", port)).close()
 
 
 if __name__ == "__main__":
