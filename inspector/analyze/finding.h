@@ -38,7 +38,7 @@ struct finding {
     double usual_rate;             /* of the others; the finding's own rate is count / of */
     uint64_t ns;                   /* its own time: rtt after, time on the way or at the node, age, silence */
     uint64_t usual_ns;             /* rtt before, the others' time, the longest silence before */
-    uint64_t time_ns;              /* when: the jump, the last event, the beginning of the stall */
+    uint64_t time_ns;              /* Unix time: the jump, the last event, the beginning of the stall */
     uint64_t until_ns;             /* of a pause of all nodes: when the last one ended */
     uint64_t code;                 /* of closed connections */
     struct loss_wait loss;         /* of a delay: the longest */

@@ -14,7 +14,7 @@ struct request {
     unsigned node;    /* of the root */
     uint64_t took_ns; /* duration of the root; without an end, until the trace's last event */
     bool whole;       /* its root has both ends and no parent elsewhere */
-    bool timed;       /* it is whole, and no step of the clock lies between its events: its times can be judged */
+    bool timed;       /* it is whole, and no step of the clock lies in it: its times can be judged */
     bool ok;
     bool rootless; /* what caused it is not here, so that it is not whole; but it has both ends */
     bool one_way;  /* it took almost no time compared with what it caused */

@@ -10,7 +10,10 @@
  * On the way from one node to another, the time is the link's: from the first stream bytes or packet sent to the last received.
  * Without transport events, the way counts as the asker's own time, unless the asking span names whom it asks: such a span does
  * nothing else.  A node that takes nothing from its socket for long while others send to it is stopped, or busy elsewhere; that
- * time is the node's.  A peer that has no span here is waited for from what was sent to it until it answered. */
+ * time is the node's.  A peer that has no span here is waited for from what was sent to it until it answered.
+ *
+ * Where a step of the clock lies in a wait, its parts on both sides count, and what lies between them does not.  Where it matters
+ * how long something lasted, and a step lies within that, the whole wait is untimed. */
 #ifndef INSPECTOR_CRITICAL_PATH_H
 #define INSPECTOR_CRITICAL_PATH_H
 
@@ -27,8 +30,9 @@ struct critical_path {
     struct wait *waits;        /* in time order, without gaps, from start_ns to reach_ns */
     size_t count;
     size_t within;       /* how many waits are before end_ns */
-    struct spent *spent; /* sums of the waits within, the longest first */
+    struct spent *spent; /* sums of the waits within that are timed, the longest first */
     size_t spent_count;
+    uint64_t timed_ns;        /* their sum: from start_ns to end_ns, unless a step of the clock lies between them */
     struct loss_wait *losses; /* within, the longest first */
     size_t loss_count;
 };

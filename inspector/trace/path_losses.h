@@ -20,6 +20,7 @@ struct wait {
     size_t span;     /* the span that waited */
     bool stopped;    /* the node took nothing from its socket */
     bool unanswered; /* the peer answered nothing, as far as packets show */
+    bool untimed;    /* a step of the clock lies in it: nobody knows how long it was, or whom it waited for */
 };
 
 /* A lost packet with those of its repetitions that were lost too, and how long the request waited because of them. */
