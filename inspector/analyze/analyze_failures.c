@@ -227,7 +227,7 @@ static void report_closed(struct analysis *analysis, const size_t *closes, size_
                               .command = first->command,
                               .count = count,
                               .code = first->code,
-                              .time_ns = first->time_ns};
+                              .time_ns = fact_unix(analysis->facts, first)};
     for (size_t i = 0; i < count; i++) finding_show(&finding, closes[i]);
     analysis_add(analysis, &finding);
 }

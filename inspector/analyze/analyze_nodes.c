@@ -46,8 +46,7 @@ static void judge_streams(struct analysis *analysis, const struct stream_step *s
         if (fact->kind != FACT_STREAM_OPENED) continue;
         finding.of++;
         bool again = i + 1 < count && steps[i + 1].stream_id == steps[i].stream_id; /* closed, or opened in another connection */
-        uint64_t now_ns = analysis_now(analysis, fact->node), since_ns = facts_since(facts, fact),
-                 age_ns = now_ns > since_ns ? now_ns - since_ns : 0;
+        uint64_t now_ns = analysis_now(analysis, fact->node), age_ns = now_ns > fact->time_ns ? now_ns - fact->time_ns : 0;
         if (again || closed_ns > fact->time_ns || age_ns < STREAM_AGE_NS_MIN) continue;
         if (!finding.count++) finding.trace = fact->trace;
         if (age_ns > finding.ns) finding.ns = age_ns;
@@ -102,12 +101,8 @@ static void sum_nodes(struct node_sum *sums, const struct facts *facts) {
             sum->missing += fact->missing;
             continue;
         }
-        uint64_t since_ns = facts_since(facts, fact);
-        if (sum->events++ && since_ns > sum->last_ns && since_ns - sum->last_ns > sum->longest_ns &&
-            facts_same_clock(fact, &facts->items[sum->last]))
-            sum->longest_ns = since_ns - sum->last_ns;
-        if (sum->events > 1 && since_ns < sum->last_ns) continue; /* from before a clock step */
-        sum->last_ns = since_ns;
+        if (sum->events++ && fact->time_ns - sum->last_ns > sum->longest_ns) sum->longest_ns = fact->time_ns - sum->last_ns;
+        sum->last_ns = fact->time_ns;
         sum->last = i;
     }
 }
@@ -137,11 +132,11 @@ static void report_missing(struct analysis *analysis, unsigned node, const struc
     analysis_add(analysis, &finding);
 }
 
-/* The newest event of a node up to that time; NO_FACT if we have none. */
+/* The newest event of a node up to that Unix time; NO_FACT if we have none. */
 static size_t last_of_node(const struct facts *facts, unsigned node, uint64_t until_ns) {
     for (size_t i = facts->count; i-- > 0;) {
         const struct fact *fact = &facts->items[i];
-        if (fact->node == node && fact->time_ns <= until_ns && fact->kind != FACT_EVENTS_LOST) return i;
+        if (fact->node == node && fact_unix(facts, fact) <= until_ns && fact->kind != FACT_EVENTS_LOST) return i;
     }
     return NO_FACT;
 }
@@ -162,7 +157,7 @@ static void report_crashes(struct analysis *analysis, const struct node_state *c
         size_t last = last_of_node(facts, state->node, state->last_ns ? state->last_ns : UINT64_MAX);
         if (last == NO_FACT) continue; /* long ago */
         if (finding.count < EVIDENCE_MAX) shown[finding.count] = last;
-        if (!finding.count++) finding.time_ns = state->last_ns ? state->last_ns : facts->items[last].time_ns;
+        if (!finding.count++) finding.time_ns = state->last_ns ? state->last_ns : fact_unix(facts, &facts->items[last]);
         finding.returned |= state->returned;
     }
     if (!finding.count) return;
@@ -235,11 +230,12 @@ static size_t incoming_after(const struct incoming *incoming, size_t count, unsi
     return low;
 }
 
-static void take_pause(struct finding *finding, const struct incoming *first, uint64_t from_ns, uint64_t to_ns) {
+static void take_pause(const struct facts *facts, struct finding *finding, const struct incoming *first, uint64_t from_ns,
+                       uint64_t to_ns) {
     finding->count++;
     if (to_ns - from_ns <= finding->ns) return;
     finding->ns = to_ns - from_ns;
-    finding->time_ns = from_ns;
+    finding->time_ns = facts_unix(facts, first->node, from_ns);
     finding->weight = (double)finding->ns / 1e9;
     finding->evidence_count = 0;
     finding_show(finding, first->send);
@@ -262,9 +258,9 @@ static void judge_pause(const struct facts *facts, struct finding *finding, stru
     if (!waited || lost > waited) return;
     if (!from_ns) from_ns = incoming[first].sent_ns; /* we have none of its earlier events */
     if (facts_active(facts, from_ns, to_ns))
-        take_pause(finding, &incoming[first], from_ns, to_ns);
+        take_pause(facts, finding, &incoming[first], from_ns, to_ns);
     else if (everybody->until_ns <= from_ns)
-        take_pause(everybody, &incoming[first], from_ns, everybody->until_ns = to_ns);
+        take_pause(facts, everybody, &incoming[first], from_ns, everybody->until_ns = to_ns);
 }
 
 /* The time of the newest event of all nodes whose clocks can be compared with this node's. */
@@ -287,7 +283,7 @@ static void judge_silence(struct analysis *analysis, const struct node_state *st
     if (!alone && (silent_ns < SILENT_TALKED_NS_MIN || talked < SILENT_PACKETS_MIN)) return;
     struct finding finding = finding_of(FINDING_NODE_SILENT, SEVERITY_SEVERE, state->node);
     finding.weight = (double)silent_ns / 1e9;
-    finding.time_ns = sum->last_ns;
+    finding.time_ns = facts_unix(analysis->facts, state->node, sum->last_ns);
     finding.ns = silent_ns;
     finding.usual_ns = sum->longest_ns;
     finding.count = talked;
@@ -299,16 +295,14 @@ static void judge_pauses(struct analysis *analysis, const struct incoming *incom
     const struct facts *facts = analysis->facts;
     struct finding *stalls = calloc(nodes + 1, sizeof *stalls);
     uint64_t *last_ns = calloc(nodes + 1, sizeof *last_ns);
-    uint8_t *last_steps = calloc(nodes + 1, sizeof *last_steps);
     struct finding everybody = finding_of(FINDING_NODE_STALLED, SEVERITY_SEVERE, NO_NUMBER);
-    if (stalls && last_ns && last_steps) {
+    if (stalls && last_ns) {
         for (unsigned i = 0; i < nodes; i++) stalls[i] = finding_of(FINDING_NODE_STALLED, SEVERITY_SEVERE, i);
         for (size_t i = 0; i < facts->count; i++) {
             const struct fact *fact = &facts->items[i];
             uint64_t *last = &last_ns[fact->node];
-            bool exact = !facts->stepped || (*last && fact->clock_steps == last_steps[fact->node]);
-            last_steps[fact->node] = fact->clock_steps;
-            if (exact && fact->time_ns - *last >= STALL_NS_MIN && fact->kind != FACT_EVENTS_LOST)
+            if (facts_steady(facts, *last, fact->time_ns) && fact->time_ns - *last >= STALL_NS_MIN &&
+                fact->kind != FACT_EVENTS_LOST)
                 judge_pause(facts, &stalls[fact->node], &everybody, incoming, count, *last, fact->time_ns);
             *last = fact->time_ns;
         }
@@ -320,7 +314,6 @@ static void judge_pauses(struct analysis *analysis, const struct incoming *incom
     }
     free(stalls);
     free(last_ns);
-    free(last_steps);
 }
 
 void analyze_nodes(struct analysis *analysis, const struct node_state *states, size_t state_count) {

@@ -28,7 +28,7 @@ static bool misses_events(const struct facts *facts, unsigned node) {
 /* Open parts of one node and command, the oldest first. */
 static void report_open(struct analysis *analysis, const struct open_part *open, size_t count) {
     const struct fact *oldest = &analysis->facts->items[open->start];
-    uint64_t age_ns = analysis_now(analysis, oldest->node) - facts_since(analysis->facts, oldest);
+    uint64_t age_ns = analysis_now(analysis, oldest->node) - oldest->time_ns;
     enum severity severity = age_ns >= REQUEST_SEVERE_NS ? SEVERITY_SEVERE : SEVERITY_NOTABLE;
     struct finding finding = {.kind = FINDING_REQUEST_OPEN,
                               .severity = misses_events(analysis->facts, open->node) ? SEVERITY_NOTE : severity,
@@ -39,7 +39,7 @@ static void report_open(struct analysis *analysis, const struct open_part *open,
                               .command = oldest->command,
                               .count = count,
                               .ns = age_ns,
-                              .time_ns = oldest->time_ns};
+                              .time_ns = fact_unix(analysis->facts, oldest)};
     for (size_t i = 0; i < count; i++) finding_show(&finding, open[i].start);
     analysis_add(analysis, &finding);
 }
@@ -48,8 +48,7 @@ void analyze_open(struct analysis *analysis, struct requests *requests) {
     struct open_part *open = requests->open;
     size_t count = 0;
     for (size_t i = 0; i < requests->open_count; i++) {
-        uint64_t start_ns = facts_since(analysis->facts, &analysis->facts->items[open[i].start]),
-                 now_ns = analysis_now(analysis, open[i].node);
+        uint64_t start_ns = analysis->facts->items[open[i].start].time_ns, now_ns = analysis_now(analysis, open[i].node);
         if (now_ns >= start_ns && now_ns - start_ns >= REQUEST_AGE_NS_MIN) open[count++] = open[i];
     }
     if (count) qsort(open, count, sizeof *open, compare_open);
@@ -358,9 +357,7 @@ static void report_delays(struct analysis *analysis, const struct requests *requ
 
 void analyze_delays(struct analysis *analysis, struct requests *requests) {
     struct delay *delays = requests->delays;
-    size_t count = 0;
-    for (size_t i = 0; i < requests->delay_count; i++)
-        if (!requests->items[delays[i].request].whole || requests->items[delays[i].request].timed) delays[count++] = delays[i];
+    size_t count = requests->delay_count;
     if (count) qsort(delays, count, sizeof *delays, compare_delays);
     for (size_t begin = 0, end; begin < count; begin = end) {
         for (end = begin;

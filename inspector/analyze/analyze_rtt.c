@@ -66,7 +66,7 @@ static void judge_series(struct analysis *analysis, const struct sample *samples
                               .count = count,
                               .ns = after,
                               .usual_ns = before,
-                              .time_ns = facts->items[samples[change].fact].time_ns};
+                              .time_ns = fact_unix(facts, &facts->items[samples[change].fact])};
     finding_show(&finding, samples[change - 1].fact);
     finding_show(&finding, samples[change].fact);
     analysis_add(analysis, &finding);

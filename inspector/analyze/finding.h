@@ -37,7 +37,7 @@ struct finding {
     double usual_rate;             /* of the others; the finding's own rate is count / of */
     uint64_t ns;                   /* the time found: rtt after, time on the way or at the node, age, silence */
     uint64_t usual_ns;             /* rtt before, the others' time, the longest silence before */
-    uint64_t time_ns;              /* when: the jump, the last event, the beginning of the stall */
+    uint64_t time_ns;              /* Unix time: the jump, the last event, the beginning of the stall */
     uint64_t until_ns;             /* if all nodes paused: when the last pause ended */
     uint64_t code;                 /* of closed connections */
     struct loss_wait loss;         /* of a delay: the longest */

@@ -95,16 +95,9 @@ static void find_failure(struct request *request, const struct critical_path *pa
     for (size_t i = 0; i < path->count; i++) { /* the wait during which it failed */
         const struct wait *wait = &path->waits[i];
         unsigned whom = wait->kind == WAIT_NODE ? wait->node : wait->peer;
-        if (wait->kind == WAIT_LINK || wait->to_ns != first->end_ns || whom == first->node) continue;
+        if (wait->untimed || wait->kind == WAIT_LINK || wait->to_ns != first->end_ns || whom == first->node) continue;
         request->failed_waiting = whom;
     }
-}
-
-/* Does a step of the clock lie between any two events? */
-static bool is_stepped(const struct trace_events *events) {
-    for (size_t i = 1; i < events->count; i++)
-        if (!facts_same_clock(trace_event_at(events, 0), trace_event_at(events, i))) return true;
-    return false;
 }
 
 static int add_request_of(struct requests *requests, const struct critical_path *path, const struct trace_events *events) {
@@ -119,7 +112,7 @@ static int add_request_of(struct requests *requests, const struct critical_path 
                               .one_way = path->end_ns - path->start_ns < (path->reach_ns - path->end_ns) / ONE_WAY_PART,
                               .ok = root->ok,
                               .start = fact_at(events, root->start)};
-    request.timed = request.whole && !is_stepped(events);
+    request.timed = request.whole && facts_steady(events->facts, path->start_ns, path->reach_ns);
     find_failure(&request, path, events);
     return add_request(requests, &request);
 }
@@ -151,6 +144,7 @@ static int add_visits(struct requests *requests, const struct critical_path *pat
         const struct wait *wait = &path->waits[i];
         bool after = i >= path->within;
         size_t k = first;
+        if (wait->untimed) continue;
         while (k < requests->visit_count && !same_place(&requests->visits[k], wait, after)) k++;
         if (k == requests->visit_count) {
             struct visit visit = {.request = requests->count - 1,

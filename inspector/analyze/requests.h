@@ -14,7 +14,7 @@ struct request {
     unsigned node;    /* of the root */
     uint64_t took_ns; /* duration of the root; without an end, until the trace's last event */
     bool whole;       /* we have both ends of its root, which has no parent */
-    bool timed;       /* it is whole and no clock step lies between its events, so its times can be judged */
+    bool timed;       /* it is whole and no clock step lies in it, so its times can be judged */
     bool ok;
     bool rootless; /* we have both ends but not what caused it, so it is not whole */
     bool one_way;  /* it took almost no time compared with what it caused */

@@ -99,7 +99,7 @@ static int read_states(struct session *session, const struct facts *facts, struc
 /* Ages are measured from the end of the time that was analyzed: now, or the newest event if --until is in the past. */
 static uint64_t end_of_time(const struct session *session, const struct facts *facts) {
     bool past = option_given(session->options, OPTION_UNTIL) && facts->count;
-    return past ? facts->items[facts->count - 1].time_ns : source_now_ns(session->inquiry.source);
+    return past ? facts->items[facts->count - 1].time_ns : facts_now(facts, source_now_ns(session->inquiry.source));
 }
 
 /* ---- showing ---- */
@@ -114,7 +114,7 @@ static int show_findings(struct session *session, const struct analysis *analysi
         return 0;
     }
     if (scope->cut) output_note("older events of this time were not read: --limit N reads more");
-    if (analysis->facts->stepped) output_note("the clock was stepped between these events: times across it were not judged");
+    if (facts_stepped(analysis->facts)) output_note("the clock was stepped between these events: times across it were not judged");
     for (size_t i = 0; !result && i < analysis->count; i++) {
         json_t *line = finding_new(&session->view, analysis->facts, &analysis->findings[i]);
         result = line ? output_json(&session->output, line) : session_out_of_memory(session);

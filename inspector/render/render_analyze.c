@@ -284,7 +284,7 @@ static void node_crashed(struct strbuf *out, const struct view *view, const stru
         strbuf_puts(out, "were at ");
         for (unsigned i = 0; i < finding->evidence_count; i++) {
             if (i) strbuf_puts(out, i + 1 < finding->evidence_count ? ", " : " and ");
-            text_time(out, facts->items[finding->evidence[i]].time_ns, view->utc, false);
+            text_time(out, fact_unix(facts, &facts->items[finding->evidence[i]]), view->utc, false);
         }
     }
     if (finding->returned) strbuf_puts(out, "; it is running again");
@@ -409,12 +409,12 @@ static json_t *evidence_new(const struct facts *facts, const struct finding *fin
     json_t *all = json_array();
     for (unsigned i = 0; i < finding->evidence_count; i++) {
         const struct fact *fact = &facts->items[finding->evidence[i]];
-        json_array_append_new(all,
-                              json_pack("{s:I,s:i,s:o,s:o,s:o,s:i,s:I,s:s}", "timestamp", (json_int_t)(fact->time_ns / 1000),
-                                        "ns", (int)(fact->time_ns % 1000), "node_id", text_new(facts_node(facts, fact->node)),
-                                        "peer_id", text_new(facts_node(facts, fact->peer)), "trace_id",
-                                        text_new(facts_trace(facts, fact->trace)), "lane", (int)fact->lane, "sequence",
-                                        (json_int_t)fact->sequence, "kind", fact_kind_name((enum fact_kind)fact->kind)));
+        uint64_t unix_ns = fact_unix(facts, fact);
+        json_array_append_new(all, json_pack("{s:I,s:i,s:o,s:o,s:o,s:i,s:I,s:s}", "timestamp", (json_int_t)(unix_ns / 1000), "ns",
+                                             (int)(unix_ns % 1000), "node_id", text_new(facts_node(facts, fact->node)), "peer_id",
+                                             text_new(facts_node(facts, fact->peer)), "trace_id",
+                                             text_new(facts_trace(facts, fact->trace)), "lane", (int)fact->lane, "sequence",
+                                             (json_int_t)fact->sequence, "kind", fact_kind_name((enum fact_kind)fact->kind)));
     }
     return all;
 }
@@ -490,7 +490,7 @@ static void put_chosen(struct strbuf *out, const struct view *view, const struct
 
 static void draw_evidence(struct strbuf *out, const struct view *view, const struct facts *facts, const struct fact *fact) {
     strbuf_puts(out, "     ");
-    text_time(out, fact->time_ns, view->utc, false);
+    text_time(out, fact_unix(facts, fact), view->utc, false);
     strbuf_puts(out, "  ");
     node(out, view, facts, fact->node);
     strbuf_printf(out, "  %s", fact_kind_name((enum fact_kind)fact->kind));
@@ -549,9 +549,9 @@ void render_analysis(struct strbuf *out, const struct view *view, const struct a
     text_count(out, facts->count, "event");
     if (facts->count) {
         strbuf_puts(out, " from ");
-        text_time(out, facts->items[0].time_ns, view->utc, true);
+        text_time(out, fact_unix(facts, &facts->items[0]), view->utc, true);
         strbuf_puts(out, " to ");
-        text_time(out, facts->items[facts->count - 1].time_ns, view->utc, true);
+        text_time(out, fact_unix(facts, &facts->items[facts->count - 1]), view->utc, true);
     }
     if (scope->about) {
         strbuf_puts(out, "; findings about ");

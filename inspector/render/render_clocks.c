@@ -149,10 +149,11 @@ static bool size_of_steps(const struct view *view, uint8_t after, uint8_t until,
     return true;
 }
 
-static void tell_step(struct strbuf *out, const struct view *view, uint8_t after, uint8_t until, uint64_t at_ns) {
+static void tell_step(struct strbuf *out, const struct view *view, const struct clock_seam *seam, uint64_t at_ns) {
     int64_t ns;
     bool slept;
-    if (!size_of_steps(view, after, until, at_ns, &ns, &slept)) {
+    if (trace_clock_steps_before(seam->after, seam->before) ||
+        !size_of_steps(view, seam->before, seam->after, at_ns, &ns, &slept)) {
         strbuf_puts(out, "the clock was stepped");
         return;
     }
@@ -163,28 +164,23 @@ static void tell_step(struct strbuf *out, const struct view *view, uint8_t after
 
 void render_clock_steps(struct strbuf *out, const struct view *view, const struct facts *facts, uint64_t origin_ns,
                         uint64_t whole_ns, const char *rest) {
-    uint64_t last_ns[UINT8_MAX + 1] = {0}; /* by step number: the last time before the next step; 0: no event */
-    uint8_t line = facts->newest_steps;
-    if (!facts->stepped) return;
-    for (size_t i = 0; i < facts->count; i++) {
-        const struct fact *fact = &facts->items[i];
-        if (fact->time_ns > last_ns[fact->clock_steps]) last_ns[fact->clock_steps] = fact->time_ns;
-        if (trace_clock_steps_before(fact->clock_steps, line)) line = fact->clock_steps;
-    }
-    while (line != facts->newest_steps) {
-        uint8_t next = (uint8_t)(line + 1);
-        while (!last_ns[next] && next != facts->newest_steps) next++;
+    for (size_t i = 0; i < facts->lines.seam_count && i < VERDICTS_MAX; i++) {
+        const struct clock_seam *seam = &facts->lines.seams[i];
+        uint64_t at_ns = clock_lines_unix(&facts->lines, seam->machine, seam->from_ns);
         text_style_on(out, view->color, STYLE_WARN);
         strbuf_puts(out, "! ");
-        tell_step(out, view, line, next, last_ns[line]);
+        tell_step(out, view, seam, at_ns);
         strbuf_puts(out, " after ");
-        if (origin_ns)
-            text_since(out, last_ns[line] - origin_ns, whole_ns);
-        else
-            text_time(out, last_ns[line], view->utc, true);
+        if (origin_ns) {
+            if (!facts_steady(facts, origin_ns, seam->from_ns)) strbuf_puts(out, "~");
+            text_since(out, seam->from_ns - origin_ns, whole_ns);
+        } else {
+            text_time(out, at_ns, view->utc, true);
+        }
         strbuf_printf(out, ": %s", rest);
         text_style_off(out, view->color, STYLE_WARN);
         strbuf_puts(out, "\n");
-        line = next;
     }
+    if (facts->lines.seam_count > VERDICTS_MAX)
+        text_styled(out, view->color, STYLE_WARN, "! and %zu more steps\n", facts->lines.seam_count - VERDICTS_MAX);
 }

@@ -316,7 +316,7 @@ static void loss_notes(struct strbuf *out, const struct diagram *diagram, const 
     const struct timeline_item *items = diagram->timeline->items;
     if (message->send != NO_EVENT) {
         strbuf_puts(out, "; sent ");
-        text_duration(out, items[message->lost].time_ns - items[message->send].time_ns);
+        timeline_duration(out, diagram->timeline, items[message->send].time_ns, items[message->lost].time_ns);
         strbuf_puts(out, " before");
     }
     if (message->receive != NO_EVENT)
@@ -361,7 +361,7 @@ static void request_notes(struct strbuf *out, const struct diagram *diagram, con
     }
     if (span && span->end == row->item->event && span->start) {
         strbuf_puts(out, " after ");
-        text_duration(out, span->end_ns - span->start_ns);
+        timeline_duration(out, diagram->timeline, span->start_ns, span->end_ns);
     }
     if (span && span->end == row->item->event && !span->start) strbuf_puts(out, " (its start is not here)");
     if (span && span->start == row->item->event && span->parent_missing) strbuf_puts(out, " (what caused it is not here)");

@@ -38,10 +38,11 @@ static void draw_percent(struct strbuf *out, const struct view *view, uint64_t n
 
 static void draw_within(struct strbuf *out, const struct view *view, const struct timeline *timeline) {
     const struct critical_path *path = &timeline->path;
-    uint64_t whole_ns = path->end_ns - path->start_ns, rest_ns = 0;
+    uint64_t whole_ns = path->timed_ns, rest_ns = 0;
     size_t rest = 0;
-    if (!path->spent_count) return;
+    if (!path->within) return;
     strbuf_puts(out, "time went to: ");
+    if (!path->spent_count) strbuf_puts(out, "not known");
     for (size_t i = 0; i < path->spent_count; i++) {
         const struct spent *spent = &path->spent[i];
         if (i >= PLACES_MAX || (i && (double)spent->ns < PLACE_SHARE_MIN * (double)whole_ns)) {
@@ -60,6 +61,8 @@ static void draw_within(struct strbuf *out, const struct view *view, const struc
         text_duration(out, rest_ns);
         draw_percent(out, view, rest_ns, whole_ns);
     }
+    if (!facts_steady(&timeline->facts, path->start_ns, path->end_ns))
+        strbuf_puts(out, "; what went across the step of the clock is not known");
     if (timeline->outside_ns) {
         strbuf_puts(out, "; plus ");
         text_duration(out, timeline->outside_ns);
@@ -75,12 +78,16 @@ static void draw_afterwards(struct strbuf *out, const struct view *view, const s
     strbuf_puts(out, "afterwards: ");
     for (size_t i = path->within; i < path->count; i++) {
         const struct wait *wait = &path->waits[i];
-        if (wait->to_ns - wait->from_ns < (path->reach_ns - path->end_ns) / REST_PART_MAX) continue;
+        if (wait->to_ns - wait->from_ns < (path->reach_ns - path->end_ns) / REST_PART_MAX && !wait->untimed) continue;
         if (shown == PLACES_MAX) {
             strbuf_puts(out, ", ...");
             break;
         }
         if (shown++) strbuf_puts(out, ", then ");
+        if (wait->untimed) {
+            strbuf_puts(out, "across a step of the clock");
+            continue;
+        }
         path_place(out, view, &timeline->facts, wait->kind, wait->node, wait->peer);
         strbuf_puts(out, " ");
         text_duration(out, wait->to_ns - wait->from_ns);

@@ -92,7 +92,7 @@ static void draw_item(const struct drawing *drawing, const struct timeline_item 
     text_style_off(out, color, style);
     if (span && span->end == item->event && span->start) {
         strbuf_puts(out, " after ");
-        text_duration(out, span->end_ns - span->start_ns);
+        timeline_duration(out, drawing->timeline, span->start_ns, span->end_ns);
     }
     if (span && span->end == item->event && !span->start) text_styled(out, color, STYLE_DIM, " (its start is not here)");
     if (span && span->start == item->event && span->parent_missing)

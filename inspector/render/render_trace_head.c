@@ -43,16 +43,6 @@ static void title(struct strbuf *out, const struct view *view, const struct time
     text_style_off(out, view->color, STYLE_HEAD);
 }
 
-/* How long it took; with "~" if the clock was stepped in that time, and unknown if it was set back beyond the start. */
-static void took(struct strbuf *out, const struct timeline *timeline, const struct timeline_span *root) {
-    const struct span *span = &timeline->path.spans.items[root - timeline->spans];
-    const struct fact *facts = timeline->facts.items;
-    bool exact = facts_same_clock(&facts[span->start], &facts[span->end]);
-    if (root->end_ns < root->start_ns) return;
-    strbuf_puts(out, exact ? " after " : " after ~");
-    text_duration(out, root->end_ns - root->start_ns);
-}
-
 static void outcome(struct strbuf *out, const struct view *view, const struct timeline *timeline, const json_t *answer) {
     const struct timeline_span *root = root_of(timeline);
     const char *word = outcome_of(timeline, root, answer);
@@ -69,7 +59,8 @@ static void outcome(struct strbuf *out, const struct view *view, const struct ti
     else
         strbuf_puts(out, "no outcome");
     if (root && root->start && root->end && strcmp(word, "open") != 0) {
-        took(out, timeline, root);
+        strbuf_puts(out, " after ");
+        timeline_duration(out, timeline, root->start_ns, root->end_ns);
     }
     if (timeline->path.reach_ns > timeline->path.end_ns) {
         strbuf_puts(out, "; what it caused went on until ");
@@ -85,12 +76,12 @@ static void when_and_where(struct strbuf *out, const struct view *view, const st
     uint64_t events = 0;
     for (size_t i = 0; i < timeline->item_count; i++) events += timeline->items[i].kind != TRACE_KIND_EVENTS_LOST;
     strbuf_puts(out, "began ");
-    text_time(out, timeline->start_ns, view->utc, true);
+    text_time(out, fact_unix(&timeline->facts, &timeline->facts.items[0]), view->utc, true);
     if (view->utc) strbuf_puts(out, " UTC");
     strbuf_puts(out, "; ");
     text_count(out, events, "event");
     strbuf_puts(out, " in ");
-    text_duration(out, timeline->end_ns - timeline->start_ns);
+    timeline_duration(out, timeline, timeline->start_ns, timeline->end_ns);
     strbuf_puts(out, "; ");
     text_count(out, timeline->node_count, "node");
     for (size_t i = 0; i < timeline->node_count && shown < 2 * VERDICTS_MAX; i++, shown++) {

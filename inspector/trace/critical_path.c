@@ -53,7 +53,7 @@ struct walk {
 
 /* ---- waits ---- */
 
-static void add_wait(struct walk *walk, struct wait wait) {
+static void append_wait(struct walk *walk, struct wait wait) {
     struct critical_path *path = walk->path;
     if (wait.to_ns <= wait.from_ns) return;
     if (path->count == walk->wait_capacity) {
@@ -67,6 +67,39 @@ static void add_wait(struct walk *walk, struct wait wait) {
         walk->wait_capacity = capacity;
     }
     path->waits[path->count++] = wait;
+}
+
+/* Cuts a wait where the clock was stepped: what lies wholly on one side is known. */
+static void add_wait(struct walk *walk, struct wait wait) {
+    const struct clock_seam *seam;
+    struct wait part = wait;
+    while (!wait.untimed && (seam = clock_lines_seam(&walk->events->facts->lines, part.from_ns)) && seam->to_ns <= wait.to_ns) {
+        part.to_ns = greatest(part.from_ns, seam->from_ns);
+        append_wait(walk, part);
+        part.from_ns = part.to_ns;
+        part.to_ns = seam->to_ns;
+        part.untimed = true;
+        append_wait(walk, part);
+        part.from_ns = seam->to_ns;
+        part.untimed = false;
+    }
+    part.to_ns = wait.to_ns;
+    append_wait(walk, part);
+}
+
+/* Is it known of two nodes which packets between them repeat which? */
+static bool is_sure(const struct walk *walk, unsigned a, unsigned b) {
+    return !walk->transports.unsure || !(walk->transports.unsure[a] && walk->transports.unsure[b]);
+}
+
+static bool is_steady(const struct walk *walk, uint64_t from_ns, uint64_t to_ns) {
+    return facts_steady(walk->events->facts, from_ns, to_ns);
+}
+
+/* A part of a span's time with a step of the clock in it, in which it matters how long something lasted. */
+static void add_untimed(struct walk *walk, size_t span, uint64_t from_ns, uint64_t to_ns) {
+    unsigned node = walk->path->spans.items[span].node;
+    add_wait(walk, (struct wait){from_ns, to_ns, WAIT_NODE, node, NO_NUMBER, span, .untimed = true});
 }
 
 static void add_node(struct walk *walk, size_t span, unsigned node, uint64_t from_ns, uint64_t to_ns) {
@@ -139,6 +172,10 @@ static void add_carried(struct walk *walk, size_t span, unsigned from, unsigned 
 static void add_link(struct walk *walk, size_t span, unsigned from, unsigned to, uint64_t from_ns, uint64_t to_ns) {
     struct idle_walk idles;
     struct idle idle;
+    if (!is_steady(walk, from_ns, to_ns) || !is_sure(walk, from, to)) {
+        add_untimed(walk, span, from_ns, to_ns);
+        return;
+    }
     idle_walk_init(&idles, &walk->transports, from, to, from_ns, to_ns);
     while (idle_walk_next(&idles, &idle)) {
         add_carried(walk, span, from, to, from_ns, idle.from_ns);
@@ -314,6 +351,10 @@ static size_t list_exchanges(struct walk *walk, const struct span *span, uint64_
 /* An exchange.  If the peer reports its transport, the times there and back belong to the links. */
 static void spend_exchange(struct walk *walk, size_t index, const struct branch *branch, uint64_t from_ns, uint64_t to_ns) {
     unsigned node = walk->path->spans.items[index].node, peer = branch->peer;
+    if (!is_sure(walk, node, peer)) {
+        add_untimed(walk, index, from_ns, to_ns);
+        return;
+    }
     uint64_t arrived_ns = branch->arrived_ns, sent_ns = branch->sent_ns;
     if (arrived_ns == UINT64_MAX || sent_ns == UINT64_MAX || sent_ns < arrived_ns) {
         if (walk->has_events[peer])
@@ -340,6 +381,10 @@ static void spend_branch(struct walk *walk, size_t index, const struct branch *b
     const struct way *way = &branch->way;
     if (child->node == span->node) {
         add_task(walk, branch->child, greatest(from_ns, child->start_ns), to_ns);
+        return;
+    }
+    if (!is_sure(walk, span->node, child->node)) {
+        add_untimed(walk, index, from_ns, to_ns);
         return;
     }
     if (child->start == NO_POSITION) { /* we do not know when it began */
@@ -380,15 +425,22 @@ static void go_back(struct walk *walk, size_t index, const struct branch *branch
 }
 
 /* A branch that did not end in time, but that the span waited for: the span did nothing else before it asked somebody
- * else; or we do not have the branch's end, which may have come. */
-static const struct branch *given_up(const struct walk *walk, uint64_t from_ns, uint64_t to_ns, bool asks_then) {
+ * else; or we do not have the branch's end, which may have come.  NULL: none.  *ret_untimed: nobody knows, because of a clock
+ * step. */
+static const struct branch *given_up(const struct walk *walk, uint64_t from_ns, uint64_t to_ns, bool asks_then,
+                                     bool *ret_untimed) {
     uint64_t whole_ns = walk->path->end_ns - walk->path->start_ns;
+    bool whole_steady = is_steady(walk, walk->path->start_ns, walk->path->end_ns);
+    *ret_untimed = false;
     for (size_t i = 0; i < walk->branch_count; i++) {
         const struct branch *branch = &walk->branches[i];
-        uint64_t waited_ns = to_ns - greatest(from_ns, least(branch->from_ns, to_ns));
+        uint64_t begin_ns = greatest(from_ns, least(branch->from_ns, to_ns)), waited_ns = to_ns - begin_ns;
         bool unknown = branch->child != NO_POSITION && walk->path->spans.items[branch->child].end == NO_POSITION;
-        if (branch->late && (asks_then || unknown) && waited_ns >= GIVEN_UP_NS_MIN && waited_ns >= whole_ns / GIVEN_UP_PART)
-            return branch;
+        if (!branch->late || !(asks_then || unknown)) continue;
+        bool steady = is_steady(walk, begin_ns, to_ns), enough = waited_ns >= whole_ns / GIVEN_UP_PART;
+        *ret_untimed = !steady || (!whole_steady && waited_ns >= GIVEN_UP_NS_MIN && enough);
+        if (*ret_untimed) return NULL;
+        if (waited_ns >= GIVEN_UP_NS_MIN && enough) return branch;
     }
     return NULL;
 }
@@ -396,8 +448,13 @@ static const struct branch *given_up(const struct walk *walk, uint64_t from_ns, 
 /* A time in which the span waited for none of its children. */
 static void spend_own(struct walk *walk, size_t index, uint64_t from_ns, uint64_t to_ns, bool asks_then) {
     const struct span *span = &walk->path->spans.items[index];
+    bool untimed;
     if (to_ns <= from_ns) return;
-    const struct branch *late = given_up(walk, from_ns, to_ns, asks_then);
+    const struct branch *late = given_up(walk, from_ns, to_ns, asks_then, &untimed);
+    if (untimed) {
+        add_untimed(walk, index, from_ns, to_ns);
+        return;
+    }
     if (late && greatest(late->from_ns, from_ns) < to_ns) {
         uint64_t asked_ns = greatest(late->from_ns, from_ns);
         struct branch open = *late;
@@ -415,6 +472,10 @@ static void spend_own(struct walk *walk, size_t index, uint64_t from_ns, uint64_
     }
     struct branch *exchanges = walk->branches + walk->branch_count;
     size_t count = list_exchanges(walk, span, from_ns, to_ns), kept = 0;
+    if (count && !is_steady(walk, from_ns, to_ns)) {
+        add_untimed(walk, index, from_ns, to_ns);
+        return;
+    }
     bool failed = span->end == NO_POSITION || !span->ok;
     for (size_t i = 0; i < count; i++) {
         struct branch *exchange = &exchanges[i];
@@ -526,6 +587,8 @@ static int walk_path(struct walk *walk) {
     spend_all(walk);
     if (walk->failed) return -ENOMEM;
     path->count = path_waits_order(path->waits, path->count, path->end_ns, &path->within);
+    for (size_t i = 0; i < path->within; i++)
+        if (!path->waits[i].untimed) path->timed_ns += path->waits[i].to_ns - path->waits[i].from_ns;
     return path_sum_up(&path->spent, &path->spent_count, path->waits, path->within) ||
                    path_losses_find(&path->losses, &path->loss_count, path->waits, path->within, &path->messages, walk->events)
                ? -ENOMEM

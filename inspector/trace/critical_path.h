@@ -7,11 +7,13 @@
  * no delay.  While none is open, the time is the span's own.  A span does not wait for one that outlives it, unless it
  * failed, did not end, or did nothing until it asked somebody else.
  *
- * On the way from one node to another, the time is the link's: from the first stream bytes or packet sent to the last
- * received. Without transport events, the way counts as the asker's own time, unless the asking span names the node it asks:
- * such a span does nothing else.  A node that reads nothing from its socket for long while others send to it is stopped or
- * busy; that time is the node's.  A peer without a span here counts as waited for from the first packet sent to it until it
- * answered. */
+ * On the way from one node to another, the time is the link's: from the first stream bytes or packet sent to the last received.
+ * Without transport events, the way counts as the asker's own time, unless the asking span names the node it asks: such a span
+ * does nothing else.  A node that reads nothing from its socket for long while others send to it is stopped or busy; that time
+ * is the node's.  A peer without a span here counts as waited for from the first packet sent to it until it answered.
+ *
+ * If a clock step lies in a wait, the parts on both sides count and the time between them does not.  If a conclusion depends on
+ * a duration that a step lies in, the whole wait is untimed. */
 #ifndef INSPECTOR_CRITICAL_PATH_H
 #define INSPECTOR_CRITICAL_PATH_H
 
@@ -28,8 +30,9 @@ struct critical_path {
     struct wait *waits;        /* in time order, without gaps, from start_ns to reach_ns */
     size_t count;
     size_t within;       /* how many waits are before end_ns */
-    struct spent *spent; /* sums of the waits within, the longest first */
+    struct spent *spent; /* sums of the waits within that are timed, the longest first */
     size_t spent_count;
+    uint64_t timed_ns;        /* their sum: from start_ns to end_ns, unless a step of the clock lies between them */
     struct loss_wait *losses; /* within, the longest first */
     size_t loss_count;
 };

@@ -120,8 +120,8 @@ int fact_read(struct facts *facts, struct fact *ret_fact, const json_t *event) {
                         .sequence = (uint32_t)json_get_count(event, "sequence"),
                         .lane = (uint16_t)json_get_count(event, "lane")};
     json_get_time(event, &fact.time_ns);
-    /* Times of several machines have been corrected, steps included (docs/clocks.md). */
-    if (!json_object_get(event, "clock_lead")) fact.clock_steps = (uint8_t)json_get_count(event, "clock_steps");
+    const json_t *lead = json_object_get(event, "clock_lead"); /* if known, steps have been corrected, too (docs/clocks.md) */
+    if (!json_is_integer(json_object_get(lead, "lead"))) fact.clock_steps = (uint8_t)json_get_count(event, "clock_steps");
     if (intern_number(&facts->nodes, json_get_hex(event, "node_id", NODE_DIGITS), &fact.node) ||
         intern_number(&facts->nodes, json_get_hex(event, "peer_id", NODE_DIGITS), &fact.peer) ||
         intern_number(&facts->traces, json_get_hex(event, "trace_id", TRACE_DIGITS), &fact.trace) ||
@@ -179,7 +179,35 @@ int facts_count(struct facts *facts, const json_t *answer, bool only_known) {
     return 0;
 }
 
-/* ---- all facts ---- */
+/* ---- times ---- */
+
+static unsigned machine_of(const struct facts *facts, unsigned node) {
+    const struct node_clock *clock = node_clocks_at(&facts->clocks, node);
+    return clock ? clock->machine : NO_NUMBER;
+}
+
+static int compare_sequences(const void *left, const void *right) {
+    const struct fact *a = *(const struct fact *const *)left, *b = *(const struct fact *const *)right;
+    if (a->node != b->node) return a->node < b->node ? -1 : 1;
+    if (a->lane != b->lane) return a->lane < b->lane ? -1 : 1;
+    return a->sequence < b->sequence ? -1 : a->sequence > b->sequence;
+}
+
+/* Do the numbers of the lines follow the order in which each lane emitted its events?  Returns 1, 0 or -ENOMEM. */
+static int lines_are_in_order(const struct facts *facts) {
+    const struct fact **order = calloc(facts->count + 1, sizeof *order);
+    int answer = 1;
+    size_t count = 0;
+    if (!order) return -ENOMEM;
+    for (size_t i = 0; i < facts->count; i++)
+        if (facts->items[i].kind != FACT_EVENTS_LOST) order[count++] = &facts->items[i];
+    qsort(order, count, sizeof *order, compare_sequences);
+    for (size_t i = 1; i < count && answer; i++)
+        if (order[i]->node == order[i - 1]->node && order[i]->lane == order[i - 1]->lane)
+            answer = !trace_clock_steps_before(order[i]->clock_steps, order[i - 1]->clock_steps);
+    free(order);
+    return answer;
+}
 
 static int compare_facts(const void *left, const void *right) {
     const struct fact *a = left, *b = right;
@@ -188,6 +216,51 @@ static int compare_facts(const void *left, const void *right) {
     if (a->lane != b->lane) return a->lane < b->lane ? -1 : 1;
     return (int32_t)(a->sequence - b->sequence) < 0 ? -1 : a->sequence != b->sequence;
 }
+
+/* A seam wherever the line changes, of facts in the order of Unix time. */
+static int cut_lines(struct facts *facts) {
+    for (size_t i = 1; i < facts->count; i++) {
+        const struct fact *before = &facts->items[i - 1], *fact = &facts->items[i];
+        const struct clock_seam seam = {.from_ns = before->time_ns,
+                                        .to_ns = fact->time_ns,
+                                        .machine = machine_of(facts, fact->node),
+                                        .before = before->clock_steps,
+                                        .after = fact->clock_steps};
+        if (fact->clock_steps != before->clock_steps && clock_lines_cut(&facts->lines, seam)) return -ENOMEM;
+    }
+    return 0;
+}
+
+static int find_lines(struct facts *facts) {
+    for (size_t i = 0; i < facts->count; i++) {
+        const struct fact *fact = &facts->items[i];
+        if (clock_lines_see(&facts->lines, machine_of(facts, fact->node), fact->clock_steps, fact->time_ns)) return -ENOMEM;
+    }
+    bool stepped = false;
+    for (size_t i = 1; i < facts->count && !stepped; i++) stepped = facts->items[i].clock_steps != facts->items[0].clock_steps;
+    if (!stepped) return 0;
+    int in_order = lines_are_in_order(facts);
+    if (in_order <= 0) return in_order ? in_order : cut_lines(facts);
+    if (clock_lines_join(&facts->lines)) return -ENOMEM;
+    for (size_t i = 0; i < facts->count; i++) {
+        struct fact *fact = &facts->items[i];
+        fact->time_ns = clock_lines_time(&facts->lines, machine_of(facts, fact->node), fact->clock_steps, fact->time_ns);
+    }
+    return 0;
+}
+
+uint64_t fact_unix(const struct facts *facts, const struct fact *fact) { return facts_unix(facts, fact->node, fact->time_ns); }
+
+uint64_t facts_unix(const struct facts *facts, unsigned node, uint64_t time_ns) {
+    return clock_lines_unix(&facts->lines, machine_of(facts, node), time_ns);
+}
+
+uint64_t facts_now(const struct facts *facts, uint64_t unix_ns) {
+    const struct clock_lines *lines = &facts->lines;
+    return unix_ns + (lines->count ? lines->items[lines->count - 1].shift_ns : 0);
+}
+
+/* ---- all facts ---- */
 
 /* The texts of an intern by their numbers, borrowed from it; NULL when out of memory. */
 static const char **list_texts(const struct intern *intern) {
@@ -199,37 +272,22 @@ static const char **list_texts(const struct intern *intern) {
     return texts;
 }
 
-int facts_sort(struct facts *facts) {
+static void sort(struct facts *facts) {
     if (facts->count) qsort(facts->items, facts->count, sizeof *facts->items, compare_facts);
-    return facts_index(facts);
 }
 
-/* Finds the last step of the clock, and the earliest time after it.  After a step back, later events may have earlier times. */
-static void find_steps(struct facts *facts) {
-    facts->newest_steps = facts->count ? facts->items[0].clock_steps : 0;
-    facts->stepped = false;
-    facts->steady_ns = UINT64_MAX;
-    for (size_t i = 0; i < facts->count; i++) {
-        facts->stepped |= !facts_same_clock(&facts->items[i], &facts->items[0]);
-        if (trace_clock_steps_before(facts->newest_steps, facts->items[i].clock_steps))
-            facts->newest_steps = facts->items[i].clock_steps;
-    }
-    for (size_t i = 0; i < facts->count; i++) {
-        const struct fact *fact = &facts->items[i];
-        if (fact->clock_steps == facts->newest_steps && fact->time_ns < facts->steady_ns) facts->steady_ns = fact->time_ns;
-    }
-}
-
-uint64_t facts_since(const struct facts *facts, const struct fact *fact) {
-    return fact->clock_steps == facts->newest_steps ? fact->time_ns : facts->steady_ns;
+int facts_sort(struct facts *facts) {
+    sort(facts);
+    if (facts_index(facts)) return -ENOMEM;
+    if (facts_stepped(facts)) sort(facts);
+    return 0;
 }
 
 int facts_index(struct facts *facts) {
-    find_steps(facts);
     facts->node_ids = list_texts(&facts->nodes);
     facts->trace_ids = list_texts(&facts->traces);
     facts->command_names = list_texts(&facts->commands);
-    if (node_clocks_index(&facts->clocks)) return -ENOMEM;
+    if (node_clocks_index(&facts->clocks) || find_lines(facts)) return -ENOMEM;
     return facts->node_ids && facts->trace_ids && facts->command_names ? 0 : -ENOMEM;
 }
 
@@ -243,6 +301,7 @@ void facts_fini(struct facts *facts) {
     intern_fini(&facts->traces);
     intern_fini(&facts->commands);
     node_clocks_fini(&facts->clocks);
+    clock_lines_fini(&facts->lines);
     *facts = (struct facts){0};
 }
 

@@ -4,6 +4,7 @@
 #ifndef INSPECTOR_FACTS_H
 #define INSPECTOR_FACTS_H
 
+#include "clock_lines.h"
 #include "intern.h"
 #include "node_clocks.h"
 
@@ -35,7 +36,7 @@ enum fact_kind {
 };
 
 struct fact {
-    uint64_t time_ns;
+    uint64_t time_ns; /* on the axis of clock_lines.h, after facts_sort; fact_unix is what the clock showed */
     union {
         uint64_t number; /* of a packet, or a message's id */
         uint64_t stream_id;
@@ -54,7 +55,7 @@ struct fact {
     unsigned space;             /* of a packet or message, as in struct packet */
     uint32_t sequence;
     uint16_t lane;
-    uint8_t clock_steps; /* how many steps its clock had made; 0 if times of several machines were compared */
+    uint8_t clock_steps; /* on which line of its clock it has its time; 0 where its time was corrected (node_clocks.h) */
     uint8_t kind;        /* enum fact_kind */
     bool ok;             /* of an end: it succeeded */
     bool expired;        /* of an end that is not ok: it ran out of time */
@@ -62,9 +63,6 @@ struct fact {
     bool sent;           /* of stream data: sent by this node; otherwise received */
     bool by_peer;        /* of a closed connection: the peer closed it */
 };
-
-/* Is the difference of their times the time that passed?  Not if the clock was set or suspended between them. */
-static inline bool facts_same_clock(const struct fact *a, const struct fact *b) { return a->clock_steps == b->clock_steps; }
 
 static inline bool fact_is_message(const struct fact *fact) {
     return fact->kind == FACT_MESSAGE_SENT || fact->kind == FACT_MESSAGE_RECEIVED;
@@ -84,9 +82,7 @@ struct facts {
         uint64_t events, missing;
     } * counted; /* by node, for the first `counted_nodes`: all events the source has, not only those read.  NULL: not known */
     size_t counted_nodes;
-    bool stepped;          /* a clock step lies between some of them */
-    uint8_t newest_steps;  /* of those after the last step */
-    uint64_t steady_ns;    /* the earliest time after it */
+    struct clock_lines lines;
     const char **node_ids; /* by number, borrowed from nodes; facts_sort fills them in */
     const char **trace_ids;
     const char **command_names;
@@ -95,9 +91,19 @@ struct facts {
 /* The name of a kind, as in events. */
 const char *fact_kind_name(enum fact_kind kind);
 
-/* The time from which the fact's age counts: its own; or, if the clock was stepped after it, the first time after the step.
- * The real age may be larger. */
-uint64_t facts_since(const struct facts *facts, const struct fact *fact);
+/* Is the difference of two times the time that passed?  No if a step of a clock lies between them. */
+static inline bool facts_steady(const struct facts *facts, uint64_t from_ns, uint64_t to_ns) {
+    const struct clock_seam *seam = clock_lines_seam(&facts->lines, from_ns);
+    return !seam || seam->to_ns > to_ns;
+}
+
+/* Does a step lie between any of them? */
+static inline bool facts_stepped(const struct facts *facts) { return facts->lines.seam_count > 0; }
+
+/* What the clock showed: when a fact was, and at a time of a node.  facts_now is the way back, for the present. */
+uint64_t fact_unix(const struct facts *facts, const struct fact *fact);
+uint64_t facts_unix(const struct facts *facts, unsigned node, uint64_t time_ns);
+uint64_t facts_now(const struct facts *facts, uint64_t unix_ns);
 
 /* Takes over an array of events; skips those without a node or a time.  Returns 0 or -ENOMEM. */
 int facts_add(struct facts *facts, const json_t *events);
@@ -113,10 +119,11 @@ int fact_read(struct facts *facts, struct fact *ret_fact, const json_t *event);
 /* Reserves memory for `count` facts in total.  Returns 0 or -ENOMEM. */
 int facts_reserve(struct facts *facts, size_t count);
 
-/* Sorts them by time, and does what facts_index does.  Call it once, after the last facts_add.  Returns 0 or -ENOMEM. */
+/* Puts their times on one axis, sorts them by it, and fills in the arrays of ids by number.  Call it once, after the last
+ * facts_add.  Returns 0 or -ENOMEM. */
 int facts_sort(struct facts *facts);
 
-/* Fills in the arrays of ids by number, for facts that are already in order.  Returns 0 or -ENOMEM. */
+/* The same for facts that a caller has in the order of Unix time, and sorts itself if a step lies between them. */
 int facts_index(struct facts *facts);
 
 void facts_fini(struct facts *facts);

@@ -21,9 +21,9 @@ struct packet {
     unsigned node, peer; /* NO_NUMBER : no peer */
     unsigned trace;      /* NO_NUMBER: no trace; all events without one count as one trace */
     unsigned space;
-    uint64_t number; /* a message's id */
-    uint64_t bytes;  /* 0 when not reported */
-    uint64_t time_ns;
+    uint64_t number;     /* a message's id */
+    uint64_t bytes;      /* 0 when not reported */
+    uint64_t time_ns;    /* as struct fact has it */
     size_t event;        /* the caller's index of the event, rising with time */
     uint8_t clock_steps; /* as in struct fact */
     bool untimed;        /* the clocks of its node and its peer cannot be compared */

@@ -47,7 +47,8 @@ struct message {
     size_t lost;          /* the event that declared it lost: wrong if it was received */
     size_t replaces;      /* a lost message that this one likely repeats, an index into messages; NO_EVENT: none */
     int64_t gap_ns;       /* from send to receive; below 0 in disorder; 0 if an end is missing or it is untimed */
-    bool untimed;         /* the clocks of its ends cannot be compared, or a step lies between them */
+    bool repeats_unknown; /* a step of the clock hides whether a later packet repeats it */
+    bool untimed;         /* its gap is not known: the clocks of its ends cannot be compared, or a step lies between them */
     uint64_t number;      /* of a packet, in its space; of a program's message its id */
     unsigned space;       /* as in struct packet */
 };

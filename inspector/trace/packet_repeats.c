@@ -84,13 +84,17 @@ static bool mark_fresh(struct sending *sendings, size_t count) {
     return any;
 }
 
-static bool could_repeat(const struct sending *sending, const struct sending *lost, size_t declared, bool bytes_known) {
+enum repeats { REPEATS_NO, REPEATS_YES, REPEATS_UNKNOWN };
+
+static enum repeats could_repeat(const struct facts *facts, const struct sending *sending, const struct sending *lost,
+                                 size_t declared, bool bytes_known) {
     bool same = sending->bytes && sending->bytes == lost->bytes;
     if (sending->message == NO_EVENT || sending->fresh || sending->taken || packet_is_small(sending->bytes, lost->bytes))
-        return false;
-    if (lost->space < TRACE_SPACE_1RTT)
-        return sending->event > declared || (same && sending->time_ns > lost->time_ns + FLIGHT_NS_MAX);
-    return sending->event > declared || (bytes_known && same);
+        return REPEATS_NO;
+    if (sending->event > declared || !same) return sending->event > declared ? REPEATS_YES : REPEATS_NO;
+    if (lost->space >= TRACE_SPACE_1RTT) return bytes_known ? REPEATS_YES : REPEATS_NO;
+    if (sending->time_ns > lost->time_ns + FLIGHT_NS_MAX) return REPEATS_YES;
+    return facts_steady(facts, lost->time_ns, sending->time_ns) ? REPEATS_NO : REPEATS_UNKNOWN;
 }
 
 /* Was the packet lost?  Its sender declared it lost; or, because handshake keys are soon dropped and nothing is declared
@@ -105,7 +109,8 @@ static bool is_lost(const struct messages *messages, const struct sending *sendi
     return false;
 }
 
-static void mark_repeated(struct messages *messages, struct sending *sendings, size_t count, bool bytes_known) {
+static void mark_repeated(struct messages *messages, const struct facts *facts, struct sending *sendings, size_t count,
+                          bool bytes_known) {
     size_t behind = 0; /* search from here: everything before is taken or fresh */
     for (size_t i = 0; i < count; i++) {
         if (sendings[i].message == NO_EVENT) continue;
@@ -115,8 +120,10 @@ static void mark_repeated(struct messages *messages, struct sending *sendings, s
         while (behind < count && (sendings[behind].message == NO_EVENT || sendings[behind].fresh || sendings[behind].taken))
             behind++;
         size_t next = behind;
-        while (next < count && !could_repeat(&sendings[next], &sendings[i], lost->lost, bytes_known)) next++;
-        if (next == count) continue;
+        enum repeats repeats = REPEATS_NO;
+        while (next < count && !(repeats = could_repeat(facts, &sendings[next], &sendings[i], lost->lost, bytes_known))) next++;
+        messages->items[sendings[i].message].repeats_unknown = repeats == REPEATS_UNKNOWN;
+        if (repeats != REPEATS_YES) continue;
         sendings[next].taken = true;
         messages->items[sendings[next].message].replaces = sendings[i].message;
     }
@@ -131,7 +138,7 @@ int messages_find_repeats(struct messages *messages, const struct trace_events *
                           sendings[end].space == sendings[begin].space;)
             end++;
         bool bytes_known = mark_fresh(sendings + begin, end - begin);
-        mark_repeated(messages, sendings + begin, end - begin, bytes_known);
+        mark_repeated(messages, events->facts, sendings + begin, end - begin, bytes_known);
     }
     free(sendings);
     return 0;

@@ -31,16 +31,17 @@ static void add_packet(struct transports *transports, const struct trace_events 
                        bool receive) {
     size_t own = receive ? message->receive : message->send, other = receive ? message->send : message->receive;
     const struct fact *fact = trace_event_at(events, own);
-    transports->by_link[transports->count++] = (struct transport){
-        .node = receive ? message->to : message->from,
-        .peer = receive ? message->from : message->to,
-        .receive = receive,
-        .time_ns = fact->time_ns,
-        .position = own,
-        .bytes = fact->bytes,
-        .repeat = message->replaces != NO_EVENT,
-        .lost = !receive && message->lost != NO_EVENT && message->receive == NO_EVENT,
-        .other_ns = other == NO_EVENT || message->untimed ? UINT64_MAX : trace_event_at(events, other)->time_ns};
+    bool known = other != NO_EVENT && node_clocks_comparable(&events->facts->clocks, message->from, message->to, NULL);
+    transports->by_link[transports->count++] =
+        (struct transport){.node = receive ? message->to : message->from,
+                           .peer = receive ? message->from : message->to,
+                           .receive = receive,
+                           .time_ns = fact->time_ns,
+                           .position = own,
+                           .bytes = fact->bytes,
+                           .repeat = message->replaces != NO_EVENT,
+                           .lost = !receive && message->lost != NO_EVENT && message->receive == NO_EVENT,
+                           .other_ns = known ? trace_event_at(events, other)->time_ns : UINT64_MAX};
 }
 
 /* What carried the requests: packets, or messages if there are no packets. */
@@ -48,6 +49,18 @@ static enum message_kind what_carried(const struct messages *messages) {
     for (size_t i = 0; i < messages->count; i++)
         if (messages->items[i].kind == MESSAGE_PACKET) return MESSAGE_PACKET;
     return MESSAGE_OWN;
+}
+
+static int find_unsure(struct transports *transports, const struct trace_events *events, const struct messages *messages) {
+    for (size_t i = 0; i < messages->count; i++) {
+        const struct message *message = &messages->items[i];
+        if (!message->repeats_unknown) continue;
+        if (!transports->unsure) transports->unsure = calloc(intern_count(&events->facts->nodes) + 1, 1);
+        if (!transports->unsure) return -ENOMEM;
+        if (message->from != NO_NUMBER) transports->unsure[message->from] = true;
+        if (message->to != NO_NUMBER) transports->unsure[message->to] = true;
+    }
+    return 0;
 }
 
 int transports_init(struct transports *transports, const struct trace_events *events, const struct messages *messages) {
@@ -74,7 +87,7 @@ int transports_init(struct transports *transports, const struct trace_events *ev
                                                                       .other_ns = UINT64_MAX};
     }
     transports->by_node = calloc(transports->count + 1, sizeof *transports->by_node);
-    if (!transports->by_node) {
+    if (!transports->by_node || find_unsure(transports, events, messages)) {
         transports_fini(transports);
         return -ENOMEM;
     }
@@ -87,6 +100,7 @@ int transports_init(struct transports *transports, const struct trace_events *ev
 void transports_fini(struct transports *transports) {
     free(transports->by_link);
     free(transports->by_node);
+    free(transports->unsure);
     *transports = (struct transports){0};
 }
 

@@ -22,6 +22,7 @@ struct transports {
     struct transport *by_link; /* by node, peer, receive, position */
     size_t *by_node;           /* places in by_link, by node and position */
     size_t count;
+    bool *unsure; /* by node: a step of the clock hides which packets, from or to it, repeat which; NULL: none of any node */
 };
 
 /* Returns 0 or -ENOMEM. */

@@ -91,7 +91,9 @@ bool idle_walk_next(struct idle_walk *walk, struct idle *ret_idle) {
         bool idled = !is_under_way(walk) && sent->time_ns > walk->from_ns;
         if (idled) *ret_idle = idle_before(walk, sent);
         take_sent(walk, direction, sent);
-        if (idled && ret_idle->to_ns >= ret_idle->from_ns + IDLE_NS_MIN) return true;
+        if (!idled || ret_idle->to_ns < ret_idle->from_ns + IDLE_NS_MIN) continue;
+        walk->from_ns = ret_idle->to_ns; /* where stream bytes are missing, the next one could overlap */
+        return true;
     }
     return false;
 }

@@ -16,6 +16,26 @@ static bool is_on_link(const struct wait *wait, unsigned from, unsigned to) {
     return wait->kind != WAIT_NODE && wait->node == from && wait->peer == to;
 }
 
+/* Does anything in that time depend on a step of the clock? */
+static bool is_timed(const struct waits *waits, const struct facts *facts, uint64_t from_ns, uint64_t to_ns) {
+    bool timed = facts_steady(facts, from_ns, to_ns);
+    for (size_t i = 0; i < waits->count && timed; i++) {
+        const struct wait *wait = &waits->items[i];
+        timed = !wait->untimed || wait->to_ns < from_ns || wait->from_ns > to_ns;
+    }
+    return timed;
+}
+
+/* Is it known of all packets of its link and space which of them repeat it? */
+static bool repeats_known(const struct messages *messages, const struct message *of) {
+    for (size_t i = 0; i < messages->count; i++) {
+        const struct message *message = &messages->items[i];
+        if (message->repeats_unknown && message->from == of->from && message->to == of->to && message->space == of->space)
+            return false;
+    }
+    return true;
+}
+
 /* When the wait for a link that was going on at a moment ended; that moment if there was no such wait. */
 static uint64_t waited_until(const struct waits *waits, unsigned from, unsigned to, uint64_t at_ns) {
     for (size_t i = 0; i < waits->count; i++) {
@@ -72,7 +92,9 @@ int path_losses_find(struct loss_wait **ret_losses, size_t *ret_count, const str
         end_ns = last->receive != NO_EVENT ? trace_event_at(events, last->receive)->time_ns
                  : loss.gone               ? waited_until(&waits, loss.from, loss.to, again_ns)
                                            : again_ns;
-        loss.ns = waited_on_link(&waits, loss.from, loss.to, trace_event_at(events, first->send)->time_ns, again_ns, end_ns);
+        uint64_t from_ns = trace_event_at(events, first->send)->time_ns;
+        if (!is_timed(&waits, events->facts, from_ns, end_ns) || !repeats_known(messages, first)) continue;
+        loss.ns = waited_on_link(&waits, loss.from, loss.to, from_ns, again_ns, end_ns);
         if (loss.ns) losses[count++] = loss;
     }
     qsort(losses, count, sizeof *losses, compare_losses);

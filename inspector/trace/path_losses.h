@@ -20,6 +20,7 @@ struct wait {
     size_t span;     /* the span that waited */
     bool stopped;    /* the node read nothing from its socket */
     bool unanswered; /* no packet shows an answer of the peer */
+    bool untimed;    /* a clock step lies in it: nobody knows how long it was, or whom it waited for */
 };
 
 /* A lost packet and its lost repetitions, and how long the request waited because of them. */

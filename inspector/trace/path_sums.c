@@ -13,7 +13,7 @@ static int compare_waits(const void *left, const void *right) {
 
 static bool same_place(const struct wait *a, const struct wait *b) {
     return a->kind == b->kind && a->node == b->node && a->peer == b->peer && a->span == b->span && a->stopped == b->stopped &&
-           a->unanswered == b->unanswered;
+           a->unanswered == b->unanswered && a->untimed == b->untimed;
 }
 
 size_t path_waits_order(struct wait *waits, size_t count, uint64_t end_ns, size_t *ret_within) {
@@ -52,10 +52,12 @@ int path_sum_up(struct spent **ret_spent, size_t *ret_count, const struct wait *
     struct spent *spent = calloc(wait_count + 1, sizeof *spent);
     size_t count = 0;
     if (!spent) return -ENOMEM;
+    size_t timed = 0;
     for (size_t i = 0; i < wait_count; i++)
-        spent[i] = (struct spent){waits[i].kind, waits[i].node, waits[i].peer, length_of(&waits[i]), i};
-    qsort(spent, wait_count, sizeof *spent, compare_places);
-    for (size_t i = 0; i < wait_count; i++) {
+        if (!waits[i].untimed)
+            spent[timed++] = (struct spent){waits[i].kind, waits[i].node, waits[i].peer, length_of(&waits[i]), i};
+    qsort(spent, timed, sizeof *spent, compare_places);
+    for (size_t i = 0; i < timed; i++) {
         struct spent *last = count ? &spent[count - 1] : NULL;
         if (!last || last->kind != spent[i].kind || last->node != spent[i].node || last->peer != spent[i].peer) {
             spent[count++] = spent[i];

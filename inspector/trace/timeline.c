@@ -4,6 +4,7 @@
 #include "event_role.h"
 #include "json_get.h"
 #include "limits.h"
+#include "numbers.h"
 #include "text.h"
 
 #include <errno.h>
@@ -34,7 +35,6 @@ static int take_items(struct timeline *timeline, const json_t *events) {
         json_get_time(event, &time_ns);
         *item = (struct timeline_item){.event = event, .time_ns = time_ns, .span = NO_SPAN, .kind = json_get_kind(event)};
         if (add_node(timeline, json_get_hex(event, "node_id", NODE_DIGITS), &item->node)) return -ENOMEM;
-        if (i) item->gap_ns = time_ns > item[-1].time_ns ? time_ns - item[-1].time_ns : 0;
         if (item->kind == TRACE_KIND_EVENTS_LOST) {
             uint64_t missing = json_get_count(json_object_get(event, "data"), "count");
             timeline->nodes[item->node].events_missing += missing;
@@ -42,11 +42,48 @@ static int take_items(struct timeline *timeline, const json_t *events) {
         }
     }
     timeline->item_count = json_array_size(events);
-    if (timeline->item_count) {
-        timeline->start_ns = timeline->items[0].time_ns;
-        timeline->end_ns = timeline->items[timeline->item_count - 1].time_ns;
-    }
     return 0;
+}
+
+struct placed {
+    struct timeline_item item;
+    struct fact fact;
+};
+
+static int compare_placed(const void *left, const void *right) {
+    const struct placed *a = left, *b = right;
+    int order = compare_numbers(a->fact.time_ns, b->fact.time_ns);
+    return order ? order : compare_numbers(a->item.time_ns, b->item.time_ns); /* still its place */
+}
+
+/* Items and facts are in the order of Unix time: puts them in the order in which they happened. */
+static int reorder(struct timeline *timeline) {
+    struct placed *placed = calloc(timeline->item_count + 1, sizeof *placed);
+    if (!placed) return -ENOMEM;
+    for (size_t i = 0; i < timeline->item_count; i++) {
+        placed[i] = (struct placed){timeline->items[i], timeline->facts.items[i]};
+        placed[i].item.time_ns = i;
+    }
+    qsort(placed, timeline->item_count, sizeof *placed, compare_placed);
+    for (size_t i = 0; i < timeline->item_count; i++) {
+        timeline->items[i] = placed[i].item;
+        timeline->facts.items[i] = placed[i].fact;
+    }
+    free(placed);
+    return 0;
+}
+
+static void take_times(struct timeline *timeline) {
+    const struct facts *facts = &timeline->facts;
+    for (size_t i = 0; i < timeline->item_count; i++) {
+        struct timeline_item *item = &timeline->items[i];
+        item->time_ns = facts->items[i].time_ns;
+        item->gap_exact = i == 0 || facts_steady(facts, item[-1].time_ns, item->time_ns);
+        if (i) item->gap_ns = item->time_ns > item[-1].time_ns ? item->time_ns - item[-1].time_ns : 0;
+    }
+    if (!timeline->item_count) return;
+    timeline->start_ns = timeline->items[0].time_ns;
+    timeline->end_ns = timeline->items[timeline->item_count - 1].time_ns;
 }
 
 /* Runs after all nodes have their numbers, so that peers without events come after them. */
@@ -58,10 +95,11 @@ static int take_facts(struct timeline *timeline) {
         if (fact_read(facts, fact, timeline->items[i].event)) return -ENOMEM;
         fact->node = timeline->items[i].node;
         fact->time_ns = timeline->items[i].time_ns;
-        timeline->items[i].gap_exact = i == 0 || facts_same_clock(fact, fact - 1);
     }
     timeline->events = (struct trace_events){.facts = facts, .count = facts->count};
-    return facts_index(facts);
+    if (facts_index(facts) || (facts_stepped(facts) && reorder(timeline))) return -ENOMEM;
+    take_times(timeline);
+    return 0;
 }
 
 /* ---- the tree of spans ---- */
@@ -154,7 +192,7 @@ static void walk_items(struct timeline *timeline) {
         struct timeline_node *node = &timeline->nodes[item->node];
         int own = own_span(timeline, i);
         item->gap_counts = open || (begun && i <= arrival) || !timeline->span_count;
-        if (!item->gap_counts) timeline->outside_ns += item->gap_ns;
+        if (!item->gap_counts && item->gap_exact) timeline->outside_ns += item->gap_ns;
         if (own != NO_SPAN && timeline->spans[own].start == item->event) {
             open_span(timeline, own);
             node->last_span = own;
@@ -218,7 +256,17 @@ void timeline_fini(struct timeline *timeline) {
     *timeline = (struct timeline){0};
 }
 
+static void mark_step(struct strbuf *out, const struct timeline *timeline, uint64_t from_ns, uint64_t to_ns) {
+    if (!facts_steady(&timeline->facts, from_ns, to_ns)) strbuf_puts(out, "~");
+}
+
+void timeline_duration(struct strbuf *out, const struct timeline *timeline, uint64_t from_ns, uint64_t to_ns) {
+    mark_step(out, timeline, from_ns, to_ns);
+    text_duration(out, to_ns > from_ns ? to_ns - from_ns : 0);
+}
+
 void timeline_since(struct strbuf *out, const struct timeline *timeline, uint64_t time_ns) {
+    mark_step(out, timeline, timeline->start_ns, time_ns);
     text_since(out, time_ns - timeline->start_ns, timeline->end_ns - timeline->start_ns);
 }
 

@@ -15,12 +15,12 @@
 
 struct timeline_item {
     const json_t *event;
-    uint64_t time_ns;
-    uint64_t gap_ns; /* since the previous item; 0 for the first */
-    bool gap_counts; /* the request was running: not before it began or after it ended */
-    bool gap_exact;  /* no step of the clock lies between it and the previous item */
-    bool gap_is_big; /* a tenth of the request or more, or the longest */
-    uint16_t kind;   /* enum trace_kind; 0 : this version does not know the kind */
+    uint64_t time_ns; /* as in struct fact: on the axis of clock_lines.h */
+    uint64_t gap_ns;  /* since the previous item; 0 for the first; across a step of the clock, the least that it was */
+    bool gap_counts;  /* the request was running: not before it began or after it ended */
+    bool gap_exact;   /* no step of the clock lies between it and the previous item */
+    bool gap_is_big;  /* a tenth of the request or more, or the longest */
+    uint16_t kind;    /* enum trace_kind; 0 : this version does not know the kind */
     unsigned node;
     int span; /* NO_SPAN : its node has none */
     unsigned depth;
@@ -51,9 +51,9 @@ struct timeline_node {
 struct timeline {
     struct facts
         facts; /* one for each item, in the same order; nodes have the same numbers as in `nodes`, peers without events follow */
-    struct trace_events events; /* the same events */
-    struct critical_path path;  /* one span for each of ours; its messages' events are our items */
-    struct timeline_item *items;
+    struct trace_events events;  /* the same events */
+    struct critical_path path;   /* one span for each of ours; its messages' events are our items */
+    struct timeline_item *items; /* in the order in which they happened, which a step of the clock does not change */
     size_t item_count;
     struct timeline_span *spans;
     size_t span_count;
@@ -74,8 +74,10 @@ void timeline_fini(struct timeline *timeline);
  * begins, and back when it ends. */
 const char *timeline_arrow(const struct timeline *timeline, const struct timeline_item *item);
 
-/* Appends the time since the start: "+1.254 ms", with the same unit for all items. */
+/* Appends the time since the start: "+1.254 ms", with the same unit for all items; and a duration: "1.25 ms".  "~" before it means
+ * that a step of the clock lies in it: it is the least that it was. */
 struct strbuf;
 void timeline_since(struct strbuf *out, const struct timeline *timeline, uint64_t time_ns);
+void timeline_duration(struct strbuf *out, const struct timeline *timeline, uint64_t from_ns, uint64_t to_ns);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The critical path against a model that asks for every nanosecond whom each span waits for; and what must hold whatever the
- * events are. */
+ * The critical path against a model that asks for every nanosecond whom each span waits for; what must hold whatever the events
+ * are; and that a step of the clock at any place changes no conclusion, but only takes some away. */
 #include "critical_path.h"
 #include "facts_fixture.h"
 
@@ -13,6 +13,7 @@
 #define NODES 6
 #define WHOLE_NS 400 /* far below what is long enough to be given up */
 #define ROUNDS 400
+#define FACTS_MAX 4096
 
 static struct facts facts;
 static struct critical_path path;
@@ -27,7 +28,7 @@ static void setup(void) {
     unsigned number;
     char name[8];
     facts = (struct facts){0};
-    ck_assert_int_eq(facts_reserve(&facts, 4096), 0);
+    ck_assert_int_eq(facts_reserve(&facts, FACTS_MAX), 0);
     for (unsigned i = 0; i < NODES; i++) {
         snprintf(name, sizeof name, "n%u", i);
         ck_assert_int_eq(intern_number(&facts.nodes, name, &number), 0);
@@ -171,6 +172,229 @@ START_TEST(whatever_happens_each_moment_is_somebodys_once) {
 }
 END_TEST
 
+/* ---- a step of the clock ---- */
+
+#define STEPPED_TESTS 60  /* processes */
+#define STEPPED_ROUNDS 60 /* in each */
+#define LINES_MAX 3
+#define STEPPED_BASE_NS UINT64_C(1767225600000000000)
+
+/* How a packet gets from one node to another, or not; returns when it arrived, or when its repetition did. */
+static uint64_t carry(unsigned from, unsigned to, uint64_t at_ns, uint64_t unit_ns, unsigned space) {
+    static uint64_t number;
+    uint64_t bytes = below(3) ? 1200 : 40;
+    struct fact *sent = add(FACT_PACKET_SENT, from, to, at_ns);
+    sent->number = ++number;
+    sent->bytes = bytes;
+    sent->space = space;
+    if (!below(4)) {
+        struct fact *stream = add(FACT_STREAM_DATA, from, to, at_ns);
+        stream->sent = true;
+        stream->bytes = bytes;
+    }
+    at_ns += 1 + below(20) * unit_ns;
+    if (!below(5)) {
+        if (below(2)) {
+            struct fact *lost = add(FACT_PACKET_LOST, from, to, at_ns);
+            lost->number = sent->number;
+            lost->bytes = bytes;
+            lost->space = space;
+        }
+        return below(3) ? carry(from, to, at_ns + below(30) * unit_ns, unit_ns, space) : at_ns;
+    }
+    struct fact *received = add(FACT_PACKET_RECEIVED, to, from, at_ns);
+    received->number = sent->number;
+    received->bytes = bytes;
+    received->space = space;
+    if (!below(4)) add(FACT_STREAM_DATA, to, from, at_ns)->bytes = bytes;
+    return at_ns;
+}
+
+/* A request in a network: with questions and answers on the wire, peers that are not traced, losses, ends that are missing.  The
+ * unit decides whether what is long and short to the path comes into it. */
+static void grow_request(void) {
+    static const uint64_t units_ns[] = {1, 1000, 50000, 1000000, 40000000, 400000000};
+    uint64_t unit_ns = units_ns[below(sizeof units_ns / sizeof *units_ns)];
+    unsigned space = below(3);
+    tree_count = 1 + (int)below(SPANS_MAX / 2);
+    tree[0] = (struct model_span){
+        .parent = -1, .start_ns = STEPPED_BASE_NS, .end_ns = STEPPED_BASE_NS + WHOLE_NS * unit_ns, .ok = true};
+    for (int i = 1; i < tree_count; i++) {
+        struct model_span *span = &tree[i], *parent;
+        span->parent = (int)below((unsigned)i);
+        parent = &tree[span->parent];
+        unsigned room = (unsigned)((parent->end_ns - parent->start_ns) / unit_ns) + 1;
+        span->node = below(NODES - 1);
+        span->start_ns = parent->start_ns + 1 + below(room) * unit_ns;
+        span->end_ns = span->start_ns + 1 + below(room) * unit_ns;
+        if (span->node == parent->node) continue;
+        span->start_ns = carry(parent->node, span->node, span->start_ns, unit_ns, space) + 1;
+        span->end_ns += below(3) * unit_ns + (span->end_ns < span->start_ns ? span->start_ns - span->end_ns : 0) + 1;
+        if (below(4)) carry(span->node, parent->node, span->end_ns + below(5) * unit_ns, unit_ns, space);
+    }
+    for (int i = 0; i < tree_count; i++) {
+        struct fact *start = add(FACT_APP_START, tree[i].node, NO_NUMBER, tree[i].start_ns);
+        start->span_id = (uint64_t)i + 1;
+        start->parent_id = i ? (uint64_t)tree[i].parent + 1 : 0;
+        if (!below(6)) start->peer = below(NODES);
+        if (i && !below(8)) continue;
+        struct fact *end = add(FACT_APP_END, tree[i].node, NO_NUMBER, tree[i].end_ns);
+        end->span_id = (uint64_t)i + 1;
+        end->ok = below(3) != 0;
+    }
+    for (unsigned i = below(8); i-- > 0;) { /* questions to a peer without a span */
+        const struct model_span *span = &tree[below((unsigned)tree_count)];
+        uint64_t at_ns = span->start_ns + below(WHOLE_NS / 2) * unit_ns;
+        if (below(2))
+            at_ns = carry(span->node, NODES - 1, at_ns, unit_ns, space);
+        else
+            add(FACT_PACKET_SENT, span->node, NODES - 1, at_ns)->bytes = 1200;
+        if (below(2)) add(FACT_PACKET_RECEIVED, span->node, NODES - 1, at_ns + below(200) * unit_ns)->bytes = 1200;
+    }
+    for (unsigned i = 0; i < facts.count; i++) facts.items[i].trace = 0;
+}
+
+/* A path, and the facts that it is of: without a step, and with it. */
+struct told {
+    struct facts facts;
+    struct critical_path path;
+};
+
+static void copy_facts(struct told *told) {
+    char name[8];
+    unsigned number;
+    told->facts = (struct facts){0};
+    ck_assert_int_eq(facts_reserve(&told->facts, facts.count + 1), 0);
+    for (unsigned i = 0; i < NODES; i++) {
+        snprintf(name, sizeof name, "n%u", i);
+        ck_assert_int_eq(intern_number(&told->facts.nodes, name, &number), 0);
+    }
+    memcpy(told->facts.items, facts.items, facts.count * sizeof *facts.items);
+    told->facts.count = facts.count;
+}
+
+static void tell(struct told *told) {
+    ck_assert_int_eq(facts_sort(&told->facts), 0);
+    const struct trace_events events = {.facts = &told->facts, .count = told->facts.count};
+    ck_assert_int_eq(critical_path_init(&told->path, &events), 0);
+}
+
+static void told_fini(struct told *told) {
+    critical_path_fini(&told->path);
+    facts_fini(&told->facts);
+}
+
+/* Sets the clock once or twice, before a random event each time; the facts are in order. */
+static void step_clock(struct facts *stepped) {
+    size_t places[LINES_MAX - 1] = {1 + below((unsigned)stepped->count - 1), 1 + below((unsigned)stepped->count - 1)};
+    unsigned steps = 1 + below(2);
+    uint8_t number = (uint8_t)below(256);
+    int64_t by_ns = 0;
+    bool back = below(2);
+    for (size_t i = 0, begun = 0; i < stepped->count; i++) {
+        struct fact *fact = &stepped->items[i];
+        bool again = i && fact->time_ns == facts.items[i - 1].time_ns; /* one moment is on one line */
+        for (unsigned k = 0; k < steps; k++)
+            if (places[k] <= i && !(begun & 1u << k) && !again) {
+                begun |= 1u << k;
+                number++;
+                by_ns += (back ? -1 : 1) * (int64_t)below(1u << below(31)) * (below(2) ? 1 : 1000);
+                back = below(2);
+            }
+        fact->clock_steps = number;
+        fact->time_ns += (uint64_t)by_ns;
+    }
+}
+
+/* The true time of a time on the axis: that of the last fact before it, and what passed since. */
+static uint64_t true_time(const struct told *stepped, uint64_t time_ns) {
+    size_t i = 0;
+    while (i + 1 < stepped->facts.count && stepped->facts.items[i + 1].time_ns <= time_ns) i++;
+    return facts.items[i].time_ns + (time_ns - stepped->facts.items[i].time_ns);
+}
+
+static void check_waits(const struct critical_path *whole, const struct told *stepped) {
+    const struct critical_path *part = &stepped->path;
+    uint64_t at_ns = part->start_ns, timed_ns = 0;
+    for (size_t i = 0; i < part->count; i++) {
+        const struct wait *wait = &part->waits[i];
+        ck_assert_uint_eq(wait->from_ns, at_ns);
+        at_ns = wait->to_ns;
+        if (wait->untimed) continue;
+        ck_assert(facts_steady(&stepped->facts, wait->from_ns, wait->to_ns));
+        if (i < part->within) timed_ns += wait->to_ns - wait->from_ns;
+        uint64_t from_ns = true_time(stepped, wait->from_ns), to_ns = true_time(stepped, wait->to_ns);
+        ck_assert_uint_eq(to_ns - from_ns, wait->to_ns - wait->from_ns);
+        for (size_t k = 0; k < whole->count; k++) {
+            const struct wait *other = &whole->waits[k];
+            if (other->to_ns <= from_ns || other->from_ns >= to_ns) continue;
+            ck_assert_msg(other->kind == wait->kind && other->node == wait->node && other->peer == wait->peer &&
+                              other->span == wait->span && other->stopped == wait->stopped &&
+                              other->unanswered == wait->unanswered,
+                          "from +%lu to +%lu it waited for %u of %u (%u), not %u of %u (%u)",
+                          (unsigned long)(from_ns - whole->start_ns), (unsigned long)(to_ns - whole->start_ns), other->node,
+                          other->kind, other->stopped, wait->node, wait->kind, wait->stopped);
+        }
+    }
+    ck_assert_uint_eq(at_ns, part->reach_ns);
+    ck_assert_uint_eq(timed_ns, part->timed_ns);
+    ck_assert_uint_eq(part->reach, whole->reach);
+}
+
+static void check_losses(const struct critical_path *whole, const struct critical_path *part) {
+    for (size_t i = 0; i < part->loss_count; i++) {
+        const struct loss_wait *loss = &part->losses[i];
+        bool found = false;
+        for (size_t k = 0; k < whole->loss_count && !found; k++)
+            found = whole->losses[k].first_lost == loss->first_lost && whole->losses[k].ns == loss->ns &&
+                    whole->losses[k].repeat_number == loss->repeat_number && whole->losses[k].lost_count == loss->lost_count;
+        ck_assert_msg(found, "waited %lu for packet %lu", (unsigned long)loss->ns, (unsigned long)loss->first_number);
+    }
+}
+
+/* Pairs are a matter of order. */
+static void check_messages(const struct messages *whole, const struct messages *part, const struct facts *stepped) {
+    ck_assert_uint_eq(part->count, whole->count);
+    for (size_t i = 0; i < whole->count; i++) {
+        const struct message *a = &whole->items[i], *b = &part->items[i];
+        ck_assert_int_eq(a->kind, b->kind);
+        ck_assert_int_eq(a->state, b->state);
+        ck_assert_uint_eq(a->send, b->send);
+        ck_assert_uint_eq(a->receive, b->receive);
+        ck_assert_uint_eq(a->lost, b->lost);
+        bool both = b->send != NO_EVENT && b->receive != NO_EVENT;
+        bool same = both && stepped->items[b->send].clock_steps == stepped->items[b->receive].clock_steps;
+        ck_assert_int_eq(b->untimed, both && !same);
+        ck_assert_int_eq(b->gap_ns, b->untimed ? 0 : a->gap_ns);
+    }
+}
+
+static void check_step(uint64_t seed) {
+    struct told whole, stepped;
+    state = seed * 15485863 + 11;
+    facts.count = 0;
+    grow_request();
+    ck_assert_int_eq(facts_sort(&facts), 0);
+    for (size_t i = 0; i < facts.count; i++) facts.items[i].sequence = (uint32_t)i;
+    copy_facts(&whole);
+    copy_facts(&stepped);
+    step_clock(&stepped.facts);
+    tell(&whole);
+    tell(&stepped);
+    for (size_t i = 0; i < facts.count; i++) ck_assert_uint_eq(stepped.facts.items[i].sequence, i);
+    check_messages(&whole.path.messages, &stepped.path.messages, &stepped.facts);
+    ck_assert_uint_eq(whole.path.root, stepped.path.root);
+    check_waits(&whole.path, &stepped);
+    check_losses(&whole.path, &stepped.path);
+    told_fini(&whole);
+    told_fini(&stepped);
+}
+
+START_TEST(a_step_of_the_clock_changes_no_conclusion) {
+    for (unsigned i = 0; i < STEPPED_ROUNDS; i++) check_step((uint64_t)(_i * STEPPED_ROUNDS) + i);
+}
+END_TEST
+
 START_TEST(no_events_have_no_path) {
     run();
     ck_assert_uint_eq(path.root, NO_POSITION);
@@ -203,6 +427,7 @@ int main(void) {
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_loop_test(tcase, every_moment_of_a_random_tree_is_whose_the_model_says, 0, ROUNDS);
     tcase_add_loop_test(tcase, whatever_happens_each_moment_is_somebodys_once, 0, ROUNDS);
+    tcase_add_loop_test(tcase, a_step_of_the_clock_changes_no_conclusion, 0, STEPPED_TESTS);
     tcase_add_test(tcase, no_events_have_no_path);
     tcase_add_loop_test(tcase, deep_and_wide_traces_are_walked, 0, 2);
     suite_add_tcase(suite, tcase);
