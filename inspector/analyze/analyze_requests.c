@@ -265,11 +265,40 @@ static int compare_requests(const void *left, const void *right) {
     return order ? order : compare(a->evidence[0], b->evidence[0]);
 }
 
+/* Visits of one peer are neighbours. */
+static int compare_peers(const void *left, const void *right) {
+    const struct visit *a = left, *b = right;
+    int order = compare(a->peer, b->peer);
+    return order ? order : compare(a->evidence[0], b->evidence[0]);
+}
+
+/* The longest waits first; of equal ones, the one that began first. */
+static int compare_waits(const void *left, const void *right) {
+    const struct visit *a = left, *b = right;
+    int order = compare(b->ns, a->ns);
+    return order ? order : compare(a->evidence[0], b->evidence[0]);
+}
+
+/* Adds up the visits of each peer, in their own array.  Returns how many peers there are. */
+static size_t name_peers(struct finding *finding, struct visit *visits, size_t count) {
+    size_t peers = 0;
+    qsort(visits, count, sizeof *visits, compare_peers);
+    for (size_t i = 0; i < count; i++) {
+        if (peers && visits[peers - 1].peer == visits[i].peer)
+            visits[peers - 1].ns += visits[i].ns;
+        else
+            visits[peers++] = visits[i];
+    }
+    qsort(visits, peers, sizeof *visits, compare_waits);
+    for (size_t i = 0; i < peers && i < PEERS_MAX; i++) finding->peers[i] = visits[i].peer;
+    return peers;
+}
+
 /* Judges the peers of one command together, because each request may wait for different peers.  Returns whether it is a
  * finding. */
 static bool judge_peers(struct analysis *analysis, const struct requests *requests, const struct usual *usual,
                         const struct visit *visits, size_t count) {
-    struct visit *sums = calloc(count + 1, sizeof *sums), *last = NULL;
+    struct visit *sums = calloc(2 * count + 1, sizeof *sums), *all = sums + count, *last = NULL;
     size_t kept = 0, request_count = 0;
     struct finding finding;
     if (!sums) {
@@ -277,7 +306,7 @@ static bool judge_peers(struct analysis *analysis, const struct requests *reques
         return false;
     }
     for (size_t i = 0; i < count; i++)
-        if (visits[i].kind == WAIT_PEER) sums[kept++] = visits[i];
+        if (visits[i].kind == WAIT_PEER) all[kept] = sums[kept] = visits[i], kept++;
     qsort(sums, kept, sizeof *sums, compare_requests);
     size_t peers = kept;
     for (size_t i = 0; i < kept; i++) {
@@ -290,9 +319,10 @@ static bool judge_peers(struct analysis *analysis, const struct requests *reques
         }
     }
     bool found = peers > request_count && judge_place(&finding, analysis, requests, usual, sums, request_count, false);
+    if (found) finding.peer_count = name_peers(&finding, all, kept);
     free(sums);
     if (!found) return false;
-    finding.node = NO_NUMBER;
+    if (finding.peer_count > 1) finding.node = NO_NUMBER;
     analysis_add(analysis, &finding);
     return true;
 }

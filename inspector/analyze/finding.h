@@ -19,6 +19,7 @@ enum severity { SEVERITY_SEVERE, SEVERITY_NOTABLE, SEVERITY_NOTE };
 enum direction { DIRECTION_NONE, DIRECTION_OUT = 1, DIRECTION_IN = 2, DIRECTION_BOTH = 3 };
 
 #define EVIDENCE_MAX 4U
+#define PEERS_MAX 6U /* named by one finding */
 #define NO_FACT ((size_t)-1)
 
 /* What each number counts depends on the kind; 0 and NO_NUMBER where it has no meaning. */
@@ -32,6 +33,8 @@ struct finding {
     unsigned command;              /* of the requests */
     uint64_t count;                /* lost packets, requests, samples, streams */
     uint64_t of;                   /* out of this many */
+    unsigned peers[PEERS_MAX];     /* of several peers: those that requests waited for longest */
+    uint64_t peer_count;           /* all of them; 0: the finding is about one */
     uint64_t links, links_of;      /* of a network: how many links lose, out of this many */
     unsigned common;               /* of a network: a node that is an end of all of them, or NO_NUMBER */
     double usual_rate;             /* of the others; the finding's own rate is count / of */

@@ -152,7 +152,8 @@ int run_analyze(struct session *session) {
     struct facts facts = {0};
     struct analyze_scope scope = {0};
     int result = read_arguments(session, &about, &name);
-    if (!result && (about == ABOUT_NODE || about == ABOUT_PEER)) result = session_resolve(session, about == ABOUT_PEER, name, &id);
+    if (!result && (about == ABOUT_NODE || about == ABOUT_PEER))
+        result = session_resolve(session, about == ABOUT_PEER, name, &id);
     if (!result)
         result = read_facts(session, query_new(session, about, name),
                             option_number(session->options, OPTION_LIMIT, ANALYZE_EVENTS_MAX), &facts, &scope.cut);

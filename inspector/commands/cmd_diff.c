@@ -98,10 +98,10 @@ static int add_places(json_t *rows, const struct trace_diff *diff) {
     int failed = 0;
     for (size_t i = 0; !failed && i < diff->place_count; i++) {
         const struct diff_place *place = &diff->places[i];
-        failed |= json_array_append_new(rows, json_pack("{s:s,s:s,s:o,s:o,s:I,s:I}", "diff", "place", "place", kinds[place->kind],
-                                                        "node_id", id_or_null(place->node_id), "peer_id",
-                                                        id_or_null(place->peer_id), "a", (json_int_t)place->a_ns, "b",
-                                                        (json_int_t)place->b_ns));
+        failed |=
+            json_array_append_new(rows, json_pack("{s:s,s:s,s:o,s:o,s:I,s:I}", "diff", "place", "place", kinds[place->kind],
+                                                  "node_id", id_or_null(place->node_id), "peer_id", id_or_null(place->peer_id),
+                                                  "a", (json_int_t)place->a_ns, "b", (json_int_t)place->b_ns));
     }
     return failed;
 }
@@ -109,8 +109,8 @@ static int add_places(json_t *rows, const struct trace_diff *diff) {
 /* All that differs, an object for each; NULL when out of memory. */
 static json_t *rows_new(const struct trace_diff *diff, const struct diffed *a, const struct diffed *b) {
     json_t *rows = json_array();
-    int failed = !rows || json_array_append_new(rows, json_pack("{s:s,s:o,s:o}", "diff", "traces", "a", side_new(a, &diff->a), "b",
-                                                                side_new(b, &diff->b)));
+    int failed = !rows || json_array_append_new(rows, json_pack("{s:s,s:o,s:o}", "diff", "traces", "a", side_new(a, &diff->a),
+                                                                "b", side_new(b, &diff->b)));
     if (!failed) failed = add_alone(rows, "a", &diff->a) || add_alone(rows, "b", &diff->b);
     if (!failed) failed = add_otherwise(rows, diff) || add_partings(rows, diff) || add_places(rows, diff);
     if (!failed) return rows;

@@ -40,7 +40,8 @@ struct list {
     bool has_data; /* rows are events: they have the fields of their kinds, too */
 };
 
-extern const struct list node_list, peer_list, trace_list, app_list, control_list, event_list, finding_list, diff_list, stats_list;
+extern const struct list node_list, peer_list, trace_list, app_list, control_list, event_list, finding_list, diff_list,
+    stats_list;
 
 /* Appends the rows, an array.  Without any, appends `none`, unless titles are off. */
 void list_put(struct strbuf *out, const struct view *view, const struct list *list, const json_t *rows, const char *none);

@@ -112,14 +112,27 @@ static void rtt_jump(struct strbuf *out, const struct view *view, const struct f
     text_time(out, finding->time_ns, view->utc, false);
 }
 
+/* "dave, erin and 7 more" */
+static void several_peers(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
+    uint64_t named = finding->peer_count < PEERS_MAX ? finding->peer_count : PEERS_MAX;
+    if (finding->peer_count > named) named--; /* "and 1 more" is no shorter than its name */
+    for (uint64_t i = 0; i < named; i++) {
+        if (i) strbuf_puts(out, i + 1 == finding->peer_count ? " and " : ", ");
+        node(out, view, facts, finding->peers[i]);
+    }
+    if (finding->peer_count > named) strbuf_printf(out, " and %" PRIu64 " more", finding->peer_count - named);
+}
+
 static void slow(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
     if (finding->after) strbuf_puts(out, "what follows ");
     command(out, facts, finding);
     strbuf_puts(out, finding->divided ? " spends much of " : " spends most of ");
     strbuf_puts(out, finding->after ? "the time " : "its time ");
-    if (finding->kind == FINDING_UNTRACED_PEER && finding->node == NO_NUMBER) {
-        strbuf_puts(out, "waiting for several peers without events");
-        if (finding->unanswered) strbuf_puts(out, ", which did not answer");
+    if (finding->kind == FINDING_UNTRACED_PEER && finding->peer_count > 1) {
+        strbuf_puts(out, "waiting for ");
+        several_peers(out, view, facts, finding);
+        strbuf_puts(out, ", which have no events of it");
+        if (finding->unanswered) strbuf_puts(out, " and did not answer");
     } else if (finding->kind == FINDING_UNTRACED_PEER) {
         strbuf_puts(out, "waiting for ");
         node(out, view, facts, finding->node);
@@ -419,6 +432,14 @@ static json_t *evidence_new(const struct facts *facts, const struct finding *fin
     return all;
 }
 
+/* The peers of a finding about several, as far as they are named; NULL for any other. */
+static json_t *peer_ids_new(const struct facts *facts, const struct finding *finding) {
+    json_t *ids = finding->peer_count > 1 ? json_array() : NULL;
+    for (unsigned i = 0; ids && i < finding->peer_count && i < PEERS_MAX; i++)
+        json_array_append_new(ids, text_new(facts_node(facts, finding->peers[i])));
+    return ids;
+}
+
 json_t *finding_new(const struct view *view, const struct facts *facts, const struct finding *finding) {
     struct view plain = *view;
     struct strbuf says = {0}, next = {0};
@@ -426,19 +447,20 @@ json_t *finding_new(const struct view *view, const struct facts *facts, const st
     plain.color = false;
     finding_describe(&says, &plain, facts, finding);
     finding_next(&next, &plain, facts, finding);
-    json_t *line = json_pack(
-        "{s:s,s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:s,s:s,s:o}", "finding", finding_name(finding->kind),
-        "severity", severity_name(finding->severity), "node_id", text_new(facts_node(facts, finding->node)), "peer_id",
-        text_new(facts_node(facts, finding->peer)), "trace_id", text_new(facts_trace(facts, finding->trace)), "command",
-        text_new(has & HAS_CODE ? NULL : facts_command(facts, finding->command)), "code",
-        number_new(has & HAS_CODE, finding->code), "reason",
-        text_new(has & HAS_CODE ? facts_command(facts, finding->command) : NULL), "count",
-        number_new(has & HAS_COUNT, finding->count), "of", number_new(has & HAS_OF, finding->of), "rate",
-        rate_new(has & HAS_RATE, finding->of ? (double)finding->count / (double)finding->of : 0), "usual_rate",
-        rate_new(has & HAS_RATE && finding->usual_known, finding->usual_rate), "duration",
-        number_new(has & HAS_TIME, finding->ns), "usual_duration", number_new(has & HAS_USUAL_TIME, finding->usual_ns), "at",
-        time_new(has & HAS_MOMENT, finding->time_ns), "says", strbuf_text(&says), "next", strbuf_text(&next), "evidence",
-        evidence_new(facts, finding));
+    json_t *line =
+        json_pack("{s:s,s:s,s:o,s:o,s:o*,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:s,s:s,s:o}", "finding",
+                  finding_name(finding->kind), "severity", severity_name(finding->severity), "node_id",
+                  text_new(facts_node(facts, finding->node)), "peer_id", text_new(facts_node(facts, finding->peer)), "peer_ids",
+                  peer_ids_new(facts, finding), "trace_id", text_new(facts_trace(facts, finding->trace)), "command",
+                  text_new(has & HAS_CODE ? NULL : facts_command(facts, finding->command)), "code",
+                  number_new(has & HAS_CODE, finding->code), "reason",
+                  text_new(has & HAS_CODE ? facts_command(facts, finding->command) : NULL), "count",
+                  number_new(has & HAS_COUNT, finding->count), "of", number_new(has & HAS_OF, finding->of), "rate",
+                  rate_new(has & HAS_RATE, finding->of ? (double)finding->count / (double)finding->of : 0), "usual_rate",
+                  rate_new(has & HAS_RATE && finding->usual_known, finding->usual_rate), "duration",
+                  number_new(has & HAS_TIME, finding->ns), "usual_duration", number_new(has & HAS_USUAL_TIME, finding->usual_ns),
+                  "at", time_new(has & HAS_MOMENT, finding->time_ns), "says", strbuf_text(&says), "next", strbuf_text(&next),
+                  "evidence", evidence_new(facts, finding));
     strbuf_fini(&says);
     strbuf_fini(&next);
     return line;

@@ -156,16 +156,11 @@ static enum style draw_at(struct strbuf *cell, const struct view *view, const js
 }
 
 static const struct list_column columns[] = {
-    {"diff", NULL, TABLE_LEFT, 0, 0, 0, draw_text},
-    {"in", NULL, TABLE_LEFT, 1, 0, 0, draw_text},
-    {"node_id", "node", TABLE_LEFT, 0, 0, 0, draw_end},
-    {"peer_id", "peer", TABLE_LEFT, 1, 0, 0, draw_end},
-    {"step", NULL, TABLE_LEFT, 0, 8, 0, draw_text},
-    {"step_b", NULL, TABLE_LEFT, 3, 8, 0, draw_text},
-    {"at", NULL, TABLE_RIGHT, 2, 0, 0, draw_at},
-    {"place", NULL, TABLE_LEFT, 4, 0, 0, draw_text},
-    {"a", NULL, TABLE_RIGHT, 0, 0, 0, draw_at},
-    {"b", NULL, TABLE_RIGHT, 0, 0, 0, draw_at},
+    {"diff", NULL, TABLE_LEFT, 0, 0, 0, draw_text},     {"in", NULL, TABLE_LEFT, 1, 0, 0, draw_text},
+    {"node_id", "node", TABLE_LEFT, 0, 0, 0, draw_end}, {"peer_id", "peer", TABLE_LEFT, 1, 0, 0, draw_end},
+    {"step", NULL, TABLE_LEFT, 0, 8, 0, draw_text},     {"step_b", NULL, TABLE_LEFT, 3, 8, 0, draw_text},
+    {"at", NULL, TABLE_RIGHT, 2, 0, 0, draw_at},        {"place", NULL, TABLE_LEFT, 4, 0, 0, draw_text},
+    {"a", NULL, TABLE_RIGHT, 0, 0, 0, draw_at},         {"b", NULL, TABLE_RIGHT, 0, 0, 0, draw_at},
     {"by", NULL, TABLE_RIGHT, 1, 0, 0, draw_at},
 };
 

@@ -177,7 +177,8 @@ static void process(struct strbuf *out, const struct view *view, const json_t *a
 
 /* ---- rows --------------------------------------------------------------------------------------------------------------- */
 
-static const struct list_column columns[] = {{"counter", NULL, TABLE_LEFT, 0, 0, 0, draw_text}, {"value", NULL, TABLE_LEFT, 0, 8}};
+static const struct list_column columns[] = {{"counter", NULL, TABLE_LEFT, 0, 0, 0, draw_text},
+                                             {"value", NULL, TABLE_LEFT, 0, 8}};
 
 const struct list stats_list = {columns, sizeof columns / sizeof *columns};
 

@@ -30,8 +30,7 @@ int session_resolve(struct session *session, bool peer, const char *name, char *
     const char *id = json_get_hex(json_array_get(json_get_array(answer, "events"), 0), key, NODE_DIGITS);
     int result = 0;
     if (!id)
-        result =
-            failure_set(&session->failure, EXIT_FAILED, "no event in the history has a %s %s", peer ? "peer" : "node", name);
+        result = failure_set(&session->failure, EXIT_FAILED, "no event in the history has a %s %s", peer ? "peer" : "node", name);
     else if (!(*ret_id = strdup(id)))
         result = session_out_of_memory(session);
     json_decref(answer);
