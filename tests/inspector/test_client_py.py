@@ -165,7 +165,7 @@ class Programs(WithTraced):
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
         return done.returncode, done.stdout, done.stderr
 
-    def test_what_goes_wrong_is_one_line_and_an_exit_code(self):
+    def test_an_error_is_one_line_and_an_exit_code(self):
         for name in ("client.py", "queries.sh"):
             code, out, err = self.run_program(name, "failed", path="/proc/nonexistent/socket")
             self.assertEqual((code, out, err.count("\n")), (3, "", 1), err)
@@ -178,7 +178,7 @@ class Programs(WithTraced):
         for name in ("client.py", "queries.sh"):
             self.assertEqual(self.run_program(name, "loss"), (1, "", f"{name}: Internal error: no memory\n"))
 
-    def test_what_a_node_wrote_does_not_act_on_a_terminal(self):
+    def test_text_of_a_node_does_not_affect_the_terminal(self):
         self.fake({"hello": {}, "peers": {"peers": [{"name": "\x1b[2J\x9b\ttäg", "packets_lost": 1, "packets_sent": 2}]}})
         for name in ("client.py", "queries.sh"):
             self.assertEqual(self.run_program(name, "loss"), (0, "?[2J??täg\t1\t2\n", ""))

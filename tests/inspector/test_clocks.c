@@ -268,7 +268,7 @@ static struct clocks *two_hours(bool there, bool back, size_t each) {
     return clocks;
 }
 
-START_TEST(two_directions_tell_a_lead_and_half_the_round_trip_is_its_error) {
+START_TEST(two_directions_give_a_lead_with_half_the_round_trip_as_error) {
     struct clocks *clocks = two_hours(true, true, 1000);
     struct clocks_lead lead = lead_of(clocks, 1), reference = lead_of(clocks, 0);
     ck_assert(lead.known && !lead.is_reference && lead.reference == 0 && !lead.apart);
@@ -445,7 +445,7 @@ START_TEST(one_wrong_packet_moves_nothing_even_if_it_is_the_first) {
 END_TEST
 
 /* All bounds of one direction meet in one corner of the region of possible lines. */
-START_TEST(packets_of_equal_ways_leave_half_the_round_trip_however_many_they_are) {
+START_TEST(packets_with_equal_delays_leave_half_the_round_trip_as_error) {
     for (size_t each = 10; each <= 10000; each *= 10) {
         struct clocks_lead lead = lead_with_late(each, each, 0);
         ck_assert(lead.known && lead.steps == 0);
@@ -486,7 +486,7 @@ int main(void) {
     Suite *suite = suite_create("clocks");
     TCase *tests = tcase_create("clocks");
     tcase_add_loop_test(tests, stated_errors_hold_and_causes_come_first, 0, sizeof kinds / sizeof *kinds);
-    tcase_add_test(tests, two_directions_tell_a_lead_and_half_the_round_trip_is_its_error);
+    tcase_add_test(tests, two_directions_give_a_lead_with_half_the_round_trip_as_error);
     tcase_add_test(tests, one_direction_tells_a_bound_and_corrects_nothing);
     tcase_add_test(tests, no_packets_tell_nothing);
     tcase_add_test(tests, one_packet_each_way_is_enough);
@@ -494,7 +494,7 @@ int main(void) {
     tcase_add_test(tests, a_step_is_reported_with_its_size);
     tcase_add_loop_test(tests, formulas_show_the_same_times_where_orders_are_times, 0, sizeof kinds / sizeof *kinds);
     tcase_add_test(tests, one_wrong_packet_moves_nothing_even_if_it_is_the_first);
-    tcase_add_test(tests, packets_of_equal_ways_leave_half_the_round_trip_however_many_they_are);
+    tcase_add_test(tests, packets_with_equal_delays_leave_half_the_round_trip_as_error);
     tcase_add_test(tests, many_wrong_packets_are_a_doubt);
     tcase_add_test(tests, the_error_is_of_the_size_of_a_packets_way);
     suite_add_tcase(suite, tests);

@@ -85,7 +85,7 @@ class Candidates(Completion):
     def help(self, *words):
         return subprocess.run([INSPECTOR, "help", *words], stdout=subprocess.PIPE, text=True, check=True).stdout
 
-    def test_every_command_is_offered_with_what_it_is_for(self):
+    def test_every_command_is_offered_with_its_purpose(self):
         told = re.findall(r"^  ([a-z]\S*)(?: [A-Z\[]\S*)*\s+(\S.*)", self.help().split("options of")[0], re.MULTILINE)
         self.assertGreater(len(told), 10)
         lines = dict(line.split("\t") for line in self.lines(""))
@@ -143,7 +143,7 @@ class Candidates(Completion):
         self.assertFalse([kind for kind in after if kind.split(",")[2] in ("packet_lost", "app_start")])
         self.assertEqual(self.offered("control", "--kinds=app_e"), ["--kinds=app_end"])
 
-    def test_what_is_alive_is_asked_of_traced(self):
+    def test_live_names_come_from_traced(self):
         with self.traced() as traced:
             self.assertEqual(self.told("recent", "--node", ""), ["alice\tlive", "bob\texited", "0dd00dd0\t$(touch x); \\x1b[2J, live"])
             self.assertEqual(self.offered_by_traced("recent", "--node", "a1"), ["a1a1a1a1"])
@@ -171,7 +171,7 @@ class Candidates(Completion):
             self.assertEqual(self.offered_by_traced("trace", "--socket", "=", self.path, "77"), ["77777777"])
             self.assertEqual(self.offered_by_traced("trace", f"--socket={self.path}", "77"), ["77777777"])
 
-    def test_without_traced_or_with_one_that_says_nothing_there_is_nothing(self):
+    def test_without_an_answering_traced_no_names_are_offered(self):
         self.assertEqual(self.offered("trace", ""), [])
         self.environment["P2PTRACE_SOCKET"] = "x" * 300
         self.assertEqual(self.offered("trace", ""), [])
@@ -246,7 +246,7 @@ class Shells(Completion):
         self.assertFalse((self.directory / "x").exists())
 
     @unittest.skipUnless(shutil.which("bash"), "no bash")
-    def test_bash_completes_what_is_typed(self):
+    def test_bash_completes_words(self):
         inputrc = self.directory / "inputrc"
         inputrc.write_text("set enable-bracketed-paste off\nset bell-style none\nset show-all-if-ambiguous on\n", encoding="utf-8")
         terminal = Terminal(["bash", "--norc", "--noprofile", "-i"], self.environment | {"INPUTRC": str(inputrc)},
@@ -255,7 +255,7 @@ class Shells(Completion):
         self.check(terminal)
 
     @unittest.skipUnless(shutil.which("zsh"), "no zsh")
-    def test_zsh_completes_what_is_typed(self):
+    def test_zsh_completes_words(self):
         terminal = Terminal(["zsh", "-f", "-i"], self.environment,
                             [f"cd {self.directory}", "unset zle_bracketed_paste", "setopt no_beep", f"fpath=({SCRIPTS} $fpath)",
                              "autoload -Uz compinit", "compinit -u -D"])

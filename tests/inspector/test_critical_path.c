@@ -126,7 +126,7 @@ static void check_whole(void) {
     for (size_t i = 0; i < path.loss_count; i++) ck_assert_uint_le(path.losses[i].ns, path.end_ns - path.start_ns);
 }
 
-START_TEST(every_moment_of_a_random_tree_is_whose_the_model_says) {
+START_TEST(every_moment_of_a_random_tree_is_attributed_as_in_the_model) {
     state = (uint64_t)_i * 7919 + 1;
     grow_tree();
     run();
@@ -201,7 +201,7 @@ int main(void) {
     Suite *suite = suite_create("critical_path");
     TCase *tcase = tcase_create("paths");
     tcase_add_checked_fixture(tcase, setup, teardown);
-    tcase_add_loop_test(tcase, every_moment_of_a_random_tree_is_whose_the_model_says, 0, ROUNDS);
+    tcase_add_loop_test(tcase, every_moment_of_a_random_tree_is_attributed_as_in_the_model, 0, ROUNDS);
     tcase_add_loop_test(tcase, whatever_happens_each_moment_is_somebodys_once, 0, ROUNDS);
     tcase_add_test(tcase, no_events_have_no_path);
     tcase_add_loop_test(tcase, deep_and_wide_traces_are_walked, 0, 2);

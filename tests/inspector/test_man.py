@@ -129,7 +129,7 @@ class Names(unittest.TestCase):
                              (2, "", f"inspector: there is no command {word}; try inspector {ours}\n"))
             self.assertIn(ours.split()[0], commands() + ["--version"])
 
-    def test_a_slip_is_answered_with_what_was_meant(self):
+    def test_a_typo_is_answered_with_a_suggestion(self):
         done = subprocess.run([INSPECTOR, "tracse"], capture_output=True, text=True, check=False)
         self.assertEqual((done.returncode, done.stderr), (2, "inspector: there is no command tracse; did you mean traces?\n"))
 

@@ -133,7 +133,7 @@ START_TEST(a_protected_file_is_not_replaced) {
 }
 END_TEST
 
-START_TEST(a_file_in_a_directory_that_we_may_not_change_is_overwritten) {
+START_TEST(a_file_in_a_read_only_directory_is_overwritten_in_place) {
     put(path, "old and long", 0666);
     ck_assert_int_eq(chmod(dir, 0555), 0);
     ck_assert_int_eq(output_as_nobody("new"), 0);
@@ -143,7 +143,7 @@ START_TEST(a_file_in_a_directory_that_we_may_not_change_is_overwritten) {
 }
 END_TEST
 
-START_TEST(a_symbolic_link_stays_and_what_it_means_is_written) {
+START_TEST(a_symbolic_link_stays_and_its_target_is_written) {
     char target[128];
     snprintf(target, sizeof target, "%s/target", dir);
     if (_i) put(target, "old and long", 0640);
@@ -210,7 +210,7 @@ START_TEST(standard_output_is_a_name_too) {
 }
 END_TEST
 
-START_TEST(a_directory_is_no_file) {
+START_TEST(a_directory_is_refused) {
     ck_assert_int_eq(output(dir, "new", true), -1);
     ck_assert_ptr_nonnull(strstr(failure.text, strerror(EISDIR)));
 }
@@ -247,12 +247,12 @@ int main(void) {
     tcase_add_loop_test(tcase, a_regular_file_is_replaced_whole_and_keeps_its_mode, 0, 5);
     tcase_add_test(tcase, a_regular_file_stays_when_the_output_failed);
     tcase_add_test(tcase, a_protected_file_is_not_replaced);
-    tcase_add_test(tcase, a_file_in_a_directory_that_we_may_not_change_is_overwritten);
-    tcase_add_loop_test(tcase, a_symbolic_link_stays_and_what_it_means_is_written, 0, 2);
+    tcase_add_test(tcase, a_file_in_a_read_only_directory_is_overwritten_in_place);
+    tcase_add_loop_test(tcase, a_symbolic_link_stays_and_its_target_is_written, 0, 2);
     tcase_add_test(tcase, a_fifo_is_written_to_and_stays);
     tcase_add_test(tcase, a_device_is_written_to_and_stays);
     tcase_add_test(tcase, standard_output_is_a_name_too);
-    tcase_add_test(tcase, a_directory_is_no_file);
+    tcase_add_test(tcase, a_directory_is_refused);
     tcase_add_loop_test(tcase, a_kill_leaves_nothing, 0, 2);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);

@@ -189,7 +189,7 @@ class Views(TopTest):
         screen.wait_for_lines({4: r"^>! bob +5\.0% .*#.* 1\.50 ms "})
         self.assertTrue(screen.text.isascii(), screen.text)
 
-    def test_colours_are_for_those_who_want_them(self):
+    def test_colours_can_be_turned_off(self):
         self.traced()
         for args, env, wanted in (((), {}, True), ((), {"NO_COLOR": "1"}, False), (("--color", "never"), {}, False),
                                   (("--color", "always"), {"NO_COLOR": "1"}, True)):
@@ -400,7 +400,7 @@ class Ends(TopTest):
                     screen.interrupt(how)
                 self.assert_left_well(screen, status)
 
-    def test_a_traced_that_says_nothing_is_reported_and_ctrl_c_works(self):
+    def test_a_silent_traced_is_reported_and_ctrl_c_works(self):
         silent = FakeTraced(self.path, {})
         silent.answer = lambda *_: True
         with silent:
@@ -410,7 +410,7 @@ class Ends(TopTest):
             screen.send("\x03")
             self.assert_left_well(screen, -signal.SIGINT)
 
-    def test_without_a_terminal_it_says_what_else_there_is(self):
+    def test_without_a_terminal_it_names_alternatives(self):
         self.traced()
         done = subprocess.run([INSPECTOR, "top"], env=self.env, capture_output=True, text=True, timeout=60, check=False)
         self.assertEqual((done.returncode, done.stdout), (2, ""))

@@ -80,7 +80,7 @@ static void close_all(void) {
     checks_end();
 }
 
-START_TEST(answers_are_those_of_the_history_that_it_was_taken_from) {
+START_TEST(answers_agree_with_the_original_history) {
     static const uint64_t counts[] = {1, 300, 65536, 140000};
     checks_begin_with(&loads[_i], 1 + (uint64_t)_i, 200000, HISTORY_BYTES);
     for (unsigned i = 0; i < 4; i++) {
@@ -189,7 +189,7 @@ static void check_all_sums(void) {
 }
 
 /* Each damaged block on its own: index blocks cost nothing, others what lies in them. */
-START_TEST(damage_costs_what_was_damaged_alone) {
+START_TEST(damage_costs_only_the_damaged_part) {
     checks_begin_with(&loads[0], 5, 100000, HISTORY_BYTES);
     workload_append(&generator, history, &model, 70000);
     take();
@@ -320,10 +320,10 @@ int main(void) {
 
     tcase_set_timeout(tcase, 300);
     tcase_add_checked_fixture(tcase, enter, leave);
-    tcase_add_loop_test(tcase, answers_are_those_of_the_history_that_it_was_taken_from, 0, LOADS);
+    tcase_add_loop_test(tcase, answers_agree_with_the_original_history, 0, LOADS);
     tcase_add_test(tcase, an_image_has_every_peer);
     tcase_add_test(tcase, nothing_is_loaded_before_it_is_asked_for);
-    tcase_add_loop_test(tcase, damage_costs_what_was_damaged_alone, 0, 7);
+    tcase_add_loop_test(tcase, damage_costs_only_the_damaged_part, 0, 7);
     tcase_add_test(tcase, an_image_of_noise_is_rejected_or_answered_from_its_events);
     tcase_add_test(tcase, nodes_are_translated);
     tcase_add_loop_test(tcase, a_shape_that_no_segment_has_is_refused, 0, 10);

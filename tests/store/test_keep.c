@@ -139,7 +139,7 @@ static void check_whole(uint64_t trace, uint64_t events) {
 }
 
 /* Both nodes emit much more than their shares. */
-START_TEST(a_failed_trace_stays_whole_and_one_that_went_well_goes) {
+START_TEST(a_failed_trace_stays_whole_and_a_successful_one_is_evicted) {
     uint32_t one = add_node(1), other = add_node(2);
     request(one, other, FAILED, false);
     request(one, other, FINE, true);
@@ -177,7 +177,7 @@ START_TEST(a_trace_in_many_segments_stays_whole) {
 END_TEST
 
 /* A node whose traces all fail pushes out its own, and no other's. */
-START_TEST(a_flood_of_failed_traces_pushes_out_none_of_another_node) {
+START_TEST(a_flood_of_failed_traces_evicts_none_of_another_node) {
     uint32_t honest = add_node(1), sybil = add_node(2);
     for (uint64_t i = 0; i < 100; i++) request(honest, honest, FAILED + i, false);
     for (unsigned i = 0; i < 20; i++) flood(honest, 20000);
@@ -193,7 +193,7 @@ START_TEST(a_flood_of_failed_traces_pushes_out_none_of_another_node) {
 END_TEST
 
 /* Of one node the traces that ended last stay. */
-START_TEST(what_has_no_room_is_given_up_from_the_oldest_on) {
+START_TEST(the_oldest_traces_are_dropped_when_room_runs_out) {
     uint32_t node = add_node(1);
     uint64_t room = keep_stats().events_max / 10, traces = 4 * room, whole = 0, first = 0;
     for (uint64_t i = 0; i < traces; i++) request(node, node, FAILED + i, false);
@@ -210,7 +210,7 @@ START_TEST(what_has_no_room_is_given_up_from_the_oldest_on) {
 }
 END_TEST
 
-START_TEST(one_that_is_too_long_is_given_up) {
+START_TEST(a_trace_that_is_too_long_is_dropped) {
     uint32_t node = add_node(1);
     start(node, FAILED);
     for (uint64_t i = 0; i <= keep_stats().events_max / 4; i++) emit(node, FAILED);
@@ -238,7 +238,7 @@ START_TEST(traces_count_for_the_node_of_their_root) {
 END_TEST
 
 /* As sybils do: each event a trace of its own, so that segments go early. */
-START_TEST(a_flood_of_traces_pushes_out_no_failed_one) {
+START_TEST(a_flood_of_traces_evicts_no_failed_one) {
     uint32_t node = add_node(1);
     request(node, node, FAILED, false);
     for (uint64_t i = 0; i < 1500000; i++) emit(node, FINE + i);
@@ -406,7 +406,7 @@ static void leave_kept(uint64_t trace, uint64_t segment) {
     history__kept_store(tally, TRACE_KEPT);
 }
 
-START_TEST(what_is_not_kept_any_more_goes_in_the_end) {
+START_TEST(events_no_longer_kept_are_evicted_eventually) {
     uint32_t node = add_node(1);
     request(node, node, FINE, true);
     start(node, FINE + 1);
@@ -472,19 +472,19 @@ int main(void) {
     Suite *suite = suite_create("keep");
     TCase *tcase = tcase_create("keep");
     tcase_add_checked_fixture(tcase, setup, teardown);
-    tcase_add_test(tcase, a_failed_trace_stays_whole_and_one_that_went_well_goes);
+    tcase_add_test(tcase, a_failed_trace_stays_whole_and_a_successful_one_is_evicted);
     tcase_add_test(tcase, a_trace_in_many_segments_stays_whole);
-    tcase_add_test(tcase, a_flood_of_failed_traces_pushes_out_none_of_another_node);
-    tcase_add_test(tcase, what_has_no_room_is_given_up_from_the_oldest_on);
-    tcase_add_test(tcase, one_that_is_too_long_is_given_up);
+    tcase_add_test(tcase, a_flood_of_failed_traces_evicts_none_of_another_node);
+    tcase_add_test(tcase, the_oldest_traces_are_dropped_when_room_runs_out);
+    tcase_add_test(tcase, a_trace_that_is_too_long_is_dropped);
     tcase_add_test(tcase, traces_count_for_the_node_of_their_root);
-    tcase_add_test(tcase, a_flood_of_traces_pushes_out_no_failed_one);
+    tcase_add_test(tcase, a_flood_of_traces_evicts_no_failed_one);
     tcase_add_test(tcase, a_late_judge_loses_nothing_of_before_and_is_counted);
     tcase_add_test(tcase, traces_of_the_long_dead_go_and_are_counted);
     tcase_add_test(tcase, events_that_only_their_trace_keeps_count_for_their_node);
     tcase_add_test(tcase, a_small_history_keeps_them_too);
     tcase_add_test(tcase, a_trace_that_moves_while_it_is_judged_is_judged_whole);
-    tcase_add_test(tcase, what_is_not_kept_any_more_goes_in_the_end);
+    tcase_add_test(tcase, events_no_longer_kept_are_evicted_eventually);
     tcase_add_test(tcase, images_have_each_event_once);
     tcase_add_test(tcase, a_wrong_filter_says_where);
     suite_add_tcase(suite, tcase);

@@ -136,7 +136,7 @@ static uint64_t gone_after_all_went(const struct history_query *query, bool coun
     return page->gone;
 }
 
-START_TEST(when_all_is_gone_the_last_page_is_empty_and_says_how_many) {
+START_TEST(the_last_page_is_empty_and_says_how_many_were_evicted) {
     static uint8_t matching[CAPACITY];
     struct history_query query;
     struct page page;
@@ -152,7 +152,7 @@ START_TEST(when_all_is_gone_the_last_page_is_empty_and_says_how_many) {
 }
 END_TEST
 
-START_TEST(without_a_count_only_what_the_indices_tell_is_known) {
+START_TEST(without_a_count_the_total_comes_from_the_indices) {
     static const struct {
         unsigned combination;
         bool known;
@@ -200,7 +200,7 @@ static void *append_without_end(void *arg) {
     return NULL;
 }
 
-START_TEST(nothing_is_missed_of_what_goes_while_a_page_is_made) {
+START_TEST(evictions_during_a_page_are_all_counted) {
     atomic_bool stop = false;
     pthread_t appender;
     unsigned pages = 0;
@@ -233,9 +233,9 @@ int main(void) {
     TCase *pages = tcase_create("pages");
     tcase_set_timeout(pages, 120);
     tcase_add_loop_test(pages, every_match_is_returned_or_reported_as_evicted, 0, COMBINATIONS);
-    tcase_add_test(pages, when_all_is_gone_the_last_page_is_empty_and_says_how_many);
-    tcase_add_test(pages, without_a_count_only_what_the_indices_tell_is_known);
-    tcase_add_test(pages, nothing_is_missed_of_what_goes_while_a_page_is_made);
+    tcase_add_test(pages, the_last_page_is_empty_and_says_how_many_were_evicted);
+    tcase_add_test(pages, without_a_count_the_total_comes_from_the_indices);
+    tcase_add_test(pages, evictions_during_a_page_are_all_counted);
     tcase_add_test(pages, a_page_that_is_the_only_one_is_counted_without_asking);
     suite_add_tcase(suite, pages);
     SRunner *runner = srunner_create(suite);

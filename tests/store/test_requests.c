@@ -282,7 +282,7 @@ END_TEST
 
 /* ---- cases -------------------------------------------------------------------------------------------------------------- */
 
-START_TEST(what_has_no_root_here_is_counted_apart) {
+START_TEST(requests_without_a_root_are_counted_separately) {
     start(1 * MS, 1, 7, 2, 1, 1); /* its root began before the history */
     end(2 * MS, 1, 7, 2, FINE, 1);
     end(3 * MS, 0, 7, 1, FINE, 1);
@@ -350,7 +350,7 @@ static void packets(void) {
     }
 }
 
-START_TEST(a_rate_by_time_is_of_its_own_time) {
+START_TEST(a_rate_by_time_covers_its_own_interval) {
     static const struct {
         const char *params;
         double first, second; /* below 0: null */
@@ -458,14 +458,14 @@ int main(void) {
     tcase_add_test(tcase, count_measures_what_requests_measures);
     tcase_add_test(tcase, the_slowest_is_the_first_of_traces);
     tcase_add_test(tcase, a_filter_chooses_whole_traces);
-    tcase_add_test(tcase, what_has_no_root_here_is_counted_apart);
+    tcase_add_test(tcase, requests_without_a_root_are_counted_separately);
     tcase_add_test(tcase, one_that_ended_before_it_began_has_no_time);
     tcase_add_test(tcase, only_the_first_end_has_the_time);
     tcase_add_test(tcase, wrong_params_are_refused);
     suite_add_tcase(suite, tcase);
     tcase = tcase_create("numbers");
     tcase_add_checked_fixture(tcase, setup, teardown);
-    tcase_add_loop_test(tcase, a_rate_by_time_is_of_its_own_time, 0, 7);
+    tcase_add_loop_test(tcase, a_rate_by_time_covers_its_own_interval, 0, 7);
     tcase_add_test(tcase, the_sum_of_numbers_is_exact);
     tcase_add_test(tcase, a_round_trip_of_nothing_is_a_sample);
     tcase_add_test(tcase, groups_of_different_bytes_look_different);

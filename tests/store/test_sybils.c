@@ -68,7 +68,7 @@ static uint64_t count(const struct history_query *query) {
 #define HONEST 1000000000
 
 /* One event in a hundred is of an honest peer. */
-START_TEST(peers_push_out_no_event_and_change_no_answer) {
+START_TEST(peers_evict_no_event_and_change_no_answer) {
     uint32_t node = add_node(1);
     const uint64_t events = 400000;
     for (uint64_t i = 0; i < events; i++) emit(node, i / 1000, i % 100 == 0 ? HONEST : i);
@@ -119,7 +119,7 @@ static void check_newest(uint32_t node, uint64_t expected) {
 }
 
 /* A node that emits one event in a thousand of the other's. */
-START_TEST(a_loud_node_pushes_out_no_event_of_a_quiet_one) {
+START_TEST(a_loud_node_evicts_no_event_of_a_quiet_one) {
     uint32_t loud = add_node(1), quiet = add_node(2);
     uint64_t events = 0;
     for (uint64_t i = 0; i < 2500000; i++, events++) {
@@ -182,7 +182,7 @@ START_TEST(images_have_each_event_once) {
 END_TEST
 
 /* The share is an eighth, and what is needed less than an equal part of it is left to the others. */
-START_TEST(the_newest_events_of_each_stay_as_many_as_its_share) {
+START_TEST(each_node_keeps_its_newest_events_up_to_its_share) {
     uint32_t loud = add_node(1), quiet[10];
     for (uint32_t i = 0; i < 10; i++) quiet[i] = add_node(i + 2);
     uint64_t share = stats().events_max / 8;
@@ -269,10 +269,10 @@ int main(void) {
     Suite *suite = suite_create("sybils");
     TCase *tcase = tcase_create("sybils");
     tcase_add_checked_fixture(tcase, setup, teardown);
-    tcase_add_test(tcase, peers_push_out_no_event_and_change_no_answer);
+    tcase_add_test(tcase, peers_evict_no_event_and_change_no_answer);
     tcase_add_test(tcase, images_have_each_event_once);
-    tcase_add_test(tcase, a_loud_node_pushes_out_no_event_of_a_quiet_one);
-    tcase_add_test(tcase, the_newest_events_of_each_stay_as_many_as_its_share);
+    tcase_add_test(tcase, a_loud_node_evicts_no_event_of_a_quiet_one);
+    tcase_add_test(tcase, each_node_keeps_its_newest_events_up_to_its_share);
     tcase_add_test(tcase, sybil_nodes_leave_each_its_part);
     tcase_add_test(tcase, sybil_traces_leave_a_quarter_and_the_shares);
     tcase_add_test(tcase, all_at_once_leave_a_quarter);
