@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * What is a finding, and what is not yet one: each case stands beside one that differs in the thing that matters. */
+ * What is a finding and what is not: each case has a counterpart that differs only in the thing that matters. */
 #include "analyze.h"
 #include "analyze_thresholds.h"
 #include "facts_fixture.h"
@@ -62,7 +62,7 @@ static void nothing(void) {
 
 /* ---- losses ---- */
 
-/* So many packets, the first of which are lost; a packet each millisecond, from NOW - 10 s on. */
+/* Sends packets, one each millisecond from NOW - 10 s on; the first `lost` are lost. */
 static void send_some(unsigned from, unsigned to, unsigned sent, unsigned lost) {
     for (unsigned i = 0; i < sent; i++) {
         add(FACT_PACKET_SENT, from, to, NOW - 10 * S + i * MS)->number = i;
@@ -153,7 +153,7 @@ static struct fact *message(enum fact_kind kind, unsigned node, unsigned peer, u
     return fact;
 }
 
-/* So many messages, a millisecond apart, of which every tenth does not arrive; with `again` it is sent once more, and arrives. */
+/* Sends messages, a millisecond apart; every tenth does not arrive.  With `again`, it is sent again and arrives. */
 static void talk(unsigned from, unsigned to, unsigned count, bool heard, bool again) {
     for (unsigned i = 0; i < count; i++) {
         uint64_t at_ns = NOW - 10 * S + i * MS;
@@ -193,7 +193,7 @@ END_TEST
 
 START_TEST(messages_reported_by_one_end_are_neither_lost_nor_judged) {
     talk(ALICE, BOB, 200, false, false);
-    add(FACT_APP_COMMAND, BOB, ALICE, NOW); /* it is traced, but says nothing of messages */
+    add(FACT_APP_COMMAND, BOB, ALICE, NOW); /* it is traced, but emits no message events */
     run();
     nothing();
     ck_assert_uint_eq(analysis.coverage.links, 0);
@@ -243,8 +243,7 @@ END_TEST
 
 /* ---- packets seen at both ends ---- */
 
-/* So many packets, each under way for so long, a few for half of it; the first `wrong` of them are given up before they
- * arrive. */
+/* Sends packets that travel for this long, a few for half as long; the first `wrong` are declared lost before they arrive. */
 static void exchange(unsigned from, unsigned to, unsigned count, uint64_t way_ns, unsigned wrong) {
     for (unsigned i = 0; i < count; i++) {
         uint64_t at_ns = NOW - 10 * S + i * 100 * MS, until_ns = at_ns + (i % 7 ? way_ns : way_ns / 2);
@@ -270,7 +269,7 @@ START_TEST(packets_that_are_longer_under_way_than_others_are_late) {
 }
 END_TEST
 
-/* Too few; too little beyond the others; not so many times as long; no others. */
+/* Too few; too little beyond the others; too small a ratio; no others. */
 START_TEST(packets_are_not_late_for_little) {
     exchange(ALICE, BOB, _i == 0 ? LATE_PACKETS_MIN - 1 : LATE_PACKETS_MIN, _i == 1 ? LATE_NS_MIN : 30 * MS, 0);
     exchange(BOB, ALICE, LATE_PACKETS_MIN, MS / 10, 0);
@@ -281,7 +280,7 @@ START_TEST(packets_are_not_late_for_little) {
 }
 END_TEST
 
-/* 1: too few; 2: few beside those that did not arrive. */
+/* 1: too few; 2: few compared with those that did not arrive. */
 START_TEST(packets_given_up_that_arrive_are_wrong_losses) {
     exchange(ALICE, BOB, 100, MS, _i == 1 ? WRONG_LOSSES_MIN - 1 : WRONG_LOSSES_MIN);
     for (unsigned i = 0; i < 4000; i++) { /* so many that it is no lossy link */
@@ -331,7 +330,7 @@ START_TEST(a_round_trip_time_that_falls_is_a_note) {
 }
 END_TEST
 
-/* Too few of all; too little; not so many times as long; too few behind it. */
+/* Too few in all; too little; too small a ratio; too few after it. */
 START_TEST(a_round_trip_time_does_not_jump_for_little) {
     rtts(_i == 3 ? 3 * RTT_SAMPLES_MIN : RTT_SAMPLES_MIN, _i == 2 ? 100 * MS : MS);
     rtts(_i == 0 || _i == 3 ? RTT_SAMPLES_MIN - 1 : RTT_SAMPLES_MIN, _i == 1 ? 5 * MS : _i == 2 ? 150 * MS : 90 * MS);
@@ -359,7 +358,7 @@ static void request_packet(enum fact_kind kind, unsigned trace, unsigned node, u
     fact->number = facts.count;
 }
 
-/* alice asks bob, who asks carol: each works 1 ms before and after, and each way takes 1 ms, but for what is added. */
+/* alice asks bob, who asks carol: each works 1 ms before and after, and each way takes 1 ms, plus the given times. */
 static void request(unsigned trace, uint64_t carol_ns, uint64_t way_ns) {
     uint64_t at = NOW - 100 * S + trace * S;
     part(trace, ALICE, 1, 0, at, at + 10 * MS + carol_ns + way_ns);
@@ -429,7 +428,7 @@ START_TEST(a_single_trace_reports_its_own_slow_place) {
 }
 END_TEST
 
-/* bob asks carol twice, one after the other: he waits for each, and the time between is his. */
+/* bob asks carol twice, one after the other: he waits for each, and the time in between is his own. */
 START_TEST(who_asks_twice_waits_twice) {
     one_trace = true;
     uint64_t at = NOW - S;
@@ -534,7 +533,7 @@ START_TEST(a_young_request_may_still_end_and_an_end_may_be_missing) {
 }
 END_TEST
 
-/* Only the newest events are read; what is missing is counted by the source, in all of the time that was asked for. */
+/* Only the newest events are read; the source counts missing events over the whole period asked for. */
 START_TEST(missing_events_count_also_where_they_were_not_read) {
     char eve[NODE_DIGITS + 1], other[NODE_DIGITS + 1];
     unsigned node;
@@ -596,7 +595,7 @@ START_TEST(a_node_that_crashed_is_reported_before_all_else) {
 }
 END_TEST
 
-/* 1: too few events; 2: it was as long silent before; 3: the others are, too; 4: it has ended. */
+/* 1: too few events; 2: it was silent as long before; 3: the others are silent, too; 4: it has ended. */
 START_TEST(a_node_that_falls_silent_while_others_speak_is_reported) {
     unsigned count = _i == 1 ? SILENT_EVENTS_MIN - 1 : SILENT_EVENTS_MIN;
     if (_i == 2) add(FACT_METRICS, BOB, NO_NUMBER, NOW - 100 * S);

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The inspector as its user has it: a program, its exit code, its two outputs, in front of a traced that behaves or does not.
+"""The inspector as its user sees it: a program, its exit code and its two outputs, with a traced that behaves or misbehaves.
 
 usage: test_client.py INSPECTOR"""
 
@@ -19,7 +19,7 @@ import unittest
 
 from fake_traced import Error, FakeTraced, Raw
 
-# What a shell runs in the background ignores SIGINT, and so would all that we start.
+# A shell's background jobs ignore SIGINT, and so would the processes that we start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 INSPECTOR = sys.argv.pop(1)
@@ -51,7 +51,7 @@ def loss(first, count, cause="overwritten"):
 
 
 def pages(count, page=7):
-    """A `query` over that many events, a few at a time, whatever limit is asked for."""
+    """A `query` over that many events, which returns a few at a time, ignoring the limit."""
 
     asked = {}
 
@@ -427,7 +427,8 @@ class Follow(InspectorTest):
         self.assertIn("went away", err)
 
     def follow_until_settled(self, lines, *args):
-        """Follows until it has shown so many lines and reported what the restart of traced cost; returns as run_inspector does."""
+        """Follows until it has shown this many lines and reported the cost of traced's restart; returns what run_inspector
+        does."""
         process = self.start("follow", "--json", *args)
         out, err = "".join(process.stdout.readline() for _ in range(lines)), ""
         while "; missed" not in err and (line := process.stderr.readline()):
@@ -438,7 +439,7 @@ class Follow(InspectorTest):
 
     def resumed(self, *streams, args=(), hidden=(), lines=None):
         """Follows a traced that ends after each stream but the last; each (log, lane, sequence) or Loss is an event of alice.
-        It ends by itself, as args say, or when so many lines are shown and all is settled."""
+        It ends as args say, or when this many lines are shown and nothing is pending."""
         streams = [[notification(*stream)] for stream in streams]
         logs = {"nodes": [{"node_id": ALICE, "name": "alice", "log": OLD_LOG, "lost_by": {"discarded": 10}}]}
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""examples/client.py as a module, in front of a traced that behaves or does not.
+"""examples/client.py as a module, with a traced that behaves or misbehaves.
 
     test_client_py.py DIRECTORY      where client.py is"""
 import os
@@ -33,7 +33,7 @@ def notification(*events, lost=0, subscription=1):
 
 
 class Lines(threading.Thread):
-    """A traced that sends what the test puts, line by line, when it is told to, and keeps what it got."""
+    """A traced that sends the test's lines on command, and keeps the lines that it receives."""
 
     def __init__(self, path):
         super().__init__(daemon=True)
@@ -157,7 +157,7 @@ class ClientTest(WithTraced):
 
 
 class Programs(WithTraced):
-    """The five questions; what they answer is tried in front of a real traced, tests/integration/test_clients.py."""
+    """The five questions; tests/integration/test_clients.py checks their answers with a real traced."""
 
     def run_program(self, name, *words, path=None):
         command = [sys.executable] if name.endswith(".py") else ["sh"]

@@ -34,8 +34,8 @@ ANSWERS = {
     "hello": {"methods": ["hello", "query"]},
 }
 
-# What the shells run.  A completion gives traced up after 300 ms and offers nothing then.  How fast the machine is must not matter: while there
-# is a traced it is asked again.
+# The program that the shells run.  A completion gives up on traced after 300 ms and then offers nothing.  The speed of the
+# machine must not matter: it asks again while there is a traced.
 PROGRAM = """#!/bin/sh
 if [ "$1" = complete ]; then
     while offered=$({inspector} "$@") && [ -z "$offered" ] && [ -S {socket} ]; do :; done
@@ -52,7 +52,7 @@ class Completion(unittest.TestCase):
         self.path = str(self.directory / "traced.sock")
         self.environment = {"PATH": f"{self.directory}/bin:{os.environ['PATH']}", "HOME": str(self.directory), "LC_ALL": "C.UTF-8",
                             "TERM": "xterm", "P2PTRACE_SOCKET": self.path}
-        # What is run is shown by its words; what is asked is asked of the program.
+        # A run prints its words; a completion asks the real program.
         (self.directory / "bin").mkdir()
         program = self.directory / "bin/inspector"
         program.write_text(PROGRAM.format(inspector=INSPECTOR, socket=self.path), encoding="utf-8")
@@ -71,7 +71,7 @@ class Completion(unittest.TestCase):
         return [line.split("\t")[0] for line in self.lines(*words)]
 
     def told(self, *words):
-        """The lines that a traced knows of: asked again when it was too slow for a completion."""
+        """The lines offered with a traced: asks again if traced was too slow for a completion."""
         end = time.monotonic() + DEADLINE_S
         while not (lines := self.lines(*words)) and time.monotonic() < end:
             pass

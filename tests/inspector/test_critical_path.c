@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The critical path against a model that asks for every nanosecond whom each span waits for; and what must hold whatever the
- * events are. */
+ * The critical path against a model that determines for every nanosecond whom each span waits for; and invariants that hold
+ * for any events. */
 #include "critical_path.h"
 #include "facts_fixture.h"
 
@@ -11,7 +11,7 @@
 
 #define SPANS_MAX 24
 #define NODES 6
-#define WHOLE_NS 400 /* far below what is long enough to be given up */
+#define WHOLE_NS 400 /* far below the time after which a span counts as abandoned */
 #define ROUNDS 400
 
 static struct facts facts;
@@ -58,14 +58,14 @@ struct model_span {
 static struct model_span tree[SPANS_MAX];
 static int tree_count;
 
-/* A child that ends after who asked is waited for only when that failed. */
+/* A child that ends after its asker is waited for only if the asker failed. */
 static bool waits_for(const struct model_span *parent, const struct model_span *child, uint64_t at_ns) {
     if (child->start_ns > at_ns || child->start_ns >= parent->end_ns) return false;
     if (child->end_ns > parent->end_ns) return !parent->ok;
     return at_ns < child->end_ns;
 }
 
-/* Whose time a moment of a span is. */
+/* Attributes a moment of a span. */
 static unsigned model_who(int index, uint64_t at_ns) {
     int chosen = -1;
     uint64_t chosen_until_ns = 0;
@@ -81,7 +81,7 @@ static unsigned model_who(int index, uint64_t at_ns) {
     return chosen < 0 ? tree[index].node : model_who(chosen, at_ns);
 }
 
-/* Children lie within their parents, mostly; every moment is another one, so that order is never a question. */
+/* Children mostly lie within their parents; all times differ, so the order is never ambiguous. */
 static void grow_tree(void) {
     tree_count = 1 + (int)below(SPANS_MAX);
     tree[0] = (struct model_span){.node = 0, .parent = -1, .start_ns = 1000, .end_ns = 1000 + WHOLE_NS, .ok = below(3) != 0};
@@ -178,8 +178,8 @@ START_TEST(no_events_have_no_path) {
 }
 END_TEST
 
-/* A chain as deep as there are events is walked without a stack of its own, and a span with very many children without looking
- * at all for each. */
+/* A chain as deep as the number of events is walked without recursion, and a span with very many children in less than
+ * quadratic time. */
 START_TEST(deep_and_wide_traces_are_walked) {
     enum { COUNT = 1500 };
     for (unsigned i = 0; i < COUNT; i++) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The matcher: which receive is of which send, and that where this cannot be known nothing is claimed. */
+ * The matcher: which receive belongs to which send, and that it claims nothing if this cannot be known. */
 #include "event_list.h"
 #include "timeline.h"
 
@@ -42,7 +42,7 @@ static struct packet *lost(uint64_t at_ns) { return end(PACKET_LOST, ALICE, BOB,
 
 static void match(bool whole) { ck_assert_int_eq(messages_match(&messages, packets, packet_count, whole), 0); }
 
-/* The message of that place must be this. */
+/* The message at that place must be this one. */
 static void expect(size_t i, enum message_state state, size_t send, size_t receive, size_t loss, int64_t gap_ns) {
     ck_assert_uint_lt(i, messages.count);
     const struct message *message = &messages.items[i];
@@ -262,8 +262,8 @@ END_TEST
 
 /* ---- many ---- */
 
-/* Several connections between two nodes in one trace, all with the same numbers; every send is at hand, receives may be missing.
- * What is matched must be true. */
+/* Several connections between two nodes in one trace, all with the same numbers; every send is at hand, receives may be
+ * missing.  Every match must be true. */
 START_TEST(no_match_is_invented) {
     enum { CONNECTIONS = 4, NUMBERS = 5 };
     unsigned random = (unsigned)_i * 2654435761u + 1;
@@ -295,8 +295,8 @@ START_TEST(no_match_is_invented) {
 }
 END_TEST
 
-/* One number sent and received ten thousand times: what is hostile to the search for candidates takes no longer than what is
- * not. */
+/* One number sent and received ten thousand times: input that is hostile to the search for candidates takes no longer than
+ * any other. */
 START_TEST(ten_thousand_ends_of_one_number_are_matched_as_soon_as_others) {
     enum { COUNT = 10000 };
     struct packet *many = calloc(2 * COUNT, sizeof *many);
@@ -510,7 +510,7 @@ START_TEST(an_asker_that_does_not_wait_gets_no_answer_and_may_be_missing) {
 }
 END_TEST
 
-/* 0: stream bytes are told behind their packet, 1: before it. */
+/* 0: stream bytes are reported after their packet, 1: before it. */
 START_TEST(a_packet_without_new_bytes_after_a_lost_one_likely_repeats_it) {
     for (int number = 0; number < 3; number++) {
         if (_i) bytes(ALICE, BOB);
@@ -544,8 +544,8 @@ START_TEST(a_packet_without_new_bytes_after_a_lost_one_likely_repeats_it) {
 }
 END_TEST
 
-/* Behind the declaration the next packet is likely the repetition; one before it, and an acknowledgement, is none.  1: stream
- * bytes are told, and the packet before the declaration has none and the lost one's size: a probe. */
+/* The next packet after the declaration is likely the repetition; a packet before it, or an acknowledgement, is not. 1:
+ * stream bytes are reported, and the packet before the declaration has none and the lost one's size: a probe. */
 START_TEST(without_stream_bytes_only_packets_after_the_declaration_are_repetitions) {
     if (_i) bytes(ALICE, BOB);
     packet("packet_sent", ALICE, BOB, 1);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Where output goes: what was there, what is there in the end, and that nothing else is. */
+ * Output files: what was there before, what is there in the end, and that there is nothing else. */
 #include "outfile.h"
 
 #include <check.h>
@@ -81,7 +81,7 @@ END_TEST
 START_TEST(a_new_file_that_is_not_kept_was_never_there) {
     struct outfile file;
     ck_assert_int_eq(outfile_begin(&file, path, &failure), 0);
-    ck_assert_uint_eq(names(), 0); /* nor is there anything to find for whoever looks meanwhile */
+    ck_assert_uint_eq(names(), 0); /* nor can anybody find anything in the meantime */
     ck_assert_int_eq(outfile_end(&file, false, &failure), 0);
     ck_assert_uint_eq(names(), 0);
 }
@@ -101,7 +101,7 @@ START_TEST(a_regular_file_is_replaced_whole_and_keeps_its_mode) {
     ck_assert_uint_eq(mode_of(path), S_IFREG | modes[_i]);
     ck_assert_uint_eq(names(), 1);
     char text[16];
-    ck_assert_int_eq(read(before, text, sizeof text), 12); /* who has it open still reads the old one */
+    ck_assert_int_eq(read(before, text, sizeof text), 12); /* a process that has it open still reads the old one */
     close(before);
 }
 END_TEST
@@ -114,7 +114,7 @@ START_TEST(a_regular_file_stays_when_the_output_failed) {
 }
 END_TEST
 
-/* Root may write to all; as nobody, nothing may be what is in our way but the modes. */
+/* Root may write anywhere; as nobody, only the modes may stop us. */
 static int output_as_nobody(const char *text) {
     if (geteuid()) return output(path, text, true);
     ck_assert_int_eq(seteuid(65534), 0);
@@ -216,7 +216,7 @@ START_TEST(a_directory_is_refused) {
 }
 END_TEST
 
-/* Killed while it writes: there is the old file, and nothing beside it. */
+/* Killed while it writes: the old file is there, and nothing else. */
 START_TEST(a_kill_leaves_nothing) {
     int status, ready[2];
     char c;

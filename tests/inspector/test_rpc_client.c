@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * A call ends with its time, whatever the server does instead of answering. */
+ * A call ends at its deadline, whatever the server does instead of answering. */
 #include "rpc_client.h"
 
 #include <check.h>
@@ -18,7 +18,7 @@
 static char dir[32], path[64];
 static int listener = -1, stop[2];
 
-/* What the server sends again and again, after the request; NULL: nothing. */
+/* What the server sends repeatedly after the request; NULL: nothing. */
 struct server {
     const char *sends;
     bool reads; /* the request */

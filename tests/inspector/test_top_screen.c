@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * `inspector top` without a terminal (inspector/top/top.h): what keys do, and the screen that is drawn. */
+ * `inspector top` without a terminal (inspector/top/top.h): what keys do, and how the screen is drawn. */
 #include "top.h"
 
 #include <check.h>
@@ -35,14 +35,14 @@ static json_t *group_new(unsigned peer, const char *kind, unsigned count, unsign
                      count, "value", rtt ? "p50" : "none", rtt);
 }
 
-/* Two seconds of two links, of which the second loses. */
+/* Two seconds of two links; the second one loses packets. */
 static json_t *count_new(unsigned n) {
     return json_pack("{sf,s[ooooo]}", "seconds", 2.0, "rows", group_new(3, "packet_sent", 100, 0),
                      group_new(3, "packet_received", 80, 0), group_new(3, "metrics", 4, 1000000 * n),
                      group_new(2, "packet_sent", 40, 0), group_new(2, "packet_lost", 10, 0));
 }
 
-/* What traced says the n-th time: peer 7 loses, and its rtt rises. */
+/* traced's n-th answer: peer 7 loses packets, and its rtt rises. */
 static void feed_all(unsigned n) {
     json_t *peers = json_array(), *nodes = json_array(), *traces = json_array();
     time_ms += 1000;
@@ -140,7 +140,7 @@ START_TEST(links_and_kinds_are_drawn_as_they_were_counted) {
 }
 END_TEST
 
-/* The words, and then each character of the screen is one that a terminal shows, or part of one of our colours. */
+/* The words are there, and each character of the screen is printable or part of one of our colours. */
 static void check_screen(const char *what) {
     struct strbuf screen = {0};
     unsigned lines = 0;
@@ -277,7 +277,7 @@ START_TEST(a_link_leads_to_the_traces_of_both_ends_and_a_kind_to_its_newest_even
 }
 END_TEST
 
-/* From and to of what is asked, in ms before `now_ns`. */
+/* The bounds of the question, in ms before `now_ns`. */
 static void window(uint64_t now_ns, int64_t *ret_from, int64_t *ret_to) {
     json_t *params;
     ck_assert_str_eq(top_request(&top, &top.roots[TOP_KINDS], now_ns, &params), "count");
@@ -494,7 +494,7 @@ START_TEST(without_requests_it_begins_with_links) {
 }
 END_TEST
 
-/* Of a first look whose rows were cut, the interval that may lack some is not told. */
+/* If the rows of a first look were cut, the interval that may lack some is left out. */
 START_TEST(rows_cut_by_a_limit_are_not_shown_as_none) {
     const struct top_look look = {.from_us = 1000, .every_us = 10, .count = 5, .field = "time/10us"};
     json_t *rows =
@@ -519,7 +519,7 @@ END_TEST
 
 /* ---- a recording ---- */
 
-/* Up to when the page asks, in seconds before NOW; -1: it does not ask. */
+/* The end of the page's question, in seconds before NOW; -1: it does not ask. */
 static int64_t asked_to(struct top_page *page) {
     json_t *params;
     if (!top_request(&top, page, top.position_ns, &params)) return -1;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The rows of `inspector top` (inspector/top/top_table.h): rates out of counters, order, filter. */
+ * The rows of `inspector top` (inspector/top/top_table.h): rates from counters, order, filter. */
 #include "top_table.h"
 
 #include <check.h>
@@ -241,7 +241,7 @@ START_TEST(an_rtt_above_four_times_its_median_is_marked) {
         char row[160];
         snprintf(row, sizeof row, "{'peer_id':'%064d','rtt':%u}", 1, rtts[i]);
         feed(TOP_PEERS, row, (i + 1) * SECOND, false);
-        ck_assert_int_eq(table.rows[0].mark, i == 10 ? STYLE_WARN : STYLE_PLAIN); /* 500 came before it was known what is usual */
+        ck_assert_int_eq(table.rows[0].mark, i == 10 ? STYLE_WARN : STYLE_PLAIN); /* 500 came before the usual value was known */
     }
 }
 END_TEST

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Who is who: what counts of what nodes say, against a model that does it the plain way; the table's bounds, and who loses what;
- * and a queue that is filled and emptied by two threads. */
+ * Aliases: which claims of nodes apply, against a straightforward model; the table's limits, and which entries are dropped;
+ * and a queue that two threads fill and empty. */
 #include <check.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -314,7 +314,7 @@ START_TEST(a_picture_agrees_with_the_model) {
         uint64_t time_ns = random_below(2000);
         uint32_t is = resolve_in(picture, node, time_ns, id), expected = model_resolve(node, time_ns, id);
         ck_assert_msg(is == expected, "seed %d: node %u at %u, id %u: %u, not %u", _i, node, (unsigned)time_ns, id, is, expected);
-        /* Whoever looks for the peer looks under that id. */
+        /* A search for the peer uses that id. */
         struct trace_node_id wanted = id_of(is), names[64], raw = id_of(id);
         size_t name_count = alias_picture_names_of(picture, &wanted, names, COUNT_OF(names));
         bool found = false;
@@ -342,15 +342,15 @@ START_TEST(the_node_with_most_aliases_loses_the_one_not_repeated_for_longest) {
     ck_assert_uint_eq(resolve(alice, 30, 5000), 1001);
     ck_assert_uint_eq(resolve(alice, 30, 5001), 5001); /* gone */
     ck_assert_uint_eq(resolve(alice, 30, 5002), 1001);
-    for (uint32_t i = 0; i < 3; i++) say(alice, 40, 0, 100000 + i); /* there is always room for who says little */
+    for (uint32_t i = 0; i < 3; i++) say(alice, 40, 0, 100000 + i); /* a node with few aliases always has room */
     ck_assert_uint_eq(resolve(alice, 50, 100000), 1000);
     ck_assert_uint_eq(resolve(alice, 50, 1), 1000);
     ck_assert_uint_eq(stats_now().evicted, 4);
 }
 END_TEST
 
-/* Then the liar's entries are all in one chain of the table; the honest node's is in another one, though its id differs from the
- * liar's as their indices do. */
+/* Then all of the liar's entries are in one chain of the table; the honest node's entry is in another, although the ids
+ * differ just as the indices do. */
 START_TEST(one_id_is_claimed_for_more_peers_than_the_table_holds) {
     const uint32_t count = 3 * ALIASES_MAX, first = 100000;
     uint32_t liar = add_node(1000, 10), honest = add_node(1001, 10);
@@ -368,7 +368,7 @@ START_TEST(one_id_is_claimed_for_more_peers_than_the_table_holds) {
 }
 END_TEST
 
-/* Many nodes say the same ids are theirs, so that entries leave from all places of a chain. */
+/* Many nodes claim the same ids, so that entries are removed from all places of a chain. */
 START_TEST(aliases_left_after_evictions_are_found_when_repeated) {
     enum { NODES = 40, IDS = 1000 };
     uint32_t all[NODES], state = 1;
@@ -460,7 +460,7 @@ static void *read_along(void *arg) {
     while (last < SAID) {
         last = atomic_load_explicit(&last_said, memory_order_acquire);
         struct alias_picture *picture = alias_picture_take(aliases);
-        /* What was noted before is there, unless it was counted as evicted. */
+        /* Aliases noted before are there, unless counted as evicted. */
         if (last && resolve_in(picture, alice, 30, 100 + last % 1000) != 1000) ck_assert_uint_gt(stats_now().evicted, 0);
         for (size_t i = 0; i < alias_picture_count(picture); i++)
             ck_assert_uint_eq(alias_picture_at(picture, i)->alias_id.bytes[31], 1);

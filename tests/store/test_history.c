@@ -113,8 +113,8 @@ START_TEST(one_trace_in_all_events_is_found_whole) {
 }
 END_TEST
 
-/* The pools are made for less.  With more traces the history reaches less far back, with more peers it does not; and it stays
- * exact. */
+/* More than the pools are made for.  With more traces, the history reaches less far back; with more peers, it does not; and
+ * it stays exact. */
 START_TEST(invented_traces_shorten_the_history_and_peers_do_not) {
     static const struct workload own[] = {
         {"own traces", 0, 5, 2, 2, 100, 50, 0, false, 5000},
@@ -169,7 +169,7 @@ START_TEST(a_query_says_which_index_served_it) {
     workload_append(&generator, history, &model, 60000);
     ck_assert_int_eq(history_select(history, &query, 0, UINT64_MAX, 1, false, NULL, &answer), 0);
     ck_assert_str_eq(answer.index, "scan");
-    ck_assert_uint_lt(answer.examined, 5000); /* whole blocks cannot better what was found */
+    ck_assert_uint_lt(answer.examined, 5000); /* whole blocks cannot improve the result */
     history_answer_fini(&answer);
     query = (struct history_query){.from_ns = 1};
     ck_assert_int_eq(history_select(history, &query, 0, UINT64_MAX, 1, false, NULL, &answer), 0);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * A history made of images: it answers as the one in memory that they were taken from, and damage costs what was damaged alone.
- * */
+ * A history made of images: it answers like the history in memory that they were taken from, and damage costs only the
+ * damaged part. */
 #include "history_checks.h"
 #include <store/history_image.h>
 
@@ -140,7 +140,7 @@ START_TEST(nothing_is_loaded_before_it_is_asked_for) {
 }
 END_TEST
 
-/* Events of the model that lie in a bad block, wholly or in part, are none. */
+/* Removes events from the model that lie in a bad block, wholly or in part. */
 static void forget_bad(void) {
     uint64_t kept = 0;
     for (uint64_t i = 0; i < model.end; i++) {
@@ -164,7 +164,7 @@ static int add_up(void *context, const struct trace_event *event, history_source
     return 0;
 }
 
-/* Without positions, which those that are gone have kept. */
+/* Without positions: evicted events have kept theirs. */
 static void check_sums(const struct history_query *query) {
     struct history_answer answer;
     uint64_t sum = 0, expected = 0;
@@ -188,7 +188,7 @@ static void check_all_sums(void) {
     check_sums(&(struct history_query){0});
 }
 
-/* Each damaged block on its own: index blocks cost nothing, others what lies in them. */
+/* Damages each block in turn: index blocks cost nothing, others cost the events in them. */
 START_TEST(damage_costs_only_the_damaged_part) {
     checks_begin_with(&loads[0], 5, 100000, HISTORY_BYTES);
     workload_append(&generator, history, &model, 70000);
@@ -203,7 +203,7 @@ START_TEST(damage_costs_only_the_damaged_part) {
         forget_bad();
         ck_assert_uint_eq(whole.end - model.end, history_image_block_events(&store.infos[0].segment.shape, BLOCK_BYTES, block));
         check_all_sums();
-        if (model.end == whole.end) { /* an index: nothing that is asked may differ */
+        if (model.end == whole.end) { /* an index: no answer may differ */
             check_everything(8);
         } else {
             struct history_trace *traces = NULL;
@@ -224,7 +224,7 @@ START_TEST(damage_costs_only_the_damaged_part) {
 }
 END_TEST
 
-/* Checksums are right, and the content is not: nothing is taken out of the bounds of an array, and no chain loops. */
+/* The checksums are right, but the contents are wrong: nothing is read beyond an array, and no chain loops. */
 START_TEST(an_image_of_noise_is_rejected_or_answered_from_its_events) {
     checks_begin_with(&loads[0], 6, 100000, HISTORY_BYTES);
     workload_append(&generator, history, &model, 70000);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Parts of the history that random workloads do not reach, or do not spell out: ids whose hashes are equal, what the outcome
- * of a trace is, and more traces than are ranked at once. */
+ * Parts of the history that random workloads do not reach, or do not spell out: ids with equal hashes, the outcome of a
+ * trace, and more traces than are ranked at once. */
 #include "history_internal.h"
 
 #include <check.h>
@@ -176,7 +176,7 @@ static void append_step(char step, char digit, uint16_t place, uint64_t time_ns)
     append(&event, step == 'S' || step == 'E');
 }
 
-/* In the order of the steps, or arriving the other way round: times decide. */
+/* In the order of the steps, or in reverse: times decide. */
 static void check_outcome(const struct outcome_case *expected, bool backwards) {
     struct history_trace *traces;
     size_t count, total, length = strlen(expected->steps);
@@ -206,7 +206,7 @@ END_TEST
 START_TEST(the_outcome_does_not_depend_on_the_order_of_arrival) { check_outcome(&outcomes[_i], true); }
 END_TEST
 
-/* More than are looked at before some of them are dropped. */
+/* More than are examined before some are dropped. */
 #define MANY_TRACES 50000
 #define MANY_INVERSE 17679 /* of 7919, modulo MANY_TRACES */
 

@@ -161,7 +161,7 @@ START_TEST(rejected_objects_are_limited_and_forgotten_with_their_name) {
 }
 END_TEST
 
-/* A reader that looks at entries while they are forgotten and made again never sees half of one. */
+/* A reader that looks at entries while they are removed and reused never sees half of one. */
 static _Atomic bool reader_runs, reader_stop;
 
 static void *read_entries(void *arg) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Pages of a query while the history moves on: what was there when it was asked is given or told as gone, each event once. */
+ * Pages of a query while the history moves on: each event that was there at the first call is returned once, or counted as
+ * gone. */
 #include "history_model.h"
 
 #include <page.h>
@@ -65,8 +66,8 @@ static uint64_t note_matching(const struct history_query *query, uint8_t *matchi
     return count;
 }
 
-/* Removes the events of a page from those that match.  Of those evicted meanwhile every second one is not returned, as if it
- * had been evicted between search and output.  Returns how many. */
+/* Removes the events of a page from those that match.  Drops every second event evicted since, as if it had been evicted
+ * between search and output.  Returns how many. */
 static uint64_t take(struct page *page, uint8_t *matching) {
     uint64_t dropped = 0;
     for (size_t i = 0; i < page->answer.count; i++) {
@@ -79,7 +80,7 @@ static uint64_t take(struct page *page, uint8_t *matching) {
     return dropped;
 }
 
-/* Goes through all pages while `arriving` events come between two of them.  Returns how many were there and not given. */
+/* Goes through all pages while `arriving` events arrive between two of them.  Returns how many were there but not returned. */
 static uint64_t check_pages(const struct history_query *query, bool newest_first, size_t limit, uint64_t arriving) {
     uint8_t *matching = calloc(model.capacity, 1);
     uint64_t there = note_matching(query, matching), found = 0, dropped = 0, told = 0, lost = 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * What requests say besides filters: times, and the cursors of pages. */
+ * Params other than filters: times, and the cursors of pages. */
 #include "page_cursor.h"
 
 #include <check.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Stores loaded from events alone: counters, what "now" is, memory, eviction, and the errors of store_ask; looking up ids. */
+ * Stores loaded from events alone: counters, the meaning of "now", memory, eviction, and the errors of store_ask; looking up
+ * ids. */
 #include "store_fixture.h"
 
 #include <dirent.h>
@@ -175,7 +176,7 @@ START_TEST(a_small_store_takes_little_memory_and_no_thread) {
 }
 END_TEST
 
-/* Three segments at most: the oldest go, and what is there is right. */
+/* Three segments at most: the oldest are evicted, and the rest is correct. */
 START_TEST(a_full_store_evicts_the_oldest) {
     enum { COUNT = 10 * HISTORY_SEGMENT_EVENTS + 17 };
     struct node_info info = fixture_node("alice", 1);
