@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 """What a tool can check of the house style: format, clang-tidy, and rules that need no parser.
 
-Every check runs, then the exit status says whether all passed.  ./dev lint calls this with the build directory, whose
-compile_commands.json says how each source is compiled."""
+Every check runs, then the exit status says whether all passed.  ./dev lint calls this with a build directory in which all
+is built: compile_commands.json says how each source is compiled, and the objects show who calls whom."""
 import argparse
 import collections
 import concurrent.futures
@@ -24,6 +24,7 @@ INCLUDE = re.compile(r'#include ([<"])[^">]*\.h[">]')
 ASSIGNED = re.compile(r"\([*\w.>-]+ = .*\) [!=]= NULL")
 KINDS = re.compile(r"TRACE_KIND\(\d+, (\w+),")
 COMPARES = re.compile(r'\bstrn?cmp\([^;]*"(\w+)"')
+ROOMS = ("inspector", "libtrace", "proto", "recording", "store", "traced")  # folders of sources, and all folders below them
 MACHINE_PATH = re.compile(r"(?<![\w.$}-])/(?:work|root|home)/\w")
 
 
@@ -160,6 +161,53 @@ def check_circles(paths):
     return [f"{way[0]}: includes itself: {' -> '.join(way + way[:1])}" for way in circles.values()]
 
 
+def nm(objects):
+    """What nm says of the symbols of object files: (object, type, name)."""
+    listed = subprocess.run(["nm", "-A", "-P", *objects], stdout=subprocess.PIPE, text=True, check=True).stdout
+    for line in listed.splitlines():
+        path, symbol = line.split(": ", 1)
+        name, kind = symbol.split()[:2]
+        yield path, kind, name
+
+
+def objects_by_source(build):
+    """The compiled sources of our programs and libraries: {object: source}.  Not those of tests, nor copies in shared libraries."""
+    with open(os.path.join(build, "compile_commands.json"), encoding="utf-8") as file:
+        entries = json.load(file)
+    objects = {}
+    for entry in entries:
+        source = os.path.relpath(os.path.join(entry["directory"], entry["file"]))
+        if source.endswith(".c") and source.split("/")[0] in ROOMS and ".so." not in entry["output"]:
+            objects[os.path.join(build, entry["output"])] = source
+    return objects
+
+
+def calls_by_room(build):
+    """{room: {room that it calls: an example}}.  A symbol that several rooms define, such as main, is each program's own."""
+    sources = objects_by_source(build)
+    defined, needed = collections.defaultdict(set), set()
+    for path, kind, name in nm(sorted(sources)):
+        if kind == "U":
+            needed.add((sources[path], name))
+        elif kind.isupper():
+            defined[name].add(sources[path])
+    calls = collections.defaultdict(dict)
+    for source, name in sorted(needed):
+        rooms = {os.path.dirname(other) for other in defined[name]}
+        if len(rooms) == 1 and os.path.dirname(source) not in rooms:
+            calls[os.path.dirname(source)].setdefault(rooms.pop(), f"{source} needs {name}")
+    return calls
+
+
+def check_calls(build):
+    """Rooms call each other in one direction only, as they include each other."""
+    calls = calls_by_room(build)
+    circles = {frozenset(way): way for way in (circle_from(room, calls) for room in sorted(calls)) if way}
+    for way in circles.values():
+        print(f"{way[0]}: calls itself: " + "; ".join(f"{calls[room][other]} of {other}" for room, other in zip(way, way[1:] + way[:1])))
+    return bool(calls) and not circles
+
+
 def check_house(paths):
     """Rules that need no parser: one line for each breach."""
     faults = check_rooms(paths) + check_circles(paths)
@@ -225,6 +273,7 @@ def main():
     for name, check in (
         ("format", lambda: check_format(paths)),
         ("house rules", lambda: check_house(paths)),
+        ("calls", lambda: check_calls(args.build)),
         ("clang-tidy", lambda: check_tidy(args.build, args.jobs, args.only, args.deep)),
     ):
         start = time.monotonic()

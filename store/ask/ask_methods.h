@@ -22,9 +22,6 @@ bool ask_always_long(const struct ask *ask);
 /* The number of lost events of the query's nodes and time range, up to a position.  Returns as history_visit.  ask_count.c */
 int ask_sum_lost(struct ask *ask, const struct history_query *query, uint64_t end, uint64_t *ret_lost);
 
-/* Writes a whole result; NULL (memory ran out) becomes an error.  Returns as a method does. */
-int ask_answer(struct ask *ask, json_t *result_new);
-
 /* The error when memory ran out.  Returns -EINVAL. */
 int ask_fail_memory(struct ask *ask);
 

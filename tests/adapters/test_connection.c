@@ -87,7 +87,7 @@ START_TEST(mtu_probes_and_their_losses_are_marked) {
 }
 END_TEST
 
-START_TEST(what_a_probe_has_found_to_fit_is_no_probe) {
+START_TEST(a_packet_of_a_size_that_a_probe_proved_is_not_a_probe) {
     uint32_t large = 0;
     open_pair(TRACE_NGTCP2_QLOG);
     for (int i = 0; i < 4; i++) {
@@ -103,7 +103,7 @@ START_TEST(what_a_probe_has_found_to_fit_is_no_probe) {
 }
 END_TEST
 
-START_TEST(a_stateless_reset_is_no_goodbye) {
+START_TEST(a_stateless_reset_is_not_a_close) {
     uint8_t packet[64], noise[40] = {0};
     open_pair(TRACE_NGTCP2_QLOG);
     memset(noise, 0x5a, sizeof noise);
@@ -122,7 +122,7 @@ START_TEST(a_stateless_reset_is_no_goodbye) {
 }
 END_TEST
 
-START_TEST(a_goodbye_is_no_reset) {
+START_TEST(a_close_is_not_a_reset) {
     open_pair(TRACE_NGTCP2_QLOG);
     quic_pair_say_goodbye(&pair.ends[1], 0, "bye");
     read_end(0);
@@ -316,9 +316,9 @@ int main(void) {
     TCase *tcase = tcase_create("fate");
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_loop_test(tcase, mtu_probes_and_their_losses_are_marked, TRACE_NGTCP2_QLOG, TRACE_NGTCP2_CRYPTO_LOST + 1);
-    tcase_add_test(tcase, what_a_probe_has_found_to_fit_is_no_probe);
-    tcase_add_test(tcase, a_stateless_reset_is_no_goodbye);
-    tcase_add_test(tcase, a_goodbye_is_no_reset);
+    tcase_add_test(tcase, a_packet_of_a_size_that_a_probe_proved_is_not_a_probe);
+    tcase_add_test(tcase, a_stateless_reset_is_not_a_close);
+    tcase_add_test(tcase, a_close_is_not_a_reset);
     tcase_add_test(tcase, each_key_update_is_reported_at_both_ends);
     tcase_add_test(tcase, a_connection_that_moves_says_where_to);
     tcase_add_loop_test(tcase, reuse_of_a_path_without_a_callback_is_reported_only_if_validated, TRACE_NGTCP2_NONE,

@@ -144,7 +144,7 @@ static void list_packets(struct packets *list, const struct events *events, enum
     qsort(list->keys, list->count, sizeof list->keys[0], compare);
 }
 
-START_TEST(what_one_end_sends_is_what_the_other_receives) {
+START_TEST(one_end_sends_what_the_other_receives) {
     static struct packets sent, received;
 
     open_pair((enum trace_ngtcp2_source)_i, (struct quic_pair_options){0});
@@ -200,7 +200,7 @@ START_TEST(metrics_are_emitted_on_change_or_at_the_users_interval) {
 END_TEST
 
 /* Vectors in parts, the end of a stream without bytes, a result that is an error. */
-START_TEST(what_was_written_follows_from_what_ngtcp2_gave_back) {
+START_TEST(written_bytes_follow_from_the_result_of_ngtcp2) {
     static const struct {
         ngtcp2_ssize result, taken;
         uint32_t flags;
@@ -233,7 +233,7 @@ START_TEST(what_was_written_follows_from_what_ngtcp2_gave_back) {
 }
 END_TEST
 
-START_TEST(what_the_qlog_says_was_lost_was_seen_where_it_was_encrypted) {
+START_TEST(packets_lost_in_the_qlog_were_seen_when_encrypted) {
     static struct packets crypto, lost;
 
     open_pair(TRACE_NGTCP2_CRYPTO_LOST, (struct quic_pair_options){.user_qlog = true});
@@ -412,7 +412,7 @@ START_TEST(a_stream_that_is_given_up_has_its_code) {
 }
 END_TEST
 
-START_TEST(a_stream_of_which_nothing_is_said_is_in_the_connections_trace) {
+START_TEST(a_stream_without_a_request_is_in_the_connection_s_trace) {
     int64_t id;
 
     open_pair(TRACE_NGTCP2_CRYPTO, (struct quic_pair_options){.received = only_emit});
@@ -782,11 +782,11 @@ int main(void) {
     TCase *tcase = tcase_create("adapter");
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_set_timeout(tcase, 60);
-    add_for_each_source(tcase, what_one_end_sends_is_what_the_other_receives);
+    add_for_each_source(tcase, one_end_sends_what_the_other_receives);
     tcase_add_loop_test(tcase, metrics_are_emitted_on_change_or_at_the_users_interval, TRACE_NGTCP2_QLOG,
                         TRACE_NGTCP2_CRYPTO_LOST + 1);
-    tcase_add_loop_test(tcase, what_was_written_follows_from_what_ngtcp2_gave_back, 0, 10);
-    tcase_add_test(tcase, what_the_qlog_says_was_lost_was_seen_where_it_was_encrypted);
+    tcase_add_loop_test(tcase, written_bytes_follow_from_the_result_of_ngtcp2, 0, 10);
+    tcase_add_test(tcase, packets_lost_in_the_qlog_were_seen_when_encrypted);
     add_for_each_source(tcase, packets_that_carry_a_stream_are_in_its_trace_and_so_are_their_losses);
     tcase_add_test(tcase, a_packet_outside_a_scope_is_protected_and_not_reported);
     tcase_add_loop_test(tcase, masked_packets_are_not_reported_and_later_ones_keep_their_numbers, TRACE_NGTCP2_QLOG,
@@ -795,7 +795,7 @@ int main(void) {
     tcase_add_loop_test(tcase, a_loss_that_is_found_on_the_way_does_not_separate_a_packet_from_its_stream, 0, 2);
     tcase_add_test(tcase, bytes_of_a_known_stream_are_reported_before_what_the_user_emits);
     tcase_add_test(tcase, a_stream_that_is_given_up_has_its_code);
-    tcase_add_test(tcase, a_stream_of_which_nothing_is_said_is_in_the_connections_trace);
+    tcase_add_test(tcase, a_stream_without_a_request_is_in_the_connection_s_trace);
     tcase_add_test(tcase, bytes_that_are_sent_have_their_offsets_without_a_hole);
     add_for_each_source(tcase, a_connection_is_one_trace_with_its_peer_its_address_and_its_round_trip);
     tcase_add_test(tcase, both_ends_say_why_a_connection_ended_and_that_its_stream_did);

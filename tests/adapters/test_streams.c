@@ -24,7 +24,7 @@ START_TEST(streams_that_are_open_are_all_found_however_many) {
 }
 END_TEST
 
-START_TEST(streams_one_after_the_other_take_no_more_room_and_the_last_closed_are_still_there) {
+START_TEST(consecutive_streams_reuse_room_and_the_last_closed_remain) {
     struct trace_ngtcp2_streams streams = {0};
     struct trace_ngtcp2_stream *open = trace_ngtcp2__stream_add(&streams, id_of(0));
     open->sent = 99;
@@ -55,7 +55,7 @@ END_TEST
 
 static void add(TCase *tcase) {
     tcase_add_test(tcase, streams_that_are_open_are_all_found_however_many);
-    tcase_add_test(tcase, streams_one_after_the_other_take_no_more_room_and_the_last_closed_are_still_there);
+    tcase_add_test(tcase, consecutive_streams_reuse_room_and_the_last_closed_remain);
     tcase_add_test(tcase, a_stream_closes_once);
 }
 

@@ -45,7 +45,7 @@ def run(*command, cwd=PACKAGE, **more):
 
 
 class Generated(unittest.TestCase):
-    def test_the_methods_are_those_of_the_table_of_events(self):
+    def test_the_methods_match_the_table_of_events(self):
         for which, name in (("on", "events.go"), ("off", "events_off.go"), ("constants", "constants.go")):
             made = subprocess.run([sys.executable, SOURCE / "bindings/generate_go.py", SOURCE, which], stdout=subprocess.PIPE, text=True,
                                   check=True).stdout

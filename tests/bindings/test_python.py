@@ -48,7 +48,7 @@ class Python(unittest.TestCase):
             self.assertEqual((event["trace_id"], event["peer_id"]), (context.trace_id.hex(), peer.hex()))
             self.assertEqual(event["flags"], ["sampled", "debug"])
 
-    def test_what_is_wrong_is_an_error_and_what_is_long_is_cut(self):
+    def test_wrong_values_are_errors_and_long_ones_are_cut(self):
         log = p2ptrace.Log.__new__(p2ptrace.Log)
         log._log = None  # emits nothing; all is checked
         with self.assertRaises(TypeError):
@@ -64,7 +64,7 @@ class Python(unittest.TestCase):
         self.assertEqual(data.data_bytes, 44)
         log.close()
 
-    def test_what_another_language_hands_over_is_as_sane_in_the_ring_as_an_event_of_the_macros(self):
+    def test_events_of_other_languages_are_as_valid_as_those_of_the_macros(self):
         os.environ["P2PTRACE_SHM_DIR"] = self.directory
         self.addCleanup(os.environ.pop, "P2PTRACE_SHM_DIR")
         custom, init = p2ptrace.KINDS["custom"], p2ptrace.KINDS["conn_init"]
@@ -80,7 +80,7 @@ class Python(unittest.TestCase):
         self.assertEqual(ring[ring.index(payload) - 1], 44)
         self.assertEqual(ring[ring.index(bytes(data.endpoint)) + 20], 1)
 
-    def test_what_was_sent_before_what_expired_and_what_probes_say_so(self):
+    def test_flags_mark_repetitions_expiries_and_probes(self):
         traced = Traced(os.environ["TRACED"], self.directory, ["--history", "64MiB"])
         self.addCleanup(traced.end)
         os.environ["P2PTRACE_SHM_DIR"] = str(traced.shm_dir)

@@ -56,7 +56,7 @@ class Command(unittest.TestCase):
         self.fails(2, "did you mean chrome?", "--format", "chrom")
         self.fails(2, "the formats are json, ndjson, csv", "--format", "something else")
 
-    def test_what_matches_nothing_is_a_failure_and_leaves_nothing(self):
+    def test_no_match_is_a_failure_and_leaves_no_file(self):
         path = WORLD.directory / "nothing"
         for args in (["77" * 16], ["--kind", "conn_closed", "--from", "-1ns"], ["--where", "size > 100000"], ["--node", "nobody"]):
             self.fails(1, "", *args, "-o", str(path))
@@ -113,7 +113,7 @@ class Json(unittest.TestCase):
         self.assertEqual([json.loads(line) for line in lines], expected)
         self.assertTrue(expected)
 
-    def test_lines_are_those_of_range(self):
+    def test_lines_equal_those_of_range(self):
         done = subprocess.run([INSPECTOR, "range", "1970-01-01", "now", "--json"], stdout=subprocess.PIPE, timeout=60,
                               env=dict(os.environ, P2PTRACE_SOCKET=str(WORLD.traced.socket_path)))
         self.assertEqual(WORLD.export("--format", "ndjson"), done.stdout.decode())
@@ -230,7 +230,7 @@ class Qlog(unittest.TestCase):
             found[records[0]["trace"]["vantage_point"]["name"]][path.name] = records
         return found
 
-    def test_packets_of_each_connection_are_those_of_the_qlog_of_ngtcp2(self):
+    def test_packets_of_each_connection_match_ngtcp2_s_qlog(self):
         """Event for event: name, packet type, number and size, in this order."""
         def packets(records):
             return [(r["name"], r["data"]["header"]["packet_type"], r["data"]["header"]["packet_number"], r["data"].get("raw", {}).get("length"))
@@ -268,13 +268,13 @@ class Qlog(unittest.TestCase):
                 found.update((name, *key) for key in seen)
         self.assertEqual(found, count((WORLD.names[e["node_id"]], e["lane"], e["sequence"], unix_ns(e)) for e in WORLD.events))
 
-    def test_names_are_the_draft_s_or_those_that_qvis_knows(self):
+    def test_names_are_from_the_draft_or_known_to_qvis(self):
         for names, known in (("draft", {"quic", "p2ptrace", "loglevel"}),
                              ("qvis", {"transport", "recovery", "connectivity", "p2ptrace", "generic"})):
             used = {r["name"].split(":")[0] for files in self.records(names).values() for records in files.values() for r in records[1:]}
             self.assertLessEqual(used, known)
 
-    def test_what_the_draft_demands_is_there(self):
+    def test_required_members_of_the_draft_are_present(self):
         demanded = {"quic:connection_started": {"local", "remote"}, "quic:connection_state_updated": {"new"},
                     "quic:stream_state_updated": {"stream_id", "new", "stream_side"}, "quic:packet_sent": {"header"},
                     "quic:packet_received": {"header"}, "quic:packet_lost": {"header"}, "loglevel:warning": set()}
@@ -453,7 +453,7 @@ class Push(unittest.TestCase):
         self.assertIn(said, text)
         self.assertEqual(len(text.splitlines()), 1 if code else 0)
 
-    def test_a_receiver_gets_what_a_file_has_with_gzip(self):
+    def test_a_receiver_gets_the_contents_of_a_file_with_gzip(self):
         with Receiver() as receiver:
             self.push(receiver)
         self.assertEqual(receiver.spans(), self.spans)

@@ -91,7 +91,7 @@ class Failures(Case):
             self.fails("Broken pipe", "--format", name, stdout=writer)
             os.close(writer)
 
-    def test_what_matches_nothing_leaves_nothing(self):
+    def test_an_export_without_matches_leaves_no_file(self):
         for name in self.formats():
             for question in (["77" * 16], ["--node", "nobody"], ["--kind", "metrics"]):
                 path = self.directory / "out"
@@ -99,7 +99,7 @@ class Failures(Case):
                 self.assertEqual((done.returncode, done.stderr.count(b"\n")), (1, 1), done)
                 self.assertEqual([p.name for p in self.directory.iterdir() if p.name.startswith("out")], [])
 
-    def test_several_files_need_a_name_and_what_is_there_is_kept(self):
+    def test_several_files_need_a_name_and_existing_files_are_kept(self):
         self.fails("-o DIRECTORY", "--format", "ctf", code=2)
         (self.directory / "full").mkdir()
         (self.directory / "full" / "mine").write_text("mine")

@@ -95,7 +95,7 @@ class Live(Case):
         until(lambda: len(table.lines) == 2, "the event")
         self.assertEqual(table.lines, ["node\n", "later\n"])
 
-    def test_it_begins_in_the_past_and_ends_after_so_many(self):
+    def test_it_begins_in_the_past_and_ends_after_limit_events(self):
         connection = self.started()
         self.place.node("alice", "ab" * 32).do("packets", "50")
         self.place.settle(connection, 50)
@@ -174,7 +174,7 @@ class Push(Case):
         self.assertEqual(process.said, ["inspector: the receiver does not answer: HTTP status 503; trying again until it does\n",
                                         "inspector: the receiver answers again\n"])
 
-    def test_what_could_not_be_sent_at_the_end_is_a_failure(self):
+    def test_unsent_data_at_the_end_is_a_failure(self):
         connection, node = self.started(), self.place.node("alice", "ab" * 32)
         with Receiver(*[(503, {"Retry-After": "30"}, b"")] * 9) as receiver:
             process = self.push(receiver)
@@ -206,7 +206,7 @@ class Recorded(Case):
             self.scene.packet("alice", "sent", "bob", number)
         self.path = self.scene.write(self.directory / "events.ndjson")
 
-    def test_a_stream_is_what_an_export_is(self):
+    def test_a_stream_equals_an_export(self):
         for format in ("ndjson", "csv", "tsv", "otlp"):
             done = [self.run_export("--read", str(self.path), "--format", format, *more) for more in ([], ["--follow"])]
             self.assertEqual([(d.returncode, d.stderr) for d in done], [(0, "")] * 2)

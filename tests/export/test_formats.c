@@ -111,7 +111,7 @@ static bool is_json(const struct export_format *format) {
     return false;
 }
 
-START_TEST(what_comes_out_is_well_formed_whatever_nodes_write) {
+START_TEST(the_output_is_well_formed_for_any_input) {
     for (size_t i = 0; i < export_format_count; i++) {
         struct output output = {.text = NULL};
         run(export_formats[i], _i, EVENTS, &output);
@@ -210,7 +210,7 @@ static size_t run_connections(const struct export_format *format, unsigned count
     return in_use;
 }
 
-START_TEST(memory_does_not_grow_with_connections_that_were_closed_nor_with_spans_that_never_end) {
+START_TEST(memory_grows_neither_with_closed_connections_nor_with_unfinished_spans) {
     if (SANITIZED) SKIP_TEST("a sanitizer's memory says nothing of ours");
     const struct export_format *otlp = export_find("otlp", NULL);
     struct output output = {.text = NULL};
@@ -228,7 +228,7 @@ START_TEST(memory_does_not_grow_with_connections_that_were_closed_nor_with_spans
 }
 END_TEST
 
-START_TEST(each_format_is_found_by_its_name_and_by_one_like_it) {
+START_TEST(each_format_is_found_by_its_name_and_suggested_for_a_similar_one) {
     struct failure failure;
     for (size_t i = 0; i < export_format_count; i++) {
         const struct export_format *format = export_formats[i];
@@ -249,12 +249,12 @@ int main(void) {
     Suite *suite = suite_create("formats");
     TCase *tcase = tcase_create("formats");
     tcase_set_timeout(tcase, 240);
-    tcase_add_loop_test(tcase, what_comes_out_is_well_formed_whatever_nodes_write, 0, 2);
+    tcase_add_loop_test(tcase, the_output_is_well_formed_for_any_input, 0, 2);
     tcase_add_test(tcase, memory_does_not_grow_with_events);
-    tcase_add_test(tcase, memory_does_not_grow_with_connections_that_were_closed_nor_with_spans_that_never_end);
+    tcase_add_test(tcase, memory_grows_neither_with_closed_connections_nor_with_unfinished_spans);
     tcase_add_test(tcase, spans_that_do_not_overlap_share_a_track);
     tcase_add_test(tcase, events_beyond_the_most_of_a_span_are_counted);
-    tcase_add_test(tcase, each_format_is_found_by_its_name_and_by_one_like_it);
+    tcase_add_test(tcase, each_format_is_found_by_its_name_and_suggested_for_a_similar_one);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

@@ -85,7 +85,7 @@ class Parquet(unittest.TestCase):
             for name, value in (("span_id", span), ("parent_id", parent), ("data", payload)):
                 self.assertEqual(value and value.lower(), event["data"].get(name) or None, event)
 
-    def test_sums_are_those_of_inspector_sql(self):
+    def test_sums_agree_with_inspector_sql(self):
         for query in ("select kind, count(*), sum(size), max(packet_num) from EVENTS group by kind order by kind",
                       "select node, sum(rtt), min(min_rtt), sum(cwnd), count(trace_id) from EVENTS group by node order by node"):
             ours = self.sql(query.replace("EVENTS", "events"))
@@ -110,7 +110,7 @@ class Parquet(unittest.TestCase):
         finally:
             place.close()
 
-    def test_types_are_what_they_are(self):
+    def test_columns_have_their_types(self):
         types = dict((row if isinstance(row, list) else list(row.values()))[:2] for row in self.ask("describe select * from EVENTS"))
         self.assertEqual({name: types[name] for name in ("packet_num", "size", "fin", "space", "trace_id", "cmd")},
                          {"packet_num": "UBIGINT", "size": "UINTEGER", "fin": "BOOLEAN", "space": "VARCHAR", "trace_id": "BLOB", "cmd": "USMALLINT"})
@@ -161,7 +161,7 @@ class Schemas(unittest.TestCase):
             self.assertGreater(found["valid"], 0)
         self.assertEqual({path.name.split(".")[0] for path in self.DIRECTORY.iterdir()}, {"json", "ndjson", "chrome", "qlog", "otlp"})
 
-    def test_a_schema_finds_what_is_wrong(self):
+    def test_a_schema_finds_errors(self):
         document = json.loads(WORLD.export("--format", "chrome"))
         for change in ({"ph": "X"}, {"ts": "soon"}, {"args": {}}, {"more": 1}):
             path = WORLD.directory / "wrong.json"

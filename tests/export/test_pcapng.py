@@ -109,7 +109,7 @@ class TheWorld(unittest.TestCase):
                 self.assertEqual(sent[5:9], received[5:9])
         self.assertLessEqual(unknown, 4)  # the first packets of a connection: only their receiver can say where they came from
 
-    def test_the_secrets_are_those_of_the_key_log(self):
+    def test_the_secrets_match_the_key_log(self):
         types = [kind for kind, _ in blocks(self.path.read_bytes())]
         self.assertEqual(types, [0x0a0d0d0a, 10] + types[2:])
         self.assertEqual(collections.Counter(types[2:]), {1: 3, 6: len(self.events)})
@@ -118,7 +118,7 @@ class TheWorld(unittest.TestCase):
         self.assertEqual((kind, body[8:8 + length]), (0x544c534b, self.keylog.read_bytes()))
         self.assertGreater(length, 1000)
 
-    def test_merged_with_a_capture_wireshark_decrypts_what_was_sent(self):
+    def test_wireshark_decrypts_a_merged_capture(self):
         """Each packet that went from one node to the other is in the capture, which only the key log of the export decrypts."""
         if self.capture is None:
             self.skipTest("dumpcap may not capture here")

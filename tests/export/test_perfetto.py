@@ -50,7 +50,7 @@ class TheWorld(unittest.TestCase):
         return [(r, self.nodes[r["pid"]], self.names[r["pid"], r["tid"]], self.base + round(r["ts"] * 1000))
                 for r in self.records if r["ph"] in phases]
 
-    def test_slices_and_moments_are_those_of_chrome(self):
+    def test_slices_and_instants_match_chrome_s(self):
         last = {uuid: name for uuid, (_, name, _) in self.trace.tracks.items()}
         self.assertEqual(len(last), len(self.trace.tracks))
         expected = count((r["ph"], r["name"], node, time, r["args"]["lane"], r["args"]["sequence"]) for r, node, _, time in self.chrome("B", "E", "i"))
@@ -127,7 +127,7 @@ class Scenes(unittest.TestCase):
     def marks(self):
         return Trace(self.scene.export(INSPECTOR, self.directory / "events.ndjson", "--format", "perfetto")).marks
 
-    def test_messages_have_arrows_where_it_is_clear_which_one_it_was(self):
+    def test_messages_have_arrows_unless_ambiguous(self):
         for number, kind, node, peer in ((1, "sent", "alice", "bob"), (2, "sent", "alice", "bob"), (2, "sent", "alice", "bob"),
                                          (1, "received", "bob", "alice"), (2, "received", "bob", "alice"), (3, "received", "bob", "alice")):
             self.scene.message(node, kind, peer, number)

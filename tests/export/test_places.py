@@ -56,7 +56,7 @@ class Chrome(Case):
         self.scene.message("alice", "sent", "bob", 2, "quic", trace=REQUEST)
         self.assertEqual(self.tracks()["a1", "quic with " + "b2" * 4], ["message_sent"])
 
-    def test_packets_of_another_transport_are_not_the_quic_connection_s(self):
+    def test_packets_of_other_transports_are_not_in_the_quic_connection(self):
         self.scene.connect("alice", "bob", TRACE)
         self.scene.packet("alice", "sent", "bob", 0, trace=REQUEST)
         self.scene.packet("alice", "sent", "bob", 0, "udp", trace=REQUEST)
@@ -96,7 +96,7 @@ class Qlog(Case):
         self.assertIn("p2ptrace:message_sent", names[TRACE + "_client.sqlog"])
         self.assertEqual(len(names), 5)
 
-    def test_a_packet_that_is_not_of_quic_has_an_unknown_type_and_its_space(self):
+    def test_a_packet_outside_quic_has_an_unknown_type_and_its_space(self):
         for number, space in enumerate(("udp", "utp", "sctp", "other")):
             self.scene.packet("alice", "sent", "bob", number, space)
         self.scene.packet("alice", "sent", "bob", 9, "handshake")
@@ -126,13 +126,13 @@ class Otlp(Case):
         self.assertEqual((sent["name"], sent["traceId"], received[0]["name"]), ("send gossip", TRACE, "receive gossip"))
         self.assertEqual([span.get("links") for span in received], [[{"traceId": TRACE, "spanId": sent["spanId"]}], None])
 
-    def test_of_two_messages_that_could_be_meant_neither_is(self):
+    def test_an_ambiguous_message_gets_no_link(self):
         self.scene.message("alice", "sent", "bob", 1)
         self.scene.message("alice", "sent", "bob", 1)
         self.scene.message("bob", "received", "alice", 1)
         self.assertEqual([span.get("links") for span in self.message_spans()[1]], [None])
 
-    def test_what_was_sent_again_is_the_same_message(self):
+    def test_a_repeated_message_is_the_same_message(self):
         self.scene.message("alice", "sent", "bob", 1)
         self.scene.message("alice", "sent", "bob", 1, flags=["retransmission"])
         self.scene.message("bob", "received", "alice", 1)
@@ -143,7 +143,7 @@ class Otlp(Case):
     def link(self, node, span, linked_span, linked_trace, relation="retry of", trace=TRACE):
         self.scene.emit(node, "link", {"span_id": span, "linked_span_id": linked_span, "linked_trace_id": linked_trace, "relation": relation}, trace=trace)
 
-    def test_a_link_of_the_program_is_one_of_the_span_that_it_names(self):
+    def test_a_program_s_link_belongs_to_the_span_that_it_names(self):
         for span, parent in (("11" * 8, "0" * 16), ("22" * 8, "11" * 8)):
             self.scene.emit("alice", "app_start", {"span_id": span, "parent_id": parent, "app_id": "DMAP", "cmd": 1}, trace=TRACE)
         self.link("alice", "11" * 8, "99" * 8, REQUEST, 'a "word"')
@@ -160,7 +160,7 @@ class Otlp(Case):
             "link": [{"traceId": REQUEST, "spanId": "96" * 8, "attributes": [{"key": "relation", "value": {"stringValue": "retry of"}}]}]})
         self.assertEqual([event["name"] for event in spans["22" * 8]["events"]], ["link"] * 2)
 
-    def test_links_beyond_what_a_span_may_have_are_counted(self):
+    def test_links_beyond_a_span_s_limit_are_counted(self):
         self.scene.emit("alice", "app_start", {"span_id": "11" * 8, "parent_id": "0" * 16, "app_id": "DMAP", "cmd": 1}, trace=TRACE)
         for _ in range(131):
             self.link("alice", "11" * 8, "99" * 8, REQUEST)

@@ -84,7 +84,7 @@ START_TEST(an_event_comes_back_from_its_row) {
 }
 END_TEST
 
-START_TEST(a_row_that_is_cut_is_refused_wherever_it_is_cut) {
+START_TEST(a_row_cut_anywhere_is_refused) {
     struct random_events random = {.state = 5};
     struct fleet_origin origin;
     struct row_writer rows = {0};
@@ -108,7 +108,7 @@ START_TEST(a_row_that_is_cut_is_refused_wherever_it_is_cut) {
 }
 END_TEST
 
-START_TEST(rows_of_noise_are_refused_or_read_and_never_more_than_they_are) {
+START_TEST(rows_of_noise_are_refused_or_read_within_their_bounds) {
     uint64_t state = (uint64_t)_i + 1;
     for (unsigned i = 0; i < 2000; i++) {
         uint8_t *noise = malloc(400);
@@ -401,8 +401,8 @@ int main(void) {
     TCase *cases = tcase_create("fleet");
     tcase_add_checked_fixture(cases, setup, teardown);
     tcase_add_loop_test(cases, an_event_comes_back_from_its_row, 0, 4);
-    tcase_add_test(cases, a_row_that_is_cut_is_refused_wherever_it_is_cut);
-    tcase_add_loop_test(cases, rows_of_noise_are_refused_or_read_and_never_more_than_they_are, 0, 4);
+    tcase_add_test(cases, a_row_cut_anywhere_is_refused);
+    tcase_add_loop_test(cases, rows_of_noise_are_refused_or_read_within_their_bounds, 0, 4);
     tcase_add_test(cases, counts_are_written_in_seven_bits_each);
     tcase_add_test(cases, each_field_has_a_column_that_holds_it);
     tcase_add_test(cases, no_table_has_a_column_twice);

@@ -89,7 +89,7 @@ class FleetClocks(unittest.TestCase):
         self.assertLessEqual(abs(sign * other["lead"] - LEAD_NS - DRIFT_PPB * since_s), other["error"] + 1000)
         self.assertAlmostEqual(sign * other["drift"], DRIFT_PPB / 1e9, delta=1e-6)
 
-    def test_answers_are_those_of_the_recordings(self):
+    def test_answers_agree_with_the_recordings(self):
         trace, since, until = self.facts()
         times = [time_text(time) for time in (since, until)]
         for words in (["recent", 300], ["recent", 30, "--kind", "metrics"], ["recent", 20, "--to", since], ["range", since, until],
@@ -107,7 +107,7 @@ class FleetClocks(unittest.TestCase):
         self.assertEqual(exported[0][:2000], exported[1][:2000])
         self.assertEqual(sorted(exported[0]), sorted(exported[1]))
 
-    def test_the_correction_is_said_and_no_effect_comes_before_its_cause(self):
+    def test_the_correction_is_reported_and_no_effect_precedes_its_cause(self):
         trace = self.facts()[0]
         said = run("--fleet", self.url, "trace", trace).stdout
         self.assertRegex(said, r"node\d's clock \(on host\d\) is .*(ahead of|behind) host\d's, ± ")
@@ -117,7 +117,7 @@ class FleetClocks(unittest.TestCase):
         self.assertIn("events in 2h", raw)
         self.assertNotIn("events in 2h", said)
 
-    def test_without_correction_times_are_those_of_each_machine(self):
+    def test_without_correction_each_machine_keeps_its_times(self):
         trace, since, until = self.facts()
         for words in (["recent", 100], ["traces"], ["trace", trace], ["count", "--from", since, "--to", until, "--by", "node"], ["peers"]):
             self.assert_same(*words, "--json", "--no-clock-correction")

@@ -134,7 +134,7 @@ class FleetFollow(unittest.TestCase):
             places[lane] = event["sequence"]
         self.assertEqual(events, sorted(events, key=lambda event: (event["timestamp"], event["ns"])))
 
-    def test_filters_choose_what_they_choose_of_a_recording(self):
+    def test_filters_match_as_on_a_recording(self):
         spool = self.spool("one", 3000, 5)
         peer, trace = recorded(spool)[7]["peer_id"], recorded(spool)[9]["trace_id"]
         wishes = [["--kind", "packet_lost,metrics"], ["--node", "node2"], ["--peer", peer], ["--trace", trace],
@@ -165,7 +165,7 @@ class FleetFollow(unittest.TestCase):
             follower.wait_for(len(past) + 300)
             self.assert_once(follower.end(), past + recorded(new))
 
-    def test_what_two_recordings_have_comes_once(self):
+    def test_events_in_two_recordings_come_once(self):
         """A traced that is restarted reads the rings again."""
         one, again, other = self.spool("one", 1000, 8), self.spool("again", 1500, 8), self.spool("other", 100, 9)
         follower = self.follow()
@@ -231,7 +231,7 @@ class FleetFollow(unittest.TestCase):
         done = run("--fleet", self.urls[0], "follow", "--for", "100ms")
         self.assertEqual((done.returncode, len(done.stdout.splitlines())), (0, 1), done)
 
-    def test_what_is_wrong_is_said_at_once(self):
+    def test_errors_are_reported_at_once(self):
         for words, sentence in ((["--kind", "nope"], 'there is no kind "nope"'), (["--where", "rtt >"], "is missing"),
                                 (["--trace", "zz"], "trace_id"), (["--trace", "abcd"], "abcd")):
             done = run("--fleet", self.urls[0], "follow", *words)

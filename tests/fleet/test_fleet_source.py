@@ -104,7 +104,7 @@ class FleetSource(unittest.TestCase):
 
     # ---- answers
 
-    def test_tables_are_those_of_the_recordings(self):
+    def test_tables_agree_with_the_recordings(self):
         for directory, url in (self.random, self.random_url), (self.load, self.load_url):
             for words in (["peers"], ["peers", "--node", "node1"], ["traces"], ["traces", "--limit", "3"], ["traces", "--order", "oldest"],
                           ["traces", "--order", "slowest"], ["traces", "--kind", "connection"], ["traces", "--where", "any packet_lost and events > 30"],
@@ -118,7 +118,7 @@ class FleetSource(unittest.TestCase):
         fleet = rows_of(run("--fleet", self.random_url, "nodes", "--json"))
         self.assertEqual(fleet, [{**row, "host": "alpha"} for row in recorded])
 
-    def test_machines_are_told_apart_in_filters_and_tables(self):
+    def test_machines_are_distinguished_in_filters_and_tables(self):
         url = f"{self.servers[0].url}/hosts"
         self.made("--cluster", "fleet", url, f"{self.servers[1].url}/hosts")
         sizes = {"alpha": 4000, "beta": 1500}
@@ -180,7 +180,7 @@ class FleetSource(unittest.TestCase):
 
     # ---- what is wrong
 
-    def test_what_is_wrong_is_said_as_ever(self):
+    def test_errors_are_reported_as_usual(self):
         for words in (["trace", "zz"], ["trace", "0123456789"], ["peer", "ffff"], ["recent", "10", "--where", "sise > 3"],
                       ["recent", "10", "--node", "nobody"], ["recent", "10", "--peer", "nobody"], ["traces", "--where", "nodez > 1"],
                       ["count", "--by", "nothing"]):
@@ -189,7 +189,7 @@ class FleetSource(unittest.TestCase):
         self.assertEqual(done.returncode, 1)
         self.assertIn('20 ids match "5a"', done.stderr)
 
-    def test_what_cannot_be_asked_says_what_to_do(self):
+    def test_impossible_questions_name_a_remedy(self):
         free = self.servers[0].http
         login = pathlib.Path(self.temporary.name) / "login"
         login.write_text("reader:wrong\n")

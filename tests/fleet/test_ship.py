@@ -97,14 +97,14 @@ class Fleet(unittest.TestCase):
 
     # ---- the plain case
 
-    def test_what_arrives_is_what_was_recorded(self):
+    def test_every_recorded_event_arrives(self):
         self.spool()
         self.init()
         is_now, = rows_of(self.ship())
         self.assertEqual((is_now["segments"], is_now["events"], is_now["waiting_segments"]), (3, 2 * SEGMENT + 1000, 0))
         self.assert_all_there()
 
-    def test_counts_are_those_of_the_recording(self):
+    def test_counts_agree_with_the_recording(self):
         self.spool()
         self.init()
         self.ship()
@@ -113,7 +113,7 @@ class Fleet(unittest.TestCase):
         found = self.server.sql(f"SELECT kind, node, count() FROM {self.database}.events FINAL GROUP BY kind, node ORDER BY kind, node")
         self.assertEqual([(kind, node, int(count)) for kind, node, count in found], wanted)
 
-    def test_nodes_and_applications_are_those_of_the_recording(self):
+    def test_nodes_and_applications_agree_with_the_recording(self):
         self.spool()
         self.init()
         self.ship()
@@ -151,7 +151,7 @@ class Fleet(unittest.TestCase):
         self.assert_all_there()
         self.assertEqual(self.server.number(f"SELECT count() FROM {self.database}.nodes FINAL"), 15)
 
-    def test_what_is_new_is_shipped_and_nothing_twice(self):
+    def test_new_segments_are_shipped_and_nothing_twice(self):
         self.spool()
         self.init()
         self.ship()
@@ -204,7 +204,7 @@ class Fleet(unittest.TestCase):
                 self.ship()
                 self.assert_all_there()
 
-    def test_a_server_that_is_killed_in_the_midst_of_an_insert_gets_it_again(self):
+    def test_a_server_killed_during_an_insert_gets_it_again(self):
         self.spool()
         self.init()
         proxy = self.proxy(15_000_000, on_request=lambda: (self.server.kill(), self.server.start()))
@@ -220,7 +220,7 @@ class Fleet(unittest.TestCase):
         self.assertEqual(rows_of(self.ship(url=proxy.url))[0]["now_retries"], 1)
         self.assert_all_there()
 
-    def test_an_answer_that_is_cut_makes_no_row_count_twice(self):
+    def test_a_truncated_answer_makes_no_row_count_twice(self):
         self.spool(1000)
         self.init()
         for request_bytes in (2_000, 30_000, 250_000):
@@ -229,7 +229,7 @@ class Fleet(unittest.TestCase):
             (self.dir / "p2ptrace-ship.place").unlink()
         self.assert_all_there()
 
-    def test_a_shipper_waits_for_a_server_and_ships_what_came_meanwhile(self):
+    def test_a_shipper_waits_for_a_server_and_ships_the_backlog(self):
         self.spool(SEGMENT)
         self.init()
         self.server.kill()
@@ -265,7 +265,7 @@ class Fleet(unittest.TestCase):
 
     # ---- what was lost before
 
-    def test_what_was_removed_before_it_was_shipped_is_a_loss(self):
+    def test_segments_removed_before_shipping_are_a_loss(self):
         instance = self.spool(SEGMENT)
         self.init()
         self.ship()
@@ -285,14 +285,14 @@ class Fleet(unittest.TestCase):
         self.assertEqual([(row["host"], row["events"], row["lost_segments"]) for row in hosts], [(HOST, 3 * SEGMENT, 2)])
         self.assertNotEqual(instance, other)
 
-    def test_what_was_gone_before_the_first_run_is_not_a_loss(self):
+    def test_segments_gone_before_the_first_run_are_not_a_loss(self):
         instance = self.spool(3 * SEGMENT)
         self.segment(instance, 0).unlink()
         self.init()
         self.assertEqual(rows_of(self.ship())[0]["lost_segments"], 0)
         self.assert_all_there()
 
-    def test_what_is_damaged_is_a_loss_and_the_rest_arrives(self):
+    def test_damaged_data_is_a_loss_and_the_rest_arrives(self):
         instance = self.spool(3 * SEGMENT)
         self.init()
         with open(self.segment(instance, 0), "r+b") as file:  # in its events

@@ -67,7 +67,7 @@ class Counting(InADirectory):
     def test_a_bad_end_after_good_points_is_a_failure(self):
         self.assertEqual(self.count(entry(stdout="ok 1\n1..1\n", result="ERROR")), (["again: ./dev test a", "1 passed, 1 failed"], 1))
 
-    def test_what_failed_has_a_command_that_runs_it_again(self):
+    def test_a_failed_test_has_a_command_that_runs_it_again(self):
         self.write_log("build", entry("p2ptrace:x / b", "FAIL"), entry("p2ptrace:x / a b", "TIMEOUT"), entry("p2ptrace:y / b", "FAIL"), entry("p2ptrace:x / c"))
         self.write_log("build-asan", entry("p2ptrace:x / c"), entry("p2ptrace:x / d", "ERROR"))
         self.write_log("build-tsan", entry("p2ptrace:x / e"))
@@ -82,10 +82,10 @@ class Counting(InADirectory):
                                  "skipped: silent: no reason given", "2 passed, 0 failed, 4 skipped"])
         self.assertEqual(code, 0)
 
-    def test_a_todo_that_fails_is_no_failure(self):
+    def test_a_failing_todo_is_not_a_failure(self):
         self.assertEqual(self.count(entry(stdout="not ok 1 - x # TODO later\nok 2 - skip\n1..2\n")), (["2 passed, 0 failed"], 0))
 
-    def test_a_run_of_nothing_is_no_success(self):
+    def test_an_empty_run_is_not_a_success(self):
         self.assertEqual(self.count(), (["0 passed, 0 failed"], 1))
         self.assertEqual(self.run_(sys.executable, COUNT, "elsewhere").returncode, 1)
 
@@ -110,7 +110,7 @@ class Runner(InADirectory):
                 self.assertEqual(len([line for line in lines if line.startswith("not ok")]), 1, lines)
 
 
-    def test_what_still_runs_at_the_end_is_named_and_ended(self):
+    def test_processes_still_running_at_the_end_are_named_and_ended(self):
         """Were it not ended, run_() would wait for its pipes."""
         for last, name in (("os.system('sleep 1001 &')", "sleep 1001"), ("os.system('setsid sh -c \\'sleep 1002 & exit\\' &')", "sleep 1002"),
                            ("os.system('(trap \"\" TERM HUP; sleep 1003; sleep 1004) &')", "sleep 1003")):
@@ -122,7 +122,7 @@ class Runner(InADirectory):
                 self.assertEqual({line.split(":")[0] for line in bad}, {"left running"})
                 self.assertEqual(lines[-1], f"1..{len(lines) - 1}")
 
-    def test_what_a_class_ends_and_what_has_ended_is_not_left_running(self):
+    def test_processes_that_a_class_ends_or_that_have_ended_do_not_count_as_left(self):
         lines, code = self.points("", "import os, subprocess, unittest\nclass A(unittest.TestCase):\n"
                                   " @classmethod\n def setUpClass(cls):\n  cls.child = subprocess.Popen(['sleep', '1005'])\n"
                                   "  cls.addClassCleanup(lambda: (cls.child.kill(), cls.child.wait()))\n"
@@ -136,7 +136,7 @@ class Runner(InADirectory):
                 self.assertEqual(self.points(last)[1], code)
                 self.assertRegex(self.said, "left running: .*sleep 1006")
 
-    def test_a_suite_that_is_ended_says_where_it_was_and_leaves_nothing_running(self):
+    def test_a_terminated_suite_says_where_it_was_and_leaves_nothing_running(self):
         """As meson ends one at its time limit: the whole group, or the first process alone."""
         for to_group in (True, False):
             with self.subTest(to_group=to_group):
@@ -219,7 +219,7 @@ class ContinuousIntegration(InADirectory):
         self.assertRegex(lines[-1], r"^\d passed, 0 failed, \d skipped$")
         self.assertEqual(code, 1)
 
-    def test_steps_that_are_content_although_nothing_ran_are_found_out(self):
+    def test_steps_that_succeed_although_nothing_ran_are_detected(self):
         causes, lines, code = self.run_ci(logs=False)
         self.assertEqual((causes, lines[-1], code), (["counting tests"], "0 passed, 0 failed", 1))
 

@@ -3,8 +3,8 @@
 
     with FakeTraced(path, {"nodes": {"nodes": []}}) as traced: ...
 
-An answer is a value (the result), a function of the params, or one of the classes below.  After `subscribe` the lines in
-`stream` are sent.  What was asked is in `requests`."""
+An answer is a value (the result), a function of the params, or one of the classes below.  After `subscribe` it sends the
+lines in `stream`.  `requests` has the requests received."""
 
 import json
 import os

@@ -2,7 +2,7 @@
  *
  * Tests over a directory of cases: each NAME.suffix has its expected output in NAME.txt.
  *
- * INSPECTOR_GOLDEN_UPDATE=1 in the environment writes the .txt files instead: read the difference before you commit it. */
+ * INSPECTOR_GOLDEN_UPDATE=1 in the environment writes the .txt files instead: read the diff before you commit it. */
 #ifndef TESTS_INSPECTOR_GOLDEN_H
 #define TESTS_INSPECTOR_GOLDEN_H
 

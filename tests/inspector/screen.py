@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""A program in a pseudo-terminal, and what a person would see of it.
+"""A program in a pseudo-terminal, and the screen that a person would see.
 
     with Screen([inspector, "top"], env) as screen:
         screen.wait("bob")
         screen.send("q")
 
-Nothing here waits for time to pass: what is waited for is asked of the screen, with a deadline.  A screen may be read while it is
-drawn, so that all of what is expected has to be in the condition that is waited for."""
+Nothing here sleeps: tests wait for a condition on the screen, with a deadline.  A screen may be read while it is being
+drawn, so one condition must contain everything that is expected."""
 
 import fcntl
 import os
@@ -28,7 +28,7 @@ KEYS = {"up": "\x1bOA", "down": "\x1bOB", "right": "\x1bOC", "left": "\x1bOD", "
 
 
 class Terminal(pyte.Screen):
-    """Knows also what pyte does not: which of the two screens a program is on."""
+    """Adds what pyte does not know: which of the two screens a program is on."""
 
     alternate = False
 
@@ -54,7 +54,7 @@ class Screen:
 
     @staticmethod
     def without_size(env):
-        """The size is the terminal's, whatever a shell has exported."""
+        """The size is the terminal's, even if a shell has exported another one."""
         return {name: value for name, value in env.items() if name not in ("LINES", "COLUMNS")}
 
     def own_terminal(self):
@@ -85,7 +85,7 @@ class Screen:
             os.write(self.master, KEYS.get(key, key).encode())
 
     def read(self, seconds):
-        """Takes what has been written meanwhile; returns whether there was something."""
+        """Reads new output; returns whether there was any."""
         ready, _, _ = select.select([self.master], [], [], seconds)
         if ready:
             data = os.read(self.master, 65536)
@@ -120,7 +120,7 @@ class Screen:
 
     @property
     def colors(self):
-        """Those that characters on the screen have."""
+        """The colours of characters on the screen."""
         return {cell.fg for line in self.terminal.buffer.values() for cell in line.values()}
 
     def wait_for_end(self):

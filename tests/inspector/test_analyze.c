@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * What is a finding, and what is not yet one: each case stands beside one that differs in the thing that matters. */
+ * What is a finding and what is not: each case has a counterpart that differs only in the thing that matters. */
 #include "analyze.h"
 #include "analyze_thresholds.h"
 #include "facts_fixture.h"
@@ -62,7 +62,7 @@ static void nothing(void) {
 
 /* ---- losses ---- */
 
-/* So many packets, the first of which are lost; a packet each millisecond, from NOW - 10 s on. */
+/* Sends packets, one each millisecond from NOW - 10 s on; the first `lost` are lost. */
 static void send_some(unsigned from, unsigned to, unsigned sent, unsigned lost) {
     for (unsigned i = 0; i < sent; i++) {
         add(FACT_PACKET_SENT, from, to, NOW - 10 * S + i * MS)->number = i;
@@ -94,7 +94,7 @@ START_TEST(a_link_that_loses_more_than_others_is_named_with_its_losses) {
 END_TEST
 
 /* Too few packets, too few losses, too low a rate, not sure enough, and no less elsewhere. */
-START_TEST(chance_is_not_a_finding_and_neither_is_what_all_have) {
+START_TEST(neither_chance_nor_a_common_loss_is_a_finding) {
     static const unsigned sent[] = {LOSS_SENT_MIN - 1, 100, 2000, 200, 200}, lost[] = {20, LOSS_LOST_MIN - 1, 21, 5, 20};
     unsigned elsewhere = _i == 4 ? 12 : 0;
     send_some(ALICE, BOB, sent[_i], lost[_i]);
@@ -128,7 +128,7 @@ START_TEST(two_nodes_alone_are_judged_too) {
 }
 END_TEST
 
-START_TEST(a_node_that_loses_towards_all_its_peers_is_named_itself) {
+START_TEST(a_node_that_loses_towards_all_its_peers_is_the_finding) {
     send_some(BOB, ALICE, 200, 20);
     send_some(BOB, CAROL, 200, 24);
     send_some(BOB, DAVE, LOSS_SENT_MIN - 1, 0); /* too few to say otherwise */
@@ -153,7 +153,7 @@ static struct fact *message(enum fact_kind kind, unsigned node, unsigned peer, u
     return fact;
 }
 
-/* So many messages, a millisecond apart, of which every tenth does not arrive; with `again` it is sent once more, and arrives. */
+/* Sends messages, a millisecond apart; every tenth does not arrive.  With `again`, it is sent again and arrives. */
 static void talk(unsigned from, unsigned to, unsigned count, bool heard, bool again) {
     for (unsigned i = 0; i < count; i++) {
         uint64_t at_ns = NOW - 10 * S + i * MS;
@@ -165,7 +165,7 @@ static void talk(unsigned from, unsigned to, unsigned count, bool heard, bool ag
 }
 
 /* 0: lost for good, 1: sent again. */
-START_TEST(messages_that_never_arrive_are_lost_and_so_are_those_that_are_sent_again) {
+START_TEST(messages_that_never_arrive_are_lost_and_so_are_their_repetitions) {
     talk(ALICE, BOB, 200, true, _i == 1);
     run();
     const struct finding *finding = only(FINDING_LOSSY_LINK);
@@ -182,7 +182,7 @@ START_TEST(messages_that_never_arrive_are_lost_and_so_are_those_that_are_sent_ag
 }
 END_TEST
 
-START_TEST(a_message_that_is_too_large_to_arrive_is_lost_and_no_probe) {
+START_TEST(a_message_too_large_to_arrive_is_lost_and_not_a_probe) {
     talk(ALICE, BOB, 200, true, false);
     for (size_t i = 0; i < facts.count; i++)
         if (facts.items[i].number % 10 == 5) facts.items[i].bytes = 9000;
@@ -191,9 +191,9 @@ START_TEST(a_message_that_is_too_large_to_arrive_is_lost_and_no_probe) {
 }
 END_TEST
 
-START_TEST(where_one_end_alone_tells_of_messages_nothing_is_lost_or_judged) {
+START_TEST(messages_reported_by_one_end_are_neither_lost_nor_judged) {
     talk(ALICE, BOB, 200, false, false);
-    add(FACT_APP_COMMAND, BOB, ALICE, NOW); /* it is traced, but says nothing of messages */
+    add(FACT_APP_COMMAND, BOB, ALICE, NOW); /* it is traced, but emits no message events */
     run();
     nothing();
     ck_assert_uint_eq(analysis.coverage.links, 0);
@@ -208,7 +208,7 @@ START_TEST(with_events_missing_no_message_is_lost) {
 }
 END_TEST
 
-START_TEST(messages_behind_the_last_that_the_receiver_tells_are_not_lost) {
+START_TEST(messages_sent_after_the_receiver_s_last_event_are_not_lost) {
     talk(ALICE, BOB, 201, true, true);
     for (unsigned i = 0; i < 30; i++) message(FACT_MESSAGE_SENT, ALICE, CAROL, NOW - 9 * S + i * MS, i);
     for (unsigned i = 0; i < 100; i++) message(FACT_MESSAGE_RECEIVED, CAROL, ALICE, NOW - 9 * S + i * 1000, 1000 + i);
@@ -226,7 +226,7 @@ START_TEST(where_packets_are_reported_messages_are_not_counted_too) {
 }
 END_TEST
 
-START_TEST(the_median_without_one_or_two_is_that_of_the_others) {
+START_TEST(the_median_without_one_or_two_values_is_the_others_median) {
     double sorted[9], others[9];
     unsigned random = (unsigned)_i * 2654435761u + 7;
     size_t count = 1 + random % 9, kept = 0;
@@ -243,8 +243,7 @@ END_TEST
 
 /* ---- packets seen at both ends ---- */
 
-/* So many packets, each under way for so long, a few for half of it; the first `wrong` of them are given up before they
- * arrive. */
+/* Sends packets that travel for this long, a few for half as long; the first `wrong` are declared lost before they arrive. */
 static void exchange(unsigned from, unsigned to, unsigned count, uint64_t way_ns, unsigned wrong) {
     for (unsigned i = 0; i < count; i++) {
         uint64_t at_ns = NOW - 10 * S + i * 100 * MS, until_ns = at_ns + (i % 7 ? way_ns : way_ns / 2);
@@ -270,7 +269,7 @@ START_TEST(packets_that_are_longer_under_way_than_others_are_late) {
 }
 END_TEST
 
-/* Too few; too little beyond the others; not so many times as long; no others. */
+/* Too few; too little beyond the others; too small a ratio; no others. */
 START_TEST(packets_are_not_late_for_little) {
     exchange(ALICE, BOB, _i == 0 ? LATE_PACKETS_MIN - 1 : LATE_PACKETS_MIN, _i == 1 ? LATE_NS_MIN : 30 * MS, 0);
     exchange(BOB, ALICE, LATE_PACKETS_MIN, MS / 10, 0);
@@ -281,7 +280,7 @@ START_TEST(packets_are_not_late_for_little) {
 }
 END_TEST
 
-/* 1: too few; 2: few beside those that did not arrive. */
+/* 1: too few; 2: few compared with those that did not arrive. */
 START_TEST(packets_given_up_that_arrive_are_wrong_losses) {
     exchange(ALICE, BOB, 100, MS, _i == 1 ? WRONG_LOSSES_MIN - 1 : WRONG_LOSSES_MIN);
     for (unsigned i = 0; i < 4000; i++) { /* so many that it is no lossy link */
@@ -306,7 +305,7 @@ static void rtts(unsigned count, uint64_t rtt_ns) {
         add(FACT_METRICS, ALICE, BOB, NOW - 20 * S + facts.count * 10 * MS)->rtt_ns = rtt_ns + i % 3;
 }
 
-START_TEST(a_round_trip_time_that_rises_for_good_is_a_jump_with_its_moment) {
+START_TEST(a_round_trip_time_that_stays_higher_is_a_jump_with_its_time) {
     rtts(RTT_SAMPLES_MIN + 5, MS);
     rtts(1, 200 * MS); /* one spike does not make a moment */
     rtts(RTT_SAMPLES_MIN + 5, MS);
@@ -331,7 +330,7 @@ START_TEST(a_round_trip_time_that_falls_is_a_note) {
 }
 END_TEST
 
-/* Too few of all; too little; not so many times as long; too few behind it. */
+/* Too few in all; too little; too small a ratio; too few after it. */
 START_TEST(a_round_trip_time_does_not_jump_for_little) {
     rtts(_i == 3 ? 3 * RTT_SAMPLES_MIN : RTT_SAMPLES_MIN, _i == 2 ? 100 * MS : MS);
     rtts(_i == 0 || _i == 3 ? RTT_SAMPLES_MIN - 1 : RTT_SAMPLES_MIN, _i == 1 ? 5 * MS : _i == 2 ? 150 * MS : 90 * MS);
@@ -359,7 +358,7 @@ static void request_packet(enum fact_kind kind, unsigned trace, unsigned node, u
     fact->number = facts.count;
 }
 
-/* alice asks bob, who asks carol: each works 1 ms before and after, and each way takes 1 ms, but for what is added. */
+/* alice asks bob, who asks carol: each works 1 ms before and after, and each way takes 1 ms, plus the given times. */
 static void request(unsigned trace, uint64_t carol_ns, uint64_t way_ns) {
     uint64_t at = NOW - 100 * S + trace * S;
     part(trace, ALICE, 1, 0, at, at + 10 * MS + carol_ns + way_ns);
@@ -371,7 +370,7 @@ static void request(unsigned trace, uint64_t carol_ns, uint64_t way_ns) {
     request_packet(FACT_PACKET_RECEIVED, trace, ALICE, BOB, at + 9 * MS + way_ns + carol_ns);
 }
 
-START_TEST(where_most_of_the_time_passes_is_slow_and_who_waits_for_it_is_not) {
+START_TEST(the_node_where_most_time_passes_is_slow_and_its_askers_are_not) {
     for (unsigned i = 0; i < SLOW_REQUESTS_MIN; i++) request(i, _i ? 6 * MS : 40 * MS, 0);
     request(SLOW_REQUESTS_MIN, 0, 0);
     run();
@@ -385,7 +384,7 @@ START_TEST(where_most_of_the_time_passes_is_slow_and_who_waits_for_it_is_not) {
 }
 END_TEST
 
-START_TEST(a_way_that_takes_most_of_the_time_is_the_links) {
+START_TEST(time_spent_between_two_nodes_is_the_link_s) {
     for (unsigned i = 0; i < SLOW_REQUESTS_MIN; i++) request(i, 0, 40 * MS);
     run();
     const struct finding *finding = only(FINDING_SLOW_LINK);
@@ -409,7 +408,7 @@ START_TEST(a_place_is_not_slow_for_little) {
 }
 END_TEST
 
-START_TEST(a_part_without_an_end_does_not_hide_where_the_time_went) {
+START_TEST(an_unfinished_part_does_not_hide_where_the_time_went) {
     for (unsigned i = 0; i < SLOW_REQUESTS_MIN; i++) {
         request(i, 40 * MS, 0);
         part(i, DAVE, 4, 1, NOW - 100 * S + i * S + 1, 0);
@@ -421,7 +420,7 @@ START_TEST(a_part_without_an_end_does_not_hide_where_the_time_went) {
 }
 END_TEST
 
-START_TEST(of_one_trace_its_own_slow_place_is_reported) {
+START_TEST(a_single_trace_reports_its_own_slow_place) {
     one_trace = true;
     request(0, 40 * MS, 0);
     run();
@@ -429,7 +428,7 @@ START_TEST(of_one_trace_its_own_slow_place_is_reported) {
 }
 END_TEST
 
-/* bob asks carol twice, one after the other: he waits for each, and the time between is his. */
+/* bob asks carol twice, one after the other: he waits for each, and the time in between is his own. */
 START_TEST(who_asks_twice_waits_twice) {
     one_trace = true;
     uint64_t at = NOW - S;
@@ -447,7 +446,7 @@ START_TEST(who_asks_twice_waits_twice) {
 }
 END_TEST
 
-START_TEST(what_a_request_spends_at_a_node_in_two_visits_adds_up) {
+START_TEST(two_visits_of_a_request_to_a_node_add_up) {
     one_trace = true;
     uint64_t at = NOW - S;
     part(0, BOB, 1, 0, at, at + 100 * MS);
@@ -488,7 +487,7 @@ START_TEST(the_way_back_of_one_of_two_asked_side_by_side_is_its_links) {
 }
 END_TEST
 
-START_TEST(nobody_waits_for_a_part_that_outlives_who_asked_for_it) {
+START_TEST(a_part_that_outlives_its_asker_is_not_waited_for) {
     one_trace = true;
     uint64_t at = NOW - S;
     part(0, BOB, 1, 0, at, at + 60 * MS);
@@ -503,7 +502,7 @@ START_TEST(nobody_waits_for_a_part_that_outlives_who_asked_for_it) {
 }
 END_TEST
 
-START_TEST(a_request_without_an_end_is_told_where_nobody_else_is_waited_for) {
+START_TEST(an_open_request_is_reported_at_its_innermost_open_part) {
     part(0, ALICE, 1, 0, NOW - 40 * S, 0);
     part(0, BOB, 2, 1, NOW - 39 * S, 0);
     part(0, CAROL, 3, 2, NOW - 38 * S, NOW - 37 * S);
@@ -534,7 +533,7 @@ START_TEST(a_young_request_may_still_end_and_an_end_may_be_missing) {
 }
 END_TEST
 
-/* Only the newest events are read; what is missing is counted by the source, in all of the time that was asked for. */
+/* Only the newest events are read; the source counts missing events over the whole period asked for. */
 START_TEST(missing_events_count_also_where_they_were_not_read) {
     char eve[NODE_DIGITS + 1], other[NODE_DIGITS + 1];
     unsigned node;
@@ -596,7 +595,7 @@ START_TEST(a_node_that_crashed_is_reported_before_all_else) {
 }
 END_TEST
 
-/* 1: too few events; 2: it was as long silent before; 3: the others are, too; 4: it has ended. */
+/* 1: too few events; 2: it was silent as long before; 3: the others are silent, too; 4: it has ended. */
 START_TEST(a_node_that_falls_silent_while_others_speak_is_reported) {
     unsigned count = _i == 1 ? SILENT_EVENTS_MIN - 1 : SILENT_EVENTS_MIN;
     if (_i == 2) add(FACT_METRICS, BOB, NO_NUMBER, NOW - 100 * S);
@@ -628,7 +627,7 @@ START_TEST(findings_can_be_chosen_by_node_or_peer) {
 }
 END_TEST
 
-START_TEST(nothing_at_all_is_nothing_found) {
+START_TEST(no_events_give_no_findings) {
     run();
     nothing();
 }
@@ -639,41 +638,41 @@ int main(void) {
     TCase *tcase = tcase_create("findings");
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, a_link_that_loses_more_than_others_is_named_with_its_losses);
-    tcase_add_loop_test(tcase, chance_is_not_a_finding_and_neither_is_what_all_have, 0, 5);
+    tcase_add_loop_test(tcase, neither_chance_nor_a_common_loss_is_a_finding, 0, 5);
     tcase_add_test(tcase, a_faulty_pair_is_not_compared_with_its_other_direction);
     tcase_add_test(tcase, two_nodes_alone_are_judged_too);
-    tcase_add_test(tcase, a_node_that_loses_towards_all_its_peers_is_named_itself);
-    tcase_add_loop_test(tcase, messages_that_never_arrive_are_lost_and_so_are_those_that_are_sent_again, 0, 2);
-    tcase_add_test(tcase, a_message_that_is_too_large_to_arrive_is_lost_and_no_probe);
-    tcase_add_test(tcase, where_one_end_alone_tells_of_messages_nothing_is_lost_or_judged);
+    tcase_add_test(tcase, a_node_that_loses_towards_all_its_peers_is_the_finding);
+    tcase_add_loop_test(tcase, messages_that_never_arrive_are_lost_and_so_are_their_repetitions, 0, 2);
+    tcase_add_test(tcase, a_message_too_large_to_arrive_is_lost_and_not_a_probe);
+    tcase_add_test(tcase, messages_reported_by_one_end_are_neither_lost_nor_judged);
     tcase_add_test(tcase, with_events_missing_no_message_is_lost);
-    tcase_add_test(tcase, messages_behind_the_last_that_the_receiver_tells_are_not_lost);
+    tcase_add_test(tcase, messages_sent_after_the_receiver_s_last_event_are_not_lost);
     tcase_add_test(tcase, where_packets_are_reported_messages_are_not_counted_too);
-    tcase_add_loop_test(tcase, the_median_without_one_or_two_is_that_of_the_others, 0, 200);
+    tcase_add_loop_test(tcase, the_median_without_one_or_two_values_is_the_others_median, 0, 200);
     tcase_add_loop_test(tcase, packets_that_are_longer_under_way_than_others_are_late, 0, 2);
     tcase_add_loop_test(tcase, packets_are_not_late_for_little, 0, 4);
     tcase_add_loop_test(tcase, packets_given_up_that_arrive_are_wrong_losses, 0, 3);
-    tcase_add_loop_test(tcase, a_round_trip_time_that_rises_for_good_is_a_jump_with_its_moment, 0, 2);
+    tcase_add_loop_test(tcase, a_round_trip_time_that_stays_higher_is_a_jump_with_its_time, 0, 2);
     tcase_add_test(tcase, a_round_trip_time_that_falls_is_a_note);
     tcase_add_loop_test(tcase, a_round_trip_time_does_not_jump_for_little, 0, 4);
-    tcase_add_loop_test(tcase, where_most_of_the_time_passes_is_slow_and_who_waits_for_it_is_not, 0, 2);
-    tcase_add_test(tcase, a_way_that_takes_most_of_the_time_is_the_links);
+    tcase_add_loop_test(tcase, the_node_where_most_time_passes_is_slow_and_its_askers_are_not, 0, 2);
+    tcase_add_test(tcase, time_spent_between_two_nodes_is_the_link_s);
     tcase_add_loop_test(tcase, a_place_is_not_slow_for_little, 0, 3);
-    tcase_add_test(tcase, a_part_without_an_end_does_not_hide_where_the_time_went);
-    tcase_add_test(tcase, of_one_trace_its_own_slow_place_is_reported);
+    tcase_add_test(tcase, an_unfinished_part_does_not_hide_where_the_time_went);
+    tcase_add_test(tcase, a_single_trace_reports_its_own_slow_place);
     tcase_add_test(tcase, who_asks_twice_waits_twice);
-    tcase_add_test(tcase, what_a_request_spends_at_a_node_in_two_visits_adds_up);
+    tcase_add_test(tcase, two_visits_of_a_request_to_a_node_add_up);
     tcase_add_test(tcase, who_is_asked_side_by_side_is_waited_for_once);
     tcase_add_test(tcase, the_way_back_of_one_of_two_asked_side_by_side_is_its_links);
-    tcase_add_test(tcase, nobody_waits_for_a_part_that_outlives_who_asked_for_it);
-    tcase_add_test(tcase, a_request_without_an_end_is_told_where_nobody_else_is_waited_for);
+    tcase_add_test(tcase, a_part_that_outlives_its_asker_is_not_waited_for);
+    tcase_add_test(tcase, an_open_request_is_reported_at_its_innermost_open_part);
     tcase_add_loop_test(tcase, a_young_request_may_still_end_and_an_end_may_be_missing, 0, 2);
     tcase_add_loop_test(tcase, missing_events_count_also_where_they_were_not_read, 0, 2);
     tcase_add_loop_test(tcase, a_stream_that_is_open_for_long_is_reported, 0, 6);
     tcase_add_test(tcase, a_node_that_crashed_is_reported_before_all_else);
     tcase_add_loop_test(tcase, a_node_that_falls_silent_while_others_speak_is_reported, 0, 5);
     tcase_add_loop_test(tcase, findings_can_be_chosen_by_node_or_peer, 0, 2);
-    tcase_add_test(tcase, nothing_at_all_is_nothing_found);
+    tcase_add_test(tcase, no_events_give_no_findings);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The inspector as its user has it: a program, its exit code, its two outputs, in front of a traced that behaves or does not.
+"""The inspector as its user sees it: a program, its exit code and its two outputs, with a traced that behaves or misbehaves.
 
 usage: test_client.py INSPECTOR"""
 
@@ -19,7 +19,7 @@ import unittest
 
 from fake_traced import Error, FakeTraced, Raw
 
-# What a shell runs in the background ignores SIGINT, and so would all that we start.
+# A shell's background jobs ignore SIGINT, and so would the processes that we start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 INSPECTOR = sys.argv.pop(1)
@@ -51,7 +51,7 @@ def loss(first, count, cause="overwritten"):
 
 
 def pages(count, page=7):
-    """A `query` over that many events, a few at a time, whatever limit is asked for."""
+    """A `query` over that many events, which returns a few at a time, ignoring the limit."""
 
     asked = {}
 
@@ -100,7 +100,7 @@ class InspectorTest(unittest.TestCase):
 
 
 class Connecting(InspectorTest):
-    def test_no_socket_is_reported_with_what_to_do(self):
+    def test_a_missing_socket_is_reported_with_a_remedy(self):
         self.fails(3, f"cannot connect to {self.path}: no traced is running there; start traced, or pass --socket", "nodes")
 
     def test_a_stale_socket_is_reported_the_same(self):
@@ -253,7 +253,7 @@ class Queries(InspectorTest):
                 code, _, err = self.run_inspector("recent", "--explain")
             self.assertEqual((code, err), (0, ""))
 
-    def test_control_sends_what_is_given_and_shows_what_came_of_it(self):
+    def test_control_sends_its_options_and_shows_the_result(self):
         answer = {"nodes": [{"node_id": ALICE, "name": "alice", "kinds": ["packet_lost", "custom"], "sample": 0.3333333333}]}
         cases = {
             (): {},
@@ -346,7 +346,7 @@ class Queries(InspectorTest):
 class Export(InspectorTest):
     ANSWERS = {"query": pages(20), "hello": {"name": "traced", "version": "9"}, "apps": {"apps": [{"app_id": "DMAP"}]}}
 
-    def test_a_document_has_the_events_and_what_explains_them(self):
+    def test_a_document_has_the_events_and_their_context(self):
         with self.traced(self.ANSWERS):
             code, out, _ = self.run_inspector("export", TRACE[:8])
         document = json.loads(out)
@@ -413,7 +413,7 @@ class Follow(InspectorTest):
             out = self.run_inspector("follow", "--count", "1", "--json")[1]
         self.assertEqual(json.loads(out.splitlines()[0]), {"missed": 12, "why": "slow"})
 
-    def test_what_comes_before_the_answer_is_not_lost(self):
+    def test_notifications_before_the_answer_are_not_lost(self):
         early = json.dumps(notification(event(1))).encode() + b"\n"
         answer = Raw(early + b'{"jsonrpc":"2.0","id":2,"result":{"subscription":1}}\n' + early)
         with self.traced({"subscribe": answer}):
@@ -427,7 +427,8 @@ class Follow(InspectorTest):
         self.assertIn("went away", err)
 
     def follow_until_settled(self, lines, *args):
-        """Follows until it has shown so many lines and reported what the restart of traced cost; returns as run_inspector does."""
+        """Follows until it has shown this many lines and reported the cost of traced's restart; returns what run_inspector
+        does."""
         process = self.start("follow", "--json", *args)
         out, err = "".join(process.stdout.readline() for _ in range(lines)), ""
         while "; missed" not in err and (line := process.stderr.readline()):
@@ -438,7 +439,7 @@ class Follow(InspectorTest):
 
     def resumed(self, *streams, args=(), hidden=(), lines=None):
         """Follows a traced that ends after each stream but the last; each (log, lane, sequence) or Loss is an event of alice.
-        It ends by itself, as args say, or when so many lines are shown and all is settled."""
+        It ends as args say, or when this many lines are shown and nothing is pending."""
         streams = [[notification(*stream)] for stream in streams]
         logs = {"nodes": [{"node_id": ALICE, "name": "alice", "log": OLD_LOG, "lost_by": {"discarded": 10}}]}
 
@@ -463,7 +464,7 @@ class Follow(InspectorTest):
                 told.append(line["sequence"])
         return code, told, err, asked
 
-    def test_a_stream_is_taken_up_again_and_shows_nothing_twice(self):
+    def test_a_stream_resumes_and_shows_nothing_twice(self):
         code, told, err, asked = self.resumed([logged(1), logged(2)], [logged(0), logged(1), logged(2), logged(3), logged(4)],
                                               [logged(3), logged(4), logged(5)], args=["--count", "5", "--recent", "5"])
         self.assertEqual((code, told), (0, [1, 2, 3, 4, 5]), err)
@@ -478,7 +479,7 @@ class Follow(InspectorTest):
         code, told, err, _ = self.resumed([logged(1)], [logged(1), logged(2)], lines=2)
         self.assertRegex(err, r"connected again after \d.\d s; missed nothing\n")
 
-    def test_what_no_loss_explains_is_reported_as_gone(self):
+    def test_gaps_that_no_loss_explains_are_reported_as_gone(self):
         self.assertEqual(self.resumed([logged(1)], [logged(50), logged(51)], args=["--count", "3"])[1], [1, ("gone", 48), 50, 51])
 
     def test_the_numbers_go_round_with_a_restart_between(self):
@@ -492,7 +493,7 @@ class Follow(InspectorTest):
                                         [logged(7), logged(1, log=NEW_LOG), logged(2, log=NEW_LOG)], args=["--count", "6"])
         self.assertEqual((code, told), (0, [5, 6, 7, 0, 1, 2]))
 
-    def test_a_log_that_is_new_is_missed_from_its_first_event_on(self):
+    def test_events_of_a_new_log_are_missed_from_its_first_one(self):
         code, told, _, _ = self.resumed([logged(5)], [logged(3, log=NEW_LOG), logged(9, lane=3)], args=["--count", "3"])
         self.assertEqual((code, told), (0, [5, ("gone", 3), 3, 9]))
 

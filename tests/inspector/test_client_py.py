@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""examples/client.py as a module, in front of a traced that behaves or does not.
+"""examples/client.py as a module, with a traced that behaves or misbehaves.
 
     test_client_py.py DIRECTORY      where client.py is"""
 import os
@@ -33,7 +33,7 @@ def notification(*events, lost=0, subscription=1):
 
 
 class Lines(threading.Thread):
-    """A traced that sends what the test puts, line by line, when it is told to, and keeps what it got."""
+    """A traced that sends the test's lines on command, and keeps the lines that it receives."""
 
     def __init__(self, path):
         super().__init__(daemon=True)
@@ -157,7 +157,7 @@ class ClientTest(WithTraced):
 
 
 class Programs(WithTraced):
-    """The five questions; what they answer is tried in front of a real traced, tests/integration/test_clients.py."""
+    """The five questions; tests/integration/test_clients.py checks their answers with a real traced."""
 
     def run_program(self, name, *words, path=None):
         command = [sys.executable] if name.endswith(".py") else ["sh"]
@@ -165,7 +165,7 @@ class Programs(WithTraced):
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
         return done.returncode, done.stdout, done.stderr
 
-    def test_what_goes_wrong_is_one_line_and_an_exit_code(self):
+    def test_an_error_is_one_line_and_an_exit_code(self):
         for name in ("client.py", "queries.sh"):
             code, out, err = self.run_program(name, "failed", path="/proc/nonexistent/socket")
             self.assertEqual((code, out, err.count("\n")), (3, "", 1), err)
@@ -178,7 +178,7 @@ class Programs(WithTraced):
         for name in ("client.py", "queries.sh"):
             self.assertEqual(self.run_program(name, "loss"), (1, "", f"{name}: Internal error: no memory\n"))
 
-    def test_what_a_node_wrote_does_not_act_on_a_terminal(self):
+    def test_text_of_a_node_does_not_affect_the_terminal(self):
         self.fake({"hello": {}, "peers": {"peers": [{"name": "\x1b[2J\x9b\ttäg", "packets_lost": 1, "packets_sent": 2}]}})
         for name in ("client.py", "queries.sh"):
             self.assertEqual(self.run_program(name, "loss"), (0, "?[2J??täg\t1\t2\n", ""))

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * The estimate of clocks, on worlds that we make: what each clock really shows is known.
+ * The estimate of clocks, on simulated worlds: we know what each clock really shows.
  *
- * A world has machines, each with a clock: an offset, a drift, steps.  Packets go between them with a delay of their own for each
- * direction, and queues.  Then two things must hold.  Events of one moment on two machines are shown no further apart than the
- * errors that are stated.  And no packet is shown to come before it was sent. */
+ * A world has machines, each with a clock: an offset, a drift, steps.  Packets go between them with a different delay for
+ * each direction, and queues.  Then two things must hold.  Events of one moment on two machines are shown no further apart
+ * than the stated errors.  And no packet is shown as received before it was sent. */
 #include "clocks.h"
 
 #include <check.h>
@@ -44,7 +44,7 @@ struct machine {
 };
 
 struct path {
-    double delay_ns, queue_ns; /* of each packet at least; on average more */
+    double delay_ns, queue_ns; /* the minimum of each packet; the average is higher */
     double share;              /* of all packets */
     unsigned from, to;
 };
@@ -55,7 +55,7 @@ struct world {
     struct path paths[MACHINES_MAX * MACHINES_MAX];
     double length_ns;
     size_t packet_count;
-    double late_share, late_ns; /* sends that are noted late, by up to so much */
+    double late_share, late_ns; /* sends recorded late, by up to this much */
 };
 
 static struct clocks_packet packets[PACKETS_MAX];
@@ -131,7 +131,7 @@ static bool is_right_at(const struct world *world, const struct clocks *clocks, 
     return right;
 }
 
-/* One in a thousand packets, and none that was noted late, may be shown to come before it was sent. */
+/* One in a thousand packets, and none recorded late, may be shown as received before it was sent. */
 static bool keeps_causes(const struct world *world, const struct clocks *clocks) {
     size_t wrong = 0;
     for (size_t i = 0; i < world->packet_count; i++) {
@@ -188,7 +188,7 @@ static void everybody(struct world *world) {
         for (unsigned b = a + 1; b < 5; b++) add_both(world, a, b, pow(10, between(4, 7)), pow(10, between(3, 7)));
 }
 
-/* Far more than what the packets themselves leave open. */
+/* Far more than the uncertainty that the packets leave. */
 static void step_midway(struct world *world) {
     two_machines(world);
     struct machine *machine = &world->machines[chance() < 0.5];
@@ -268,7 +268,7 @@ static struct clocks *two_hours(bool there, bool back, size_t each) {
     return clocks;
 }
 
-START_TEST(two_directions_tell_a_lead_and_half_the_round_trip_is_its_error) {
+START_TEST(two_directions_give_a_lead_with_half_the_round_trip_as_error) {
     struct clocks *clocks = two_hours(true, true, 1000);
     struct clocks_lead lead = lead_of(clocks, 1), reference = lead_of(clocks, 0);
     ck_assert(lead.known && !lead.is_reference && lead.reference == 0 && !lead.apart);
@@ -417,8 +417,8 @@ START_TEST(formulas_show_the_same_times_where_orders_are_times) {
 }
 END_TEST
 
-/* Machine 1 is two hours ahead; some of the sends of machine 0 are noted late: every `of`th, beginning with the first.
- * The steps are those of both. */
+/* Machine 1 is two hours ahead; some of the sends of machine 0 are recorded late: every `of`th, beginning with the first.
+ * The steps are of both. */
 static struct clocks_lead lead_with_late(size_t each, size_t of, double late_ns) {
     struct world world = {.machines = {{.offset_ns = 0}, {.offset_ns = 7200 * SECOND}}};
     struct clocks *clocks;
@@ -445,7 +445,7 @@ START_TEST(one_wrong_packet_moves_nothing_even_if_it_is_the_first) {
 END_TEST
 
 /* All bounds of one direction meet in one corner of the region of possible lines. */
-START_TEST(packets_of_equal_ways_leave_half_the_round_trip_however_many_they_are) {
+START_TEST(packets_with_equal_delays_leave_half_the_round_trip_as_error) {
     for (size_t each = 10; each <= 10000; each *= 10) {
         struct clocks_lead lead = lead_with_late(each, each, 0);
         ck_assert(lead.known && lead.steps == 0);
@@ -460,11 +460,11 @@ START_TEST(many_wrong_packets_are_a_doubt) {
     struct clocks_lead lead = lead_with_late(1000, 10, 9e6);
     ck_assert(lead.known && lead.steps == 0);
     ck_assert_int_le(llabs(lead.lead_ns - (int64_t)(7200 * SECOND)), 1000000);
-    ck_assert_uint_ge(lead.error_ns, 6000000); /* by which they contradict the others, beside half of the round trip */
+    ck_assert_uint_ge(lead.error_ns, 6000000); /* by which they contradict the others, in addition to half of the round trip */
 }
 END_TEST
 
-/* A bound on the error, so that it is not right by being wide. */
+/* A bound on the error, so that it is not correct merely by being wide. */
 START_TEST(the_error_is_of_the_size_of_a_packets_way) {
     chance_state = 77;
     for (unsigned i = 0; i < CASES; i++) {
@@ -486,7 +486,7 @@ int main(void) {
     Suite *suite = suite_create("clocks");
     TCase *tests = tcase_create("clocks");
     tcase_add_loop_test(tests, stated_errors_hold_and_causes_come_first, 0, sizeof kinds / sizeof *kinds);
-    tcase_add_test(tests, two_directions_tell_a_lead_and_half_the_round_trip_is_its_error);
+    tcase_add_test(tests, two_directions_give_a_lead_with_half_the_round_trip_as_error);
     tcase_add_test(tests, one_direction_tells_a_bound_and_corrects_nothing);
     tcase_add_test(tests, no_packets_tell_nothing);
     tcase_add_test(tests, one_packet_each_way_is_enough);
@@ -494,7 +494,7 @@ int main(void) {
     tcase_add_test(tests, a_step_is_reported_with_its_size);
     tcase_add_loop_test(tests, formulas_show_the_same_times_where_orders_are_times, 0, sizeof kinds / sizeof *kinds);
     tcase_add_test(tests, one_wrong_packet_moves_nothing_even_if_it_is_the_first);
-    tcase_add_test(tests, packets_of_equal_ways_leave_half_the_round_trip_however_many_they_are);
+    tcase_add_test(tests, packets_with_equal_delays_leave_half_the_round_trip_as_error);
     tcase_add_test(tests, many_wrong_packets_are_a_doubt);
     tcase_add_test(tests, the_error_is_of_the_size_of_a_packets_way);
     suite_add_tcase(suite, tests);

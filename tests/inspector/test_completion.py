@@ -34,8 +34,8 @@ ANSWERS = {
     "hello": {"methods": ["hello", "query"]},
 }
 
-# What the shells run.  A completion gives traced up after 300 ms and offers nothing then.  How fast the machine is must not matter: while there
-# is a traced it is asked again.
+# The program that the shells run.  A completion gives up on traced after 300 ms and then offers nothing.  The speed of the
+# machine must not matter: it asks again while there is a traced.
 PROGRAM = """#!/bin/sh
 if [ "$1" = complete ]; then
     while offered=$({inspector} "$@") && [ -z "$offered" ] && [ -S {socket} ]; do :; done
@@ -52,7 +52,7 @@ class Completion(unittest.TestCase):
         self.path = str(self.directory / "traced.sock")
         self.environment = {"PATH": f"{self.directory}/bin:{os.environ['PATH']}", "HOME": str(self.directory), "LC_ALL": "C.UTF-8",
                             "TERM": "xterm", "P2PTRACE_SOCKET": self.path}
-        # What is run is shown by its words; what is asked is asked of the program.
+        # A run prints its words; a completion asks the real program.
         (self.directory / "bin").mkdir()
         program = self.directory / "bin/inspector"
         program.write_text(PROGRAM.format(inspector=INSPECTOR, socket=self.path), encoding="utf-8")
@@ -71,7 +71,7 @@ class Completion(unittest.TestCase):
         return [line.split("\t")[0] for line in self.lines(*words)]
 
     def told(self, *words):
-        """The lines that a traced knows of: asked again when it was too slow for a completion."""
+        """The lines offered with a traced: asks again if traced was too slow for a completion."""
         end = time.monotonic() + DEADLINE_S
         while not (lines := self.lines(*words)) and time.monotonic() < end:
             pass
@@ -85,7 +85,7 @@ class Candidates(Completion):
     def help(self, *words):
         return subprocess.run([INSPECTOR, "help", *words], stdout=subprocess.PIPE, text=True, check=True).stdout
 
-    def test_every_command_is_offered_with_what_it_is_for(self):
+    def test_every_command_is_offered_with_its_purpose(self):
         told = re.findall(r"^  ([a-z]\S*)(?: [A-Z\[]\S*)*\s+(\S.*)", self.help().split("options of")[0], re.MULTILINE)
         self.assertGreater(len(told), 10)
         lines = dict(line.split("\t") for line in self.lines(""))
@@ -143,7 +143,7 @@ class Candidates(Completion):
         self.assertFalse([kind for kind in after if kind.split(",")[2] in ("packet_lost", "app_start")])
         self.assertEqual(self.offered("control", "--kinds=app_e"), ["--kinds=app_end"])
 
-    def test_what_is_alive_is_asked_of_traced(self):
+    def test_live_names_come_from_traced(self):
         with self.traced() as traced:
             self.assertEqual(self.told("recent", "--node", ""), ["alice\tlive", "bob\texited", "0dd00dd0\t$(touch x); \\x1b[2J, live"])
             self.assertEqual(self.offered_by_traced("recent", "--node", "a1"), ["a1a1a1a1"])
@@ -171,7 +171,7 @@ class Candidates(Completion):
             self.assertEqual(self.offered_by_traced("trace", "--socket", "=", self.path, "77"), ["77777777"])
             self.assertEqual(self.offered_by_traced("trace", f"--socket={self.path}", "77"), ["77777777"])
 
-    def test_without_traced_or_with_one_that_says_nothing_there_is_nothing(self):
+    def test_without_an_answering_traced_no_names_are_offered(self):
         self.assertEqual(self.offered("trace", ""), [])
         self.environment["P2PTRACE_SOCKET"] = "x" * 300
         self.assertEqual(self.offered("trace", ""), [])
@@ -246,7 +246,7 @@ class Shells(Completion):
         self.assertFalse((self.directory / "x").exists())
 
     @unittest.skipUnless(shutil.which("bash"), "no bash")
-    def test_bash_completes_what_is_typed(self):
+    def test_bash_completes_words(self):
         inputrc = self.directory / "inputrc"
         inputrc.write_text("set enable-bracketed-paste off\nset bell-style none\nset show-all-if-ambiguous on\n", encoding="utf-8")
         terminal = Terminal(["bash", "--norc", "--noprofile", "-i"], self.environment | {"INPUTRC": str(inputrc)},
@@ -255,7 +255,7 @@ class Shells(Completion):
         self.check(terminal)
 
     @unittest.skipUnless(shutil.which("zsh"), "no zsh")
-    def test_zsh_completes_what_is_typed(self):
+    def test_zsh_completes_words(self):
         terminal = Terminal(["zsh", "-f", "-i"], self.environment,
                             [f"cd {self.directory}", "unset zle_bracketed_paste", "setopt no_beep", f"fpath=({SCRIPTS} $fpath)",
                              "autoload -Uz compinit", "compinit -u -D"])

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The critical path against a model that asks for every nanosecond whom each span waits for; what must hold whatever the events
- * are; and that a step of the clock at any place changes no conclusion, but only takes some away. */
+ * The critical path against a model that determines for every nanosecond whom each span waits for; invariants that hold for
+ * any events; and that a step of the clock at any place changes no conclusion, but only takes some away. */
 #include "critical_path.h"
 #include "facts_fixture.h"
 
@@ -11,7 +11,7 @@
 
 #define SPANS_MAX 24
 #define NODES 6
-#define WHOLE_NS 400 /* far below what is long enough to be given up */
+#define WHOLE_NS 400 /* far below the time after which a span counts as abandoned */
 #define ROUNDS 400
 #define FACTS_MAX 4096
 
@@ -59,14 +59,14 @@ struct model_span {
 static struct model_span tree[SPANS_MAX];
 static int tree_count;
 
-/* A child that ends after who asked is waited for only when that failed. */
+/* A child that ends after its asker is waited for only if the asker failed. */
 static bool waits_for(const struct model_span *parent, const struct model_span *child, uint64_t at_ns) {
     if (child->start_ns > at_ns || child->start_ns >= parent->end_ns) return false;
     if (child->end_ns > parent->end_ns) return !parent->ok;
     return at_ns < child->end_ns;
 }
 
-/* Whose time a moment of a span is. */
+/* Attributes a moment of a span. */
 static unsigned model_who(int index, uint64_t at_ns) {
     int chosen = -1;
     uint64_t chosen_until_ns = 0;
@@ -82,7 +82,7 @@ static unsigned model_who(int index, uint64_t at_ns) {
     return chosen < 0 ? tree[index].node : model_who(chosen, at_ns);
 }
 
-/* Children lie within their parents, mostly; every moment is another one, so that order is never a question. */
+/* Children mostly lie within their parents; all times differ, so the order is never ambiguous. */
 static void grow_tree(void) {
     tree_count = 1 + (int)below(SPANS_MAX);
     tree[0] = (struct model_span){.node = 0, .parent = -1, .start_ns = 1000, .end_ns = 1000 + WHOLE_NS, .ok = below(3) != 0};
@@ -127,7 +127,7 @@ static void check_whole(void) {
     for (size_t i = 0; i < path.loss_count; i++) ck_assert_uint_le(path.losses[i].ns, path.end_ns - path.start_ns);
 }
 
-START_TEST(every_moment_of_a_random_tree_is_whose_the_model_says) {
+START_TEST(every_moment_of_a_random_tree_is_attributed_as_in_the_model) {
     state = (uint64_t)_i * 7919 + 1;
     grow_tree();
     run();
@@ -402,8 +402,8 @@ START_TEST(no_events_have_no_path) {
 }
 END_TEST
 
-/* A chain as deep as there are events is walked without a stack of its own, and a span with very many children without looking
- * at all for each. */
+/* A chain as deep as the number of events is walked without recursion, and a span with very many children in less than
+ * quadratic time. */
 START_TEST(deep_and_wide_traces_are_walked) {
     enum { COUNT = 1500 };
     for (unsigned i = 0; i < COUNT; i++) {
@@ -425,7 +425,7 @@ int main(void) {
     Suite *suite = suite_create("critical_path");
     TCase *tcase = tcase_create("paths");
     tcase_add_checked_fixture(tcase, setup, teardown);
-    tcase_add_loop_test(tcase, every_moment_of_a_random_tree_is_whose_the_model_says, 0, ROUNDS);
+    tcase_add_loop_test(tcase, every_moment_of_a_random_tree_is_attributed_as_in_the_model, 0, ROUNDS);
     tcase_add_loop_test(tcase, whatever_happens_each_moment_is_somebodys_once, 0, ROUNDS);
     tcase_add_loop_test(tcase, a_step_of_the_clock_changes_no_conclusion, 0, STEPPED_TESTS);
     tcase_add_test(tcase, no_events_have_no_path);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * JSON read where it lies (inspector/base/json_scan.h), beside jansson's reading of the same text.  Texts are copied to memory of
- * exactly their size, so that the address sanitizer sees a step too far. */
+ * JSON read in place (inspector/base/json_scan.h), compared with jansson's reading of the same text.  Texts are copied to
+ * memory of exactly their size, so that the address sanitizer notices a read beyond the end. */
 #include "json_scan.h"
 
 #include <check.h>

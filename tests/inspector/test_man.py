@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""The manual pages of the inspector tell all that its help tells, and a formatter has nothing to complain of; of traced's page, too.
+"""The inspector's manual pages contain everything that its help does, and a formatter finds no fault with them, or with
+traced's page.
 
     test_man.py INSPECTOR TRACED_PAGE DIRECTORY"""
 import pathlib
@@ -89,7 +90,7 @@ class Man(unittest.TestCase):
     def test_no_page_has_anything_that_mandoc_would_complain_of(self):
         for page in [TRACED_PAGE, *PAGES.values()]:
             done = subprocess.run(["mandoc", "-Tlint", "-Wall", page], stdout=subprocess.PIPE, text=True, check=False)
-            # A date would be one that nobody keeps; and nobody edits the lines of a page that is made.
+            # Nobody would keep a date up to date; and nobody edits the lines of a generated page.
             fine = 'missing date, using "": TH' if page == TRACED_PAGE else 'missing date, using "": TH|line longer than 80 bytes'
             self.assertEqual([line for line in done.stdout.splitlines() if not re.search(fine, line)], [])
 
@@ -129,7 +130,7 @@ class Names(unittest.TestCase):
                              (2, "", f"inspector: there is no command {word}; try inspector {ours}\n"))
             self.assertIn(ours.split()[0], commands() + ["--version"])
 
-    def test_a_slip_is_answered_with_what_was_meant(self):
+    def test_a_typo_is_answered_with_a_suggestion(self):
         done = subprocess.run([INSPECTOR, "tracse"], capture_output=True, text=True, check=False)
         self.assertEqual((done.returncode, done.stderr), (2, "inspector: there is no command tracse; did you mean traces?\n"))
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The matcher: which receive is of which send, and that where this cannot be known nothing is claimed. */
+ * The matcher: which receive belongs to which send, and that it claims nothing if this cannot be known. */
 #include "event_list.h"
 #include "timeline.h"
 
@@ -42,7 +42,7 @@ static struct packet *lost(uint64_t at_ns) { return end(PACKET_LOST, ALICE, BOB,
 
 static void match(bool whole) { ck_assert_int_eq(messages_match(&messages, packets, packet_count, whole), 0); }
 
-/* The message of that place must be this. */
+/* The message at that place must be this one. */
 static void expect(size_t i, enum message_state state, size_t send, size_t receive, size_t loss, int64_t gap_ns) {
     ck_assert_uint_lt(i, messages.count);
     const struct message *message = &messages.items[i];
@@ -67,7 +67,7 @@ START_TEST(a_packet_goes_from_its_send_to_its_receive) {
 }
 END_TEST
 
-START_TEST(packets_are_told_apart_by_trace_nodes_space_and_number) {
+START_TEST(packets_are_distinguished_by_trace_nodes_space_and_number) {
     sent(100);
     received(200)->number = 8;
     received(210)->space = 1;
@@ -102,7 +102,7 @@ START_TEST(an_end_without_a_peer_in_a_trace_of_three_nodes_stays_alone) {
 }
 END_TEST
 
-START_TEST(of_no_trace_is_a_trace_too_but_tells_no_peers) {
+START_TEST(events_without_a_trace_form_a_trace_that_implies_no_peers) {
     sent(100)->trace = NO_NUMBER;
     received(200)->trace = NO_NUMBER;
     sent(300)->trace = NO_NUMBER;
@@ -125,7 +125,7 @@ START_TEST(a_number_that_is_used_again_goes_by_order) {
 }
 END_TEST
 
-START_TEST(two_sends_that_a_receive_could_be_of_are_ambiguous_and_so_is_it) {
+START_TEST(two_sends_that_fit_a_receive_make_all_three_ambiguous) {
     sent(100);
     sent(110);
     received(200);
@@ -139,7 +139,7 @@ START_TEST(two_sends_that_a_receive_could_be_of_are_ambiguous_and_so_is_it) {
 }
 END_TEST
 
-START_TEST(what_is_ambiguous_stays_so_until_all_of_it_has_arrived) {
+START_TEST(messages_stay_ambiguous_until_all_have_arrived) {
     sent(100);
     sent(110);
     received(200); /* one of the two; the other is still under way */
@@ -157,7 +157,7 @@ START_TEST(what_is_ambiguous_stays_so_until_all_of_it_has_arrived) {
 }
 END_TEST
 
-START_TEST(sizes_tell_apart_what_order_does_not) {
+START_TEST(sizes_distinguish_packets_that_order_does_not) {
     sent(100);
     sent(110)->bytes = 90;
     received(200)->bytes = 90;
@@ -180,7 +180,7 @@ START_TEST(a_second_receive_of_the_only_send_is_a_duplicate) {
 }
 END_TEST
 
-START_TEST(a_third_receive_of_two_sends_is_of_neither_for_sure) {
+START_TEST(a_third_receive_of_two_sends_matches_neither) {
     sent(100);
     received(200);
     sent(300);
@@ -203,7 +203,7 @@ START_TEST(a_loss_belongs_to_the_send_that_was_not_received) {
 }
 END_TEST
 
-START_TEST(a_loss_of_what_is_received_all_the_same_is_kept_with_it) {
+START_TEST(a_loss_declared_for_a_received_packet_stays_with_it) {
     sent(100);
     lost(150);
     received(200);
@@ -248,7 +248,7 @@ START_TEST(a_receive_before_its_send_has_a_gap_below_zero) {
 END_TEST
 
 /* Each differs from the case before in one thing. */
-START_TEST(a_receive_before_a_send_that_may_be_another_stays_alone) {
+START_TEST(a_receive_before_a_send_that_could_be_another_stays_alone) {
     received(100);
     sent(_i == 0 ? UINT64_C(2000000000) : 350);
     if (_i == 1) packets[1].bytes = 90;
@@ -262,8 +262,8 @@ END_TEST
 
 /* ---- many ---- */
 
-/* Several connections between two nodes in one trace, all with the same numbers; every send is at hand, receives may be missing.
- * What is matched must be true. */
+/* Several connections between two nodes in one trace, all with the same numbers; every send is at hand, receives may be
+ * missing.  Every match must be true. */
 START_TEST(no_match_is_invented) {
     enum { CONNECTIONS = 4, NUMBERS = 5 };
     unsigned random = (unsigned)_i * 2654435761u + 1;
@@ -295,8 +295,8 @@ START_TEST(no_match_is_invented) {
 }
 END_TEST
 
-/* One number sent and received ten thousand times: what is hostile to the search for candidates takes no longer than what is
- * not. */
+/* One number sent and received ten thousand times: input that is hostile to the search for candidates takes no longer than
+ * any other. */
 START_TEST(ten_thousand_ends_of_one_number_are_matched_as_soon_as_others) {
     enum { COUNT = 10000 };
     struct packet *many = calloc(2 * COUNT, sizeof *many);
@@ -356,7 +356,7 @@ START_TEST(messages_of_different_traces_are_different) {
 }
 END_TEST
 
-START_TEST(a_receive_of_no_trace_beside_sends_of_two_is_of_neither_for_sure) {
+START_TEST(a_receive_without_a_trace_matches_neither_of_two_traces_sends) {
     own(PACKET_SENT, 100, 0);
     own(PACKET_SENT, 110, 1);
     own(PACKET_RECEIVED, 200, 1);
@@ -369,7 +369,7 @@ START_TEST(a_receive_of_no_trace_beside_sends_of_two_is_of_neither_for_sure) {
 }
 END_TEST
 
-START_TEST(a_message_is_no_packet_and_one_transport_no_other) {
+START_TEST(messages_do_not_match_packets_or_other_transports) {
     own(PACKET_SENT, 100, 0);
     received(200);
     received(300)->space = UDP + 1;
@@ -495,7 +495,7 @@ START_TEST(a_span_that_another_node_caused_is_a_request_and_its_end_an_answer) {
 }
 END_TEST
 
-START_TEST(who_does_not_wait_gets_no_answer_and_who_asked_may_be_missing) {
+START_TEST(an_asker_that_does_not_wait_gets_no_answer_and_may_be_missing) {
     span("app_start", ALICE, FIRST, ROOT);
     span("app_start", BOB, SECOND, FIRST);
     span("app_end", ALICE, FIRST, ROOT);
@@ -510,8 +510,8 @@ START_TEST(who_does_not_wait_gets_no_answer_and_who_asked_may_be_missing) {
 }
 END_TEST
 
-/* 0: stream bytes are told behind their packet, 1: before it. */
-START_TEST(a_packet_without_new_bytes_behind_a_lost_one_likely_repeats_it) {
+/* 0: stream bytes are reported after their packet, 1: before it. */
+START_TEST(a_packet_without_new_bytes_after_a_lost_one_likely_repeats_it) {
     for (int number = 0; number < 3; number++) {
         if (_i) bytes(ALICE, BOB);
         packet("packet_sent", ALICE, BOB, number);
@@ -544,9 +544,9 @@ START_TEST(a_packet_without_new_bytes_behind_a_lost_one_likely_repeats_it) {
 }
 END_TEST
 
-/* Behind the declaration the next packet is likely the repetition; one before it, and an acknowledgement, is none.  1: stream
- * bytes are told, and the packet before the declaration has none and the lost one's size: a probe. */
-START_TEST(where_no_stream_bytes_are_reported_only_what_comes_behind_the_declaration_repeats) {
+/* The next packet after the declaration is likely the repetition; a packet before it, or an acknowledgement, is not. 1:
+ * stream bytes are reported, and the packet before the declaration has none and the lost one's size: a probe. */
+START_TEST(without_stream_bytes_only_packets_after_the_declaration_are_repetitions) {
     if (_i) bytes(ALICE, BOB);
     packet("packet_sent", ALICE, BOB, 1);
     packet("packet_sent", ALICE, BOB, 2);
@@ -590,38 +590,38 @@ int main(void) {
     TCase *tcase = tcase_create("packets");
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, a_packet_goes_from_its_send_to_its_receive);
-    tcase_add_test(tcase, packets_are_told_apart_by_trace_nodes_space_and_number);
+    tcase_add_test(tcase, packets_are_distinguished_by_trace_nodes_space_and_number);
     tcase_add_test(tcase, an_end_without_a_peer_takes_it_from_a_trace_of_two_nodes);
     tcase_add_test(tcase, an_end_without_a_peer_in_a_trace_of_three_nodes_stays_alone);
-    tcase_add_test(tcase, of_no_trace_is_a_trace_too_but_tells_no_peers);
+    tcase_add_test(tcase, events_without_a_trace_form_a_trace_that_implies_no_peers);
     tcase_add_test(tcase, a_number_that_is_used_again_goes_by_order);
-    tcase_add_test(tcase, two_sends_that_a_receive_could_be_of_are_ambiguous_and_so_is_it);
-    tcase_add_test(tcase, what_is_ambiguous_stays_so_until_all_of_it_has_arrived);
-    tcase_add_test(tcase, sizes_tell_apart_what_order_does_not);
+    tcase_add_test(tcase, two_sends_that_fit_a_receive_make_all_three_ambiguous);
+    tcase_add_test(tcase, messages_stay_ambiguous_until_all_have_arrived);
+    tcase_add_test(tcase, sizes_distinguish_packets_that_order_does_not);
     tcase_add_test(tcase, a_second_receive_of_the_only_send_is_a_duplicate);
-    tcase_add_test(tcase, a_third_receive_of_two_sends_is_of_neither_for_sure);
+    tcase_add_test(tcase, a_third_receive_of_two_sends_matches_neither);
     tcase_add_test(tcase, a_loss_belongs_to_the_send_that_was_not_received);
-    tcase_add_test(tcase, a_loss_of_what_is_received_all_the_same_is_kept_with_it);
+    tcase_add_test(tcase, a_loss_declared_for_a_received_packet_stays_with_it);
     tcase_add_test(tcase, a_loss_that_two_could_have_had_is_ambiguous);
     tcase_add_test(tcase, a_half_without_the_other_stays_alone);
     tcase_add_test(tcase, a_receive_before_its_send_has_a_gap_below_zero);
-    tcase_add_loop_test(tcase, a_receive_before_a_send_that_may_be_another_stays_alone, 0, 6);
+    tcase_add_loop_test(tcase, a_receive_before_a_send_that_could_be_another_stays_alone, 0, 6);
     tcase_add_loop_test(tcase, no_match_is_invented, 0, 200);
     tcase_add_test(tcase, ten_thousand_ends_of_one_number_are_matched_as_soon_as_others);
     tcase_add_loop_test(tcase, a_message_is_found_again_whether_or_not_both_ends_know_its_trace, 0, 4);
     tcase_add_test(tcase, a_packet_is_not_found_again_in_another_trace);
     tcase_add_test(tcase, messages_of_different_traces_are_different);
-    tcase_add_test(tcase, a_receive_of_no_trace_beside_sends_of_two_is_of_neither_for_sure);
-    tcase_add_test(tcase, a_message_is_no_packet_and_one_transport_no_other);
+    tcase_add_test(tcase, a_receive_without_a_trace_matches_neither_of_two_traces_sends);
+    tcase_add_test(tcase, messages_do_not_match_packets_or_other_transports);
     tcase_add_test(tcase, a_message_sent_twice_and_received_twice_is_ambiguous_in_any_order);
     suite_add_tcase(suite, tcase);
     tcase = tcase_create("timelines");
     tcase_add_checked_fixture(tcase, timeline_setup, timeline_teardown);
     tcase_add_test(tcase, messages_of_a_timeline_are_paired_by_id_and_transport);
     tcase_add_test(tcase, a_span_that_another_node_caused_is_a_request_and_its_end_an_answer);
-    tcase_add_test(tcase, who_does_not_wait_gets_no_answer_and_who_asked_may_be_missing);
-    tcase_add_loop_test(tcase, a_packet_without_new_bytes_behind_a_lost_one_likely_repeats_it, 0, 2);
-    tcase_add_loop_test(tcase, where_no_stream_bytes_are_reported_only_what_comes_behind_the_declaration_repeats, 0, 2);
+    tcase_add_test(tcase, an_asker_that_does_not_wait_gets_no_answer_and_may_be_missing);
+    tcase_add_loop_test(tcase, a_packet_without_new_bytes_after_a_lost_one_likely_repeats_it, 0, 2);
+    tcase_add_loop_test(tcase, without_stream_bytes_only_packets_after_the_declaration_are_repetitions, 0, 2);
     tcase_add_loop_test(tcase, with_events_missing_a_receive_before_a_send_is_not_joined_to_it, 0, 2);
     tcase_add_test(tcase, ten_thousand_events_of_a_timeline_are_matched);
     suite_add_tcase(suite, tcase);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Where output goes: what was there, what is there in the end, and that nothing else is. */
+ * Output files: what was there before, what is there in the end, and that there is nothing else. */
 #include "outfile.h"
 
 #include <check.h>
@@ -81,7 +81,7 @@ END_TEST
 START_TEST(a_new_file_that_is_not_kept_was_never_there) {
     struct outfile file;
     ck_assert_int_eq(outfile_begin(&file, path, &failure), 0);
-    ck_assert_uint_eq(names(), 0); /* nor is there anything to find for whoever looks meanwhile */
+    ck_assert_uint_eq(names(), 0); /* nor can anybody find anything in the meantime */
     ck_assert_int_eq(outfile_end(&file, false, &failure), 0);
     ck_assert_uint_eq(names(), 0);
 }
@@ -101,7 +101,7 @@ START_TEST(a_regular_file_is_replaced_whole_and_keeps_its_mode) {
     ck_assert_uint_eq(mode_of(path), S_IFREG | modes[_i]);
     ck_assert_uint_eq(names(), 1);
     char text[16];
-    ck_assert_int_eq(read(before, text, sizeof text), 12); /* who has it open still reads the old one */
+    ck_assert_int_eq(read(before, text, sizeof text), 12); /* a process that has it open still reads the old one */
     close(before);
 }
 END_TEST
@@ -114,7 +114,7 @@ START_TEST(a_regular_file_stays_when_the_output_failed) {
 }
 END_TEST
 
-/* Root may write to all; as nobody, nothing may be what is in our way but the modes. */
+/* Root may write anywhere; as nobody, only the modes may stop us. */
 static int output_as_nobody(const char *text) {
     if (geteuid()) return output(path, text, true);
     ck_assert_int_eq(seteuid(65534), 0);
@@ -133,7 +133,7 @@ START_TEST(a_protected_file_is_not_replaced) {
 }
 END_TEST
 
-START_TEST(a_file_in_a_directory_that_we_may_not_change_is_overwritten) {
+START_TEST(a_file_in_a_read_only_directory_is_overwritten_in_place) {
     put(path, "old and long", 0666);
     ck_assert_int_eq(chmod(dir, 0555), 0);
     ck_assert_int_eq(output_as_nobody("new"), 0);
@@ -143,7 +143,7 @@ START_TEST(a_file_in_a_directory_that_we_may_not_change_is_overwritten) {
 }
 END_TEST
 
-START_TEST(a_symbolic_link_stays_and_what_it_means_is_written) {
+START_TEST(a_symbolic_link_stays_and_its_target_is_written) {
     char target[128];
     snprintf(target, sizeof target, "%s/target", dir);
     if (_i) put(target, "old and long", 0640);
@@ -210,13 +210,13 @@ START_TEST(standard_output_is_a_name_too) {
 }
 END_TEST
 
-START_TEST(a_directory_is_no_file) {
+START_TEST(a_directory_is_refused) {
     ck_assert_int_eq(output(dir, "new", true), -1);
     ck_assert_ptr_nonnull(strstr(failure.text, strerror(EISDIR)));
 }
 END_TEST
 
-/* Killed while it writes: there is the old file, and nothing beside it. */
+/* Killed while it writes: the old file is there, and nothing else. */
 START_TEST(a_kill_leaves_nothing) {
     int status, ready[2];
     char c;
@@ -247,12 +247,12 @@ int main(void) {
     tcase_add_loop_test(tcase, a_regular_file_is_replaced_whole_and_keeps_its_mode, 0, 5);
     tcase_add_test(tcase, a_regular_file_stays_when_the_output_failed);
     tcase_add_test(tcase, a_protected_file_is_not_replaced);
-    tcase_add_test(tcase, a_file_in_a_directory_that_we_may_not_change_is_overwritten);
-    tcase_add_loop_test(tcase, a_symbolic_link_stays_and_what_it_means_is_written, 0, 2);
+    tcase_add_test(tcase, a_file_in_a_read_only_directory_is_overwritten_in_place);
+    tcase_add_loop_test(tcase, a_symbolic_link_stays_and_its_target_is_written, 0, 2);
     tcase_add_test(tcase, a_fifo_is_written_to_and_stays);
     tcase_add_test(tcase, a_device_is_written_to_and_stays);
     tcase_add_test(tcase, standard_output_is_a_name_too);
-    tcase_add_test(tcase, a_directory_is_no_file);
+    tcase_add_test(tcase, a_directory_is_refused);
     tcase_add_loop_test(tcase, a_kill_leaves_nothing, 0, 2);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);

@@ -97,7 +97,7 @@ START_TEST(a_view_of_a_recorded_answer_is_the_recorded_text) {
 }
 END_TEST
 
-/* Whatever a node wrote, nothing reaches the terminal but text, newlines and our own colours. */
+/* Whatever a node wrote, only text, newlines and our own colours reach the terminal. */
 START_TEST(no_view_lets_a_control_character_through) {
     char input[4096], expected[4096];
     struct strbuf text = {0};
@@ -106,7 +106,7 @@ START_TEST(no_view_lets_a_control_character_through) {
     ck_assert_ptr_nonnull(test);
     json_object_set_new(test, "color", json_false());
     for (size_t i = 0; i < sizeof views / sizeof *views; i++) {
-        json_object_set_new(test, "view", json_string(views[i].name)); /* also the views that the answer is not for */
+        json_object_set_new(test, "view", json_string(views[i].name)); /* also views of other methods */
         strbuf_clear(&text);
         render_case(&text, test);
         for (size_t j = 0; j < text.bytes; j++) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * A call ends with its time, whatever the server does instead of answering. */
+ * A call ends at its deadline, whatever the server does instead of answering. */
 #include "rpc_client.h"
 
 #include <check.h>
@@ -18,7 +18,7 @@
 static char dir[32], path[64];
 static int listener = -1, stop[2];
 
-/* What the server sends again and again, after the request; NULL: nothing. */
+/* What the server sends repeatedly after the request; NULL: nothing. */
 struct server {
     const char *sends;
     bool reads; /* the request */
@@ -99,7 +99,7 @@ START_TEST(a_call_ends_whatever_comes_instead_of_its_answer) {
 }
 END_TEST
 
-START_TEST(a_server_that_does_not_read_does_not_stop_whoever_sends) {
+START_TEST(a_server_that_does_not_read_does_not_block_the_sender) {
     struct server server = {.reads = false};
     struct client *client = start(&server);
     struct failure failure = {0};
@@ -125,7 +125,7 @@ int main(void) {
     tcase_set_timeout(calls, 60);
     tcase_add_loop_test(calls, a_call_ends_whatever_comes_instead_of_its_answer, 0,
                         (int)(sizeof instead_of_an_answer / sizeof *instead_of_an_answer));
-    tcase_add_test(calls, a_server_that_does_not_read_does_not_stop_whoever_sends);
+    tcase_add_test(calls, a_server_that_does_not_read_does_not_block_the_sender);
     suite_add_tcase(suite, calls);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

@@ -34,7 +34,7 @@ static json_t *event_new(const struct scene *scene, const struct scene_event *pl
     return event;
 }
 
-/* trace: digits that the id begins with; "" for all events.  Losses belong to every trace. */
+/* trace: the id's first digits; "" for all events.  Losses belong to every trace. */
 static json_t *events_new(const struct scene *scene, const char *trace) {
     json_t *events = json_array();
     for (size_t i = 0; i < scene->count; i++) {
@@ -154,7 +154,7 @@ static void show_spread(struct strbuf *out, const struct view *view, const struc
     json_decref(events);
 }
 
-/* Appends "$ inspector COMMAND" and what it says.  False for what is not answered here. */
+/* Appends "$ inspector COMMAND" and its output.  False if this program does not answer the command. */
 static bool show(struct strbuf *out, const struct view *view, const struct scene *scene, const char *command,
                  const json_t *nodes) {
     char trace[SCENE_LINE_MAX] = "", rest[SCENE_LINE_MAX] = "";
@@ -173,7 +173,7 @@ static bool show(struct strbuf *out, const struct view *view, const struct scene
     return true;
 }
 
-/* The part of the expected text that a command has, up to the next "$ inspector "; to be freed. */
+/* A command's part of the expected text, up to the next "$ inspector "; the caller frees it. */
 static char *expected_of(const char *expected, const char *command) {
     char title[2 * SCENE_LINE_MAX];
     snprintf(title, sizeof title, "$ inspector %s\n", command);

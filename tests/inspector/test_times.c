@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Times as people write them (inspector/base/times.h).  The zone is CET with its summer time, told as POSIX tells it. */
+ * Times as people write them (inspector/options/times.h).  The zone is CET with summer time, in POSIX notation. */
 #include "text.h"
 #include "times.h"
 
@@ -51,7 +51,7 @@ static const struct {
     {"2026-10-25 02:30+01:00", false, "\"2026-10-25T01:30:00Z\""},
     {"2026-10-25 01:30", false, "\"2026-10-24T23:30:00Z\""},
     {"2026-10-25 03:00", false, "\"2026-10-25T02:00:00Z\""},
-    /* days that there never were: traced says so */
+    /* dates that do not exist: traced rejects them */
     {"2026-02-30", false, "\"2026-02-30T00:00:00Z\""},
     {"2026-13-01 12:00", false, "\"2026-13-01T12:00:00Z\""},
     {"2025-02-29", true, "\"2025-02-29T00:00:00Z\""},

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`inspector top` in a pseudo-terminal: what a person would see, and the terminal that is left behind.
+"""`inspector top` in a pseudo-terminal: what a person would see, and the state in which it leaves the terminal.
 
 usage: test_top.py INSPECTOR.  TRACED and TEST_NODE are in the environment, for the tests with a real traced."""
 
@@ -30,7 +30,8 @@ def moment(us=0):
 
 
 class Network:
-    """What a traced would say of three nodes.  Every question is a second of it; `bob` loses packets, `carol` loses events."""
+    """What a traced would answer about three nodes.  Each question is one second later; `bob` loses packets, `carol` loses
+    events."""
 
     def __init__(self):
         self.asked = {}
@@ -61,7 +62,7 @@ class Network:
         return {"peers": rows}
 
     def traces(self, params):
-        """With a filter, those of the nodes and peers that `top` asks for with it."""
+        """With a filter, the traces of the nodes and peers that `top` asks for."""
         self.turn("traces")
         about = [word for part in params.get("filter", "").split(" and ") for word in re.findall(r"[0-9a-f]{64}", part)[:1]]
 
@@ -73,7 +74,7 @@ class Network:
         return {"traces": [row for row in traces if all(part in row["nodes"] + row["peers"] for part in about)], "total": 3}
 
     def count(self, params):
-        """Links from alice: 200 packets a second to each of the others, of which bob's lose 5 %."""
+        """Links from alice: 200 packets a second to each of the others; 5 % of those to bob are lost."""
         self.turn("count")
         groups = {"packet_sent": 200, "packet_received": 190, "packet_lost": 10, "metrics": 3}
         if params["group_by"] == "kind":
@@ -189,7 +190,7 @@ class Views(TopTest):
         screen.wait_for_lines({4: r"^>! bob +5\.0% .*#.* 1\.50 ms "})
         self.assertTrue(screen.text.isascii(), screen.text)
 
-    def test_colours_are_for_those_who_want_them(self):
+    def test_colours_can_be_turned_off(self):
         self.traced()
         for args, env, wanted in (((), {}, True), ((), {"NO_COLOR": "1"}, False), (("--color", "never"), {}, False),
                                   (("--color", "always"), {"NO_COLOR": "1"}, True)):
@@ -334,7 +335,7 @@ class Keys(TopTest):
 
 
 class Requests(TopTest):
-    """What a traced tells that knows of requests: GET took 1 to 3 ms in the past, half as many STOREs, of which one in four failed."""
+    """The answer of a traced that knows requests: GETs took 1 to 3 ms; there were half as many STOREs, and one in four failed."""
 
     def requests(self, params):
         times = [None]
@@ -400,7 +401,7 @@ class Ends(TopTest):
                     screen.interrupt(how)
                 self.assert_left_well(screen, status)
 
-    def test_a_traced_that_says_nothing_is_reported_and_ctrl_c_works(self):
+    def test_a_silent_traced_is_reported_and_ctrl_c_works(self):
         silent = FakeTraced(self.path, {})
         silent.answer = lambda *_: True
         with silent:
@@ -410,7 +411,7 @@ class Ends(TopTest):
             screen.send("\x03")
             self.assert_left_well(screen, -signal.SIGINT)
 
-    def test_without_a_terminal_it_says_what_else_there_is(self):
+    def test_without_a_terminal_it_names_alternatives(self):
         self.traced()
         done = subprocess.run([INSPECTOR, "top"], env=self.env, capture_output=True, text=True, timeout=60, check=False)
         self.assertEqual((done.returncode, done.stdout), (2, ""))

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * `inspector top` without a terminal (inspector/top/top.h): what keys do, and the screen that is drawn. */
+ * `inspector top` without a terminal (inspector/top/top.h): what keys do, and how the screen is drawn. */
 #include "top.h"
 
 #include <check.h>
@@ -35,14 +35,14 @@ static json_t *group_new(unsigned peer, const char *kind, unsigned count, unsign
                      count, "value", rtt ? "p50" : "none", rtt);
 }
 
-/* Two seconds of two links, of which the second loses. */
+/* Two seconds of two links; the second one loses packets. */
 static json_t *count_new(unsigned n) {
     return json_pack("{sf,s[ooooo]}", "seconds", 2.0, "rows", group_new(3, "packet_sent", 100, 0),
                      group_new(3, "packet_received", 80, 0), group_new(3, "metrics", 4, 1000000 * n),
                      group_new(2, "packet_sent", 40, 0), group_new(2, "packet_lost", 10, 0));
 }
 
-/* What traced says the n-th time: peer 7 loses, and its rtt rises. */
+/* traced's n-th answer: peer 7 loses packets, and its rtt rises. */
 static void feed_all(unsigned n) {
     json_t *peers = json_array(), *nodes = json_array(), *traces = json_array();
     time_ms += 1000;
@@ -115,7 +115,7 @@ static unsigned chosen(void) {
 
 /* ---- the screen ---- */
 
-START_TEST(a_screen_is_what_was_drawn_before) {
+START_TEST(a_screen_matches_its_golden_file) {
     static const char *const expected[] = {
         "00:00:00  1 live  LOST 3.0/s, in all 9  1.0k events/s  every 1 s",
         "history 3.0k of 1.0M events, 30 traces",
@@ -140,7 +140,7 @@ START_TEST(links_and_kinds_are_drawn_as_they_were_counted) {
 }
 END_TEST
 
-/* The words, and then each character of the screen is one that a terminal shows, or part of one of our colours. */
+/* The words are there, and each character of the screen is printable or part of one of our colours. */
 static void check_screen(const char *what) {
     struct strbuf screen = {0};
     unsigned lines = 0;
@@ -215,7 +215,7 @@ START_TEST(the_cursor_moves_by_rows_and_pages_and_stays_within) {
 }
 END_TEST
 
-START_TEST(a_chosen_row_keeps_the_cursor_and_the_first_place_keeps_it_otherwise) {
+START_TEST(the_cursor_follows_a_chosen_row_or_stays_on_the_first) {
     key(TOP_KEY_DOWN);
     ck_assert_uint_eq(chosen(), 0);
     key('s'); /* the least loss first: 07 goes to the end */
@@ -226,7 +226,7 @@ START_TEST(a_chosen_row_keeps_the_cursor_and_the_first_place_keeps_it_otherwise)
 }
 END_TEST
 
-START_TEST(enter_opens_what_the_row_is_about_and_escape_closes_it) {
+START_TEST(enter_opens_the_row_s_subject_and_escape_closes_it) {
     json_t *params;
     ck_assert_int_eq(key('1'), TOP_ASK);
     ck_assert_int_eq(key(TOP_KEY_ENTER), TOP_ASK);
@@ -277,7 +277,7 @@ START_TEST(a_link_leads_to_the_traces_of_both_ends_and_a_kind_to_its_newest_even
 }
 END_TEST
 
-/* From and to of what is asked, in ms before `now_ns`. */
+/* The bounds of the question, in ms before `now_ns`. */
 static void window(uint64_t now_ns, int64_t *ret_from, int64_t *ret_to) {
     json_t *params;
     ck_assert_str_eq(top_request(&top, &top.roots[TOP_KINDS], now_ns, &params), "count");
@@ -494,8 +494,8 @@ START_TEST(without_requests_it_begins_with_links) {
 }
 END_TEST
 
-/* Of a first look whose rows were cut, the interval that may lack some is not told. */
-START_TEST(what_a_limit_cut_is_not_told_as_nothing) {
+/* If the rows of a first look were cut, the interval that may lack some is left out. */
+START_TEST(rows_cut_by_a_limit_are_not_shown_as_none) {
     const struct top_look look = {.from_us = 1000, .every_us = 10, .count = 5, .field = "time/10us"};
     json_t *rows =
         json_pack("[{s{si},si},{s{si},si},{s{si},si},{s{si},si}]", "group", "time/10us", 1020, "count", 1, "group", "time/10us",
@@ -519,7 +519,7 @@ END_TEST
 
 /* ---- a recording ---- */
 
-/* Up to when the page asks, in seconds before NOW; -1: it does not ask. */
+/* The end of the page's question, in seconds before NOW; -1: it does not ask. */
 static int64_t asked_to(struct top_page *page) {
     json_t *params;
     if (!top_request(&top, page, top.position_ns, &params)) return -1;
@@ -580,7 +580,7 @@ START_TEST(typing_a_filter_takes_letters_that_are_keys_otherwise) {
 }
 END_TEST
 
-START_TEST(space_freezes_and_says_since_when_and_thaws_without_old_rates) {
+START_TEST(space_freezes_shows_since_when_and_thaws_without_old_rates) {
     ck_assert_int_eq(key(' '), TOP_DRAW);
     ck_assert(top_is_frozen(&top));
     ck_assert_str_eq(line(1), "FROZEN since 00:00:00; space: resume");
@@ -624,14 +624,14 @@ int main(void) {
     Suite *suite = suite_create("top_screen");
     TCase *tcase = tcase_create("pages");
     tcase_add_checked_fixture(tcase, setup, teardown);
-    tcase_add_test(tcase, a_screen_is_what_was_drawn_before);
+    tcase_add_test(tcase, a_screen_matches_its_golden_file);
     tcase_add_test(tcase, links_and_kinds_are_drawn_as_they_were_counted);
     tcase_add_loop_test(tcase, every_page_fills_every_size_and_no_more, 0, sizeof sizes / sizeof *sizes);
     tcase_add_test(tcase, a_wide_screen_has_more_columns_and_a_narrow_one_keeps_loss_and_rtt);
     tcase_add_test(tcase, trouble_is_reported_and_the_rows_stay);
     tcase_add_test(tcase, the_cursor_moves_by_rows_and_pages_and_stays_within);
-    tcase_add_test(tcase, a_chosen_row_keeps_the_cursor_and_the_first_place_keeps_it_otherwise);
-    tcase_add_test(tcase, enter_opens_what_the_row_is_about_and_escape_closes_it);
+    tcase_add_test(tcase, the_cursor_follows_a_chosen_row_or_stays_on_the_first);
+    tcase_add_test(tcase, enter_opens_the_row_s_subject_and_escape_closes_it);
     tcase_add_test(tcase, a_link_leads_to_the_traces_of_both_ends_and_a_kind_to_its_newest_events);
     tcase_add_test(tcase, each_interval_is_counted_once_and_the_first_look_is_longer);
     tcase_add_test(tcase, an_answer_to_a_page_that_was_left_finds_none);
@@ -639,7 +639,7 @@ int main(void) {
     tcase_add_test(tcase, a_refused_question_is_reported_harmlessly);
     tcase_add_test(tcase, a_timeline_is_walked_down_and_sideways);
     tcase_add_test(tcase, typing_a_filter_takes_letters_that_are_keys_otherwise);
-    tcase_add_test(tcase, space_freezes_and_says_since_when_and_thaws_without_old_rates);
+    tcase_add_test(tcase, space_freezes_shows_since_when_and_thaws_without_old_rates);
     tcase_add_test(tcase, sorting_passes_over_the_lines_and_goes_round);
     tcase_add_test(tcase, views_go_round_with_tab);
     tcase_add_test(tcase, a_text_is_searched_both_ways_and_round_its_end);
@@ -647,7 +647,7 @@ int main(void) {
     tcase_add_test(tcase, requests_begin_with_the_history_and_go_on);
     tcase_add_test(tcase, a_request_leads_to_its_traces);
     tcase_add_test(tcase, without_requests_it_begins_with_links);
-    tcase_add_test(tcase, what_a_limit_cut_is_not_told_as_nothing);
+    tcase_add_test(tcase, rows_cut_by_a_limit_are_not_shown_as_none);
     tcase_add_test(tcase, the_position_in_a_recording_can_be_moved);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The rows of `inspector top` (inspector/top/top_table.h): rates out of counters, order, filter. */
+ * The rows of `inspector top` (inspector/top/top_table.h): rates from counters, order, filter. */
 #include "top_table.h"
 
 #include <check.h>
@@ -128,7 +128,7 @@ START_TEST(no_rate_is_ever_negative) {
 }
 END_TEST
 
-START_TEST(what_left_the_history_makes_no_rate_and_the_last_one_stays_for_a_while) {
+START_TEST(evictions_give_no_rate_and_the_last_rate_stays_for_a_while) {
     feed_peer('a', 1000, 0, 1 * SECOND, false);
     feed_peer('a', 1100, 0, 2 * SECOND, false);
     for (unsigned i = 0; i < 5; i++) {
@@ -142,7 +142,7 @@ START_TEST(what_left_the_history_makes_no_rate_and_the_last_one_stays_for_a_whil
 }
 END_TEST
 
-START_TEST(loss_is_of_what_was_sent_in_the_last_ten_intervals) {
+START_TEST(loss_is_a_share_of_the_sends_in_the_last_ten_intervals) {
     feed_peer('a', 0, 0, 1 * SECOND, false);
     feed_peer('a', 100, 50, 2 * SECOND, false);
     ck_assert_double_eq(value(0, "loss"), 0.5);
@@ -164,7 +164,7 @@ START_TEST(more_lost_than_sent_is_all_of_it) {
 }
 END_TEST
 
-START_TEST(a_node_is_behind_by_what_was_emitted_and_not_read) {
+START_TEST(a_node_s_backlog_is_emitted_minus_read) {
     feed_node(1000, 10, 1 * SECOND);
     ck_assert_double_eq(value(0, "behind"), 1);
     ck_assert_int_eq(table.rows[0].mark, STYLE_WARN); /* it has lost, but not now */
@@ -177,7 +177,7 @@ END_TEST
 
 /* ---- rows ---- */
 
-START_TEST(a_row_that_is_gone_goes_and_begins_anew_when_it_comes_back) {
+START_TEST(a_row_that_disappears_and_returns_starts_anew) {
     feed_peer('a', 1000, 0, 1 * SECOND, false);
     feed_peer('b', 1000, 0, 2 * SECOND, false);
     ck_assert_uint_eq(table.row_count, 1);
@@ -206,7 +206,7 @@ START_TEST(a_node_that_was_started_again_is_another_row) {
 }
 END_TEST
 
-START_TEST(what_is_no_row_is_passed_over) {
+START_TEST(entries_that_are_not_rows_are_skipped) {
     feed(TOP_PEERS, "7, null, {}, {'peer_id':'short'}, []", 1 * SECOND, false);
     ck_assert_uint_eq(table.row_count, 0);
     feed(TOP_TRACES, "{'trace_id':'00000000000000000000000000000001','duration':-5,'outcome':7,'nodes':[3]}", 1 * SECOND, false);
@@ -229,19 +229,19 @@ static const struct {
     {"{'name':'x','state':'rejected'}", STYLE_BAD},
 };
 
-START_TEST(what_is_bad_is_marked_so) {
+START_TEST(bad_values_are_marked) {
     feed(strstr(marks[_i].row, "trace_id") ? TOP_TRACES : TOP_NODES, marks[_i].row, 1 * SECOND, false);
     ck_assert_int_eq(table.rows[0].mark, marks[_i].mark);
 }
 END_TEST
 
-START_TEST(an_rtt_of_more_than_four_times_what_is_usual_is_noted) {
+START_TEST(an_rtt_above_four_times_its_median_is_marked) {
     static const unsigned rtts[] = {100, 100, 500, 100, 100, 90, 110, 100, 100, 400, 401, 100};
     for (unsigned i = 0; i < sizeof rtts / sizeof *rtts; i++) {
         char row[160];
         snprintf(row, sizeof row, "{'peer_id':'%064d','rtt':%u}", 1, rtts[i]);
         feed(TOP_PEERS, row, (i + 1) * SECOND, false);
-        ck_assert_int_eq(table.rows[0].mark, i == 10 ? STYLE_WARN : STYLE_PLAIN); /* 500 came before it was known what is usual */
+        ck_assert_int_eq(table.rows[0].mark, i == 10 ? STYLE_WARN : STYLE_PLAIN); /* 500 came before the usual value was known */
     }
 }
 END_TEST
@@ -353,15 +353,15 @@ int main(void) {
     tcase_add_test(tcase, a_rate_is_the_rise_over_the_time_between_two_answers);
     tcase_add_test(tcase, the_first_answer_has_no_rates);
     tcase_add_test(tcase, no_rate_is_ever_negative);
-    tcase_add_test(tcase, what_left_the_history_makes_no_rate_and_the_last_one_stays_for_a_while);
-    tcase_add_test(tcase, loss_is_of_what_was_sent_in_the_last_ten_intervals);
+    tcase_add_test(tcase, evictions_give_no_rate_and_the_last_rate_stays_for_a_while);
+    tcase_add_test(tcase, loss_is_a_share_of_the_sends_in_the_last_ten_intervals);
     tcase_add_test(tcase, more_lost_than_sent_is_all_of_it);
-    tcase_add_test(tcase, a_node_is_behind_by_what_was_emitted_and_not_read);
-    tcase_add_test(tcase, a_row_that_is_gone_goes_and_begins_anew_when_it_comes_back);
+    tcase_add_test(tcase, a_node_s_backlog_is_emitted_minus_read);
+    tcase_add_test(tcase, a_row_that_disappears_and_returns_starts_anew);
     tcase_add_test(tcase, a_node_that_was_started_again_is_another_row);
-    tcase_add_test(tcase, what_is_no_row_is_passed_over);
-    tcase_add_loop_test(tcase, what_is_bad_is_marked_so, 0, sizeof marks / sizeof *marks);
-    tcase_add_test(tcase, an_rtt_of_more_than_four_times_what_is_usual_is_noted);
+    tcase_add_test(tcase, entries_that_are_not_rows_are_skipped);
+    tcase_add_loop_test(tcase, bad_values_are_marked, 0, sizeof marks / sizeof *marks);
+    tcase_add_test(tcase, an_rtt_above_four_times_its_median_is_marked);
     tcase_add_test(tcase, a_counted_rate_needs_no_answer_before_it);
     tcase_add_test(tcase, a_link_that_is_silent_stays_for_a_minute_and_keeps_its_rtt);
     tcase_add_test(tcase, a_count_by_node_peer_and_kind_becomes_a_row_for_each_link);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * A stranger's source: the inspector over a text file.  --socket names the file; a line is a row of `nodes`, or else an event:
+ * A source written by an outsider: the inspector over a text file.  --socket names the file; a line is a row of `nodes`, or
+ * else an event:
  *
  *     (inspector nodes --json; inspector recent 1000000 --json) > saved.ndjson
  *     text_source traces --socket saved.ndjson

@@ -62,7 +62,7 @@ class ALinkThatLoses(Verdicts):
             self.assertEqual([found for found in severe if set(found[1:]) != {"bob", "carol"}], [], severe)
         self.steadily(check)
 
-    def test_the_counts_are_those_of_the_history(self):
+    def test_the_counts_agree_with_the_history(self):
         [finding] = [finding for finding in self.net.findings() if finding["finding"] == "lossy_link"]
         carol, bob = finding["node_id"], finding["peer_id"]
         sent, received = ({(event["trace_id"], event["data"]["packet_num"]) for event in
@@ -73,7 +73,7 @@ class ALinkThatLoses(Verdicts):
         self.assertAlmostEqual(finding["rate"], finding["count"] / finding["of"])
         holds(self, self.net, finding)
 
-    def test_it_is_reported_for_the_node_and_the_peer_and_nobody_else(self):
+    def test_it_is_reported_only_for_the_node_and_the_peer(self):
         self.assertIn("lossy_link", [finding["finding"] for finding in self.net.findings("node", "carol")])
         self.assertIn("lossy_link", [finding["finding"] for finding in self.net.findings("peer", "bob")])
         self.steadily(lambda: self.assertEqual(self.net.severe("node", "erin") + self.net.severe("peer", "erin"), []))
@@ -118,7 +118,7 @@ class ALinkThatLoses(Verdicts):
         self.assertIn("older events of this time were not read", self.net.run("analyze", "--limit", "100"))
         self.assertNotIn("older events of this time were not read", self.net.run("analyze"))
 
-    def test_what_is_not_there_is_refused(self):
+    def test_unknown_nodes_and_traces_are_refused(self):
         self.assertIn("usage: inspector analyze", self.net.run("analyze", "nonsense", code=2))
         self.assertIn("inspector:", self.net.run("analyze", "node", "nobody", code=1))
         self.assertIn("inspector:", self.net.run("analyze", "trace", "0123456789abcdef", code=1))
@@ -134,14 +134,14 @@ class ANodeThatIsSlow(Verdicts):
     def test_the_node_is_named_and_nothing_else_is_severe(self):
         self.steadily(lambda: self.assertEqual(set(self.net.severe()), {("slow_node", "dave", None)}))
 
-    def test_its_time_is_what_it_waits(self):
+    def test_its_duration_is_the_configured_wait(self):
         for finding in self.net.findings():
             if finding["finding"] != "slow_node" or self.net.ids[finding["node_id"]] != "dave":
                 continue
             self.assertGreaterEqual(finding["duration"], THINK_MS * 1000000)
             holds(self, self.net, finding)
 
-    def test_of_one_trace_it_is_told_too(self):
+    def test_it_is_reported_for_a_single_trace_too(self):
         self.steadily(lambda: self.assertIn(("slow_node", "dave", None), self.net.severe("trace", self.traces[0][:12])))
 
 
@@ -155,7 +155,7 @@ class NoFault(Verdicts):
     def test_nothing_is_severe(self):
         self.steadily(lambda: self.assertEqual(self.net.severe(), []))
 
-    def test_what_was_looked_at_is_said(self):
+    def test_the_examined_amounts_are_reported(self):
         shown = self.net.run("analyze")
         self.assertRegex(shown, r"looked at: loss of 8 links \(8 had enough packets to judge\)")
         self.assertRegex(shown, rf"{2 * 2 * ROUNDS * 5} parts of requests \({2 * 2 * ROUNDS} complete requests\)")
@@ -199,7 +199,7 @@ class ANodeThatStandsStill(unittest.TestCase):
         cls.net.nodes[0].read()
         cls.net.settle()
 
-    def test_it_is_named_first_also_when_it_works_again_and_nobody_else_stands_above_it(self):
+    def test_it_is_named_first_even_after_it_works_again(self):
         self.go_on()
         severe = self.net.severe()
         self.assertEqual(severe[0], ("node_stalled", "dave", None), severe)
@@ -210,7 +210,7 @@ class ANodeThatStandsStill(unittest.TestCase):
 
 
 class ANodeThatIsKilledInMidRequest(unittest.TestCase):
-    def test_it_is_named_before_what_waits_for_it(self):
+    def test_it_is_named_before_its_askers(self):
         net = Net(ANodeThatIsKilledInMidRequest)
         dave = net.nodes[3]
         net.use(3)

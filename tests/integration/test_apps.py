@@ -90,7 +90,7 @@ class Applications(ProtocolTest):
         until(lambda: client.call("apps")["apps"], "the registration")
         self.assertEqual(self.seen(client, ALICE), [("app_command", "DataMap", "STORE", {"key": "befo"})])
 
-    def test_what_no_description_names_is_shown_by_number(self):
+    def test_undescribed_commands_are_shown_by_number(self):
         client = self.start()
         alice, bob = self.place.node("alice", ALICE), self.place.node("bob", BOB)
         alice.do("app", "DataMap", 1, "STORE", "key", TEXT, 4)

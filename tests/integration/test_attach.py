@@ -91,7 +91,7 @@ class AttachTest(unittest.TestCase):
             self.assertEqual(sorted(numbers), list(range(entries[node.id]["emitted"])))
         self.assertEqual(second.end(), 0)
 
-    def test_of_a_killed_node_all_that_it_had_committed_is_reported(self):
+    def test_all_committed_events_of_a_killed_node_are_reported(self):
         traced = self.start_traced()
         nodes = self.line("abc")
         digest = nodes[2].ask("store-random 10000")[1]

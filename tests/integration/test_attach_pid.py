@@ -104,7 +104,7 @@ class Attach(ProtocolTest):
         self.assertEqual(len(attached.events) + attached.missed, emitted)
         self.assertTrue(attached.said("it emitted %d events" % emitted), attached.notes)
 
-    def test_two_at_once_show_all_that_a_node_emits_or_tell_what_they_missed_and_write_nothing(self):
+    def test_two_at_once_show_every_event_or_report_what_they_missed_and_write_nothing(self):
         node = self.place.node("alice", ALICE, "overwrite_oldest", "0", "4096")
         before = self.written_by_readers(self.ring(node.process.pid))
         node.do("packets", 10000)
@@ -151,7 +151,7 @@ class Attach(ProtocolTest):
         self.accounts_for(attached, 1010)
         self.assertEqual((attached.missed, self.written_by_readers(path)), (946, before))
 
-    def test_only_what_comes_is_shown_unless_more_is_asked_for(self):
+    def test_only_new_events_are_shown_by_default(self):
         node = self.place.node("alice", ALICE)
         node.do("packets", 100)
         node.do("metrics", 7, 7, BOB)

@@ -136,7 +136,7 @@ class EveryExample(unittest.TestCase):
         self.assertIn(code, (0, 1) if words[0] in FINDS_FAULTS else (0,), err)
         return out
 
-    def test_it_does_what_it_says(self):
+    def test_each_example_works(self):
         for _, words in examples():
             with self.subTest(words=words):
                 self.succeeds(*words)
@@ -227,7 +227,7 @@ class ExitCodes(unittest.TestCase):
         self.assertRegex(err, r"\Ainspector: [^\n]+\n\Z")
         self.assertIn(said, err)
 
-    def test_without_a_traced_it_is_3_and_says_what_to_do(self):
+    def test_without_traced_the_exit_code_is_3_with_a_remedy(self):
         for _, words in examples(asking()):
             if {"-r", "--read"} & set(words):
                 continue
@@ -245,7 +245,7 @@ class ExitCodes(unittest.TestCase):
                 if least:
                     self.fails(2, name, said=f"inspector help {name}")
 
-    def test_a_view_for_terminals_says_what_else_there_is_and_ends_with_2(self):
+    def test_a_terminal_view_names_alternatives_and_exits_with_2(self):
         for _, words in examples(FOR_TERMINALS):
             with self.subTest(words=words):
                 self.fails(2, *words, said="--json")
@@ -258,7 +258,7 @@ class ExitCodes(unittest.TestCase):
             option, value = sorted(everything - own)[0]
             self.fails(2, name, *least_words(commands()[name]), option, *(["1"] if value else []), said=f"inspector {name} takes no {option}")
 
-    def test_what_is_not_found_or_refused_is_1(self):
+    def test_not_found_and_refused_are_1(self):
         for words, said in ((["trace", "77" * 16], "77"), (["export", "77" * 16], "77"), (["peer", "nobody"], "nobody"),
                             (["recent", "--node", "nobody"], "nobody"),
                             (["control", "--node", "nobody"], "nobody"), (["rpc", "frobnicate"], "there are hello")):

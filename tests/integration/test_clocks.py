@@ -314,7 +314,7 @@ class Worlds(unittest.TestCase):
         self.assertIn("it is at least 2h00m behind host-alice's", said)
         self.assertIn("it is at least 2h00m ahead of host-bob's", said)
 
-    def test_those_who_never_talk_are_said_so(self):
+    def test_machines_that_never_communicate_are_reported(self):
         world = World({"alice": steady(), "bob": steady(HOUR), "carol": steady(2 * HOUR), "dave": steady(9 * HOUR)})
         world.talk("alice", "bob", count=600)
         world.talk("carol", "dave")
@@ -326,7 +326,7 @@ class Worlds(unittest.TestCase):
         self.assertIn("dave's clock (on host-dave) is 7h00m ahead of host-carol's", said)
         self.assertIn("nothing found", said)
 
-    def test_what_was_corrected_can_be_recorded_and_read_again(self):
+    def test_corrected_times_can_be_recorded_and_read_again(self):
         world = World({"alice": steady(), "bob": steady(HOUR, 100), "carol": stepped(30 * SECOND, 5 * SECOND)})
         world.talk("alice", "bob", count=900)
         world.talk("alice", "carol", count=900)
@@ -387,7 +387,7 @@ class Machines(unittest.TestCase):
         for traced in cls.traced:
             traced.wait_drained([node["node_id"] for node in traced.ask("nodes")["nodes"]])
 
-    def test_the_lead_is_what_it_was_made(self):
+    def test_the_estimated_lead_is_the_real_one(self):
         events = [json.loads(line) for line in inspect("range", "0", "now", "--json", "--limit", 1000000, *self.recordings).splitlines()]
         self.assertGreaterEqual(len(events), 2 * PINGS * 6)
         apart = []

@@ -71,7 +71,7 @@ several = nodes >= 2
         self.path.unlink()
         self.assertIn("there is no saved filter @slow", self.of("recent", "--where", "@slow")[2])
 
-    def test_a_fault_is_shown_in_what_was_asked(self):
+    def test_an_error_is_shown_in_the_user_s_text(self):
         self.write("[filters]\nwrong = szie > 3\n")
         self.assertEqual(self.of("recent", "--where", "custom or @wrong"),
                          (2, "", '  custom or (szie > 3)\n             ^~~~\ninspector: there is no field or kind "szie"; did you mean "size"?\n'))
@@ -98,7 +98,7 @@ class Options(Configured):
         self.write("[options recent]\nkind = conn_init\n")
         self.assertIn("no event matches --kind conn_init", self.out("recent"))
 
-    def test_what_is_wrong_names_file_and_line(self):
+    def test_an_error_names_file_and_line(self):
         for text, line, told in (("[options]\nlimt = 3\n", 2, "there is no option limt; did you mean limit?"), ("\n\n[filtres]\n", 3, "did you mean filters?"),
                                  ("[options]\nlimit = many\n", 2, "a whole number"), ("[options]\nlimit\n", 2, "limit needs a value"),
                                  ("limit = 3\n", 1, "before the first section"), ("[options nodse]\n", 1, "there is no command nodse"),
@@ -141,7 +141,7 @@ class Options(Configured):
         self.path.mkdir()
         self.assertIn("not a regular file", self.of("nodes")[2])
 
-    def test_what_is_in_force_is_shown(self):
+    def test_the_effective_configuration_is_shown(self):
         self.write("[filters]\nslow = rtt > 1ms\n[options recent]\nlimit = 2\n")
         code, out, err = run(self.place, "config", "--json")
         self.assertEqual((code, err), (0, ""))

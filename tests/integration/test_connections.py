@@ -173,14 +173,14 @@ class Connections:
         for end in ("elder-0", "plain-0"):
             self.check_fates(end)
 
-    def test_early_data_is_said_to_be_taken_where_it_was_received(self):
+    def test_accepted_early_data_is_reported_where_it_was_received(self):
         for client, server, taken in (("elder-1", "plain-1", True), ("elder-2", "plain-2", False)):
             self.assertGreater(self.ends[client].types("packet_sent")["0RTT"], 0)
             self.assertEqual(self.ends[server].types("packet_received")["0RTT"] > 0, taken)
             self.check_fates(client, ("early_data", {"accepted": taken}))
             self.check_fates(server, *([("early_data", {"accepted": True})] if taken else []))
 
-    def test_a_retry_is_said_once_at_both_ends_and_names_the_other(self):
+    def test_a_retry_is_reported_once_at_each_end_and_names_the_other(self):
         for client, server in (("elder-3", "careful-0"), ("elder-4", "careful-1")):
             self.assertEqual(self.ends[client].types("packet_received")["retry"], 1)
             early = [("early_data", {"accepted": True})] if client == "elder-4" else []
@@ -193,17 +193,17 @@ class Connections:
             if name.startswith(("client", "elder")):
                 self.assertEqual(end.trace_id, end.group_id)
 
-    def test_a_version_that_was_agreed_on_is_said_at_both_ends(self):
+    def test_the_negotiated_version_is_reported_at_both_ends(self):
         for end in ("client-0", "modern-0"):
             self.check_fates(end, ("conn_version", {"version": int(self.version, 16)}))
 
-    def test_that_there_is_no_common_version_is_said_and_why_the_connection_ended(self):
+    def test_a_missing_common_version_is_reported_as_the_cause_of_the_end(self):
         end = self.ends["elder-5"]
         self.assertEqual(end.types("packet_received")["version_negotiation"], 1)
         self.check_fates("elder-5", ("conn_version", {"version": 0}))
         self.assertEqual([closed["reason"] for closed in end.of("conn_closed")], ["ERR_RECV_VERSION_NEGOTIATION"])
 
-    def test_updates_paths_and_a_reset_are_said_in_their_order(self):
+    def test_updates_paths_and_a_reset_are_reported_in_order(self):
         server = self.endpoint(self.plain.port)
         updates = [("key_updated", {"updates": number}) for number in (1, 2, 3)]
         self.assertEqual(self.ends["client-1"].types("packet_received")["stateless_reset"], 1)

@@ -93,7 +93,7 @@ class Control(NodesTest):
         self.assertTrue(0.15 < len(kept) / len(TRACES) < 0.35, len(kept))  # the ids are the same in every run
         self.assertEqual([entry["indexed"] for entry in self.nodes()], [len(kept) + 5, 2 * len(kept) + 5])
 
-    def test_what_is_not_given_stays_as_it_is(self):
+    def test_options_not_given_change_nothing(self):
         self.node("alice", ALICE)
         self.assertEqual(self.control(), {("alice", "all", 1)})
         self.assertEqual(self.control(sample=0.01), {("alice", "all", 0.01)})
@@ -119,7 +119,7 @@ class Control(NodesTest):
         self.assertEqual(self.emits("alice"), ("all", 1))
         self.assertEqual(self.control(reset=True), {("alice", ("metrics", "custom"), 0.5)})
 
-    def test_a_setting_outlives_traced_and_is_not_that_of_nodes_to_come(self):
+    def test_a_setting_outlives_traced_and_does_not_affect_later_nodes(self):
         alice = self.node("alice", ALICE)
         self.control(kinds="custom", sample=0.5)
         self.assertEqual(self.place.stop(signal.SIGKILL)[0], -signal.SIGKILL)
@@ -188,10 +188,10 @@ class HowANodeEmits(NodesTest):
         self.assertEqual(entry["lost_by"][gap["cause"]], 36)
         return gap["cause"], [event["data"]["packet_num"] for event in events if event["kind"] == "packet_sent"]
 
-    def test_a_full_ring_that_discards_keeps_its_oldest_and_says_so(self):
+    def test_a_full_ring_that_discards_keeps_its_oldest_and_reports_it(self):
         self.assertEqual(self.overrun("discard_newest"), ("discarded", list(range(74))))
 
-    def test_a_full_ring_that_overwrites_keeps_its_newest_and_says_so(self):
+    def test_a_full_ring_that_overwrites_keeps_its_newest_and_reports_it(self):
         self.assertEqual(self.overrun("overwrite_oldest"), ("overwritten", list(range(10)) + list(range(46, 110))))
 
     def test_without_an_invariant_tsc_times_come_from_the_monotonic_clock_and_are_right(self):

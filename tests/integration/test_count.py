@@ -81,7 +81,7 @@ class Count(CountTest):
         for row in answer["rows"]:
             self.assertEqual(list(row["group"]), fields)
 
-    def test_groups_are_those_of_the_events_themselves(self):
+    def test_groups_agree_with_the_events(self):
         for fields in (["kind"], ["node"], ["node_id", "kind"], ["peer", "trace", "kind", "lane"], ["data.size"], ["rtt"], ["flags"],
                        ["app", "command"], ["space"], ["sequence"], ["timestamp"], ["ok"], ["span_id"], ["kind", "time"], []):
             self.assert_counted(fields)
@@ -209,7 +209,7 @@ class Limits(CountTest):
         self.assertEqual((answer["events"], answer["groups"], len(answer["rows"])), (80_000, 65_536, 3))
         self.assertEqual(answer["ungrouped"], 80_000 - 65_536)
 
-    def test_what_was_lost_is_reported_for_the_nodes_that_were_asked_about(self):
+    def test_losses_are_reported_for_the_nodes_asked_about(self):
         self.place.hold()
         self.alice.do("packets", 200_000)
         self.bob.do("packets", 10)

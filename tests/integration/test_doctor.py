@@ -67,7 +67,7 @@ class Doctor(ProtocolTest):
             done = subprocess.run([INSPECTOR, "doctor", *words], env=self.place.environment, capture_output=True, text=True)
             self.assertEqual((done.returncode, len(done.stdout.splitlines())), (0, lines), done.stdout)
 
-    def test_people_get_a_line_with_what_to_type(self):
+    def test_the_text_names_the_command_to_type(self):
         done = subprocess.run([INSPECTOR, "doctor"], env=self.place.environment, capture_output=True, text=True)
         self.assertEqual(done.returncode, 1)
         self.assertRegex(done.stdout, r"(?m)^wrong socket     no traced runs: .*; try: traced &$")

@@ -147,12 +147,12 @@ class Query(FilterTest):
         self.assertEqual(self.client.fail("query", filter=5)["data"]["param"], "filter")
         self.assertEqual(self.client.fail("query", filter="é" * 200)["code"], -32602)
 
-    def test_where_the_filter_says_which_nodes_their_gaps_are_reported(self):
+    def test_gaps_are_reported_for_the_nodes_of_the_filter(self):
         self.assertEqual(self.client.call("query", filter="node == bob")["gaps"], [])
 
 
 class Subscribe(FilterTest):
-    def test_a_stream_has_what_the_filter_lets_through(self):
+    def test_a_stream_has_the_matching_events(self):
         number = self.client.call("subscribe", filter="rtt > 100ms or (node == bob and app_end)")["subscription"]
         self.emit()
         seen = []
@@ -162,7 +162,7 @@ class Subscribe(FilterTest):
             seen += [event["kind"] for event in told["events"]]
         self.assertEqual(sorted(seen), ["app_end", "metrics", "metrics"])
 
-    def test_names_mean_whoever_comes_with_them(self):
+    def test_names_apply_to_nodes_that_start_later(self):
         """Also a peer, whose name is only known by its own log; and nothing is narrowed by what is known now."""
         self.client.call("subscribe", filter="peer == bob and packet_sent")
         self.client.call("subscribe", filter="node == bob and packet_sent")
@@ -212,7 +212,7 @@ class Inspector(FilterTest):
         self.assertEqual((code, len(json.loads(out)["events"])), (0, 2))
         self.assertIn("index kind", self.inspect("recent", *slow, "--explain")[2])
 
-    def test_what_a_filter_leaves_nothing_of_is_reported_as_that(self):
+    def test_a_filter_without_matches_is_reported_as_such(self):
         self.assertEqual(self.inspect("trace", "11", "--where", "metrics"),
                          (1, "", "inspector: no event in the history belongs to a trace 11 and matches --where metrics\n"))
         code, out, _ = self.inspect("recent", "--where", "fin")

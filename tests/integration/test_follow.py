@@ -134,7 +134,7 @@ class Follow(ProtocolTest):
         self.accounts_for(follower, 3 * 130)
         self.assertEqual(follower.missed, 0)
 
-    def test_a_follower_that_stands_still_holds_up_nobody_and_is_told_what_it_missed(self):
+    def test_a_stopped_follower_delays_nobody_and_learns_what_it_missed(self):
         client = self.start()
         node = self.place.node("alice", ALICE)
         follower = self.follow()

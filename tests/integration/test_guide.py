@@ -180,7 +180,7 @@ class Guide(unittest.TestCase):
             said = said[said.index("me: the newest"):said.index("$1 = 0")]
         self.assertEqual(normal(said), normal(shown), command)
 
-    def test_every_command_says_what_is_shown(self):
+    def test_every_command_prints_the_shown_output(self):
         self.write_programs()
         (self.directory / "tests").symlink_to(SOURCE / "tests")
         for command, shown in commands():
@@ -188,7 +188,7 @@ class Guide(unittest.TestCase):
                 self.check(command, shown)
         self.assertEqual(len(commands()), len(re.findall(r"^\$ ", GUIDE, re.M)))
 
-    def test_a_debugger_says_what_is_shown(self):
+    def test_a_debugger_prints_the_shown_output(self):
         [(command, shown)] = [pair for pair in commands() if pair[0].startswith("gdb")]
         [build] = [pair[0] for pair in commands() if pair[0].startswith("cc -g ")]
         self.environment = dict(self.environment, HOME=str(self.directory))  # a .gdbinit of the user's has no say
@@ -255,7 +255,7 @@ class Guide(unittest.TestCase):
         done = subprocess.run([installed, *words, "--socket", str(self.directory / "none")], capture_output=True, text=True, timeout=60)
         self.assertEqual(done.returncode, 3, done.stderr)  # the command is right; no traced is there
 
-    def test_its_figures_are_those_that_were_measured(self):
+    def test_its_figures_are_the_measured_ones(self):
         measured = (SOURCE / "docs/performance.md").read_text(encoding="utf-8")
         rows = re.findall(r"^\| .* \| ([\d.]+ \w+) \| `\./dev bench (\w+)/([\w-]+)` \|$", GUIDE, re.M)
         self.assertGreater(len(rows), 3)
@@ -263,7 +263,7 @@ class Guide(unittest.TestCase):
             [row] = re.findall(rf"^\| {bench} {case} \|.*", measured, re.M)
             self.assertIn(f"| {figure} ", row)
 
-    def test_what_the_history_holds_is_as_the_readme_and_the_protocol_say(self):
+    def test_the_history_s_capacity_is_as_documented(self):
         self.traced = Traced(self.traced_exe, self.directory)
         self.addCleanup(self.traced.end)
         history = self.traced.ask("stats")["history"]

@@ -82,7 +82,7 @@ class HostileTest(ProtocolTest):
 class Rings(HostileTest):
     """Rings that were made by hand, and names that are none."""
 
-    def test_a_dead_ring_of_holes_gets_no_memory_and_goes(self):
+    def test_a_dead_ring_of_holes_gets_no_memory_and_is_removed(self):
         ring = self.ring("sparse", lanes=16, events=1 << 16)
         for lane in range(16):
             ring.lane(lane, head=1 << 15)
@@ -93,7 +93,7 @@ class Rings(HostileTest):
         until(lambda: not os.path.exists(ring.path), "the ring to go")
         self.assertLessEqual(ring.allocated(), had)
 
-    def test_a_ring_whose_marks_lie_is_let_go_and_costs_nobody_anything(self):
+    def test_a_ring_with_false_marks_is_detached_and_costs_nobody_anything(self):
         connection = self.start()
         good = self.place.node("good", hex_id(7))
         good.do("packets", 100)
@@ -114,7 +114,7 @@ class Rings(HostileTest):
         self.assertEqual(connection.call("stats")["ingest"]["rejected"], {"bad_marks": 8})
         self.ends()
 
-    def test_marks_that_lie_while_traced_stops(self):
+    def test_false_marks_while_traced_stops(self):
         self.start()
         for n in range(8):
             ring = self.ring("liar%d" % n)

@@ -73,7 +73,7 @@ class AFlood(unittest.TestCase):
 class AFewSlowRequests(unittest.TestCase):
     """Of the requests of one command a few need a slow node."""
 
-    def test_the_outliers_are_those_of_the_history(self):
+    def test_the_outliers_agree_with_the_history(self):
         net = Net(AFewSlowRequests, lambda name, before: ["--think", "1500"] if name == "carol" else [], names=["alice", "bob", "carol"])
         alice = net.nodes[0]
         near, far = [alice.ask(f"put {hops} 100")[1] for hops in (1, 2)]

@@ -60,7 +60,7 @@ class NodeTest(unittest.TestCase):
         self.assertEqual(nodes[0].ask(f"get {stored[1]}")[:2], ["not-found", stored[1]])
         self.assertEqual(nodes[3].ask(f"get {stored[1]}")[:2], ["not-found", stored[1]])
 
-    def test_a_store_travels_as_many_hops_as_it_is_told(self):
+    def test_a_store_travels_the_requested_number_of_hops(self):
         nodes = self.line("abcd")
         stored = nodes[0].ask("put 2 5000")
         self.assertEqual((stored[0], stored[2]), ("stored", "2"))
@@ -138,7 +138,7 @@ class NodeTest(unittest.TestCase):
         self.assertEqual(bob.ask("wait-peers 1"), ["peers", "1"])
         self.assertEqual(bob.ask("peers")[2], f"{alice.id}@{alice.address}")
 
-    def test_wrong_commands_are_answered_with_what_is_wrong(self):
+    def test_wrong_commands_are_answered_with_the_reason(self):
         node = self.start("a")
         for command in ("get 12", "get " + "g" * 64, "put 1", "put 17 1", "store-random -1", "store-random 1048577", "wait-peers 0",
                         "wait-peers", "nonsense", "peers all"):

@@ -35,13 +35,13 @@ class Framing(ProtocolTest):
     def alive(self):
         self.assertEqual(self.client.call("hello")["name"], "traced")
 
-    def test_hello_says_who_answers_and_with_what_limits(self):
+    def test_hello_reports_the_server_and_its_limits(self):
         hello = self.client.call("hello")
         self.assertEqual(hello["protocol"], 1)
         self.assertEqual(hello["pid"], self.place.traced.pid)
         self.assertEqual(hello["limits"], {"line_bytes": 65536, "batch": 64, "clients": 1024, "subscriptions": 16, "events": 10000})
 
-    def test_what_is_not_json_is_a_parse_error_with_its_position(self):
+    def test_invalid_json_is_a_parse_error_with_its_position(self):
         for text in (b"nonsense", b"{\"jsonrpc\":", b"", b"{}x", b"\"\xff\"", b"{\"a\":1,\"a\":2}", b"\x00", b"\"\xed\xa0\x80\""):
             reply = self.error(text + b"\n")
             self.assertIsNone(reply["id"])
@@ -56,7 +56,7 @@ class Framing(ProtocolTest):
             self.assertEqual(self.error(text.encode() + b"\n")["error"]["code"], -32600, text)
         self.alive()
 
-    def test_an_unknown_method_lists_those_that_there_are(self):
+    def test_an_unknown_method_gets_the_list_of_methods(self):
         error = self.client.fail("frobnicate")
         self.assertEqual(error["code"], -32601)
         self.assertEqual(sorted(error["data"]["methods"]), ["apps", "control", "count", "hello", "nodes", "peers", "query", "requests", "stats",
@@ -163,7 +163,7 @@ class Framing(ProtocolTest):
         until(lambda: self.client.call("stats")["clients"]["connected"] == 1, "the others to be gone")
         self.assertEqual(self.client.call("stats")["clients"]["subscriptions"], 0)
 
-    def test_stats_count_what_clients_do(self):
+    def test_stats_count_the_actions_of_clients(self):
         before = self.client.call("stats")["clients"]
         self.client.fail("bogus")
         self.client.call("hello")
@@ -214,7 +214,7 @@ class Methods(ProtocolTest):
         for node in until(states, "both to be gone"):
             self.assertEqual(node["emitted"], node["indexed"] + node["lost"])
 
-    def test_peers_sum_up_what_is_said_about_them(self):
+    def test_peers_sum_up_their_events(self):
         peers = self.client.call("peers")["peers"]
         self.assertEqual([(peer["peer_id"], peer["name"], peer["events"]) for peer in peers], [(BOB, "bob", 11), (ALICE, "alice", 5)])
         self.assertEqual((peers[0]["packets_sent"], peers[0]["bytes_sent"], peers[0]["packets_lost"]), (10, 12000, 0))
@@ -311,7 +311,7 @@ class Methods(ProtocolTest):
             self.total += 30000
             self.place.settle(self.client, self.total)
 
-    def test_what_left_the_history_between_two_pages_is_reported(self):
+    def test_evictions_between_two_pages_are_reported(self):
         questions = ({"trace_id": TRACE_1}, {"peer_id": BOB, "kind": "packet_sent"}, {"from": "-1h"}, {"order": "desc"},
                      {"filter": "kind == packet_sent", "total": True}, {"filter": "size > 0"}, {"kind": "packet_sent", "total": True}, {"node_id": ALICE, "order": "desc", "total": True}, {"kind": "packet_sent"})
         self.assertEqual(self.client.call("query", limit=2, total=True, trace_id=TRACE_2)["total"], 5)

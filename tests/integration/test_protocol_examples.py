@@ -174,7 +174,7 @@ class Examples(unittest.TestCase):
         headings = re.findall(r"^### ([a-z_, ]+)$", DOCUMENT.split("## Methods")[1], re.MULTILINE)
         self.assertEqual(sorted(name for heading in headings for name in heading.split(", ")), sorted(methods))
 
-    def test_the_table_of_errors_is_that_of_the_program_and_each_has_an_example(self):
+    def test_the_table_of_errors_matches_the_program_and_each_has_an_example(self):
         table = re.findall(r"TRACE_RPC_ERROR\((-\d+), \w+, +\"([^\"]*)\"\)", ERRORS)
         self.assertGreater(len(table), 5)
         self.assertEqual(re.findall(r"^\| (-\d+) \| ([^|]*) \|", DOCUMENT, re.MULTILINE), table)

@@ -189,7 +189,7 @@ class Subscriptions(ProtocolTest):
             self.assertEqual([event["sequence"] for event in events], list(range(first, first + len(events))))
             client.close()
 
-    def test_a_slow_reader_loses_by_itself_and_is_told(self):
+    def test_only_a_slow_reader_loses_events_and_it_learns_how_many(self):
         alice = self.place.node("alice", ALICE)
         slow, fast = self.place.connect(), self.place.connect()
         slow.call("subscribe")
@@ -239,7 +239,7 @@ class Subscriptions(ProtocolTest):
         for _ in range(sent // len(request)):
             self.assertEqual(len(deaf.read_line()["result"]["events"]), 1000)
 
-    def test_clients_that_do_not_read_are_let_go_before_they_hold_too_much(self):
+    def test_clients_that_do_not_read_are_dropped_before_they_hold_too_much(self):
         alice = self.place.node("alice", ALICE)
         alice.do("packets", 20000, TRACE_1, BOB)
         self.place.settle(self.client, 20000)
@@ -263,7 +263,7 @@ class Subscriptions(ProtocolTest):
         self.assertEqual(len(self.collect(subscriber, 10000)[0]), 10000)
         self.assertEqual(stats["process"]["limit_bytes"] >> 20, int(self.place.log[-1].rsplit("at most ", 1)[1].split()[0]))
 
-    def test_recent_events_that_go_before_they_are_read_are_reported(self):
+    def test_recent_events_evicted_before_they_are_read_are_reported(self):
         alice = self.place.node("alice", ALICE)
         alice.do("packets", 20000)
         self.place.settle(self.client, 20000)
@@ -283,7 +283,7 @@ class Subscriptions(ProtocolTest):
         self.assertGreater(lost, 70000)
         self.assertGreater(got, 100)
 
-    def test_an_answer_that_there_is_no_memory_for_is_an_error_and_nothing_else_ends(self):
+    def test_an_answer_without_memory_is_an_error_and_ends_nothing_else(self):
         alice = self.place.node("alice", ALICE)
         alice.do("packets", 20000, TRACE_1, BOB)
         self.place.settle(self.client, 20000)
@@ -378,7 +378,7 @@ class Life(ProtocolTest):
             events += reply["params"]["events"]
         self.assertEqual([event["sequence"] for event in events], list(range(100)))
 
-    def test_a_stop_does_not_wait_for_who_does_not_read(self):
+    def test_a_stop_does_not_wait_for_clients_that_do_not_read(self):
         client = self.start()
         alice = self.place.node("alice", ALICE)
         client.call("subscribe")
@@ -432,7 +432,7 @@ class Life(ProtocolTest):
         self.assertEqual((reply["error"]["code"], reply["id"]), (-32004, None))
         self.assertEqual(client.call("stats")["clients"]["refused"], 1)
 
-    def test_too_many_clients_are_told_so(self):
+    def test_excess_clients_are_refused_with_a_reason(self):
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         if hard != resource.RLIM_INFINITY and hard < 1200:
             self.skipTest("not enough descriptors")

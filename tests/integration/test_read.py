@@ -107,7 +107,7 @@ class EveryCommand(ReadTest):
         code, out, err = done
         return code, without_ages(out), err
 
-    def test_every_command_says_of_the_recording_what_it_said_live(self):
+    def test_every_command_answers_from_the_recording_as_live(self):
         wanted = {}
         for args in self.commands():
             for more in ([], ["--json"]):
@@ -196,7 +196,7 @@ class EveryCommand(ReadTest):
         self.assertEqual([next(iter(line)) for line in lines if "trigger" in line or "end" in line], ["trigger", "end"] * 2)
         self.assertEqual([line["end"]["events"] for line in lines if "end" in line], [1, 1])
 
-    def test_what_needs_live_nodes_says_so_in_a_sentence(self):
+    def test_commands_that_need_live_nodes_say_so_in_a_sentence(self):
         self.stop()
         for args in (["control"], ["control", "--reset"]):
             self.read(*args, code=1, err="inspector: the recording %s has no live nodes to control\n" % self.dir)
@@ -212,7 +212,7 @@ class EveryCommand(ReadTest):
         self.assertEqual(run(self.place, "range", "0", "now", "--json", "-r", files[0], "-r", self.dir, "--read=" + str(self.dir)),
                          (0, once, ""))
 
-    def test_completion_offers_what_the_recording_has(self):
+    def test_completion_offers_names_of_the_recording(self):
         self.stop()
         code, out, _ = run(self.place, "complete", "recent", "-r", self.dir, "--node", "")
         self.assertEqual((code, sorted(line.split("\t")[0] for line in out.splitlines())), (0, ["alice", "bob"]))
@@ -247,7 +247,7 @@ class Damage(ReadTest):
         (place / "newer.p2rec").write_bytes(newer)
         self.refused("newer", place / "newer.p2rec")
 
-    def test_a_file_that_was_cut_gives_what_is_whole_and_says_the_rest(self):
+    def test_a_truncated_file_yields_its_whole_part_and_reports_the_rest(self):
         self.file.write_bytes(self.whole[:HEADER + 4096 + 200_000])
         code, out, err = run(self.place, "range", "0", "now", "--json", "-r", self.file)
         self.assertEqual(code, 0, err)
@@ -256,7 +256,7 @@ class Damage(ReadTest):
         self.assertRegex(err, r"^inspector: .*\.p2rec: at byte 0: the file ends \d+ bytes before its segment does \((\d+) events\)\n")
         self.assertEqual(count + int(err.split("(")[1].split()[0]), self.events)
 
-    def test_what_was_cut_off_is_in_no_sentence(self):
+    def test_nothing_cut_off_is_in_any_sentence(self):
         self.file.write_bytes(self.whole[:HEADER + 4096 + 200_000])
         code, out, err = run(self.place, "recent", "--kind", "conn_retry", "-r", self.file)
         lost = int(err.split("(")[1].split()[0])
@@ -272,7 +272,7 @@ class Damage(ReadTest):
             self.assertEqual((code, out, len(err.splitlines())), (1, "", 1), err)
             self.assertRegex(err, rf"nothing in it can be read: .*: the file ends \d+ bytes before its segment does \({self.events} events\)$")
 
-    def test_a_damaged_block_costs_its_events_alone(self):
+    def test_a_damaged_block_costs_only_its_events(self):
         damaged = bytearray(self.whole)
         damaged[HEADER + 4096 + 100_000] ^= 1
         self.file.write_bytes(damaged)
@@ -281,7 +281,7 @@ class Damage(ReadTest):
         self.assertRegex(err, r"^inspector: .*\.p2rec: at byte \d+: events are damaged \(\d+ events\)\n$")
         self.assertEqual(len(out.splitlines()) + int(err.split("(")[1].split()[0]), self.events)
 
-    def test_damage_beside_whole_files_is_reported_and_the_whole_is_read(self):
+    def test_damage_beside_whole_files_is_reported_and_the_whole_files_are_read(self):
         shutil.copy(self.file, self.dir / "other.p2rec")
         (self.dir / "other.p2rec").write_bytes(b"x" * 5000)
         (self.dir / "empty.p2rec").write_bytes(b"")
@@ -305,7 +305,7 @@ class Saved(ReadTest):
             with self.subTest(args=args):
                 self.assertEqual(self.read(*args, path=self.file), self.live(*args))
 
-    def test_what_record_saved_is_what_there_was(self):
+    def test_record_saves_all_events(self):
         told = json.loads(self.live("record", "-o", self.file, "--from", "0", "--count", str(self.events), "--json"))
         self.assertEqual((told["events"], told["missed"], told["bytes"]), (self.events, 0, os.path.getsize(self.file)))
         self.compare(["nodes", "--json"], ["apps", "--json"], ["peers", "--json"], ["traces", "--json"], ["trace", TRACE, "--json"],
@@ -384,7 +384,7 @@ class Saved(ReadTest):
         self.assertTrue(done.stderr.endswith("; %d events are lost\n" % self.events), done.stderr)
         self.assertFalse(os.path.exists(self.file))
 
-    def test_salvage_saves_what_is_in_the_rings(self):
+    def test_salvage_saves_the_events_in_the_rings(self):
         self.place.node("dave", hex_id(0xDD)).do("packets", 9)
         self.stop()
         crashed = self.place.node("erin", hex_id(0xEE))

@@ -59,7 +59,7 @@ class Readme(unittest.TestCase):
         run(["cc", "-Ilibtrace/include", "-Iproto/include", "-Iproto", "examples/minimal/minimal.c", "-o", str(program)], SOURCE)
         self.assertNotIn("trace", run(["nm", str(program)], SOURCE))
 
-    def test_its_figures_are_those_that_were_measured(self):
+    def test_its_figures_are_the_measured_ones(self):
         measured = (SOURCE / "docs/performance.md").read_text(encoding="utf-8").splitlines()
         rows = re.findall(r"^\| (?:emit|ingest|idle|query|stream|zero) .*", README, re.M)
         self.assertEqual(len(rows), 4)

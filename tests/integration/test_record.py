@@ -88,7 +88,7 @@ class Record(ProtocolTest):
         until(lambda: len(self.files()) == 6 and self.files()[0].stat().st_size < 4 << 20, "the oldest to be compressed")
         self.compare()
 
-    def test_a_kill_costs_the_open_segment_alone(self):
+    def test_a_kill_costs_only_the_open_segment(self):
         self.record()
         until(lambda: len(self.files()) == 2, "two segments")
         self.place.traced.kill()
@@ -96,7 +96,7 @@ class Record(ProtocolTest):
         answers, _ = ask([self.dir], "count", "verify")
         self.assertEqual(total(answers[0]["result"]), 2 * SEGMENT)
 
-    def test_what_is_old_enough_is_written_though_its_segment_is_open(self):
+    def test_old_events_are_written_although_their_segment_is_open(self):
         """Each event once, whether its segment was sealed in one piece or in several; a kill then costs the newest alone."""
         node = self.record("--record-seal", "1s", events=1000)
         until(lambda: self.client.call("stats")["record"]["events"] == 1000, "the first events to be written")
@@ -156,7 +156,7 @@ class Record(ProtocolTest):
         self.assertEqual(total(answers[0]["result"]), 5000)
         self.assertEqual([file.name for file in self.dir.iterdir()], [file.name for file in self.files()])
 
-    def test_what_cannot_be_recorded_to_is_an_error_at_the_start(self):
+    def test_an_unusable_directory_is_an_error_at_the_start(self):
         blocked = pathlib.Path(self.place.directory) / "file"
         blocked.write_text("")
         traced = self.place.spawn("--record", str(blocked))
@@ -185,7 +185,7 @@ class Salvage(ProtocolTest):
     def rings(self):
         return sorted((path.name, path.read_bytes()) for path in pathlib.Path(self.place.directory).glob("p2ptrace.*"))
 
-    def test_what_nodes_left_becomes_a_recording_and_stays_where_it_is(self):
+    def test_rings_left_by_nodes_become_a_recording_and_stay_in_place(self):
         alice = self.place.node("alice", ALICE)
         alice.do("app")
         alice.do("start", TRACES[0], 7, 0, 2)

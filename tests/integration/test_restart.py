@@ -20,7 +20,7 @@ class Restart(ProtocolTest):
                 self.assertTrue(not sequences or event["sequence"] == sequences[-1] + 1, (event, sequences[-1:]))
                 sequences.append(event["sequence"])
 
-    def test_killed_a_hundred_times_it_shows_none_twice_and_finds_all_that_the_rings_have(self):
+    def test_killed_a_hundred_times_it_repeats_nothing_and_finds_everything_in_the_rings(self):
         chance = random.Random(1)
         nodes = [self.place.node(name, hex_id(number)) for number, name in enumerate(NAMES, 0xa1)]
         for finished in range(ROUNDS):

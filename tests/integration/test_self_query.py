@@ -20,7 +20,7 @@ class SelfQuery(unittest.TestCase):
     def setUp(self):
         self.directory = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory(dir="/dev/shm")))
 
-    def test_its_json_is_that_of_traced_and_its_timelines_tell_the_failures(self):
+    def test_its_json_is_traced_s_and_its_timelines_show_the_failures(self):
         traced = Traced(TRACED, self.directory, ["--history", "64MiB"])
         self.addCleanup(traced.end)
         done = subprocess.run([SELF_QUERY], env={"P2PTRACE_SHM_DIR": str(traced.shm_dir)}, capture_output=True, text=True,

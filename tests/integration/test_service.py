@@ -238,7 +238,7 @@ class Check(ServiceTest):
         self.assertEqual(found, what)
         return sentence
 
-    def test_where_nothing_is_wrong_it_says_what_it_would_do_and_leaves_nothing(self):
+    def test_without_problems_it_says_what_it_would_do_and_leaves_nothing(self):
         self.place.environment["P2PTRACE_SOCKET"] = self.path("run/s")
         node = self.place.node("alice", ALICE)
         before = sorted(os.listdir(self.place.directory))
@@ -251,7 +251,7 @@ class Check(ServiceTest):
         self.assertEqual(sorted(os.listdir(self.place.directory)), before)
         node.close()
 
-    def test_each_thing_that_is_wrong_is_named_with_a_remedy(self):
+    def test_each_problem_is_named_with_a_remedy(self):
         self.assertIn("choose another --shm-dir", self.wrong("memory", "--shm-dir", self.path("none")))
         self.assertIn("the minimum is 60 MiB", self.wrong("history", "--history", "1M"))
         self.assertIn("choose a smaller --history", self.wrong("history", "--history", "900000G"))
@@ -338,7 +338,7 @@ class Group(ServiceTest):
         self.place.environment["P2PTRACE_SOCKET"] = self.place.path
         return self.path("run")
 
-    def test_its_members_are_served_and_others_find_the_door_closed(self):
+    def test_its_members_are_served_and_others_are_refused(self):
         directory = self.in_a_directory_below()
         self.start("--group", str(GROUP))
         for gid, groups in ((GROUP, ()), (STRANGERS, (7, GROUP, 8))):
@@ -348,7 +348,7 @@ class Group(ServiceTest):
             info = os.stat(path)
             self.assertEqual((info.st_mode & 0o777, info.st_gid), (mode, GROUP))
 
-    def test_who_gets_in_without_belonging_is_told_so(self):
+    def test_a_connected_non_member_is_refused_with_a_reason(self):
         client = self.start("--group", str(GROUP))
         os.chmod(self.place.path, 0o666)
         self.assertIn('"code":-32004', self.visit(STRANGERS, 7, 8))
@@ -381,7 +381,7 @@ os.execv(sys.argv[3], sys.argv[3:])
 
 
 class SocketFile(ServiceTest):
-    def test_what_took_its_sockets_place_is_left_alone(self):
+    def test_a_file_in_the_socket_s_place_is_left_alone(self):
         self.start()
         os.rename(self.place.path, self.path("moved"))
         with open(self.place.path, "w", encoding="utf-8") as file:
@@ -433,11 +433,11 @@ class ServiceManager(ServiceTest):
         second = self.fails()
         self.assertIn("another traced", second)
 
-    def test_what_is_passed_to_another_process_is_not_taken(self):
+    def test_a_socket_passed_to_another_process_is_not_taken(self):
         self.listen()
         self.assertIn("already serves", self.refused(self.listener, off=1))
 
-    def test_what_is_passed_has_to_be_one_listening_socket(self):
+    def test_the_passed_descriptor_must_be_one_listening_socket(self):
         plain, other = socket.socketpair()
         self.addCleanup(plain.close)
         self.addCleanup(other.close)

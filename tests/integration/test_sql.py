@@ -90,7 +90,7 @@ class SqlTest(unittest.TestCase):
 
 
 class Answers(SqlTest):
-    def test_every_event_of_the_history_is_a_row_with_what_query_says_of_it(self):
+    def test_every_event_of_the_history_is_a_row_as_in_query(self):
         events = self.client.call("query", limit=10000)["events"]
         rows = self.rows("SELECT timestamp, ns, node_id, peer_id, trace_id, lane, sequence, kind, flags, data, fields, app, command FROM events")
         said = [(e["timestamp"], e["ns"], e["node_id"], e["peer_id"], e["trace_id"], e["lane"], e["sequence"], e["kind"], e["flags"],
@@ -110,7 +110,7 @@ class Answers(SqlTest):
             self.assertEqual(told, extracted, (kind, name))
             self.assertTrue(told)
 
-    def test_what_a_kind_does_not_have_is_null(self):
+    def test_fields_that_a_kind_lacks_are_null(self):
         self.assertEqual(self.rows("SELECT DISTINCT rtt, size IS NULL FROM events WHERE kind = 'packet_sent'"), [(None, 0)])
 
     def test_names_are_beside_the_ids(self):
@@ -118,7 +118,7 @@ class Answers(SqlTest):
                          [("alice", "bob")])
         self.assertEqual(self.rows("SELECT DISTINCT node, peer FROM events WHERE peer_id = '%s'" % STRANGER), [("twin", None)])
 
-    def test_an_unsigned_number_above_what_sql_has_is_a_real_one(self):
+    def test_an_unsigned_number_beyond_sql_s_range_is_a_real(self):
         self.assertEqual(self.rows("SELECT max(rtt), typeof(max(rtt)) FROM events"), [(float(2**63 + 4096), "real")])
 
     def test_an_application_has_a_table_of_its_events_with_its_fields(self):
@@ -229,19 +229,19 @@ class Pushdown(SqlTest):
         self.assertEqual(self.one("peer_id LIKE '99%'")[2], "peer")
         self.assertEqual(self.rows("SELECT DISTINCT trace_id FROM events WHERE trace_id LIKE 'ab%' ORDER BY 1"), [(TRACES[2],), (TRACES[3],)])
 
-    def test_a_pattern_is_a_prefix_up_to_what_is_special_in_it(self):
+    def test_a_pattern_is_a_prefix_up_to_its_first_special_character(self):
         for pattern in ("LIKE 'a_ab%'", "LIKE 'A%BA_ab%'", "GLOB 'a?ab*'", "GLOB 'a[b-f]ab*'"):
             self.assertEqual(self.rows("SELECT DISTINCT trace_id FROM events WHERE trace_id " + pattern), [(TRACES[2],)], pattern)
         self.assertEqual(self.rows("SELECT DISTINCT trace_id FROM events WHERE trace_id LIKE '11%' ESCAPE '1' ORDER BY 1"), [(TRACES[0],), (TRACES[1],)])
 
-    def test_what_compares_without_case_is_left_to_sqlite(self):
+    def test_case_insensitive_comparisons_are_left_to_sqlite(self):
         for column, id_column, name, found in (("trace_id", "trace_id", TRACES[2], TRACES[2]), ("node", "node_id", "alice", ALICE), ("peer", "peer_id", "bob", BOB)):
             where = "%s = '%s' COLLATE NOCASE" % (column, name.upper())
             self.assertEqual(self.one(where)[0], {}, where)
             self.assertEqual(self.rows("SELECT count(*) FROM events WHERE " + where),
                              [(len(self.client.call("query", limit=10000, **{id_column: found})["events"]),)])
 
-    def test_what_cannot_be_there_is_not_asked_for(self):
+    def test_impossible_values_are_not_asked_for(self):
         for where in ("trace_id = '11'", "trace_id = NULL", "peer_id = 'alice'", "node = 'carol'", "kind IN (NULL)", "timestamp > 'x'",
                       "timestamp < 5 AND timestamp > 7", "trace_id LIKE 'xyz%'", "trace_id = x'00'"):
             self.assertEqual(self.one(where)[2:], ("none", 0, 0), where)
@@ -314,7 +314,7 @@ class Nothing(SqlTest):
                          "inspector: no such column: rt\n    rt FROM events\n    ^\n")
         self.assertEqual(self.fails(2, "SELEC 1"), 'inspector: near "SELEC": syntax error\n  SELEC 1\n  ^\n')
 
-    def test_what_comes_before_an_error_is_shown(self):
+    def test_rows_before_an_error_are_shown(self):
         done = self.run_sql("--no-header", "SELECT 1; SELECT x; SELECT 3")
         self.assertEqual((done.returncode, done.stdout), (2, "1\n"))
         self.assertEqual(done.stderr, "inspector: no such column: x\n   SELECT x; SELECT 3\n          ^\n")
@@ -347,7 +347,7 @@ class Output(SqlTest):
         line = self.text("--json", "SELECT 0.1 AS a, 18446744073709551615 AS b, x'00ff' AS c, char(27) AS d, NULL AS e, 1 AS a, 1.0 AS f, -9223372036854775808 AS g")
         self.assertEqual(line, '{"a":0.1,"b":1.8446744073709552e+19,"c":"00ff","d":"\\u001B","e":null,"a:1":1,"f":1.0,"g":-9223372036854775808}\n')
 
-    def test_what_nodes_wrote_is_harmless(self):
+    def test_text_of_nodes_is_harmless(self):
         for words in (["SELECT name FROM nodes"], ["SELECT * FROM app_commands"], ["--json", "SELECT * FROM nodes"],
                       ["SELECT 1 AS \"\x1b[31m\""], ["SELECT name AS \"%s\" FROM apps" % EVIL_NAME],
                       ["--explain", "SELECT * FROM events WHERE node = '%s'" % EVIL_NAME]):
@@ -386,7 +386,7 @@ class Large(ProtocolTest):
         return usage.ru_maxrss
 
     @unittest.skipIf("ASAN_OPTIONS" in os.environ, "freed memory is kept aside there")
-    def test_memory_does_not_grow_with_what_is_read(self):
+    def test_memory_does_not_grow_with_the_rows_read(self):
         self.fill(200_000)
         few = self.peak_of("SELECT * FROM events LIMIT 4000")
         for statement in ("SELECT count(*) FROM events", "SELECT * FROM events", "SELECT kind, max(packet_num) FROM events GROUP BY trace_id"):
@@ -403,7 +403,7 @@ class Large(ProtocolTest):
         self.assertEqual((process.stderr.read(), process.wait()), (b"", 0))
         process.stderr.close()
 
-    def test_what_was_lost_before_traced_could_read_it_is_reported_once(self):
+    def test_events_lost_before_traced_read_them_are_reported_once(self):
         client = self.start()
         alice = self.place.node("alice", ALICE, "overwrite_oldest", "0", "4096")
         alice.do("packets", 10)
@@ -484,7 +484,7 @@ class Strange(unittest.TestCase):
                                   stderr=subprocess.PIPE, text=True)
         return done, [request["params"] for request in traced.requests if request["method"] == "query"]
 
-    def test_one_that_knows_no_filter_is_asked_without(self):
+    def test_a_traced_without_filters_is_asked_without_one(self):
         def query(params):
             return Error(-32602, "no such param", {"param": "filter"}) if "filter" in params else {
                 "events": [{"data": {"rtt": 7}}, {"data": {"rtt": 1}}], "cursor": None}
@@ -541,7 +541,7 @@ class Strange(unittest.TestCase):
         done, _ = self.ask("SELECT * FROM events", Error(-32603, "out of \x1b[31m memory"))
         self.assertEqual((done.returncode, done.stdout, done.stderr), (1, "", "inspector: out of \\x1b[31m memory\n"))
 
-    def test_events_that_are_none_are_rows_of_nothing(self):
+    def test_invalid_events_are_rows_of_nulls(self):
         events = [1, "x", None, {}, [], {"timestamp": "x", "data": []}, {"timestamp": -1, "kind": {"a": [1]}}, {"data": {"rtt": "\x1b"}},
                   {"kind": "\ud83d\ude00\x07", "node_id": "x"}, {"timestamp": 5, "data": {"rtt": 1e300}}]
         done, _ = self.ask("SELECT time IS NULL, kind, rtt FROM events", {"events": events, "cursor": None})
@@ -579,7 +579,7 @@ class Document(SqlTest):
         for example in examples:
             self.assertEqual(self.run_sql(example).returncode, 0, example)
 
-    def test_its_columns_are_those_that_there_are(self):
+    def test_its_columns_exist(self):
         tables = dict(re.findall(r"^\| `(traces|peers|nodes)` \|.*\| ([^|]*) \|$", self.document, re.M))
         tables["events"] = re.search(r"^An event has (.*?)\.", self.document, re.M).group(1)
         for table, told in tables.items():
@@ -589,7 +589,7 @@ class Document(SqlTest):
         for table, told in zip(("apps", "app_commands", "app_fields"), lists):
             self.assertEqual([(name,) for name in re.findall(r"`(\w+)`", told)], self.rows("SELECT name FROM pragma_table_info('%s')" % table))
 
-    def test_the_tables_are_those_that_it_lists(self):
+    def test_it_lists_the_tables(self):
         told = re.findall(r"`(\w+)`", " ".join(re.findall(r"^\| (`\w+`.*?) \|", self.document.split("## Functions")[0], re.M)))
         self.assertEqual(sorted((name,) for name in told), sorted(self.rows("SELECT name FROM sqlite_schema")))
 

@@ -187,7 +187,7 @@ class SqlShell(ProtocolTest):
         shell.prompted()
         self.assertEqual(shell.ask("select 8;"), "8\r\n8\r\n")
 
-    def test_control_c_stops_a_statement_that_runs_and_no_more(self):
+    def test_control_c_stops_only_the_running_statement(self):
         shell = self.shell()
         shell.send(ENDLESS)
         until(shell.makes_signals, "the statement to run")
@@ -264,7 +264,7 @@ class SqlShell(ProtocolTest):
         self.place.settle(self.client, 11)
         self.assertEqual(shell.ask("select kind, command from DMAP;"), "kind       command\r\napp_start  GET_CHUNK\r\n")
 
-    def test_lines_are_remembered_by_their_owner_alone(self):
+    def test_lines_are_remembered_only_for_their_owner(self):
         shell = self.shell()
         shell.ask("select 'remembered';")
         shell.send("\x04")

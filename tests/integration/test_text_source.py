@@ -52,7 +52,7 @@ class TextSource(ProtocolTest):
         self.assertEqual((code, err if args[0] != "trigger" else ""), (0, ""), args)  # trigger reports its windows on stderr
         return out
 
-    def test_every_command_that_asks_says_of_the_text_what_it_says_live(self):
+    def test_every_asking_command_answers_from_the_text_as_live(self):
         first, last = (json.loads(line)["timestamp"] for line in (self.live("range", "0", "now", "--json").splitlines()[i] for i in (0, -1)))
         for args in [["peers"], ["traces"], ["traces", "--where", "unfinished"], ["trace", TRACE[:31]], ["trace", TRACE, "--graph"],
                      ["peer", "bob"], ["recent"], ["recent", "7", "--kind", "packet_sent"], ["recent", "2500"],
@@ -111,7 +111,7 @@ class TextSource(ProtocolTest):
             code, out, err = self.run_program(os.environ["TEXT_SOURCE"], path, "range", *words, "--json", "--utc")
             self.assertEqual((code, len(out.splitlines()), err), (0, count, ""), words)
 
-    def test_what_was_lost_is_played_in_its_place(self):
+    def test_losses_are_played_in_their_place(self):
         path = self.old()
         for more in ([], ["--kind", "metrics"], ["--recent", "2"]):
             code, out, err = self.run_program(os.environ["TEXT_SOURCE"], path, "follow", "--json", *more)
@@ -125,7 +125,7 @@ class TextSource(ProtocolTest):
         self.assertEqual([line["kind"] for line in lines if "kind" in line], ["app_start"] * 2)
         self.assertEqual([line["end"]["events"] for line in lines if "end" in line], [1, 1])
 
-    def test_what_it_has_not_got_is_one_sentence(self):
+    def test_a_missing_capability_is_one_sentence(self):
         code, out, err = self.run_program(os.environ["TEXT_SOURCE"], self.saved, "control")
         self.assertEqual((code, out, err), (1, "", "inspector: %s has no live nodes to control\n" % self.saved))
         code, out, err = self.run_program(os.environ["TEXT_SOURCE"], self.saved, "trace", "abcd")

@@ -126,7 +126,7 @@ class Traces(ProtocolTest):
         self.assertEqual(self.ids(filter=text, limit=2), (expected[:2], len(expected)), text)
         return len(expected)
 
-    def test_a_filter_of_whole_traces_chooses_them_by_what_they_are_and_by_their_events(self):
+    def test_a_filter_of_traces_selects_by_their_properties_and_events(self):
         def nums(events):
             return [event["data"]["packet_num"] for event in events if event["kind"] == "packet_sent"]
 
@@ -168,7 +168,7 @@ class Traces(ProtocolTest):
         self.assertEqual(self.ids(filter="nodes > 0", app="none"), ([], 0))
         self.assertEqual(self.ids(filter="nodes > 0", to="-1h"), ([], 0))
 
-    def test_traces_come_in_the_order_that_is_asked_for(self):
+    def test_traces_come_in_the_requested_order(self):
         def ns(time):
             return time["timestamp"] * 1000 + time["ns"]
 
@@ -236,7 +236,7 @@ class LongRequests(ProtocolTest):
             self.place.connections.remove(connection)
         return not answered
 
-    def test_other_requests_do_not_wait_for_those_that_take_long(self):
+    def test_other_requests_do_not_wait_for_long_ones(self):
         until(self.attempt, "an answer between theirs")
 
     def test_a_client_that_goes_away_leaves_its_place_to_others(self):

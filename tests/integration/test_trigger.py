@@ -102,7 +102,7 @@ class Trigger(TriggerTest):
         self.assertEqual(head["from"]["timestamp"] * 1000 + head["from"]["ns"], opened - 60_000_000_000)
         self.assertEqual(head["to"]["timestamp"] * 1000 + head["to"]["ns"], opened + 300_000_001)
 
-    def test_each_window_has_a_file_and_what_comes_too_soon_is_counted(self):
+    def test_each_window_has_a_file_and_early_events_are_counted(self):
         process = self.begin("rtt > 100ms", "--after", "0s", "--every", "0s", "--write", "w%.ndjson", "--limit", "2")
         self.emit(*SLOW)
         self.assertIn("window 1", process.stdout.readline())
@@ -153,7 +153,7 @@ class Trigger(TriggerTest):
         self.assertLessEqual(suppressed, between + late + sum(at >= closed[2] for at in slow))  # until the third was fetched
         return suppressed > 0 and late == 0 and sum(fitted) > 3
 
-    def test_windows_are_added_to_one_file_and_tell_what_was_suppressed(self):
+    def test_windows_are_appended_to_one_file_with_the_number_suppressed(self):
         names = (f"all{number}.ndjson" for number in itertools.count())
         until(lambda: self.three_windows(next(names)), "events that come soon after others")
 
@@ -237,7 +237,7 @@ class Trigger(TriggerTest):
         process = self.begin("rtt > 100ms", "--write", "w%.ndjson")
         self.assertEqual([name for name in os.listdir(self.place.directory) if name.startswith("w")], [])
 
-    def test_what_an_earlier_trigger_kept_is_not_written_over(self):
+    def test_files_of_an_earlier_trigger_are_not_overwritten(self):
         kept = os.path.join(self.place.directory, "w1.ndjson")
         with open(kept, "w", encoding="utf-8") as file:
             file.write("kept\n")
@@ -267,7 +267,7 @@ class Trigger(TriggerTest):
                 self.assertEqual("cannot be kept" in notes, code == 3)
         self.with_time_enough(attempt)
 
-    def test_what_fits_while_traced_is_away_opens_a_window(self):
+    def test_a_match_while_traced_is_away_opens_a_window(self):
         self.emit("metrics", 150_000_000, 1, BOB)  # before it begins
         process = self.begin("rtt > 100ms", "--before", "0s", "--after", "0s", "--write", "w.ndjson", "--limit", "1")
         process.send_signal(signal.SIGSTOP)

@@ -86,7 +86,7 @@ class Udp(unittest.TestCase):
                          (len(self.of("bob", "message_sent")), len(self.of("bob", "message_received")), 0))
         self.assertRegex(self.inspect("peers"), r"msgs sent +msgs rcvd")
 
-    def test_the_graph_pairs_them_the_first_too_whose_peer_nobody_knew(self):
+    def test_the_graph_pairs_them_even_the_first_with_an_unknown_peer(self):
         first = self.of("alice", "message_sent")[0]["trace_id"]
         messages = [json.loads(line) for line in self.inspect("trace", first, "--graph", "--json").splitlines()]
         self.assertEqual([(m["message"], m["state"], m["from"], m["to"]) for m in messages if m["message"] == "message"],

@@ -73,7 +73,7 @@ class Formats(Recorded):
         for args in self.COMMANDS + [["count", "--by", "kind"], ["stats"]][:-1]:
             self.assertEqual(self.out(*args, "--format", "json"), self.out(*args, "--json"), args)
 
-    def test_fields_are_those_and_in_that_order(self):
+    def test_fields_are_as_chosen_and_in_that_order(self):
         rows = self.rows("traces")
         self.assertEqual(self.rows("traces", "--fields", "took,trace_id"), [{"took": row["took"], "trace_id": row["trace_id"]} for row in rows])
         self.assertEqual(list(self.rows("traces", "--fields", "took,trace_id")[0]), ["took", "trace_id"])
@@ -240,7 +240,7 @@ class Names(Recorded):
         self.assertIn("did you mean connection?", self.of("traces", "--kind", "conection")[2])
         self.assertIn("did you mean DMAP?", self.of("traces", "--app", "DMPA")[1])
 
-    def test_an_empty_result_says_what_was_filtered_and_by_what(self):
+    def test_an_empty_result_names_the_filters(self):
         for args, told in ((["recent", "--kind", "conn_init", "--node", "bob"], "no event matches --kind conn_init --node bob; the history has 3055 events of 2 traces"),
                            (["range", "0", "1000000000000000"], "no event matches --since 0 --until 1000000000000000; the history"),
                            (["traces", "--where", "took > 1h"], "no request matches --where 'took > 1h'; the history"),

@@ -77,7 +77,7 @@ class Address(WhoTest):
         self.assertIn(f"alice  -> {ADDRESS}", self.run_inspector("recent").replace("    ", "  "))
         self.assertEqual(self.ids(filter=f"peer == {ADDRESS}"), [1])
 
-    def test_then_what_came_before_is_his_too(self):
+    def test_then_earlier_events_belong_to_it_too(self):
         self.learn()
         self.assertEqual(self.peers(ALICE), {BOB: 3})
         row, = (row for row in self.connection.call("peers", node_id="alice")["peers"])
@@ -85,7 +85,7 @@ class Address(WhoTest):
         self.assertEqual(row["aliases"], [{"id": ADDRESS_ID, "address": ADDRESS, "transport": "udp", "label": ADDRESS, "by": ALICE,
                                            "own": False, "disputed": False}])
 
-    def test_an_event_says_whose_it_is_and_how_it_was_told(self):
+    def test_an_event_has_the_resolved_id_and_the_written_one(self):
         self.learn()
         sent, = self.connection.call("query", node_id="alice", kind="message_sent")["events"]
         self.assertEqual((sent["peer_id"], sent["peer_as"]), (BOB, ADDRESS_ID))
@@ -134,7 +134,7 @@ class Address(WhoTest):
         trace = self.run_inspector("trace", TRACE)
         self.assertNotIn(ADDRESS, trace)
 
-    def test_a_stream_knows_it_as_soon_as_it_was_told(self):
+    def test_a_stream_uses_an_alias_as_soon_as_it_is_emitted(self):
         self.settle()
         stream = self.place.connect()
         stream.call("subscribe", filter="peer == bob and message_sent")
@@ -156,7 +156,7 @@ class Address(WhoTest):
         event, = stream.notification()["events"]
         self.assertEqual(event["data"]["message_id"], 4)
 
-    def test_what_one_node_says_of_a_peer_counts_for_it_alone(self):
+    def test_an_alias_of_a_peer_applies_only_to_the_claimant(self):
         carol = self.place.node("carol", CAROL)
         self.tell(carol, "message", "sent", "@" + ADDRESS, 9)
         self.learn()
@@ -165,7 +165,7 @@ class Address(WhoTest):
         self.assertEqual(sorted(self.ids(peer_id=ADDRESS)), [1, 2, 9])
         self.assertEqual(sorted(self.ids(filter=f"peer == {ADDRESS}")), [1, 2, 9])
 
-    def test_what_a_node_says_of_itself_counts_for_all(self):
+    def test_a_node_s_own_alias_applies_to_all_nodes(self):
         carol = self.place.node("carol", CAROL)
         self.tell(carol, "message", "sent", "@" + ADDRESS, 9)
         self.tell(self.bob, "address", "-", ADDRESS)
@@ -174,7 +174,7 @@ class Address(WhoTest):
         self.assertEqual(self.ids(node_id=ADDRESS), [1, 2])
         self.assertEqual(self.ids(filter=f"node == {ADDRESS}"), [1, 2])
 
-    def test_an_address_that_another_gets_later_is_his_from_then_on(self):
+    def test_an_address_taken_over_later_belongs_to_the_new_owner(self):
         self.tell(self.alice, "address", BOB, ADDRESS)
         self.tell(self.alice, "message", "sent", "@" + ADDRESS, 3)
         self.tell(self.alice, "address", CAROL, ADDRESS)
@@ -191,7 +191,7 @@ class Address(WhoTest):
         for args, before in zip((("peers", "--json"), ("trace", TRACE), ("recent", "--json", "--peer", ADDRESS)), live):
             self.assertEqual(self.run_inspector(*args, "--read", directory), before, args)
 
-    def test_what_was_saved_as_json_is_read_as_it_was_written(self):
+    def test_saved_json_is_read_as_written(self):
         self.learn()
         saved = pathlib.Path(self.place.directory) / "saved.ndjson"
         saved.write_text(self.run_inspector("recent", "--json"), encoding="utf-8")
@@ -284,7 +284,7 @@ class Liar(WhoTest):
         return sorted((row["name"], alias["id"]) for row in self.connection.call("nodes")["nodes"] for alias in row["aliases"]
                       if alias["disputed"])
 
-    def test_the_id_of_a_node_is_nobody_elses(self):
+    def test_the_id_of_a_node_is_no_other_node_s_alias(self):
         self.tell(self.mallory, "alias", "-", BOB, "mine")
         self.settle()
         self.assertEqual(self.peers(ALICE), {BOB: 1, KEY: 1})
@@ -293,7 +293,7 @@ class Liar(WhoTest):
         self.assertEqual(self.ids(peer_id="mallory", filter="message_sent"), [])
         self.assertEqual(self.ids(filter="peer == mallory"), [])
 
-    def test_people_are_told_of_a_disputed_id(self):
+    def test_a_disputed_id_is_shown(self):
         self.tell(self.bob, "address", "-", ADDRESS)
         self.tell(self.mallory, "address", "-", ADDRESS)
         self.tell(self.mallory, "alias", "-", KEY, "key")
@@ -307,7 +307,7 @@ class Liar(WhoTest):
         self.assertIn(f"mallory says that it is also {ADDRESS}, which another node has or claims: it is ignored", done.stdout)
         self.assertNotIn(f"also {KEY}", done.stdout)
 
-    def test_an_id_that_two_say_is_theirs_is_neither_s(self):
+    def test_an_id_claimed_by_two_belongs_to_neither(self):
         self.tell(self.bob, "alias", "-", KEY, "long-term")
         self.tell(self.mallory, "alias", "-", KEY, "mine")
         self.settle()
@@ -315,7 +315,7 @@ class Liar(WhoTest):
         self.assertEqual(self.disputed(), [("bob", KEY), ("mallory", KEY)])
         self.assertEqual(self.ids(peer_id=KEY), [2])
 
-    def test_what_it_says_of_peers_counts_for_it_alone(self):
+    def test_its_aliases_of_peers_apply_only_to_itself(self):
         self.tell(self.mallory, "alias", BOB, KEY)
         self.tell(self.mallory, "message", "sent", KEY, 3)
         self.settle()
@@ -332,7 +332,7 @@ class Liar(WhoTest):
         self.assertEqual(self.ids(peer_id="carol"), [])
         self.assertEqual(self.ids(peer_id="bob"), [1, 3])
 
-    def test_a_circle_is_no_alias(self):
+    def test_a_circle_of_aliases_is_ignored(self):
         self.tell(self.mallory, "alias", KEY, GROUP)
         self.tell(self.mallory, "alias", GROUP, KEY)
         self.tell(self.mallory, "message", "sent", KEY, 3)

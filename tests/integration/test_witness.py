@@ -107,7 +107,7 @@ class Witness:
         self.assertEqual(qlog - traced, collections.Counter(), f"{node.name}: in the qlog, but not traced")
         return sum(count for (kind, *_), count in qlog.items() if kind == "packet_lost")
 
-    def test_packets_are_those_of_the_qlog_none_missing_none_twice(self):
+    def test_packets_match_the_qlog_none_missing_none_twice(self):
         lost = sum(self.check_packets(node, self.traced.query(node_id=node.id, kind=PACKET_KINDS, limit=777))
                    for node in self.nodes)
         self.assertGreater(lost, 0, "nothing was lost: this run shows less than it should")

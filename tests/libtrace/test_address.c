@@ -40,7 +40,7 @@ START_TEST(one_address_has_one_id) {
 }
 END_TEST
 
-START_TEST(what_reads_as_an_address_elsewhere_has_the_same_id_here) {
+START_TEST(an_address_has_its_endpoint_s_id_and_other_text_that_of_its_bytes) {
     static const char *const texts[] = {
         "192.0.2.1:4001", "[2001:db8::1]:4001", "192.0.2.1:65536", "192.0.2.1:", "192.0.2:1", "[::1]4001", "[::1", ":4001", "a:1",
         "192.0.2.1:+1"};
@@ -70,7 +70,7 @@ START_TEST(other_ids_are_no_address) {
 }
 END_TEST
 
-START_TEST(no_address_is_no_id) {
+START_TEST(an_empty_address_has_no_id) {
     struct trace_endpoint endpoint = {.port = 1};
     struct trace_node_id none = {{0}}, id = trace_node_id_of_address("");
     ck_assert_mem_eq(&id, &none, sizeof none);
@@ -84,9 +84,9 @@ int main(void) {
     TCase *tcase = tcase_create("address");
     tcase_add_test(tcase, an_address_comes_back_from_its_id);
     tcase_add_test(tcase, one_address_has_one_id);
-    tcase_add_test(tcase, what_reads_as_an_address_elsewhere_has_the_same_id_here);
+    tcase_add_test(tcase, an_address_has_its_endpoint_s_id_and_other_text_that_of_its_bytes);
     tcase_add_test(tcase, other_ids_are_no_address);
-    tcase_add_test(tcase, no_address_is_no_id);
+    tcase_add_test(tcase, an_empty_address_has_no_id);
     suite_add_tcase(suite, tcase);
     run_suite_or_exit(suite);
 }

@@ -48,7 +48,7 @@ START_TEST(a_registered_application_is_found_also_after_the_node_is_gone) {
 }
 END_TEST
 
-START_TEST(what_says_the_same_may_be_registered_again_and_nothing_else) {
+START_TEST(only_an_identical_description_may_be_registered_again) {
     struct trace_log *log = open_log(64);
     struct trace_reader *reader = attach_log(log);
     struct trace_app same = datamap, other = datamap;
@@ -392,7 +392,7 @@ START_TEST(a_message_becomes_a_command_with_the_bytes_that_the_application_made)
 }
 END_TEST
 
-START_TEST(a_claim_of_more_than_the_data_bytes_means_all_of_them) {
+START_TEST(a_size_beyond_the_data_bytes_means_all_of_them) {
     struct message message = {.text = "x", .claimed = TRACE_APP_DATA_BYTES + 1, .wanted = true};
     struct trace_event event;
     uint8_t expected[TRACE_APP_DATA_BYTES] = {'x'};
@@ -403,7 +403,7 @@ START_TEST(a_claim_of_more_than_the_data_bytes_means_all_of_them) {
 }
 END_TEST
 
-START_TEST(a_message_that_is_not_wanted_leaves_nothing_in_the_ring) {
+START_TEST(an_unwanted_message_leaves_nothing_in_the_ring) {
     struct message message = {.text = "secret", .claimed = 6};
     struct trace_context context = trace_context_new(TRACE_FLAG_DEBUG); /* overrules sampling, not the application */
     TRACE_APP_MESSAGE(message_log, &context, NULL, &protocol, 2, &message);
@@ -424,7 +424,7 @@ START_TEST(a_protocol_without_functions_traces_every_message_and_no_data) {
 }
 END_TEST
 
-START_TEST(nothing_is_asked_of_the_application_when_the_kind_is_masked) {
+START_TEST(the_application_is_not_called_for_a_masked_kind) {
     struct message message = {.text = "", .wanted = true};
     unsigned evaluated = 0;
     trace_reader_set_control(message_reader, TRACE_CONTROL_ALL & ~TRACE_CONTROL_KIND_BIT(TRACE_KIND_APP_COMMAND));
@@ -439,7 +439,7 @@ START_TEST(nothing_is_asked_of_the_application_when_the_kind_is_masked) {
 }
 END_TEST
 
-START_TEST(nothing_is_asked_of_the_application_when_the_trace_is_not_sampled) {
+START_TEST(the_application_is_not_called_for_an_unsampled_trace) {
     struct message message = {.text = "", .wanted = true};
     struct trace_context context = trace_context_new(TRACE_FLAG_SAMPLED);
     struct trace_event event;
@@ -471,7 +471,7 @@ int main(void) {
     tcase_add_checked_fixture(tcase, setup_shm_dir, teardown_shm_dir);
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, a_registered_application_is_found_also_after_the_node_is_gone);
-    tcase_add_test(tcase, what_says_the_same_may_be_registered_again_and_nothing_else);
+    tcase_add_test(tcase, only_an_identical_description_may_be_registered_again);
     tcase_add_test(tcase, a_full_table_takes_no_more_and_keeps_what_it_has);
     tcase_add_test(tcase, all_that_fits_is_taken);
     tcase_add_test(tcase, descriptions_take_memory_when_they_are_registered);
@@ -486,11 +486,11 @@ int main(void) {
     tcase = tcase_create("messages");
     tcase_add_checked_fixture(tcase, setup_messages, teardown_messages);
     tcase_add_test(tcase, a_message_becomes_a_command_with_the_bytes_that_the_application_made);
-    tcase_add_test(tcase, a_claim_of_more_than_the_data_bytes_means_all_of_them);
-    tcase_add_test(tcase, a_message_that_is_not_wanted_leaves_nothing_in_the_ring);
+    tcase_add_test(tcase, a_size_beyond_the_data_bytes_means_all_of_them);
+    tcase_add_test(tcase, an_unwanted_message_leaves_nothing_in_the_ring);
     tcase_add_test(tcase, a_protocol_without_functions_traces_every_message_and_no_data);
-    tcase_add_test(tcase, nothing_is_asked_of_the_application_when_the_kind_is_masked);
-    tcase_add_test(tcase, nothing_is_asked_of_the_application_when_the_trace_is_not_sampled);
+    tcase_add_test(tcase, the_application_is_not_called_for_a_masked_kind);
+    tcase_add_test(tcase, the_application_is_not_called_for_an_unsampled_trace);
     tcase_add_test(tcase, the_application_may_emit_while_it_makes_the_data);
     suite_add_tcase(suite, tcase);
     run_suite_or_exit(suite);

@@ -70,7 +70,7 @@ static const struct {
     SPOILED(pid, 0, TRACE_ATTACH_OK),
 };
 
-START_TEST(a_spoiled_header_is_refused_for_its_own_reason) {
+START_TEST(each_damaged_header_is_refused_with_its_own_reason) {
     struct trace_shm_header header = good;
     memcpy((char *)&header + spoiled[_i].offset, &spoiled[_i].value, spoiled[_i].bytes);
     make_object("p2ptrace.test", &header, good_bytes);
@@ -88,7 +88,7 @@ START_TEST(an_object_shorter_than_it_says_is_refused) {
 }
 END_TEST
 
-START_TEST(what_is_not_a_plain_file_is_refused) {
+START_TEST(only_plain_files_are_attached) {
     make_object("p2ptrace.good", &good, good_bytes);
     ck_assert_int_eq(symlinkat("p2ptrace.good", shm_dir_fd, "p2ptrace.link"), 0);
     ck_assert_int_eq(mkfifoat(shm_dir_fd, "p2ptrace.fifo", 0600), 0);
@@ -222,9 +222,9 @@ int main(void) {
     TCase *tcase = tcase_create("attach");
     tcase_add_checked_fixture(tcase, setup_good, teardown_shm_dir);
     tcase_set_timeout(tcase, 60);
-    tcase_add_loop_test(tcase, a_spoiled_header_is_refused_for_its_own_reason, 0, sizeof spoiled / sizeof spoiled[0]);
+    tcase_add_loop_test(tcase, each_damaged_header_is_refused_with_its_own_reason, 0, sizeof spoiled / sizeof spoiled[0]);
     tcase_add_test(tcase, an_object_shorter_than_it_says_is_refused);
-    tcase_add_test(tcase, what_is_not_a_plain_file_is_refused);
+    tcase_add_test(tcase, only_plain_files_are_attached);
     tcase_add_test(tcase, another_users_object_is_refused);
     tcase_add_test(tcase, a_node_name_can_not_smuggle_control_characters);
     tcase_add_loop_test(tcase, an_object_that_shrinks_under_the_reader_breaks_only_the_reader, 0, 4);

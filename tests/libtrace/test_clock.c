@@ -237,7 +237,7 @@ START_TEST(a_ring_that_was_opened_before_a_sleep_is_read_by_a_clock_that_was_sta
 END_TEST
 
 /* A process that stands still after it has measured a slope over 5 ms, and that badly. */
-START_TEST(a_slope_that_was_read_badly_is_no_sleep) {
+START_TEST(a_badly_measured_slope_is_not_a_sleep) {
     static const double pauses[] = {1, 10, 300};
     struct trace_clock_sample second = sample_at(10.005);
     struct trace_clock clock;
@@ -292,7 +292,7 @@ int main(void) {
     tcase_add_loop_test(tcase, a_sleep_is_followed_within_a_second_and_breaks_no_duration, 0, 2 * 3 * 4);
     tcase_add_test(tcase, events_between_several_sleeps_keep_their_times);
     tcase_add_loop_test(tcase, a_ring_that_was_opened_before_a_sleep_is_read_by_a_clock_that_was_started_after_it, 0, 2);
-    tcase_add_loop_test(tcase, a_slope_that_was_read_badly_is_no_sleep, 0, 3);
+    tcase_add_loop_test(tcase, a_badly_measured_slope_is_not_a_sleep, 0, 3);
     tcase_add_test(tcase, a_sample_that_took_long_to_read_breaks_nothing);
     tcase_add_test(tcase, the_real_clocks_agree);
     suite_add_tcase(suite, tcase);

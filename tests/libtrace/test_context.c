@@ -67,7 +67,7 @@ START_TEST(the_wire_form_is_fixed_and_comes_back) {
 }
 END_TEST
 
-START_TEST(what_is_no_context_is_refused) {
+START_TEST(bytes_that_are_not_a_context_are_refused) {
     struct trace_context context = trace_context_new(0), back;
     uint8_t wire[TRACE_CONTEXT_WIRE_BYTES];
     trace_context_encode(wire, &context);
@@ -125,7 +125,7 @@ static int parse(struct trace_context *ret_context, const char *text, size_t len
     return result;
 }
 
-START_TEST(a_traceparent_is_what_w3c_says) {
+START_TEST(a_traceparent_follows_the_w3c_format) {
     static const struct {
         uint8_t flags;
         const char *text;
@@ -148,7 +148,7 @@ START_TEST(a_traceparent_is_what_w3c_says) {
 }
 END_TEST
 
-START_TEST(a_context_without_a_trace_or_a_span_is_no_traceparent) {
+START_TEST(a_context_without_a_trace_or_a_span_has_no_traceparent) {
     struct trace_context none = {{{0}}, w3c_span, 0}, no_span = {w3c_id, 0, 0};
     char out[TRACE_TRACEPARENT_BYTES] = "untouched";
     ck_assert_int_eq(trace_context_to_traceparent(out, &none), -EINVAL);
@@ -208,7 +208,7 @@ static const char *const unreadable[] = {
     " " GOOD,
 };
 
-START_TEST(what_is_no_traceparent_is_refused) {
+START_TEST(text_that_is_not_a_traceparent_is_refused) {
     struct trace_context context, untouched;
     memset(&context, 0x5a, sizeof context);
     memset(&untouched, 0x5a, sizeof untouched);
@@ -267,7 +267,7 @@ START_TEST(different_bytes_give_different_node_ids) {
 }
 END_TEST
 
-START_TEST(a_message_id_is_the_same_for_ever_and_of_all_its_bytes) {
+START_TEST(a_message_id_is_stable_and_depends_on_every_byte) {
     ck_assert_uint_eq(trace_message_id("a transaction", 13), UINT64_C(0xa0c51faacda4cd92));
     ck_assert_uint_ne(trace_message_id("a transaction", 13), trace_message_id("a transactioN", 13));
     ck_assert_uint_ne(trace_message_id("\0", 1), trace_message_id("\0", 2));
@@ -277,7 +277,7 @@ START_TEST(a_message_id_is_the_same_for_ever_and_of_all_its_bytes) {
 }
 END_TEST
 
-START_TEST(what_both_ends_know_is_one_trace_and_two_spans) {
+START_TEST(shared_knowledge_gives_one_trace_and_two_spans) {
     struct trace_context here = trace_context_shared("4711 alice bob", 14, TRACE_FLAG_SAMPLED | TRACE_FLAG_HAS_PEER);
     struct trace_context there = trace_context_shared("4711 alice bob", 14, TRACE_FLAG_SAMPLED);
     struct trace_context other = trace_context_shared("4711 alice boB", 14, TRACE_FLAG_SAMPLED);
@@ -302,21 +302,21 @@ int main(void) {
     tcase_add_test(tcase, a_child_span_stays_in_its_trace);
     tcase_add_test(tcase, only_flags_of_a_context_get_into_one);
     tcase_add_test(tcase, the_wire_form_is_fixed_and_comes_back);
-    tcase_add_test(tcase, what_is_no_context_is_refused);
+    tcase_add_test(tcase, bytes_that_are_not_a_context_are_refused);
     tcase_add_test(tcase, who_has_no_trace_sends_a_context_too);
     tcase_add_test(tcase, the_macros_write_and_read_the_wire_form);
     tcase_add_test(tcase, a_random_node_id_is_another_one_each_time);
     tcase_add_test(tcase, a_derived_node_id_is_the_same_for_ever);
     tcase_add_test(tcase, different_bytes_give_different_node_ids);
-    tcase_add_test(tcase, what_both_ends_know_is_one_trace_and_two_spans);
-    tcase_add_test(tcase, a_message_id_is_the_same_for_ever_and_of_all_its_bytes);
+    tcase_add_test(tcase, shared_knowledge_gives_one_trace_and_two_spans);
+    tcase_add_test(tcase, a_message_id_is_stable_and_depends_on_every_byte);
     suite_add_tcase(suite, tcase);
 
     tcase = tcase_create("traceparent");
-    tcase_add_test(tcase, a_traceparent_is_what_w3c_says);
-    tcase_add_test(tcase, a_context_without_a_trace_or_a_span_is_no_traceparent);
+    tcase_add_test(tcase, a_traceparent_follows_the_w3c_format);
+    tcase_add_test(tcase, a_context_without_a_trace_or_a_span_has_no_traceparent);
     tcase_add_loop_test(tcase, a_good_traceparent_is_read, 0, sizeof readable / sizeof *readable);
-    tcase_add_loop_test(tcase, what_is_no_traceparent_is_refused, 0, sizeof unreadable / sizeof *unreadable);
+    tcase_add_loop_test(tcase, text_that_is_not_a_traceparent_is_refused, 0, sizeof unreadable / sizeof *unreadable);
     tcase_add_test(tcase, a_traceparent_that_is_cut_short_is_refused);
     suite_add_tcase(suite, tcase);
     run_suite_or_exit(suite);

@@ -203,7 +203,7 @@ static void mark_ahead(uint64_t ahead) {
     for (uint64_t i = 0; i < EVENTS; i++) put_slot(i, trace_shm_mark(i + ahead), TRACE_KIND_CUSTOM);
 }
 
-START_TEST(a_ring_whose_marks_are_ahead_of_its_head_is_a_liar) {
+START_TEST(marks_ahead_of_the_head_are_bad_marks) {
     static const uint64_t aheads[] = {1, EVENTS, 5 * EVENTS, UINT64_C(1) << 29, (UINT64_C(1) << 30) - 1};
     struct trace_shm_header header = good;
     uint64_t work, taken;
@@ -219,7 +219,7 @@ START_TEST(a_ring_whose_marks_are_ahead_of_its_head_is_a_liar) {
 END_TEST
 
 /* Half of the marks are a lap old, half are right; and the writer claims all. */
-START_TEST(marks_that_run_backwards_have_an_end) {
+START_TEST(reading_marks_that_run_backwards_ends) {
     struct trace_shm_header header = good;
     uint64_t work, taken;
     header.lanes[0].state = TRACE_LANE_OWNED;
@@ -233,7 +233,7 @@ START_TEST(marks_that_run_backwards_have_an_end) {
 }
 END_TEST
 
-START_TEST(a_head_that_goes_where_no_writer_gets_is_a_lie) {
+START_TEST(a_head_beyond_any_writer_s_reach_is_a_bad_mark) {
     static const uint64_t jumps[] = {UINT64_C(1) << 31, UINT64_C(1) << 32, UINT64_C(1) << 40, UINT64_MAX / 2, UINT64_MAX - 10};
     struct trace_shm_header header = good;
     uint64_t work, taken;
@@ -252,7 +252,7 @@ START_TEST(a_head_that_goes_where_no_writer_gets_is_a_lie) {
 }
 END_TEST
 
-START_TEST(a_head_that_no_writer_gets_to_before_we_attach_is_a_lie_and_no_loss) {
+START_TEST(an_impossible_head_before_attach_is_a_bad_mark_and_not_a_loss) {
     struct trace_shm_header header = good;
     struct trace_event events[64];
     struct trace_read read;
@@ -269,7 +269,7 @@ END_TEST
 
 /* The writer overtakes us in the middle of a run.  The slot that it has overwritten is the only loss: who looks at the gap when
  * the run ends, and again in the next read, must not jump as if it had been lapped twice. */
-START_TEST(a_gap_behind_a_run_is_a_loss_of_the_next_read_and_exact) {
+START_TEST(a_gap_after_a_run_is_an_exact_loss_of_the_next_read) {
     struct trace_shm_header header = good;
     struct trace_event events[64];
     struct trace_read read;
@@ -318,7 +318,7 @@ START_TEST(a_lane_that_the_ring_does_not_have_is_empty) {
 END_TEST
 
 /* Time passes, and with it a writer may get anywhere: then the distance is a loss, and no lie. */
-START_TEST(a_head_that_a_writer_may_have_reached_meanwhile_is_believed) {
+START_TEST(a_head_that_a_writer_could_have_reached_is_accepted) {
     struct trace_shm_header header = good;
     struct trace_event events[64];
     struct trace_read read;
@@ -336,7 +336,7 @@ START_TEST(a_head_that_a_writer_may_have_reached_meanwhile_is_believed) {
 }
 END_TEST
 
-START_TEST(more_discarded_than_a_writer_can_write_is_a_lie) {
+START_TEST(more_discarded_than_a_writer_can_write_is_a_bad_mark) {
     struct trace_shm_header header = good;
     uint64_t work, taken;
     header.lanes[0].state = TRACE_LANE_OWNED;
@@ -359,14 +359,14 @@ int main(void) {
     tcase_add_test(tcase, between_the_holes_of_a_ring_its_events_are_read);
     tcase_add_loop_test(tcase, a_hole_that_comes_while_a_ring_is_read_stays_a_hole, 0, 16);
     tcase_add_test(tcase, a_ring_whose_pages_come_one_by_one_is_read_whole);
-    tcase_add_loop_test(tcase, a_ring_whose_marks_are_ahead_of_its_head_is_a_liar, 0, 10);
-    tcase_add_test(tcase, marks_that_run_backwards_have_an_end);
-    tcase_add_loop_test(tcase, a_head_that_goes_where_no_writer_gets_is_a_lie, 0, 5);
-    tcase_add_test(tcase, a_head_that_no_writer_gets_to_before_we_attach_is_a_lie_and_no_loss);
-    tcase_add_test(tcase, a_gap_behind_a_run_is_a_loss_of_the_next_read_and_exact);
+    tcase_add_loop_test(tcase, marks_ahead_of_the_head_are_bad_marks, 0, 10);
+    tcase_add_test(tcase, reading_marks_that_run_backwards_ends);
+    tcase_add_loop_test(tcase, a_head_beyond_any_writer_s_reach_is_a_bad_mark, 0, 5);
+    tcase_add_test(tcase, an_impossible_head_before_attach_is_a_bad_mark_and_not_a_loss);
+    tcase_add_test(tcase, a_gap_after_a_run_is_an_exact_loss_of_the_next_read);
     tcase_add_test(tcase, a_lane_that_the_ring_does_not_have_is_empty);
-    tcase_add_test(tcase, a_head_that_a_writer_may_have_reached_meanwhile_is_believed);
-    tcase_add_test(tcase, more_discarded_than_a_writer_can_write_is_a_lie);
+    tcase_add_test(tcase, a_head_that_a_writer_could_have_reached_is_accepted);
+    tcase_add_test(tcase, more_discarded_than_a_writer_can_write_is_a_bad_mark);
     suite_add_tcase(suite, tcase);
     run_suite_or_exit(suite);
 }

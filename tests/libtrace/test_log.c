@@ -324,7 +324,7 @@ START_TEST(a_thread_without_a_lane_asks_for_one_seldom) {
 }
 END_TEST
 
-START_TEST(memory_that_is_refused_although_there_is_room_is_asked_for_ever_more_seldom) {
+START_TEST(retries_for_refused_memory_become_rarer) {
     struct trace_reader *reader;
     unsigned asked = 0;
     open_log(64);
@@ -350,7 +350,7 @@ START_TEST(memory_that_is_refused_although_there_is_room_is_asked_for_ever_more_
 }
 END_TEST
 
-START_TEST(a_lane_that_is_given_back_ends_a_shortage_at_once) {
+START_TEST(a_returned_lane_ends_a_shortage_at_once) {
     struct trace_reader *reader;
     struct trace_log *log = open_short_log(&reader);
     pthread_t thread;
@@ -595,7 +595,7 @@ static void *register_again_and_again(void *log) {
 }
 
 /* Children that live on while their parent opens and closes logs. */
-START_TEST(a_fork_in_the_midst_of_an_open_or_a_close_keeps_no_log_alive) {
+START_TEST(a_fork_during_an_open_or_close_keeps_no_log_alive) {
     pthread_t thread;
     pid_t children[FORKS];
     int hold[2], ready[2];
@@ -631,7 +631,7 @@ START_TEST(a_fork_in_the_midst_of_an_open_or_a_close_keeps_no_log_alive) {
 }
 END_TEST
 
-START_TEST(a_child_forked_in_the_midst_of_a_registration_may_register_its_own) {
+START_TEST(a_child_forked_during_a_registration_can_register_its_own) {
     static const struct trace_app app = {.app_id = {'O', 'W', 'N', '1'}, .name = "own"};
     struct trace_log *log = open_log(64);
     pthread_t thread;
@@ -691,8 +691,8 @@ int main(void) {
     tcase_add_loop_test(tcase, a_living_ring_never_makes_room, 0, 2);
     tcase_add_loop_test(tcase, a_thread_that_gets_no_lane_loses_its_events_and_they_are_counted, 0, 2);
     tcase_add_test(tcase, a_thread_without_a_lane_asks_for_one_seldom);
-    tcase_add_test(tcase, memory_that_is_refused_although_there_is_room_is_asked_for_ever_more_seldom);
-    tcase_add_test(tcase, a_lane_that_is_given_back_ends_a_shortage_at_once);
+    tcase_add_test(tcase, retries_for_refused_memory_become_rarer);
+    tcase_add_test(tcase, a_returned_lane_ends_a_shortage_at_once);
     tcase_add_test(tcase, rings_of_dead_nodes_make_room_for_a_later_threads_lane);
     tcase_add_test(tcase, a_kernel_that_cannot_populate_gets_lanes_by_the_objects_name);
     tcase_add_test(tcase, a_limit_of_file_sizes_is_an_error_at_open_and_no_signal);
@@ -703,8 +703,8 @@ int main(void) {
     tcase_add_test(tcase, a_child_that_lives_on_does_not_keep_its_dead_parent_alive);
     tcase_add_test(tcase, a_childs_lane_bears_the_name_of_the_childs_own_thread);
     tcase_add_test(tcase, a_child_that_is_forked_by_an_argument_emits_nothing);
-    tcase_add_test(tcase, a_fork_in_the_midst_of_an_open_or_a_close_keeps_no_log_alive);
-    tcase_add_test(tcase, a_child_forked_in_the_midst_of_a_registration_may_register_its_own);
+    tcase_add_test(tcase, a_fork_during_an_open_or_close_keeps_no_log_alive);
+    tcase_add_test(tcase, a_child_forked_during_a_registration_can_register_its_own);
     tcase_add_test(tcase, exit_without_close_is_an_orderly_end);
     suite_add_tcase(suite, tcase);
     run_suite_or_exit(suite);

@@ -73,7 +73,7 @@ START_TEST(one_thread_writes_to_many_logs_with_one_lane_each) {
 }
 END_TEST
 
-START_TEST(a_log_gets_the_place_of_one_that_was_closed_and_none_of_its_events) {
+START_TEST(a_log_in_the_place_of_a_closed_one_has_none_of_its_events) {
     struct trace_log_options options = {.node_id = id_of(999)};
     struct trace_log *larger;
     open_logs(200);
@@ -330,7 +330,7 @@ int main(void) {
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, one_thread_writes_to_many_logs_with_one_lane_each);
     tcase_add_test(tcase, open_logs_never_share_a_place);
-    tcase_add_test(tcase, a_log_gets_the_place_of_one_that_was_closed_and_none_of_its_events);
+    tcase_add_test(tcase, a_log_in_the_place_of_a_closed_one_has_none_of_its_events);
     tcase_add_loop_test(tcase, emitting_makes_no_system_call, 0, SEES_SYSTEM * (int)(sizeof ways / sizeof *ways));
     tcase_add_loop_test(tcase, threads_that_end_leave_neither_lanes_nor_memory_behind, 0, SEES_SYSTEM);
     tcase_add_test(tcase, logs_are_opened_and_closed_while_others_are_written_to);

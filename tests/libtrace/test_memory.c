@@ -74,7 +74,7 @@ static bool has_room(unsigned long kib) {
     return statvfs(shm_dir, &room) == 0 && room.f_bavail * room.f_frsize / 1024 > kib + 1024;
 }
 
-START_TEST(a_log_takes_what_the_table_says) {
+START_TEST(a_log_uses_the_memory_that_the_table_states) {
     const struct row *row = &rows[_i];
     struct trace_log *log;
     struct stat status;
@@ -105,7 +105,7 @@ int main(void) {
     TCase *tcase = tcase_create("memory");
     tcase_add_checked_fixture(tcase, setup, teardown_shm_dir);
     tcase_set_timeout(tcase, 60);
-    tcase_add_loop_test(tcase, a_log_takes_what_the_table_says, 0, ROWS);
+    tcase_add_loop_test(tcase, a_log_uses_the_memory_that_the_table_states, 0, ROWS);
     suite_add_tcase(suite, tcase);
     run_suite_or_exit(suite);
 }

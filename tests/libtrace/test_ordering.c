@@ -102,7 +102,7 @@ static void *wait_for_the_lane(void *arg) {
     return arg;
 }
 
-START_TEST(whoever_sees_a_lane_sees_what_was_done_before_it_was_published) {
+START_TEST(a_reader_that_sees_a_lane_sees_everything_done_before_its_publication) {
     open_both(LANE_EVENTS, TRACE_OVERWRITE_OLDEST);
     run_two(write_and_take_a_lane, wait_for_the_lane);
     close_both();
@@ -120,7 +120,7 @@ static void *take_the_returned_lane(void *arg) {
     return arg;
 }
 
-START_TEST(who_takes_a_returned_lane_writes_after_its_last_owner) {
+START_TEST(a_returned_lane_is_written_after_its_last_owner) {
     open_both(LANE_EVENTS, TRACE_OVERWRITE_OLDEST);
     run_two(emit_and_end, take_the_returned_lane);
     ck_assert_uint_eq(((struct log *)log_)->header->lanes[1].head, LANE_EVENTS + LANE_EVENTS / 2);
@@ -225,7 +225,7 @@ static void *use_the_shared_lane(void *arg) {
     return arg;
 }
 
-START_TEST(who_uses_the_shared_lane_sees_what_was_done_before_it_was_published) {
+START_TEST(a_user_of_the_shared_lane_sees_everything_done_before_its_publication) {
     pthread_t holders[HOLDERS];
     open_both(LANE_EVENTS, TRACE_OVERWRITE_OLDEST);
     hold_all_lanes(holders);
@@ -240,7 +240,7 @@ static void *emit_into_the_shared_lane(void *arg) {
     return arg;
 }
 
-START_TEST(who_claims_a_slot_writes_after_the_writer_of_the_lap_before) {
+START_TEST(a_claimed_slot_is_written_after_the_previous_lap_s_writer) {
     pthread_t holders[HOLDERS];
     open_both(LANE_EVENTS, TRACE_OVERWRITE_OLDEST);
     hold_all_lanes(holders);
@@ -257,12 +257,12 @@ int main(void) {
     tcase_add_checked_fixture(tcase, setup_shm_dir, teardown_shm_dir);
     tcase_set_timeout(tcase, 100);
     tcase_add_test(tcase, commit_orders_the_bytes_of_an_event_before_its_mark);
-    tcase_add_test(tcase, whoever_sees_a_lane_sees_what_was_done_before_it_was_published);
-    tcase_add_test(tcase, who_takes_a_returned_lane_writes_after_its_last_owner);
+    tcase_add_test(tcase, a_reader_that_sees_a_lane_sees_everything_done_before_its_publication);
+    tcase_add_test(tcase, a_returned_lane_is_written_after_its_last_owner);
     tcase_add_test(tcase, a_writer_that_discards_overwrites_only_what_was_copied);
     tcase_add_test(tcase, a_query_takes_whole_descriptions);
-    tcase_add_test(tcase, who_uses_the_shared_lane_sees_what_was_done_before_it_was_published);
-    tcase_add_test(tcase, who_claims_a_slot_writes_after_the_writer_of_the_lap_before);
+    tcase_add_test(tcase, a_user_of_the_shared_lane_sees_everything_done_before_its_publication);
+    tcase_add_test(tcase, a_claimed_slot_is_written_after_the_previous_lap_s_writer);
     suite_add_tcase(suite, tcase);
     run_suite_or_exit(suite);
 }

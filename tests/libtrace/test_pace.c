@@ -56,7 +56,7 @@ START_TEST(a_writer_at_half_our_pace_is_not) {
 END_TEST
 
 /* It waits for the lines that we read: nobody knows how fast it would be. */
-START_TEST(a_writer_that_goes_at_about_our_pace_is_taken_for_one_that_is_held_up) {
+START_TEST(a_writer_at_about_our_pace_counts_as_held_up) {
     struct race race;
     begin(&race);
     read_for_a_lap(&race, 70, RUN_NS);
@@ -102,7 +102,7 @@ START_TEST(a_slow_writer_that_becomes_fast_is_known_within_a_lap) {
 }
 END_TEST
 
-START_TEST(little_is_no_evidence) {
+START_TEST(a_few_events_prove_nothing) {
     struct race race;
     begin(&race);
     read_for_a_lap(&race, 13, RUN_NS);
@@ -118,7 +118,7 @@ START_TEST(little_is_no_evidence) {
 END_TEST
 
 /* What lay between the last look before a restart and the first one after it was sleep, not reading. */
-START_TEST(a_pause_before_a_restart_is_no_run) {
+START_TEST(a_pause_before_a_restart_is_not_a_run) {
     struct race race;
     begin(&race);
     read_run(&race, 100, RUN_NS);
@@ -156,12 +156,12 @@ int main(void) {
     TCase *tcase = tcase_create("pace");
     tcase_add_test(tcase, a_writer_at_full_speed_is_faster);
     tcase_add_test(tcase, a_writer_at_half_our_pace_is_not);
-    tcase_add_test(tcase, a_writer_that_goes_at_about_our_pace_is_taken_for_one_that_is_held_up);
+    tcase_add_test(tcase, a_writer_at_about_our_pace_counts_as_held_up);
     tcase_add_test(tcase, a_reader_that_is_disturbed_does_not_take_a_slow_writer_for_a_faster_one);
     tcase_add_test(tcase, a_reader_that_stood_still_does_not_take_a_slow_writer_for_a_faster_one);
     tcase_add_test(tcase, a_slow_writer_that_becomes_fast_is_known_within_a_lap);
-    tcase_add_test(tcase, little_is_no_evidence);
-    tcase_add_test(tcase, a_pause_before_a_restart_is_no_run);
+    tcase_add_test(tcase, a_few_events_prove_nothing);
+    tcase_add_test(tcase, a_pause_before_a_restart_is_not_a_run);
     tcase_add_test(tcase, a_writer_is_measured_from_the_moment_when_we_had_caught_up);
     tcase_add_test(tcase, a_reader_that_stays_slow_is_believed_in_the_end);
     Suite *suite = suite_create("pace");

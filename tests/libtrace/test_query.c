@@ -120,7 +120,7 @@ START_TEST(from_is_included_and_to_is_not) {
 }
 END_TEST
 
-START_TEST(the_common_questions_ask_what_they_say) {
+START_TEST(the_common_queries_find_what_their_names_say) {
     struct trace_log *log = open_log(EVENTS);
     struct trace_query *query = open_query(log, _i);
     struct trace_node_id peer = id_of(5), nobody = {{0}};
@@ -239,7 +239,7 @@ static void leave_here(const char *name) {
     longjmp(inside.leave, 1);
 }
 
-START_TEST(what_lies_behind_a_slot_left_in_the_making_is_found) {
+START_TEST(events_after_an_unfinished_slot_are_found) {
     struct trace_log *log = open_log(EVENTS);
     struct trace_query *query = open_query(log, _i);
     struct trace_query_answer answer;
@@ -403,7 +403,7 @@ static size_t expected_lines(const struct trace_log *log, const struct trace_que
     return (size_t)(end - out);
 }
 
-START_TEST(json_is_what_traced_would_say) {
+START_TEST(json_is_the_same_as_traced_s) {
     static struct lines lines, expected;
     struct trace_log *log = open_log(EVENTS);
     struct trace_query *query = open_query(log, _i);
@@ -428,7 +428,7 @@ START_TEST(json_is_what_traced_would_say) {
 }
 END_TEST
 
-START_TEST(an_export_ends_when_its_taker_says_so_or_the_stream_is_full) {
+START_TEST(an_export_ends_when_its_receiver_stops_it_or_the_stream_is_full) {
     static struct lines lines = {.stop_at = 2};
     struct trace_log *log = open_log(EVENTS);
     struct trace_query *query = open_query(log, _i);
@@ -628,17 +628,17 @@ int main(void) {
     tcase_add_loop_test(tcase, an_answer_has_copies_with_unix_times_and_positions, 0, 4);
     tcase_add_loop_test(tcase, the_account_balances_over_laps, 0, 2);
     tcase_add_loop_test(tcase, from_is_included_and_to_is_not, 0, 2);
-    tcase_add_loop_test(tcase, the_common_questions_ask_what_they_say, 0, 2);
+    tcase_add_loop_test(tcase, the_common_queries_find_what_their_names_say, 0, 2);
     tcase_add_loop_test(tcase, a_discard_newest_ring_answers_with_what_it_kept, 0, 2);
     tcase_add_loop_test(tcase, two_queries_of_one_log_do_not_disturb_each_other, 0, 2);
     tcase_add_loop_test(tcase, a_question_inside_an_emit_finds_all_events_but_that_one, 0, 4 * POINTS);
-    tcase_add_loop_test(tcase, what_lies_behind_a_slot_left_in_the_making_is_found, 0, 2);
+    tcase_add_loop_test(tcase, events_after_an_unfinished_slot_are_found, 0, 2);
     tcase_add_test(tcase, a_null_log_has_no_events);
     tcase_add_loop_test(tcase, a_query_outlives_its_log, 0, 2);
     tcase_add_loop_test(tcase, a_query_in_a_forked_child_fails_because_the_ring_is_its_parents, 0, 2);
     tcase_add_loop_test(tcase, a_closed_query_has_given_everything_back, 0, 2);
-    tcase_add_loop_test(tcase, json_is_what_traced_would_say, 0, 2);
-    tcase_add_loop_test(tcase, an_export_ends_when_its_taker_says_so_or_the_stream_is_full, 0, 2);
+    tcase_add_loop_test(tcase, json_is_the_same_as_traced_s, 0, 2);
+    tcase_add_loop_test(tcase, an_export_ends_when_its_receiver_stops_it_or_the_stream_is_full, 0, 2);
     tcase_add_test(tcase, a_timeline_prints_each_event_on_a_line);
     tcase_add_test(tcase, a_timeline_begins_with_the_date);
     tcase_add_test(tcase, timelines_for_debuggers_go_to_stderr);

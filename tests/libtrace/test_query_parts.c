@@ -90,7 +90,7 @@ START_TEST(a_writer_that_passes_by_ends_the_lane_and_is_counted) {
 END_TEST
 
 /* _i: the burst, between the question and the catch-up. */
-START_TEST(an_index_that_is_lapped_before_it_has_caught_up_says_so) {
+START_TEST(an_index_that_is_lapped_before_it_has_caught_up_reports_it) {
     struct trace_log *log = open_log(EVENTS);
     struct query_ring ring = ring_of(log);
     struct query_index *index = query__index_create(EVENTS);
@@ -287,7 +287,7 @@ int main(void) {
     tcase_add_checked_fixture(tcase, setup_shm_dir, teardown_shm_dir);
     tcase_set_timeout(tcase, 60);
     tcase_add_loop_test(tcase, a_writer_that_passes_by_ends_the_lane_and_is_counted, 0, EVENTS + 10);
-    tcase_add_loop_test(tcase, an_index_that_is_lapped_before_it_has_caught_up_says_so, 0, EVENTS + 10);
+    tcase_add_loop_test(tcase, an_index_that_is_lapped_before_it_has_caught_up_reports_it, 0, EVENTS + 10);
     tcase_add_loop_test(tcase, the_newest_are_kept_in_order_whatever_order_they_come_in, 0, 2);
     tcase_add_loop_test(tcase, a_reported_time_stays_and_time_never_goes_back, 0, 2);
     tcase_add_test(tcase, times_stay_near_the_measure_over_hours_of_questions);

@@ -359,7 +359,7 @@ static uint64_t lost_beside_a_writer(unsigned event_ns, bool rests) {
     return lost;
 }
 
-START_TEST(a_reader_makes_way_for_a_faster_writer_and_for_no_other) {
+START_TEST(a_reader_yields_only_to_a_faster_writer) {
     ck_assert_uint_gt(lost_beside_a_writer(10, false), 0);
     ck_assert_uint_gt(lost_beside_a_writer(20, false), 0); /* as fast: it may be so because we hold it up */
     ck_assert_uint_eq(lost_beside_a_writer(36, false), 0); /* we can outrun it */
@@ -379,7 +379,7 @@ static uint64_t jumped_beyond(unsigned event_ns) {
     return lost - behind;
 }
 
-START_TEST(a_reader_that_is_overtaken_again_jumps_out_of_the_writers_way_and_half_a_ring_if_it_is_faster) {
+START_TEST(a_reader_overtaken_again_skips_ahead_by_half_a_ring_if_the_writer_is_faster) {
     ck_assert_uint_eq(jumped_beyond(10), RACE_LAP / 2);
     ck_assert_uint_eq(jumped_beyond(36), RACE_LAP / 8);
 }
@@ -636,7 +636,7 @@ static void *hold_a_lane(void *arg) {
     return NULL;
 }
 
-START_TEST(a_slot_in_the_making_in_the_shared_lane_is_not_taken_by_another_emit) {
+START_TEST(an_unfinished_slot_in_the_shared_lane_is_not_taken_by_another_emit) {
     enum { HOLDERS = TRACE_LANES_MAX - 2 }; /* lane 0 is the opener's */
     struct trace_log *log = the_log = open_log(64);
     struct trace_reader *reader = attach_log(log);
@@ -791,7 +791,7 @@ END_TEST
 
 /* ---- slots that are never committed ------------------------------------------------------------------------------------ */
 
-START_TEST(a_slot_left_in_the_making_is_waited_for_and_then_counted_as_abandoned) {
+START_TEST(an_unfinished_slot_is_waited_for_and_then_counted_as_abandoned) {
     struct trace_log *log = open_log(EVENTS);
     struct trace_reader *reader = attach_log(log);
     struct trace_read read;
@@ -840,7 +840,7 @@ START_TEST(each_slot_left_in_the_making_is_waited_for_anew) {
 }
 END_TEST
 
-START_TEST(a_slot_in_the_making_with_nothing_behind_it_is_waited_for_as_long_as_it_takes) {
+START_TEST(an_unfinished_last_slot_is_waited_for_without_a_limit) {
     struct trace_log *log = open_log(EVENTS);
     struct trace_reader *reader = attach_log(log);
     struct trace_read read;
@@ -858,7 +858,7 @@ START_TEST(a_slot_in_the_making_with_nothing_behind_it_is_waited_for_as_long_as_
 }
 END_TEST
 
-START_TEST(a_slot_in_the_making_is_never_written_by_an_emit_a_lap_later) {
+START_TEST(an_unfinished_slot_is_never_written_by_an_emit_one_lap_later) {
     struct trace_log *log = open_log(64);
     struct trace_reader *reader = attach_log(log);
     struct trace__slot slow = trace__begin(log, TRACE_CONTROL_ALL, NULL, NULL, TRACE_KIND_CUSTOM);
@@ -893,8 +893,8 @@ int main(void) {
     tcase_add_test(tcase, a_reader_that_keeps_up_sees_every_event_over_many_laps);
     tcase_add_test(tcase, a_watch_sees_what_a_writer_does_next);
     tcase_add_test(tcase, a_lapped_reader_counts_exactly_what_it_missed);
-    tcase_add_test(tcase, a_reader_that_is_overtaken_again_jumps_out_of_the_writers_way_and_half_a_ring_if_it_is_faster);
-    tcase_add_test(tcase, a_reader_makes_way_for_a_faster_writer_and_for_no_other);
+    tcase_add_test(tcase, a_reader_overtaken_again_skips_ahead_by_half_a_ring_if_the_writer_is_faster);
+    tcase_add_test(tcase, a_reader_yields_only_to_a_faster_writer);
     tcase_add_test(tcase, a_burst_that_fits_into_the_ring_is_read_whole);
     tcase_add_test(tcase, a_late_reader_begins_at_the_oldest_event_and_counts_those_before);
     tcase_add_test(tcase, two_readers_see_the_same_events);
@@ -903,10 +903,10 @@ int main(void) {
     tcase_add_test(tcase, a_discard_newest_ring_keeps_the_oldest_and_counts_the_rest);
     tcase_add_test(tcase, a_masked_kind_is_not_emitted_and_its_arguments_are_not_evaluated);
     tcase_add_test(tcase, sampling_keeps_or_drops_whole_traces_and_never_debug_ones);
-    tcase_add_test(tcase, a_slot_left_in_the_making_is_waited_for_and_then_counted_as_abandoned);
+    tcase_add_test(tcase, an_unfinished_slot_is_waited_for_and_then_counted_as_abandoned);
     tcase_add_test(tcase, each_slot_left_in_the_making_is_waited_for_anew);
-    tcase_add_test(tcase, a_slot_in_the_making_with_nothing_behind_it_is_waited_for_as_long_as_it_takes);
-    tcase_add_test(tcase, a_slot_in_the_making_is_never_written_by_an_emit_a_lap_later);
+    tcase_add_test(tcase, an_unfinished_last_slot_is_waited_for_without_a_limit);
+    tcase_add_test(tcase, an_unfinished_slot_is_never_written_by_an_emit_one_lap_later);
     suite_add_tcase(suite, tcase);
 
     tcase = tcase_create("threads");
@@ -914,7 +914,7 @@ int main(void) {
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, each_thread_has_a_lane_of_its_own_and_the_rest_share_the_last);
     tcase_add_test(tcase, the_shared_lane_takes_events_of_many_threads_at_once);
-    tcase_add_test(tcase, a_slot_in_the_making_in_the_shared_lane_is_not_taken_by_another_emit);
+    tcase_add_test(tcase, an_unfinished_slot_in_the_shared_lane_is_not_taken_by_another_emit);
     tcase_add_test(tcase, a_lane_is_handed_on_when_its_thread_ends);
     tcase_add_test(tcase, handlers_that_interrupt_an_emit_lose_and_tear_nothing);
     tcase_add_loop_test(tcase, a_reader_beside_a_fast_writer_takes_no_torn_event_and_counts_all, 0, 2);

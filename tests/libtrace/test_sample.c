@@ -63,7 +63,7 @@ START_TEST(events_without_a_trace_and_traces_for_debugging_always_stay) {
 }
 END_TEST
 
-START_TEST(a_control_of_its_own_comes_first) {
+START_TEST(the_log_s_own_control_takes_precedence) {
     struct trace_log *log = open_as_a_program_does(TRACE_CONTROL_ALL);
     static uint8_t kept[1000];
     for (uint32_t i = 0; i < 1000; i++) {
@@ -109,7 +109,7 @@ int main(void) {
     tcase_add_checked_fixture(tcase, setup_shm_dir, teardown_shm_dir);
     tcase_add_test(tcase, one_trace_in_a_hundred_is_kept_and_every_log_keeps_the_same);
     tcase_add_test(tcase, events_without_a_trace_and_traces_for_debugging_always_stay);
-    tcase_add_test(tcase, a_control_of_its_own_comes_first);
+    tcase_add_test(tcase, the_log_s_own_control_takes_precedence);
     tcase_add_test(tcase, a_share_is_as_wide_as_it_says);
     tcase_add_test(tcase, kinds_that_a_log_opens_with_are_emitted_for_every_trace);
     tcase_add_test(tcase, a_minimal_lane_has_4096_events);

@@ -133,7 +133,7 @@ static void check_events(const char *name, bool traces) {
 
 static const int errors[] = {EPERM, ENOSYS}; /* what filters of containers answer */
 
-START_TEST(a_call_that_is_refused_before_the_log_is_opened_fails_it_with_that_error_or_is_not_needed) {
+START_TEST(opening_fails_with_the_error_of_a_refused_call_or_does_not_need_it) {
     struct trace_shm_header header;
     bool opens = (calls[_i].without & OPENS) != 0;
     for (size_t i = 0; i < 2; i++) {
@@ -150,7 +150,7 @@ START_TEST(a_call_that_is_refused_before_the_log_is_opened_fails_it_with_that_er
 }
 END_TEST
 
-START_TEST(a_call_that_is_refused_once_the_log_is_open_loses_no_event_that_is_not_counted) {
+START_TEST(a_call_refused_after_opening_loses_no_uncounted_event) {
     int status = exit_status_of_node(calls[_i].number, EPERM, false);
     if (status == 77) SKIP_TEST("no seccomp filters here");
     ck_assert_msg(status == 0, "%s: %d", calls[_i].name, status);
@@ -162,9 +162,8 @@ int main(void) {
     Suite *suite = suite_create("seccomp");
     TCase *tcase = tcase_create("refused");
     tcase_add_checked_fixture(tcase, setup_shm_dir, teardown_shm_dir);
-    tcase_add_loop_test(tcase, a_call_that_is_refused_before_the_log_is_opened_fails_it_with_that_error_or_is_not_needed, 0,
-                        (int)CALLS);
-    tcase_add_loop_test(tcase, a_call_that_is_refused_once_the_log_is_open_loses_no_event_that_is_not_counted, 0, (int)CALLS);
+    tcase_add_loop_test(tcase, opening_fails_with_the_error_of_a_refused_call_or_does_not_need_it, 0, (int)CALLS);
+    tcase_add_loop_test(tcase, a_call_refused_after_opening_loses_no_uncounted_event, 0, (int)CALLS);
     suite_add_tcase(suite, tcase);
     run_suite_or_exit(suite);
     return 0;

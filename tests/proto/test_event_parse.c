@@ -171,7 +171,7 @@ START_TEST(random_events_of_each_kind_come_back) {
 }
 END_TEST
 
-START_TEST(text_that_grew_when_it_was_written_comes_back_as_long_as_it_was) {
+START_TEST(text_that_grew_when_written_returns_to_its_length) {
     struct trace_event event = {.kind = TRACE_KIND_CONN_CLOSED};
     struct trace_event_origin origin = {&golden_node, 0, NULL};
     for (size_t bad = 0; bad <= sizeof event.data.conn_closed.reason; bad++) {
@@ -414,7 +414,7 @@ START_TEST(an_error_names_its_field_and_writes_nothing_else) {
 }
 END_TEST
 
-START_TEST(what_is_no_object_is_no_event) {
+START_TEST(anything_but_an_object_is_not_an_event) {
     static const char *const texts[] = {"null", "7", "\"packet_sent\"", "[]", "true", "{}"};
     struct trace_parsed_event event;
     for (size_t i = 0; i < COUNT_OF(texts); i++) {
@@ -460,13 +460,13 @@ int main(void) {
     tcase_add_loop_test(back, a_golden_event_comes_back, 0, COUNT_OF(goldens));
     tcase_add_loop_test(back, a_golden_file_becomes_the_event_that_it_was_made_of, 0, COUNT_OF(goldens));
     tcase_add_loop_test(back, random_events_of_each_kind_come_back, 0, 20);
-    tcase_add_test(back, text_that_grew_when_it_was_written_comes_back_as_long_as_it_was);
+    tcase_add_test(back, text_that_grew_when_written_returns_to_its_length);
     tcase_add_test(back, text_that_is_utf8_comes_back_as_it_was);
     tcase_add_test(back, the_last_time_is_not_passed);
     suite_add_tcase(suite, back);
     TCase *hostile = tcase_create("hostile");
     tcase_add_loop_test(hostile, an_error_names_its_field_and_writes_nothing_else, 0, COUNT_OF(changes));
-    tcase_add_test(hostile, what_is_no_object_is_no_event);
+    tcase_add_test(hostile, anything_but_an_object_is_not_an_event);
     tcase_add_loop_test(hostile, an_unchanged_base_is_an_event, 0, COUNT_OF(bases));
     tcase_add_test(hostile, an_unknown_kind_that_this_version_knows_is_that_kind);
     suite_add_tcase(suite, hostile);

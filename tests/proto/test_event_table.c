@@ -48,7 +48,7 @@ START_TEST(ids_are_those_that_are_written_into_recordings) {
 }
 END_TEST
 
-START_TEST(a_kind_is_found_by_id_and_by_name_and_no_other_is) {
+START_TEST(kinds_are_found_by_id_and_by_name_and_unknown_ones_are_not) {
     unsigned count, found = 0;
     const struct trace_kind_info *table = trace_kind_table(&count);
     for (unsigned i = 0; i < count; i++) {
@@ -117,7 +117,7 @@ START_TEST(an_integer_field_has_the_value_of_its_struct_member) {
 }
 END_TEST
 
-START_TEST(flags_spaces_causes_and_transports_have_names_and_strangers_have_none) {
+START_TEST(flags_spaces_causes_and_transports_have_names_and_unknown_numbers_have_none) {
     ck_assert_str_eq(trace_flag_name(0), "sampled");
     ck_assert_str_eq(trace_flag_name(1), "debug");
     ck_assert_str_eq(trace_flag_name(2), "app_initiated");
@@ -148,11 +148,11 @@ int main(void) {
     Suite *suite = suite_create("event_table");
     TCase *table = tcase_create("table");
     tcase_add_test(table, ids_are_those_that_are_written_into_recordings);
-    tcase_add_test(table, a_kind_is_found_by_id_and_by_name_and_no_other_is);
+    tcase_add_test(table, kinds_are_found_by_id_and_by_name_and_unknown_ones_are_not);
     tcase_add_loop_test(table, fields_do_not_overlap_and_stay_in_the_event_data, 0, (int)count);
     tcase_add_loop_test(table, every_text_of_the_table_is_there, 0, (int)count);
     tcase_add_test(table, an_integer_field_has_the_value_of_its_struct_member);
-    tcase_add_test(table, flags_spaces_causes_and_transports_have_names_and_strangers_have_none);
+    tcase_add_test(table, flags_spaces_causes_and_transports_have_names_and_unknown_numbers_have_none);
     suite_add_tcase(suite, table);
     return run_suite(suite);
 }

@@ -163,7 +163,7 @@ START_TEST(an_applications_fields_are_read_by_its_description) {
 }
 END_TEST
 
-START_TEST(numbers_are_those_that_can_be_measured) {
+START_TEST(only_numbers_can_be_measured) {
     struct test_event events[sizeof EVENTS_ALL];
     make_events(events);
     assert_number("rtt", &events[2], 150000000);
@@ -323,7 +323,7 @@ START_TEST(values_are_ordered_and_equal_by_their_bytes) {
 }
 END_TEST
 
-START_TEST(what_is_no_field_is_refused_at_its_place) {
+START_TEST(an_unknown_field_is_refused_with_its_place) {
     static const struct {
         const char *text;
         size_t position, length;
@@ -366,13 +366,13 @@ int main(void) {
     tcase_add_test(tcase, a_field_is_what_the_json_of_the_event_has);
     tcase_add_test(tcase, a_field_of_an_event_of_random_bytes_is_what_its_json_has);
     tcase_add_test(tcase, an_applications_fields_are_read_by_its_description);
-    tcase_add_test(tcase, numbers_are_those_that_can_be_measured);
+    tcase_add_test(tcase, only_numbers_can_be_measured);
     tcase_add_test(tcase, flags_are_one_text);
     tcase_add_test(tcase, a_time_is_cut_to_whole_durations);
     tcase_add_test(tcase, a_cut_time_says_from_when_to_when_it_is);
     tcase_add_test(tcase, labels_of_different_texts_differ);
     tcase_add_test(tcase, values_are_ordered_and_equal_by_their_bytes);
-    tcase_add_test(tcase, what_is_no_field_is_refused_at_its_place);
+    tcase_add_test(tcase, an_unknown_field_is_refused_with_its_place);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

@@ -67,7 +67,7 @@ static char *list_fields(void) {
     return list;
 }
 
-START_TEST(the_fields_in_the_document_are_those_of_the_table) {
+START_TEST(the_document_lists_the_fields_of_the_table) {
     char *text = read_all(), *list = list_fields();
     char *begin = strstr(text, HEAD), *end = strstr(text, END);
     ck_assert_msg(begin != NULL && end != NULL, "the marks are gone");
@@ -135,7 +135,7 @@ START_TEST(every_example_in_the_document_is_a_filter) {
 END_TEST
 
 /* What the fields of the table take, they take in every way that they are named. */
-START_TEST(every_field_of_every_kind_can_be_asked_for_in_each_of_its_names) {
+START_TEST(every_field_of_every_kind_can_be_used_by_each_of_its_names) {
     unsigned count;
     const struct trace_kind_info *kinds = trace_kind_table(&count);
     for (unsigned k = 0; k < count; k++) {
@@ -164,9 +164,9 @@ int main(int argc, char **argv) {
     path = argv[1];
     Suite *suite = suite_create("filter_doc");
     TCase *tcase = tcase_create("doc");
-    tcase_add_test(tcase, the_fields_in_the_document_are_those_of_the_table);
+    tcase_add_test(tcase, the_document_lists_the_fields_of_the_table);
     tcase_add_test(tcase, every_example_in_the_document_is_a_filter);
-    tcase_add_test(tcase, every_field_of_every_kind_can_be_asked_for_in_each_of_its_names);
+    tcase_add_test(tcase, every_field_of_every_kind_can_be_used_by_each_of_its_names);
     suite_add_tcase(suite, tcase);
     return run_suite(suite);
 }

@@ -166,7 +166,7 @@ START_TEST(a_mistake_is_reported_with_position_reason_and_suggestion) {
 END_TEST
 
 /* What is suggested goes into the place; then that place is right. */
-START_TEST(a_suggestion_put_in_its_place_is_no_mistake_any_more) {
+START_TEST(applying_a_suggestion_removes_the_error) {
     char text[200], mended[300];
     size_t length = 0, position = unmark(mistakes[_i].text, text, &length);
     struct trace_filter_error error = {0};
@@ -181,7 +181,7 @@ START_TEST(a_suggestion_put_in_its_place_is_no_mistake_any_more) {
 }
 END_TEST
 
-START_TEST(what_may_still_come_is_no_mistake_where_not_all_is_known) {
+START_TEST(a_name_that_may_still_appear_is_not_an_error) {
     static const char *const texts[] = {"node == carol",  "peer in {bob, carol}", "LATE.size > 5",   "'Late App.size' > 5",
                                         "app == LateApp", "command == LATE",      "fields.late == 5"};
     struct trace_filter_error error;
@@ -201,7 +201,7 @@ START_TEST(what_may_still_come_is_no_mistake_where_not_all_is_known) {
 END_TEST
 
 /* An application's name is its node's, and may be anything. */
-START_TEST(an_error_is_one_line_of_utf8_whatever_the_names_are) {
+START_TEST(an_error_is_one_line_of_utf8_for_any_names) {
     static const struct trace_app hostile = {
         .app_id = {'E', 'V', 'I', 'L'}, .name = "a\033[31m\xff", .command_count = 1, .commands = {{1, "GE\nT\xc3"}}};
     static const struct trace_app *const list[] = {&hostile};
@@ -321,9 +321,9 @@ int main(void) {
     Suite *suite = suite_create("filter_errors");
     TCase *tcase = tcase_create("errors");
     tcase_add_loop_test(tcase, a_mistake_is_reported_with_position_reason_and_suggestion, 0, COUNT_OF(mistakes));
-    tcase_add_loop_test(tcase, a_suggestion_put_in_its_place_is_no_mistake_any_more, 0, COUNT_OF(mistakes));
-    tcase_add_test(tcase, what_may_still_come_is_no_mistake_where_not_all_is_known);
-    tcase_add_test(tcase, an_error_is_one_line_of_utf8_whatever_the_names_are);
+    tcase_add_loop_test(tcase, applying_a_suggestion_removes_the_error, 0, COUNT_OF(mistakes));
+    tcase_add_test(tcase, a_name_that_may_still_appear_is_not_an_error);
+    tcase_add_test(tcase, an_error_is_one_line_of_utf8_for_any_names);
     tcase_add_test(tcase, length_depth_and_number_are_limited);
     tcase_add_test(tcase, a_set_of_as_many_values_as_fit_the_text_is_compiled);
     tcase_add_test(tcase, bytes_behind_the_text_are_not_read);

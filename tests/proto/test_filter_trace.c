@@ -173,7 +173,7 @@ START_TEST(mistakes_in_a_filter_of_traces_are_reported) {
 }
 END_TEST
 
-START_TEST(there_is_a_limit_to_what_is_asked_of_a_traces_events) {
+START_TEST(tests_of_a_trace_s_events_are_limited) {
     char text[1000] = "any fin";
     struct trace_filter_options options = {TRACE_FILTER_TRACES, EVENTS_NOW, NULL};
     struct trace_filter_error error;
@@ -259,7 +259,7 @@ static struct trace_id_prefix peer_of(const struct trace_filter *filter) {
     return prefix;
 }
 
-START_TEST(a_filter_knows_what_every_match_has) {
+START_TEST(a_filter_knows_what_all_its_matches_share) {
     struct trace_filter *filter = compile(bounds_cases[_i].text, TRACE_FILTER_EVENTS);
     struct trace_filter_bounds bounds;
     trace_filter_bounds(filter, &bounds);
@@ -359,7 +359,7 @@ static struct trace_filter *compile_with_aliases(const char *text) {
     return filter;
 }
 
-START_TEST(an_alias_means_the_peer_for_the_events_of_who_says_so) {
+START_TEST(an_alias_means_the_peer_only_in_its_claimant_s_events) {
     static const struct {
         const char *text;
         bool of_alice, of_bob; /* does it match an event of that node whose peer is bob? */
@@ -380,7 +380,7 @@ START_TEST(an_alias_means_the_peer_for_the_events_of_who_says_so) {
 }
 END_TEST
 
-START_TEST(an_event_is_found_by_the_id_that_it_has_and_by_the_one_that_is_meant) {
+START_TEST(an_event_is_found_by_its_own_id_and_by_the_resolved_one) {
     struct trace_event event = {.kind = TRACE_KIND_PACKET_SENT, .flags = TRACE_FLAG_HAS_PEER, .peer_id.bytes = {0x99}};
     const struct trace_filter_origin origin = {.node_id = &id_alice, .peer_id = &id_bob};
     const char *texts[] = {"peer == 99", "peer == 77", "peer == 88", "peer ~ 99*"};
@@ -392,7 +392,7 @@ START_TEST(an_event_is_found_by_the_id_that_it_has_and_by_the_one_that_is_meant)
 }
 END_TEST
 
-START_TEST(what_a_node_says_of_a_peer_names_no_node) {
+START_TEST(an_alias_of_a_peer_names_no_node) {
     struct trace_filter *filter;
     ck_assert_int_eq(try_with_aliases("node == node.example:1", &filter), -EINVAL);
 }
@@ -457,16 +457,16 @@ int main(void) {
     tcase_add_loop_test(tcase, a_trace_is_chosen_by_its_summary_and_by_its_events, 0, COUNT_OF(cases));
     tcase_add_test(tcase, a_trace_without_an_application_has_none_of_its_fields);
     tcase_add_test(tcase, mistakes_in_a_filter_of_traces_are_reported);
-    tcase_add_test(tcase, there_is_a_limit_to_what_is_asked_of_a_traces_events);
+    tcase_add_test(tcase, tests_of_a_trace_s_events_are_limited);
     suite_add_tcase(suite, tcase);
     tcase = tcase_create("bounds");
-    tcase_add_loop_test(tcase, a_filter_knows_what_every_match_has, 0, COUNT_OF(bounds_cases));
+    tcase_add_loop_test(tcase, a_filter_knows_what_all_its_matches_share, 0, COUNT_OF(bounds_cases));
     tcase_add_test(tcase, an_empty_time_range_is_reported_as_empty);
     tcase_add_loop_test(tcase, a_filter_knows_which_nodes_it_can_match, 0, COUNT_OF(node_cases));
     tcase_add_test(tcase, a_filter_reports_what_it_needs_besides_the_event);
-    tcase_add_test(tcase, an_alias_means_the_peer_for_the_events_of_who_says_so);
-    tcase_add_test(tcase, an_event_is_found_by_the_id_that_it_has_and_by_the_one_that_is_meant);
-    tcase_add_test(tcase, what_a_node_says_of_a_peer_names_no_node);
+    tcase_add_test(tcase, an_alias_means_the_peer_only_in_its_claimant_s_events);
+    tcase_add_test(tcase, an_event_is_found_by_its_own_id_and_by_the_resolved_one);
+    tcase_add_test(tcase, an_alias_of_a_peer_names_no_node);
     tcase_add_test(tcase, a_match_has_a_peer_of_this_id_or_one_that_it_is_an_alias_of);
     tcase_add_test(tcase, a_name_that_now_means_different_peers_is_noticed);
     suite_add_tcase(suite, tcase);

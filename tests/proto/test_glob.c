@@ -32,7 +32,7 @@ static size_t random_text(char *out, const char *const *letters, uint32_t count,
     return strlen(out);
 }
 
-START_TEST(a_glob_is_what_its_definition_says) {
+START_TEST(a_glob_matches_by_its_definition) {
     static const char *const text_letters[] = {"a", "a", "b", "\xc3\xa9", "\xf0\x9f\x8e\x88", "*"};
     static const char *const pattern_letters[] = {"a", "a", "b", "\xc3\xa9", "*", "*", "?", "\\*", "\xf0\x9f\x8e\x88"};
     char text[64], pattern[64];
@@ -49,7 +49,7 @@ START_TEST(a_glob_is_what_its_definition_says) {
 END_TEST
 
 /* Long texts of one letter: the retrying matcher gives up, and the answer comes from the other one. */
-START_TEST(a_glob_that_would_be_retried_for_long_gives_the_same_answer) {
+START_TEST(a_glob_that_backtracks_for_long_gives_the_same_answer) {
     char text[GLOB_TEXT_MAX + 1], pattern[GLOB_TEXT_MAX + 3];
     for (unsigned bytes = 1; bytes <= GLOB_TEXT_MAX; bytes += 1 + bytes / 16) {
         memset(text, 'a', bytes);
@@ -101,7 +101,7 @@ static uint64_t work_of(const char *text) {
     return work;
 }
 
-START_TEST(what_a_filter_took_is_what_was_carried_out) {
+START_TEST(the_counted_work_is_the_work_done) {
     uint64_t glob = work_of("node ~ '*aab'");
     ck_assert_uint_ge(glob, 100);
     ck_assert_uint_eq(work_of("lane == 1"), 1);
@@ -130,10 +130,10 @@ END_TEST
 int main(void) {
     Suite *suite = suite_create("glob");
     TCase *tcase = tcase_create("glob");
-    tcase_add_loop_test(tcase, a_glob_is_what_its_definition_says, 1, 9);
-    tcase_add_test(tcase, a_glob_that_would_be_retried_for_long_gives_the_same_answer);
+    tcase_add_loop_test(tcase, a_glob_matches_by_its_definition, 1, 9);
+    tcase_add_test(tcase, a_glob_that_backtracks_for_long_gives_the_same_answer);
     tcase_add_test(tcase, a_character_is_one_wherever_it_is);
-    tcase_add_test(tcase, what_a_filter_took_is_what_was_carried_out);
+    tcase_add_test(tcase, the_counted_work_is_the_work_done);
     tcase_add_test(tcase, a_glob_of_nothing_but_stars_costs_its_length);
     tcase_add_test(tcase, the_longest_filter_has_a_bound);
     suite_add_tcase(suite, tcase);

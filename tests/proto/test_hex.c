@@ -46,7 +46,7 @@ END_TEST
 static const char *const not_hex[] = {"0",   "0g",         "g0", "0x12", "1 ", " 1", "12:4", "",
                                       "123", "12\xff\xff", "/0", ":0",   "@0", "G0", "`0"};
 
-START_TEST(decoding_refuses_what_is_not_hex_and_writes_nothing) {
+START_TEST(decoding_refuses_anything_but_hex_and_writes_nothing) {
     uint8_t bytes[2] = {0xee, 0xee};
     ck_assert_int_eq(trace_hex_decode(bytes, not_hex[_i], 2), -EINVAL);
     ck_assert_mem_eq(bytes, "\xee\xee", 2);
@@ -104,7 +104,7 @@ START_TEST(a_prefix_holds_a_whole_id_and_no_more) {
 }
 END_TEST
 
-START_TEST(an_id_matches_its_own_prefixes_and_none_that_differs_in_one_digit) {
+START_TEST(an_id_matches_its_prefixes_and_none_with_a_different_digit) {
     uint8_t id[32];
     char digits[65] = {0};
     for (int i = 0; i < 32; i++) id[i] = (uint8_t)(i * 37 + 11);
@@ -132,13 +132,13 @@ int main(void) {
     tcase_add_loop_test(digits, every_byte_is_two_lower_case_digits_and_comes_back, 0, 256);
     tcase_add_loop_test(digits, a_run_of_any_length_is_the_digits_of_its_bytes, 0, 66);
     tcase_add_test(digits, decoding_takes_upper_case);
-    tcase_add_loop_test(digits, decoding_refuses_what_is_not_hex_and_writes_nothing, 0, COUNT_OF(not_hex));
+    tcase_add_loop_test(digits, decoding_refuses_anything_but_hex_and_writes_nothing, 0, COUNT_OF(not_hex));
     tcase_add_loop_test(digits, decoding_takes_the_22_digits_and_no_other_byte, 0, 4);
     suite_add_tcase(suite, digits);
     TCase *prefix = tcase_create("prefix");
     tcase_add_loop_test(prefix, a_prefix_is_1_to_max_digits, 0, COUNT_OF(prefixes));
     tcase_add_test(prefix, a_prefix_holds_a_whole_id_and_no_more);
-    tcase_add_test(prefix, an_id_matches_its_own_prefixes_and_none_that_differs_in_one_digit);
+    tcase_add_test(prefix, an_id_matches_its_prefixes_and_none_with_a_different_digit);
     suite_add_tcase(suite, prefix);
     return run_suite(suite);
 }

@@ -92,7 +92,7 @@ static const struct {
     {"{\"jsonrpc\":\"2.0\",\"method\":\"nodes\",\"params\":[1]}", "-"},
 };
 
-START_TEST(a_line_is_a_request_or_its_answer_says_why_not) {
+START_TEST(a_line_is_a_request_or_gets_an_error_with_the_reason) {
     ck_assert_text(serve(requests[_i].line, strlen(requests[_i].line)), requests[_i].answer);
 }
 END_TEST
@@ -174,7 +174,7 @@ static const struct {
     {WITH("\xff\xfe"), 0},
 };
 
-START_TEST(what_is_not_json_is_a_parse_error_with_its_position) {
+START_TEST(invalid_json_is_a_parse_error_with_its_position) {
     struct trace_rpc_line line = {0};
     struct trace_rpc_error error = {0};
     /* In a block of its exact size, so that a sanitizer sees a read behind it. */
@@ -439,7 +439,7 @@ static const char *const not_replies[] = {
     "{\"jsonrpc\":\"2.0\",\"method\":\"events\",\"params\":[]}",
 };
 
-START_TEST(what_is_not_a_reply_is_refused_with_a_reason) {
+START_TEST(an_invalid_reply_is_refused_with_a_reason) {
     struct trace_rpc_reply reply = {.kind = TRACE_RPC_REPLY_NOTIFICATION};
     struct trace_rpc_error error = {0};
     ck_assert_int_eq(trace_rpc_reply_parse(&reply, not_replies[_i], strlen(not_replies[_i]), &error), -EINVAL);
@@ -450,7 +450,7 @@ START_TEST(what_is_not_a_reply_is_refused_with_a_reason) {
 }
 END_TEST
 
-START_TEST(what_the_client_writes_the_server_takes_and_the_other_way_round) {
+START_TEST(client_and_server_accept_what_the_other_writes) {
     struct trace_text out = {0};
     struct trace_rpc_line line;
     struct trace_rpc_request request;
@@ -476,12 +476,12 @@ END_TEST
 int main(void) {
     Suite *suite = suite_create("rpc");
     TCase *request = tcase_create("requests");
-    tcase_add_loop_test(request, a_line_is_a_request_or_its_answer_says_why_not, 0, COUNT_OF(requests));
+    tcase_add_loop_test(request, a_line_is_a_request_or_gets_an_error_with_the_reason, 0, COUNT_OF(requests));
     tcase_add_test(request, a_request_is_taken_apart);
     suite_add_tcase(suite, request);
     TCase *hostile = tcase_create("hostile");
     tcase_set_timeout(hostile, 60);
-    tcase_add_loop_test(hostile, what_is_not_json_is_a_parse_error_with_its_position, 0, COUNT_OF(malformed));
+    tcase_add_loop_test(hostile, invalid_json_is_a_parse_error_with_its_position, 0, COUNT_OF(malformed));
     tcase_add_test(hostile, deep_nesting_is_refused_without_harm);
     tcase_add_test(hostile, a_line_has_at_most_65536_bytes);
     tcase_add_test(hostile, a_batch_has_at_most_64_requests);
@@ -497,8 +497,8 @@ int main(void) {
     suite_add_tcase(suite, writing);
     TCase *replies = tcase_create("replies");
     tcase_add_test(replies, replies_are_taken_apart);
-    tcase_add_loop_test(replies, what_is_not_a_reply_is_refused_with_a_reason, 0, COUNT_OF(not_replies));
-    tcase_add_test(replies, what_the_client_writes_the_server_takes_and_the_other_way_round);
+    tcase_add_loop_test(replies, an_invalid_reply_is_refused_with_a_reason, 0, COUNT_OF(not_replies));
+    tcase_add_test(replies, client_and_server_accept_what_the_other_writes);
     suite_add_tcase(suite, replies);
     return run_suite(suite);
 }

@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <string.h>
 
-START_TEST(what_was_added_is_there_in_order) {
+START_TEST(items_keep_the_order_in_which_they_were_added) {
     struct trace_text text = {0};
     char expected[10000];
     for (size_t i = 0; i < sizeof expected; i++) {
@@ -56,7 +56,7 @@ START_TEST(more_than_the_limit_fails_and_stays_failed_until_cleared) {
 }
 END_TEST
 
-START_TEST(a_size_that_cannot_be_is_a_failure_not_a_wrap) {
+START_TEST(an_impossible_size_fails_and_does_not_wrap) {
     struct trace_text text = {0};
     trace_text_puts(&text, "x");
     ck_assert_ptr_null(trace_text_reserve(&text, SIZE_MAX));
@@ -68,10 +68,10 @@ END_TEST
 int main(void) {
     Suite *suite = suite_create("text");
     TCase *text = tcase_create("text");
-    tcase_add_test(text, what_was_added_is_there_in_order);
+    tcase_add_test(text, items_keep_the_order_in_which_they_were_added);
     tcase_add_test(text, reserved_room_is_text_only_once_it_is_counted);
     tcase_add_test(text, more_than_the_limit_fails_and_stays_failed_until_cleared);
-    tcase_add_test(text, a_size_that_cannot_be_is_a_failure_not_a_wrap);
+    tcase_add_test(text, an_impossible_size_fails_and_does_not_wrap);
     suite_add_tcase(suite, text);
     return run_suite(suite);
 }

@@ -28,7 +28,7 @@ static const struct {
      "e \xe6\x97\xa5\xe6\x9c\xac \xf0\x9f\x8d\xba"},
 };
 
-START_TEST(what_changes_a_terminal_is_shown_as_a_number) {
+START_TEST(characters_that_change_a_terminal_are_shown_as_numbers) {
     char out[256];
     ck_assert_uint_eq(trace_show_text(out, sizeof out, cases[_i].text, strlen(cases[_i].text)), strlen(cases[_i].shown));
     ck_assert_str_eq(out, cases[_i].shown);
@@ -78,7 +78,7 @@ static const char *const words[] = {
 };
 
 /* What bash makes of it. */
-START_TEST(a_word_is_one_word_of_a_shell_and_what_it_was) {
+START_TEST(a_quoted_word_is_one_shell_word_with_the_same_text) {
     char word[256], command[300], out[256], shown[512];
     ck_assert(trace_shell_word(word, sizeof word, words[_i]));
     trace_show_text(shown, sizeof shown, word, strlen(word));
@@ -119,9 +119,9 @@ END_TEST
 int main(void) {
     Suite *suite = suite_create("untrusted");
     TCase *tcase = tcase_create("untrusted");
-    tcase_add_loop_test(tcase, what_changes_a_terminal_is_shown_as_a_number, 0, sizeof cases / sizeof *cases);
+    tcase_add_loop_test(tcase, characters_that_change_a_terminal_are_shown_as_numbers, 0, sizeof cases / sizeof *cases);
     tcase_add_test(tcase, a_text_is_cut_behind_a_whole_character);
-    tcase_add_loop_test(tcase, a_word_is_one_word_of_a_shell_and_what_it_was, 0, sizeof words / sizeof *words);
+    tcase_add_loop_test(tcase, a_quoted_word_is_one_shell_word_with_the_same_text, 0, sizeof words / sizeof *words);
     tcase_add_test(tcase, a_word_that_does_not_fit_is_left_out_whole);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);

@@ -100,7 +100,7 @@ static void check_nodes(struct store *store, uint32_t nodes) {
     ck_assert_uint_eq(nodes_count(store->nodes), nodes);
 }
 
-START_TEST(what_is_written_is_read_again) {
+START_TEST(events_are_read_back_as_written) {
     const struct workload *load = &loads[_i / 2];
     struct history *memory;
     struct recording *recording;
@@ -315,7 +315,7 @@ END_TEST
 
 /* ---- what is refused ------------------------------------------------------------------------------------------------------- */
 
-START_TEST(what_cannot_be_read_is_refused_with_a_sentence) {
+START_TEST(unreadable_files_are_refused_with_a_sentence) {
     static const struct {
         size_t offset;
         uint32_t value;
@@ -343,7 +343,7 @@ START_TEST(what_cannot_be_read_is_refused_with_a_sentence) {
 }
 END_TEST
 
-START_TEST(nothing_and_what_is_not_there_are_refused) {
+START_TEST(empty_and_missing_files_are_refused) {
     const char *names[] = {path, dir, "/dev/null", "/proc/nonexistent/x"};
     struct recording *recording;
     close(open(path, O_WRONLY | O_CREAT, 0600));
@@ -521,14 +521,14 @@ int main(void) {
 
     tcase_set_timeout(tcase, 300);
     tcase_add_checked_fixture(tcase, begin_files, end_files);
-    tcase_add_loop_test(tcase, what_is_written_is_read_again, 0, 2 * LOADS);
+    tcase_add_loop_test(tcase, events_are_read_back_as_written, 0, 2 * LOADS);
     tcase_add_loop_test(tcase, a_file_cut_at_any_block_is_read_up_to_there, 0, 2);
     tcase_add_loop_test(tcase, a_file_cut_before_its_events_is_refused, 0, 2);
     tcase_add_test(tcase, events_that_were_cut_off_are_not_counted);
     tcase_add_loop_test(tcase, a_flipped_bit_is_found_wherever_it_is, 0, 2);
     tcase_add_test(tcase, a_damaged_header_costs_its_segment_alone);
-    tcase_add_loop_test(tcase, what_cannot_be_read_is_refused_with_a_sentence, 0, 5);
-    tcase_add_test(tcase, nothing_and_what_is_not_there_are_refused);
+    tcase_add_loop_test(tcase, unreadable_files_are_refused_with_a_sentence, 0, 5);
+    tcase_add_test(tcase, empty_and_missing_files_are_refused);
     tcase_add_loop_test(tcase, the_steps_of_clocks_are_kept_once, 0, 2);
     tcase_add_test(tcase, several_are_read_as_one_and_logs_are_united);
     tcase_add_test(tcase, a_file_is_continued);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Random questions to a history, whose answers are those of the model: see history_checks.h. */
+ * Random questions to a history, whose answers must agree with the model: see history_checks.h. */
 #include "history_checks.h"
 
 #include <stdlib.h>
@@ -67,7 +67,7 @@ static void check_count(const struct history_query *query, uint64_t from, uint64
                       model_visit(&model, query, from, to, newest_first, after, NULL, NULL));
 }
 
-/* What a visit has seen, whatever the order. */
+/* What a visit has seen, in any order. */
 struct sight {
     uint64_t count, times, sources;
     uint64_t count_max; /* then it has enough */
@@ -136,7 +136,7 @@ static bool has_odd_sequence(const void *arg, const struct trace_event *event, h
     return event->sequence % 2 != 0;
 }
 
-/* The greatest time of the block of that position: the first that a block which ends there does not match as a whole. */
+/* The greatest time of that position's block: with it as the end of a query, the block no longer matches as a whole. */
 static uint64_t greatest_of_256(uint64_t position) {
     uint64_t greatest = 0;
     for (uint64_t i = position - position % 256; i < model.end && i <= (position | 255); i++)
@@ -166,7 +166,7 @@ static void check_random_select(void) {
     check_visit(&query, from, to);
 }
 
-/* A test of traces that needs their events: whether the positions in their lanes are odd in sum. */
+/* A test of traces that needs their events: is the sum of their positions in their lanes odd? */
 struct oddness {
     uint64_t events, sum;
 };
@@ -225,7 +225,7 @@ static int compare_traces(const void *a, const void *b) {
     return memcmp(x->trace_id.bytes, y->trace_id.bytes, sizeof x->trace_id.bytes);
 }
 
-/* What model_traces gives without a limit, tested and in order. */
+/* The result of model_traces without a limit, tested and in order. */
 static void model_choose(const struct history_traces_query *query, struct history_trace *traces, size_t *count, size_t *total) {
     size_t kept = 0, sum_count = 0;
     struct model_sum *sums = query->test != NULL ? model_sums(&sum_count) : NULL;

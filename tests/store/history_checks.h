@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Random questions to a history, whose answers must be those of the model.  For one test program: it has the one history that
- * is asked. */
+ * Random questions to a history, whose answers must agree with the model.  For one test program, which has the one history to
+ * ask. */
 #ifndef TESTS_HISTORY_CHECKS_H
 #define TESTS_HISTORY_CHECKS_H
 
@@ -9,11 +9,11 @@
 
 #define LIMIT_ALL ((size_t)1 << 40)
 
-/* Workloads that differ in what is many and in how times run. */
+/* Workloads that differ in what there is most of, and in the order of times. */
 #define LOADS 7
 extern const struct workload loads[LOADS];
 
-/* The history that is asked, what must be in it, and where it comes from. */
+/* The history to ask, its expected contents, and their generator. */
 extern struct history *history;
 extern struct model model;
 extern struct generator generator;
@@ -28,7 +28,7 @@ void check_select(const struct history_query *query, uint64_t from, uint64_t to,
 void check_peers(const uint64_t *node_set, uint32_t node_set_bits);
 void check_stats(void);
 
-/* So many random queries, and some of each other kind. */
+/* Asks this many random queries, and some questions of each other kind. */
 void check_everything(unsigned rounds);
 
 #endif

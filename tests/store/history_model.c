@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The model: every answer is found by looking at all events.  It shares no code with the history but the structs. */
+ * The model: every answer is found by looking at all events.  It shares only the structs with the history, no code. */
 #include "history_model.h"
 
 #include <malloc.h>
@@ -11,7 +11,7 @@
 
 void model_init(struct model *model, uint64_t capacity) {
     memset(model, 0, sizeof *model);
-    /* big arrays come and go all the time: their pages may stay */
+    /* big arrays are allocated and freed all the time: keep their pages */
     mallopt(M_MMAP_MAX, 0);
     mallopt(M_TRIM_THRESHOLD, 1 << 30);
     model->events = malloc(capacity * sizeof *model->events);
@@ -48,7 +48,7 @@ static size_t sort_ids(void *ids, size_t count, size_t id_bytes) {
 
 static const struct model *sorting;
 
-/* Events of a trace that lost older ones to this eviction are marked; when the trace is wholly gone nothing remembers it. */
+/* Marks the events of traces that lost older ones to this eviction; when a trace is wholly gone, nothing remembers it. */
 static void evict_segment(struct model *model) {
     uint64_t limit = model->begin + HISTORY_SEGMENT_EVENTS;
     struct trace_id *lose = malloc(HISTORY_SEGMENT_EVENTS * sizeof *lose);
@@ -99,7 +99,7 @@ static int in_order(const void *a, const void *b) {
 }
 static int in_reverse(const void *a, const void *b) { return in_order(b, a); }
 
-/* The positions of what model_select would give without a limit, in their own order.  Returns how many. */
+/* The positions that model_select would return without a limit, in order.  Returns how many. */
 static uint64_t find(const struct model *model, const struct history_query *query, uint64_t begin, uint64_t end,
                      bool newest_first, const struct history_hit *after, uint64_t *ret_positions) {
     uint64_t count = 0;

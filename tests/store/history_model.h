@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * A slow history that is obviously right, and random workloads, for the tests of the real one. */
+ * A slow, obviously correct history, and random workloads, for testing the real one. */
 #ifndef TESTS_HISTORY_MODEL_H
 #define TESTS_HISTORY_MODEL_H
 
@@ -33,7 +33,7 @@ void model_append(struct model *model, const struct trace_event *event, history_
 /* Tells the model that the history has evicted, segment by segment, up to `begin`. */
 void model_evict(struct model *model, uint64_t begin);
 
-/* As history_select, with the hits in an array of the caller's to free. */
+/* As history_select; the caller frees the array of hits. */
 struct history_hit *model_select(const struct model *model, const struct history_query *query, uint64_t begin, uint64_t end,
                                  size_t limit, bool newest_first, const struct history_hit *after, size_t *ret_count,
                                  bool *ret_more);

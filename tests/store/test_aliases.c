@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Who is who: what counts of what nodes say, against a model that does it the plain way; the table's bounds, and who loses what;
- * and a queue that is filled and emptied by two threads. */
+ * Aliases: which claims of nodes apply, against a straightforward model; the table's limits, and which entries are dropped;
+ * and a queue that two threads fill and empty. */
 #include <check.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -99,7 +99,7 @@ START_TEST(an_id_that_nobody_spoke_of_is_itself) {
 }
 END_TEST
 
-START_TEST(what_is_said_of_a_peer_counts_for_who_said_it_and_for_earlier_events) {
+START_TEST(an_alias_of_a_peer_applies_to_the_claimant_and_to_earlier_events) {
     uint32_t alice = add_node(1000, 10), carol = add_node(1002, 10);
     say(alice, 50, 1001, 7);
     ck_assert_uint_eq(resolve(alice, 60, 7), 1001);
@@ -108,7 +108,7 @@ START_TEST(what_is_said_of_a_peer_counts_for_who_said_it_and_for_earlier_events)
 }
 END_TEST
 
-START_TEST(what_a_node_says_of_itself_counts_for_all) {
+START_TEST(a_node_s_own_alias_applies_to_all_nodes) {
     uint32_t alice = add_node(1000, 10), bob = add_node(1001, 10);
     say(bob, 50, 0, 7);
     ck_assert_uint_eq(resolve(alice, 20, 7), 1001);
@@ -116,7 +116,7 @@ START_TEST(what_a_node_says_of_itself_counts_for_all) {
 }
 END_TEST
 
-START_TEST(an_alias_of_an_alias_is_followed_and_a_circle_is_not) {
+START_TEST(chains_of_aliases_are_followed_and_circles_are_not) {
     uint32_t alice = add_node(1000, 10), bob = add_node(1001, 10);
     say(alice, 50, 8, 7);
     say(bob, 50, 0, 8);
@@ -138,7 +138,7 @@ START_TEST(an_alias_may_go_over_to_another_peer) {
 }
 END_TEST
 
-START_TEST(the_id_of_a_log_is_nobody_elses) {
+START_TEST(the_id_of_a_log_is_no_other_node_s_alias) {
     uint32_t alice = add_node(1000, 10), bob = add_node(1001, 10);
     say(alice, 50, 0, 1001);
     say(alice, 50, 1000, 1001);
@@ -172,7 +172,7 @@ static bool is_disputed(uint32_t alias) {
     return disputed;
 }
 
-START_TEST(what_two_that_run_say_is_theirs_is_neither_s) {
+START_TEST(an_id_claimed_by_two_running_nodes_belongs_to_neither) {
     uint32_t alice = add_node(1000, 10), bob = add_node(1001, 10), carol = add_node(1002, 90);
     say(bob, 50, 0, 7);
     ck_assert(!is_disputed(7));
@@ -284,7 +284,7 @@ static uint32_t random_below(uint32_t limit) {
     return (uint32_t)(random_state >> 33) % limit;
 }
 
-START_TEST(a_picture_says_what_the_model_says) {
+START_TEST(a_picture_agrees_with_the_model) {
     random_state = (uint64_t)_i + 1;
     model_count = 0;
     for (uint32_t i = 0; i < COUNT_OF(model_nodes); i++) {
@@ -315,7 +315,7 @@ START_TEST(a_picture_says_what_the_model_says) {
         uint64_t time_ns = random_below(2000);
         uint32_t is = resolve_in(picture, node, time_ns, id), expected = model_resolve(node, time_ns, id);
         ck_assert_msg(is == expected, "seed %d: node %u at %u, id %u: %u, not %u", _i, node, (unsigned)time_ns, id, is, expected);
-        /* Whoever looks for the peer looks under that id. */
+        /* A search for the peer uses that id. */
         struct trace_node_id names[64] = {id_of(is)}, raw = id_of(id);
         size_t name_count = alias_picture_names_of(picture, names, 1, COUNT_OF(names));
         bool found = false;
@@ -328,7 +328,7 @@ END_TEST
 
 /* ---- bounds --------------------------------------------------------------------------------------------------------------- */
 
-START_TEST(who_says_most_loses_what_it_has_not_said_for_the_longest_time) {
+START_TEST(the_node_with_most_aliases_loses_the_one_not_repeated_for_longest) {
     uint32_t alice = add_node(1000, 10), mallory = add_node(1001, 10);
     say(alice, 10, 0, 1);
     for (uint32_t i = 0; i < ALIASES_MAX; i++) {
@@ -343,16 +343,16 @@ START_TEST(who_says_most_loses_what_it_has_not_said_for_the_longest_time) {
     ck_assert_uint_eq(resolve(alice, 30, 5000), 1001);
     ck_assert_uint_eq(resolve(alice, 30, 5001), 5001); /* gone */
     ck_assert_uint_eq(resolve(alice, 30, 5002), 1001);
-    for (uint32_t i = 0; i < 3; i++) say(alice, 40, 0, 100000 + i); /* there is always room for who says little */
+    for (uint32_t i = 0; i < 3; i++) say(alice, 40, 0, 100000 + i); /* a node with few aliases always has room */
     ck_assert_uint_eq(resolve(alice, 50, 100000), 1000);
     ck_assert_uint_eq(resolve(alice, 50, 1), 1000);
     ck_assert_uint_eq(stats_now().evicted, 4);
 }
 END_TEST
 
-/* Then the liar's entries are all in one chain of the table; the honest node's is in another one, though its id differs from the
- * liar's as their indices do. */
-START_TEST(one_id_is_said_to_be_more_peers_than_the_table_holds) {
+/* Then all of the liar's entries are in one chain of the table; the honest node's entry is in another, although the ids
+ * differ just as the indices do. */
+START_TEST(one_id_is_claimed_for_more_peers_than_the_table_holds) {
     const uint32_t count = 3 * ALIASES_MAX, first = 100000;
     uint32_t liar = add_node(1000, 10), honest = add_node(1001, 10);
     ck_assert_uint_eq(liar ^ honest, 6 ^ 7);
@@ -369,8 +369,8 @@ START_TEST(one_id_is_said_to_be_more_peers_than_the_table_holds) {
 }
 END_TEST
 
-/* Many nodes say the same ids are theirs, so that entries leave from all places of a chain. */
-START_TEST(what_is_left_after_evictions_is_found_when_it_is_said_again) {
+/* Many nodes claim the same ids, so that entries are removed from all places of a chain. */
+START_TEST(aliases_left_after_evictions_are_found_when_repeated) {
     enum { NODES = 40, IDS = 1000 };
     uint32_t all[NODES], state = 1;
     for (uint32_t i = 0; i < NODES; i++) all[i] = add_node(1000 + i, 10);
@@ -392,7 +392,7 @@ START_TEST(what_is_left_after_evictions_is_found_when_it_is_said_again) {
 }
 END_TEST
 
-START_TEST(nobody_reads_and_the_queue_is_emptied_all_the_same) {
+START_TEST(the_queue_is_emptied_although_nobody_reads) {
     uint32_t alice = add_node(1000, 10);
     for (uint32_t i = 0; i < 5000; i++) say(alice, 20, 0, 5000 + i);
     struct aliases_stats stats = stats_now();
@@ -401,7 +401,7 @@ START_TEST(nobody_reads_and_the_queue_is_emptied_all_the_same) {
 }
 END_TEST
 
-START_TEST(what_is_said_again_takes_no_room) {
+START_TEST(a_repeated_alias_takes_no_room) {
     uint32_t alice = add_node(1000, 10);
     for (uint32_t i = 0; i < 20000; i++) say(alice, 20 + i, i % 2 ? 0 : 1001, 1 + i % 7);
     ck_assert_uint_eq(stats_now().count, 14);
@@ -519,7 +519,7 @@ static void *read_along(void *arg) {
     while (last < SAID) {
         last = atomic_load_explicit(&last_said, memory_order_acquire);
         struct alias_picture *picture = alias_picture_take(aliases);
-        /* What was noted before is there, unless it was counted as evicted. */
+        /* Aliases noted before are there, unless counted as evicted. */
         if (last && resolve_in(picture, alice, 30, 100 + last % 1000) != 1000) ck_assert_uint_gt(stats_now().evicted, 0);
         rcu_read_lock();
         for (size_t i = 0; i < alias_picture_count(picture); i++)
@@ -550,22 +550,22 @@ int main(void) {
     TCase *tcase = tcase_create("aliases");
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, an_id_that_nobody_spoke_of_is_itself);
-    tcase_add_test(tcase, what_is_said_of_a_peer_counts_for_who_said_it_and_for_earlier_events);
-    tcase_add_test(tcase, what_a_node_says_of_itself_counts_for_all);
-    tcase_add_test(tcase, an_alias_of_an_alias_is_followed_and_a_circle_is_not);
+    tcase_add_test(tcase, an_alias_of_a_peer_applies_to_the_claimant_and_to_earlier_events);
+    tcase_add_test(tcase, a_node_s_own_alias_applies_to_all_nodes);
+    tcase_add_test(tcase, chains_of_aliases_are_followed_and_circles_are_not);
     tcase_add_test(tcase, an_alias_may_go_over_to_another_peer);
-    tcase_add_test(tcase, the_id_of_a_log_is_nobody_elses);
+    tcase_add_test(tcase, the_id_of_a_log_is_no_other_node_s_alias);
     tcase_add_test(tcase, also_when_that_log_comes_later);
-    tcase_add_test(tcase, what_two_that_run_say_is_theirs_is_neither_s);
+    tcase_add_test(tcase, an_id_claimed_by_two_running_nodes_belongs_to_neither);
     tcase_add_test(tcase, who_starts_again_with_another_id_keeps_the_alias);
     tcase_add_test(tcase, two_logs_of_one_node_do_not_dispute);
     tcase_add_test(tcase, nonsense_is_not_noted);
-    tcase_add_loop_test(tcase, a_picture_says_what_the_model_says, 0, 100);
-    tcase_add_test(tcase, who_says_most_loses_what_it_has_not_said_for_the_longest_time);
-    tcase_add_test(tcase, one_id_is_said_to_be_more_peers_than_the_table_holds);
-    tcase_add_test(tcase, what_is_left_after_evictions_is_found_when_it_is_said_again);
-    tcase_add_test(tcase, nobody_reads_and_the_queue_is_emptied_all_the_same);
-    tcase_add_test(tcase, what_is_said_again_takes_no_room);
+    tcase_add_loop_test(tcase, a_picture_agrees_with_the_model, 0, 100);
+    tcase_add_test(tcase, the_node_with_most_aliases_loses_the_one_not_repeated_for_longest);
+    tcase_add_test(tcase, one_id_is_claimed_for_more_peers_than_the_table_holds);
+    tcase_add_test(tcase, aliases_left_after_evictions_are_found_when_repeated);
+    tcase_add_test(tcase, the_queue_is_emptied_although_nobody_reads);
+    tcase_add_test(tcase, a_repeated_alias_takes_no_room);
     tcase_add_test(tcase, an_index_that_is_used_again_brings_nothing_along);
     tcase_add_test(tcase, a_picture_stays_as_it_is);
     tcase_add_loop_test(tcase, a_picture_that_shares_is_whole, 0, 3);

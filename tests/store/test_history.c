@@ -11,7 +11,7 @@
 #include <unistd.h>
 #include <urcu.h>
 
-START_TEST(answers_are_those_of_the_model) {
+START_TEST(answers_agree_with_the_model) {
     const struct workload *load = &loads[_i];
     checks_begin(load, 1 + (uint64_t)_i, 700000);
     workload_append(&generator, history, &model, 1);
@@ -113,9 +113,9 @@ START_TEST(one_trace_in_all_events_is_found_whole) {
 }
 END_TEST
 
-/* The pools are made for less.  With more traces the history reaches less far back, with more peers it does not; and it stays
- * exact. */
-START_TEST(events_with_traces_of_their_own_shorten_the_history_and_peers_do_not) {
+/* More than the pools are made for.  With more traces, the history reaches less far back; with more peers, it does not; and
+ * it stays exact. */
+START_TEST(invented_traces_shorten_the_history_and_peers_do_not) {
     static const struct workload own[] = {
         {"own traces", 0, 5, 2, 2, 100, 50, 0, false, 5000},
         {"own peers", 10, 0, 2, 2, 100, 50, 0, false, 5000},
@@ -169,7 +169,7 @@ START_TEST(a_query_says_which_index_served_it) {
     workload_append(&generator, history, &model, 60000);
     ck_assert_int_eq(history_select(history, &query, 0, UINT64_MAX, 1, false, NULL, &answer), 0);
     ck_assert_str_eq(answer.index, "scan");
-    ck_assert_uint_lt(answer.examined, 5000); /* whole blocks cannot better what was found */
+    ck_assert_uint_lt(answer.examined, 5000); /* whole blocks cannot improve the result */
     history_answer_fini(&answer);
     query = (struct history_query){.from_ns = 1};
     ck_assert_int_eq(history_select(history, &query, 0, UINT64_MAX, 1, false, NULL, &answer), 0);
@@ -241,11 +241,11 @@ int main(void) {
 
     tcase_set_timeout(tcase, 300);
     tcase_add_checked_fixture(tcase, enter, leave);
-    tcase_add_loop_test(tcase, answers_are_those_of_the_model, 0, LOADS);
+    tcase_add_loop_test(tcase, answers_agree_with_the_model, 0, LOADS);
     tcase_add_test(tcase, an_empty_history_answers_nothing);
     tcase_add_loop_test(tcase, pages_give_each_event_once_while_the_history_moves_on, 0, 4);
     tcase_add_test(tcase, one_trace_in_all_events_is_found_whole);
-    tcase_add_loop_test(tcase, events_with_traces_of_their_own_shorten_the_history_and_peers_do_not, 0, 3);
+    tcase_add_loop_test(tcase, invented_traces_shorten_the_history_and_peers_do_not, 0, 3);
     tcase_add_test(tcase, a_query_gives_up_when_it_would_look_at_too_many);
     tcase_add_test(tcase, a_query_says_which_index_served_it);
     suite_add_tcase(suite, tcase);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * A history made of images: it answers as the one in memory that they were taken from, and damage costs what was damaged alone.
- * */
+ * A history made of images: it answers like the history in memory that they were taken from, and damage costs only the
+ * damaged part. */
 #include "history_checks.h"
 #include <store/history_image.h>
 
@@ -80,7 +80,7 @@ static void close_all(void) {
     checks_end();
 }
 
-START_TEST(answers_are_those_of_the_history_that_it_was_taken_from) {
+START_TEST(answers_agree_with_the_original_history) {
     static const uint64_t counts[] = {1, 300, 65536, 140000};
     checks_begin_with(&loads[_i], 1 + (uint64_t)_i, 200000, HISTORY_BYTES);
     for (unsigned i = 0; i < 4; i++) {
@@ -140,7 +140,7 @@ START_TEST(nothing_is_loaded_before_it_is_asked_for) {
 }
 END_TEST
 
-/* Events of the model that lie in a bad block, wholly or in part, are none. */
+/* Removes events from the model that lie in a bad block, wholly or in part. */
 static void forget_bad(void) {
     uint64_t kept = 0;
     for (uint64_t i = 0; i < model.end; i++) {
@@ -164,7 +164,7 @@ static int add_up(void *context, const struct trace_event *event, history_source
     return 0;
 }
 
-/* Without positions, which those that are gone have kept. */
+/* Without positions: evicted events have kept theirs. */
 static void check_sums(const struct history_query *query) {
     struct history_answer answer;
     uint64_t sum = 0, expected = 0;
@@ -188,8 +188,8 @@ static void check_all_sums(void) {
     check_sums(&(struct history_query){0});
 }
 
-/* Each damaged block on its own: index blocks cost nothing, others what lies in them. */
-START_TEST(damage_costs_what_was_damaged_alone) {
+/* Damages each block in turn: index blocks cost nothing, others cost the events in them. */
+START_TEST(damage_costs_only_the_damaged_part) {
     checks_begin_with(&loads[0], 5, 100000, HISTORY_BYTES);
     workload_append(&generator, history, &model, 70000);
     take();
@@ -203,7 +203,7 @@ START_TEST(damage_costs_what_was_damaged_alone) {
         forget_bad();
         ck_assert_uint_eq(whole.end - model.end, history_image_block_events(&store.infos[0].segment.shape, BLOCK_BYTES, block));
         check_all_sums();
-        if (model.end == whole.end) { /* an index: nothing that is asked may differ */
+        if (model.end == whole.end) { /* an index: no answer may differ */
             check_everything(8);
         } else {
             struct history_trace *traces = NULL;
@@ -224,7 +224,7 @@ START_TEST(damage_costs_what_was_damaged_alone) {
 }
 END_TEST
 
-/* Checksums are right, and the content is not: nothing is taken out of the bounds of an array, and no chain loops. */
+/* The checksums are right, but the contents are wrong: nothing is read beyond an array, and no chain loops. */
 START_TEST(an_image_of_noise_is_rejected_or_answered_from_its_events) {
     checks_begin_with(&loads[0], 6, 100000, HISTORY_BYTES);
     workload_append(&generator, history, &model, 70000);
@@ -320,10 +320,10 @@ int main(void) {
 
     tcase_set_timeout(tcase, 300);
     tcase_add_checked_fixture(tcase, enter, leave);
-    tcase_add_loop_test(tcase, answers_are_those_of_the_history_that_it_was_taken_from, 0, LOADS);
+    tcase_add_loop_test(tcase, answers_agree_with_the_original_history, 0, LOADS);
     tcase_add_test(tcase, an_image_has_every_peer);
     tcase_add_test(tcase, nothing_is_loaded_before_it_is_asked_for);
-    tcase_add_loop_test(tcase, damage_costs_what_was_damaged_alone, 0, 7);
+    tcase_add_loop_test(tcase, damage_costs_only_the_damaged_part, 0, 7);
     tcase_add_test(tcase, an_image_of_noise_is_rejected_or_answered_from_its_events);
     tcase_add_test(tcase, nodes_are_translated);
     tcase_add_loop_test(tcase, a_shape_that_no_segment_has_is_refused, 0, 10);

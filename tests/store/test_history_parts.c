@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Parts of the history that random workloads do not reach, or do not spell out: ids whose hashes are equal, what the outcome
- * of a trace is, and more traces than are ranked at once. */
+ * Parts of the history that random workloads do not reach, or do not spell out: ids with equal hashes, the outcome of a
+ * trace, and more traces than are ranked at once. */
 #include "history_internal.h"
 
 #include <check.h>
@@ -176,7 +176,7 @@ static void append_step(char step, char digit, uint16_t place, uint64_t time_ns)
     append(&event, step == 'S' || step == 'E');
 }
 
-/* In the order of the steps, or arriving the other way round: times decide. */
+/* In the order of the steps, or in reverse: times decide. */
 static void check_outcome(const struct outcome_case *expected, bool backwards) {
     struct history_trace *traces;
     size_t count, total, length = strlen(expected->steps);
@@ -201,12 +201,12 @@ static void check_outcome(const struct outcome_case *expected, bool backwards) {
     free(traces);
 }
 
-START_TEST(the_outcome_of_a_trace_is_that_of_its_first_span) { check_outcome(&outcomes[_i], false); }
+START_TEST(a_trace_has_the_outcome_of_its_first_span) { check_outcome(&outcomes[_i], false); }
 END_TEST
 START_TEST(the_outcome_does_not_depend_on_the_order_of_arrival) { check_outcome(&outcomes[_i], true); }
 END_TEST
 
-/* More than are looked at before some of them are dropped. */
+/* More than are examined before some are dropped. */
 #define MANY_TRACES 50000
 #define MANY_INVERSE 17679 /* of 7919, modulo MANY_TRACES */
 
@@ -232,7 +232,7 @@ static void append_many_traces(void) {
     }
 }
 
-START_TEST(of_many_traces_the_slowest_that_a_test_keeps_are_found) {
+START_TEST(the_slowest_matching_traces_of_many_are_found) {
     const struct history_trace_test test = {NULL, see_nothing, keep_thirds};
     struct history_trace *traces;
     size_t count, total, of_limit_0;
@@ -269,8 +269,8 @@ int main(void) {
     tcase_add_test(tcase, ids_whose_hashes_are_equal_stay_apart);
     tcase_add_test(tcase, nothing_is_lost_when_a_table_grows);
     tcase_add_test(tcase, two_histories_hash_one_id_differently);
-    tcase_add_test(tcase, of_many_traces_the_slowest_that_a_test_keeps_are_found);
-    tcase_add_loop_test(tcase, the_outcome_of_a_trace_is_that_of_its_first_span, 0, count);
+    tcase_add_test(tcase, the_slowest_matching_traces_of_many_are_found);
+    tcase_add_loop_test(tcase, a_trace_has_the_outcome_of_its_first_span, 0, count);
     tcase_add_loop_test(tcase, the_outcome_does_not_depend_on_the_order_of_arrival, 0, count);
     suite_add_tcase(suite, tcase);
     runner = srunner_create(suite);

@@ -6,9 +6,10 @@
  * Even segments have few traces and peers and odd ones many, so that tables are rebuilt while readers use them.  All ids
  * disappear after a while, so that directory entries die and are reused.
  *
- * Which mutation is seen here: without the grace period (history.c) an event changes under its reader; with a weaker ordering at
- * end, slot, head, entry, traces or peers, or no odd version of a table, ThreadSanitizer or a missing event tells; a weaker ring
- * is met in some runs only, for a reader must ask for an evicted segment between a new one's begin and its first event. */
+ * Mutations that this test detects: without the grace period (history.c) an event changes under its reader; with a weaker
+ * ordering at end, slot, head, entry, traces or peers, or no odd version of a table, ThreadSanitizer or a missing event
+ * shows it; a weaker ring is detected only in some runs, because a reader must ask for an evicted segment between a new
+ * one's begin and its first event. */
 #include "grace.h"
 #include "history_model.h"
 
@@ -83,7 +84,7 @@ static void assert_untorn(const struct trace_event *event, uint64_t position) {
 
 /* ---- readers ------------------------------------------------------------------------------------------------------------ */
 
-/* The answer has exactly the events that `belongs` says, but for those that have been evicted since. */
+/* The answer has exactly the events for which `belongs` is true, except those evicted since. */
 static void assert_complete(const struct history_answer *answer, uint64_t end, bool (*belongs)(uint64_t position, uint64_t what),
                             uint64_t what) {
     uint64_t begin = history_begin_position(history), expected = 0, found = 0;
@@ -201,7 +202,7 @@ static void append_run(uint64_t *position, uint64_t max) {
     uint32_t room, run = (uint32_t)(RUN_EVENTS - *position % RUN_EVENTS), count = 1 + (uint32_t)(mix(*position + 4) % RUN_EVENTS);
     struct trace_event *place = history_reserve(history, &room);
 
-    /* Whoever asks has a say at any stage, also while a segment is new and empty, and on a machine with one processor. */
+    /* Readers run at every stage, also while a segment is new and empty, and on a machine with one processor. */
     if (!atomic_load(&alone) && (*position % HISTORY_SEGMENT_EVENTS == 0 || count % 4 == 0))
         for (uint64_t before = atomic_load(&answers), more = *position % HISTORY_SEGMENT_EVENTS == 0 ? 20 : 1;
              atomic_load(&answers) - before < more;)
@@ -232,7 +233,7 @@ START_TEST(readers_see_whole_events_and_whole_chains_while_events_arrive_and_are
 }
 END_TEST
 
-/* Three segments of memory: when the first is retired and the third is full, the appender needs the first again. */
+/* Three segments of memory: when the first is retired and the third is full, the appender reuses the first. */
 static _Atomic uint64_t appended;
 static void *appender_main(void *arg) {
     uint64_t position = *(uint64_t *)arg;

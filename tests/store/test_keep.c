@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Traces that stay longer than others (store/keep.h), whatever else fills the history.  The appending thread judges them
- * itself, at the moment when it would wake the judging thread, so that every run is the same. */
+ * Traces kept longer than others (store/keep.h), whatever else fills the history.  The appending thread judges them itself,
+ * when it would otherwise wake the judging thread, so that every run is the same. */
 #include "history_internal.h"
 #include "store_fixture.h"
 
@@ -139,7 +139,7 @@ static void check_whole(uint64_t trace, uint64_t events) {
 }
 
 /* Both nodes emit much more than their shares. */
-START_TEST(a_failed_trace_stays_whole_and_one_that_went_well_goes) {
+START_TEST(a_failed_trace_stays_whole_and_a_successful_one_is_evicted) {
     uint32_t one = add_node(1), other = add_node(2);
     request(one, other, FAILED, false);
     request(one, other, FINE, true);
@@ -176,8 +176,8 @@ START_TEST(a_trace_in_many_segments_stays_whole) {
 }
 END_TEST
 
-/* A node whose traces all fail pushes out its own, and no other's. */
-START_TEST(a_flood_of_failed_traces_pushes_out_none_of_another_node) {
+/* A node whose traces all fail evicts only its own. */
+START_TEST(a_flood_of_failed_traces_evicts_none_of_another_node) {
     uint32_t honest = add_node(1), sybil = add_node(2);
     for (uint64_t i = 0; i < 100; i++) request(honest, honest, FAILED + i, false);
     for (unsigned i = 0; i < 20; i++) flood(honest, 20000);
@@ -193,7 +193,7 @@ START_TEST(a_flood_of_failed_traces_pushes_out_none_of_another_node) {
 END_TEST
 
 /* Of one node the traces that ended last stay. */
-START_TEST(what_has_no_room_is_given_up_from_the_oldest_on) {
+START_TEST(the_oldest_traces_are_dropped_when_room_runs_out) {
     uint32_t node = add_node(1);
     uint64_t room = keep_stats().events_max / 10, traces = 4 * room, whole = 0, first = 0;
     for (uint64_t i = 0; i < traces; i++) request(node, node, FAILED + i, false);
@@ -210,7 +210,7 @@ START_TEST(what_has_no_room_is_given_up_from_the_oldest_on) {
 }
 END_TEST
 
-START_TEST(one_that_is_too_long_is_given_up) {
+START_TEST(a_trace_that_is_too_long_is_dropped) {
     uint32_t node = add_node(1);
     start(node, FAILED);
     for (uint64_t i = 0; i <= keep_stats().events_max / 4; i++) emit(node, FAILED);
@@ -223,7 +223,7 @@ START_TEST(one_that_is_too_long_is_given_up) {
 }
 END_TEST
 
-/* Who begins a trace has it on his account, whoever was the first to say something of it. */
+/* A trace counts for the node that began it, even if another node emitted its first event. */
 START_TEST(traces_count_for_the_node_of_their_root) {
     uint32_t honest = add_node(1), sybil = add_node(2);
     for (uint64_t i = 0; i < 100; i++) request(honest, honest, FAILED + i, false);
@@ -237,8 +237,8 @@ START_TEST(traces_count_for_the_node_of_their_root) {
 }
 END_TEST
 
-/* As sybils do: each event a trace of its own, so that segments go early. */
-START_TEST(a_flood_of_traces_pushes_out_no_failed_one) {
+/* As sybils do: a new trace for each event, so that segments are evicted early. */
+START_TEST(a_flood_of_traces_evicts_no_failed_one) {
     uint32_t node = add_node(1);
     request(node, node, FAILED, false);
     for (uint64_t i = 0; i < 1500000; i++) emit(node, FINE + i);
@@ -248,7 +248,7 @@ START_TEST(a_flood_of_traces_pushes_out_no_failed_one) {
 }
 END_TEST
 
-/* What was judged holds while nobody judges; what was not is counted. */
+/* Earlier verdicts hold while nobody judges; unjudged traces are counted. */
 START_TEST(a_late_judge_loses_nothing_of_before_and_is_counted) {
     uint32_t node = add_node(1);
     request(node, node, FAILED, false);
@@ -266,7 +266,7 @@ START_TEST(a_late_judge_loses_nothing_of_before_and_is_counted) {
 }
 END_TEST
 
-/* The index of a node that died long ago is another's in the end: its traces do not hold it. */
+/* The index of a node that died long ago is finally reused: its traces do not hold it. */
 START_TEST(traces_of_the_long_dead_go_and_are_counted) {
     uint32_t loud = add_node(1), index_max = 0;
     for (uint32_t i = 0; i < 3000; i++) {
@@ -280,12 +280,12 @@ START_TEST(traces_of_the_long_dead_go_and_are_counted) {
     ck_assert_uint_eq(count_of(FAILED + 100), 0);
     ck_assert_uint_gt(keep_stats().events_lost, 0);
     ck_assert_uint_lt(index_max, 2900);
-    ck_assert_uint_lt(keep_stats().traces, 500); /* those that have gone are not counted any more */
+    ck_assert_uint_lt(keep_stats().traces, 500); /* evicted ones are no longer counted */
     (void)stats();
 }
 END_TEST
 
-/* Nothing is left of a node when its kept traces are gone: then its index is free. */
+/* When a node's kept traces are gone, nothing of it is left, and its index is free. */
 START_TEST(events_that_only_their_trace_keeps_count_for_their_node) {
     uint32_t loud = add_node(1), node = add_node(2);
     request(node, node, FAILED, false);
@@ -330,13 +330,13 @@ END_TEST
 
 static struct {
     struct history_work work;
-    uint64_t until; /* the pause lasts until the history begins here */
+    uint64_t until; /* the pause lasts until the history begins at this position */
     uint32_t node;
     unsigned pauses;
     bool failed;
 } moving;
 
-/* Called between the trace's first event and its last: both move meanwhile. */
+/* Called between the trace's first event and its last: both are moved in the meantime. */
 static void move(void *arg) {
     (void)arg;
     while (history_begin_position(store.history) < moving.until) flood(moving.node, 1000);
@@ -396,7 +396,7 @@ END_TEST
 
 /* ---- a decision that comes while events are copied ---------------------------------------------------------------------- */
 
-/* As the ingest thread leaves a tally when it copied the trace's events while the decision was made. */
+/* The state in which the ingest thread leaves a tally if it copied the trace's events during the decision. */
 static void leave_kept(uint64_t trace, uint64_t segment) {
     struct trace_id id = trace_of(trace);
     bool whole = true;
@@ -406,7 +406,7 @@ static void leave_kept(uint64_t trace, uint64_t segment) {
     history__kept_store(tally, TRACE_KEPT);
 }
 
-START_TEST(what_is_not_kept_any_more_goes_in_the_end) {
+START_TEST(events_no_longer_kept_are_evicted_eventually) {
     uint32_t node = add_node(1);
     request(node, node, FINE, true);
     start(node, FINE + 1);
@@ -472,19 +472,19 @@ int main(void) {
     Suite *suite = suite_create("keep");
     TCase *tcase = tcase_create("keep");
     tcase_add_checked_fixture(tcase, setup, teardown);
-    tcase_add_test(tcase, a_failed_trace_stays_whole_and_one_that_went_well_goes);
+    tcase_add_test(tcase, a_failed_trace_stays_whole_and_a_successful_one_is_evicted);
     tcase_add_test(tcase, a_trace_in_many_segments_stays_whole);
-    tcase_add_test(tcase, a_flood_of_failed_traces_pushes_out_none_of_another_node);
-    tcase_add_test(tcase, what_has_no_room_is_given_up_from_the_oldest_on);
-    tcase_add_test(tcase, one_that_is_too_long_is_given_up);
+    tcase_add_test(tcase, a_flood_of_failed_traces_evicts_none_of_another_node);
+    tcase_add_test(tcase, the_oldest_traces_are_dropped_when_room_runs_out);
+    tcase_add_test(tcase, a_trace_that_is_too_long_is_dropped);
     tcase_add_test(tcase, traces_count_for_the_node_of_their_root);
-    tcase_add_test(tcase, a_flood_of_traces_pushes_out_no_failed_one);
+    tcase_add_test(tcase, a_flood_of_traces_evicts_no_failed_one);
     tcase_add_test(tcase, a_late_judge_loses_nothing_of_before_and_is_counted);
     tcase_add_test(tcase, traces_of_the_long_dead_go_and_are_counted);
     tcase_add_test(tcase, events_that_only_their_trace_keeps_count_for_their_node);
     tcase_add_test(tcase, a_small_history_keeps_them_too);
     tcase_add_test(tcase, a_trace_that_moves_while_it_is_judged_is_judged_whole);
-    tcase_add_test(tcase, what_is_not_kept_any_more_goes_in_the_end);
+    tcase_add_test(tcase, events_no_longer_kept_are_evicted_eventually);
     tcase_add_test(tcase, images_have_each_event_once);
     tcase_add_test(tcase, a_wrong_filter_says_where);
     suite_add_tcase(suite, tcase);

@@ -53,7 +53,7 @@ START_TEST(an_empty_table_has_no_entry) {
 }
 END_TEST
 
-START_TEST(an_entry_says_what_was_added) {
+START_TEST(an_entry_has_the_added_values) {
     uint32_t index = 99;
     ck_assert_int_eq(add("alice", NULL, 0, &index), 0);
     ck_assert_uint_eq(index, 0);
@@ -161,7 +161,7 @@ START_TEST(rejected_objects_are_limited_and_forgotten_with_their_name) {
 }
 END_TEST
 
-/* A reader that looks at entries while they are forgotten and made again never sees half of one. */
+/* A reader that looks at entries while they are removed and reused never sees half of one. */
 static _Atomic bool reader_runs, reader_stop;
 
 static void *read_entries(void *arg) {
@@ -231,7 +231,7 @@ int main(void) {
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, an_empty_table_has_no_entry);
     tcase_add_test(tcase, the_newest_steps_of_clocks_are_kept_once_and_in_order);
-    tcase_add_test(tcase, an_entry_says_what_was_added);
+    tcase_add_test(tcase, an_entry_has_the_added_values);
     tcase_add_test(tcase, descriptions_are_found_by_app_id_and_limited);
     tcase_add_test(tcase, a_dead_node_keeps_its_index_while_there_is_room_to_grow);
     tcase_add_test(tcase, an_index_is_used_again_only_when_the_history_has_no_event_of_it);

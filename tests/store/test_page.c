@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Pages of a query while the history moves on: what was there when it was asked is given or told as gone, each event once. */
+ * Pages of a query while the history moves on: each event that was there at the first call is returned once, or counted as
+ * gone. */
 #include "history_model.h"
 
 #include <page.h>
@@ -65,8 +66,8 @@ static uint64_t note_matching(const struct history_query *query, uint8_t *matchi
     return count;
 }
 
-/* Removes the events of a page from those that match.  Of those evicted meanwhile every second one is not returned, as if it
- * had been evicted between search and output.  Returns how many. */
+/* Removes the events of a page from those that match.  Drops every second event evicted since, as if it had been evicted
+ * between search and output.  Returns how many. */
 static uint64_t take(struct page *page, uint8_t *matching) {
     uint64_t dropped = 0;
     for (size_t i = 0; i < page->answer.count; i++) {
@@ -79,7 +80,7 @@ static uint64_t take(struct page *page, uint8_t *matching) {
     return dropped;
 }
 
-/* Goes through all pages while `arriving` events come between two of them.  Returns how many were there and not given. */
+/* Goes through all pages while `arriving` events arrive between two of them.  Returns how many were there but not returned. */
 static uint64_t check_pages(const struct history_query *query, bool newest_first, size_t limit, uint64_t arriving) {
     uint8_t *matching = calloc(model.capacity, 1);
     uint64_t there = note_matching(query, matching), found = 0, dropped = 0, told = 0, lost = 0;
@@ -136,7 +137,7 @@ static uint64_t gone_after_all_went(const struct history_query *query, bool coun
     return page->gone;
 }
 
-START_TEST(when_all_is_gone_the_last_page_is_empty_and_says_how_many) {
+START_TEST(the_last_page_is_empty_and_says_how_many_were_evicted) {
     static uint8_t matching[CAPACITY];
     struct history_query query;
     struct page page;
@@ -152,7 +153,7 @@ START_TEST(when_all_is_gone_the_last_page_is_empty_and_says_how_many) {
 }
 END_TEST
 
-START_TEST(without_a_count_only_what_the_indices_tell_is_known) {
+START_TEST(without_a_count_the_total_comes_from_the_indices) {
     static const struct {
         unsigned combination;
         bool known;
@@ -200,7 +201,7 @@ static void *append_without_end(void *arg) {
     return NULL;
 }
 
-START_TEST(nothing_is_missed_of_what_goes_while_a_page_is_made) {
+START_TEST(evictions_during_a_page_are_all_counted) {
     atomic_bool stop = false;
     pthread_t appender;
     unsigned pages = 0;
@@ -233,9 +234,9 @@ int main(void) {
     TCase *pages = tcase_create("pages");
     tcase_set_timeout(pages, 120);
     tcase_add_loop_test(pages, every_match_is_returned_or_reported_as_evicted, 0, COMBINATIONS);
-    tcase_add_test(pages, when_all_is_gone_the_last_page_is_empty_and_says_how_many);
-    tcase_add_test(pages, without_a_count_only_what_the_indices_tell_is_known);
-    tcase_add_test(pages, nothing_is_missed_of_what_goes_while_a_page_is_made);
+    tcase_add_test(pages, the_last_page_is_empty_and_says_how_many_were_evicted);
+    tcase_add_test(pages, without_a_count_the_total_comes_from_the_indices);
+    tcase_add_test(pages, evictions_during_a_page_are_all_counted);
     tcase_add_test(pages, a_page_that_is_the_only_one_is_counted_without_asking);
     suite_add_tcase(suite, pages);
     SRunner *runner = srunner_create(suite);

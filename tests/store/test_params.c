@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * What requests say besides filters: times, and the cursors of pages. */
+ * Params other than filters: times, and the cursors of pages. */
 #include "page_cursor.h"
 
 #include <check.h>
@@ -77,7 +77,7 @@ static const struct {
     {"\"2026\"", -EINVAL, 0},
 };
 
-START_TEST(a_time_is_what_the_document_says) {
+START_TEST(a_time_is_read_as_documented) {
     json_t *value = json_loads(times[_i].json, JSON_DECODE_ANY, NULL);
     uint64_t ns = 42;
     const char *reason = NULL;
@@ -174,7 +174,7 @@ END_TEST
 int main(void) {
     Suite *suite = suite_create("params");
     TCase *values = tcase_create("values");
-    tcase_add_loop_test(values, a_time_is_what_the_document_says, 0, (int)(sizeof times / sizeof *times));
+    tcase_add_loop_test(values, a_time_is_read_as_documented, 0, (int)(sizeof times / sizeof *times));
     tcase_add_test(values, a_cursor_comes_back_as_it_was);
     tcase_add_test(values, a_cursor_that_was_touched_is_refused);
     tcase_add_test(values, a_cursor_is_bound_to_all_params_but_itself);

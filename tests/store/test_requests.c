@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * `requests`, and `took` as a number of `count`: against a plain model of random requests, and cases that the model does not
- * reach.  Also numbers of `count` and `peers` that once were wrong. */
+ * reach.  Also numbers of `count` and `peers` that were once wrong. */
 #include "store_fixture.h"
 
 #include <inttypes.h>
@@ -116,7 +116,7 @@ static void make_model(void) {
                                            : random_below(2) ? FAILED
                                                              : EXPIRED};
         if (random_below(10)) request->end_ns = request->start_ns + random_below(3000000) * (uint64_t)random_below(300);
-        /* a part on the other node, which is no request, and ends later than its root, as often as not */
+        /* a part on the other node, which is not a request; in half of the cases it ends later than its root */
         start(request->start_ns, request->node, i, 1, 0, request->cmd);
         start(request->start_ns + 1, !request->node, i, 2, 1, request->cmd);
         end(request->start_ns + random_below(100000000), !request->node, i, 2, random_below(2) ? FINE : FAILED, request->cmd);
@@ -129,7 +129,7 @@ static int compare_numbers(const void *a, const void *b) {
     return x < y ? -1 : x > y;
 }
 
-/* What a row has to say of the requests of a command (0: all) and node (2: all) that ended, or of those that did not began, in
+/* The expected row for the requests of a command (0: all) and node (2: all) that ended, or that began without ending, in
  * [from, to). */
 static void check_row(const json_t *row, unsigned cmd, unsigned node, uint64_t from_ns, uint64_t to_ns) {
     uint64_t numbers[REQUESTS], sum = 0;
@@ -232,7 +232,7 @@ START_TEST(count_measures_what_requests_measures) {
             if (!strcmp(group_text(row(counts, k), "command"), group_text(row(requests, i), "command"))) count = row(counts, k);
         const json_t *value = json_object_get(count, "value");
         for (unsigned k = 0; k < 8; k++) ck_assert_int_eq(number(value, names[k]), took(row(requests, i), names[k]));
-        ck_assert_int_gt(number(count, "count"), number(value, "count")); /* ends of parts are events, and no requests */
+        ck_assert_int_gt(number(count, "count"), number(value, "count")); /* ends of parts are events, not requests */
         json_int_t sum = 0;
         size_t at;
         const json_t *bucket;
@@ -282,7 +282,7 @@ END_TEST
 
 /* ---- cases -------------------------------------------------------------------------------------------------------------- */
 
-START_TEST(what_has_no_root_here_is_counted_apart) {
+START_TEST(requests_without_a_root_are_counted_separately) {
     start(1 * MS, 1, 7, 2, 1, 1); /* its root began before the history */
     end(2 * MS, 1, 7, 2, FINE, 1);
     end(3 * MS, 0, 7, 1, FINE, 1);
@@ -299,7 +299,7 @@ START_TEST(what_has_no_root_here_is_counted_apart) {
 }
 END_TEST
 
-/* The clock was set back meanwhile: it ended, and nobody knows how long it took. */
+/* The clock was set back during the request: it ended, and its duration is not known. */
 START_TEST(one_that_ended_before_it_began_has_no_time) {
     start(5 * MS, 0, 1, 1, 0, 1);
     end(1 * MS, 0, 1, 1, FINE, 1);
@@ -350,7 +350,7 @@ static void packets(void) {
     }
 }
 
-START_TEST(a_rate_by_time_is_of_its_own_time) {
+START_TEST(a_rate_by_time_covers_its_own_interval) {
     static const struct {
         const char *params;
         double first, second; /* below 0: null */
@@ -458,14 +458,14 @@ int main(void) {
     tcase_add_test(tcase, count_measures_what_requests_measures);
     tcase_add_test(tcase, the_slowest_is_the_first_of_traces);
     tcase_add_test(tcase, a_filter_chooses_whole_traces);
-    tcase_add_test(tcase, what_has_no_root_here_is_counted_apart);
+    tcase_add_test(tcase, requests_without_a_root_are_counted_separately);
     tcase_add_test(tcase, one_that_ended_before_it_began_has_no_time);
     tcase_add_test(tcase, only_the_first_end_has_the_time);
     tcase_add_test(tcase, wrong_params_are_refused);
     suite_add_tcase(suite, tcase);
     tcase = tcase_create("numbers");
     tcase_add_checked_fixture(tcase, setup, teardown);
-    tcase_add_loop_test(tcase, a_rate_by_time_is_of_its_own_time, 0, 7);
+    tcase_add_loop_test(tcase, a_rate_by_time_covers_its_own_interval, 0, 7);
     tcase_add_test(tcase, the_sum_of_numbers_is_exact);
     tcase_add_test(tcase, a_round_trip_of_nothing_is_a_sample);
     tcase_add_test(tcase, groups_of_different_bytes_look_different);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Stores loaded from events alone: counters, what "now" is, memory, eviction, and the errors of store_ask; looking up ids. */
+ * Stores loaded from events alone: counters, the meaning of "now", memory, eviction, and the errors of store_ask; looking up
+ * ids. */
 #include "store_fixture.h"
 
 #include <dirent.h>
@@ -175,7 +176,7 @@ START_TEST(a_small_store_takes_little_memory_and_no_thread) {
 }
 END_TEST
 
-/* Three segments at most: the oldest go, and what is there is right. */
+/* Three segments at most: the oldest are evicted, and the rest is correct. */
 START_TEST(a_full_store_evicts_the_oldest) {
     enum { COUNT = 10 * HISTORY_SEGMENT_EVENTS + 17 };
     struct node_info info = fixture_node("alice", 1);
@@ -204,7 +205,7 @@ END_TEST
 
 /* ---- errors of store_ask ------------------------------------------------------------------------------------------------ */
 
-START_TEST(what_cannot_be_answered_is_an_error_and_leaves_the_text_as_it_was) {
+START_TEST(an_unanswerable_request_is_an_error_and_leaves_the_text_unchanged) {
     ck_assert_int_eq(ask_code("hello", NULL, 0), TRACE_RPC_METHOD_NOT_FOUND);
     ck_assert_int_eq(ask_code("subscribe", NULL, 0), TRACE_RPC_METHOD_NOT_FOUND);
     ck_assert_int_eq(ask_code("query", json_array(), 0), TRACE_RPC_INVALID_PARAMS);
@@ -245,7 +246,7 @@ static const struct {
     {PEER, "nobody", false, ID_LOOKUP_NOT_HEX, 0, 0},
 };
 
-START_TEST(an_id_is_found_or_said_to_be_unknown_or_ambiguous) {
+START_TEST(an_id_is_found_unknown_or_ambiguous) {
     struct id_lookup lookup;
     if (lookups[_i].what == TRACE) id_lookup_trace(store, lookups[_i].text, lookups[_i].unknown_ok, &lookup);
     if (lookups[_i].what == PEER) id_lookup_peer(store, lookups[_i].text, lookups[_i].unknown_ok, &lookup);
@@ -263,8 +264,8 @@ int main(void) {
     tcase_add_checked_fixture(filled, setup_filled, teardown);
     tcase_add_test(filled, a_node_counts_what_was_appended);
     tcase_add_test(filled, relative_times_count_from_the_end_of_a_closed_store);
-    tcase_add_test(filled, what_cannot_be_answered_is_an_error_and_leaves_the_text_as_it_was);
-    tcase_add_loop_test(filled, an_id_is_found_or_said_to_be_unknown_or_ambiguous, 0, sizeof lookups / sizeof *lookups);
+    tcase_add_test(filled, an_unanswerable_request_is_an_error_and_leaves_the_text_unchanged);
+    tcase_add_loop_test(filled, an_id_is_found_unknown_or_ambiguous, 0, sizeof lookups / sizeof *lookups);
     tcase_add_checked_fixture(empty, setup, teardown);
     tcase_add_test(empty, an_index_of_no_node_is_refused);
     tcase_add_test(empty, events_may_come_in_any_order);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * What somebody can do to the history who makes up ids: as many peers, traces or nodes as he likes.  docs/security.md states what
- * is promised. */
+ * What an attacker can do to the history with invented peers, traces or nodes. docs/security.md states the promises. */
 #include "store_fixture.h"
 
 #include <stdlib.h>
@@ -68,7 +67,7 @@ static uint64_t count(const struct history_query *query) {
 #define HONEST 1000000000
 
 /* One event in a hundred is of an honest peer. */
-START_TEST(peers_push_out_no_event_and_change_no_answer) {
+START_TEST(peers_evict_no_event_and_change_no_answer) {
     uint32_t node = add_node(1);
     const uint64_t events = 400000;
     for (uint64_t i = 0; i < events; i++) emit(node, i / 1000, i % 100 == 0 ? HONEST : i);
@@ -105,7 +104,7 @@ static uint64_t events_of(uint32_t node) {
     return count(&(struct history_query){.by_node = true, .node_set = set, .node_set_bits = NODES_MAX});
 }
 
-/* Its newest `expected` events are there, each once, in their order; and no others. */
+/* Exactly its newest `expected` events are there, each once, in order. */
 static void check_newest(uint32_t node, uint64_t expected) {
     uint64_t set[NODES_SET_WORDS] = {0};
     struct history_answer answer;
@@ -119,7 +118,7 @@ static void check_newest(uint32_t node, uint64_t expected) {
 }
 
 /* A node that emits one event in a thousand of the other's. */
-START_TEST(a_loud_node_pushes_out_no_event_of_a_quiet_one) {
+START_TEST(a_loud_node_evicts_no_event_of_a_quiet_one) {
     uint32_t loud = add_node(1), quiet = add_node(2);
     uint64_t events = 0;
     for (uint64_t i = 0; i < 2500000; i++, events++) {
@@ -137,7 +136,7 @@ START_TEST(a_loud_node_pushes_out_no_event_of_a_quiet_one) {
     ck_assert_uint_ge(now.events, now.events_max - HISTORY_SEGMENT_EVENTS);
     ck_assert_uint_ge(now.kept, 2500 - 1000);
     check_newest(loud, events_of(loud));
-    /* by trace, by peer, and in summaries they are as before; what is complete is said to be */
+    /* by trace, by peer, and in summaries they are as before; complete traces count as complete */
     const struct trace_id id = trace_of(HONEST + 100);
     ck_assert_uint_eq(count(&(struct history_query){.by_trace = true, .trace_id = id}), 4);
     ck_assert_uint_eq(count(&(struct history_query){.by_peer = true, .peer_id = peer_of(HONEST)}), 2500);
@@ -156,7 +155,7 @@ START_TEST(a_loud_node_pushes_out_no_event_of_a_quiet_one) {
 }
 END_TEST
 
-/* A recording has each event once: an image leaves out what was copied from another segment. */
+/* A recording has each event once: an image leaves out events copied from another segment. */
 START_TEST(images_have_each_event_once) {
     uint32_t loud = add_node(1), quiet = add_node(2), sequence = 0;
     uint64_t next = 0, events = 0;
@@ -181,8 +180,8 @@ START_TEST(images_have_each_event_once) {
 }
 END_TEST
 
-/* The share is an eighth, and what is needed less than an equal part of it is left to the others. */
-START_TEST(the_newest_events_of_each_stay_as_many_as_its_share) {
+/* The share is an eighth, and room that a node does not need of its equal part goes to the others. */
+START_TEST(each_node_keeps_its_newest_events_up_to_its_share) {
     uint32_t loud = add_node(1), quiet[10];
     for (uint32_t i = 0; i < 10; i++) quiet[i] = add_node(i + 2);
     uint64_t share = stats().events_max / 8;
@@ -204,7 +203,7 @@ START_TEST(the_newest_events_of_each_stay_as_many_as_its_share) {
 }
 END_TEST
 
-/* As many nodes as there may be, of one user. */
+/* The maximum number of nodes, all of one user. */
 START_TEST(sybil_nodes_leave_each_its_part) {
     uint32_t quiet = add_node(0), first;
     uint64_t share;
@@ -219,7 +218,7 @@ START_TEST(sybil_nodes_leave_each_its_part) {
 }
 END_TEST
 
-/* Each event a trace of its own: the directory of traces has room for a quarter. */
+/* A new trace for each event: the directory of traces has room for a quarter. */
 START_TEST(sybil_traces_leave_a_quarter_and_the_shares) {
     uint32_t loud = add_node(1), quiet = add_node(2);
     for (uint64_t i = 0; i < 1500000; i++) {
@@ -234,7 +233,7 @@ START_TEST(sybil_traces_leave_a_quarter_and_the_shares) {
 }
 END_TEST
 
-/* Each event a trace and a peer of its own, of 4,000 nodes: nothing holds, but the ingest goes on. */
+/* A new trace and peer for each event, from 4,000 nodes: a quarter of the history and all shares remain. */
 START_TEST(all_at_once_leave_a_quarter) {
     uint32_t first = add_node(0);
     for (uint32_t i = 1; i < 4000; i++) (void)add_node(i);
@@ -246,7 +245,7 @@ START_TEST(all_at_once_leave_a_quarter) {
 }
 END_TEST
 
-/* Dead nodes have shares, and do not take those of the living for ever. */
+/* Dead nodes have shares, but do not hold those of the living for ever. */
 START_TEST(the_nodes_that_died_last_keep_their_shares) {
     uint32_t loud = add_node(1), node, index_max = 0;
     for (uint32_t i = 0; i < 3000; i++) {
@@ -258,7 +257,7 @@ START_TEST(the_nodes_that_died_last_keep_their_shares) {
     }
     check_newest(node, 10);
     ck_assert_uint_eq(events_of(node), 10);
-    ck_assert_uint_lt(index_max, 2900); /* indices are used again: the events of those that died before are gone */
+    ck_assert_uint_lt(index_max, 2900); /* indices are reused: the events of nodes that died earlier are gone */
     const struct trace_id id = trace_of(HONEST + 2999 - 200), old = trace_of(HONEST + 100);
     ck_assert_uint_eq(count(&(struct history_query){.by_trace = true, .trace_id = id}), 10);
     ck_assert_uint_eq(count(&(struct history_query){.by_trace = true, .trace_id = old}), 0);
@@ -269,10 +268,10 @@ int main(void) {
     Suite *suite = suite_create("sybils");
     TCase *tcase = tcase_create("sybils");
     tcase_add_checked_fixture(tcase, setup, teardown);
-    tcase_add_test(tcase, peers_push_out_no_event_and_change_no_answer);
+    tcase_add_test(tcase, peers_evict_no_event_and_change_no_answer);
     tcase_add_test(tcase, images_have_each_event_once);
-    tcase_add_test(tcase, a_loud_node_pushes_out_no_event_of_a_quiet_one);
-    tcase_add_test(tcase, the_newest_events_of_each_stay_as_many_as_its_share);
+    tcase_add_test(tcase, a_loud_node_evicts_no_event_of_a_quiet_one);
+    tcase_add_test(tcase, each_node_keeps_its_newest_events_up_to_its_share);
     tcase_add_test(tcase, sybil_nodes_leave_each_its_part);
     tcase_add_test(tcase, sybil_traces_leave_a_quarter_and_the_shares);
     tcase_add_test(tcase, all_at_once_leave_a_quarter);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * What answers take is counted, and ends them: nothing here is timed. */
+ * The work of answers is counted and limited: nothing here is timed. */
 #include "store_fixture.h"
 
 #include <errno.h>
@@ -72,7 +72,7 @@ START_TEST(an_answer_that_takes_more_than_it_may_ends_soon) {
     ck_assert_uint_eq(part, all); /* it is counted, not measured */
     ck_assert_int_eq(ask((size_t)_i, (struct history_work){.max = all - 1}, &part), -E2BIG);
     ck_assert_int_eq(ask((size_t)_i, (struct history_work){.max = 1}, &part), -E2BIG);
-    ck_assert_uint_le(part, 1100000); /* two times what is done under one hold of the lock */
+    ck_assert_uint_le(part, 1100000); /* twice the work done under one hold of the lock */
 }
 END_TEST
 
@@ -92,7 +92,7 @@ static void *appender_waits(void *arg) {
     return NULL;
 }
 
-/* The lock is not held: a grace period that begins here comes to its end. */
+/* The lock is not held: a grace period that begins here ends. */
 static void pause_here(void *arg) {
     pthread_t thread;
     (void)arg;

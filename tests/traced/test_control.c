@@ -34,7 +34,7 @@ static const struct {
     {{.kinds = 5, .threshold = 5}, 7, 7},
 };
 
-START_TEST(a_change_changes_what_it_names) {
+START_TEST(a_change_affects_only_what_it_names) {
     ck_assert_uint_eq(control_apply(&changes[_i].change, changes[_i].word, OPENED), changes[_i].expected);
 }
 END_TEST
@@ -111,7 +111,7 @@ static void *close_when_all_are_answered(void *arg) {
     return NULL;
 }
 
-START_TEST(everyone_is_answered_what_became_of_the_own_question) {
+START_TEST(every_asker_gets_the_result_of_its_own_request) {
     pthread_t threads[ASKERS], closer;
     uint32_t firsts[ASKERS];
     uint64_t word = UINT64_MAX;
@@ -143,10 +143,10 @@ int main(void) {
     TCase *tcase = tcase_create("control");
     tcase_set_timeout(tcase, 60);
     tcase_add_checked_fixture(tcase, setup, teardown);
-    tcase_add_loop_test(tcase, a_change_changes_what_it_names, 0, sizeof changes / sizeof *changes);
+    tcase_add_loop_test(tcase, a_change_affects_only_what_it_names, 0, sizeof changes / sizeof *changes);
     tcase_add_loop_test(tcase, a_share_comes_back_as_it_was_given, 0, sizeof shares / sizeof *shares);
     tcase_add_test(tcase, a_share_is_that_part_of_all_hashes);
-    tcase_add_test(tcase, everyone_is_answered_what_became_of_the_own_question);
+    tcase_add_test(tcase, every_asker_gets_the_result_of_its_own_request);
     tcase_add_test(tcase, a_request_after_the_end_fails_with_shutdown);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);

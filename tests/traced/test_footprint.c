@@ -52,7 +52,7 @@ static void remove_groups(void) {
     }
 }
 
-START_TEST(what_is_to_spare_is_the_least_of_the_machine_and_all_groups) {
+START_TEST(spare_memory_is_the_least_of_the_machine_and_all_groups) {
     const uint64_t kib = 1024;
     ck_assert_uint_eq(footprint_available_in(meminfo, dir, "/outer/inner"), 4000 * kib);
     write_file("outer/inner/memory.max", "max\n");
@@ -79,7 +79,7 @@ START_TEST(a_history_fits_between_the_least_and_what_there_is) {
 }
 END_TEST
 
-START_TEST(what_is_promised_is_more_than_the_history) {
+START_TEST(the_promised_memory_exceeds_the_history) {
     ck_assert_uint_eq(footprint_promise(1000) - footprint_promise(0), 1000);
     ck_assert_uint_gt(footprint_promise(0), 0);
 }
@@ -128,14 +128,14 @@ int main(void) {
     Suite *suite = suite_create("footprint");
     TCase *tcase = tcase_create("footprint");
     tcase_add_test(tcase, a_history_fits_between_the_least_and_what_there_is);
-    tcase_add_test(tcase, what_is_promised_is_more_than_the_history);
+    tcase_add_test(tcase, the_promised_memory_exceeds_the_history);
     tcase_add_test(tcase, an_allocation_beyond_the_bound_fails_and_is_reported_once);
     tcase_add_test(tcase, a_narrower_bound_is_left_alone);
     tcase_add_test(tcase, resident_memory_distinguishes_the_rings);
     suite_add_tcase(suite, tcase);
     tcase = tcase_create("groups");
     tcase_add_checked_fixture(tcase, make_groups, remove_groups);
-    tcase_add_test(tcase, what_is_to_spare_is_the_least_of_the_machine_and_all_groups);
+    tcase_add_test(tcase, spare_memory_is_the_least_of_the_machine_and_all_groups);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

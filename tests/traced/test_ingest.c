@@ -511,7 +511,7 @@ static void *emit_from_thread(void *log) {
 }
 
 /* A time that has not come yet would be the newest for as long as the history lasts. */
-START_TEST(an_event_of_the_future_gets_the_time_at_which_it_is_read_and_a_flag) {
+START_TEST(an_event_from_the_future_gets_the_time_of_reading_and_a_flag) {
     static const uint64_t late_ticks[] = {UINT64_C(1) << 36, UINT64_C(1) << 50, UINT64_MAX / 2};
     struct trace_log *log = open_log("alice");
     history_source source;
@@ -755,7 +755,7 @@ START_TEST(a_flood_of_bad_objects_is_a_few_lines_a_minute) {
 END_TEST
 
 /* As long as its node lives, and where another one drains, a rejected object stays. */
-START_TEST(a_rejected_object_is_removed_by_who_drains_when_its_node_is_dead) {
+START_TEST(the_draining_traced_removes_rejected_objects_of_dead_nodes) {
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     make_wrong_version();
     int fd = open(path(BAD), O_RDWR);
@@ -834,7 +834,7 @@ START_TEST(an_object_that_gets_ready_later_is_attached) {
 }
 END_TEST
 
-START_TEST(an_object_that_never_gets_ready_is_rejected_in_the_end) {
+START_TEST(an_object_that_never_gets_ready_is_finally_rejected) {
     make_file(BAD, 0, "", 0);
     pass_time(INGEST_RETRY_END_NS - 10 * MS);
     ck_assert_uint_eq(ingest->counters.nodes_rejected, 0);
@@ -880,7 +880,7 @@ START_TEST(an_object_that_gets_ready_after_it_was_rejected_is_attached_or_reject
 END_TEST
 
 /* The table keeps 64 rejected objects; the 65th costs nothing more once it is counted. */
-START_TEST(objects_that_are_not_ready_are_looked_at_for_ever_only_while_the_table_has_room) {
+START_TEST(unready_objects_are_polled_only_while_the_table_has_room) {
     char name[64];
     for (unsigned i = 0; i <= NODES_REJECTED_MAX; i++) {
         snprintf(name, sizeof name, "p2ptrace.%u", i);
@@ -1015,7 +1015,7 @@ START_TEST(a_node_whose_name_was_removed_goes_on) {
 END_TEST
 
 /* Nothing is left of it when both its name and its reader are gone. */
-START_TEST(a_ring_whose_name_was_removed_takes_no_memory_in_the_end) {
+START_TEST(a_ring_whose_name_was_removed_finally_takes_no_memory) {
     size_t heap_bytes[4];
     for (unsigned round = 0; round < 4; round++) {
         struct trace_log *log = open_log("alice");
@@ -1195,7 +1195,7 @@ START_TEST(nodes_that_the_table_has_no_room_for_are_left_out_and_counted) {
 }
 END_TEST
 
-START_TEST(a_step_of_the_system_time_is_counted_said_and_followed) {
+START_TEST(a_step_of_the_system_time_is_counted_logged_and_followed) {
     struct trace_log *log = open_log("alice");
     history_source source;
     uint64_t before, after;
@@ -1244,7 +1244,7 @@ START_TEST(the_others_are_woken_once_for_each_pass_with_news) {
 }
 END_TEST
 
-START_TEST(the_longer_it_is_quiet_the_longer_is_the_wait_and_it_has_an_end) {
+START_TEST(the_wait_grows_with_silence_up_to_a_limit) {
     uint64_t last_ns = 0;
     for (uint64_t quiet_ns = 0; quiet_ns < 100000 * MS; quiet_ns += MS) {
         uint64_t wait_ns = ingest_wait_ns(quiet_ns);
@@ -1296,7 +1296,7 @@ static void *emit_one_elsewhere(void *log) {
     return NULL;
 }
 
-START_TEST(a_silent_ring_is_looked_at_for_all_that_a_writer_may_do) {
+START_TEST(a_silent_ring_is_checked_for_everything_that_a_writer_can_do) {
     struct trace_log *log = open_log("alice");
     const uint64_t patience_ns = 250 * MS;
     pthread_t thread;
@@ -1339,7 +1339,7 @@ START_TEST(a_silent_ring_is_checked_now_and_then) {
 }
 END_TEST
 
-START_TEST(a_silent_ring_beside_a_busy_one_is_looked_at_soon) {
+START_TEST(a_silent_ring_beside_a_busy_one_is_checked_soon) {
     struct trace_log *alice = open_log("alice"), *bob = open_log("bob");
     uint32_t emitted = 0;
     for (uint32_t i = 0; i < 20; i++) {
@@ -1396,7 +1396,7 @@ START_TEST(a_busy_node_does_not_keep_a_pass_from_ending) {
 }
 END_TEST
 
-START_TEST(what_was_emitted_before_all_was_drained_comes_before_what_was_emitted_after_it) {
+START_TEST(events_of_one_drain_precede_those_of_the_next) {
     enum { LOGS = 4, ROUNDS = 4 };
     struct trace_log *logs[LOGS];
     uint32_t next[LOGS] = {0}, round = 0;
@@ -1483,7 +1483,7 @@ START_TEST(the_thread_finds_drains_and_wakes) {
 }
 END_TEST
 
-START_TEST(what_was_emitted_before_the_stop_comes_in) {
+START_TEST(events_emitted_before_the_stop_are_ingested) {
     struct ingest *running = start();
     struct trace_log *log = open_log("alice");
     while (nodes_count(nodes) == 0) sem_wait(&woken);
@@ -1529,44 +1529,44 @@ int main(int argc, char **argv) {
     tcase_add_test(tcase, consecutive_losses_are_one_report_per_cause);
     tcase_add_test(tcase, a_long_row_of_losses_is_one_event);
     tcase_add_test(tcase, losses_count_towards_the_budget_of_a_pass);
-    tcase_add_loop_test(tcase, an_event_of_the_future_gets_the_time_at_which_it_is_read_and_a_flag, 0, 3);
+    tcase_add_loop_test(tcase, an_event_from_the_future_gets_the_time_of_reading_and_a_flag, 0, 3);
     tcase_add_test(tcase, nodes_and_lanes_are_kept_apart);
     tcase_add_test(tcase, descriptions_of_applications_are_there_with_their_first_event);
     tcase_add_loop_test(tcase, a_bad_object_is_rejected_once_and_forgotten_with_its_name, 0,
                         sizeof bad_objects / sizeof *bad_objects);
     tcase_add_test(tcase, another_users_objects_are_counted_and_logged_once_a_minute);
     tcase_add_test(tcase, a_flood_of_bad_objects_is_a_few_lines_a_minute);
-    tcase_add_test(tcase, a_rejected_object_is_removed_by_who_drains_when_its_node_is_dead);
+    tcase_add_test(tcase, the_draining_traced_removes_rejected_objects_of_dead_nodes);
     tcase_add_test(tcase, a_hard_link_of_a_ring_is_not_read_again);
     tcase_add_test(tcase, a_name_that_is_too_long_is_rejected);
     tcase_add_test(tcase, an_object_that_gets_ready_later_is_attached);
-    tcase_add_test(tcase, an_object_that_never_gets_ready_is_rejected_in_the_end);
+    tcase_add_test(tcase, an_object_that_never_gets_ready_is_finally_rejected);
     tcase_add_loop_test(tcase, an_object_that_gets_ready_after_it_was_rejected_is_attached_or_rejected_anew, 0, 2);
-    tcase_add_test(tcase, objects_that_are_not_ready_are_looked_at_for_ever_only_while_the_table_has_room);
+    tcase_add_test(tcase, unready_objects_are_polled_only_while_the_table_has_room);
     tcase_add_test(tcase, a_pending_object_whose_name_goes_is_forgotten);
     tcase_add_loop_test(tcase, a_ring_that_gets_holes_costs_only_its_own_node, 0, 2);
     tcase_add_loop_test(tcase, a_ring_that_shrinks_costs_only_its_own_node, 0, 2);
     tcase_add_test(tcase, rings_of_live_nodes_stay_and_a_new_ingest_reads_what_is_in_them);
     tcase_add_test(tcase, a_node_whose_name_was_removed_goes_on);
-    tcase_add_test(tcase, a_ring_whose_name_was_removed_takes_no_memory_in_the_end);
+    tcase_add_test(tcase, a_ring_whose_name_was_removed_finally_takes_no_memory);
     tcase_add_test(tcase, a_pass_in_which_rings_end_looks_at_all_others);
     tcase_add_test(tcase, a_ring_that_shrinks_is_detached_in_the_same_pass);
     tcase_add_test(tcase, an_index_is_used_again_but_not_while_the_history_has_its_events);
     tcase_add_test(tcase, nodes_that_the_table_has_no_room_for_are_left_out_and_counted);
-    tcase_add_test(tcase, a_step_of_the_system_time_is_counted_said_and_followed);
+    tcase_add_test(tcase, a_step_of_the_system_time_is_counted_logged_and_followed);
     tcase_add_test(tcase, the_others_are_woken_once_for_each_pass_with_news);
-    tcase_add_test(tcase, the_longer_it_is_quiet_the_longer_is_the_wait_and_it_has_an_end);
+    tcase_add_test(tcase, the_wait_grows_with_silence_up_to_a_limit);
     tcase_add_test(tcase, a_node_that_closes_is_seen_at_once_however_long_it_was_silent);
     tcase_add_test(tcase, the_first_event_after_a_silence_is_late_by_a_bounded_time_and_makes_all_rings_due);
-    tcase_add_test(tcase, a_silent_ring_is_looked_at_for_all_that_a_writer_may_do);
+    tcase_add_test(tcase, a_silent_ring_is_checked_for_everything_that_a_writer_can_do);
     tcase_add_loop_test(tcase, a_silent_ring_is_checked_now_and_then, 0, 2);
-    tcase_add_test(tcase, a_silent_ring_beside_a_busy_one_is_looked_at_soon);
+    tcase_add_test(tcase, a_silent_ring_beside_a_busy_one_is_checked_soon);
     tcase_add_test(tcase, nodes_leave_in_any_order);
     tcase_add_test(tcase, a_busy_node_does_not_keep_a_pass_from_ending);
-    tcase_add_test(tcase, what_was_emitted_before_all_was_drained_comes_before_what_was_emitted_after_it);
+    tcase_add_test(tcase, events_of_one_drain_precede_those_of_the_next);
     tcase_add_test(tcase, many_busy_nodes_all_get_their_turn);
     tcase_add_test(tcase, the_thread_finds_drains_and_wakes);
-    tcase_add_loop_test(tcase, what_was_emitted_before_the_stop_comes_in, 0, 2);
+    tcase_add_loop_test(tcase, events_emitted_before_the_stop_are_ingested, 0, 2);
     tcase_add_test(tcase, a_missing_directory_is_an_error_at_start);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);

@@ -21,7 +21,7 @@ class Man(unittest.TestCase):
     def section(self, title):
         return re.search(rf'\.SH "?{title}"?\n(.*?)(?=^\.SH |\Z)', self.page, re.DOTALL | re.MULTILINE).group(1)
 
-    def test_its_options_are_those_of_the_program(self):
+    def test_its_options_match_the_program(self):
         told = subprocess.run([TRACED, "--help"], stdout=subprocess.PIPE, check=True, text=True).stdout
         options = re.findall(r"^  (--[a-z-]+)( [A-Z]+)?", told, re.MULTILINE)
         self.assertGreater(len(options), 10)
@@ -38,7 +38,7 @@ class Man(unittest.TestCase):
                                   text=True)
             self.assertNotIn("option: " + option, done.stderr)
 
-    def test_its_exit_codes_are_those_of_the_program(self):
+    def test_its_exit_codes_match_the_program(self):
         self.assertEqual(re.findall(r"^\.TP\n\.B (\d)", self.section("EXIT STATUS"), re.MULTILINE), ["0", "1", "2"])
         for options, code in ((["--help"], 0), (["--shm-dir", "/proc/nonexistent", "--check"], 1), (["--nonsense"], 2)):
             done = subprocess.run([TRACED, *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False,

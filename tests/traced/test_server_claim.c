@@ -41,7 +41,7 @@ static mode_t mode_of(const char *name) {
     return info.st_mode & 0777;
 }
 
-START_TEST(directory_and_socket_are_for_the_user_alone_and_go_away) {
+START_TEST(directory_and_socket_are_private_and_removed_at_the_end) {
     struct socket_claim claim;
     char inner[TRACE_SOCKET_PATH_BYTES];
     snprintf(inner, sizeof inner, "%s/d", directory);
@@ -87,7 +87,7 @@ START_TEST(the_socket_of_one_that_was_killed_is_taken_over) {
 }
 END_TEST
 
-START_TEST(a_file_that_is_no_socket_is_left_alone) {
+START_TEST(a_file_that_is_not_a_socket_is_left_alone) {
     char inner[TRACE_SOCKET_PATH_BYTES];
     snprintf(inner, sizeof inner, "%s/d", directory);
     mkdir(inner, 0700);
@@ -190,7 +190,7 @@ START_TEST(of_many_that_start_at_once_one_wins) {
 }
 END_TEST
 
-START_TEST(those_that_come_and_go_are_never_two) {
+START_TEST(servers_that_come_and_go_never_overlap) {
     enum { PROCESSES = 6, ROUNDS = 400 };
     char inside[sizeof directory + 8];
     snprintf(inside, sizeof inside, "%s/inside", directory);
@@ -221,14 +221,14 @@ int main(void) {
     TCase *claims = tcase_create("claims");
     tcase_set_timeout(claims, 60);
     tcase_add_checked_fixture(claims, set_up, tear_down);
-    tcase_add_test(claims, directory_and_socket_are_for_the_user_alone_and_go_away);
+    tcase_add_test(claims, directory_and_socket_are_private_and_removed_at_the_end);
     tcase_add_test(claims, a_second_one_is_refused_with_the_pid_of_the_first);
     tcase_add_test(claims, the_socket_of_one_that_was_killed_is_taken_over);
-    tcase_add_test(claims, a_file_that_is_no_socket_is_left_alone);
+    tcase_add_test(claims, a_file_that_is_not_a_socket_is_left_alone);
     tcase_add_test(claims, a_listener_without_the_lock_is_not_robbed);
     tcase_add_test(claims, a_directory_that_others_can_write_is_refused);
     tcase_add_test(claims, of_many_that_start_at_once_one_wins);
-    tcase_add_test(claims, those_that_come_and_go_are_never_two);
+    tcase_add_test(claims, servers_that_come_and_go_never_overlap);
     suite_add_tcase(suite, claims);
     TCase *peers = tcase_create("peers");
     tcase_add_test(peers, the_user_root_and_the_groups_members_may_enter);

@@ -133,7 +133,7 @@ static uint64_t follow(struct subscription *subscription, bool to_the_end) {
     return events;
 }
 
-START_TEST(kept_events_are_no_news_and_no_loss) {
+START_TEST(kept_events_are_neither_repeated_nor_lost) {
     struct subscription *quick = subscribe("lane == 0"), *slow = subscribe("lane == 0");
     struct node_info info = fixture_node("quiet", 0xbb);
     uint32_t quiet;
@@ -309,7 +309,7 @@ int main(void) {
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, a_look_ends_with_the_event_that_uses_up_the_work);
     tcase_add_test(tcase, only_the_expensive_one_loses_and_says_how_many);
-    tcase_add_test(tcase, kept_events_are_no_news_and_no_loss);
+    tcase_add_test(tcase, kept_events_are_neither_repeated_nor_lost);
     tcase_add_test(tcase, the_memory_of_recent_events_is_returned_once);
     tcase_add_test(tcase, names_are_looked_up_again_on_the_pool_when_that_takes_long);
     tcase_add_test(tcase, events_that_come_with_an_alias_are_the_peer_s);

@@ -43,7 +43,7 @@ START_TEST(a_wide_loop_needs_no_memory_for_descriptors) {
 }
 END_TEST
 
-START_TEST(one_wider_than_the_process_may_have_is_as_wide_as_that) {
+START_TEST(a_loop_wider_than_the_process_limit_is_as_wide_as_the_limit) {
     uv_loop_t loop;
     ck_assert_int_eq(uv_loop_init(&loop), 0);
     ck_assert_int_eq(loop_widen(&loop, 1U << 30), 0);
@@ -56,7 +56,7 @@ int main(void) {
     Suite *suite = suite_create("wide loop");
     TCase *tcase = tcase_create("wide loop");
     tcase_add_test(tcase, a_wide_loop_needs_no_memory_for_descriptors);
-    tcase_add_test(tcase, one_wider_than_the_process_may_have_is_as_wide_as_that);
+    tcase_add_test(tcase, a_loop_wider_than_the_process_limit_is_as_wide_as_the_limit);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

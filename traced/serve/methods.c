@@ -33,18 +33,11 @@ json_t *methods_names(void) {
     return names;
 }
 
-int methods_answer(struct call *call, json_t *result_new) {
-    if (!result_new) return trace_rpc_fail(&call->ask.error, TRACE_RPC_INTERNAL, NULL, "out of memory");
-    trace_rpc_write_json(call->ask.out, result_new);
-    json_decref(result_new);
-    return 0;
-}
-
 int methods_hello(struct call *call) {
     if (trace_rpc_params_read(call->ask.params, NULL, 0, &call->ask.error)) return -1;
     json_t *limits = json_pack("{sisisisisi}", "line_bytes", LIMIT_LINE_BYTES, "batch", LIMIT_BATCH, "clients", LIMIT_CLIENTS,
                                "subscriptions", LIMIT_SUBSCRIPTIONS, "events", STORE_EVENTS_MAX);
-    return methods_answer(call,
-                          json_pack("{sssssisisoso}", "name", TRACED_NAME, "version", TRACED_VERSION, "protocol",
-                                    TRACE_RPC_PROTOCOL, "pid", (int)getpid(), "methods", methods_names(), "limits", limits));
+    return ask_answer(&call->ask,
+                      json_pack("{sssssisisoso}", "name", TRACED_NAME, "version", TRACED_VERSION, "protocol", TRACE_RPC_PROTOCOL,
+                                "pid", (int)getpid(), "methods", methods_names(), "limits", limits));
 }

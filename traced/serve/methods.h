@@ -34,9 +34,6 @@ const struct method *methods_find(const char *name);
 /* An array of all names, the store's included. */
 json_t *methods_names(void);
 
-/* Writes a whole result; NULL (memory ran out) becomes an error.  Returns as a half does. */
-int methods_answer(struct call *call, json_t *result_new);
-
 /* The halves, by file. */
 int methods_hello(struct call *call);            /* methods.c, finish */
 int methods_stats_work(struct call *call);       /* methods_stats.c */

@@ -55,7 +55,7 @@ int methods_control(struct call *call) {
     if (call->service->read_only && (change.reset || change.has_kinds || change.has_sample))
         return trace_rpc_fail(&call->ask.error, TRACE_RPC_REFUSED, NULL, "this traced only watches (--read-only)");
     struct control_result *result = calloc(1, sizeof *result); /* only pages of existing nodes are touched */
-    if (!result) return methods_answer(call, NULL);
+    if (!result) return ask_answer(&call->ask, NULL);
     int error = control_ask(call->service->control, &change, result);
     if (error)
         trace_rpc_fail(&call->ask.error, TRACE_RPC_INTERNAL, NULL, "traced is stopping");
@@ -63,7 +63,7 @@ int methods_control(struct call *call) {
         error = trace_rpc_fail(&call->ask.error, TRACE_RPC_NOT_FOUND, json_pack("{ss}", "param", "node_id"),
                                "node_id: the node is no longer live");
     else
-        methods_answer(call, result_json(result));
+        ask_answer(&call->ask, result_json(result));
     free(result);
     return error;
 }

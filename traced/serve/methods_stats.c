@@ -137,5 +137,5 @@ int methods_stats_finish(struct call *call) {
     json_object_set_new(json, "limits", limits_json(call->clients, &ingest));
     json_object_set_new(json, "process", process_json(service));
     json_object_set_new(json, "clock", clock);
-    return methods_answer(call, json);
+    return ask_answer(&call->ask, json);
 }

@@ -60,7 +60,7 @@ int methods_subscribe_finish(struct call *call) {
     }
     call->subscription = NULL;
     subscriptions_add(call->subscriptions, subscription);
-    return methods_answer(call, json_pack("{sI}", "subscription", (json_int_t)subscription->number));
+    return ask_answer(&call->ask, json_pack("{sI}", "subscription", (json_int_t)subscription->number));
 }
 
 int methods_unsubscribe(struct call *call) {
@@ -71,5 +71,5 @@ int methods_unsubscribe(struct call *call) {
     if (!subscriptions_remove(call->subscriptions, number))
         return trace_rpc_fail(&call->ask.error, TRACE_RPC_NOT_FOUND, json_pack("{ss}", "param", "subscription"),
                               "this connection has no subscription %lld", (long long)number);
-    return methods_answer(call, json_true());
+    return ask_answer(&call->ask, json_true());
 }

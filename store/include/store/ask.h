@@ -49,6 +49,9 @@ const struct ask_method *ask_find_method(const char *name);
 /* Appends their names to an array. */
 void ask_add_names(json_t *names);
 
+/* Writes a whole result; NULL becomes the error that memory ran out.  Returns as a method does. */
+int ask_answer(struct ask *ask, json_t *result_new);
+
 /* The error when the whole answer does not fit into `out`.  Returns -EINVAL. */
 int ask_fail_too_long(struct ask *ask);
 
