@@ -45,8 +45,8 @@ static int list_apps(struct known *known, const struct node *node) {
     return 0;
 }
 
-/* Whom each alias means, and for whose events; only: of this id alone, or NULL.  A label is text that names it where it is an address; what a program calls a
- * sort of id ("group key") names nobody. */
+/* Whom each alias means, and for whose events.  only: of this id alone, or NULL.  A label is text that names it where it is an
+ * address; what a program calls a sort of id ("group key") names nobody. */
 static int list_aliases(struct known *known, const struct alias_picture *picture, const struct trace_node_id *only) {
     size_t count = alias_picture_count(picture);
     known->aliases = count ? calloc(count, sizeof *known->aliases) : NULL;
@@ -133,7 +133,7 @@ static int refuse(const char *param, const struct trace_filter_error *error, str
 }
 
 /* Not compiled yet.  NULL: out of memory. */
-static struct expression *new(const struct store *store, const char *text) {
+static struct expression *new (const struct store *store, const char *text) {
     size_t bytes = strlen(text);
     struct expression *expression = calloc(1, sizeof *expression + bytes + 1);
     if (!expression) return NULL;
@@ -147,7 +147,7 @@ static struct expression *new(const struct store *store, const char *text) {
 int expression_create(struct expression **ret_expression, const struct store *store, const char *param, const char *text,
                       enum trace_filter_mode mode, bool complete, uint64_t now_ns, struct trace_rpc_error *ret_error) {
     struct trace_filter_error reason;
-    struct expression *expression = new(store, text);
+    struct expression *expression = new (store, text);
     if (!expression) return trace_rpc_fail(ret_error, TRACE_RPC_INTERNAL, NULL, "out of memory");
     expression->now_ns = now_ns;
     expression->complete = complete;
@@ -165,7 +165,7 @@ int expression_create_peer(struct expression **ret_expression, const struct stor
     char text[sizeof "peer == " + 2 * TRACE_NODE_ID_BYTES] = "peer == ";
     struct trace_filter_error reason;
     *trace_hex_encode(text + strlen(text), peer_id->bytes, sizeof peer_id->bytes) = 0;
-    struct expression *expression = new(store, text);
+    struct expression *expression = new (store, text);
     if (!expression) return -ENOMEM;
     expression->is_of_peer = true;
     expression->peer_id = *peer_id;
@@ -304,7 +304,8 @@ static void narrow_peer(const struct expression *expression, struct history_quer
     struct trace_id_prefix prefix;
     struct trace_node_id meant[STORE_PEER_IDS_MAX];
     size_t meant_count, count = 0;
-    if (query->by_peer || !trace_filter_peers(expression->filter, &prefix, meant, max, &meant_count) || meant_count >= max) return;
+    if (query->by_peer || !trace_filter_peers(expression->filter, &prefix, meant, max, &meant_count)) return;
+    if (meant_count >= max) return;
     for (size_t i = 0; i < meant_count; i++) count = add_peer(peer_ids, count, &meant[i]);
     if (prefix.digits) count = add_peers_of_prefix(expression, &prefix, peer_ids, count, max);
     if (count <= max) count = alias_picture_names_of(expression->aliases, peer_ids, count, max);
