@@ -124,8 +124,9 @@ static bool make_known(struct alias_picture *picture) {
 /* ---- pictures ------------------------------------------------------------------------------------------------------------- */
 
 size_t aliases_bytes(void) {
-    size_t parts = sizeof((struct aliases *)0)->entries + sizeof((struct aliases *)0)->slots +
-                   sizeof((struct aliases *)0)->marks + known_slots(NODES_MAX) * sizeof(struct trace_node_id);
+    const struct aliases *table = NULL;
+    size_t parts = sizeof table->entries + sizeof table->slots + sizeof table->marks;
+    parts += known_slots(NODES_MAX) * sizeof(struct trace_node_id);
     return sizeof(struct aliases) + 3 * (sizeof(struct alias_picture) + parts + (PARTS + 1) * 2 * sizeof(struct part));
 }
 

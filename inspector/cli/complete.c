@@ -54,9 +54,9 @@ static void offer_candidate(struct completion *completion, const char *candidate
     if (is_plain(candidate)) offer_text(completion, candidate, phrase);
 }
 
-/* IPv4: the brackets of other addresses mean something to shells. */
+/* The scripts for the shells know what to do with colons and brackets. */
 static void offer_address(struct completion *completion, const char *address, const char *phrase) {
-    if (strspn(address, "0123456789.:") == strlen(address)) offer_text(completion, address, phrase);
+    if (strspn(address, "0123456789abcdef.:[]") == strlen(address)) offer_text(completion, address, phrase);
 }
 
 /* A name that traced or a node chose: one that looks like an option is never offered. */

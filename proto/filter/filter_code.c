@@ -398,10 +398,9 @@ void trace_filter_bounds(const struct trace_filter *filter, struct trace_filter_
     *ret_bounds = bounds;
 }
 
-bool trace_filter_peers(const struct trace_filter *filter, struct trace_id_prefix *ret_prefix, struct trace_node_id *list, size_t max,
-                        size_t *ret_count) {
-    const struct filter_value *value =
-        filter->mode == TRACE_FILTER_EVENTS ? node_id(filter, filter->root, FIELD_PEER) : NULL;
+bool trace_filter_peers(const struct trace_filter *filter, struct trace_id_prefix *ret_prefix, struct trace_node_id *list,
+                        size_t max, size_t *ret_count) {
+    const struct filter_value *value = filter->mode == TRACE_FILTER_EVENTS ? node_id(filter, filter->root, FIELD_PEER) : NULL;
     size_t count = 0;
     if (!value) return false;
     *ret_prefix = value->is_named ? (struct trace_id_prefix){0} : value->prefix;

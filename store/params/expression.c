@@ -45,8 +45,8 @@ static int list_apps(struct known *known, const struct node *node) {
     return 0;
 }
 
-/* Whom each alias means, and for whose events; only: of this id alone, or NULL.  A label is text that names it where it is an address; what a program calls a
- * sort of id ("group key") names nobody. */
+/* Whom each alias means, and for whose events.  only: of this id alone, or NULL.  A label is text that names it where it is an
+ * address; what a program calls a sort of id ("group key") names nobody. */
 static int list_aliases(struct known *known, const struct alias_picture *picture, const struct trace_node_id *only) {
     size_t count = alias_picture_count(picture);
     known->aliases = count ? calloc(count, sizeof *known->aliases) : NULL;
@@ -314,8 +314,8 @@ static void narrow_peer(const struct expression *expression, struct history_quer
     struct trace_id_prefix prefix;
     struct trace_node_id meant[STORE_PEER_IDS_MAX];
     size_t meant_count, count = 0;
-    if (query->by_peer || !trace_filter_peers(expression->filter, &prefix, meant, max, &meant_count) || meant_count >= max)
-        return;
+    if (query->by_peer || !trace_filter_peers(expression->filter, &prefix, meant, max, &meant_count)) return;
+    if (meant_count >= max) return;
     for (size_t i = 0; i < meant_count; i++) count = add_peer(peer_ids, count, &meant[i]);
     if (prefix.digits) count = add_peers_of_prefix(expression, &prefix, peer_ids, count, max);
     if (count <= max) count = alias_picture_names_of(expression->aliases, peer_ids, count, max);

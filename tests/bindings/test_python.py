@@ -5,6 +5,7 @@
     test_python.py SOURCE_ROOT.  $TRACED, $ASKER, $P2PTRACE_LIBRARY."""
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -104,6 +105,22 @@ class Python(unittest.TestCase):
         once = [("packet_sent", "retransmission", None), ("message_sent", "retransmission", None), ("app_end", "expired", False)] * 2
         once.append(("packet_lost", "probe", None))
         self.assertEqual(said, [(kind, ["debug", flag], ok) for kind, flag, ok in once] + [(kind, [flag], ok) for kind, flag, ok in once])
+
+    def test_every_flag_that_a_program_can_set_has_its_name_in_every_language(self):
+        by_traced = {"has_peer", "future"}
+        rust, go = ((SOURCE / "bindings" / path).read_text(encoding="utf-8") for path in ("rust/src/log.rs", "go/types.go"))
+        flags = re.findall(r"^TRACE_FLAG\((\d), *(\w+), *(\w+),", (SOURCE / "proto/tbl/flags.def").read_text(encoding="utf-8"), re.MULTILINE)
+        self.assertEqual(len(flags), 8)
+        for bit, name, constant in flags:
+            value = 1 << int(bit)
+            if name in by_traced:
+                continue
+            with self.subTest(flag=name):
+                self.assertEqual(getattr(p2ptrace, constant), value)
+                self.assertIn(constant, p2ptrace.__all__)
+                self.assertRegex(rust, rf"(?m)^pub const {constant}: u8 = {value};$")
+                camel = "".join(part.capitalize() for part in name.split("_"))
+                self.assertRegex(go, rf"(?m)^\t{camel} += {value}\b")
 
     def test_a_peer_is_its_address_until_its_id_is_known(self):
         traced = Traced(os.environ["TRACED"], self.directory, ["--history", "64MiB"])

@@ -26,7 +26,8 @@ TRACES = ["5a356ada19cc" + "0" * 20, "5a357ada19cc" + "0" * 20, "77" * 16]
 ANSWERS = {
     "nodes": {"nodes": [{"node_id": ALICE, "name": "alice", "state": "live", "pid": 4242}, {"node_id": BOB, "name": "bob", "state": "exited", "pid": 43},
                         {"node_id": ODD, "name": "$(touch x); \x1b[2J", "state": "live", "pid": 77}]},
-    "peers": {"peers": [{"peer_id": BOB, "name": "bob"}, {"peer_id": ODD, "name": None}]},
+    "peers": {"peers": [{"peer_id": BOB, "name": "bob", "aliases": [{"address": address} for address in ("192.0.2.7:4001", "[2001:db8::7]:4001")]},
+                        {"peer_id": ODD, "name": None}]},
     "traces": {"traces": [{"trace_id": TRACES[2], "app_id": None, "app": None, "command": None, "outcome": "none", "duration": 1},
                           {"trace_id": TRACES[0], "app_id": "DMAP", "app": "DataMap", "command": "GET", "outcome": "failed", "duration": 53400000},
                           {"trace_id": TRACES[1], "app_id": "DMAP", "app": "DataMap", "command": "GET", "outcome": "ok", "duration": 1}]},
@@ -148,7 +149,7 @@ class Candidates(Completion):
             self.assertEqual(self.told("recent", "--node", ""), ["alice\tlive", "bob\texited", "0dd00dd0\t$(touch x); \\x1b[2J, live"])
             self.assertEqual(self.offered_by_traced("recent", "--node", "a1"), ["a1a1a1a1"])
             self.assertEqual(self.offered_by_traced("recent", "--node", "a1a1a1a1a1"), [ALICE])
-            self.assertEqual(self.offered_by_traced("peer", ""), ["bob", "0dd00dd0"])
+            self.assertEqual(self.offered_by_traced("peer", ""), ["bob", "192.0.2.7:4001", "[2001:db8::7]:4001", "0dd00dd0"])
             self.assertEqual(self.told("trace", ""), ["5a356ada\tDataMap GET failed, 53.4 ms", "5a357ada\tDataMap GET ok, 1 ns",
                                                        "77777777\tnone, 1 ns"])
             self.assertEqual(self.offered_by_traced("export", "5a357"), ["5a357ada"])
@@ -233,6 +234,11 @@ class Shells(Completion):
             self.assertEqual(terminal.ran("inspector recent --node al\t--kind packet_lost,app_e\t"),
                              ["recent", "--node", "alice", "--kind", "packet_lost,app_end"])
             self.assertEqual(terminal.ran("inspector recent --node 0d\t"), ["recent", "--node", "0dd00dd0"])
+            for typed in "192.0\t", "192.0.2.7:\t", "192.0.2.7:4\t":
+                self.assertEqual(terminal.ran(f"inspector peer {typed}"), ["peer", "192.0.2.7:4001"])
+            for typed in "\\[2001:\t", "\\[2001:db8::\t", "\\[2001:db8::7\\]:4\t":
+                self.assertEqual(terminal.ran(f"inspector peer --socket {self.path} {typed}"),
+                                 ["peer", "--socket", self.path, "[2001:db8::7]:4001"])
             (self.directory / "report-of-today.json").touch()
             self.assertEqual(terminal.ran("inspector export 77 -o report\t"), ["export", "77", "-o", "report-of-today.json"])
             self.assertEqual(terminal.ran(f"{self.directory}/bin/inspector tra\tx"), ["tracex"])
@@ -253,6 +259,8 @@ class Shells(Completion):
                             [f"cd {self.directory}", f". {SCRIPTS}/inspector.bash"])
         self.addCleanup(terminal.close)
         self.check(terminal)
+        with self.traced():
+            self.assertEqual(terminal.ran("inspector peer [2001:d\t"), ["peer", "[2001:db8::7]:4001"])
 
     @unittest.skipUnless(shutil.which("zsh"), "no zsh")
     def test_zsh_completes_words(self):

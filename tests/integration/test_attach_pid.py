@@ -170,6 +170,23 @@ class Attach(ProtocolTest):
         self.fails("\n                ^~~\n", node.process.pid, "--where", "lane == 1 and rrt > 1ms", code=2, lines=3)
         self.fails("--since yesterday: ", node.process.pid, "--from", "yesterday", code=2)
 
+    def test_peers_are_who_the_node_says_that_they_are(self):
+        address, key = "192.0.2.7:4001", hex_id(0x77)
+        node = self.place.node("alice", ALICE)
+        node.do("message", "sent", "@" + address, 1)
+        node.do("address", BOB, address)
+        attached = self.attach(node.process.pid, "--count", "3")
+        until(lambda: attached.said("read out of its ring"), "it to be attached")
+        node.do("message", "sent", "@" + address, 2)  # the alias is older than the stream, and counts all the same
+        node.do("alias", BOB, key)
+        node.do("message", "sent", key, 3)
+        self.assertEqual(attached.finish(), 0)
+        peers = [(event["kind"], event["peer_id"], event.get("peer_as") is not None) for event in attached.events]
+        self.assertEqual(peers, [("message_sent", BOB, True), ("alias", BOB, False), ("message_sent", BOB, True)])
+        self.assertEqual(attached.events[2]["peer_as"], key)
+        of_bob = self.attach(node.process.pid, "--recent", "9", "--where", f"peer == {BOB} and message_sent", "--count", "3")
+        self.assertEqual((of_bob.finish(), [event["sequence"] for event in of_bob.events]), (0, [0, 2, 4]))
+
     def test_through_traced_and_on_from_the_ring_when_traced_is_killed(self):
         self.start()
         node, other = self.place.node("alice", ALICE, "overwrite_oldest", "0", "4096"), self.place.node("bob", BOB)

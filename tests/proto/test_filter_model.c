@@ -639,8 +639,7 @@ static void check_bounds(const struct trace_filter *filter, const struct sample 
     bool inside = bounds.kinds >> (event->kind < 63 ? event->kind : 63) & 1 && event->timestamp >= bounds.min_ns &&
                   event->timestamp <= bounds.max_ns && trace_filter_allows_kind(filter, event->kind) &&
                   trace_filter_allows_node(filter, sample->origin.node_id, sample->origin.node_name) &&
-                  trace_id_prefix_matches(&bounds.trace, event->trace_id.bytes) &&
-                  has_peer_of(filter, event);
+                  trace_id_prefix_matches(&bounds.trace, event->trace_id.bytes) && has_peer_of(filter, event);
     ck_assert_msg(inside, "%s matches an event that its bounds exclude", text);
 }
 

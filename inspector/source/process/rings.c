@@ -18,6 +18,7 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+#include <urcu.h>
 
 #define BATCH_EVENTS 512U
 #define GAPS_WAITING_MAX 4U
@@ -58,6 +59,21 @@ static int attach_log(struct ring *ring, const struct process_log *log, char *re
     return 0;
 }
 
+/* Who is who, by what these nodes say. */
+static int make_aliases(struct rings *rings) {
+    store_enter_thread();
+    int error = nodes_create(&rings->nodes, NULL);
+    if (!error) error = aliases_create(&rings->aliases, rings->nodes);
+    for (unsigned i = 0; i < rings->count && !error; i++) {
+        struct ring *ring = &rings->rings[i];
+        const struct trace_reader_info *info = trace_reader_info(ring->reader);
+        struct node_info node = {
+            .node_id = info->node_id, .log = info->open_ticks, .started_unix_ns = rings_started_ns(rings, ring)};
+        error = nodes_add(rings->nodes, &node, NODE_LIVE, NULL, 0, &ring->node);
+    }
+    return error;
+}
+
 int rings_open(struct rings *ret_rings, const struct process_logs *logs, struct failure *failure) {
     struct rings rings = {.rings = calloc(logs->count ? logs->count : 1, sizeof *rings.rings),
                           .batch = malloc(BATCH_EVENTS * sizeof *rings.batch)};
@@ -77,6 +93,10 @@ int rings_open(struct rings *ret_rings, const struct process_logs *logs, struct 
     trace_clock_init(&rings.clock, first, trace_clock_read());
     rings.clock_due_ns = trace__monotonic_ns() + trace_clock_interval_ns(&rings.clock);
     machine_here(&rings.machine);
+    if (make_aliases(&rings)) {
+        rings_fini(&rings);
+        return failure_set(failure, EXIT_FAILED, "out of memory");
+    }
     *ret_rings = rings;
     return 0;
 }
@@ -96,6 +116,9 @@ void rings_begin(struct rings *rings, uint64_t from_ns, bool counts_from_start) 
 
 void rings_fini(struct rings *rings) {
     for (unsigned i = 0; i < rings->count; i++) trace_reader_detach(rings->rings[i].reader);
+    alias_picture_release(rings->picture);
+    aliases_destroy(rings->aliases);
+    nodes_destroy(rings->nodes);
     free(rings->rings);
     free(rings->batch);
 }
@@ -115,12 +138,27 @@ static const struct trace_app *find_app(struct ring *ring, const struct trace_ev
     return NULL;
 }
 
+static void note_alias(struct rings *rings, const struct ring *ring, const struct trace_event *event) {
+    if (event->kind != TRACE_KIND_ALIAS) return;
+    aliases_note(rings->aliases, ring->node, event);
+    (void)alias_picture_renew(rings->aliases, &rings->picture);
+}
+
+/* Valid as long as the event, until the next alias. */
+static const struct trace_node_id *peer_of(const struct rings *rings, const struct ring *ring, const struct trace_event *event) {
+    rcu_read_lock();
+    const struct trace_node_id *id = alias_picture_resolve(rings->picture, ring->node, event->timestamp, &event->peer_id);
+    rcu_read_unlock();
+    return id;
+}
+
 static bool is_wanted(const struct rings *rings, struct ring *ring, unsigned lane, const struct trace_event *event) {
     const struct trace_reader_info *info = trace_reader_info(ring->reader);
     struct trace_filter_origin origin = {&info->node_id, info->node_name, lane, NULL, rings->machine.name};
     if (event->timestamp < rings->from_ns) return false;
     if (!rings->filter) return true;
     if (trace_filter_uses(rings->filter) & TRACE_FILTER_USES_APP) origin.app = find_app(ring, event);
+    if (trace_filter_uses(rings->filter) & TRACE_FILTER_USES_PEER) origin.peer_id = peer_of(rings, ring, event);
     return trace_filter_match(rings->filter, event, &origin);
 }
 
@@ -164,6 +202,7 @@ static int visit_run(struct rings *rings, struct ring *ring, unsigned lane, cons
         }
         *gap_count = 0;
     }
+    for (uint32_t i = 0; i < read->count; i++) note_alias(rings, ring, &rings->batch[i]);
     for (uint32_t i = 0; i < read->count && !result; i++)
         if (is_wanted(rings, ring, lane, &rings->batch[i])) result = visit->event(visit, ring, lane, &rings->batch[i]);
     return result;
@@ -306,12 +345,17 @@ static void put_log(char *out, const struct ring *ring) {
 
 struct append_objects {
     struct rings_visit visit;
+    const struct rings *rings;
     json_t *events;
 };
 
 static int append_object(struct rings_visit *visit, struct ring *ring, unsigned lane, const struct trace_event *event) {
     char log[LOG_DIGITS + 1];
-    struct trace_event_origin origin = {&trace_reader_info(ring->reader)->node_id, lane, find_app(ring, event)};
+    const struct rings *rings = ((struct append_objects *)visit)->rings;
+    struct trace_event_origin origin = {.node_id = &trace_reader_info(ring->reader)->node_id,
+                                        .lane = lane,
+                                        .app = find_app(ring, event),
+                                        .peer_id = peer_of(rings, ring, event)};
     json_t *object = trace_event_object_new(event, &origin);
     put_log(log, ring);
     if (!object || json_object_set_new(object, "log", json_string(log))) {
@@ -322,7 +366,7 @@ static int append_object(struct rings_visit *visit, struct ring *ring, unsigned 
 }
 
 int rings_read(struct rings *rings, json_t *events, bool *ret_more) {
-    struct append_objects append = {{append_object}, events};
+    struct append_objects append = {{append_object}, rings, events};
     return visit_all(rings, ret_more, &append.visit);
 }
 
@@ -388,7 +432,7 @@ static int keep_event(struct rings_visit *visit, struct ring *ring, unsigned lan
 
 int rings_newest(struct rings *rings, uint64_t n, json_t *events) {
     struct keep keep = {.visit = {keep_event}, .wanted = n};
-    struct append_objects append = {{append_object}, events};
+    struct append_objects append = {{append_object}, rings, events};
     int result = rings_visit_all(rings, &keep.visit);
     forget_older(&keep);
     for (size_t i = keep.count; i-- > 0 && !result;)

@@ -3,7 +3,8 @@
  * The rings of a process, read in place when no traced reads them: `attach`.  They are mapped read-only; the only effect on the
  * node is that a reader shares its cache lines.  Headers and events are checked as in traced (libtrace/reader.h).
  *
- * Events have the form of a stream of the socket, with `log`, and with events_lost events where some are missing. */
+ * Events have the form of a stream of the socket, with `log`, and with events_lost events where some are missing.  Their peers
+ * are who these nodes say that they are, in events before. */
 #ifndef INSPECTOR_RINGS_H
 #define INSPECTOR_RINGS_H
 
@@ -13,13 +14,14 @@
 #include <libtrace/clock.h>
 #include <libtrace/reader.h>
 #include <proto/filter.h>
-#include <store/clock_steps.h>
+#include <store/store.h>
 
 struct ring {
     struct trace_reader *reader;
     struct trace_ring_clock clock;
     enum trace_node_state state;
-    bool ended; /* dead, and read to its end */
+    bool ended;    /* dead, and read to its end */
+    uint32_t node; /* index in the node table */
     unsigned app_count;
     struct trace_app apps[TRACE_APPS_MAX];
     uint64_t reported_discarded[TRACE_LANES_MAX], reported_no_lane; /* losses reported so far */
@@ -31,6 +33,9 @@ struct rings {
     struct trace_clock clock;
     struct clock_steps clock_steps; /* that we noticed */
     struct machine machine;         /* ours, and so that of all nodes */
+    struct nodes *nodes;            /* of these rings, for the aliases */
+    struct aliases *aliases;        /* that were said in the events read so far */
+    struct alias_picture *picture;  /* of them; NULL: none */
     uint64_t clock_due_ns, check_due_ns;
     uint64_t from_ns;            /* skip older events */
     struct trace_filter *filter; /* NULL: all events */

@@ -87,7 +87,7 @@ void trace_query_close(struct trace_query *query);
 /* Which events: those that match every member.  A zeroed filter matches all events. */
 struct trace_query_filter {
     const struct trace_id *trace_id;     /* NULL: any; a zero id: events without a trace */
-    const struct trace_node_id *peer_id; /* NULL: any */
+    const struct trace_node_id *peer_id; /* as events have it, whatever aliases say; NULL: any */
     uint32_t kinds;                      /* TRACE_QUERY_KIND(TRACE_KIND_...) | ...; 0: any */
     uint64_t from_ns, to_ns;             /* Unix time in nanoseconds, [from, to); to_ns 0: no end */
     size_t limit;                        /* at most this many, the newest; 0: all */

@@ -145,8 +145,8 @@ void trace_filter_bounds(const struct trace_filter *filter, struct trace_filter_
 /* Has every match one of these peers, by the id that its event has or by the one that this stands for?  Those whose id begins
  * with *ret_prefix (digits 0: none), and *ret_count more, in no particular order and perhaps several times, of which up to max
  * are written to list.  False: any peer may match. */
-bool trace_filter_peers(const struct trace_filter *filter, struct trace_id_prefix *ret_prefix, struct trace_node_id *list, size_t max,
-                        size_t *ret_count);
+bool trace_filter_peers(const struct trace_filter *filter, struct trace_id_prefix *ret_prefix, struct trace_node_id *list,
+                        size_t max, size_t *ret_count);
 
 /* Can an event of this node match?  False only when none can.  name may be NULL. */
 bool trace_filter_allows_node(const struct trace_filter *filter, const struct trace_node_id *node_id, const char *name);

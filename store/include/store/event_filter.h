@@ -11,9 +11,9 @@
 struct expression;
 
 struct event_filter {
-    struct history_query query; /* by_node is not set yet: the next four say which nodes */
-    bool has_peer;              /* of this peer: query.peer_id, whatever other ids it has */
-    struct expression *peer;    /* which says so where there are aliases, or may be; or NULL */
+    struct history_query query;                        /* by_node is not set yet: the next four say which nodes */
+    bool has_peer;                                     /* of this peer: query.peer_id, whatever other ids it has */
+    struct expression *peer;                           /* which says so where there are aliases, or may be; or NULL */
     struct trace_node_id peer_ids[STORE_PEER_IDS_MAX]; /* event_filter_prepare: where to look for peers */
     bool has_node;
     struct trace_node_id node_id;
