@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "fleet_admin.h"
 
+#include "clock_ends.h"
+#include "row_binary.h"
+
 #include <errno.h>
+#include <inttypes.h>
 #include <proto/hex.h>
 #include <stdlib.h>
 #include <sys/random.h>
@@ -177,6 +181,48 @@ static int add_columns(const struct fleet_admin *admin, struct clickhouse *serve
     return result;
 }
 
+/* ---- migrate: the ends of packets, which older shippers did not send ---- */
+
+#define FILLED_ENDS (16 * CLOCK_ENDS_MAX) /* of a server: the smallest samples of all are among them */
+
+static int count_ends(struct clickhouse *server, const char *which, uint64_t *ret_count, struct failure *failure) {
+    struct clickhouse_answer answer;
+    struct strbuf sql = {0};
+    strbuf_printf(&sql, "SELECT count() %s FORMAT RowBinary", which);
+    int result = sql.failed                                                    ? failure_out_of_memory(failure)
+                 : clickhouse_ask(server, strbuf_text(&sql), &answer, failure) ? -1
+                                                                               : 0;
+    strbuf_fini(&sql);
+    if (result) return -1;
+    struct row_reader reader = row_reader_of(answer.bytes, answer.count);
+    *ret_count = row_read_u64(&reader);
+    return 0;
+}
+
+/* Writes them from the events.  Of many packets a share is enough.  Rows that are there already are replaced. */
+static int fill_clock_ends(const struct fleet_admin *admin, struct clickhouse *server, struct failure *failure) {
+    const char *database = clickhouse_database(server), *of = admin->on_cluster ? "" : "_local";
+    struct strbuf sql = {0}, which = {0};
+    uint64_t count = 0, sample_max = UINT64_MAX;
+    strbuf_printf(&which,
+                  "FROM `%s`.events%s WHERE " CLOCK_END_KINDS_SQL " AND bitAnd(flags,%u) != 0 AND peer_id GLOBAL IN (SELECT "
+                  "node_id FROM `%s`.nodes)",
+                  database, of, TRACE_FLAG_HAS_PEER, database);
+    int result = which.failed ? failure_out_of_memory(failure) : 0;
+    if (!result && !admin->dry_run) result = count_ends(server, strbuf_text(&which), &count, failure);
+    if (count > FILLED_ENDS) sample_max = UINT64_MAX / (count / FILLED_ENDS);
+    strbuf_printf(&sql, "INSERT INTO `%s`.clock_ends%s (", database, of);
+    fleet_column_list(&sql, fleet_table_find("clock_ends"));
+    strbuf_printf(&sql, ") SELECT peer_id, %s, node_id, log_id, lane, sequence, time_ns, toUInt8(" CLOCK_END_SENT_SQL ") ",
+                  clock_end_sample_sql);
+    if (!result) strbuf_puts(&sql, strbuf_text(&which));
+    strbuf_printf(&sql, " AND %s <= %" PRIu64, clock_end_sample_sql, sample_max);
+    if (!result) result = run(admin, server, &sql, failure);
+    strbuf_fini(&sql);
+    strbuf_fini(&which);
+    return result;
+}
+
 /* Each server says itself what it is; only whether statements reach the whole cluster comes from the caller. */
 static int migrate_server(const struct fleet_admin *admin, struct clickhouse *server, struct failure *failure) {
     struct fleet_schema schema;
@@ -193,7 +239,8 @@ static int migrate_server(const struct fleet_admin *admin, struct clickhouse *se
     same.cluster = *schema.cluster ? schema.cluster : NULL;
     same.on_cluster = admin->on_cluster && same.cluster;
     same.replicated = schema.replicated;
-    if (make_tables(&same, server, failure) || add_columns(&same, server, failure)) return -1;
+    if (make_tables(&same, server, failure) || add_columns(&same, server, failure) || fill_clock_ends(&same, server, failure))
+        return -1;
     return schema.version == FLEET_SCHEMA_VERSION ? 0 : replace_view(&same, server, schema.id, failure);
 }
 

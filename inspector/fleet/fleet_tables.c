@@ -76,6 +76,19 @@ static const struct fleet_column segment_columns[] = {
     {"last_ns", "UInt64", NULL},
 };
 
+static const struct fleet_column
+    clock_columns[] =
+        {
+            {"peer_id", "FixedString(32)", NULL},
+            {"sample", "UInt64", NULL}, /* looks random, and is the same at both ends (clock_ends.h) */
+            {"node_id", "FixedString(32)", NULL},
+            {"log_id", "UInt64", NULL},
+            {"lane", "UInt8", NULL},
+            {"sequence", "UInt32", NULL},
+            {"time_ns", "UInt64", NULL},
+            {"sent", "UInt8", NULL}, /* 1: by the node; 0: received */
+};
+
 static const struct fleet_column host_columns[] = {
     {"host", "String", NULL},
     {"shipper", "String", NULL}, /* tells apart two machines with the same name */
@@ -128,6 +141,14 @@ static struct fleet_table tables[] = {
      .key = "instance, segment",
      .partition = DAY_OF("last_ns"),
      .shard = "cityHash64(instance)"},
+    {.name = "clock_ends",
+     .columns = clock_columns,
+     .column_count = COUNT_OF(clock_columns),
+     .key = "peer_id, sample, node_id, log_id, lane, sequence, time_ns",
+     .primary = "peer_id, sample",
+     .partition = DAY_OF("time_ns"),
+     .shard = "cityHash64(node_id)",
+     .granularity = 1024},
     {.name = "hosts",
      .columns = host_columns,
      .column_count = COUNT_OF(host_columns),

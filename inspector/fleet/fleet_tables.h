@@ -10,6 +10,7 @@
  *   nodes, apps  a row for each log, and for each application of a log: the newest snapshot wins
  *   losses       what was never shipped: segments that were removed before, or were damaged
  *   segments     a row for each segment of a recording, written once all of its events are there: what `follow` reads next
+ *   clock_ends   ends of some packets of each segment, from which clocks are estimated (clock_ends.h)
  *   hosts        a row for each machine, with its progress
  *
  * All are ReplacingMergeTree, where a row replaces an earlier one with the same key; until that has happened, FINAL or LIMIT 1

@@ -18,13 +18,20 @@
 
 int batch_init(struct batch *batch, const char *host) {
     memset(batch, 0, sizeof *batch);
+    batch->picked.max = CLOCK_SEGMENT_ENDS;
     memcpy(batch->host, host, strnlen(host, FLEET_HOST_BYTES_MAX));
     return batch_nodes_init(&batch->nodes);
 }
 
+static void drop_group(struct batch_group *group) {
+    free(group->events);
+    row_writer_fini(&group->clock_rows);
+}
+
 void batch_fini(struct batch *batch) {
-    for (size_t i = 0; i < batch->group_count; i++) free(batch->groups[i].events);
+    for (size_t i = 0; i < batch->group_count; i++) drop_group(&batch->groups[i]);
     free(batch->groups);
+    clock_ends_fini(&batch->picked);
     free(batch->origins);
     free(batch->keys);
     trace_index_fini(&batch->index);
@@ -37,9 +44,12 @@ void batch_fini(struct batch *batch) {
 
 /* Keeps the memory of the first group: usually it is the only one. */
 void batch_clear(struct batch *batch) {
-    for (size_t i = 1; i < batch->group_count; i++) free(batch->groups[i].events);
+    for (size_t i = 1; i < batch->group_count; i++) drop_group(&batch->groups[i]);
     if (batch->group_count > 1) batch->group_count = 1;
-    if (batch->group_count) batch->groups[0].count = 0;
+    if (batch->group_count) {
+        batch->groups[0].count = 0;
+        row_writer_clear(&batch->groups[0].clock_rows);
+    }
     batch->origin_count = 0;
     trace_index_clear(&batch->index);
     row_writer_clear(&batch->index_rows);
@@ -50,6 +60,8 @@ void batch_clear(struct batch *batch) {
 }
 
 bool batch_failed(const struct batch *batch) {
+    for (size_t i = 0; i < batch->group_count; i++)
+        if (batch->groups[i].clock_rows.failed) return true;
     return batch->index_rows.failed || batch_nodes_failed(&batch->nodes) || batch->losses.failed || batch->segments.failed;
 }
 
@@ -112,6 +124,29 @@ static uint32_t origin_of(const struct visit *visit, uint32_t index) {
     return batch->origin_of[index] = (uint32_t)batch->origin_count;
 }
 
+/* Offers the event that comes next in the group to the sample of the segment. */
+static int pick_end(struct batch *batch, const struct trace_event *event, const struct batch_group *group) {
+    struct clock_end end = {.order = (uint64_t)(group - batch->groups) << 32 | group->count};
+    return clock_end_sample(event, &end.sample, &end.sent) ? clock_ends_add(&batch->picked, &end) : 0;
+}
+
+static void write_picked(struct batch *batch) {
+    clock_ends_pick(&batch->picked);
+    for (size_t i = 0; i < batch->picked.count; i++) {
+        const struct clock_end *end = &batch->picked.items[i];
+        struct batch_group *group = &batch->groups[end->order >> 32];
+        const struct batch_event *at = &group->events[(uint32_t)end->order];
+        struct row_writer *out = &group->clock_rows;
+        row_write(out, at->event.peer_id.bytes, sizeof at->event.peer_id.bytes);
+        row_write_u64(out, end->sample);
+        row_write(out, batch->origins[at->origin].bytes, TRACE_NODE_ID_BYTES + sizeof(uint64_t)); /* node_id, log_id */
+        row_write_u8(out, (uint8_t)at->lane);
+        row_write_u32(out, at->event.sequence);
+        row_write_u64(out, at->event.timestamp);
+        row_write_u8(out, end->sent);
+    }
+}
+
 static int visit_event(void *context, const struct trace_event *event, history_source source) {
     struct visit *visit = context;
     struct batch *batch = visit->batch;
@@ -122,6 +157,7 @@ static int visit_event(void *context, const struct trace_event *event, history_s
     struct batch_event *events = group ? grow(group->events, group->count, &group->room, sizeof *events) : NULL;
     if (!events || !origin || trace_index_add(&batch->index, event)) return -ENOMEM;
     group->events = events;
+    if (pick_end(batch, event, group)) return -ENOMEM;
     events[group->count++] = (struct batch_event){*event, origin - 1, history_source_lane(source)};
     batch->events++;
     visit->events++;
@@ -146,11 +182,14 @@ static int add_events(struct batch *batch, const struct store *store, uint64_t i
     const struct history_query all = {0};
     struct history_visited visited;
     struct visit visit = {.batch = batch, .nodes = store->nodes, .instance = instance, .segment = number};
+    clock_ends_clear(&batch->picked);
     memset(batch->origin_of, 0, sizeof batch->origin_of); /* node numbers differ between recordings */
     int error = history_visit(store->history, &all, history_begin_position(store->history), history_end_position(store->history),
                               visit_event, &visit, &visited);
-    if (!error) add_segment(batch, &visit);
-    return error;
+    if (error) return error;
+    write_picked(batch);
+    add_segment(batch, &visit);
+    return 0;
 }
 
 /* ---- order ---------------------------------------------------------------------------------------------------------------- */

@@ -6,6 +6,7 @@
 #define INSPECTOR_BATCH_H
 
 #include "batch_nodes.h"
+#include "clock_ends.h"
 #include "failure.h"
 #include "fleet_event.h"
 #include "trace_index.h"
@@ -24,6 +25,7 @@ struct batch_group {
         uint32_t lane;
     } * events;
     size_t count, room;
+    struct row_writer clock_rows; /* of its clock_ends */
 };
 
 struct batch {
@@ -31,6 +33,7 @@ struct batch {
     struct batch_group *groups;
     size_t group_count, group_room;
     struct trace_index index;
+    struct clock_ends picked; /* of the segment being read: their order is a place in `groups` */
     struct row_writer index_rows, losses, segments;
     struct batch_nodes nodes;
     uint64_t events;

@@ -87,8 +87,11 @@ enum clickhouse_outcome ship_deliver(struct ship_delivery *delivery, struct batc
     for (size_t i = 0; i < sizeof first / sizeof *first && !outcome; i++)
         if (first[i].rows->count) outcome = ship_deliver_rows(delivery, first[i].name, first[i].rows, failure);
     for (size_t i = 0; i < batch->group_count && !outcome; i++) {
-        if (!batch->groups[i].count) continue;
-        if (batch_encode_group(batch, &batch->groups[i])) return failure_out_of_memory(failure), CLICKHOUSE_AGAIN;
+        const struct batch_group *group = &batch->groups[i];
+        if (!group->count) continue;
+        if (batch_encode_group(batch, group)) return failure_out_of_memory(failure), CLICKHOUSE_AGAIN;
+        if (group->clock_rows.count) outcome = ship_deliver_rows(delivery, "clock_ends", &group->clock_rows, failure);
+        if (outcome) break;
         outcome = ship_deliver_rows(delivery, "events", &batch->event_rows, failure);
     }
     /* Last: whoever reads that a segment is there finds all of it. */

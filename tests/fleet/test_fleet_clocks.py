@@ -140,6 +140,22 @@ class FleetClocks(unittest.TestCase):
         steps = [row["clock_lead"]["steps"] for row in rows_of(run("--fleet", url, "nodes", "--json"))]
         self.assertEqual(sorted(steps), [0, 1])
 
+    def test_a_fleet_without_the_table_of_ends_is_migrated_and_has_the_same_rows(self):
+        _, url = self.network("older", 20000, 8, [(0, 0, 0), (5_000_000, 0, 0)])
+        rows = ("SELECT hex(peer_id), sample, hex(node_id), log_id, lane, sequence, time_ns, sent FROM older.clock_ends FINAL "
+                "ORDER BY peer_id, sample, node_id")
+        shipped = self.servers[0].sql(rows)
+        self.assertGreater(len(shipped), 1000)
+        for server in self.servers:
+            server.sql("DROP TABLE older.clock_ends")
+            server.sql("DROP TABLE older.clock_ends_local")
+        self.assertIn(f"inspector fleet migrate {url}", run("--fleet", url, "nodes").stderr)
+        done = run("fleet", "migrate", *(f"{server.url}/older" for server in self.servers))
+        self.assertEqual(done.returncode, 0, done)
+        filled = {tuple(row) for row in self.servers[0].sql(rows)}
+        self.assertLessEqual({tuple(row) for row in shipped}, filled)  # it has all, a segment gives at most so many
+        self.assertEqual(run("--fleet", url, "nodes").returncode, 0)
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -9,7 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CROSSING_MACHINES_MAX 64 /* with more, packets within a machine are read as well */
+#define FLEET_CLOCK_ENDS 262144 /* rows of one answer: about 25 MB */
+#define FLEET_CLOCK_IDS 1000    /* of more nodes, the server looks up the ids itself: a statement has 256 KiB */
 
 /* ---- who there is ---- */
 
@@ -47,18 +48,7 @@ static uint32_t machine_of(const struct fleet_clocks *clocks, int64_t log) {
     return machine_clocks_machine(clocks->machines, (uint32_t)log);
 }
 
-/* ---- packets ---- */
-
-#define END_SENT "kind IN ('packet_sent','message_sent')"
-#define END_MESSAGE "kind IN ('message_sent','message_received')"
-
-/* The same at both ends of a packet, as in clock_ends.c; only the hash is another. */
-#define END_KEY                                                                                            \
-    "cityHash64(if(" END_SENT ",node_id,peer_id),if(" END_SENT ",peer_id,node_id),if(" END_MESSAGE         \
-    ",message_id,packet_num),if(" END_MESSAGE ",toUInt64(transport),toUInt64(space)),if(" END_MESSAGE ", " \
-    "toFixedString('',16),trace_id),toUInt64(" END_MESSAGE "))"
-
-_Static_assert(TRACE_ID_BYTES == 16, "END_KEY: what a message has instead of a trace");
+/* ---- as SQL: which logs ---- */
 
 /* Appends "log_id IN (...)" with the logs of a machine.  Returns false, and appends nothing, if it has none. */
 static bool put_logs(struct trace_text *out, const struct fleet_clocks *clocks, const struct fleet_logs *logs, uint32_t machine) {
@@ -72,38 +62,35 @@ static bool put_logs(struct trace_text *out, const struct fleet_clocks *clocks, 
     return any;
 }
 
-/* Only packets whose peer is a node of another machine can be there twice. */
-static void put_crossing(struct trace_text *out, const struct fleet_clocks *clocks, const struct fleet_logs *logs,
-                         const char *database) {
-    uint32_t count = machine_clocks_count(clocks->machines);
-    fleet_put_format(out, " AND peer_id GLOBAL IN (SELECT node_id FROM `%s`.nodes)", database);
-    for (uint32_t i = 0; i < count && count <= CROSSING_MACHINES_MAX; i++) {
-        struct trace_text ours = {0};
-        char digits[2 * MACHINE_ID_BYTES + 1] = "";
-        trace_hex_encode(digits, machine_clocks_at(clocks->machines, i)->id, MACHINE_ID_BYTES);
-        if (put_logs(&ours, clocks, logs, i)) {
-            trace_text_puts(out, " AND NOT (");
-            trace_text_add(out, ours.data, ours.bytes);
-            fleet_put_format(out,
-                             " AND peer_id GLOBAL NOT IN (SELECT node_id FROM `%s`.nodes WHERE machine != "
-                             "toFixedString(unhex('%s'),%d)))",
-                             database, digits, MACHINE_ID_BYTES);
-        }
-        out->failed |= ours.failed;
-        trace_text_fini(&ours);
+/* ---- packets ---- */
+
+/* Only packets whose peer is a node of the fleet can be there twice.  Packets within a machine are left out later. */
+static void put_known_peers(struct trace_text *out, const struct fleet_logs *logs, const char *database) {
+    bool any = false;
+    if (logs->count > FLEET_CLOCK_IDS) {
+        fleet_put_format(out, "peer_id GLOBAL IN (SELECT node_id FROM `%s`.nodes)", database);
+        return;
     }
+    for (size_t i = 0; i < logs->count; i++) {
+        const struct trace_node_id *id = &logs->all[i].info.node_id;
+        char digits[2 * TRACE_NODE_ID_BYTES + 1];
+        if (i && !memcmp(id, &logs->all[i - 1].info.node_id, sizeof *id)) continue; /* sorted */
+        *trace_hex_encode(digits, id->bytes, sizeof id->bytes) = 0;
+        fleet_put_format(out, "%stoFixedString(unhex('%s'),%d)", any ? "," : "peer_id IN (", digits, TRACE_NODE_ID_BYTES);
+        any = true;
+    }
+    trace_text_puts(out, any ? ")" : "0");
 }
 
-static int ask_ends(const struct fleet_clocks *clocks, const struct fleet_logs *logs, struct clickhouse *server,
-                    struct row_reader *ret_rows, struct failure *failure) {
+static int ask_ends(const struct fleet_logs *logs, struct clickhouse *server, uint64_t sample_max, struct row_reader *ret_rows,
+                    struct failure *failure) {
+    const char *database = clickhouse_database(server);
     struct trace_text sql = {0};
-    fleet_put_format(&sql, "SELECT " END_KEY " AS end_key, time_ns, node_id, log_id, lane, sequence, toUInt8(" END_SENT ")");
-    fleet_put_format(&sql,
-                     " FROM `%s`.events WHERE kind IN ('packet_sent','packet_received','message_sent','message_received') AND "
-                     "bitAnd(flags,%u) != 0",
-                     clickhouse_database(server), TRACE_FLAG_HAS_PEER);
-    put_crossing(&sql, clocks, logs, clickhouse_database(server));
-    fleet_put_format(&sql, " ORDER BY end_key, node_id, log_id, lane, sequence, time_ns LIMIT %d FORMAT RowBinary",
+    fleet_put_format(&sql, "SELECT sample, time_ns, node_id, log_id, peer_id, sent, lane, sequence FROM `%s`.clock_ends WHERE ",
+                     database);
+    put_known_peers(&sql, logs, database);
+    fleet_put_format(&sql, " AND sample <= %" PRIu64, sample_max);
+    fleet_put_format(&sql, " ORDER BY sample, node_id, log_id, lane, sequence, time_ns LIMIT %d FORMAT RowBinary",
                      FLEET_CLOCK_ENDS);
     int result = fleet_ask(server, &sql, ret_rows, failure);
     trace_text_fini(&sql);
@@ -111,61 +98,95 @@ static int ask_ends(const struct fleet_clocks *clocks, const struct fleet_logs *
 }
 
 struct end_row {
-    uint64_t key, time_ns, log_id;
-    struct trace_node_id node_id;
+    uint64_t sample, time_ns, log_id;
+    struct trace_node_id node_id, peer_id;
     uint32_t sequence;
     uint8_t lane, sent;
 };
 
-static struct end_row read_row(struct row_reader *rows) {
-    struct end_row row = {0};
-    row.key = row_read_u64(rows);
-    row.time_ns = row_read_u64(rows);
-    const uint8_t *at = row_read(rows, sizeof row.node_id.bytes);
-    if (at) memcpy(row.node_id.bytes, at, sizeof row.node_id.bytes);
-    row.log_id = row_read_u64(rows);
-    row.lane = row_read_u8(rows);
-    row.sequence = row_read_u32(rows);
-    row.sent = row_read_u8(rows);
-    return row;
+static void read_id(struct row_reader *rows, struct trace_node_id *ret_id) {
+    const uint8_t *at = row_read(rows, sizeof ret_id->bytes);
+    if (at) memcpy(ret_id->bytes, at, sizeof ret_id->bytes);
+}
+
+static void read_row(struct row_reader *rows, struct end_row *ret_row) {
+    memset(ret_row, 0, sizeof *ret_row);
+    ret_row->sample = row_read_u64(rows);
+    ret_row->time_ns = row_read_u64(rows);
+    read_id(rows, &ret_row->node_id);
+    ret_row->log_id = row_read_u64(rows);
+    read_id(rows, &ret_row->peer_id);
+    ret_row->sent = row_read_u8(rows);
+    ret_row->lane = row_read_u8(rows);
+    ret_row->sequence = row_read_u32(rows);
 }
 
 static bool same_row(const struct end_row *a, const struct end_row *b) {
-    return a->key == b->key && a->time_ns == b->time_ns && a->log_id == b->log_id && a->lane == b->lane &&
-           a->sequence == b->sequence && a->sent == b->sent && !memcmp(&a->node_id, &b->node_id, sizeof a->node_id);
+    return a->sample == b->sample && a->time_ns == b->time_ns && a->log_id == b->log_id && a->lane == b->lane &&
+           a->sequence == b->sequence && a->sent == b->sent && !memcmp(&a->node_id, &b->node_id, sizeof a->node_id) &&
+           !memcmp(&a->peer_id, &b->peer_id, sizeof a->peer_id);
 }
 
-/* Rows that are there twice are neighbours.  The limit may have cut the last key's rows: then they are left out. */
-static int read_ends(const struct fleet_clocks *clocks, const struct fleet_logs *logs, struct row_reader rows,
-                     struct clock_ends *ends) {
-    struct end_row last, row;
-    size_t count = 0;
-    for (; row_reader_more(&rows); last = row, count++) {
-        row = read_row(&rows);
+/* What one question has found. */
+struct found {
+    struct clock_ends ends;
+    size_t rows;
+    uint64_t last_sample;
+};
+
+/* Rows that are there twice are neighbours. */
+static int read_ends(struct fleet_clocks *clocks, const struct fleet_logs *logs, struct row_reader rows, struct found *found) {
+    struct end_row all[2];
+    for (; row_reader_more(&rows); found->rows++) {
+        struct end_row *row = &all[found->rows % 2];
+        read_row(&rows, row);
         if (rows.failed) return -1;
-        if (count && same_row(&row, &last)) continue;
-        int64_t log = fleet_logs_find(logs, &row.node_id, row.log_id);
-        uint32_t machine = machine_of(clocks, log);
-        if (machine == CLOCKS_NOBODY) continue;
-        const struct clock_end end = {row.key, row.time_ns, row.time_ns, machine, row.sent != 0};
-        if (clock_ends_add(ends, &end)) return -1;
+        found->last_sample = row->sample;
+        if (found->rows && same_row(row, &all[(found->rows + 1) % 2])) continue;
+        int64_t log = fleet_logs_find(logs, &row->node_id, row->log_id);
+        struct clock_end end = {.sample = row->sample, .order = row->time_ns, .time_ns = row->time_ns, .sent = row->sent != 0};
+        if (log < 0 || !machine_clocks_end(clocks->machines, (uint32_t)log, &row->peer_id, &end)) continue;
+        if (clock_ends_add(&found->ends, &end)) return -1;
     }
-    while (count == FLEET_CLOCK_ENDS && ends->count && ends->items[ends->count - 1].key == last.key) ends->count--;
+    return 0;
+}
+
+/* A sample below which about twice as many ends are to be expected as are needed, if all events were ends. */
+static uint64_t first_guess(const struct fleet_logs *logs, size_t needed) {
+    uint64_t events = 0;
+    for (size_t i = 0; i < logs->count; i++) events += logs->all[i].indexed;
+    return events > 2 * needed ? UINT64_MAX / (events / (2 * needed)) : UINT64_MAX;
+}
+
+/* The ends with the smallest samples, which are a small part of the table if it is large. */
+static int find_ends(struct fleet_clocks *clocks, const struct fleet_logs *logs, struct clickhouse *server, struct found *found,
+                     struct failure *failure) {
+    uint64_t sample_max = first_guess(logs, found->ends.max);
+    for (;;) {
+        struct row_reader rows;
+        clock_ends_clear(&found->ends);
+        found->rows = 0;
+        if (ask_ends(logs, server, sample_max, &rows, failure)) return -1;
+        if (read_ends(clocks, logs, rows, found)) return failure_out_of_memory(failure);
+        bool enough = found->ends.is_cut || found->ends.count > found->ends.max;
+        if (enough || sample_max == UINT64_MAX || found->rows == FLEET_CLOCK_ENDS) break;
+        uint64_t times = 2 * found->ends.max / (found->ends.count + 1) + 2;
+        sample_max = sample_max > UINT64_MAX / times ? UINT64_MAX : sample_max * times;
+    }
+    if (found->rows == FLEET_CLOCK_ENDS) clock_ends_cut(&found->ends, found->last_sample); /* some of that are missing */
     return 0;
 }
 
 static int estimate(struct fleet_clocks *clocks, const struct fleet_logs *logs, struct clickhouse *server,
                     struct failure *failure) {
-    struct clock_ends ends = {0};
-    struct row_reader rows;
-    if (ask_ends(clocks, logs, server, &rows, failure)) return -1;
-    int result = read_ends(clocks, logs, rows, &ends);
-    if (!result) result = machine_clocks_estimate(clocks->machines, &ends);
-    clock_ends_fini(&ends);
-    return result ? failure_out_of_memory(failure) : 0;
+    struct found found = {.ends.max = clock_ends_max(machine_clocks_count(clocks->machines))};
+    int result = find_ends(clocks, logs, server, &found, failure);
+    if (!result && machine_clocks_estimate(clocks->machines, &found.ends)) result = failure_out_of_memory(failure);
+    clock_ends_fini(&found.ends);
+    return result;
 }
 
-/* ---- as SQL ---- */
+/* ---- as SQL: times ---- */
 
 /* llround rounds halves away from zero; ClickHouse's round does not. */
 static void put_formula(struct trace_text *out, const struct clocks_formula *formula) {

@@ -11,9 +11,6 @@
 #include "fleet_logs.h"
 #include "machine_clocks.h"
 
-/* At most this many ends of packets are read: those of the packets with the smallest keys, both ends or none. */
-#define FLEET_CLOCK_ENDS 262144
-
 /* {0}: times are shown as they are. */
 struct fleet_clocks {
     struct machine_clocks *machines; /* NULL: fewer than two */

@@ -21,21 +21,27 @@ struct recorded_clocks {
 
 /* ---- reading ---- */
 
-static int read_event(struct recorded_clocks *clocks, struct clock_ends *ends, const struct trace_event *written, uint32_t node,
-                      uint64_t position) {
-    struct trace_event meant = *written;
-    struct clock_end end;
-    meant.peer_id = *alias_picture_resolve(clocks->aliases, node, written->timestamp, &written->peer_id);
-    if (!machine_clocks_end(clocks->machines, &meant, node, &end)) return 0;
-    end.order = position + 1;
-    return clock_ends_add(ends, &end);
+/* Adds what was picked of a segment. */
+static int add_picked(struct recorded_clocks *clocks, const struct clock_ends *picked, struct clock_ends *ends) {
+    for (size_t i = 0; i < picked->count; i++) {
+        struct clock_end end = picked->items[i];
+        history_source source;
+        const struct trace_event *event = history_at(clocks->store->history, end.order - 1, &source);
+        if (!event) continue;
+        uint32_t node = history_source_node(source);
+        const struct trace_node_id *peer = alias_picture_resolve(clocks->aliases, node, event->timestamp, &event->peer_id);
+        if (machine_clocks_end(clocks->machines, node, peer, &end) && clock_ends_add(ends, &end)) return -ENOMEM;
+    }
+    return 0;
 }
 
-static int read_segment(struct recorded_clocks *clocks, struct clock_ends *ends, uint32_t segment) {
+static int read_segment(struct recorded_clocks *clocks, struct clock_ends *picked, struct clock_ends *ends, uint32_t segment) {
     uint64_t position = (uint64_t)segment * HISTORY_SEGMENT_EVENTS, end = position + HISTORY_SEGMENT_EVENTS;
     uint32_t *machine = &clocks->segment_machines[segment];
     bool first = true;
+    clock_ends_clear(picked);
     for (; position < end; position++) {
+        struct clock_end one = {.order = position + 1};
         history_source source;
         const struct trace_event *event = history_at(clocks->store->history, position, &source);
         if (!event) continue;
@@ -43,17 +49,21 @@ static int read_segment(struct recorded_clocks *clocks, struct clock_ends *ends,
         if (first) *machine = its;
         if (*machine != its) *machine = SEVERAL;
         first = false;
-        if (read_event(clocks, ends, event, node, position)) return -ENOMEM;
+        one.time_ns = event->timestamp;
+        if (clock_end_sample(event, &one.sample, &one.sent) && clock_ends_add(picked, &one)) return -ENOMEM;
     }
-    return 0;
+    clock_ends_pick(picked);
+    return add_picked(clocks, picked, ends);
 }
 
 static int estimate(struct recorded_clocks *clocks) {
-    struct clock_ends ends = {0};
+    struct clock_ends picked = {.max = CLOCK_SEGMENT_ENDS};
+    struct clock_ends ends = {.max = clock_ends_max(machine_clocks_count(clocks->machines))};
     int result = 0;
-    for (uint32_t i = 0; !result && i < clocks->segment_count; i++) result = read_segment(clocks, &ends, i);
+    for (uint32_t i = 0; !result && i < clocks->segment_count; i++) result = read_segment(clocks, &picked, &ends, i);
     if (!result) result = machine_clocks_estimate(clocks->machines, &ends);
     if (!result) clocks->clocks = machine_clocks_estimated(clocks->machines);
+    clock_ends_fini(&picked);
     clock_ends_fini(&ends);
     return result;
 }

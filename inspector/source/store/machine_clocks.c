@@ -134,17 +134,17 @@ const struct clocks *machine_clocks_estimated(const struct machine_clocks *clock
 /* ---- packets ---- */
 
 /* Both ends of a packet between two nodes of one machine say nothing. */
-static bool may_cross(struct machine_clocks *clocks, const struct trace_event *event, uint32_t machine) {
-    const struct id_slot *slot = find_id(clocks, &event->peer_id);
+static bool may_cross(struct machine_clocks *clocks, const struct trace_node_id *peer_id, uint32_t machine) {
+    const struct id_slot *slot = find_id(clocks, peer_id);
     return slot->used && slot->machine != machine && slot->machine != CLOCKS_NOBODY;
 }
 
-bool machine_clocks_end(struct machine_clocks *clocks, const struct trace_event *event, uint32_t node,
-                        struct clock_end *ret_end) {
-    *ret_end = (struct clock_end){.time_ns = event->timestamp, .machine = machine_clocks_machine(clocks, node)};
-    return ret_end->machine != CLOCKS_NOBODY && (event->flags & TRACE_FLAG_HAS_PEER) &&
-           may_cross(clocks, event, ret_end->machine) &&
-           clock_end_key(event, &clocks->members[node].id, &ret_end->key, &ret_end->sent);
+bool machine_clocks_end(struct machine_clocks *clocks, uint32_t node, const struct trace_node_id *peer_id,
+                        struct clock_end *end) {
+    end->machine = machine_clocks_machine(clocks, node);
+    if (end->machine == CLOCKS_NOBODY || !may_cross(clocks, peer_id, end->machine)) return false;
+    end->key = clock_end_key(end->sample, end->sent, &clocks->members[node].id, peer_id);
+    return true;
 }
 
 int machine_clocks_estimate(struct machine_clocks *clocks, struct clock_ends *ends) {

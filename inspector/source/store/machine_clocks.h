@@ -27,8 +27,9 @@ uint32_t machine_clocks_count(const struct machine_clocks *clocks);
 uint32_t machine_clocks_machine(const struct machine_clocks *clocks, uint32_t node);
 const struct machine *machine_clocks_at(const struct machine_clocks *clocks, uint32_t machine);
 
-/* Is it one end of a packet between two machines?  Fills in *ret_end, except for its order. */
-bool machine_clocks_end(struct machine_clocks *clocks, const struct trace_event *event, uint32_t node, struct clock_end *ret_end);
+/* Is it an end of a packet between two machines?  `end` has everything but its machine and key, which this fills in.  peer_id:
+ * whom the packet came from or went to, after aliases. */
+bool machine_clocks_end(struct machine_clocks *clocks, uint32_t node, const struct trace_node_id *peer_id, struct clock_end *end);
 
 /* Estimates the clocks, once.  Sorts the ends.  Returns 0 or -ENOMEM. */
 int machine_clocks_estimate(struct machine_clocks *clocks, struct clock_ends *ends);
