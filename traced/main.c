@@ -11,6 +11,7 @@
 #include "service.h"
 #include "socket_claim.h"
 #include "systemd.h"
+#include "threads.h"
 #include "traced_limits.h"
 #include "wide_loop.h"
 
@@ -172,12 +173,23 @@ static int serve(struct daemon *daemon, const struct options *options) {
     return error ? fail("the loop was not empty at the end", error) : OPTIONS_EXIT_OK;
 }
 
+/* Those of the pool, of the history, of the ingest, and of optional parts. */
+static int check_threads(const struct options *options) {
+    unsigned count = LIMIT_SHORT_THREADS + LIMIT_LONG_THREADS + 2 + (options->record != NULL) + (options->keep != NULL);
+    int error = threads_check(count);
+    if (error)
+        log_say(LOG_LEVEL_ERROR, "cannot start %u threads: %s (a limit: ulimit -u, TasksMax= of the unit, or the container's)", count,
+                strerror(-error));
+    return error;
+}
+
 /* When serve() fails, the process ends and the kernel frees what was created here. */
 static int run(struct daemon *daemon, const struct options *options) {
     struct service *service = &daemon->service;
     service->read_only = options->read_only;
     service->started_monotonic_ns = trace_now_monotonic_ns();
     char reason[FOOTPRINT_REASON_BYTES];
+    if (check_threads(options)) return OPTIONS_EXIT_FAILURE;
     /* Touching memory that does not exist would make the kernel kill us or another process. */
     if (!footprint_history_fits(options->history_bytes, reason)) {
         log_say(LOG_LEVEL_ERROR, "cannot allocate the history: %s", reason);

@@ -148,7 +148,15 @@ static int link_beside(struct outfile *file) {
     return -1;
 }
 
+/* Closing a file may report a write that failed only now (a quota, a network file system).  So one descriptor of it is closed
+ * before the file gets its name. */
+static int settle_writes(const struct outfile *file) {
+    int fd = fcntl(file->fd, F_DUPFD_CLOEXEC, 0);
+    return fd < 0 || close(fd) ? -1 : 0;
+}
+
 static int keep_it(struct outfile *file) {
+    if (settle_writes(file)) return -1;
     if (file->copy_to >= 0) {
         int result = overwrite(file->copy_to, file->fd);
         int closed = close(file->copy_to);
@@ -169,11 +177,6 @@ static int keep_it(struct outfile *file) {
 int outfile_end(struct outfile *file, bool keep, struct failure *failure) {
     bool whole = keep && !memory_was_short();
     int result = keep && !whole ? failure_out_of_memory(failure) : whole && keep_it(file) ? cannot_write(file->path, failure) : 0;
-    if (!result && whole) {
-        int closed = close(file->fd); /* may report a failed write only now */
-        file->fd = -1;
-        if (closed) result = cannot_write(file->path, failure);
-    }
     discard(file);
     return result;
 }

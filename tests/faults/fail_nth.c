@@ -78,7 +78,7 @@ static const struct call {
     CALL(recvmsg, ECONNRESET, WAITS), CALL(poll, ENOMEM, WAITS),   CALL(ppoll, ENOMEM, WAITS),
     CALL(epoll_wait, EINTR, WAITS), CALL(epoll_pwait, EINTR, WAITS), CALL(copy_file_range, ENOSPC, 0),
     CALL(sendfile, ENOSPC, 0),     CALL(getrandom, EAGAIN, 0),     CALL(userfaultfd, EPERM, 0),
-    CALL(ioctl, EIO, 0),           CALL(madvise, ENOMEM, 0),       CALL(mprotect, ENOMEM, 0),
+    CALL(ioctl, EIO, 0),           CALL(mprotect, ENOMEM, 0),
     CALL(access, EACCES, 0),       CALL(statfs, EIO, 0),           CALL(fstatfs, EIO, 0),
     CALL(statx, EIO, 0),           CALL(readlink, EIO, 0),         CALL(chmod, EPERM, 0),
     CALL(dup2, EMFILE, 0),         CALL(dup3, EMFILE, 0),          CALL(fdatasync, EIO, 0),
@@ -115,15 +115,15 @@ static long pass(long number, unsigned long long a, unsigned long long b, unsign
 
 static void report(const char *name) { (void)pass(SYS_write, (unsigned)report_fd, (uintptr_t)name, strlen(name)); }
 
-/* Reads and writes of a wake-up: a byte of a pipe, or an eventfd and its like.  libuv rightly aborts when they fail.  They are
- * never cut, nor are those of a message in a pipe: the kernel writes up to PIPE_BUF bytes whole, so that who reads as many gets
- * whole messages.  libuv hands signals over in that way, 16 bytes each: cut a write and it aborts, cut a read and the signal is
- * lost, SIGTERM too. */
+/* Reads and writes of a wake-up: up to 16 bytes of a pipe, or an eventfd and its like.  libuv rightly aborts when they fail.
+ * They are never cut, nor are those of a message in a pipe: the kernel writes up to PIPE_BUF bytes whole, so that who reads as
+ * many gets whole messages.  libuv hands signals over in that way, 16 bytes each: cut a write and it aborts, cut a read and the
+ * signal is lost, SIGTERM too. */
 static int is_wake_up(const struct call *call, const unsigned long long *arguments) {
     struct stat status;
     if (call->number != SYS_read && call->number != SYS_write) return 0;
     if (pass(SYS_fstat, arguments[0], (uintptr_t)&status, 0)) return 0;
-    unsigned most = mode == SHORT ? PIPE_BUF : 8;
+    unsigned most = mode == SHORT ? PIPE_BUF : 16;
     return arguments[0] > 2 && ((S_ISFIFO(status.st_mode) && arguments[2] <= most) || (status.st_mode & S_IFMT) == 0);
 }
 

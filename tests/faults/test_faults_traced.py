@@ -8,6 +8,7 @@ a hang, a socket or lock that keeps the next traced away."""
 import json
 import os
 import pathlib
+import resource
 import socket
 import subprocess
 import tempfile
@@ -17,6 +18,7 @@ import faults
 import harness
 
 ID = harness.hex_id(0xaa)
+ANOTHER_UID = 61234  # of nobody else's processes, so that none of them count
 REQUESTS = ("hello", "stats", "nodes", "query", "count", "traces", "peers", "apps", "subscribe")
 
 
@@ -112,6 +114,31 @@ class Faults(unittest.TestCase):
         self.walk("error", ("--record", directory))
         temporaries = [name for name in os.listdir(directory) if not name.endswith(".p2rec")]
         self.assertLessEqual(set(temporaries), {".lock"}, temporaries)
+
+    def test_few_threads(self):
+        """A real limit, as `ulimit -u` and `TasksMax=` set it.  It does not hold for root."""
+        uid = ANOTHER_UID if os.geteuid() == 0 else os.geteuid()
+        self.node.kill()
+        traced = harness.program_for_all(os.environ["TRACED"], self.place.directory)
+        os.chown(self.place.directory, uid, -1)
+
+        def limit():
+            os.setgroups([])
+            os.setuid(uid)
+            resource.setrlimit(resource.RLIMIT_NPROC, (threads, threads))
+
+        for threads in range(1, 13):
+            with self.subTest(threads=threads), tempfile.NamedTemporaryFile() as log:
+                process = subprocess.Popen([traced, "--history", "60M"], stdin=subprocess.DEVNULL, stderr=log,
+                                           env=self.place.environment, preexec_fn=limit)
+                self.addCleanup(process.kill)
+                harness.until(lambda: process.poll() is not None or self.ask_all(), "traced to serve or to end")
+                process.terminate()
+                code = process.wait(timeout=faults.HANG_S)
+                said = pathlib.Path(log.name).read_text(encoding="utf-8")
+                self.assertIn(code, (0, 1), said)
+                if code:
+                    self.assertRegex(said, r"^\S+ error cannot start \d+ threads: Resource temporarily unavailable \(.*\)\n$")
 
 
 if __name__ == "__main__":
