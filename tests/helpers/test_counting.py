@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """What a run says of itself: scripts/count_tests.py, unittest_tap.py, supervise.py, and .ci/run.
 
-    test_counting.py SOURCE_ROOT"""
+    test_counting.py SOURCE_ROOT SUITE_IN_C"""
 import json
 import os
 import pathlib
@@ -15,6 +15,7 @@ import unittest
 
 SOURCE = pathlib.Path(sys.argv[1]).resolve()
 COUNT, CI = SOURCE / "scripts/count_tests.py", SOURCE / ".ci/run"
+SUITE_IN_C = pathlib.Path(sys.argv[2]).resolve()
 SUPERVISOR = [sys.executable, "-IS", str(SOURCE / "tests/helpers/supervise.py")]
 RUNNER = [*SUPERVISOR, sys.executable, str(SOURCE / "tests/helpers/unittest_tap.py")]
 
@@ -172,6 +173,36 @@ class Runner(InADirectory):
         self.assertEqual(sorted(order("7")), order(""))
         drawn = order("random")
         self.assertEqual(order(self.said.split("P2PTRACE_TEST_SHUFFLE=")[1].split()[0]), drawn)
+
+
+class SuiteInC(InADirectory):
+    """tests/helpers/check: the order of Check's tests."""
+
+    def order(self, seed):
+        """The tests in the order in which they ran, and the exit code."""
+        (self.directory / "file").unlink(missing_ok=True)
+        done = self.run_(SUITE_IN_C, "file", **(os.environ | {"P2PTRACE_TEST_SHUFFLE": seed}))
+        self.said = done.stderr.splitlines()
+        return [line for line in self.said if "SHUFFLE" not in line], done.returncode
+
+    def test_a_seed_chooses_the_order(self):
+        plain, code = self.order("")
+        self.assertEqual((plain, code), ([*(f"in_a_loop {i}" for i in range(20)), "makes_a_file", "needs_the_file", "in_another_case"], 0))
+        self.assertEqual(self.order("7"), self.order("7"))
+        self.assertNotEqual(self.order("7")[0], self.order("8")[0])
+        self.assertEqual(sorted(self.order("7")[0]), sorted(plain))
+        drawn = self.order("random")
+        self.assertEqual(self.order(self.said[0].split("P2PTRACE_TEST_SHUFFLE=")[1]), drawn)
+
+    def test_some_seeds_find_a_test_that_needs_another(self):
+        for seed in range(8):
+            with self.subTest(seed):
+                order, code = self.order(str(seed))
+                self.assertEqual(code, int(order.index("needs_the_file") < order.index("makes_a_file")))
+        self.assertEqual({self.order(str(seed))[1] for seed in range(8)}, {0, 1})
+
+    def test_cases_change_places(self):
+        self.assertEqual({self.order(str(seed))[0].index("in_another_case") for seed in range(8)}, {0, 22})
 
 
 class Supervisor(InADirectory):
