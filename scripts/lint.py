@@ -25,6 +25,7 @@ ASSIGNED = re.compile(r"\([*\w.>-]+ = .*\) [!=]= NULL")
 KINDS = re.compile(r"TRACE_KIND\(\d+, (\w+),")
 COMPARES = re.compile(r'\bstrn?cmp\([^;]*"(\w+)"')
 ROOMS = ("inspector", "libtrace", "proto", "recording", "store", "traced")  # folders of sources, and all folders below them
+SHARED_PLACE = re.compile(r'"/(?:tmp|dev/shm)/[^"]*XXXXXX|dir="/(?:tmp|dev/shm)\b')
 MACHINE_PATH = re.compile(r"(?<![\w.$}-])/(?:work|root|home)/\w")
 
 
@@ -236,6 +237,8 @@ def check_house(paths):
                 faults.append(f"{path}:{number}: tab")
             if MACHINE_PATH.search(line):
                 faults.append(f"{path}:{number}: a path of one machine")
+            if path.startswith("tests/") and SHARED_PLACE.search(line):
+                faults.append(f"{path}:{number}: not in the suite's own directories (tests/helpers/scratch.h, tests/helpers/supervise.py)")
         if path.endswith((".c", ".h")):
             faults += check_dialect(path, lines, kinds)
         if script:

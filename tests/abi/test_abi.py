@@ -40,7 +40,7 @@ def own_soname():
 
 class Abi(unittest.TestCase):
     def setUp(self):
-        self.directory = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory(dir="/dev/shm")))
+        self.directory = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory(dir=os.environ["P2PTRACE_SHM_DIR"])))
 
     def keeps(self, version, top=SOURCE):
         """What the compiler says of the promises of a version, by the headers of a tree; empty: they are kept."""
@@ -78,7 +78,7 @@ class Abi(unittest.TestCase):
         }
         for path, edits in changes.items():
             for old, new in edits:
-                with self.subTest(path=path, new=new), tempfile.TemporaryDirectory(dir="/dev/shm") as top:
+                with self.subTest(path=path, new=new), tempfile.TemporaryDirectory(dir=os.environ["P2PTRACE_SHM_DIR"]) as top:
                     for part in ("proto/include", "proto/tbl", "libtrace/include"):
                         shutil.copytree(SOURCE / part, pathlib.Path(top, part))
                     text = pathlib.Path(top, path).read_text(encoding="utf-8")

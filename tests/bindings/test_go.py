@@ -55,7 +55,7 @@ class Generated(unittest.TestCase):
 @unittest.skipUnless(os.access(GO, os.X_OK), "no go: ./dev setup-bindings")
 class Go(unittest.TestCase):
     def setUp(self):
-        self.directory = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory(dir="/dev/shm")))
+        self.directory = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory(dir=os.environ["P2PTRACE_SHM_DIR"])))
 
     def traced(self):
         traced = Traced(os.environ["TRACED"], self.directory, ["--history", "256MiB"])

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import unittest
+import unittest.mock
 
 SOURCE = pathlib.Path(sys.argv[1])
 sys.path.insert(0, str(SOURCE / "bindings/python"))
@@ -23,7 +24,7 @@ SHOWN = VALUES | {"id64": "0000000000000abc", "space": "handshake", "endpoint": 
 
 class Python(unittest.TestCase):
     def setUp(self):
-        self.directory = self.enterContext(tempfile.TemporaryDirectory(dir="/dev/shm"))
+        self.directory = self.enterContext(tempfile.TemporaryDirectory(dir=os.environ["P2PTRACE_SHM_DIR"]))
 
     def test_a_node_in_python_joins_a_trace_of_one_in_c(self):
         node = [sys.executable, SOURCE / "bindings/python/examples/carol.py"]
@@ -33,8 +34,7 @@ class Python(unittest.TestCase):
     def test_every_kind_arrives_with_every_field(self):
         traced = Traced(os.environ["TRACED"], self.directory, ["--history", "64MiB"])
         self.addCleanup(traced.end)
-        os.environ["P2PTRACE_SHM_DIR"] = str(traced.shm_dir)
-        self.addCleanup(os.environ.pop, "P2PTRACE_SHM_DIR")
+        self.enterContext(unittest.mock.patch.dict(os.environ, P2PTRACE_SHM_DIR=str(traced.shm_dir)))
         context, peer = p2ptrace.Context.new(p2ptrace.SAMPLED | p2ptrace.DEBUG), bytes(range(32))
         with p2ptrace.Log("all", required=True, lane_events=4096) as log:
             for kind in p2ptrace.KINDS.values():
@@ -66,8 +66,7 @@ class Python(unittest.TestCase):
         log.close()
 
     def test_events_of_other_languages_are_as_valid_as_those_of_the_macros(self):
-        os.environ["P2PTRACE_SHM_DIR"] = self.directory
-        self.addCleanup(os.environ.pop, "P2PTRACE_SHM_DIR")
+        self.enterContext(unittest.mock.patch.dict(os.environ, P2PTRACE_SHM_DIR=self.directory))
         custom, init = p2ptrace.KINDS["custom"], p2ptrace.KINDS["conn_init"]
         payload, endpoint = b"\xfe\xed" * 22, ("1.2.3.4", 0xABCD)
         with p2ptrace.Log("raw", required=True, lane_events=4096) as log:
@@ -84,8 +83,7 @@ class Python(unittest.TestCase):
     def test_flags_mark_repetitions_expiries_and_probes(self):
         traced = Traced(os.environ["TRACED"], self.directory, ["--history", "64MiB"])
         self.addCleanup(traced.end)
-        os.environ["P2PTRACE_SHM_DIR"] = str(traced.shm_dir)
-        self.addCleanup(os.environ.pop, "P2PTRACE_SHM_DIR")
+        self.enterContext(unittest.mock.patch.dict(os.environ, P2PTRACE_SHM_DIR=str(traced.shm_dir)))
         packet, message, end = (p2ptrace.KINDS[kind] for kind in ("packet_sent", "message_sent", "app_end"))
         context = p2ptrace.Context.new(p2ptrace.DEBUG)
         with p2ptrace.Log("again", required=True) as log:
@@ -125,8 +123,7 @@ class Python(unittest.TestCase):
     def test_a_peer_is_its_address_until_its_id_is_known(self):
         traced = Traced(os.environ["TRACED"], self.directory, ["--history", "64MiB"])
         self.addCleanup(traced.end)
-        os.environ["P2PTRACE_SHM_DIR"] = str(traced.shm_dir)
-        self.addCleanup(os.environ.pop, "P2PTRACE_SHM_DIR")
+        self.enterContext(unittest.mock.patch.dict(os.environ, P2PTRACE_SHM_DIR=str(traced.shm_dir)))
         address, peer = p2ptrace.node_id_of_address("192.0.2.7:4001"), b"\x0b" * 32
         with p2ptrace.Log("who", required=True) as log:
             log.message_sent(None, address, 1, 100, "udp", "HELLO")
@@ -158,8 +155,7 @@ class Python(unittest.TestCase):
         self.assertEqual(done.stdout, "refused\n")
 
     def test_a_log_that_cannot_be_opened_says_why(self):
-        os.environ["P2PTRACE_SHM_DIR"] = self.directory + "/nowhere"
-        self.addCleanup(os.environ.pop, "P2PTRACE_SHM_DIR")
+        self.enterContext(unittest.mock.patch.dict(os.environ, P2PTRACE_SHM_DIR=self.directory + "/nowhere"))
         self.assertEqual(p2ptrace.Log("x").error, "No such file or directory")
         with self.assertRaises(OSError):
             p2ptrace.Log("x", required=True)

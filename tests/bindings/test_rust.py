@@ -49,7 +49,7 @@ def cargo(*words, crate=CRATE, features="", **more):
 @unittest.skipUnless(os.access(CARGO, os.X_OK) and os.access(RUSTC, os.X_OK), "no cargo or rustc: ./dev setup-bindings")
 class Rust(unittest.TestCase):
     def setUp(self):
-        self.directory = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory(dir="/dev/shm")))
+        self.directory = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory(dir=os.environ["P2PTRACE_SHM_DIR"])))
 
     def test_it_builds_with_each_feature(self):
         for features in ("", "trace", "trace-app", "trace-index", "trace-minimal", "trace-full,trace-minimal"):

@@ -2,6 +2,7 @@
  *
  * Every format, with events that have any bytes in them: what comes out is well-formed, all of it, and memory does not grow with
  * it. */
+#include "../helpers/scratch.h"
 #include "../helpers/skip.h"
 #include "export.h"
 #include "formats.h"
@@ -20,7 +21,7 @@
 #define EVENTS_FULL 300000 /* by then all that is bounded is full: of otlp, 8,192 open spans with their links */
 
 struct output {
-    char directory[64];
+    char directory[SCRATCH_BYTES];
     char *text; /* of the one file */
     size_t bytes;
 };
@@ -59,8 +60,7 @@ static ptrdiff_t run(const struct export_format *format, int wild, size_t events
     struct export export;
     size_t full = 0;
     char path[128];
-    strcpy(output->directory, "/tmp/test-export-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(output->directory));
+    ck_assert_ptr_nonnull(make_scratch(output->directory));
     snprintf(path, sizeof path, "%s/file", output->directory);
     FILE *file = format->target == EXPORT_DIRECTORY ? NULL : fopen(path, "w");
     int result = export_begin(&export, format, &settings, file ? fileno(file) : -1, file ? NULL : output->directory, &failure);
@@ -140,8 +140,7 @@ static void run_spans(const char *name, unsigned between, struct output *output)
     struct export export;
     struct trace_node_id id = random_node_id(0);
     char path[128];
-    strcpy(output->directory, "/tmp/test-export-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(output->directory));
+    ck_assert_ptr_nonnull(make_scratch(output->directory));
     snprintf(path, sizeof path, "%s/file", output->directory);
     FILE *file = fopen(path, "w");
     ck_assert(!export_begin(&export, export_find(name, &failure), &settings, fileno(file), NULL, &failure));
@@ -187,8 +186,7 @@ static size_t run_connections(const struct export_format *format, unsigned count
     struct export export;
     struct trace_node_id id = random_node_id(0);
     char path[128];
-    strcpy(output->directory, "/tmp/test-export-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(output->directory));
+    ck_assert_ptr_nonnull(make_scratch(output->directory));
     snprintf(path, sizeof path, "%s/file", output->directory);
     FILE *file = fopen(path, "w");
     ck_assert(!export_begin(&export, format, &settings, fileno(file), NULL, &failure));

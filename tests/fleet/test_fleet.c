@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * What can be said of fleets without a server: rows, columns, places, spools, logins. */
+#include "../helpers/scratch.h"
 #include "batch.h"
 #include "batch_nodes.h"
 #include "clickhouse.h"
@@ -19,12 +20,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static char dir[40], path[80];
+static char dir[SCRATCH_BYTES], path[SCRATCH_BYTES + 16];
 static struct failure failure;
 
 static void setup(void) {
-    snprintf(dir, sizeof dir, "/tmp/test-fleet-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(dir));
+    ck_assert_ptr_nonnull(make_scratch(dir));
     snprintf(path, sizeof path, "%s/file", dir);
     umask(022);
 }

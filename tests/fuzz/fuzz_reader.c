@@ -18,6 +18,7 @@
  * reader.h promises; that it touches nothing else is the sanitizers' to see.
  *
  * fuzz.h says how it runs. */
+#include "../helpers/scratch.h"
 #include "fuzz_ring.h"
 
 #include <fcntl.h>
@@ -31,7 +32,7 @@ struct input {
 };
 
 static int dir_fd = -1, object_fd = -1;
-static char dir[64];
+static char dir[SCRATCH_BYTES];
 
 static uint8_t take_byte(struct input *input) {
     if (input->bytes == 0) return 0;
@@ -50,8 +51,7 @@ static void remove_dir(void) {
 }
 
 static void make_dir(void) {
-    strcpy(dir, "/dev/shm/p2ptrace-fuzz.XXXXXX");
-    REQUIRE(mkdtemp(dir));
+    REQUIRE(make_shm_scratch(dir));
     dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     REQUIRE(dir_fd >= 0);
     atexit(remove_dir);

@@ -10,6 +10,7 @@
  * What the sanitizers do not see is asked here: what a question finds is what it asked for, and each question ends.
  *
  * fuzz.h says how it runs. */
+#include "../helpers/scratch.h"
 #include "fuzz.h"
 #include "recording_format.h"
 
@@ -34,14 +35,13 @@ static struct trace_event make_event(uint32_t i) {
 
 /* A whole recording, of which each run changes a copy. */
 static void make_base(struct base *base, bool compress) {
-    char path[] = "/tmp/fuzz_recording.XXXXXX";
+    char dir[SCRATCH_BYTES], path[SCRATCH_BYTES + 16];
     struct recording_writer *writer;
     uint32_t nodes[3];
-    int fd = mkstemp(path);
     FILE *file;
 
-    REQUIRE(fd >= 0 && unlink(path) == 0);
-    close(fd);
+    REQUIRE(make_scratch(dir));
+    snprintf(path, sizeof path, "%s/base", dir);
     REQUIRE(recording_writer_open(&writer, path, &(struct recording_writer_options){.compress = compress}) == 0);
     for (uint32_t i = 0; i < 3; i++) {
         struct node_info info = {.node_name = "node", .log = i + 1};
@@ -62,6 +62,7 @@ static void make_base(struct base *base, bool compress) {
     REQUIRE(base->bytes != NULL && fread(base->bytes, 1, base->count, file) == base->count);
     fclose(file);
     unlink(path);
+    rmdir(dir);
 }
 
 /* Puts one byte into a part of the frame. */

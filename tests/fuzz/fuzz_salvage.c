@@ -4,6 +4,7 @@
  *
  * The ring begins as a good one of 2 lanes of 64 events, 40 of them written.  The input is changes: u16 place, u8 count,
  * bytes.  The place is an offset into the first 64 KiB; a count of 0 sets the object's length to place modulo 64 pages. */
+#include "../helpers/scratch.h"
 #include "fuzz_ring.h"
 
 #include <errno.h>
@@ -14,7 +15,7 @@
 
 #define WRITTEN 40
 
-static char dir[64], object_path[160];
+static char dir[SCRATCH_BYTES], object_path[160];
 
 static void remove_dir(void) {
     unlink(object_path);
@@ -22,8 +23,7 @@ static void remove_dir(void) {
 }
 
 static void make_dir(void) {
-    strcpy(dir, "/dev/shm/p2ptrace-fuzz.XXXXXX");
-    REQUIRE(mkdtemp(dir));
+    REQUIRE(make_shm_scratch(dir));
     snprintf(object_path, sizeof object_path, "%s/p2ptrace.%u.1.fuzz", dir, geteuid());
     atexit(remove_dir);
 }

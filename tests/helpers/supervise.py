@@ -1,62 +1,174 @@
+#!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""What a suite started and left running.  It would hold the pipe that meson reads until its time limit, and disturb other suites.
+"""Runs a suite so that it disturbs no other one, and nothing stays of it.
 
-supervise() at the start: a process of its own waits for the suite.  Those whose parents have ended become its children, so that
-end_all() finds them, and it ends all that still runs when the suite has ended, however that was."""
+    supervise.py COMMAND [ARG...]
+
+Meson runs each suite under this program (meson.build).  The suite has two directories that nobody else uses: $TMPDIR, and
+$P2PTRACE_SHM_DIR for what belongs into shared memory.  Both are removed when the suite ends, however that is.  A supervisor that
+is killed cannot do it; then the next one does: each holds a lock on its directories for as long as it lives.
+
+Processes whose parents have ended become children of the supervisor, so that it finds them, and kills what still runs when the
+suite has ended: it would hold the pipe that meson reads until its time limit, and disturb other suites.
+
+A suite that leaves a process running fails, and so does one that passed and left a file in one of its directories: a test cleans up."""
 import contextlib
 import ctypes
 import faulthandler
+import fcntl
 import os
 import pathlib
+import shutil
 import signal
 import sys
+import tempfile
 import time
 
-PR_SET_CHILD_SUBREAPER = 36
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 STACKS = signal.SIGUSR2
 PATIENCE_S = 60  # for a process that the kernel ends slowly; only one that cannot be ended reaches it
+PREFIX = "p2ptest-"
+BASE_BYTES_MAX = 38  # sockets are made in these directories, and the path of a socket has 107 bytes at most
+
+# What the user of this machine has set must not reach the programs that the tests run: not his pager, not his configuration, and
+# not the traced that he runs.  Nobody, not even root, can create a file below /proc.
+SETTINGS = {"PAGER": "cat"} | dict.fromkeys(("XDG_CONFIG_HOME", "XDG_RUNTIME_DIR", "XDG_STATE_HOME"), "/proc/nonexistent")
+UNSET = ("P2PTRACE_CONFIG", "P2PTRACE_FLEET", "P2PTRACE_PAGER", "P2PTRACE_SOCKET")
 
 
-def supervise():
-    """Forks, and returns in the child; the parent ends as the child does.  Call it before there are threads.
-
-    When the parent is ended by SIGTERM, as meson ends a suite at its time limit, the child writes the stacks of its threads to
-    standard error and ends, wherever it hangs."""
-    if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0):
-        raise OSError(ctypes.get_errno(), "cannot become a subreaper")
-    suite = os.fork()
-    if suite == 0:
-        # Meson signals the whole group.  The one that ends the suite comes from the parent, once: two would cut the stacks short.
-        signal.signal(signal.SIGTERM, lambda *_: None)
-        signal.signal(signal.SIGHUP, lambda *_: None)
-        faulthandler.register(STACKS, chain=True)
-        return
-    signals = []
+def main():
+    signals, suite = [], 0
 
     def on_signal(number, _frame):
-        if not signals:
+        if suite and not signals:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(suite, STACKS)
         signals.append(number)
 
     signal.signal(signal.SIGTERM, on_signal)
     signal.signal(signal.SIGHUP, on_signal)
-    signal.signal(signal.SIGINT, lambda *_: None)  # the suite has it, too: Python raises KeyboardInterrupt
-    while True:
-        pid, status = os.wait()
-        if pid == suite:
-            break
-    code = os.waitstatus_to_exitcode(status)
-    for command in end_all(os.getpid()):
-        print(f"left running: {command}", file=sys.stderr)
-        code = code or 1
+    signal.signal(signal.SIGINT, lambda *_: None)  # the suite has it, too
+    prctl(PR_SET_CHILD_SUBREAPER, 1)
+    with contextlib.ExitStack() as stack:
+        directories = [stack.enter_context(directory(base)) for base in bases()]
+        suite = start(sys.argv[1:], dict(zip(("TMPDIR", "P2PTRACE_SHM_DIR"), directories)))
+        if signals:
+            os.kill(suite, signal.SIGKILL)
+        while True:
+            pid, status = os.wait()
+            if pid == suite:
+                break
+        code = os.waitstatus_to_exitcode(status)
+        left = [f"left running: {command}" for command in end_all()]
+        if code == 0:
+            left += [f"left behind: {os.path.join(path, name)}" for path in directories for name in os.listdir(path)]
+        for line in left:
+            print(line, file=sys.stderr)
+            code = code or 1
     with contextlib.suppress(ChildProcessError):
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass  # not every init waits for those that ended
-    sys.stderr.flush()
     if signals:
         code = -signals[0]
-    os._exit(code if code >= 0 else 128 - code)
+    sys.exit(code if code >= 0 else 128 - code)
+
+
+def prctl(option, value):
+    if ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0):
+        raise OSError(ctypes.get_errno(), f"prctl {option}")
+
+
+def start(command, environment):
+    """Starts the suite, which ends when this process does."""
+    supervisor = os.getpid()
+    suite = os.fork()
+    if suite:
+        return suite
+    try:
+        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != supervisor:
+            os._exit(1)
+        for number in (signal.SIGPIPE, signal.SIGXFSZ):  # which Python ignores
+            signal.signal(number, signal.SIG_DFL)
+        for name in UNSET:
+            os.environ.pop(name, None)
+        os.execvpe(command[0], command, os.environ | SETTINGS | environment)
+    except OSError as error:
+        print(f"{command[0]}: {error}", file=sys.stderr)
+    finally:
+        os._exit(127)
+
+
+def answer_supervisor():
+    """For a suite in Python: when its supervisor is ended, as meson does at the time limit, it writes the stacks of its threads to
+    standard error and ends, wherever it hangs."""
+    # Meson signals the whole group.  The one that ends the suite comes from the supervisor, once: two would cut the stacks short.
+    signal.signal(signal.SIGTERM, lambda *_: None)
+    signal.signal(signal.SIGHUP, lambda *_: None)
+    faulthandler.register(STACKS, chain=True)
+
+
+# ---- directories -------------------------------------------------------------------------------------------------------------
+
+
+def bases():
+    """Where to make the directory for files, and that for shared memory."""
+    files, shared = tempfile.gettempdir(), os.environ.get("P2PTRACE_SHM_DIR") or "/dev/shm"
+    if len(files) > BASE_BYTES_MAX:
+        files = "/tmp"
+    if len(shared) > BASE_BYTES_MAX:
+        shared = "/dev/shm"
+    return files, shared if os.access(shared, os.W_OK | os.X_OK) else files
+
+
+@contextlib.contextmanager
+def directory(base):
+    """A new directory, ours until the end.  Those of supervisors that were killed are removed."""
+    for entry in os.scandir(base):
+        if entry.name.startswith(PREFIX) and (lock := locked(entry.path)) is not None:
+            remove(entry.path)
+            os.close(lock)
+    lock = None
+    while lock is None:  # another supervisor may take it for one of the dead before it is locked
+        path = tempfile.mkdtemp(prefix=PREFIX, dir=base)
+        lock = locked(path)
+    try:
+        os.chmod(path, 0o711)  # tests run programs as another user
+        yield path
+    finally:
+        remove(path)
+        os.close(lock)
+
+
+def locked(path):
+    """A descriptor that holds the lock of this directory; None when it is not ours, held by somebody else, or removed."""
+    try:
+        lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return None
+    with contextlib.suppress(OSError):
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        status = os.fstat(lock)
+        if status.st_uid == os.geteuid() and os.path.samestat(status, os.lstat(path)):
+            return lock
+    os.close(lock)
+    return None
+
+
+def remove(path):
+    """Removes the directory with all that is in it.  What cannot be removed is named."""
+    failures = []
+    shutil.rmtree(path, onerror=lambda *failure: failures.append(failure))
+    if failures:  # a test that was killed may have taken rights from itself
+        os.chmod(path, 0o700)
+        for parent, names, _ in os.walk(path):
+            for name in names:
+                if not os.path.islink(inner := os.path.join(parent, name)):
+                    os.chmod(inner, 0o700)
+        shutil.rmtree(path, onerror=lambda _function, name, error: print(f"cannot be removed: {name}: {error[1]}", file=sys.stderr))
+
+
+# ---- processes -----------------------------------------------------------------------------------------------------------------
 
 
 def processes():
@@ -75,12 +187,12 @@ def processes():
     return found
 
 
-def running(root):
-    """The command lines, by process id, of what descends from that process and has not ended: not this one, and no zombies."""
-    found, mine = processes(), {root}
+def running():
+    """The command lines, by process id, of what descends from this process and has not ended: no zombies."""
+    found, mine = processes(), {os.getpid()}
     while more := {pid for pid, (parent, _) in found.items() if parent in mine} - mine:
         mine |= more
-    return {pid: command_line(pid) for pid in mine - {root, os.getpid()} if found[pid][1] not in "ZX"}
+    return {pid: command_line(pid) for pid in mine - {os.getpid()} if found[pid][1] not in "ZX"}
 
 
 def command_line(pid):
@@ -92,11 +204,10 @@ def command_line(pid):
     return " ".join(words) or f"({name})"
 
 
-def end_all(root=None):
-    """Kills all that descends from that process, by default from the supervisor, and what they start meanwhile.  Returns their
-    command lines."""
+def end_all():
+    """Kills all that descends from this process, and what they start meanwhile.  Returns their command lines."""
     found, deadline = {}, time.monotonic() + PATIENCE_S
-    while (now := running(root or os.getppid())) and time.monotonic() < deadline:
+    while (now := running()) and time.monotonic() < deadline:
         for pid, command in now.items():
             found.setdefault(pid, command)
             try:
@@ -108,3 +219,7 @@ def end_all(root=None):
                 deadline = 0
         time.sleep(0.002)
     return [found[pid] for pid in sorted(found)]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""What a run says of itself: scripts/count_tests.py, unittest_tap.py with supervise.py, and .ci/run.
+"""What a run says of itself: scripts/count_tests.py, unittest_tap.py, supervise.py, and .ci/run.
 
-    test_counting.py SOURCE_ROOT"""
+    test_counting.py SOURCE_ROOT SUITE_IN_C"""
 import json
 import os
 import pathlib
@@ -14,7 +14,10 @@ import tempfile
 import unittest
 
 SOURCE = pathlib.Path(sys.argv[1]).resolve()
-COUNT, RUNNER, CI = SOURCE / "scripts/count_tests.py", SOURCE / "tests/helpers/unittest_tap.py", SOURCE / ".ci/run"
+COUNT, CI = SOURCE / "scripts/count_tests.py", SOURCE / ".ci/run"
+SUITE_IN_C = pathlib.Path(sys.argv[2]).resolve()
+SUPERVISOR = [sys.executable, "-IS", str(SOURCE / "tests/helpers/supervise.py")]
+RUNNER = [*SUPERVISOR, sys.executable, str(SOURCE / "tests/helpers/unittest_tap.py")]
 
 # A test file with one test of each kind.  `{}` is what the last one does.
 KINDS = """import os, unittest
@@ -93,7 +96,7 @@ class Counting(InADirectory):
 class Runner(InADirectory):
     def points(self, last, text=KINDS, **environment):
         (self.directory / "kinds.py").write_text(text.format(last), encoding="utf-8")
-        done = self.run_(sys.executable, RUNNER, "kinds.py", **(os.environ | environment))
+        done = self.run_(*RUNNER, "kinds.py", **(os.environ | environment))
         self.said = done.stderr
         return done.stdout.splitlines(), done.returncode
 
@@ -116,11 +119,8 @@ class Runner(InADirectory):
                            ("os.system('(trap \"\" TERM HUP; sleep 1003; sleep 1004) &')", "sleep 1003")):
             with self.subTest(last):
                 lines, code = self.points(last)
-                self.assertEqual(code, 1)
-                bad = [line.split(" - ")[1] for line in lines if line.startswith("not ok")]
-                self.assertTrue(any(name in line for line in bad), bad)
-                self.assertEqual({line.split(":")[0] for line in bad}, {"left running"})
-                self.assertEqual(lines[-1], f"1..{len(lines) - 1}")
+                self.assertEqual((code, lines[-1]), (1, "1..4"))
+                self.assertRegex(self.said, f"left running: .*{name}")
 
     def test_processes_that_a_class_ends_or_that_have_ended_do_not_count_as_left(self):
         lines, code = self.points("", "import os, subprocess, unittest\nclass A(unittest.TestCase):\n"
@@ -142,7 +142,7 @@ class Runner(InADirectory):
             with self.subTest(to_group=to_group):
                 text = KINDS.format("os.system('setsid sleep 1007 &'); print('hangs', flush=True); os.system('trap \"\" TERM; sleep 1008')")
                 (self.directory / "kinds.py").write_text(text, encoding="utf-8")
-                with subprocess.Popen([sys.executable, RUNNER, "kinds.py"], cwd=self.directory, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                with subprocess.Popen([*RUNNER, "kinds.py"], cwd=self.directory, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                       stderr=subprocess.PIPE, text=True, start_new_session=True) as suite:
                     while "hangs" not in suite.stderr.readline():
                         pass
@@ -174,6 +174,122 @@ class Runner(InADirectory):
         self.assertEqual(sorted(order("7")), order(""))
         drawn = order("random")
         self.assertEqual(order(self.said.split("P2PTRACE_TEST_SHUFFLE=")[1].split()[0]), drawn)
+
+
+class SuiteInC(InADirectory):
+    """tests/helpers/check: the order of Check's tests."""
+
+    def order(self, seed):
+        """The tests in the order in which they ran, and the exit code."""
+        (self.directory / "file").unlink(missing_ok=True)
+        done = self.run_(SUITE_IN_C, "file", **(os.environ | {"P2PTRACE_TEST_SHUFFLE": seed}))
+        self.said = done.stderr.splitlines()
+        return [line for line in self.said if "SHUFFLE" not in line], done.returncode
+
+    def test_a_seed_chooses_the_order(self):
+        plain, code = self.order("")
+        self.assertEqual((plain, code), ([*(f"in_a_loop {i}" for i in range(20)), "makes_a_file", "needs_the_file", "in_another_case"], 0))
+        self.assertEqual(self.order("7"), self.order("7"))
+        self.assertNotEqual(self.order("7")[0], self.order("8")[0])
+        self.assertEqual(sorted(self.order("7")[0]), sorted(plain))
+        drawn = self.order("random")
+        self.assertEqual(self.order(self.said[0].split("P2PTRACE_TEST_SHUFFLE=")[1]), drawn)
+
+    def test_some_seeds_find_a_test_that_needs_another(self):
+        for seed in range(8):
+            with self.subTest(seed):
+                order, code = self.order(str(seed))
+                self.assertEqual(code, int(order.index("needs_the_file") < order.index("makes_a_file")))
+        self.assertEqual({self.order(str(seed))[1] for seed in range(8)}, {0, 1})
+
+    def test_cases_change_places(self):
+        self.assertEqual({self.order(str(seed))[0].index("in_another_case") for seed in range(8)}, {0, 22})
+
+
+class Supervisor(InADirectory):
+    """What a suite is given, and what becomes of it.  `show` prints the suite's directories."""
+    show = 'echo "$TMPDIR $P2PTRACE_SHM_DIR"; '
+
+    def setUp(self):
+        super().setUp()
+        self.bases = dict(os.environ, TMPDIR=str(self.directory / "t"), P2PTRACE_SHM_DIR=str(self.directory / "s"))
+        for name in "ts":
+            (self.directory / name).mkdir()
+
+    def sh(self, script, **environment):
+        """Runs the shell's script as a suite: its output, its messages, and its exit code."""
+        done = self.run_(*SUPERVISOR, "sh", "-c", script, **(self.bases | environment))
+        return done.stdout.split(), done.stderr.splitlines(), done.returncode
+
+    def begin(self, script):
+        """The same, but returns while it runs.  Its first line shows the directories."""
+        suite = subprocess.Popen([*SUPERVISOR, "sh", "-c", self.show + script], env=self.bases, stdin=subprocess.DEVNULL,
+                                 stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        self.addCleanup(lambda: (suite.kill(), suite.wait(), suite.stdout.close()))
+        return suite
+
+    def left(self):
+        return sorted(str(path) for path in self.directory.glob("[ts]/*"))
+
+    def test_each_suite_has_two_directories_which_go_with_it(self):
+        directories, said, code = self.sh(self.show + '[ -d "$TMPDIR" ] && [ -d "$P2PTRACE_SHM_DIR" ] || exit 3; cd / && rmdir "$TMPDIR"/a 2>/dev/null; true')
+        self.assertEqual(([os.path.dirname(path) for path in directories], said, code), ([str(self.directory / name) for name in "ts"], [], 0))
+        self.assertEqual(self.left(), [])
+        self.assertNotEqual(self.sh(self.show)[0], directories)
+
+    def test_what_a_suite_leaves_behind_is_named_and_removed(self):
+        for name in ("TMPDIR", "P2PTRACE_SHM_DIR"):
+            with self.subTest(name):
+                directories, said, code = self.sh(self.show + f'mkdir -p "${name}/a/b"; ln -s / "${name}/a/c"')
+                path = directories[name != "TMPDIR"]
+                self.assertEqual((said, code, self.left()), ([f"left behind: {path}/a"], 1, []))
+
+    def test_a_suite_that_failed_keeps_its_exit_code_and_nothing_stays(self):
+        for script, code in (("exit 3", 3), ("exit 77", 77), ("kill -9 $$", 128 + signal.SIGKILL), ('chmod 0 "$TMPDIR"/a; kill $$', 128 + signal.SIGTERM)):
+            with self.subTest(script):
+                self.assertEqual(self.sh('mkdir -p "$TMPDIR/a/b"; touch "$P2PTRACE_SHM_DIR/c";' + script)[1:], ([], code))
+                self.assertEqual(self.left(), [])
+
+    def test_a_suite_that_cannot_start_says_so(self):
+        done = self.run_(*SUPERVISOR, "./no-such-program")
+        self.assertRegex(done.stderr, "^./no-such-program: .*No such file")
+        self.assertEqual(done.returncode, 127)
+
+    def test_nothing_stays_of_a_suite_whose_supervisor_is_ended(self):
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            with self.subTest(number):
+                suite = self.begin('mkdir "$TMPDIR/a"; sleep 1011')
+                directories = suite.stdout.readline().split()
+                self.assertEqual(self.left(), sorted(directories))
+                suite.send_signal(number)
+                self.assertEqual((suite.wait(), self.left()), (128 + number, []))
+
+    def test_the_next_supervisor_removes_what_a_killed_one_left_and_not_what_others_use(self):
+        others = self.begin("exec sleep 1012").stdout.readline().split()
+        killed = self.begin('touch "$TMPDIR/a"; exec sleep 1013')
+        directories = killed.stdout.readline().split()
+        killed.kill()
+        self.assertEqual(killed.stdout.read(), "")  # the suite has ended with its supervisor
+        self.assertEqual(self.left(), sorted(others + directories))
+        (self.directory / "t/p2ptest-link").symlink_to("/")
+        (self.directory / "t/mine").touch()
+        self.assertEqual(self.sh("true")[1:], ([], 0))
+        self.assertEqual(self.left(), sorted([*others, f"{self.directory}/t/p2ptest-link", f"{self.directory}/t/mine"]))
+
+    def test_supervisors_that_start_together_leave_each_other_alone(self):
+        suites = [self.begin("exec sleep 1014") for _ in range(8)]
+        self.assertEqual(sorted(path for suite in suites for path in suite.stdout.readline().split()), self.left())
+
+    def test_where_a_path_would_be_too_long_for_a_socket_the_usual_place_is_used(self):
+        deep = self.directory / ("d" * 40)
+        deep.mkdir()
+        directories, _, code = self.sh(self.show, TMPDIR=str(deep), P2PTRACE_SHM_DIR=str(deep))
+        self.assertEqual(([os.path.dirname(path) for path in directories], code), (["/tmp", "/dev/shm"], 0))
+
+    def test_what_the_user_has_set_does_not_reach_a_suite(self):
+        names = ("P2PTRACE_CONFIG", "P2PTRACE_SOCKET", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR", "XDG_STATE_HOME", "PAGER")
+        got, _, _ = self.sh("env", **dict.fromkeys(names, "the-users"))
+        self.assertEqual([line for line in got if "the-users" in line], [])
 
 
 class ContinuousIntegration(InADirectory):

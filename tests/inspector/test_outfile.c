@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Output files: what was there before, what is there in the end, and that there is nothing else. */
+#include "../helpers/scratch.h"
 #include "outfile.h"
 
 #include <check.h>
@@ -16,18 +17,17 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static char dir[32], path[64];
+static char dir[SCRATCH_BYTES], path[SCRATCH_BYTES + 16];
 static struct failure failure;
 
 static void setup(void) {
-    snprintf(dir, sizeof dir, "/tmp/test-outfile-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(dir));
+    ck_assert_ptr_nonnull(make_scratch(dir));
     snprintf(path, sizeof path, "%s/out", dir);
     umask(022);
 }
 
 static void teardown(void) {
-    char command[96];
+    char command[2 * SCRATCH_BYTES + 32];
     snprintf(command, sizeof command, "chmod -R u+w %s; rm -rf %s", dir, dir);
     ck_assert_int_eq(system(command), 0);
 }

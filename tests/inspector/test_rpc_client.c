@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * A call ends at its deadline, whatever the server does instead of answering. */
+#include "../helpers/scratch.h"
 #include "rpc_client.h"
 
 #include <check.h>
@@ -15,7 +16,7 @@
 
 #define CALL_MS 100
 
-static char dir[32], path[64];
+static char dir[SCRATCH_BYTES], path[SCRATCH_BYTES + 16];
 static int listener = -1, stop[2];
 
 /* What the server sends repeatedly after the request; NULL: nothing. */
@@ -46,8 +47,7 @@ static void *run_server(void *context) {
 
 static void setup(void) {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    snprintf(dir, sizeof dir, "/tmp/test-client-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(dir));
+    ck_assert_ptr_nonnull(make_scratch(dir));
     snprintf(path, sizeof path, "%s/socket", dir);
     snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
     listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);

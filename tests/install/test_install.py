@@ -63,7 +63,7 @@ class Installation:
 
 def setUpModule():
     global SHARED, STAGED, ALONE
-    SHARED = tempfile.TemporaryDirectory(dir="/dev/shm")
+    SHARED = tempfile.TemporaryDirectory(dir=os.environ["P2PTRACE_SHM_DIR"])
     top = pathlib.Path(SHARED.name)
     empty = top / "no-pc-files"
     empty.mkdir()
@@ -81,7 +81,7 @@ def tearDownModule():
 
 class Install(unittest.TestCase):
     def setUp(self):
-        self.directory = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory(dir="/dev/shm")))
+        self.directory = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory(dir=os.environ["P2PTRACE_SHM_DIR"])))
         self.shm_dir = self.directory / "shm"
         self.shm_dir.mkdir()
         self.shared = {}  # where a shared library is that is not beside its program

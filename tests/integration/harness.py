@@ -134,8 +134,7 @@ class Place:
     """A directory for rings and a socket, with at most one traced that serves it and any number of nodes."""
 
     def __init__(self):
-        base = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-        self.directory = tempfile.mkdtemp(prefix="test-p2ptrace-", dir=base)
+        self.directory = tempfile.mkdtemp(dir=os.environ["P2PTRACE_SHM_DIR"])
         self.path = os.path.join(self.directory, "traced.sock")
         self.environment = dict(os.environ, P2PTRACE_SHM_DIR=self.directory, P2PTRACE_SOCKET=self.path, XDG_CONFIG_HOME=self.directory, PAGER="cat")
         # Under the address sanitizer: freed memory that is kept aside would look like growth.

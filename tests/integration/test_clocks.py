@@ -352,7 +352,7 @@ class Machines(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        directory = pathlib.Path(cls.enterClassContext(tempfile.TemporaryDirectory(dir="/dev/shm")))
+        directory = pathlib.Path(cls.enterClassContext(tempfile.TemporaryDirectory(dir=os.environ["P2PTRACE_SHM_DIR"])))
         cls.step_file = directory / "stepped"
         cls.begin_ns, cls.begin_unix_ns = time.monotonic_ns(), time.time_ns()
         other = {"LD_PRELOAD": str(SHIFTED_CLOCK), "SHIFT_NS": str(cls.SHIFT_NS), "SHIFT_PPM": str(cls.PPM),

@@ -124,7 +124,7 @@ class Guide(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        cls.staged = pathlib.Path(cls.enterClassContext(tempfile.TemporaryDirectory(dir="/dev/shm")))
+        cls.staged = pathlib.Path(cls.enterClassContext(tempfile.TemporaryDirectory(dir=os.environ["P2PTRACE_SHM_DIR"])))
         [lines] = blocks("sh")
         [install] = re.findall(r"^meson (install .*)", lines, re.M)
         words = [str(BUILD) if word == "build" else word for word in install.split()]
@@ -137,7 +137,7 @@ class Guide(unittest.TestCase):
                            "PKG_CONFIG_LIBDIR": f"{pc_file.parent}:{known.stdout.strip()}"}
 
     def setUp(self):
-        self.directory = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory(dir="/dev/shm")))
+        self.directory = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory(dir=os.environ["P2PTRACE_SHM_DIR"])))
         self.traced = None
 
     def write_programs(self):

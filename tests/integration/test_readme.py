@@ -31,7 +31,7 @@ def run(command, directory, **environment):
 
 class Readme(unittest.TestCase):
     def setUp(self):
-        self.directory = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory(dir="/dev/shm")))
+        self.directory = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory(dir=os.environ["P2PTRACE_SHM_DIR"])))
         self.traced = Traced(BUILD / "traced/traced", self.directory, ["--history", "64MiB"])
         self.addCleanup(self.traced.end)
         self.environment = {"P2PTRACE_SOCKET": str(self.traced.socket_path), "P2PTRACE_SHM_DIR": str(self.traced.shm_dir)}

@@ -109,7 +109,8 @@ class Sandbox(harness.ProtocolTest):
 
     def test_the_walls_are_there(self):
         """What is outside of its directory it cannot write, nor speak to a network."""
-        for words in (["/bin/sh", "-c", "echo x >/var/tmp/sandboxed"],
+        outside = "/var/tmp/sandboxed-" + os.path.basename(self.place.directory)
+        for words in (["/bin/sh", "-c", f"echo x >{outside}"],
                       ["/usr/bin/python3", "-c", "import socket; socket.socket(socket.AF_INET)"],
                       ["/usr/bin/python3", "-c", "import mmap; mmap.mmap(-1, 4096, prot=mmap.PROT_WRITE | mmap.PROT_EXEC)"],
                       ["/usr/bin/unshare", "--user", "/bin/true"], ["/bin/mount", "-t", "tmpfs", "none", self.place.directory]):
@@ -117,7 +118,7 @@ class Sandbox(harness.ProtocolTest):
                 done = subprocess.run([*self.sandbox(words[0]), *words[1:]], capture_output=True, text=True, check=False)
                 self.assertNotEqual(done.returncode, 0, done)
                 self.assertNotEqual(done.returncode, 77, done)
-        self.assertFalse(os.path.exists("/var/tmp/sandboxed"))
+        self.assertFalse(os.path.exists(outside))
 
 
 if __name__ == "__main__":

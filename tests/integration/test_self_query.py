@@ -4,6 +4,7 @@
 
     test_self_query.py SOURCE_ROOT SELF_QUERY TRACED"""
 import json
+import os
 import pathlib
 import re
 import subprocess
@@ -18,7 +19,7 @@ SOURCE, SELF_QUERY, TRACED = (pathlib.Path(arg).resolve() for arg in sys.argv[1:
 
 class SelfQuery(unittest.TestCase):
     def setUp(self):
-        self.directory = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory(dir="/dev/shm")))
+        self.directory = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory(dir=os.environ["P2PTRACE_SHM_DIR"])))
 
     def test_its_json_is_traced_s_and_its_timelines_show_the_failures(self):
         traced = Traced(TRACED, self.directory, ["--history", "64MiB"])

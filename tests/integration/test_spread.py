@@ -62,7 +62,7 @@ class Node:
 
 class Spread(unittest.TestCase):
     def setUp(self):
-        self.directory = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory(dir="/dev/shm")))
+        self.directory = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory(dir=os.environ["P2PTRACE_SHM_DIR"])))
         self.record = self.directory / "record"
         self.traced = Traced(TRACED, self.directory, ["--history", "64MiB", "--record", str(self.record)])
         self.addCleanup(self.traced.end)

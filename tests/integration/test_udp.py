@@ -24,7 +24,7 @@ class Udp(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        cls.directory = pathlib.Path(cls.enterClassContext(tempfile.TemporaryDirectory(dir="/dev/shm")))
+        cls.directory = pathlib.Path(cls.enterClassContext(tempfile.TemporaryDirectory(dir=os.environ["P2PTRACE_SHM_DIR"])))
         cls.traced = Traced(TRACED, cls.directory, ["--history", "64MiB"])
         cls.addClassCleanup(cls.traced.end)
         env = dict(os.environ, P2PTRACE_SHM_DIR=str(cls.traced.shm_dir))
@@ -99,7 +99,7 @@ class Udp(unittest.TestCase):
 
 class Expired(unittest.TestCase):
     def test_a_request_that_nobody_answers_is_neither_ok_nor_failed(self):
-        directory = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory(dir="/dev/shm")))
+        directory = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory(dir=os.environ["P2PTRACE_SHM_DIR"])))
         traced = Traced(TRACED, directory, ["--history", "64MiB"])
         self.addCleanup(traced.end)
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as mute:
@@ -122,7 +122,7 @@ class Expired(unittest.TestCase):
 
 class Told(unittest.TestCase):
     def test_a_node_can_be_told_to_emit_nothing_else(self):
-        directory = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory(dir="/dev/shm")))
+        directory = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory(dir=os.environ["P2PTRACE_SHM_DIR"])))
         traced = Traced(TRACED, directory, ["--history", "64MiB"])
         self.addCleanup(traced.end)
         shm = traced.shm_dir

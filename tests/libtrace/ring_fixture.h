@@ -4,6 +4,8 @@
 #ifndef TESTS_RING_FIXTURE_H
 #define TESTS_RING_FIXTURE_H
 
+#include "../helpers/scratch.h"
+
 #include <check.h>
 #include <dirent.h>
 #include <errno.h>
@@ -17,7 +19,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static char shm_dir[64];
+static char shm_dir[SCRATCH_BYTES];
 static int shm_dir_fd = -1;
 
 static inline void remove_all(const char *dir) {
@@ -29,8 +31,7 @@ static inline void remove_all(const char *dir) {
 }
 
 static inline void setup_shm_dir(void) {
-    strcpy(shm_dir, "/dev/shm/p2ptrace-test.XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(shm_dir));
+    ck_assert_ptr_nonnull(make_shm_scratch(shm_dir));
     setenv("P2PTRACE_SHM_DIR", shm_dir, 1);
     shm_dir_fd = open(shm_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     ck_assert_int_ge(shm_dir_fd, 0);

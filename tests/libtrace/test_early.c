@@ -30,8 +30,8 @@ __attribute__((constructor(101))) static void before_the_library(void) {
         pthread_key_create(&others[i], ignore);
         pthread_setspecific(others[i], &mine);
     }
-    strcpy(shm_dir, "/dev/shm/p2ptrace-test.XXXXXX"); /* not setup_shm_dir: no test runs yet */
-    if (!mkdtemp(shm_dir) || setenv("P2PTRACE_SHM_DIR", shm_dir, 1) != 0) return;
+    /* not setup_shm_dir: no test runs yet */
+    if (!make_shm_scratch(shm_dir) || setenv("P2PTRACE_SHM_DIR", shm_dir, 1) != 0) return;
     shm_dir_fd = open(shm_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     open_result = trace__log_open(&early_log, &options, 64);
     emit_codes(early_log, 0, 1);

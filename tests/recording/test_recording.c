@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Recordings: what is written is read again, whole or damaged. */
+#include "../helpers/scratch.h"
 #include "history_checks.h"
 #include "recording_format.h"
 
@@ -21,13 +22,12 @@
 
 #define HISTORY_BYTES ((size_t)120 << 20)
 
-static char dir[] = "/tmp/test_recording.XXXXXX";
-static char path[64], other_path[64];
+static char dir[SCRATCH_BYTES];
+static char path[SCRATCH_BYTES + 16], other_path[SCRATCH_BYTES + 16];
 static char reason[RECORDING_REASON_BYTES];
 
 static void begin_files(void) {
-    strcpy(dir, "/tmp/test_recording.XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(dir));
+    ck_assert_ptr_nonnull(make_scratch(dir));
     snprintf(path, sizeof path, "%s/a.p2rec", dir);
     snprintf(other_path, sizeof other_path, "%s/b.p2rec", dir);
     store_enter_thread();

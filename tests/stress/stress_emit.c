@@ -8,6 +8,8 @@
  * Each event says which thread wrote it, with a number and a checksum.  A torn event has a wrong checksum; one that comes twice
  * or out of order has a number not above the thread's last.  At the end: emitted = read + lost + without a lane, by our own
  * count and by the ring's.  Lanes are short, so that writers lap the reader. */
+#include "../helpers/scratch.h"
+
 #include <dirent.h>
 #include <fcntl.h>
 #include <libtrace/reader.h>
@@ -169,11 +171,11 @@ static int run(const char *dir, enum trace_policy policy, uint64_t events) {
 }
 
 int main(int argc, char **argv) {
-    char dir[] = "/dev/shm/p2ptrace-stress.XXXXXX";
+    char dir[SCRATCH_BYTES];
     uint64_t events = argc > 1 ? strtoull(argv[1], NULL, 10) : 0;
     const char *wanted = getenv("STRESS_EVENTS");
     if (wanted) events = strtoull(wanted, NULL, 10);
-    if (!events || !mkdtemp(dir) || pthread_barrier_init(&together, NULL, THREADS)) return 2;
+    if (!events || !make_shm_scratch(dir) || pthread_barrier_init(&together, NULL, THREADS)) return 2;
     setenv("P2PTRACE_SHM_DIR", dir, 1);
     int result = run(dir, TRACE_OVERWRITE_OLDEST, events / 2);
     if (!result) result = run(dir, TRACE_DISCARD_NEWEST, events / 2);

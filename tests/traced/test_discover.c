@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Discovery of names: with inotify and without, each test in a directory of its own. */
+#include "../helpers/scratch.h"
 #include "../helpers/skip.h"
 #include "discover.h"
 
@@ -16,7 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static char dir[64];
+static char dir[SCRATCH_BYTES];
 static struct discover *discover;
 static char told[4096]; /* "+name -name ..." */
 static unsigned told_count, closes;
@@ -61,8 +62,7 @@ static struct discover_handler handler = {appeared, vanished, closed, &discover,
 
 static void setup(void) {
     fds_before = open_files();
-    snprintf(dir, sizeof dir, "/dev/shm/test-discover-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(dir));
+    ck_assert_ptr_nonnull(make_shm_scratch(dir));
     told[0] = 0;
     told_count = closes = 0;
     discover = NULL;
@@ -105,7 +105,7 @@ static void run(uint64_t now_ns) {
 }
 
 START_TEST(a_missing_directory_is_an_error) {
-    ck_assert_int_eq(discover_create(&discover, "/tmp/p2ptrace-there-is-no-such-directory", &handler, true), -ENOENT);
+    ck_assert_int_eq(discover_create(&discover, "/proc/there-is-no-such-directory", &handler, true), -ENOENT);
     ck_assert_ptr_null(discover);
 }
 END_TEST

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * What there is to spare, and that no more is taken than was said. */
+#include "../helpers/scratch.h"
 #include "../helpers/skip.h"
 #include <footprint.h>
 
@@ -14,7 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static char dir[] = "/tmp/test-footprint.XXXXXX", meminfo[64];
+static char dir[SCRATCH_BYTES], meminfo[SCRATCH_BYTES + 16];
 
 static void write_file(const char *name, const char *text) {
     char path[128];
@@ -27,7 +28,7 @@ static void write_file(const char *name, const char *text) {
 
 static void make_groups(void) {
     char path[128];
-    ck_assert_ptr_nonnull(mkdtemp(dir));
+    ck_assert_ptr_nonnull(make_scratch(dir));
     snprintf(path, sizeof path, "%s/outer", dir);
     ck_assert_int_eq(mkdir(path, 0700), 0);
     snprintf(path, sizeof path, "%s/outer/inner", dir);

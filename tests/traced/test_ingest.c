@@ -3,6 +3,7 @@
  * The ingest: real rings in a directory of their own, the real history, and passes that the test drives with a simulated time.
  * Only the last tests run the thread. */
 #define TRACE_FULL
+#include "../helpers/scratch.h"
 #include "../helpers/skip.h"
 #include "../helpers/userfaultfd.h"
 #include "grace.h"
@@ -31,7 +32,7 @@
 #define MS UINT64_C(1000000)
 #define HISTORY_BYTES (UINT64_C(64) << 20)
 
-static char dir[64];
+static char dir[SCRATCH_BYTES];
 static struct history *history;
 static struct nodes *nodes;
 static struct ingest *ingest;
@@ -93,8 +94,7 @@ static void setup(void) {
     ck_assert_int_eq(trace_guard_install(), 0); /* keeps a descriptor */
     fds_before = open_files();
     maps_before = mapped_rings();
-    snprintf(dir, sizeof dir, "/dev/shm/test-ingest-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(dir));
+    ck_assert_ptr_nonnull(make_shm_scratch(dir));
     ck_assert_int_eq(setenv("P2PTRACE_SHM_DIR", dir, 1), 0);
     ck_assert_int_eq(history_create(&history, HISTORY_BYTES), 0);
     ck_assert_int_eq(nodes_create(&nodes, NULL), 0);
@@ -628,8 +628,8 @@ static void make_file(const char *name, size_t bytes, const void *content, size_
 /* A header that is good, made by the library elsewhere. */
 static struct trace_shm_header good_header(uint64_t *ret_object_bytes) {
     struct trace_shm_header header;
-    char elsewhere[] = "/dev/shm/test-ingest-other-XXXXXX", command[64];
-    ck_assert_ptr_nonnull(mkdtemp(elsewhere));
+    char elsewhere[SCRATCH_BYTES], command[SCRATCH_BYTES + 16];
+    ck_assert_ptr_nonnull(make_shm_scratch(elsewhere));
     setenv("P2PTRACE_SHM_DIR", elsewhere, 1);
     struct trace_log *log = open_log_with("model", 64, TRACE_OVERWRITE_OLDEST);
     setenv("P2PTRACE_SHM_DIR", dir, 1);
@@ -1500,7 +1500,7 @@ END_TEST
 
 START_TEST(a_missing_directory_is_an_error_at_start) {
     struct ingest *running = NULL;
-    struct ingest_config config = {.shm_dir = "/dev/shm/there-is-no-such-directory"};
+    struct ingest_config config = {.shm_dir = "/proc/there-is-no-such-directory"};
     ck_assert_int_eq(ingest_start(&running, &config), -ENOENT);
     ck_assert_ptr_null(running);
 }

@@ -2,6 +2,7 @@
  *
  * What store_ask says without a socket is, byte for byte, what traced's server says over one: the server runs in a thread of this
  * process, over the same store. */
+#include "../helpers/scratch.h"
 #include "server.h"
 #include "store_fixture.h"
 
@@ -18,7 +19,7 @@ static uv_loop_t loop;
 static uv_async_t stop;
 static uv_thread_t thread;
 static int listen_fd, client_fd;
-static char directory[] = "/tmp/p2ptrace-test-XXXXXX";
+static char directory[SCRATCH_BYTES];
 
 static void on_stop(uv_async_t *async) {
     uv_close((uv_handle_t *)async, NULL);
@@ -33,7 +34,7 @@ static void serve(void *arg) {
 
 static void setup(void) {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    ck_assert_ptr_nonnull(mkdtemp(directory));
+    ck_assert_ptr_nonnull(make_scratch(directory));
     snprintf(address.sun_path, sizeof address.sun_path, "%s/s", directory);
     store_enter_thread();
     ck_assert_int_eq(store_init(&service.store, HISTORY_BYTES_MIN), 0);
@@ -50,7 +51,7 @@ static void setup(void) {
 }
 
 static void teardown(void) {
-    char path[64];
+    char path[SCRATCH_BYTES + 16];
     close(client_fd);
     uv_async_send(&stop);
     uv_thread_join(&thread);

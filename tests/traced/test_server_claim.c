@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * The right to a socket path: who gets it, who is told why not, and what is left behind. */
+#include "../helpers/scratch.h"
+
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -15,12 +17,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static char directory[64], path[TRACE_SOCKET_PATH_BYTES], lock_path[TRACE_SOCKET_PATH_BYTES + 8];
+static char directory[SCRATCH_BYTES], path[TRACE_SOCKET_PATH_BYTES], lock_path[TRACE_SOCKET_PATH_BYTES + 8];
 static char reason[TRACE_SOCKET_REASON_BYTES];
 
 static void set_up(void) {
-    strcpy(directory, "/tmp/p2ptrace-test-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(directory));
+    ck_assert_ptr_nonnull(make_scratch(directory));
     snprintf(path, sizeof path, "%s/d/traced.sock", directory);
     snprintf(lock_path, sizeof lock_path, "%s.lock", path);
     reason[0] = 0;

@@ -400,7 +400,7 @@ def run_every_macro(root, compiler, flags, library=()):
     zero_dir = os.path.join(root, "tests/zero")
     counted = re.findall(r"^COUNT\([^,]*, (\w+),", read(os.path.join(zero_dir, "count_calls.c")), re.M)
     sources = [os.path.join(zero_dir, name) for name in ("every_macro.c", "count_calls.c")]
-    with tempfile.TemporaryDirectory(dir="/dev/shm") as top:
+    with tempfile.TemporaryDirectory(dir=os.environ["P2PTRACE_SHM_DIR"]) as top:
         program = os.path.join(top, "program")
         wraps = [f"-Wl,--wrap={name}" for name in counted]
         command = [compiler, "-std=gnu11", "-DZERO_MAIN", *flags, *include_flags(root), *sources, *library, "-pthread", *wraps, "-o", program]

@@ -2,7 +2,10 @@
  *
  * Found before Check's own header (check_dep).  Check reports each assertion that holds to its parent process, by a write and a
  * flush, so that a crash can be placed "after" it.  A test that looks at a million events spent nearly all of its time on that.
- * Here each assertion reports only the first time that it holds; one that fails reports as ever. */
+ * Here each assertion reports only the first time that it holds; one that fails reports as ever.
+ *
+ * P2PTRACE_TEST_SHUFFLE=SEED runs the tests of each case, and the cases, in an order that depends on the seed (a word; "random"
+ * draws one), as it does for the suites in Python.  Each iteration of a loop test is a test of its own. */
 #pragma GCC system_header /* for include_next */
 #include_next <check.h>
 
@@ -17,5 +20,14 @@
         __atomic_store_n(&reported, 1, __ATOMIC_RELAXED);                             \
         (void)0;                                                                      \
     })
+
+/* Like Check's own, which they call: at once without a seed, when all is added with one. */
+void shuffle_add_test(TCase *tcase, const TTest *test, int signal, int exit_value, int start, int end);
+void shuffle_add_tcase(Suite *suite, TCase *tcase);
+void shuffle_run_all(SRunner *runner, enum print_output output);
+
+#define _tcase_add_test(...) shuffle_add_test(__VA_ARGS__)
+#define suite_add_tcase(suite, tcase) shuffle_add_tcase(suite, tcase)
+#define srunner_run_all(runner, output) shuffle_run_all(runner, output)
 
 #endif
