@@ -26,11 +26,12 @@ class Keep(ProtocolTest):
         self.events += 12
 
     def flood(self, node):
-        """As many events as a ring holds in any case."""
+        """As many events as a ring holds in any case.  Waits until all are indexed, and those of full segments recorded."""
         self.number += 1
         node.do("packets", 5000, "%032x" % self.number, BOB)
         self.events += 5000
         self.place.settle(self.client, self.events)
+        until(lambda: self.client.call("stats")["record"]["events"] > self.events - self.segment_events, "full segments to be recorded")
 
     def history(self):
         return self.client.call("stats")["history"]
@@ -45,6 +46,7 @@ class Keep(ProtocolTest):
         self.alice, self.bob = self.place.node("alice", ALICE), self.place.node("bob", BOB)
         self.alice.do("app")
         self.events = self.number = 0
+        self.segment_events = self.history()["events_max"] // self.history()["segments_max"]
         for i, (failed, fine) in enumerate(zip(FAILED, FINE)):
             self.request(failed, 2 * i + 1, 0)
             self.request(fine, 2 * i + 2, 1)
