@@ -1,12 +1,17 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Counts what `meson test` ran in the given build directories.
+"""Counts what `meson test` ran in the given build directories, and says what failed.
 
-Prints "skipped: TEST: REASON" for each test that this machine cannot run, "again: COMMAND" with what runs those that failed in a
-directory, and then "N passed, N failed[, N skipped]" on the last line.
+Prints, in this order, so that the end of a long log has what is needed most:
+
+    skipped: SUITE / TEST: NAME: REASON     what this machine cannot run; a line for each reason of a test
+    FAIL: ./dev WORD: SUITE / TEST: NAME    what failed, each with the first lines of its message
+    again: ./dev WORD TEST...               what runs all that failed in a directory
+    N passed, N failed[, N skipped]
 
 A TAP test counts with each of its points, another one as one; a program that ends badly although all its points passed is one
-failure more.  A Check test that skips itself (tests/helpers/skip.h) says so in a line of its own, for Check only knows "ok".
+failure more.  A Check test that skips itself (tests/helpers/skip.h) says so in a line of its own, for Check only knows "ok".  The message of
+a point is in its name, as Check writes it, or in the lines behind it that begin with "#   " (tests/helpers/unittest_tap.py).
 
 Exit status 1 when anything failed, when a directory has no log, and when nothing passed in one: a run of no tests is no success."""
 import json
@@ -20,17 +25,27 @@ POINT = re.compile(r"(not )?ok\b *\d* *-? *(?P<name>(?:[^#\\]|\\.)*)(?:# *(?P<di
 SKIPPED_ITSELF = re.compile(r"# skipped (?P<name>\w+): (?P<reason>.*)")
 
 
-class Counts:
-    """Of points or tests.  `skips` has a text for each that was skipped: its name, if it has one, and the reason.  `red` names the
-    tests that failed."""
+TAP = re.compile(r"(not )?ok\b|\d+\.\.\d|#|TAP version")
+MESSAGE = "#   "
+LINES_MAX = 40  # of failures and their messages, so that they fit into the end of a log
+MESSAGE_LINES_MAX = 6
+COLUMNS_MAX = 400
+# What a sanitizer, or our own runner, says of a program that ends badly.
+CAUSE = re.compile(r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:|^left running: |Assertion .* failed")
 
-    def __init__(self, passed=0, failed=0, skips=()):
-        self.passed, self.failed, self.skips, self.red = passed, failed, list(skips), []
+
+class Counts:
+    """Of points or tests.  `skips` has for each that was skipped the test, its name or "", and the reason; `failures` for each that failed
+    what it is called and the lines of its message.  `red` names the tests that failed."""
+
+    def __init__(self, passed=0, failed=0, skips=(), failures=()):
+        self.passed, self.failed, self.skips, self.failures, self.red = passed, failed, list(skips), list(failures), []
 
     def __iadd__(self, other):
         self.passed += other.passed
         self.failed += other.failed
         self.skips += other.skips
+        self.failures += other.failures
         self.red += other.red
         return self
 
@@ -38,37 +53,46 @@ class Counts:
         return self.passed + self.failed + len(self.skips)
 
 
-def described(match):
-    return ": ".join(part for part in (match["name"].strip(), match["reason"].strip() or "no reason given") if part)
+def skip_of(match):
+    return match["name"].strip(), match["reason"].strip() or "no reason given"
 
 
 def count_points(text):
     """Counts the points of a TAP stream; a TODO point that fails is not a failure."""
-    counts = Counts()
+    counts, message = Counts(), []
     for line in text.splitlines():
-        if match := SKIPPED_ITSELF.match(line):
-            counts += Counts(passed=-1, skips=[described(match)])
+        if line.startswith(MESSAGE):
+            message.append(line[len(MESSAGE):])
+        elif match := SKIPPED_ITSELF.match(line):
+            counts += Counts(passed=-1, skips=[skip_of(match)])
         elif match := POINT.match(line):
-            directive = (match["directive"] or "").upper()
+            directive, message = (match["directive"] or "").upper(), []
             if directive == "SKIP":
-                counts += Counts(skips=[described(match)])
+                counts += Counts(skips=[skip_of(match)])
             elif match[1] and directive != "TODO":
-                counts += Counts(failed=1)
+                counts += Counts(failed=1, failures=[(match["name"].strip() or "a point without a name", message)])
             else:
                 counts += Counts(passed=1)
     return counts
 
 
+def cause(entry):
+    """Lines that say why a program ended badly: from the first that names a cause on, or else its last ones."""
+    lines = [line for stream in ("stdout", "stderr") for line in (entry.get(stream) or "").splitlines() if line.strip() and not TAP.match(line)]
+    first = next((i for i, line in enumerate(lines) if CAUSE.search(line)), max(len(lines) - MESSAGE_LINES_MAX, 0))
+    return lines[first:]
+
+
 def count_test(entry):
     result, stdout = entry["result"], entry.get("stdout") or ""
     counts = count_points(stdout)
-    if counts.sum() == 0:
-        if result == "SKIP":
-            lines = stdout.split("\n") + (entry.get("stderr") or "").split("\n")
-            return Counts(skips=[next((line.strip() for line in lines if line.strip()), "no reason given")])
-        return Counts(int(result in ("OK", "EXPECTEDFAIL")), int(result in FAILED))
+    if counts.sum() == 0 and result == "SKIP":
+        lines = stdout.split("\n") + (entry.get("stderr") or "").split("\n")
+        return Counts(skips=[("", next((line.strip() for line in lines if line.strip()), "no reason given"))])
+    if counts.sum() == 0 and result not in FAILED:
+        return Counts(passed=int(result in ("OK", "EXPECTEDFAIL")))
     if result in FAILED and counts.failed == 0:
-        counts.failed = 1
+        counts += Counts(failed=1, failures=[(f"{result}, exit status {entry.get('returncode', '?')}", cause(entry))])
     return counts
 
 
@@ -81,18 +105,51 @@ def count_build(build):
             for line in file:
                 entry = json.loads(line)
                 test = count_test(entry)
-                test.skips = [f"{entry['name']}: {skip}" for skip in test.skips]
-                test.red = [entry["name"].split(" / ", 1)[-1]] if test.failed else []  # meson writes PROJECT:SUITE / NAME
+                name = entry["name"].split(":", 1)[-1]  # meson writes PROJECT:SUITE / NAME
+                test.skips = [(name, *skip) for skip in test.skips]
+                test.failures = [(f"./dev {word_of(build)}: {name}: {what}", message) for what, message in test.failures]
+                test.red = [name.split(" / ", 1)[-1]] if test.failed else []
                 counts += test
     except FileNotFoundError:
         print(f"{path}: no tests ran", file=sys.stderr)
     return counts
 
 
+def word_of(build):
+    """Of ./dev, which ran the tests of that directory."""
+    return os.path.basename(os.path.normpath(build)).removeprefix("build").removeprefix("-") or "test"
+
+
 def again(build, counts):
     """The command that runs a build directory's failed tests once more, as a list of one line or none."""
-    word = os.path.basename(os.path.normpath(build)).removeprefix("build").removeprefix("-") or "test"
-    return [f"again: ./dev {word} {shlex.join(dict.fromkeys(counts.red))}"] if counts.red else []
+    return [f"again: ./dev {word_of(build)} {shlex.join(dict.fromkeys(counts.red))}"] if counts.red else []
+
+
+def skip_lines(skips):
+    """A line for each reason of a test; it names what was skipped if that is one."""
+    names = {}
+    for test, name, reason in skips:
+        names.setdefault((test, reason), {})[name] = True
+    for (test, reason), those in names.items():
+        what = f"{len(those)} of its tests" if len(those) > 1 else next(iter(those))
+        yield "skipped: " + ": ".join(part for part in (test, what, reason) if part)
+
+
+def cut(line):
+    """Without the middle of a line that is too long: both ends of what a test compared, or of what a program said, are of use."""
+    half = COLUMNS_MAX // 2
+    return line if len(line) <= COLUMNS_MAX else f"{line[:half]} [...] {line[-half:]}"
+
+
+def failure_lines(failures):
+    """The more failures, the fewer lines for each."""
+    room = min(LINES_MAX // max(len(failures), 1) - 1, MESSAGE_LINES_MAX)
+    shown = failures[:LINES_MAX]
+    for what, message in shown:
+        yield f"FAIL: {cut(what)}"
+        yield from (f"    {cut(line)}" for line in message[:max(room, 0)])
+    if len(failures) > len(shown):
+        yield f"FAIL: and {len(failures) - len(shown)} more"
 
 
 def main():
@@ -103,10 +160,8 @@ def main():
             good = False
         total += counts
         commands += again(build, counts)
-    for skip in total.skips:
-        print(f"skipped: {skip}")
-    for command in commands:
-        print(command)
+    for text in (*skip_lines(total.skips), *failure_lines(total.failures), *commands):
+        print(text)
     line = f"{total.passed} passed, {total.failed} failed"
     print(line + (f", {len(total.skips)} skipped" if total.skips else ""))
     sys.exit(0 if good else 1)

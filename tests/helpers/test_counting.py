@@ -38,8 +38,8 @@ unittest.main()
 """
 
 
-def entry(name="a", result="OK", stdout="", stderr=""):
-    return {"name": name, "result": result, "stdout": stdout, "stderr": stderr}
+def entry(name="a", result="OK", stdout="", stderr="", returncode=0):
+    return {"name": name, "result": result, "stdout": stdout, "stderr": stderr, "returncode": returncode}
 
 
 class InADirectory(unittest.TestCase):
@@ -65,17 +65,47 @@ class Counting(InADirectory):
 
     def test_a_point_counts_as_one_and_so_does_a_test_without_points(self):
         self.assertEqual(self.count(entry(stdout="ok 1 - x\nnot ok 2 - y\n1..2\n", result="FAIL"), entry()),
-                         (["again: ./dev test a", "2 passed, 1 failed"], 1))
+                         (["FAIL: ./dev test: a: y", "again: ./dev test a", "2 passed, 1 failed"], 1))
 
     def test_a_bad_end_after_good_points_is_a_failure(self):
-        self.assertEqual(self.count(entry(stdout="ok 1\n1..1\n", result="ERROR")), (["again: ./dev test a", "1 passed, 1 failed"], 1))
+        self.assertEqual(self.count(entry(stdout="ok 1\n1..1\n", result="ERROR", returncode=3)),
+                         (["FAIL: ./dev test: a: ERROR, exit status 3", "again: ./dev test a", "1 passed, 1 failed"], 1))
+
+    def test_what_failed_is_named_with_its_message(self):
+        lines, _ = self.count(entry("p2ptrace:x / a", "FAIL", stdout="ok 1 - A.test_a\nnot ok 2 - A.test_b\n#   AssertionError: 1 != 2\n#   # second\nok 3 - c\n1..3\n"),
+                              entry("p2ptrace:y / b", "FAIL", stdout="not ok 1 - b.c:case:name: b.c:7: Assertion 'x == 1' failed: x == 0\n1..1\n"))
+        self.assertEqual(lines[:4], ["FAIL: ./dev test: x / a: A.test_b", "    AssertionError: 1 != 2", "    # second",
+                                     "FAIL: ./dev test: y / b: b.c:case:name: b.c:7: Assertion 'x == 1' failed: x == 0"])
+
+    def test_a_program_that_ends_badly_is_named_with_what_it_said(self):
+        said = "one\n\n==7==ERROR: AddressSanitizer: heap-use-after-free\n" + "".join(f"frame {i}\n" for i in range(20))
+        lines, _ = self.count(entry(stdout="ok 1\n", stderr=said, result="FAIL", returncode=-6), entry("b", "TIMEOUT", stdout="some\nwords\n"))
+        self.assertEqual(lines[:3], ["FAIL: ./dev test: a: FAIL, exit status -6", "    ==7==ERROR: AddressSanitizer: heap-use-after-free", "    frame 0"])
+        self.assertEqual(lines[7:10], ["FAIL: ./dev test: b: TIMEOUT, exit status 0", "    some", "    words"])
+
+    def test_failures_fit_into_the_end_of_a_log_however_many(self):
+        message = "#   first " + "x" * 1000 + " last\n" + "#   more\n" * 50
+        for count in (1, 7, 20, 39, 40, 41, 500):
+            with self.subTest(count):
+                lines, _ = self.count(entry(f"test{count}", "FAIL", stdout="".join(f"not ok {i} - name{i}\n{message}" for i in range(count))))
+                shutil.rmtree(self.directory / "build")
+                self.assertLessEqual(len(lines), 43)
+                self.assertLessEqual(max(map(len, lines)), 420)
+                names = [line.split()[-1] for line in lines if line.startswith("FAIL: ./dev")]
+                self.assertEqual(names, [f"name{i}" for i in range(min(count, 40))])
+                self.assertEqual(f"FAIL: and {count - 40} more" in lines, count > 40)
+                if count <= 20:
+                    self.assertRegex(lines[1], "^    first .* last$")
 
     def test_a_failed_test_has_a_command_that_runs_it_again(self):
         self.write_log("build", entry("p2ptrace:x / b", "FAIL"), entry("p2ptrace:x / a b", "TIMEOUT"), entry("p2ptrace:y / b", "FAIL"), entry("p2ptrace:x / c"))
         self.write_log("build-asan", entry("p2ptrace:x / c"), entry("p2ptrace:x / d", "ERROR"))
         self.write_log("build-tsan", entry("p2ptrace:x / e"))
         done = self.run_(sys.executable, COUNT, "build", "build-asan/", "build-tsan")
-        self.assertEqual(done.stdout.splitlines(), ["again: ./dev test b 'a b'", "again: ./dev asan d", "3 passed, 4 failed"])
+        self.assertEqual(done.stdout.splitlines(), [
+            "FAIL: ./dev test: x / b: FAIL, exit status 0", "FAIL: ./dev test: x / a b: TIMEOUT, exit status 0",
+            "FAIL: ./dev test: y / b: FAIL, exit status 0", "FAIL: ./dev asan: x / d: ERROR, exit status 0",
+            "again: ./dev test b 'a b'", "again: ./dev asan d", "3 passed, 4 failed"])
 
     def test_skips_of_all_kinds_are_listed_with_their_reasons_and_counted(self):
         lines, code = self.count(entry("tap", stdout="ok 1 - x # SKIP no gdb\nok 2 - y\n1..2\n"),
@@ -84,6 +114,13 @@ class Counting(InADirectory):
         self.assertEqual(lines, ["skipped: tap: x: no gdb", "skipped: check: name_fn: no room", "skipped: whole: no systemd here",
                                  "skipped: silent: no reason given", "2 passed, 0 failed, 4 skipped"])
         self.assertEqual(code, 0)
+
+    def test_skips_for_one_reason_are_one_line(self):
+        stdout = "ok 1 - x # SKIP no gdb\nok 2 - y # SKIP no gdb\nok 3 - z # SKIP no room\nok 4 - good\n"
+        self.write_log("build", entry("p2ptrace:x / a", stdout=stdout))
+        self.write_log("build-asan", entry("p2ptrace:x / a", stdout=stdout))
+        done = self.run_(sys.executable, COUNT, "build", "build-asan")
+        self.assertEqual(done.stdout.splitlines(), ["skipped: x / a: 2 of its tests: no gdb", "skipped: x / a: z: no room", "2 passed, 0 failed, 6 skipped"])
 
     def test_a_failing_todo_is_not_a_failure(self):
         self.assertEqual(self.count(entry(stdout="not ok 1 - x # TODO later\nok 2 - skip\n1..2\n")), (["2 passed, 0 failed"], 0))
@@ -112,6 +149,14 @@ class Runner(InADirectory):
                 self.assertEqual(code, 1)
                 self.assertEqual(len([line for line in lines if line.startswith("not ok")]), 1, lines)
 
+    def test_a_bad_point_has_the_message_behind_it(self):
+        for last, message in (("self.assertEqual(1, 2, '# both')", ["AssertionError: 1 != 2 : # both"]), ("self.fail('a\\nb')", ["AssertionError: a", "b"]),
+                              ("{}['k']", ["KeyError: 'k'"]), ("raise subprocess.TimeoutExpired('a', 1)", ["NameError"])):
+            with self.subTest(last):
+                lines, _ = self.points(last)
+                at = next(i for i, line in enumerate(lines) if line.startswith("not ok"))
+                for line, wanted in zip(lines[at + 1:], message, strict=False):
+                    self.assertTrue(line.startswith("#   " + wanted), lines)
 
     def test_processes_still_running_at_the_end_are_named_and_ended(self):
         """Were it not ended, run_() would wait for its pipes."""
@@ -140,7 +185,7 @@ class Runner(InADirectory):
         """As meson ends one at its time limit: the whole group, or the first process alone."""
         for to_group in (True, False):
             with self.subTest(to_group=to_group):
-                text = KINDS.format("os.system('setsid sleep 1007 &'); print('hangs', flush=True); os.system('trap \"\" TERM; sleep 1008')")
+                text = KINDS.format("os.system('setsid sleep 1007 &'); os.system('trap \"\" TERM; echo hangs; sleep 1008')")
                 (self.directory / "kinds.py").write_text(text, encoding="utf-8")
                 with subprocess.Popen([*RUNNER, "kinds.py"], cwd=self.directory, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                       stderr=subprocess.PIPE, text=True, start_new_session=True) as suite:
@@ -157,6 +202,7 @@ class Runner(InADirectory):
                                   "class B(A):\n @classmethod\n def setUpClass(cls):\n  time.sleep(1000)\nunittest.main()\n",
                                   P2PTRACE_TEST_LIMIT_S="2")
         self.assertEqual(code, 1)
+        lines = [line for line in lines if not line.startswith("#")]
         self.assertEqual([line.split(" - ")[-1] for line in lines], ["A.test_a", "A.test_a", "A.test_b", "setUpClass (__main__.B)", "1..4"])
         self.assertEqual([line.startswith("ok") for line in lines], [False, False, True, False, False])
         self.assertIn("it took more than 2 s", self.said)
@@ -319,11 +365,12 @@ class ContinuousIntegration(InADirectory):
     def test_all_is_well(self):
         causes, lines, code = self.run_ci()
         self.assertEqual((causes, code), ([], 0))
-        self.assertEqual(lines[-3:], ["skipped: a: no gdb", "skipped: a: no gdb", "2 passed, 0 failed, 2 skipped"])
+        self.assertEqual(lines[-2:], ["skipped: a: no gdb", "2 passed, 0 failed, 2 skipped"])
 
     def test_a_suite_that_failed_is_one_cause(self):
         causes, lines, code = self.run_ci("test")
-        self.assertEqual((causes, lines[-2:], code), (["./dev test"], ["again: ./dev test a", "2 passed, 1 failed, 2 skipped"], 1))
+        self.assertEqual((causes, lines[-4:], code), (["./dev test"], ["skipped: a: no gdb", "FAIL: ./dev test: a: a point without a name",
+                                                                       "again: ./dev test a", "2 passed, 1 failed, 2 skipped"], 1))
 
     def test_each_step_that_failed_is_a_cause(self):
         causes, lines, code = self.run_ci("test", "lint", "asan")

@@ -4,8 +4,8 @@
 
     unittest_tap.py FILE [ARG...]
 
-Standard output is a TAP stream with one point for each test, skipped ones with their reason; so meson and scripts/count_tests.py see what ran
-and what did not.  What the tests and their children write to standard output goes to standard error.
+Standard output is a TAP stream with one point for each test, skipped ones with their reason, and bad ones with the message in comments behind
+them; so meson and scripts/count_tests.py see what ran and what did not.  What the tests and their children write to standard output goes to standard error.
 
 A test that leaves a file, a socket or a process open fails: the destructor reports it as a ResourceWarning, which is an error here.
 What still runs when all tests are done, and what they leave in the suite's directories, supervise.py finds.
@@ -21,6 +21,7 @@ import random
 import runpy
 import signal
 import sys
+import traceback
 import unittest
 import warnings
 
@@ -33,6 +34,7 @@ os.environ.setdefault("P2PTRACE_SHM_DIR", "/dev/shm")
 LIMIT_S = float(os.environ.pop("P2PTRACE_TEST_LIMIT_S", "300"))
 AGAIN_S = max(LIMIT_S / 10, 2)  # then what hangs while it cleans up is interrupted, too; unittest itself needs less
 
+MESSAGE_LINES_MAX = 20
 PLAN, POINTS = "1..%d", os.fdopen(os.dup(1), "w", buffering=1, encoding="utf-8")
 
 
@@ -92,10 +94,12 @@ class TapResult(unittest.TextTestResult):
     def on_unraisable(self, problem):
         self.left_open.append((problem.exc_type, problem.exc_value, problem.exc_traceback))
 
-    def point(self, good, test, directive=""):
+    def point(self, good, test, directive="", err=None):
         self.points += 1
         name = test.id().removeprefix("__main__.").replace("#", r"\#")
-        POINTS.write(" ".join(f"{'ok' if good else 'not ok'} {self.points} - {name}{directive}".split()) + "\n")
+        message = "".join(traceback.format_exception_only(*err[:2])).splitlines() if err else []
+        POINTS.write("".join([" ".join(f"{'ok' if good else 'not ok'} {self.points} - {name}{directive}".split()) + "\n",
+                              *(f"#   {line}\n" for line in message[:MESSAGE_LINES_MAX])]))
 
     def addSuccess(self, test):
         if not self.left_open:
@@ -104,16 +108,16 @@ class TapResult(unittest.TextTestResult):
 
     def addError(self, test, err):
         super().addError(test, err)
-        self.point(False, test)
+        self.point(False, test, err=err)
 
     def addFailure(self, test, err):
         super().addFailure(test, err)
-        self.point(False, test)
+        self.point(False, test, err=err)
 
     def addSubTest(self, test, subtest, err):
         super().addSubTest(test, subtest, err)
         if err is not None:
-            self.point(False, subtest)
+            self.point(False, subtest, err=err)
 
     def addSkip(self, test, reason):
         super().addSkip(test, reason)

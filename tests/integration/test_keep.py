@@ -26,11 +26,12 @@ class Keep(ProtocolTest):
         self.events += 12
 
     def flood(self, node):
-        """As many events as a ring holds in any case."""
+        """As many events as a ring holds in any case.  Waits until all are indexed, and those of full segments recorded."""
         self.number += 1
         node.do("packets", 5000, "%032x" % self.number, BOB)
         self.events += 5000
         self.place.settle(self.client, self.events)
+        until(lambda: self.client.call("stats")["record"]["events"] > self.events - self.segment_events, "full segments to be recorded")
 
     def history(self):
         return self.client.call("stats")["history"]
@@ -45,6 +46,7 @@ class Keep(ProtocolTest):
         self.alice, self.bob = self.place.node("alice", ALICE), self.place.node("bob", BOB)
         self.alice.do("app")
         self.events = self.number = 0
+        self.segment_events = self.history()["events_max"] // self.history()["segments_max"]
         for i, (failed, fine) in enumerate(zip(FAILED, FINE)):
             self.request(failed, 2 * i + 1, 0)
             self.request(fine, 2 * i + 2, 1)
@@ -53,6 +55,7 @@ class Keep(ProtocolTest):
         while self.history()["segments"] < self.history()["segments_max"] - 1:
             self.flood(self.alice)
         until(lambda: self.history()["keep"]["traces"] == len(FAILED), "the failed traces to be judged")
+        self.assertIn("20 traces stay longer, all that matched", self.inspect("doctor", "--all"))
         while self.history()["evicted"] < 2 * self.history()["events_max"]:
             self.flood(self.alice)
             self.flood(self.bob)
@@ -67,7 +70,10 @@ class Keep(ProtocolTest):
         keep = self.history()["keep"]
         self.assertEqual((keep["traces"], keep["events"], keep["given_up"], keep["events_lost"]), (20, 240, 0, 0))
         self.assertIn("20 traces of 240 events (at most %d) stay longer: %s" % (keep["events_max"], FILTER), self.inspect("stats"))
-        self.assertIn("20 traces stay longer, all that matched", self.inspect("doctor", "--all"))
+        # On a slow machine traces of the flood may go before they are judged.
+        unjudged = keep["unjudged"]
+        self.assertIn("%d traces went before it was known whether they match --keep" % unjudged if unjudged else
+                      "20 traces stay longer, all that matched", self.inspect("doctor", "--all"))
 
         record_stats = self.client.call("stats")["record"]
         self.assertEqual((record_stats["dropped_segments"], record_stats["dropped_events"]), (0, 0))
