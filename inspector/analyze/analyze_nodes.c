@@ -3,6 +3,7 @@
  * Nodes that crashed, fell silent or stalled, or whose events are missing; and streams that nobody closed. */
 #include "analyze.h"
 #include "analyze_thresholds.h"
+#include "numbers.h"
 
 #include <stdlib.h>
 
@@ -242,11 +243,11 @@ static void take_pause(const struct facts *facts, struct finding *finding, const
     finding_show(finding, first->receive);
 }
 
-/* A node had no event from one time to another (0: from the beginning): did packets wait for it?  They did if packets sent to
+/* A node had no event from one time to another (!seen: and we have none of its earlier events): did packets wait for it?  They did if packets sent to
  * it in that time arrived only at the end, and at most as many were lost.  Adds the pause to the node's finding, whose ns is
  * the longest stall.  If all nodes paused, adds it once to `everybody` instead. */
 static void judge_pause(const struct facts *facts, struct finding *finding, struct finding *everybody,
-                        const struct incoming *incoming, size_t count, uint64_t from_ns, uint64_t to_ns) {
+                        const struct incoming *incoming, size_t count, uint64_t from_ns, uint64_t to_ns, bool seen) {
     size_t waited = 0, lost = 0, first = NO_FACT;
     for (size_t i = incoming_after(incoming, count, finding->node, from_ns);
          i < count && incoming[i].node == finding->node && incoming[i].sent_ns < to_ns; i++) {
@@ -256,7 +257,7 @@ static void judge_pause(const struct facts *facts, struct finding *finding, stru
         if (!waited++) first = i;
     }
     if (!waited || lost > waited) return;
-    if (!from_ns) from_ns = incoming[first].sent_ns; /* we have none of its earlier events */
+    if (!seen) from_ns = incoming[first].sent_ns; /* we have none of its earlier events */
     if (facts_active(facts, from_ns, to_ns))
         take_pause(facts, finding, &incoming[first], from_ns, to_ns);
     else if (everybody->until_ns <= from_ns)
@@ -301,9 +302,10 @@ static void judge_pauses(struct analysis *analysis, const struct incoming *incom
         for (size_t i = 0; i < facts->count; i++) {
             const struct fact *fact = &facts->items[i];
             uint64_t *last = &last_ns[fact->node];
-            if (facts_steady(facts, *last, fact->time_ns) && fact->time_ns - *last >= STALL_NS_MIN &&
-                fact->kind != FACT_EVENTS_LOST)
-                judge_pause(facts, &stalls[fact->node], &everybody, incoming, count, *last, fact->time_ns);
+            uint64_t begin_ns = facts_line_begin(facts, fact->time_ns), from_ns = greatest(*last, begin_ns ? begin_ns - 1 : 0);
+            if (fact->time_ns - from_ns >= STALL_NS_MIN && fact->kind != FACT_EVENTS_LOST)
+                judge_pause(facts, &stalls[fact->node], &everybody, incoming, count, from_ns, fact->time_ns,
+                            *last && *last >= begin_ns);
             *last = fact->time_ns;
         }
         for (unsigned i = 0; i < nodes; i++)

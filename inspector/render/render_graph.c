@@ -102,11 +102,8 @@ static unsigned widest_name(const struct diagram *diagram) {
 
 /* Columns for the nodes: as wide as their names need, narrower if they must be, and fewer if that is not enough. */
 static int lay_out(struct diagram *diagram) {
-    struct strbuf text = {0};
-    timeline_since(&text, diagram->timeline, diagram->timeline->end_ns);
-    diagram->since_columns = text_columns(strbuf_text(&text), text.bytes);
+    diagram->since_columns = timeline_since_columns(diagram->timeline);
     if (diagram->since_columns < strlen("since")) diagram->since_columns = strlen("since");
-    strbuf_fini(&text);
 
     unsigned name = widest_name(diagram), count = GRAPH_NODES_MAX,
              taken = diagram->since_columns + GAP_COLUMNS + 5 + TEXT_COLUMNS_MIN;
@@ -408,7 +405,7 @@ static void draw_row(struct diagram *diagram, size_t index) {
     if (span && span->end == row->item->event && diagram->busy[node]) diagram->busy[node]--;
     if (!has_place(diagram, node)) return;
 
-    timeline_since(&number, diagram->timeline, row->item->time_ns);
+    timeline_since(&number, diagram->timeline, row->item->node, row->item->time_ns);
     strbuf_printf(out, "%*s  ", (int)diagram->since_columns, strbuf_text(&number));
     strbuf_clear(&number);
     if (!row->item->gap_exact) strbuf_puts(&number, "~");

@@ -62,7 +62,7 @@ static void draw_within(struct strbuf *out, const struct view *view, const struc
         draw_percent(out, view, rest_ns, whole_ns);
     }
     if (!facts_steady(&timeline->facts, path->start_ns, path->end_ns))
-        strbuf_puts(out, "; what went across the step of the clock is not known");
+        strbuf_puts(out, "; the time across the step of the clock is not known");
     if (timeline->outside_ns) {
         strbuf_puts(out, "; plus ");
         text_duration(out, timeline->outside_ns);
@@ -123,6 +123,6 @@ void path_stop(struct strbuf *out, const struct view *view, const struct timelin
     strbuf_puts(out, " did not read its socket for ");
     text_duration(out, wait->to_ns - wait->from_ns);
     strbuf_puts(out, ", from ");
-    timeline_since(out, timeline, wait->from_ns);
+    timeline_since(out, timeline, wait->node, wait->from_ns);
     strbuf_puts(out, " on");
 }

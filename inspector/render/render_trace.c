@@ -42,7 +42,7 @@ static void right(struct strbuf *out, bool color, enum style style, const struct
 static void line_begin(const struct drawing *drawing, struct strbuf *out, const struct timeline_item *item, const char *arrow) {
     struct strbuf number = {0};
     bool color = drawing->view->color, first = item == drawing->timeline->items;
-    timeline_since(&number, drawing->timeline, item->time_ns);
+    timeline_since(&number, drawing->timeline, item->node, item->time_ns);
     right(out, color, STYLE_PLAIN, &number, drawing->since_columns);
     strbuf_clear(&number);
     if (!first && !item->gap_exact) strbuf_puts(&number, "~");
@@ -148,8 +148,7 @@ static void draw_items(const struct drawing *drawing) {
 /* The widest time, node name, and peer with its arrow. */
 static void measure(struct drawing *drawing) {
     struct strbuf name = {0};
-    timeline_since(&name, drawing->timeline, drawing->timeline->end_ns);
-    drawing->since_columns = text_columns(strbuf_text(&name), name.bytes);
+    drawing->since_columns = timeline_since_columns(drawing->timeline);
     if (drawing->since_columns < strlen("since")) drawing->since_columns = strlen("since");
     for (size_t i = 0; i < drawing->timeline->item_count; i++) {
         const struct timeline_item *item = &drawing->timeline->items[i];
@@ -209,7 +208,7 @@ static void draw_summary(const struct drawing *drawing) {
         text_duration(out, timeline->longest_gap_ns);
         text_style_off(out, color, STYLE_WARN);
         strbuf_puts(out, ", until ");
-        timeline_since(out, timeline, item->time_ns);
+        timeline_since(out, timeline, item->node, item->time_ns);
         strbuf_puts(out, " at ");
         render_node(out, drawing->view, json_get_hex(item->event, "node_id", NODE_DIGITS));
         strbuf_puts(out, ": ");

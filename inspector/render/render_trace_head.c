@@ -64,7 +64,7 @@ static void outcome(struct strbuf *out, const struct view *view, const struct ti
     }
     if (timeline->path.reach_ns > timeline->path.end_ns) {
         strbuf_puts(out, "; what it caused went on until ");
-        timeline_since(out, timeline, timeline->path.reach_ns);
+        timeline_since(out, timeline, timeline->spans[timeline->path.reach].node, timeline->path.reach_ns);
         strbuf_puts(out, ", at ");
         render_node(out, view, timeline->nodes[timeline->spans[timeline->path.reach].node].node_id);
     }
@@ -81,7 +81,7 @@ static void when_and_where(struct strbuf *out, const struct view *view, const st
     strbuf_puts(out, "; ");
     text_count(out, events, "event");
     strbuf_puts(out, " in ");
-    timeline_duration(out, timeline, timeline->start_ns, timeline->end_ns);
+    timeline_whole(out, timeline);
     strbuf_puts(out, "; ");
     text_count(out, timeline->node_count, "node");
     for (size_t i = 0; i < timeline->node_count && shown < 2 * VERDICTS_MAX; i++, shown++) {
@@ -140,7 +140,7 @@ static void failures(struct strbuf *out, const struct view *view, const struct t
         strbuf_puts(out, span->expired ? " expired at " : " failed at ");
         names_node(out, view->names, timeline->nodes[span->node].node_id);
         strbuf_puts(out, ", at ");
-        timeline_since(out, timeline, span->end_ns);
+        timeline_since(out, timeline, span->node, span->end_ns);
         worry_end(out, view, STYLE_BAD);
     }
     worry_more(out, view, count);
@@ -169,7 +169,7 @@ static void unended(struct strbuf *out, const struct view *view, const struct ti
         strbuf_puts(out, " at ");
         names_node(out, view->names, node->node_id);
         strbuf_puts(out, " began at ");
-        timeline_since(out, timeline, span->start_ns);
+        timeline_since(out, timeline, span->node, span->start_ns);
         strbuf_puts(out, " and has not ended");
         if (node->events_missing) strbuf_puts(out, "; its end may be among the missing events");
         worry_end(out, view, STYLE_WARN);
@@ -202,7 +202,7 @@ static void packets_given_up(struct strbuf *out, const struct view *view, const 
         strbuf_puts(out, " -> ");
         names_node(out, view->names, json_get_hex(item->event, "peer_id", NODE_DIGITS));
         strbuf_puts(out, " at ");
-        timeline_since(out, timeline, item->time_ns);
+        timeline_since(out, timeline, item->node, item->time_ns);
     }
     if (shown < count) strbuf_puts(out, ", ...");
     worry_end(out, view, style);

@@ -249,6 +249,13 @@ static int find_lines(struct facts *facts) {
     return 0;
 }
 
+uint64_t facts_line_begin(const struct facts *facts, uint64_t time_ns) {
+    const struct clock_lines *lines = &facts->lines;
+    const struct clock_seam *next = clock_lines_seam(lines, time_ns);
+    size_t before = next ? (size_t)(next - lines->seams) : lines->seam_count;
+    return before ? lines->seams[before - 1].to_ns : 0;
+}
+
 uint64_t fact_unix(const struct facts *facts, const struct fact *fact) { return facts_unix(facts, fact->node, fact->time_ns); }
 
 uint64_t facts_unix(const struct facts *facts, unsigned node, uint64_t time_ns) {

@@ -97,6 +97,9 @@ static inline bool facts_steady(const struct facts *facts, uint64_t from_ns, uin
     return !seam || seam->to_ns > to_ns;
 }
 
+/* When the line of the clock began that is in force at a time; 0: no step lies before it. */
+uint64_t facts_line_begin(const struct facts *facts, uint64_t time_ns);
+
 /* Does a step lie between any of them? */
 static inline bool facts_stepped(const struct facts *facts) { return facts->lines.seam_count > 0; }
 

@@ -15,6 +15,49 @@
 #define BIG_GAP_PART 10
 #define BIG_GAP_NS_MIN 50000
 
+/* ---- the order of events ---- */
+
+struct placed {
+    uint64_t time_ns;
+    size_t place;
+};
+
+static int compare_placed(const void *left, const void *right) {
+    const struct placed *a = left, *b = right;
+    int order = compare_numbers(a->time_ns, b->time_ns);
+    return order ? order : compare_numbers(a->place, b->place);
+}
+
+static bool may_be_stepped(const json_t *events) {
+    size_t i;
+    const json_t *event;
+    uint64_t first = json_get_count(json_array_get(events, 0), "clock_steps");
+    json_array_foreach(events, i, event) if (json_get_count(event, "clock_steps") != first) return true;
+    return false;
+}
+
+/* The events in the order in which they happened: where the clock was stepped, that is not the order of Unix time.  NULL when out
+ * of memory. */
+static json_t *events_in_order(const json_t *events) {
+    size_t count = json_array_size(events);
+    if (!may_be_stepped(events)) return json_incref((json_t *)events);
+    struct facts facts = {0};
+    struct placed *placed = calloc(count + 1, sizeof *placed);
+    json_t *ordered = json_array();
+    bool failed = !placed || !ordered || facts_reserve(&facts, count + 1);
+    for (size_t i = 0; i < count && !failed; i++)
+        failed = fact_read(&facts, &facts.items[facts.count++], json_array_get(events, i));
+    failed = failed || facts_index(&facts);
+    for (size_t i = 0; i < count && !failed; i++) placed[i] = (struct placed){facts.items[i].time_ns, i};
+    if (!failed) qsort(placed, count, sizeof *placed, compare_placed);
+    for (size_t i = 0; i < count && !failed; i++) failed = json_array_append(ordered, json_array_get(events, placed[i].place));
+    facts_fini(&facts);
+    free(placed);
+    if (!failed) return ordered;
+    json_decref(ordered);
+    return NULL;
+}
+
 /* ---- nodes, items and spans ---- */
 
 /* A node's number; a new node gets the next.  Events without an id count as one node. */
@@ -45,40 +88,13 @@ static int take_items(struct timeline *timeline, const json_t *events) {
     return 0;
 }
 
-struct placed {
-    struct timeline_item item;
-    struct fact fact;
-};
-
-static int compare_placed(const void *left, const void *right) {
-    const struct placed *a = left, *b = right;
-    int order = compare_numbers(a->fact.time_ns, b->fact.time_ns);
-    return order ? order : compare_numbers(a->item.time_ns, b->item.time_ns); /* still its place */
-}
-
-/* Items and facts are in the order of Unix time: puts them in the order in which they happened. */
-static int reorder(struct timeline *timeline) {
-    struct placed *placed = calloc(timeline->item_count + 1, sizeof *placed);
-    if (!placed) return -ENOMEM;
-    for (size_t i = 0; i < timeline->item_count; i++) {
-        placed[i] = (struct placed){timeline->items[i], timeline->facts.items[i]};
-        placed[i].item.time_ns = i;
-    }
-    qsort(placed, timeline->item_count, sizeof *placed, compare_placed);
-    for (size_t i = 0; i < timeline->item_count; i++) {
-        timeline->items[i] = placed[i].item;
-        timeline->facts.items[i] = placed[i].fact;
-    }
-    free(placed);
-    return 0;
-}
-
 static void take_times(struct timeline *timeline) {
     const struct facts *facts = &timeline->facts;
     for (size_t i = 0; i < timeline->item_count; i++) {
         struct timeline_item *item = &timeline->items[i];
         item->time_ns = facts->items[i].time_ns;
-        item->gap_exact = i == 0 || facts_steady(facts, item[-1].time_ns, item->time_ns);
+        item->gap_exact = i == 0 || (facts_steady(facts, item[-1].time_ns, item->time_ns) &&
+                                     node_clocks_comparable(&facts->clocks, item[-1].node, item->node, NULL));
         if (i) item->gap_ns = item->time_ns > item[-1].time_ns ? item->time_ns - item[-1].time_ns : 0;
     }
     if (!timeline->item_count) return;
@@ -97,7 +113,7 @@ static int take_facts(struct timeline *timeline) {
         fact->time_ns = timeline->items[i].time_ns;
     }
     timeline->events = (struct trace_events){.facts = facts, .count = facts->count};
-    if (facts_index(facts) || (facts_stepped(facts) && reorder(timeline))) return -ENOMEM;
+    if (facts_index(facts)) return -ENOMEM;
     take_times(timeline);
     return 0;
 }
@@ -229,14 +245,18 @@ static void mark_big_gaps(struct timeline *timeline) {
     }
 }
 
-int timeline_init(struct timeline *timeline, const json_t *events) {
-    size_t room = json_array_size(events) + 1;
+int timeline_init(struct timeline *timeline, const json_t *unordered) {
+    size_t room = json_array_size(unordered) + 1;
+    json_t *events = events_in_order(unordered);
     *timeline = (struct timeline){0};
+    if (!events) return -ENOMEM;
     timeline->items = calloc(room, sizeof *timeline->items);
     timeline->spans = calloc(room, sizeof *timeline->spans);
     timeline->nodes = calloc(room, sizeof *timeline->nodes);
-    if (!timeline->items || !timeline->spans || !timeline->nodes || take_items(timeline, events) || take_facts(timeline) ||
-        critical_path_init(&timeline->path, &timeline->events)) {
+    bool failed = !timeline->items || !timeline->spans || !timeline->nodes || take_items(timeline, events) ||
+                  take_facts(timeline) || critical_path_init(&timeline->path, &timeline->events);
+    json_decref(events); /* the caller's array keeps them */
+    if (failed) {
         timeline_fini(timeline);
         return -ENOMEM;
     }
@@ -256,18 +276,41 @@ void timeline_fini(struct timeline *timeline) {
     *timeline = (struct timeline){0};
 }
 
-static void mark_step(struct strbuf *out, const struct timeline *timeline, uint64_t from_ns, uint64_t to_ns) {
-    if (!facts_steady(&timeline->facts, from_ns, to_ns)) strbuf_puts(out, "~");
+static void mark(struct strbuf *out, bool exact) {
+    if (!exact) strbuf_puts(out, "~");
 }
 
 void timeline_duration(struct strbuf *out, const struct timeline *timeline, uint64_t from_ns, uint64_t to_ns) {
-    mark_step(out, timeline, from_ns, to_ns);
+    mark(out, facts_steady(&timeline->facts, from_ns, to_ns));
     text_duration(out, to_ns > from_ns ? to_ns - from_ns : 0);
 }
 
-void timeline_since(struct strbuf *out, const struct timeline *timeline, uint64_t time_ns) {
-    mark_step(out, timeline, timeline->start_ns, time_ns);
+void timeline_since(struct strbuf *out, const struct timeline *timeline, unsigned node, uint64_t time_ns) {
+    const struct facts *facts = &timeline->facts;
+    mark(out, facts_steady(facts, timeline->start_ns, time_ns) &&
+                  node_clocks_comparable(&facts->clocks, timeline->items->node, node, NULL));
     text_since(out, time_ns - timeline->start_ns, timeline->end_ns - timeline->start_ns);
+}
+
+static bool whole_is_exact(const struct timeline *timeline) {
+    const struct facts *facts = &timeline->facts;
+    bool exact = facts_steady(facts, timeline->start_ns, timeline->end_ns);
+    for (unsigned i = 1; i < timeline->node_count && exact; i++) exact = node_clocks_comparable(&facts->clocks, 0, i, NULL);
+    return exact;
+}
+
+unsigned timeline_since_columns(const struct timeline *timeline) {
+    struct strbuf text = {0};
+    mark(&text, whole_is_exact(timeline));
+    text_since(&text, timeline->end_ns - timeline->start_ns, timeline->end_ns - timeline->start_ns);
+    unsigned columns = text_columns(strbuf_text(&text), text.bytes);
+    strbuf_fini(&text);
+    return columns;
+}
+
+void timeline_whole(struct strbuf *out, const struct timeline *timeline) {
+    mark(out, whole_is_exact(timeline));
+    text_duration(out, timeline->end_ns - timeline->start_ns);
 }
 
 const char *timeline_arrow(const struct timeline *timeline, const struct timeline_item *item) {

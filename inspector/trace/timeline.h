@@ -18,7 +18,7 @@ struct timeline_item {
     uint64_t time_ns; /* as in struct fact: on the axis of clock_lines.h */
     uint64_t gap_ns;  /* since the previous item; 0 for the first; across a step of the clock, the least that it was */
     bool gap_counts;  /* the request was running: not before it began or after it ended */
-    bool gap_exact;   /* no step of the clock lies between it and the previous item */
+    bool gap_exact;   /* no step of a clock lies between it and the previous item, and their clocks can be compared */
     bool gap_is_big;  /* a tenth of the request or more, or the longest */
     uint16_t kind;    /* enum trace_kind; 0 : this version does not know the kind */
     unsigned node;
@@ -66,7 +66,7 @@ struct timeline {
     uint64_t events_missing;
 };
 
-/* events: an array in time order (events_merge); must outlive the timeline.  Returns 0 or -ENOMEM. */
+/* events: an array in the order of Unix time (events_merge); must outlive the timeline.  Returns 0 or -ENOMEM. */
 int timeline_init(struct timeline *timeline, const json_t *events);
 void timeline_fini(struct timeline *timeline);
 
@@ -74,10 +74,14 @@ void timeline_fini(struct timeline *timeline);
  * begins, and back when it ends. */
 const char *timeline_arrow(const struct timeline *timeline, const struct timeline_item *item);
 
-/* Appends the time since the start: "+1.254 ms", with the same unit for all items; and a duration: "1.25 ms".  "~" before it means
- * that a step of the clock lies in it: it is the least that it was. */
+/* Appends a node's time since the start: "+1.254 ms", with the same unit for all items; a duration: "1.25 ms"; and that of the whole.
+ * "~" before it: a step of the clock lies in it, and it is the least that it was; or it is of two clocks that cannot be compared. */
 struct strbuf;
-void timeline_since(struct strbuf *out, const struct timeline *timeline, uint64_t time_ns);
+void timeline_since(struct strbuf *out, const struct timeline *timeline, unsigned node, uint64_t time_ns);
 void timeline_duration(struct strbuf *out, const struct timeline *timeline, uint64_t from_ns, uint64_t to_ns);
+void timeline_whole(struct strbuf *out, const struct timeline *timeline);
+
+/* The columns of the widest time since the start. */
+unsigned timeline_since_columns(const struct timeline *timeline);
 
 #endif

@@ -2,12 +2,14 @@
 #include "scene.h"
 
 #include <ctype.h>
+#include <proto/event_clock.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define WORDS_MAX 16
 #define LINES_MAX 16384
 #define ROUNDS_MAX 9999U /* a round has four digits */
+#define STEP_MS_MAX INT64_C(100000000)
 
 struct reader {
     struct scene *scene;
@@ -54,6 +56,13 @@ static void join(char *out, size_t room, const struct words *words, unsigned fro
 
 /* ---- events ---- */
 
+/* What a machine's clock shows. */
+static uint64_t clock_of(const struct scene *scene, unsigned machine) {
+    const struct scene_machine *other = &scene->machines[machine];
+    if (!machine) return scene->now_ns;
+    return scene->now_ns + (uint64_t)(other->ahead_ns + (int64_t)(scene->now_ns - other->since_ns) / 1000000 * other->ppm);
+}
+
 static struct trace_event *add(struct scene *scene, unsigned node, enum trace_kind kind) {
     if (scene->count == scene->capacity) {
         scene->capacity = scene->capacity ? 2 * scene->capacity : 64;
@@ -62,7 +71,9 @@ static struct trace_event *add(struct scene *scene, unsigned node, enum trace_ki
     }
     struct scene_event *added = &scene->events[scene->count++];
     *added = (struct scene_event){.life = scene->nodes[node].life};
-    added->event.timestamp = scene->now_ns++; /* so that events of different nodes have an order */
+    added->event.timestamp = clock_of(scene, scene->nodes[node].machine);
+    scene->now_ns++; /* so that events of different nodes have an order */
+    trace_event_set_clock_steps(&added->event, scene->step_count);
     added->event.kind = (uint16_t)kind;
     for (size_t i = 0; i + 1 < scene->count; i++) added->event.sequence += scene->events[i].life == added->life;
     return &added->event;
@@ -253,6 +264,33 @@ static bool obey_end(struct scene *scene, const struct words *words, enum scene_
     return true;
 }
 
+/* ---- clocks ---- */
+
+static bool obey_step(struct scene *scene, const struct words *words, bool slept) {
+    int64_t ms = words->count == 2 ? strtoll(words->at[1], NULL, 10) : 0;
+    if (!ms || ms > STEP_MS_MAX || ms < -STEP_MS_MAX || (slept && ms < 0) || scene->step_count == SCENE_STEPS_MAX) return false;
+    uint64_t after_ns = scene->now_ns + (uint64_t)(ms * 1000000);
+    scene->steps[scene->step_count++] = (struct scene_step){scene->now_ns, after_ns, slept};
+    scene->now_ns = after_ns;
+    return true;
+}
+
+static bool obey_machine(struct scene *scene, const struct words *words) {
+    if (words->count < 5 || scene->machine_count + 1 >= SCENE_MACHINES_MAX) return false;
+    unsigned place = ++scene->machine_count;
+    struct scene_machine *machine = &scene->machines[place];
+    int64_t ahead_us = strtoll(words->at[2], NULL, 10), ppm = strtoll(words->at[3], NULL, 10);
+    if (llabs(ahead_us) > 1000 * STEP_MS_MAX || llabs(ppm) > 1000) return false;
+    *machine = (struct scene_machine){.ahead_ns = 1000 * ahead_us, .ppm = ppm, .since_ns = scene->now_ns};
+    memcpy(machine->name, words->at[1], strnlen(words->at[1], sizeof machine->name - 1));
+    for (unsigned i = 4; i < words->count; i++) {
+        uint64_t node = number(words, i, 10, SCENE_NODES_MAX);
+        if (node >= SCENE_NODES_MAX || !scene->nodes[node].known) return false;
+        scene->nodes[node].machine = place;
+    }
+    return true;
+}
+
 /* ---- lines ---- */
 
 static bool obey(struct scene *scene, const char *line, unsigned round) {
@@ -265,6 +303,8 @@ static bool obey(struct scene *scene, const char *line, unsigned round) {
     if (!strcmp(word, "node") || !strcmp(word, "peer")) return obey_node(scene, &words, word[0] == 'n');
     if (!strcmp(word, "close")) return obey_end(scene, &words, SCENE_CLOSED);
     if (!strcmp(word, "crash")) return obey_end(scene, &words, SCENE_CRASHED);
+    if (!strcmp(word, "step") || !strcmp(word, "sleep")) return obey_step(scene, &words, word[1] == 'l');
+    if (!strcmp(word, "machine")) return obey_machine(scene, &words);
     if (!strcmp(word, "show") && scene->show_count < SCENE_SHOWS_MAX) {
         join(scene->shows[scene->show_count++], SCENE_LINE_MAX, &words, 1);
         return true;

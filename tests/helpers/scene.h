@@ -20,6 +20,10 @@
  *     est N PEER RTT_NS, met N PEER RTT_NS, closed N PEER CODE REASON..., custom N CODE
  *     missing N COUNT                          traced could not read so many events of the node
  *     close N, crash N                         the node ends, and closes its log or does not
+ *     step MS                                  the system time is set, forward, or back if MS is below 0
+ *     sleep MS                                 the machine is suspended
+ *     machine NAME AHEAD_US PPM N...           these nodes run on another machine: its clock is so far ahead of the first one's, and
+ *                                              gains so much; the first one is called "here"
  *     times COUNT ... done                     lines that are repeated; "%" in them is the round: 0000, 0001, ...
  *
  * Each event takes a nanosecond.  PEER is the number of a node or peer, -1 for none.  The first event is at the time that
@@ -35,6 +39,8 @@
 #define SCENE_NODES_MAX 64
 #define SCENE_SHOWS_MAX 16
 #define SCENE_LINE_MAX 256
+#define SCENE_STEPS_MAX 16
+#define SCENE_MACHINES_MAX 8
 
 enum scene_end { SCENE_LIVES, SCENE_CLOSED, SCENE_CRASHED };
 
@@ -49,7 +55,19 @@ struct scene_node {
     bool known, traced;
     struct trace_node_id id;
     char name[64];
-    unsigned life; /* the newest, an index into lives */
+    unsigned life;    /* the newest, an index into lives */
+    unsigned machine; /* 0: the first one */
+};
+
+struct scene_step {
+    uint64_t before_ns, after_ns;
+    bool slept;
+};
+
+struct scene_machine {
+    char name[64];
+    int64_t ahead_ns, ppm;
+    uint64_t since_ns; /* when ppm counts from */
 };
 
 struct scene_event {
@@ -65,6 +83,10 @@ struct scene {
     size_t count, capacity;
     char shows[SCENE_SHOWS_MAX][SCENE_LINE_MAX];
     unsigned show_count;
+    struct scene_step steps[SCENE_STEPS_MAX]; /* of the first machine's clock; each event has the number of those before it */
+    unsigned step_count;
+    struct scene_machine machines[SCENE_MACHINES_MAX];
+    unsigned machine_count;
     uint64_t now_ns; /* behind the last line */
 };
 

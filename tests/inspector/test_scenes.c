@@ -15,6 +15,7 @@
 #include "render_diff.h"
 #include "render_spread.h"
 #include "scene.h"
+#include "scene_clocks.h"
 
 #include <check.h>
 #include <proto/event_json.h>
@@ -36,16 +37,32 @@ static json_t *event_new(const struct scene *scene, const struct scene_event *pl
 
 /* trace: the id's first digits; "" for all events.  Losses belong to every trace. */
 static json_t *events_new(const struct scene *scene, const char *trace) {
-    json_t *events = json_array();
-    for (size_t i = 0; i < scene->count; i++) {
-        json_t *event = event_new(scene, &scene->events[i]);
+    json_t *all = json_array(), *events = json_array(), *event;
+    size_t i;
+    for (i = 0; i < scene->count; i++) json_array_append_new(all, event_new(scene, &scene->events[i]));
+    scene_correct_times(scene, all);
+    json_array_foreach(all, i, event) {
         const char *id = json_get_hex(event, "trace_id", TRACE_DIGITS);
-        bool wanted =
-            !*trace || (id && !strncmp(id, trace, strlen(trace))) || scene->events[i].event.kind == TRACE_KIND_EVENTS_LOST;
+        bool wanted = !*trace || (id && !strncmp(id, trace, strlen(trace))) || json_get_kind(event) == TRACE_KIND_EVENTS_LOST;
         if (wanted) ck_assert_int_eq(json_array_append(events, event), 0);
-        json_decref(event);
     }
+    json_decref(all);
     return events;
+}
+
+static json_t *time_new(uint64_t ns) {
+    return json_pack("{s:I,s:i}", "timestamp", (json_int_t)(ns / 1000), "ns", (int)(ns % 1000));
+}
+
+static json_t *steps_new(const struct scene *scene) {
+    json_t *rows = json_array();
+    for (unsigned i = 0; i < scene->step_count; i++) {
+        const struct scene_step *step = &scene->steps[i];
+        json_array_append_new(rows, json_pack("{s:o,s:o,s:I,s:s,s:i}", "before", time_new(step->before_ns), "after",
+                                              time_new(step->after_ns), "step", (json_int_t)(step->after_ns - step->before_ns),
+                                              "kind", step->slept ? "sleep" : "step", "number", (int)i + 1));
+    }
+    return rows;
 }
 
 static char *id_text(char *out, const struct trace_node_id *id) {
@@ -63,11 +80,10 @@ static json_t *nodes_new(const struct scene *scene) {
         for (size_t k = 0; k < scene->count; k++)
             if (scene->events[k].life == i) last_ns = scene->events[k].event.timestamp;
         const struct scene_node *node = &scene->nodes[scene->lives[i].node];
-        json_array_append_new(rows, json_pack("{s:s,s:s,s:s,s:{s:I,s:i}}", "node_id", id_text(id, &node->id), "name", node->name,
-                                              "state", states[scene->lives[i].end], "last", "timestamp",
-                                              (json_int_t)(last_ns / 1000), "ns", (int)(last_ns % 1000)));
+        json_array_append_new(rows, json_pack("{s:s,s:s,s:s,s:o}", "node_id", id_text(id, &node->id), "name", node->name, "state",
+                                              states[scene->lives[i].end], "last", time_new(last_ns)));
     }
-    return json_pack("{s:o}", "nodes", rows);
+    return json_pack("{s:o,s:o}", "nodes", rows, "clock_steps", steps_new(scene));
 }
 
 /* ---- what is shown ---- */

@@ -59,8 +59,8 @@ class Scenes(unittest.TestCase):
 
     def test_they_are_reported_in_the_same_sentences(self):
         for scene in sorted(SCENES.glob("*.scene")):
-            if "\nmissing " in scene.read_text(encoding="utf-8"):
-                continue  # no ring can be made to lose an event at a given moment
+            if re.search(r"^(missing|step|sleep|machine) ", scene.read_text(encoding="utf-8"), re.M):
+                continue  # no ring can be made to lose an event at a given moment, and nobody sets a clock
             expected = scene.with_suffix(".txt").read_text(encoding="utf-8")
             parts = dict(re.findall(r"^\$ inspector ([^\n]*)\n(.*?)(?=^\$ inspector |\Z)", expected, re.M | re.S))
             with self.subTest(scene=scene.name):
