@@ -18,6 +18,11 @@ void timely_write_end(uint64_t end_ms);
  * everything, and one that has stopped reading ends the program. */
 ssize_t timely_write(int fd, const void *bytes, size_t count);
 
+/* The same for a text that must arrive whole or not at all, such as a line of JSON.  If the program has an end and fd is a
+ * pipe, waits until the pipe is empty and large enough, then writes all of it; the end counts from the reader's last progress.
+ * A text larger than the largest pipe, or a pipe with other writers, can still be torn. */
+ssize_t timely_write_whole(int fd, const void *bytes, size_t count);
+
 /* Why a timely_write failed: the text of its errno. */
 const char *timely_write_error(int error);
 

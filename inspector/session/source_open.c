@@ -7,6 +7,7 @@
 #include "source_recording.h"
 #include "source_socket.h"
 
+#include <proto/clock.h>
 #include <proto/socket_path.h>
 
 static int find_socket(struct trace_socket_path *ret_path, const struct options *options, struct failure *failure) {
@@ -36,6 +37,7 @@ int source_open(struct source **ret_source, const struct options *options, uint6
 int source_open_process(struct source **ret_source, const struct options *options, pid_t pid, struct failure *failure) {
     struct trace_socket_path path;
     if (find_socket(&path, options, failure)) return -1;
-    struct source_traced where = {path.path, option_number(options, OPTION_WAIT, 0)};
+    struct source_traced where = {path.path, option_number(options, OPTION_WAIT, 0), WAIT_FOREVER};
+    if (option_given(options, OPTION_FOR)) where.end_ms = trace_now_monotonic_ms() + options->numbers[OPTION_FOR];
     return source_process_open(ret_source, pid, &where, failure);
 }

@@ -61,6 +61,10 @@ int source_reopen(struct source *source, uint64_t wait_ms, struct failure *failu
     return failure_set(failure, EXIT_FAILED, "%s does not come back", source->title);
 }
 
+void source_end_calls(struct source *source, uint64_t end_ms) {
+    if (source->ops->end_calls) source->ops->end_calls(source, end_ms);
+}
+
 void source_interrupt(const struct source *source) {
     if (source->ops->interrupt) source->ops->interrupt(source);
 }

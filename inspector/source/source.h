@@ -86,6 +86,7 @@ struct source_ops {
     /* The rest may be NULL. */
     int (*send)(struct source *source, const char *method, json_t *params_new, int64_t *ret_number, struct failure *failure);
     int (*reopen)(struct source *source, uint64_t wait_ms, struct failure *failure);
+    void (*end_calls)(struct source *source, uint64_t end_ms);
     void (*watch_output)(struct source *source);
     int (*watch_input)(struct source *source, struct failure *failure); /* the last of source->inputs */
 };
@@ -124,6 +125,10 @@ uint64_t source_now_ns(const struct source *source);
 /* Reopens a source that went away; earlier questions and streams are forgotten.  Tries for wait_ms; 0: once.  Returns 0, or -1
  * with the failure, after which it may be called again. */
 int source_reopen(struct source *source, uint64_t wait_ms, struct failure *failure);
+
+/* From now on questions fail if they have no answer at end_ms (the clock of source_next; WAIT_FOREVER), or CALL_GRACE_MS after
+ * they began if that is later. */
+void source_end_calls(struct source *source, uint64_t end_ms);
 
 /* Makes a source_ask that is waiting fail at once.  Async-signal-safe. */
 void source_interrupt(const struct source *source);

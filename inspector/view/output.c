@@ -52,7 +52,8 @@ int output_json_lines(struct output *output, const json_t *array) {
 /* ---- writing ---- */
 
 /* How much to write at once.  A pipe takes PIPE_BUF bytes whole or not at all: we give it whole lines, so that a program that is
- * interrupted, or that shares the pipe with another, leaves no half line.  A line that is longer than PIPE_BUF can be torn. */
+ * interrupted, or that shares the pipe with another, leaves no half line.  A line that is longer than PIPE_BUF can then be torn,
+ * but not by --for (timely_write_whole). */
 static size_t piece_bytes(const char *text, size_t bytes, bool pipe) {
     size_t end = bytes < PIPE_BUF ? bytes : PIPE_BUF;
     if (!pipe || end == bytes) return bytes;
@@ -66,7 +67,9 @@ static int write_all(struct output *output, const char *text, size_t bytes) {
     struct stat status;
     bool pipe = !fstat(output->fd, &status) && S_ISFIFO(status.st_mode);
     while (bytes) {
-        ssize_t written = timely_write(output->fd, text, piece_bytes(text, bytes, pipe));
+        size_t piece = piece_bytes(text, bytes, pipe);
+        ssize_t written =
+            pipe && piece > PIPE_BUF ? timely_write_whole(output->fd, text, piece) : timely_write(output->fd, text, piece);
         if (written < 0 && errno == EINTR) continue;
         if (written < 0 && errno == EPIPE) return failure_set(output->failure, EXIT_OK, "%s", "");
         if (written < 0)

@@ -406,6 +406,25 @@ class Follow(InspectorTest):
                 return
         self.fail("nothing was shown")
 
+    def test_a_long_line_is_whole_or_absent_when_time_ends_it(self):
+        """Longer than what a pipe takes at once (PIPE_BUF), and together more than it holds; nobody reads before the end."""
+        for long, count in ((9000, 100), (100000, 10)):
+            events = [notification(event(i) | {"text": "x" * long}) for i in range(count)]
+            with self.traced(self.SUBSCRIBE, stream=events):
+                process = self.start("follow", "--for", "1s", "--json")
+                code = process.wait(timeout=60)
+                out, err = process.communicate()
+            self.assertEqual((code, err), (1, "inspector: cannot write the output: its reader has stopped reading\n"))
+            self.assertTrue(out.endswith("\n"), out[-80:])
+            for line in out.splitlines():
+                self.assertEqual(len(json.loads(line)["text"]), long)
+
+    def test_long_lines_all_arrive_at_a_reader(self):
+        events = [notification(event(i) | {"text": "x" * 9000}) for i in range(100)]
+        with self.traced(self.SUBSCRIBE, stream=events):
+            code, out, err = self.run_inspector("follow", "--for", "60s", "--count", "100", "--json")
+        self.assertEqual((code, err, len([json.loads(line) for line in out.splitlines()])), (0, "", 100))
+
     def test_losses_are_reported(self):
         with self.traced(self.SUBSCRIBE, stream=[notification(event(1), lost=12)]):
             self.assertIn("!! 12 events missed here", self.run_inspector("follow", "--count", "1")[1])

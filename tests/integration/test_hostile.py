@@ -7,6 +7,7 @@ import contextlib
 import fcntl
 import json
 import os
+import signal
 import struct
 import subprocess
 import sys
@@ -158,6 +159,22 @@ class Load(HostileTest):
         self.ends_in_time("attach", pid)
         self.ends_in_time("follow")
         self.ends_in_time("follow", "--where", "kind == metrics")
+        node.kill()
+
+    def test_a_stopped_traced_does_not_keep_it_beyond_its_time(self):
+        """Without an end, a question waits 30 s for its answer."""
+        node = self.place.node("quiet", hex_id(7))
+        node.do("packets", 1)
+        self.start()
+        recording = os.path.join(self.place.directory, "recording")
+        for words in (["follow"], ["follow", "--json"], ["attach", str(node.process.pid)], ["export", "--follow"],
+                      ["record", "-o", recording], ["trigger", "kind == packet_sent"]):
+            self.place.hold()
+            done = subprocess.run([os.environ["INSPECTOR"], *words, "--for", "1s"], env=self.place.environment,
+                                  capture_output=True, text=True, timeout=25)
+            self.place.traced.send_signal(signal.SIGCONT)
+            self.assertEqual((done.returncode, done.stdout), (1, ""), words)
+            self.assertIn("did not answer `nodes`", done.stderr)
         node.kill()
 
     def ends_though_nobody_reads(self, *words, together=False):

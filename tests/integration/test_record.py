@@ -8,6 +8,7 @@ import resource
 import signal
 import subprocess
 import sys
+import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -137,6 +138,51 @@ class Record(ProtocolTest):
         self.assertGreater(len(sizes), 1)
         answers, _ = ask([self.dir], "count")
         self.assertEqual(total(answers[0]["result"]) % SEGMENT, 10)
+
+    def test_files_older_than_the_limit_are_removed(self):
+        """By the time of writing; only recordings, and never the newest."""
+        node = self.record("--record-age", "1h", events=2 * SEGMENT)
+        until(lambda: self.client.call("stats")["record"]["segments"] == 2, "two segments")
+        other = self.dir / "mine.txt"
+        other.write_text("")
+        first, second = self.files()
+        hours_ago = time.time_ns() - 2 * 3600 * 10**9
+        for path in (first, other):
+            os.utime(path, ns=(hours_ago, hours_ago))
+        self.emit(node, SEGMENT)
+        until(lambda: self.client.call("stats")["record"]["removed_files"] == 1, "the old file to be removed")
+        third, = set(self.files()) - {second}
+        self.assertEqual((first.exists(), second.exists(), other.exists()), (False, True, True))
+        for path in (second, third):
+            os.utime(path, ns=(hours_ago, hours_ago))
+        self.place.stop()
+        self.assertEqual(self.files(), [third])
+        answers, _ = ask([self.dir], "count")
+        self.assertEqual(total(answers[0]["result"]), SEGMENT)
+
+    @unittest.skipUnless(os.environ["STUCK_DISK"], "a sanitizer must be loaded first")
+    def test_a_disk_that_does_not_answer_costs_segments_and_delays_nothing_else(self):
+        stuck = pathlib.Path(self.place.directory) / "stuck"
+        stuck.write_text("")
+        self.place.environment |= {"LD_PRELOAD": os.environ["STUCK_DISK"], "STUCK_DISK_FILE": str(stuck)}
+        self.client = self.start("--record", str(self.dir), "--record-seal", "1s")  # a small history, of three segments
+        del self.place.environment["LD_PRELOAD"]
+        self.total = 0
+        node = self.place.node("alice", ALICE)
+        self.emit(node, 5 * SEGMENT)  # returns when all is indexed
+        self.assertEqual(self.client.call("stats")["record"]["segments"], 0)
+        stuck.unlink()
+        until(lambda: sum(self.client.call("stats")["record"][name] for name in ("events", "dropped_events")) == self.total,
+              "each event to be written or dropped")
+        record = self.client.call("stats")["record"]
+        self.assertGreater(min(record["segments"], record["dropped_segments"]), 0)
+        node.close()
+        code, log = self.place.stop()
+        self.assertEqual(code, 0)
+        self.assertIn("the disk is too slow", log)
+        answers, problems = ask([self.dir], "count", "verify", code=3)
+        self.assertEqual(total(answers[0]["result"]), record["events"])
+        self.assertIn("are missing", problems)
 
     def test_a_full_disk_drops_segments_and_tracing_continues(self):
         def limit():

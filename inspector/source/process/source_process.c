@@ -128,6 +128,7 @@ static int find_traced(struct source_process *process, const struct source_trace
         *failure = (struct failure){.code = EXIT_OK};
         return 0;
     }
+    source_end_calls(process->traced, where->end_ms);
     return source_ask(process->traced, "nodes", NULL, NULL, ret_nodes, failure);
 }
 
@@ -303,6 +304,10 @@ static enum source_event process_next(struct source *source, uint64_t deadline_m
     return take_note(process, news) ? SOURCE_NOTE : SOURCE_ENDED;
 }
 
+static void process_end_calls(struct source *source, uint64_t end_ms) {
+    if (process_of(source)->traced) source_end_calls(process_of(source)->traced, end_ms);
+}
+
 static void process_watch_output(struct source *source) {
     struct source_process *process = process_of(source);
     if (process->traced) source_watch_output(process->traced, source->output);
@@ -356,6 +361,7 @@ int source_process_open(struct source **ret_source, pid_t pid, const struct sour
                                           .next = process_next,
                                           .close = process_close,
                                           .reopen = process_reopen,
+                                          .end_calls = process_end_calls,
                                           .watch_output = process_watch_output};
     struct source_process *process = calloc(1, sizeof *process);
     if (!process) return failure_out_of_memory(failure);

@@ -14,6 +14,7 @@
 struct source_traced {
     const char *path;
     uint64_t wait_ms;
+    uint64_t end_ms; /* as for source_end_calls */
 };
 
 /* Returns 0, or -1 with the failure. */

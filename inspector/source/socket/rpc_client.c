@@ -46,6 +46,8 @@ struct client {
     size_t searched; /* no newline before this */
 
     uint64_t call_timeout_ms;
+    uint64_t calls_end_ms; /* WAIT_FOREVER */
+    uint64_t call_ms;      /* how long the call in progress may take */
     struct {
         const char *array;
         struct strbuf *text; /* NULL: take nothing out */
@@ -199,6 +201,7 @@ int client_open(struct client **ret_client, const char *path, uint64_t wait_ms, 
     if (!client) return failure_out_of_memory(failure);
     snprintf(client->path, sizeof client->path, "%s", path);
     client->call_timeout_ms = CALL_TIMEOUT_MS;
+    client->calls_end_ms = WAIT_FOREVER;
     client->fd = -1;
     client->waiting = json_array();
     int error = trace_need_descriptors(TRACE_DESCRIPTORS_OF_A_LOOP + 1); /* and our socket */
@@ -338,13 +341,20 @@ static void on_write(uv_write_t *request, int status) { ((struct client *)reques
 
 static int no_answer(const struct client *client, const char *method, struct failure *failure) {
     return failure_set(failure, EXIT_FAILED, "traced at %s did not answer `%s` within %g s", client->path, method,
-                       (double)client->call_timeout_ms / 1000);
+                       (double)client->call_ms / 1000);
+}
+
+static uint64_t call_limit_ms(struct client *client) {
+    uint64_t now_ms = client_now_ms(client), limit_ms = client->call_timeout_ms;
+    if (client->calls_end_ms == WAIT_FOREVER) return limit_ms;
+    uint64_t left_ms = client->calls_end_ms > now_ms + CALL_GRACE_MS ? client->calls_end_ms - now_ms : CALL_GRACE_MS;
+    return left_ms < limit_ms ? left_ms : limit_ms;
 }
 
 /* Runs until the request has been written.  If traced takes none of it for so long, closes the connection: half a request is on
  * its way.  Returns the write's status. */
 static int await_write(struct client *client) {
-    wait_begin(client, client_now_ms(client) + client->call_timeout_ms);
+    wait_begin(client, client_now_ms(client) + client->call_ms);
     while (client->write_status == 1 && !client->timer_fired) uv_run(&client->loop, UV_RUN_ONCE);
     wait_end(client);
     if (client->write_status != 1) return client->write_status;
@@ -372,6 +382,7 @@ static int send_request(struct client *client, const char *method, json_t *param
     uv_write_t request = {.data = client};
     uv_buf_t buf = uv_buf_init(text.data, (unsigned)text.bytes);
     client->write_status = 1;
+    client->call_ms = call_limit_ms(client);
     int result = uv_write(&request, (uv_stream_t *)&client->pipe, &buf, 1, on_write);
     if (!result) result = await_write(client);
     trace_text_fini(&text);
@@ -411,7 +422,7 @@ static int await_answer_until(struct client *client, uint64_t deadline_ms, const
 
 static int await_answer(struct client *client, const char *method, json_t **ret_result, struct failure *failure) {
     client->calling = true;
-    int result = await_answer_until(client, client_now_ms(client) + client->call_timeout_ms, method, ret_result, failure);
+    int result = await_answer_until(client, client_now_ms(client) + client->call_ms, method, ret_result, failure);
     client->calling = false;
     return result;
 }
@@ -422,6 +433,8 @@ int client_call(struct client *client, const char *method, json_t *params_new, j
 }
 
 void client_limit_calls(struct client *client, uint64_t timeout_ms) { client->call_timeout_ms = timeout_ms; }
+
+void client_end_calls(struct client *client, uint64_t end_ms) { client->calls_end_ms = end_ms; }
 
 int client_call_apart(struct client *client, const char *method, json_t *params_new, const char *array, struct strbuf *text,
                       json_t **ret_result, struct failure *failure) {

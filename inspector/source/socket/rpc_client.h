@@ -31,6 +31,10 @@ int client_call_apart(struct client *client, const char *method, json_t *params_
 /* Sets how long client_call waits for an answer, and sending for room in the socket; CALL_TIMEOUT_MS by default. */
 void client_limit_calls(struct client *client, uint64_t timeout_ms);
 
+/* From now on calls fail if they have no answer at end_ms (client_now_ms; WAIT_FOREVER), or CALL_GRACE_MS after they began if
+ * that is later: a traced that is stopped does not keep a program beyond its end. */
+void client_end_calls(struct client *client, uint64_t end_ms);
+
 /* Ends the connection, so that a call in progress fails at once.  Async-signal-safe. */
 void client_interrupt(const struct client *client);
 

@@ -79,6 +79,8 @@ static int socket_reopen(struct source *source, uint64_t wait_ms, struct failure
 
 static void socket_interrupt(const struct source *source) { client_interrupt(((const struct source_socket *)source)->client); }
 
+static void socket_end_calls(struct source *source, uint64_t end_ms) { client_end_calls(socket_of(source)->client, end_ms); }
+
 static void socket_watch_output(struct source *source) { client_watch_output(socket_of(source)->client, source->output); }
 
 static int socket_watch_input(struct source *source, struct failure *failure) {
@@ -103,6 +105,7 @@ int source_socket_open(struct source **ret_source, const char *path, uint64_t wa
         .close = socket_close,
         .send = socket_send,
         .reopen = socket_reopen,
+        .end_calls = socket_end_calls,
         .watch_output = socket_watch_output,
         .watch_input = socket_watch_input,
     };
