@@ -32,17 +32,18 @@ static int compare_shown(const void *left, const void *right) {
 
 void scene_correct_times(const struct scene *scene, json_t *events) {
     struct machine_clocks *machines;
-    struct clock_ends ends = {0};
-    struct clock_end end;
     struct node_info *infos = calloc(scene->life_count + 1, sizeof *infos);
     const struct node_info **list = calloc(scene->life_count + 1, sizeof *list);
     const json_t **shown = calloc(scene->count + 1, sizeof *shown);
     ck_assert(infos && list && shown);
     list_nodes(infos, list, scene);
     ck_assert_int_eq(machine_clocks_create(&machines, list, scene->life_count), 0);
+    struct clock_ends ends = {.max = clock_ends_max(machines ? machine_clocks_count(machines) : 0)};
     for (size_t i = 0; machines && i < scene->count; i++) {
-        if (!machine_clocks_end(machines, &scene->events[i].event, scene->events[i].life, &end)) continue;
-        end.order = i + 1;
+        const struct trace_event *event = &scene->events[i].event;
+        struct clock_end end = {.order = i + 1, .time_ns = event->timestamp};
+        if (!clock_end_sample(event, &end.sample, &end.sent)) continue;
+        if (!machine_clocks_end(machines, scene->events[i].life, &event->peer_id, &end)) continue;
         ck_assert_int_eq(clock_ends_add(&ends, &end), 0);
     }
     if (machines) ck_assert_int_eq(machine_clocks_estimate(machines, &ends), 0);
