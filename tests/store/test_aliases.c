@@ -3,6 +3,7 @@
  * Who is who: what counts of what nodes say, against a model that does it the plain way; the table's bounds, and who loses what;
  * and a queue that is filled and emptied by two threads. */
 #include <check.h>
+#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +16,10 @@
 
 static struct nodes *nodes;
 static struct aliases *aliases;
+static bool others_look; /* and hold the lock meanwhile */
+
+/* In place of libc's.  Only the appending thread tries. */
+int pthread_mutex_trylock(pthread_mutex_t *lock) { return others_look ? EBUSY : pthread_mutex_lock(lock); }
 
 static void setup(void) {
     rcu_register_thread();
@@ -400,6 +405,20 @@ START_TEST(nobody_reads_and_the_queue_is_emptied_all_the_same) {
 }
 END_TEST
 
+START_TEST(what_a_full_queue_refuses_is_counted_and_changes_nothing) {
+    enum { FULL = 1024, MORE = 10 };
+    uint32_t alice = add_node(1000, 10);
+    others_look = true;
+    for (uint32_t i = 0; i < FULL + MORE; i++) say(alice, 20, 0, 5000 + i);
+    others_look = false;
+    struct aliases_stats stats = stats_now();
+    ck_assert_uint_eq(stats.count, FULL);
+    ck_assert_uint_eq(stats.evicted, MORE);
+    ck_assert_uint_eq(resolve(alice, 20, 5000), 1000);
+    ck_assert_uint_eq(resolve(alice, 20, 5000 + FULL), 5000 + FULL);
+}
+END_TEST
+
 START_TEST(what_is_said_again_takes_no_room) {
     uint32_t alice = add_node(1000, 10);
     for (uint32_t i = 0; i < 20000; i++) say(alice, 20 + i, i % 2 ? 0 : 1001, 1 + i % 7);
@@ -504,6 +523,7 @@ int main(void) {
     tcase_add_test(tcase, one_id_is_said_to_be_more_peers_than_the_table_holds);
     tcase_add_test(tcase, what_is_left_after_evictions_is_found_when_it_is_said_again);
     tcase_add_test(tcase, nobody_reads_and_the_queue_is_emptied_all_the_same);
+    tcase_add_test(tcase, what_a_full_queue_refuses_is_counted_and_changes_nothing);
     tcase_add_test(tcase, what_is_said_again_takes_no_room);
     tcase_add_test(tcase, an_index_that_is_used_again_brings_nothing_along);
     tcase_add_test(tcase, a_picture_stays_as_it_is);
