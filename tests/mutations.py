@@ -105,9 +105,9 @@ PATH_IDLE = (
     ("a repetition is not a second one missing", IDLE, "    if (sent->repeat && direction->missing) direction->missing--;\n", ""),
     ("what is lost is missing", IDLE, "    direction->missing += !arrived;\n", ""),
     ("before the request", IDLE, " && sent->time_ns > walk->from_ns;", ";"),
-    ("who answers at once", IDLE, "    if (answers) {", "    if (0) {"),
+    ("who answers at once", IDLE, "    if (answers) {", "    if (answers && 0) {"),
     ("who answers late", IDLE, " &&\n                   sent->time_ns - signal->received_ns <= (sent->time_ns - idle.from_ns) / AT_ONCE_PART;", ";"),
-    ("a signal is no data", IDLE, "        if (is_signal(sent)) {", "        if (0) {"),
+    ("a signal is no data", IDLE, "        if (is_signal(sent)) {", "        if (is_signal(sent) && 0) {"),
     ("the earlier of both directions", IDLE, "direction->sent[direction->next_sent].position < first", "direction->sent[direction->next_sent].position > first"),
 )
 
