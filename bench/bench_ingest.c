@@ -8,6 +8,9 @@
  * is how long it took from their names to the first event of each, and ring_kib the heap that one takes, beside its memory,
  * which is the node's.
  *
+ * silent-4000: 4,000 rings are attached and silent; the passes of 10 s are made in a row, as the clock asks for them.  What a
+ * wake-up costs comes on top (bench_idle.c, bench_scale.py).
+ *
  * The events are of 60,000 traces and 1,000 peers in random order.  `copy` is memcpy of the same events from the same memory
  * into as much memory as the history has: no ingest that keeps events is faster. */
 #include "bench.h"
@@ -33,13 +36,16 @@
 #define PEERS 1000
 #define HISTORY_BYTES (256U << 20)
 #define RINGS_BYTES (128U << 20) /* of events in all rings together: more than the processor's caches hold */
-#define RINGS_MAX 1000
+#define RINGS_MANY 1000          /* of rings-1000 */
+#define RINGS_MAX 4000
+#define SILENT_S 10
 #define RINGS_BUSY 256
 #define REPETITIONS 15
 
 struct rig {
     char dir[64];
     unsigned ring_count, ring_events;
+    bool watch;          /* the directory, as traced does; otherwise it is scanned */
     unsigned busy_count; /* rings that are filled, at equal distances */
     uint64_t attach_ns;
     double ring_kib;
@@ -146,7 +152,7 @@ static void start_ingest(struct rig *rig) {
     if (!rig->ingest) bench_die("out of memory");
     config.history = rig->history;
     config.nodes = rig->nodes;
-    result = ingest_init(rig->ingest, &config, false);
+    result = ingest_init(rig->ingest, &config, rig->watch);
     if (result != 0) bench_die("the ingest did not start: %s", strerror(-result));
     heap_bytes = mallinfo2().uordblks;
     rig->attach_ns = bench_now_ns();
@@ -163,7 +169,6 @@ static void rig_init(struct rig *rig, unsigned rings_wanted, unsigned ring_event
 
     if (statvfs("/dev/shm", &room) != 0) bench_die("/dev/shm: %s", strerror(errno));
     bytes_max = (uint64_t)room.f_bavail * room.f_bsize / 2;
-    memset(rig, 0, sizeof *rig);
     rig->ring_events = ring_events;
     rig->ring_count = rings_wanted;
     while (rig->ring_count > 1 && (uint64_t)rig->ring_count * (ring_events * TRACE_EVENT_BYTES + 65536U) > bytes_max)
@@ -282,7 +287,7 @@ static void run_rings(struct bench *bench) {
     static struct rig rig;
     const struct rates *one = measure_one_ring(bench);
 
-    rig_init(&rig, RINGS_MAX, RINGS_BYTES / TRACE_EVENT_BYTES / RINGS_BUSY, RINGS_BUSY);
+    rig_init(&rig, RINGS_MANY, RINGS_BYTES / TRACE_EVENT_BYTES / RINGS_BUSY, RINGS_BUSY);
     ingest_once(&rig);
     ingest_once(&rig);
     for (unsigned i = 0; i < bench_repetitions(bench, REPETITIONS); i++) bench_series_add(&values, ingest_once(&rig));
@@ -298,7 +303,34 @@ static void run_rings(struct bench *bench) {
     rig_fini(&rig);
 }
 
+/* Per cent of a core: the passes over silent rings, in the time that they belong to. */
+static double silent_once(struct rig *rig, uint64_t *now_ns) {
+    const uint64_t span_ns = SILENT_S * UINT64_C(1000000000), until_ns = *now_ns + span_ns, start = bench_cpu_ns();
+    while (*now_ns < until_ns) {
+        uint64_t wait_ns = ingest_pass(rig->ingest, false, *now_ns);
+        *now_ns += wait_ns > 0 ? wait_ns : 1;
+    }
+    return (double)(bench_cpu_ns() - start) * 100 / (double)span_ns;
+}
+
+static void run_silent(struct bench *bench) {
+    static struct bench_series values;
+    static struct rig rig;
+    uint64_t now_ns = bench_now_ns();
+
+    bench_pin(1);
+    rig.watch = true;
+    rig_init(&rig, RINGS_MAX, TRACE_LANE_EVENTS_MINIMAL, 1);
+    silent_once(&rig, &now_ns);
+    for (unsigned i = 0; i < bench_repetitions(bench, REPETITIONS); i++) bench_series_add(&values, silent_once(&rig, &now_ns));
+    bench_report(bench,
+                 &(struct bench_result){
+                     .name = "silent-4000", .unit = "% of a core", .values = &values, .extras = {{"rings", rig.ring_count}}});
+    rig_fini(&rig);
+}
+
 int main(int argc, char **argv) {
-    static const struct bench_case cases[] = {{"indexed", run_indexed}, {"copy", run_copy}, {"rings-1000", run_rings}};
+    static const struct bench_case cases[] = {
+        {"indexed", run_indexed}, {"copy", run_copy}, {"rings-1000", run_rings}, {"silent-4000", run_silent}};
     return bench_main(argc, argv, "ingest", cases, sizeof cases / sizeof cases[0]);
 }

@@ -3,7 +3,7 @@
 """Spoils one line at a time, and says which tests go red: the tables of docs/security.md.  Prints a Markdown row for each; changes
 sources while it runs, and puts them back.
 
-    tests/mutations.py BUILD_DIRECTORY [NAME...]     lines of the ring's readers, or those named
+    tests/mutations.py BUILD_DIRECTORY [NAME...]     all of them, or the groups and those named
     tests/mutations.py --orders BUILD_TSAN [WORD...] each acquire and release, or those whose name has one of the words, made relaxed;
                                                      BUILD_TSAN is what `./dev tsan` builds"""
 import pathlib
@@ -12,11 +12,16 @@ import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-READER, SLOT, RING, ATTACH = "libtrace/ring/reader.c", "libtrace/ring/slot.h", "traced/ingest/ingest_ring.c", "libtrace/ring/attach.c"
-TESTS = ("libtrace/test_libtrace_ring", "libtrace/test_libtrace_hostile", "libtrace/test_libtrace_attach", "libtrace/test_libtrace_many",
+READER, SLOT, INGEST_RING, ATTACH = "libtrace/ring/reader.c", "libtrace/ring/slot.h", "traced/ingest/ingest_ring.c", "libtrace/ring/attach.c"
+ALIASES, STEPS, HOLES = "store/aliases.c", "store/clock_steps.c", "libtrace/ring/holes.c"
+JSON_MEMORY, IDLE, CLOCKS = "proto/json_memory.c", "inspector/trace/path_idle.c", "inspector/source/store/machine_clocks.c"
+STREAM = "inspector/source/fleet/fleet_stream.c"
+
+# A test is a program below tests/ of the build directory, or "suite NAME" for one that meson runs.
+RING_TESTS = ("libtrace/test_libtrace_ring", "libtrace/test_libtrace_hostile", "libtrace/test_libtrace_attach", "libtrace/test_libtrace_many",
          "libtrace/test_libtrace_log", "stress/stress_emit", "traced/test_traced_ingest")
 
-MUTATIONS = (
+RING = (
     ("lane:A", READER, "__atomic_load_n(lane_state, __ATOMIC_ACQUIRE)", "__atomic_load_n(lane_state, __ATOMIC_RELAXED)"),
     ("tail:R", READER, "position, __ATOMIC_RELEASE)", "position, __ATOMIC_RELAXED)"),
     ("tail:R, not stored", READER, "if (reader->writable && reader->info.policy == TRACE_DISCARD_NEWEST)", "if (0)"),
@@ -40,13 +45,107 @@ MUTATIONS = (
     ("holes are not touched", READER, "    return slot_is_present(reader, index, slot, hole);",
      "    (void)slot_is_present(reader, index, slot, hole);\n    return true;"),
     ("gaps at a run's end", READER, "if (read->count != 0 && state != SLOT_NOT_YET) break;", ""),
-    ("traced: no_lane told once", RING, "    ring->no_lane_told = count;\n", ""),
+    ("traced: no_lane told once", INGEST_RING, "    ring->no_lane_told = count;\n", ""),
 )
+
+ALIAS_TABLE = (
+    ("a dead node's index", ALIASES, "    if (speaker->log != said->log) drop_all", "    if (0) drop_all"),
+    ("the queue's bound", ALIASES, "moved, memory_order_acquire) == QUEUE) {", "moved, memory_order_acquire) == QUEUE + 1) {"),
+    ("a full queue is emptied", ALIASES, "        move(aliases);\n        pthread_mutex_unlock(&aliases->lock);\n    }", "        pthread_mutex_unlock(&aliases->lock);\n    }"),
+    ("what the queue refused is counted", ALIASES, "        atomic_fetch_add_explicit(&aliases->evicted, 1", "        atomic_fetch_add_explicit(&aliases->evicted, 0"),
+    ("evictions counted", ALIASES, "    atomic_fetch_add_explicit(&aliases->evicted, 1", "    atomic_fetch_add_explicit(&aliases->evicted, 0"),
+    ("who has most loses", ALIASES, "if (aliases->speakers[i].count > aliases->speakers[most].count) most = i;", ";"),
+    ("the oldest goes", ALIASES, "    drop(aliases, aliases->speakers[most].oldest);", "    drop(aliases, aliases->speakers[most].newest);"),
+    ("said again is newest", ALIASES, "        unlink_age(aliases, index);\n        link_newest(aliases, index);\n", ""),
+    ("a log's id is nobody else's", ALIASES, ".disputed = known_has(picture, &said->alias_id)", ".disputed = known_has(picture, &said->alias_id) && 0"),
+    ("two that run", ALIASES, "if (runs && best_runs && !same_id(&best->peer_id, &alias->peer_id)) return NULL;", ""),
+    ("a circle ends at the id itself", ALIASES, "    return peer_id; /* a circle */", "    return id;"),
+    ("bound of a chain (peers)", ALIASES, "index != NONE && i < CHAIN_MAX; index", "index != NONE; index"),
+    ("bound of a chain (own)", ALIASES, "        if (i == CHAIN_MAX) return NULL; /* too many to be looked at */\n", ""),
+    ("bound of a chain (disputed)", ALIASES, "        if (i == CHAIN_MAX) return true;\n", ""),
+    ("bound of the names", ALIASES, "            if (count == max) return max + 1;\n", "            if (count == max + 1) return max + 1;\n"),
+    ("length of an id", ALIASES, "data->alias_id_bytes != sizeof said.alias_id || ", ""),
+    ("a change is a new picture", ALIASES, "    link_newest(aliases, index);\n    changed(aliases);\n", "    link_newest(aliases, index);\n"),
+    ("an earlier time is a new picture", ALIASES, "            *time_ns = said->time_ns;\n            changed(aliases);\n", "            *time_ns = said->time_ns;\n"),
+    ("a forgotten node is not shown", ALIASES, "    if (!node || node->info.log != said->log) return;", "    if (!node) return;"),
+    ("a reused index has another life", ALIASES, "    if (!node || node->info.log != picture->logs[index]) return false;", "    if (!node) return false;"),
+    ("a picture has its users", ALIASES, "    if (picture) atomic_fetch_add_explicit(&picture->references, 1, memory_order_relaxed);", "    ;"),
+)
+
+CLOCK_STEPS = (
+    ("one that is known", STEPS, "        if (is_same(&steps->items[i], step)) return;", "        ;"),
+    ("bound of the table", STEPS, "    if (steps->count == CLOCK_STEPS_MAX) {", "    if (steps->count == CLOCK_STEPS_MAX + 1) {"),
+    ("older than all", STEPS, "        if (at == 0) return; /* it is the oldest */\n", "        if (at == 0) at = 1;\n"),
+    ("order", STEPS, "    while (at > 0 && steps->items[at - 1].after_ns > step->after_ns) at--;", "    ;"),
+    ("machines apart", STEPS, " &&\n           !memcmp(a->machine.id, b->machine.id, sizeof a->machine.id)", ""),
+)
+
+USERFAULTFD = (
+    ("holes are not refused", HOLES, "    return faults >= 0 && ioctl(faults, UFFDIO_REGISTER, &range) == 0;", "    (void)range;\n    return faults >= 0;"),
+    ("the kernel is not asked", HOLES, "    if (ioctl(fd, UFFDIO_API, &api) == 0)", "    (void)api;\n    if (0)"),
+    ("only the first page", HOLES, ".len = bytes}", ".len = bytes < 4096 ? bytes : 4096}"),
+)
+
+PARSES = (
+    ("only the grown buffer", JSON_MEMORY, "bytes != 2 * parse.bytes || ", ""),
+    ("bound of the reserve", JSON_MEMORY, " || bytes > parse.reserve_bytes - parse.reserve_used) return NULL;", ") return NULL;"),
+    ("a reserve of its own", JSON_MEMORY, "    parse.reserve_used += bytes;\n", ""),
+    ("size of the reserve", JSON_MEMORY, "size_t reserve_bytes = 8 * bytes + 4096;", "size_t reserve_bytes = 16;"),
+    ("what is of the reserve is not freed", JSON_MEMORY, "    if (parse.runs && (uintptr_t)memory - (uintptr_t)parse.reserve < parse.reserve_bytes) return;\n", ""),
+    ("no part of the reserve stays", JSON_MEMORY, "    if (parse.was_short) {", "    if (0) {"),
+    ("shortness is told (reserve)", JSON_MEMORY, "        if (on_short) on_short();\n        return out_of_memory", "        return out_of_memory"),
+    ("shortness is told", JSON_MEMORY, "    if (!memory && on_short) on_short();\n", ""),
+    ("the error's code", JSON_MEMORY, "    ret_error->text[sizeof ret_error->text - 1] = json_error_out_of_memory; /* where json_error_code looks */\n", ""),
+)
+
+PATH_IDLE = (
+    ("a millisecond at least", IDLE, "if (idled && ret_idle->to_ns >= ret_idle->from_ns + IDLE_NS_MIN) return true;", "if (idled) return true;"),
+    ("no idling while a packet is missing", IDLE, "walk->directions[i].missing || ", ""),
+    ("no idling while stream bytes are under way", IDLE, "walk->directions[i].stream_sent > walk->directions[i].stream_received", "0"),
+    ("a repetition is not a second one missing", IDLE, "    if (sent->repeat && direction->missing) direction->missing--;\n", ""),
+    ("what is lost is missing", IDLE, "    direction->missing += !arrived;\n", ""),
+    ("before the request", IDLE, " && sent->time_ns > walk->from_ns;", ";"),
+    ("who answers at once", IDLE, "    if (answers) {", "    if (answers && 0) {"),
+    ("who answers late", IDLE, " &&\n                   sent->time_ns - signal->received_ns <= (sent->time_ns - idle.from_ns) / AT_ONCE_PART;", ";"),
+    ("a signal is no data", IDLE, "        if (is_signal(sent)) {", "        if (is_signal(sent) && 0) {"),
+    ("the earlier of both directions", IDLE, "direction->sent[direction->next_sent].position < first", "direction->sent[direction->next_sent].position > first"),
+)
+
+MACHINE_CLOCKS = (
+    ("one id on two machines", CLOCKS, "        slot->machine = SEVERAL;", "        ;"),
+    ("packets within a machine", CLOCKS, "slot->used && slot->machine != machine && slot->machine", "slot->used && slot->machine"),
+    ("peers of no known machine", CLOCKS, " && slot->machine != CLOCKS_NOBODY;", ";"),
+    ("one machine has no estimate", CLOCKS, "    if (clocks->machine_count < 2)", "    if (clocks->machine_count < 1)"),
+    ("the log decides between machines", CLOCKS, "!memcmp(&member->id, &id, sizeof id) && member->log == strtoull(log, NULL, 16)", "!memcmp(&member->id, &id, sizeof id)"),
+    ("order of machines", CLOCKS, "    if (clocks->machine_count) qsort(clocks->machines, clocks->machine_count, sizeof *clocks->machines, compare_machines);\n", ""),
+    ("without two ways no lead is told", CLOCKS, "bool known = lead.known || lead.is_reference;", "bool known = true;"),
+)
+
+FLEET_STREAM = (
+    ("rows that are there twice", STREAM, "        if (looked && fleet_load_same(&last, next)) continue;\n", ""),
+    ("an event's lane orders it", STREAM, "        if (i && !by_lane(&all[i - 1], &all[i]) && all[i - 1].due_ns > all[i].due_ns) all[i].due_ns = all[i - 1].due_ns;\n", ""),
+    ("a loss comes first", STREAM, "    return losses ? losses : a->index", "    return a->index"),
+    ("what does not come is counted", STREAM, "        stream->lost += missing;\n", ""),
+    ("removed segments are counted", STREAM, "stream->lost += arrivals->all[i].lost_max;", ";"),
+    ("only the newest", STREAM, "first = newest && count > newest ? count - newest : 0;", "first = 0;"),
+)
+
+# Name: the tests that run for it, and the lines.
+MUTATIONS = {
+    "ring": (RING_TESTS, RING),
+    "aliases": (("store/test_store_aliases",), ALIAS_TABLE),
+    "clock_steps": (("store/test_store_nodes", "recording/test_recording", "suite clock_steps"), CLOCK_STEPS),
+    "userfaultfd": (("libtrace/test_libtrace_hostile",), USERFAULTFD),
+    "json_memory": (("proto/test_json_memory",), PARSES),
+    "path_idle": (("inspector/test_critical_path", "suite scenes"), PATH_IDLE),
+    "machine_clocks": (("suite several_clocks",), MACHINE_CLOCKS),
+    "fleet_stream": (("suite fleet_follow", "suite fleet_clocks"), FLEET_STREAM),
+}
 
 # Where acquires and releases are, and the tests that run there under the thread sanitizer.
 ORDERS = {
     "libtrace": ("libtrace/test_libtrace_ordering", "libtrace/test_libtrace_log", "libtrace/test_libtrace_app", "libtrace/test_libtrace_query"),
-    "store": ("store/test_store_nodes", "store/test_store_history_stress", "store/test_store_page", "store/test_store_keep"),
+    "store": ("store/test_store_nodes", "store/test_store_aliases", "store/test_store_history_stress", "store/test_store_page", "store/test_store_keep"),
     "traced": ("traced/test_traced_ingest", "recording/test_recording"),
 }
 WEAKER = {"__ATOMIC_RELEASE": "__ATOMIC_RELAXED", "__ATOMIC_ACQUIRE": "__ATOMIC_RELAXED",
@@ -57,10 +156,19 @@ def run(*words):
     return subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False, timeout=600)
 
 
+def red_in_suite(build, name):
+    done = run("meson", "test", "-C", build, "--no-rebuild", "--verbose", name)
+    failed = re.findall(r"^not ok \d+ - [^ ]*?(\w+)(?: \(|$)", done.stdout, re.M)
+    return sorted(set(failed)) or ([name] if done.returncode else [])
+
+
 def red(build, tests, wrapper=()):
     """The tests that fail, by name; a program that crashes is named itself."""
     names = []
     for test in tests:
+        if test.startswith("suite "):
+            names += red_in_suite(build, test.removeprefix("suite "))
+            continue
         try:
             done = subprocess.run([*wrapper, build / "tests" / test, "2000000"], capture_output=True, text=True, errors="replace", check=False,
                                   timeout=400, env={"CK_TAP_LOG_FILE_NAME": "-", "CK_VERBOSITY": "silent", "CK_DEFAULT_TIMEOUT": "0",
@@ -68,7 +176,7 @@ def red(build, tests, wrapper=()):
         except subprocess.TimeoutExpired:
             names.append(test.rsplit("/", 1)[1] + " (hangs)")
             continue
-        failed = re.findall(r"^not ok \d+ - [^:]*:\w+:(\w+)", done.stdout, re.M)
+        failed = re.findall(r"^not ok \d+ - [^:]*:[^:]*:(\w+)", done.stdout, re.M)
         if done.returncode and not failed:
             failed = [test.rsplit("/", 1)[1]]
         names += sorted(set(failed))
@@ -76,7 +184,8 @@ def red(build, tests, wrapper=()):
 
 
 def build_and_run(build, tests, wrapper):
-    made = run("ninja", "-C", build, *("tests/" + test for test in tests))
+    programs = [each for each in tests if not each.startswith("suite ")]
+    made = run("ninja", "-C", build, *(() if len(programs) < len(tests) else ("tests/" + each for each in programs)))
     return red(build, tests, wrapper) if made.returncode == 0 else ["does not compile"]
 
 
@@ -131,13 +240,15 @@ def main():
     if sys.argv[1] == "--orders":
         mutate_orders(pathlib.Path(sys.argv[2]).resolve(), sys.argv[3:])
         return
-    build = pathlib.Path(sys.argv[1]).resolve()
-    check_green(build, TESTS)
-    for name, path, old, new in MUTATIONS:
-        text = (ROOT / path).read_text(encoding="utf-8")
-        assert old in text, f"{path} has no {old!r}"
-        if len(sys.argv) == 2 or name in sys.argv[2:]:
-            mutate(build, TESTS, name, path, text.replace(old, new, 1))
+    build, wanted = pathlib.Path(sys.argv[1]).resolve(), sys.argv[2:]
+    for group, (tests, mutations) in MUTATIONS.items():
+        chosen = [each for each in mutations if not wanted or group in wanted or each[0] in wanted]
+        if chosen:
+            check_green(build, tests)
+        for name, path, old, new in chosen:
+            text = (ROOT / path).read_text(encoding="utf-8")
+            assert old in text, f"{path} has no {old!r}"
+            mutate(build, tests, name, path, text.replace(old, new, 1))
 
 
 if __name__ == "__main__":

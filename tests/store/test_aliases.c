@@ -3,6 +3,7 @@
  * Aliases: which claims of nodes apply, against a straightforward model; the table's limits, and which entries are dropped;
  * and a queue that two threads fill and empty. */
 #include <check.h>
+#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +16,10 @@
 
 static struct nodes *nodes;
 static struct aliases *aliases;
+static bool others_look; /* and hold the lock meanwhile */
+
+/* In place of libc's.  Only the appending thread tries. */
+int pthread_mutex_trylock(pthread_mutex_t *lock) { return others_look ? EBUSY : pthread_mutex_lock(lock); }
 
 static void setup(void) {
     rcu_register_thread();
@@ -401,6 +406,20 @@ START_TEST(the_queue_is_emptied_although_nobody_reads) {
 }
 END_TEST
 
+START_TEST(what_a_full_queue_refuses_is_counted_and_changes_nothing) {
+    enum { FULL = 1024, MORE = 10 };
+    uint32_t alice = add_node(1000, 10);
+    others_look = true;
+    for (uint32_t i = 0; i < FULL + MORE; i++) say(alice, 20, 0, 5000 + i);
+    others_look = false;
+    struct aliases_stats stats = stats_now();
+    ck_assert_uint_eq(stats.count, FULL);
+    ck_assert_uint_eq(stats.evicted, MORE);
+    ck_assert_uint_eq(resolve(alice, 20, 5000), 1000);
+    ck_assert_uint_eq(resolve(alice, 20, 5000 + FULL), 5000 + FULL);
+}
+END_TEST
+
 START_TEST(a_repeated_alias_takes_no_room) {
     uint32_t alice = add_node(1000, 10);
     for (uint32_t i = 0; i < 20000; i++) say(alice, 20 + i, i % 2 ? 0 : 1001, 1 + i % 7);
@@ -428,6 +447,65 @@ START_TEST(an_index_that_is_used_again_brings_nothing_along) {
     say(bob, 50, 0, 8);
     ck_assert_uint_eq(stats_now().count, 1);
     ck_assert_uint_eq(resolve(alice, 50, 8), 1001);
+}
+END_TEST
+
+START_TEST(a_picture_of_before_does_not_take_an_index_for_who_had_it) {
+    uint32_t alice = add_node(1000, 10);
+    while (nodes_count(nodes) < NODES_KEPT) add_node(2000, 10);
+    uint32_t bob = 5;
+    say(bob, 20, 0, 7);
+    struct alias_picture *before = alias_picture_take(aliases);
+    ck_assert_uint_eq(resolve_in(before, alice, 50, 7), 2000);
+    end_node(bob, 30);
+    ck_assert_uint_eq(add_node(1001, 40), bob);
+    ck_assert_uint_eq(resolve_in(before, alice, 50, 7), 7);
+    alias_picture_release(before);
+}
+END_TEST
+
+START_TEST(what_is_said_again_of_an_earlier_time_counts_from_then) {
+    uint32_t alice = add_node(1000, 10);
+    say(alice, 40, 1002, 7);
+    say(alice, 50, 1001, 7);
+    ck_assert_uint_eq(resolve(alice, 45, 7), 1002);
+    say(alice, 42, 1001, 7);
+    ck_assert_uint_eq(resolve(alice, 45, 7), 1001);
+}
+END_TEST
+
+START_TEST(no_more_names_are_listed_than_there_is_room_for) {
+    struct trace_node_id id = id_of(1000), names[3] = {{{0}}};
+    uint32_t alice = add_node(1000, 10);
+    for (uint32_t i = 0; i < 3; i++) say(alice, 20, 0, 7 + i);
+    struct alias_picture *picture = alias_picture_take(aliases);
+    ck_assert_uint_eq(alias_picture_names_of(picture, &id, names, 2), 3);
+    ck_assert_uint_eq(number_of(&names[1]), 7);
+    ck_assert_uint_eq(number_of(&names[2]), 0);
+    alias_picture_release(picture);
+}
+END_TEST
+
+/* Nobody makes an event's id cost more than 64 looks: of what a node says of a peer, older sayings do not count then; an id that
+ * more than 64 say is theirs is nobody's. */
+START_TEST(sixty_four_sayings_of_one_id_are_looked_at) {
+    enum { LOOKED_AT = 64, SAID = 100 };
+    uint32_t alice = add_node(1000, 10), index = 0;
+    for (uint32_t i = 0; i < SAID; i++) say(alice, 20 + i, 2000 + i, 7);
+    ck_assert_uint_eq(resolve(alice, 10, 7), 2000 + SAID - LOOKED_AT);
+    for (uint32_t i = 0; i < SAID; i++) {
+        index = add_node(3000 + i, 100 * i);
+        say(index, 100 * i, 0, 9);
+        end_node(index, 100 * i + 50);
+        uint32_t found = resolve(alice, 100 * i + 10, 9);
+        ck_assert_uint_eq(found, i < LOOKED_AT ? 3000 + i : 9);
+    }
+    struct alias_picture *picture = alias_picture_take(aliases);
+    size_t first = SAID; /* what is said of peers comes before */
+    ck_assert(alias_picture_at(picture, first)->own);
+    ck_assert(alias_picture_is_disputed(picture, first));
+    ck_assert_uint_eq(alias_picture_count(picture), 2 * SAID);
+    alias_picture_release(picture);
 }
 END_TEST
 
@@ -565,8 +643,13 @@ int main(void) {
     tcase_add_test(tcase, one_id_is_claimed_for_more_peers_than_the_table_holds);
     tcase_add_test(tcase, aliases_left_after_evictions_are_found_when_repeated);
     tcase_add_test(tcase, the_queue_is_emptied_although_nobody_reads);
+    tcase_add_test(tcase, what_a_full_queue_refuses_is_counted_and_changes_nothing);
     tcase_add_test(tcase, a_repeated_alias_takes_no_room);
     tcase_add_test(tcase, an_index_that_is_used_again_brings_nothing_along);
+    tcase_add_test(tcase, a_picture_of_before_does_not_take_an_index_for_who_had_it);
+    tcase_add_test(tcase, what_is_said_again_of_an_earlier_time_counts_from_then);
+    tcase_add_test(tcase, no_more_names_are_listed_than_there_is_room_for);
+    tcase_add_test(tcase, sixty_four_sayings_of_one_id_are_looked_at);
     tcase_add_test(tcase, a_picture_stays_as_it_is);
     tcase_add_loop_test(tcase, a_picture_that_shares_is_whole, 0, 3);
     tcase_add_test(tcase, one_notes_while_others_look);

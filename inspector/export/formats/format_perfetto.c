@@ -301,13 +301,13 @@ static void add_flags(struct notes *notes, const struct trace_event *event) {
     add_note(notes, NOTE_FLAGS)->string_value = begin;
 }
 
-/* The peer's id as the number of its text; a new text is sent in the same packet.  Out of memory: as a text. */
-static void add_peer(struct perfetto *perfetto, struct notes *notes, const struct trace_node_id *id,
-                     Perfetto__TracePacket *packet) {
+/* The peer's id as the number of its text; a new text is sent in the same packet. */
+static void add_peer(struct export *export, struct notes *notes, const struct trace_node_id *id, Perfetto__TracePacket *packet) {
+    struct perfetto *perfetto = export->state;
     struct map_key key = map_key(0, 0, id->bytes, sizeof id->bytes);
     void **at = map_at(&perfetto->peers, &key);
     if (!at) {
-        add_hex(notes, NOTE_PEER_ID, id->bytes, sizeof id->bytes);
+        export->out->error = ENOMEM;
         return;
     }
     if (!*at) {
@@ -340,7 +340,7 @@ static void fill_notes(struct export *export, struct notes *notes, const struct 
     if (!event->kind) add_hex(notes, NOTE_BYTES, event->event->data.bytes, sizeof event->event->data.bytes);
     if (event->fields.bytes) add_app_fields(notes, event->fields);
     if (!trace_id_is_zero(&event->event->trace_id)) add_hex(notes, NOTE_TRACE_ID, event->event->trace_id.bytes, 16);
-    if (event_has_peer(event)) add_peer(export->state, notes, &event->event->peer_id, packet);
+    if (event_has_peer(event)) add_peer(export, notes, &event->event->peer_id, packet);
     add_flags(notes, event->event);
     add_unsigned(notes, NOTE_LANE, event->lane);
     add_unsigned(notes, NOTE_SEQUENCE, event->event->sequence);
