@@ -19,7 +19,6 @@ import urllib.request
 from xml.sax.saxutils import escape
 
 DEADLINE_S = 60.0 * float(os.environ.get("TEST_TIME_FACTOR", "1"))
-STARTS = 5  # a port that was free may be taken by the time that the server asks for it
 
 CONFIG = """<?xml version="1.0"?>
 <yandex>
@@ -82,9 +81,14 @@ def why_not():
 
 
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port that stays this process's: bound with SO_REUSEADDR and never listened on, a server can bind it again, and start again on it,
+    but the kernel gives it to nobody else."""
+    holder = socket.socket()
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    holder.bind(("127.0.0.1", 0))
+    port = holder.getsockname()[1]
+    holder.detach()  # open until the process ends
+    return port
 
 
 def why_no_replicas():
@@ -218,21 +222,18 @@ class Servers(list):
     """The cluster "fleet": so many shards of one server each; or, with a ZooKeeper, shards of several replicas, like [2, 1]."""
 
     def __init__(self, directory, shards=1, zones=("UTC", "Asia/Kolkata"), zookeeper=None):
-        super().__init__()
         sizes = shards if zookeeper else [1] * shards
-        for _ in range(STARTS):
-            self[:] = [Server(pathlib.Path(directory) / f"server{i}", zones[i % len(zones)]) for i in range(sum(sizes))]
-            rest = iter(self)
-            self.shards = [[next(rest) for _ in range(size)] for size in sizes]
-            for number, replicas in enumerate(self.shards):
-                for replica, server in enumerate(replicas):
-                    more = REPLICATION.format(interserver=server.interserver, zookeeper=zookeeper.port, shard=number, replica=replica) if zookeeper else ""
-                    server.configure([[each.tcp for each in shard] for shard in self.shards], more)
-                    server.begin()
-            if all([server.wait() for server in self]):
-                return
+        super().__init__(Server(pathlib.Path(directory) / f"server{i}", zones[i % len(zones)]) for i in range(sum(sizes)))
+        rest = iter(self)
+        self.shards = [[next(rest) for _ in range(size)] for size in sizes]
+        for number, replicas in enumerate(self.shards):
+            for replica, server in enumerate(replicas):
+                more = REPLICATION.format(interserver=server.interserver, zookeeper=zookeeper.port, shard=number, replica=replica) if zookeeper else ""
+                server.configure([[each.tcp for each in shard] for shard in self.shards], more)
+                server.begin()
+        if not all([server.wait() for server in self]):
             self.close()
-        raise AssertionError("no clickhouse-server starts")
+            raise AssertionError("\n".join((server.directory / "errors").read_text() for server in self))
 
     def close(self):
         for server in self:
