@@ -2,6 +2,7 @@
 """What the tests of all bindings share: a node in another language answers one in C, and both are in the same traces.
 
 A node is started as NODE PORT_FILE COUNT: see bindings/python/examples/carol.py."""
+import fcntl
 import os
 import pathlib
 import subprocess
@@ -12,6 +13,13 @@ from daemon import Traced, wait_for
 from nodes import PATIENCE_S
 
 COUNT = 5
+
+
+def use_alone(scratch):
+    """Waits until no other run of this suite uses the directory: the programs in it have fixed names.  Then it is ours until this process
+    ends.  Call it before the tests begin, so that it counts for none of them."""
+    scratch.mkdir(exist_ok=True)
+    fcntl.flock(os.open(scratch, os.O_RDONLY), fcntl.LOCK_EX)
 
 
 def join(test, directory, node, environment):

@@ -17,7 +17,7 @@ PACKAGE = SOURCE / "bindings/go"
 LIBRARY = pathlib.Path(os.environ["P2PTRACE_LIBRARY"]).resolve()
 sys.path.insert(0, str(SOURCE / "bindings/python"))
 from p2ptrace import _table
-from join import Traced, check_no_loss, join
+from join import Traced, check_no_loss, join, use_alone
 
 GO, GOFMT = "/usr/bin/go", "/usr/bin/gofmt"
 VALUES = {"u8": "200", "u16": "60000", "u32": "4000000000", "u64": "1 << 62", "bool": "true", "id64": "0xabc", "space": "1", "transport": "1", "loss": "1",
@@ -25,11 +25,11 @@ VALUES = {"u8": "200", "u16": "60000", "u32": "4000000000", "u64": "1 << 62", "b
 SHOWN = {"u8": 200, "u16": 60000, "u32": 4000000000, "u64": 1 << 62, "bool": True, "id64": "0000000000000abc", "space": "handshake", "transport": "udp", "loss": 1,
          "endpoint": "[::1]:4433", "code4": "DMAP", "text": "why", "payload": "0102"}
 KINDS = [row for row in _table.kinds() if row.name != "events_lost"]
+use_alone(SCRATCH)
 
 
 def environment(**more):
     include = " ".join(f"-I{SOURCE / part}" for part in ("proto", "proto/include", "libtrace/include"))
-    SCRATCH.mkdir(exist_ok=True)
     (SCRATCH / "p2ptrace-shared.pc").write_text(
         f"Name: x\nDescription: x\nVersion: 0\nCflags: {include}\nLibs: -L{LIBRARY.parent} -lp2ptrace-shared\n", encoding="utf-8")
     return {"PATH": "/usr/bin:/bin", "HOME": str(SCRATCH), "GOCACHE": str(SCRATCH / "cache"), "GOPATH": str(SCRATCH / "path"), "GOPROXY": "off",

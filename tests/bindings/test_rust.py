@@ -17,7 +17,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 LIBRARY = pathlib.Path(os.environ["P2PTRACE_LIBRARY"]).resolve()
 sys.path.insert(0, str(SOURCE / "bindings/python"))
 from p2ptrace import _table
-from join import Traced, check_no_loss, join
+from join import Traced, check_no_loss, join, use_alone
 
 CARGO, RUSTC = "/usr/bin/cargo", "/usr/bin/rustc"
 VALUES = {"u8": "200", "u16": "60000", "u32": "4000000000u32", "u64": str(1 << 62) + "u64", "bool": "true", "id64": "0xabcu64", "space": "1", "transport": "1", "loss": "1",
@@ -25,6 +25,7 @@ VALUES = {"u8": "200", "u16": "60000", "u32": "4000000000u32", "u64": str(1 << 6
 SHOWN = {"u8": 200, "u16": 60000, "u32": 4000000000, "u64": 1 << 62, "bool": True, "id64": "0000000000000abc", "space": "handshake", "transport": "udp", "loss": 1,
          "endpoint": "127.0.0.1:4433", "code4": "DMAP", "text": "why", "payload": "0102"}
 KINDS = [row for row in _table.kinds() if row.name != "events_lost"]
+use_alone(SCRATCH)
 
 
 def environment(**more):

@@ -289,10 +289,9 @@ class Servers(list):
     """The cluster "fleet": so many shards of one server each; or, with a ZooKeeper, shards of several replicas, like [2, 1]."""
 
     def __init__(self, directory, shards=1, zones=("UTC", "Asia/Kolkata"), zookeeper=None):
-        super().__init__()
         sizes = shards if zookeeper else [1] * shards
+        super().__init__(Server(pathlib.Path(directory) / f"server{i}", zones[i % len(zones)]) for i in range(sum(sizes)))
         self.zookeeper = zookeeper
-        self[:] = [Server(pathlib.Path(directory) / f"server{i}", zones[i % len(zones)]) for i in range(sum(sizes))]
         rest = iter(self)
         self.shards = [[next(rest) for _ in range(size)] for size in sizes]
         for number, replicas in enumerate(self.shards):

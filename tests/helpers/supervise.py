@@ -28,6 +28,7 @@ PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 STACKS = signal.SIGUSR2
 PATIENCE_S = 60  # for a process that the kernel ends slowly; only one that cannot be ended reaches it
 PREFIX = "p2ptest-"
+SHARED_BYTES = 1 << 30  # enough for all suites that run at once: the largest need 150 MiB each
 BASE_BYTES_MAX = 38  # sockets are made in these directories, and the path of a socket has 107 bytes at most
 
 # What the user of this machine has set must not reach the programs that the tests run: not his pager, not his configuration, and
@@ -112,13 +113,22 @@ def answer_supervisor():
 
 
 def bases():
-    """Where to make the directory for files, and that for shared memory."""
+    """Where to make the directory for files, and that for shared memory.  Where there is little shared memory, as in many containers,
+    rings are files, too: slower, but nothing that tests look at depends on it."""
     files, shared = tempfile.gettempdir(), os.environ.get("P2PTRACE_SHM_DIR") or "/dev/shm"
     if len(files) > BASE_BYTES_MAX:
         files = "/tmp"
     if len(shared) > BASE_BYTES_MAX:
         shared = "/dev/shm"
-    return files, shared if os.access(shared, os.W_OK | os.X_OK) else files
+    return files, shared if has_room(shared) else files
+
+
+def has_room(shared):
+    try:
+        room = os.statvfs(shared)
+    except FileNotFoundError:
+        return False
+    return room.f_bavail * room.f_frsize >= SHARED_BYTES and os.access(shared, os.W_OK | os.X_OK)
 
 
 @contextlib.contextmanager

@@ -329,8 +329,16 @@ class Supervisor(InADirectory):
     def test_where_a_path_would_be_too_long_for_a_socket_the_usual_place_is_used(self):
         deep = self.directory / ("d" * 40)
         deep.mkdir()
-        directories, _, code = self.sh(self.show, TMPDIR=str(deep), P2PTRACE_SHM_DIR=str(deep))
-        self.assertEqual(([os.path.dirname(path) for path in directories], code), (["/tmp", "/dev/shm"], 0))
+        (files, shared), _, code = self.sh(self.show, TMPDIR=str(deep), P2PTRACE_SHM_DIR=str(deep))
+        self.assertEqual((os.path.dirname(files), code), ("/tmp", 0))
+        self.assertIn(os.path.dirname(shared), ("/dev/shm", "/tmp"))
+
+    def test_where_there_is_little_shared_memory_rings_are_files(self):
+        mounted = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs -o size=64M tmpfs s && exec "$@"', "sh"]
+        if self.run_(*mounted, "true").returncode:
+            self.skipTest("no file system can be mounted here")
+        done = self.run_(*mounted, *SUPERVISOR, "sh", "-c", self.show, **self.bases)
+        self.assertEqual([os.path.dirname(path) for path in done.stdout.split()], [self.bases["TMPDIR"]] * 2)
 
     def test_what_the_user_has_set_does_not_reach_a_suite(self):
         names = ("P2PTRACE_CONFIG", "P2PTRACE_SOCKET", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR", "XDG_STATE_HOME", "PAGER")
