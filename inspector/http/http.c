@@ -172,8 +172,8 @@ static struct curl_slist *make_headers(const struct http_body *body, bool packed
     return NULL;
 }
 
-/* The connection is there, so its address is known, but the handshake has not ended.  Some servers that expect HTTP wait for the end of a
- * word that a handshake may not have; others are too busy. */
+/* The connection is there, so its address is known, but the handshake has not ended.  Some servers that expect HTTP wait for
+ * the end of a word that a handshake may not have; others are too busy. */
 static bool handshake_timed_out(CURL *curl, CURLcode code) {
     curl_off_t handshake_us = 0;
     long request_bytes = 0;
