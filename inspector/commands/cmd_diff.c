@@ -51,9 +51,9 @@ static int put_line(struct session *session, json_t *line_new) {
 
 static json_t *side_new(const struct diffed *diffed, const struct diff_side *side) {
     uint64_t ns;
-    bool took = diff_took(side->timeline, &ns);
-    return json_pack("{s:s,s:o,s:I}", "trace_id", diffed->trace_id, "took", took ? json_integer((json_int_t)ns) : json_null(),
-                     "steps", (json_int_t)side->count);
+    bool stepped = false, took = diff_took(side->timeline, &ns, &stepped) && !stepped;
+    return json_pack("{s:s,s:o,s:b,s:I}", "trace_id", diffed->trace_id, "took", took ? json_integer((json_int_t)ns) : json_null(),
+                     "took_stepped", stepped, "steps", (json_int_t)side->count);
 }
 
 /* The members that say who did what, in lines about steps. */
@@ -63,13 +63,16 @@ static json_t *step_new(const char *what, const struct diff_side *side, size_t s
                      "peer_id", id_or_null(json_get_hex(event, "peer_id", NODE_DIGITS)), "step", side->steps[step].name);
 }
 
+/* null where a step of the clock lies in it. */
+static json_t *at_new(const struct diff_step *step) { return step->stepped ? json_null() : json_integer(step->at_ns); }
+
 static int put_alone(struct session *session, const char *letter, const struct diff_side *side) {
     int result = 0;
     for (size_t i = 0; !result && i < side->count; i++) {
         if (side->steps[i].other != NO_STEP) continue;
         json_t *line = step_new("only", side, i);
         json_object_set_new(line, "in", json_string(letter));
-        json_object_set_new(line, "at", json_integer(side->steps[i].at_ns));
+        json_object_set_new(line, "at", at_new(&side->steps[i]));
         result = put_line(session, line);
     }
     return result;
@@ -91,8 +94,8 @@ static int put_partings(struct session *session, const struct trace_diff *diff) 
     for (size_t i = 0; !result && i < diff->parting_count; i++) {
         const struct diff_step *step = &diff->a.steps[diff->partings[i].step];
         json_t *line = step_new("parted", &diff->a, diff->partings[i].step);
-        json_object_set_new(line, "a", json_integer(step->at_ns));
-        json_object_set_new(line, "b", json_integer(diff->b.steps[step->other].at_ns));
+        json_object_set_new(line, "a", at_new(step));
+        json_object_set_new(line, "b", at_new(&diff->b.steps[step->other]));
         json_object_set_new(line, "by", json_integer(diff->partings[i].ns));
         result = put_line(session, line);
     }

@@ -25,6 +25,7 @@ struct question {
     bool traced;                /* whom it asks is traced */
     bool arrived;               /* the asked node has something of it */
     uint64_t work_ns;           /* what the asked node's own span took; 0: not known */
+    bool untimed;               /* a step of the clock lies in took_ns, which is not known */
     unsigned sends;             /* of a message: more than 1, it was sent again */
 };
 

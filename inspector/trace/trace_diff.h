@@ -18,6 +18,7 @@ struct diff_step {
     char *name;        /* "> GET_CHUNK", "< GET_CHUNK FAILED", escaped */
     size_t what_bytes; /* length of the part of the name that says what was done, without how it ended */
     int64_t at_ns;     /* since the request began */
+    bool stepped;      /* a step of the clock lies in at_ns: it is the least that it was */
     size_t other;      /* the same step of the other trace; NO_STEP: it did not take this step */
 };
 
@@ -28,7 +29,7 @@ struct diff_side {
     size_t count;
 };
 
-/* One trace took longer from one step that both have to the next. */
+/* One trace took longer from one step that both have to the next.  No step of the clock lies between the two, in either trace. */
 struct diff_parting {
     size_t step, before; /* steps of a; before is NO_STEP for the beginning of the request */
     int64_t ns;          /* how much longer b took; below 0: how much longer a took */
@@ -56,7 +57,8 @@ void trace_diff_fini(struct trace_diff *diff);
 /* Did both take the step, and end it differently? */
 bool diff_ended_otherwise(const struct trace_diff *diff, size_t step_of_a);
 
-/* How long the request took.  Returns false when the end of its root is not here. */
-bool diff_took(const struct timeline *timeline, uint64_t *ret_ns);
+/* How long the request took, at least if *ret_stepped: a step of the clock lies in it.  Returns false when the end of its root is
+ * not here. */
+bool diff_took(const struct timeline *timeline, uint64_t *ret_ns, bool *ret_stepped);
 
 #endif
