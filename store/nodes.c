@@ -204,20 +204,6 @@ uint32_t nodes_count(const struct nodes *nodes) {
     return atomic_load_explicit(&nodes->count, memory_order_acquire);
 }
 
-bool nodes_share_clock(const struct nodes *nodes) {
-    const struct machine *first = NULL;
-    bool same = true;
-    rcu_read_lock();
-    for (uint32_t i = 0, count = nodes_count(nodes); i < count && same; i++) {
-        const struct node *node = nodes_at(nodes, i);
-        if (!node || !machine_known(&node->info.machine)) continue;
-        if (!first) first = &node->info.machine;
-        same = !memcmp(first->id, node->info.machine.id, sizeof first->id);
-    }
-    rcu_read_unlock();
-    return same;
-}
-
 uint64_t nodes_generation(const struct nodes *nodes) {
     /* generation:A  Pairs with generation:R. */
     return atomic_load_explicit(&nodes->generation, memory_order_acquire);

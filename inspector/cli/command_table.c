@@ -63,7 +63,7 @@ const struct command command_table[] = {
                        "percentiles of took, exact below 256 ns, and at most 1/128 too high above; slowest is the trace that took longest.\n"
                        "A request belongs to the moment when it ended, or began if it is still open. --since and --until choose by that moment, and rates are over the chosen period: by "
                        "default, from the first request to the last. Requests whose beginning is not in the history are counted separately.\n"
-                       "--where tests whole traces, as in traces. With --json, a line for each row, and a last line {\"rootless\", \"ungrouped\", \"lost\"} if "
+                       "--where tests whole traces, as in traces. With --json, a line for each row, and a last line {\"rootless\", \"ungrouped\", \"lost\", \"took_stepped\"} if "
                        "something is in no row.",
         .examples = {{"inspector requests", "which command is slow, and which fails?"},
                      {"inspector requests --by node,command --since -1m", "at which node, in the last minute"},

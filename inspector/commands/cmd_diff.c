@@ -45,9 +45,9 @@ static json_t *id_or_null(const char *id) { return id ? json_string(id) : json_n
 
 static json_t *side_new(const struct diffed *diffed, const struct diff_side *side) {
     uint64_t ns;
-    bool took = diff_took(side->timeline, &ns);
-    return json_pack("{s:s,s:o,s:I}", "trace_id", diffed->trace_id, "took", took ? json_integer((json_int_t)ns) : json_null(),
-                     "steps", (json_int_t)side->count);
+    bool stepped = false, took = diff_took(side->timeline, &ns, &stepped) && !stepped;
+    return json_pack("{s:s,s:o,s:b,s:I}", "trace_id", diffed->trace_id, "took", took ? json_integer((json_int_t)ns) : json_null(),
+                     "took_stepped", stepped, "steps", (json_int_t)side->count);
 }
 
 /* The members that say who did what, in rows about steps. */
@@ -57,13 +57,16 @@ static json_t *step_new(const char *what, const struct diff_side *side, size_t s
                      "peer_id", id_or_null(json_get_hex(event, "peer_id", NODE_DIGITS)), "step", side->steps[step].name);
 }
 
+/* null where a step of the clock lies in it. */
+static json_t *at_new(const struct diff_step *step) { return step->stepped ? json_null() : json_integer(step->at_ns); }
+
 static int add_alone(json_t *rows, const char *letter, const struct diff_side *side) {
     int failed = 0;
     for (size_t i = 0; !failed && i < side->count; i++) {
         if (side->steps[i].other != NO_STEP || side->steps[i].unwanted) continue;
         json_t *row = step_new("only", side, i);
         failed |= json_object_set_new(row, "in", json_string(letter));
-        failed |= json_object_set_new(row, "at", json_integer(side->steps[i].at_ns));
+        failed |= json_object_set_new(row, "at", at_new(&side->steps[i]));
         failed |= json_array_append_new(rows, row);
     }
     return failed;
@@ -85,8 +88,8 @@ static int add_partings(json_t *rows, const struct trace_diff *diff) {
     for (size_t i = 0; !failed && i < diff->parting_count; i++) {
         const struct diff_step *step = &diff->a.steps[diff->partings[i].step];
         json_t *row = step_new("parted", &diff->a, diff->partings[i].step);
-        failed |= json_object_set_new(row, "a", json_integer(step->at_ns));
-        failed |= json_object_set_new(row, "b", json_integer(diff->b.steps[step->other].at_ns));
+        failed |= json_object_set_new(row, "a", at_new(step));
+        failed |= json_object_set_new(row, "b", at_new(&diff->b.steps[step->other]));
         failed |= json_object_set_new(row, "by", json_integer(diff->partings[i].ns));
         failed |= json_array_append_new(rows, row);
     }

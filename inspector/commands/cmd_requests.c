@@ -25,10 +25,10 @@ static json_t *params_new(const struct session *session) {
 /* What no row contains: a last line, if there is any. */
 static int show_rest(struct session *session, const json_t *answer) {
     uint64_t rootless = json_get_count(answer, "rootless"), ungrouped = json_get_count(answer, "ungrouped");
-    uint64_t lost = json_get_count(answer, "lost");
-    if (!rootless && !ungrouped && !lost) return 0;
-    json_t *line = json_pack("{s:I,s:I,s:I}", "rootless", (json_int_t)rootless, "ungrouped", (json_int_t)ungrouped, "lost",
-                             (json_int_t)lost);
+    uint64_t lost = json_get_count(answer, "lost"), stepped = json_get_count(answer, "took_stepped");
+    if (!rootless && !ungrouped && !lost && !stepped) return 0;
+    json_t *line = json_pack("{s:I,s:I,s:I,s:I}", "rootless", (json_int_t)rootless, "ungrouped", (json_int_t)ungrouped, "lost",
+                             (json_int_t)lost, "took_stepped", (json_int_t)stepped);
     int result = line ? output_json(&session->output, line) : session_out_of_memory(session);
     json_decref(line);
     return result;

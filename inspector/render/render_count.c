@@ -313,6 +313,12 @@ static void put_notes(struct strbuf *out, const struct view *view, const json_t 
         strbuf_printf(out, "; the %zu %s of %" PRIu64 " groups, --limit shows more", shown,
                       is_by_time(answer) ? "newest" : "largest", groups);
     strbuf_puts(out, "\n");
+    uint64_t stepped = json_get_count(answer, "took_stepped");
+    if (stepped) {
+        text_styled(out, view->color, STYLE_WARN, "left out, because the clock was stepped meanwhile: ");
+        text_count(out, stepped, "request");
+        strbuf_puts(out, "\n");
+    }
     if (ungrouped) {
         text_styled(out, view->color, STYLE_WARN, "in groups beyond traced's limit, counted but not listed: ");
         text_count(out, ungrouped, "event");

@@ -21,6 +21,12 @@ static void put_signed(struct strbuf *out, int64_t ns) {
     text_duration(out, (uint64_t)llabs(ns));
 }
 
+/* "~" where a step of the clock lies in it. */
+static void put_at(struct strbuf *out, const struct diff_step *step) {
+    if (step->stepped) strbuf_puts(out, "~");
+    put_signed(out, step->at_ns);
+}
+
 /* "bob <- alice: > GET_CHUNK" */
 static void put_step(struct strbuf *out, const struct view *view, const struct diff_side *side, size_t step) {
     const struct timeline_item *item = &side->timeline->items[side->steps[step].item];
@@ -37,11 +43,12 @@ static void put_step(struct strbuf *out, const struct view *view, const struct d
 static void put_side(struct strbuf *out, const struct view *view, const char *letter, const char *trace_id,
                      const struct diff_side *side) {
     uint64_t ns;
+    bool stepped;
     strbuf_printf(out, "%s  ", letter);
     names_short_trace(out, view->names, trace_id);
     strbuf_puts(out, "  ");
-    if (diff_took(side->timeline, &ns)) {
-        strbuf_puts(out, "took ");
+    if (diff_took(side->timeline, &ns, &stepped)) {
+        strbuf_puts(out, stepped ? "took ~" : "took ");
         text_duration(out, ns);
     } else {
         strbuf_puts(out, "has not ended");
@@ -58,7 +65,7 @@ static void put_alone(struct strbuf *out, const struct view *view, const char *l
         if (!alone++) text_styled(out, view->color, STYLE_HEAD, "\nonly %s did\n", letter);
         if (alone > STEPS_MAX) continue;
         strbuf_puts(out, "  ");
-        put_signed(out, side->steps[i].at_ns);
+        put_at(out, &side->steps[i]);
         strbuf_puts(out, "  ");
         put_step(out, view, side, i);
         strbuf_puts(out, "\n");
@@ -91,9 +98,9 @@ static void put_parting(struct strbuf *out, const struct view *view, const struc
     strbuf_puts(out, "  to  ");
     put_step(out, view, &diff->a, parting->step);
     strbuf_puts(out, " (");
-    put_signed(out, step->at_ns);
+    put_at(out, step);
     strbuf_puts(out, " in a, ");
-    put_signed(out, other->at_ns);
+    put_at(out, other);
     strbuf_puts(out, " in b)\n");
 }
 
@@ -118,6 +125,7 @@ static void put_places(struct strbuf *out, const struct view *view, const struct
         {"time went to", TABLE_LEFT, 0, 0}, {"a", TABLE_RIGHT, 0, 0}, {"b", TABLE_RIGHT, 0, 0}, {"differs", TABLE_RIGHT, 0, 0}};
     const struct table_style how = {.header = view->header, .color = view->color};
     struct table table;
+    bool stepped = facts_stepped(&diff->a.timeline->facts) || facts_stepped(&diff->b.timeline->facts);
     if (!diff->place_count) return;
     table_init(&table, sizeof columns / sizeof *columns, columns, &how);
     for (size_t i = 0; i < diff->place_count && i < PLACES_MAX; i++) {
@@ -128,12 +136,21 @@ static void put_places(struct strbuf *out, const struct view *view, const struct
         table_cell_end(&table, STYLE_PLAIN);
         text_duration(table_cell_begin(&table), place->b_ns);
         table_cell_end(&table, STYLE_PLAIN);
-        put_signed(table_cell_begin(&table), (int64_t)(place->b_ns - place->a_ns));
+        if (stepped) /* what lies across the step may be anybody's */
+            strbuf_puts(table_cell_begin(&table), "~");
+        else
+            put_signed(table_cell_begin(&table), (int64_t)(place->b_ns - place->a_ns));
         table_cell_end(&table, STYLE_HEAD);
     }
     strbuf_puts(out, "\n");
     table_end(&table, out);
     table_fini(&table);
+}
+
+/* What the times leave out. */
+static void put_clocks(struct strbuf *out, const struct view *view, const char *letter, const struct diff_side *side) {
+    if (!facts_stepped(&side->timeline->facts)) return;
+    text_styled(out, view->color, STYLE_WARN, "! the clock was stepped during %s: times across it are not compared\n", letter);
 }
 
 /* ---- rows --------------------------------------------------------------------------------------------------------------- */
@@ -169,6 +186,8 @@ const struct list diff_list = {columns, sizeof columns / sizeof *columns};
 void render_diff(struct strbuf *out, const struct view *view, const struct trace_diff *diff, const char *a_id, const char *b_id) {
     put_side(out, view, "a", a_id, &diff->a);
     put_side(out, view, "b", b_id, &diff->b);
+    put_clocks(out, view, "a", &diff->a);
+    put_clocks(out, view, "b", &diff->b);
     put_alone(out, view, "a", &diff->a);
     put_alone(out, view, "b", &diff->b);
     put_otherwise(out, view, diff);

@@ -150,6 +150,12 @@ static void put_notes(struct strbuf *out, const struct view *view, const json_t 
         strbuf_printf(out, "; the %zu %s of %" PRIu64 " rows, --limit shows more", shown,
                       is_grouped_by(answer, "time/") ? "newest" : "largest", groups);
     strbuf_puts(out, "\n");
+    uint64_t stepped = json_get_count(answer, "took_stepped");
+    if (stepped) {
+        text_styled(out, view->color, STYLE_WARN, "left out of the times, because the clock was stepped meanwhile: ");
+        text_count(out, stepped, "request");
+        strbuf_puts(out, "\n");
+    }
     if (rootless) {
         text_styled(out, view->color, STYLE_WARN,
                     "began before the history does, or their beginning was lost, and not counted: ");

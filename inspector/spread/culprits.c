@@ -56,7 +56,9 @@ static unsigned waited_for(const struct spread *spread, unsigned node, uint64_t 
         const struct question *question = &spread->questions.items[i];
         uint64_t begin_ns = question->asked_ns > from_ns ? question->asked_ns : from_ns,
                  end_ns = question->asked_ns + question->took_ns;
-        if (question->asker != node || question->answer >= ANSWER_NEVER || end_ns > to_ns || end_ns <= begin_ns) continue;
+        if (question->untimed || question->asker != node || question->answer >= ANSWER_NEVER || end_ns > to_ns ||
+            end_ns <= begin_ns)
+            continue;
         if (2 * (end_ns - begin_ns) < to_ns - from_ns || end_ns < last_ns) continue;
         last_ns = end_ns;
         peer = question->asked;

@@ -67,8 +67,10 @@ int questions_of_spans(struct questions *questions, const struct trace_events *e
             time_question(&question, transports, parent, span);
         else if (span->end != NO_POSITION)
             question.took_ns = span->end_ns - span->start_ns;
-        if (served && served->start != NO_POSITION && served->end != NO_POSITION)
+        if (served && served->start != NO_POSITION && served->end != NO_POSITION &&
+            facts_steady(events->facts, served->start_ns, served->end_ns))
             question.work_ns = served->end_ns - served->start_ns;
+        question.untimed = !facts_steady(events->facts, question.asked_ns, question.asked_ns + question.took_ns);
         if (add_question(questions, &question)) return -ENOMEM;
     }
     return 0;
@@ -181,6 +183,7 @@ static int add_messages(struct questions *questions, struct asking *asking, cons
                                                                                                     : ANSWER_OPEN,
                                           .asked_ns = fact->time_ns,
                                           .took_ns = answer ? answer->time_ns - fact->time_ns : 0,
+                                          .untimed = answer && answer->clock_steps != fact->clock_steps,
                                           .traced = asking->traced[fact->peer],
                                           .arrived = has_arrived(same, i),
                                           .sends = sends};

@@ -25,6 +25,7 @@ struct question {
     bool traced;                /* the asked node is traced */
     bool arrived;               /* the asked node has events about it */
     uint64_t work_ns;           /* the duration of the asked node's own span; 0: not known */
+    bool untimed;               /* a clock step lies in took_ns, which is not known */
     unsigned sends;             /* of a message: more than 1 means that it was sent again */
 };
 

@@ -48,7 +48,9 @@ static struct reach *add_reach(struct network *network, unsigned node, uint64_t 
                             .late = NO_POSITION,
                             .first_child = NO_POSITION,
                             .next_sibling = NO_POSITION};
-    reach->untimed = spread->count && !node_clocks_comparable(&network->facts->clocks, spread->reached->node, node, NULL);
+    reach->stepped = spread->count && !facts_steady(network->facts, spread->start_ns, time_ns);
+    reach->untimed =
+        reach->stepped || (spread->count && !node_clocks_comparable(&network->facts->clocks, spread->reached->node, node, NULL));
     network->reach[node] = spread->count++;
     return reach;
 }

@@ -45,9 +45,10 @@ struct reach {
     size_t parent;   /* in reached: the sender; NO_POSITION: the origin, or not known */
     size_t delivery; /* that reached it; NO_POSITION: the origin, or no event shows how it was reached */
     uint64_t time_ns;
-    unsigned hops;             /* 0 for the origin, and where the way is not known */
-    bool on_tree;              /* the way from the origin is known */
-    bool untimed;              /* its clock cannot be compared with the origin's */
+    unsigned hops; /* 0 for the origin, and where the way is not known */
+    bool on_tree;  /* the way from the origin is known */
+    bool stepped;  /* a step of the clock lies before it, after the beginning */
+    bool untimed;  /* nobody knows after how long: because of that, or its clock cannot be compared with the origin's */
     uint64_t held_ns, link_ns; /* of the last step; unless sent_known, link_ns is both */
     bool sent_known;
     unsigned duplicates; /* that it received */

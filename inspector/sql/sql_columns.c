@@ -30,6 +30,7 @@ static const struct sql_column tail_columns[] = {
     {"lane", "INTEGER", SQL_MEMBER, "lane", SQL_PUSH_FILTER, false},
     {"sequence", "INTEGER", SQL_MEMBER, "sequence", SQL_PUSH_FILTER, false},
     {"flags", "TEXT", SQL_MEMBER, "flags", SQL_PUSH_NOTHING, false},
+    {"clock_steps", "INTEGER", SQL_MEMBER, "clock_steps", SQL_PUSH_NOTHING, true},
     {"kind_id", "INTEGER", SQL_MEMBER, "kind_id", SQL_PUSH_NOTHING, true},
 };
 #define COUNT_OF(array) (sizeof(array) / sizeof *(array))

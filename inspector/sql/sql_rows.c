@@ -108,6 +108,8 @@ static const struct sql_column trace_columns[] = {
     {"nodes", "TEXT", SQL_MEMBER, "nodes", SQL_PUSH_NOTHING, false},
     {"peers", "TEXT", SQL_MEMBER, "peers", SQL_PUSH_NOTHING, false},
     {"truncated", "INTEGER", SQL_MEMBER, "truncated", SQL_PUSH_NOTHING, false},
+    {"took_stepped", "INTEGER", SQL_MEMBER, "took_stepped", SQL_PUSH_NOTHING, false},
+    {"duration_stepped", "INTEGER", SQL_MEMBER, "duration_stepped", SQL_PUSH_NOTHING, false},
 };
 
 static const struct sql_column app_columns[] = {

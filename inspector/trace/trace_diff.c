@@ -69,7 +69,9 @@ static int side_init(struct diff_side *side, const struct timeline *timeline) {
             strbuf_fini(&name);
             return -ENOMEM;
         }
+        bool stepped = !facts_steady(&timeline->facts, side->start_ns, timeline->items[i].time_ns);
         side->steps[side->count++] = (struct diff_step){.item = i,
+                                                        .stepped = stepped,
                                                         .name = name.text,
                                                         .what_bytes = what_bytes ? what_bytes : name.bytes,
                                                         .at_ns = (int64_t)(timeline->items[i].time_ns - side->start_ns),
@@ -182,6 +184,14 @@ static int compare_partings(const void *left, const void *right) {
     return compare_numbers(x->step, y->step);
 }
 
+/* Does no step of the clock lie between two steps of a trace?  before: NO_STEP for the beginning of the request. */
+static bool is_steady(const struct diff_side *side, size_t before, size_t step) {
+    const struct timeline_item *items = side->timeline->items;
+    uint64_t from_ns = before == NO_STEP ? side->start_ns : items[side->steps[before].item].time_ns,
+             to_ns = items[side->steps[step].item].time_ns;
+    return facts_steady(&side->timeline->facts, least(from_ns, to_ns), greatest(from_ns, to_ns));
+}
+
 static int find_partings(struct trace_diff *diff) {
     const struct diff_side *a = &diff->a, *b = &diff->b;
     int64_t before_ns = 0; /* both begin at 0 */
@@ -191,7 +201,9 @@ static int find_partings(struct trace_diff *diff) {
     for (size_t i = 0; i < a->count; i++) {
         if (a->steps[i].other == NO_STEP) continue;
         int64_t apart_ns = b->steps[a->steps[i].other].at_ns - a->steps[i].at_ns;
-        if (apart_ns != before_ns)
+        bool steady =
+            is_steady(a, before, i) && is_steady(b, before == NO_STEP ? NO_STEP : a->steps[before].other, a->steps[i].other);
+        if (steady && apart_ns != before_ns)
             diff->partings[diff->parting_count++] =
                 (struct diff_parting){.step = i, .before = before, .ns = apart_ns - before_ns};
         before_ns = apart_ns;
@@ -244,11 +256,12 @@ bool diff_ended_otherwise(const struct trace_diff *diff, size_t step_of_a) {
     return step->other != NO_STEP && strcmp(step->name, diff->b.steps[step->other].name) != 0;
 }
 
-bool diff_took(const struct timeline *timeline, uint64_t *ret_ns) {
+bool diff_took(const struct timeline *timeline, uint64_t *ret_ns, bool *ret_stepped) {
     const struct critical_path *path = &timeline->path;
     if (path->root == NO_POSITION || path->spans.items[path->root].end == NO_POSITION || path->end_ns < path->start_ns)
         return false;
     *ret_ns = path->end_ns - path->start_ns;
+    *ret_stepped = !facts_steady(&timeline->facts, path->start_ns, path->end_ns);
     return true;
 }
 

@@ -18,6 +18,7 @@ struct diff_step {
     char *name;        /* "> GET_CHUNK", "< GET_CHUNK FAILED", escaped */
     size_t what_bytes; /* the length of the part of the name that says what was done, not how it ended */
     int64_t at_ns;     /* since the request began */
+    bool stepped;      /* a step of the clock lies in at_ns: it is the least that it was */
     size_t other;      /* the same step of the other trace; NO_STEP: it did not take this step */
     bool unwanted;     /* trace_diff_keep chose others */
 };
@@ -29,7 +30,7 @@ struct diff_side {
     size_t count;
 };
 
-/* From one common step to the next, one trace took longer than the other. */
+/* From one common step to the next, one trace took longer than the other.  No clock step lies between them, in either trace. */
 struct diff_parting {
     size_t step, before; /* steps of a; before is NO_STEP for the beginning of the request */
     int64_t ns;          /* how much longer b took; negative: a took longer */
@@ -60,7 +61,8 @@ void trace_diff_keep(struct trace_diff *diff, const char *node_id, const char *p
 /* Did both take the step, with different ends? */
 bool diff_ended_otherwise(const struct trace_diff *diff, size_t step_of_a);
 
-/* How long the request took.  Returns false if we do not have the end of its root. */
-bool diff_took(const struct timeline *timeline, uint64_t *ret_ns);
+/* How long the request took; at least that if *ret_stepped, because a clock step lies in it.  Returns false if we do not have the
+ * end of its root. */
+bool diff_took(const struct timeline *timeline, uint64_t *ret_ns, bool *ret_stepped);
 
 #endif

@@ -80,6 +80,7 @@ static bool value_fits(const struct filter_test *test, const struct filter_value
 
 static bool has_field(const struct trace_filter_summary *summary, int field) {
     if (field == SUMMARY_TOOK) return summary->has_took;
+    if (field == SUMMARY_DURATION) return !summary->stepped;
     return summary->has_app || (field != SUMMARY_APP && field != SUMMARY_COMMAND && field != SUMMARY_CMD);
 }
 

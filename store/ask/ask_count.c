@@ -317,6 +317,7 @@ static void put_answer(struct ask *ask, const struct count_params *params, const
     put_member(out, ",\"groups\":", counting->groups.count);
     put_member(out, ",\"ungrouped\":", counting->ungrouped);
     put_member(out, ",\"lost\":", lost);
+    if (counting->measures_took) put_member(out, ",\"took_stepped\":", counting->took.stepped);
 }
 
 static int answer_count(struct ask *ask, const struct count_params *params, struct counting *counting, uint64_t lost, uint64_t ns,

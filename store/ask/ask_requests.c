@@ -43,6 +43,7 @@ struct request_key {
 
 struct tally {
     uint64_t ended, failed, expired, open;
+    uint64_t stepped; /* of those that ended: nobody knows how long, because of a step of the clock */
     struct trace_id slowest;
     uint64_t slowest_ns;
     bool has_slowest;
@@ -57,8 +58,7 @@ struct requests {
     struct tally *tallies; /* by group; `capacity` of them */
     size_t capacity;
     struct measure took;
-    bool one_clock; /* a duration across a step of the clock is left out */
-    uint64_t ended, open, rootless, ungrouped, first_ns, last_ns;
+    uint64_t ended, open, stepped, rootless, ungrouped, first_ns, last_ns;
     int error;
 };
 
@@ -141,7 +141,8 @@ static int tally_add(struct requests *requests, uint32_t group, const struct his
     tally->open += !trace->has_end;
     tally->failed += trace->has_end && trace->outcome == HISTORY_OUTCOME_FAILED;
     tally->expired += trace->has_end && trace->outcome == HISTORY_OUTCOME_EXPIRED;
-    if (!trace->has_took || (trace->took_stepped && requests->one_clock)) return 0;
+    tally->stepped += trace->took_stepped;
+    if (!trace->has_took) return 0;
     if (!tally->has_slowest || trace->took_ns > tally->slowest_ns ||
         (trace->took_ns == tally->slowest_ns && memcmp(&trace->trace_id, &tally->slowest, sizeof tally->slowest) < 0)) {
         tally->has_slowest = true;
@@ -164,6 +165,7 @@ static int count_trace(struct requests *requests, const struct history_trace *tr
     if (time_ns > requests->last_ns) requests->last_ns = time_ns;
     requests->ended += trace->has_end;
     requests->open += !trace->has_end;
+    requests->stepped += trace->took_stepped;
     key_read(&key, requests, trace, time_ns);
     int group = count_groups_find(&requests->groups, &key, sizeof key);
     if (group == -ENOSPC) {
@@ -249,6 +251,7 @@ static void put_row(struct trace_text *out, const struct requests *requests, uin
     put_member(out, ",\"failed\":", tally->failed);
     put_member(out, ",\"expired\":", tally->expired);
     put_member(out, ",\"open\":", tally->open);
+    put_member(out, ",\"took_stepped\":", tally->stepped);
     measure_put(out, "took", &requests->took, parts, group);
     put_json(out, ",\"slowest\":", tally->has_slowest ? value_trace_id(&tally->slowest) : json_null());
     if (requests->params->histogram) measure_put_histogram(out, parts, group);
@@ -289,6 +292,7 @@ static int put_answer(struct ask *ask, const struct requests *requests, uint64_t
         put_fields(out, requests->params);
         put_member(out, ",\"requests\":", requests->ended);
         put_member(out, ",\"open\":", requests->open);
+        put_member(out, ",\"took_stepped\":", requests->stepped);
         put_member(out, ",\"rootless\":", requests->rootless);
         measure_put_seconds(out, window_ns);
         put_member(out, ",\"groups\":", count);
@@ -352,10 +356,8 @@ static int count_and_answer(struct ask *ask, struct requests *requests, uint64_t
 int ask_requests(struct ask *ask) {
     struct requests_params params;
     uint64_t now_ns = store_now_ns(ask->store);
-    struct requests requests = {.one_clock = nodes_share_clock(ask->store->nodes),
-                                .store = ask->store,
-                                .params = &params,
-                                .sieve = {.store = ask->store, .now_ns = now_ns, .work = &ask->work}};
+    struct requests requests = {
+        .store = ask->store, .params = &params, .sieve = {.store = ask->store, .now_ns = now_ns, .work = &ask->work}};
     struct expression *expression = NULL;
     if (read_params(ask, &params)) return -1;
     int error = time_param_read("from", params.from, now_ns, &requests.from_ns, &ask->error);

@@ -100,13 +100,13 @@ static void set_app(const struct store *store, json_t *json, const struct histor
     json_object_set_new(json, "command", names.command[0] ? value_text(names.command, sizeof names.command) : json_null());
 }
 
-static json_t *trace_json(const struct store *store, const struct history_trace *trace, bool one_clock) {
+static json_t *trace_json(const struct store *store, const struct history_trace *trace) {
     json_t *json = json_object(), *peers = json_array();
     for (uint32_t i = 0; i < trace->peer_count; i++) json_array_append_new(peers, value_node_id(&trace->peers[i]));
     json_object_set_new(json, "trace_id", value_trace_id(&trace->trace_id));
     json_object_set_new(json, "first", value_time(trace->first_ns));
     json_object_set_new(json, "last", value_time(trace->last_ns));
-    json_object_set_new(json, "duration", value_unsigned(trace->last_ns - trace->first_ns));
+    json_object_set_new(json, "duration", trace->stepped ? json_null() : value_unsigned(trace->last_ns - trace->first_ns));
     json_object_set_new(json, "took", trace->has_took ? value_unsigned(trace->took_ns) : json_null());
     json_object_set_new(json, "events", value_unsigned(trace->events));
     json_object_set_new(json, "packets_lost", value_unsigned(trace->packets_lost));
@@ -116,8 +116,8 @@ static json_t *trace_json(const struct store *store, const struct history_trace 
     json_object_set_new(json, "unfinished", json_boolean(trace->unfinished));
     set_app(store, json, trace);
     json_object_set_new(json, "truncated", json_boolean(trace->truncated));
-    if (trace->took_stepped && one_clock) json_object_set_new(json, "took_stepped", json_true());
-    if (trace->stepped && one_clock) json_object_set_new(json, "duration_stepped", json_true());
+    if (trace->took_stepped) json_object_set_new(json, "took_stepped", json_true());
+    if (trace->stepped) json_object_set_new(json, "duration_stepped", json_true());
     return json;
 }
 
@@ -215,9 +215,8 @@ int ask_traces(struct ask *ask) {
     expression_destroy(expression);
     alias_picture_release(aliases);
     if (error) return ask_fail(ask, error);
-    bool one_clock = nodes_share_clock(ask->store->nodes);
     trace_text_puts(ask->out, "{\"traces\":[");
-    for (size_t i = 0; i < count && !ask->out->failed; i++) write_row(ask->out, i, trace_json(ask->store, &traces[i], one_clock));
+    for (size_t i = 0; i < count && !ask->out->failed; i++) write_row(ask->out, i, trace_json(ask->store, &traces[i]));
     free(traces);
     trace_text_puts(ask->out, "],\"total\":");
     value_put_unsigned(ask->out, total);

@@ -19,7 +19,7 @@ struct took {
     size_t count, capacity;
     uint32_t *places; /* request + 1, 0 for a free place; open addressing, at most half full */
     size_t place_count;
-    bool one_clock; /* a duration across a step of the clock is left out */
+    uint64_t stepped; /* requests that are not among them, because a step of the clock lies within */
     int error;
 };
 

@@ -61,6 +61,7 @@ bool trace_sieve_keep(void *context, const struct history_trace *trace) {
                                            .peers = trace->peer_count,
                                            .outcome = outcomes[trace->outcome],
                                            .unfinished = trace->unfinished,
+                                           .stepped = trace->stepped,
                                            .has_took = trace->has_took,
                                            .took_ns = trace->took_ns,
                                            .truncated = trace->truncated,

@@ -173,8 +173,8 @@ static void show_events(struct backed *backed, struct segment *segment, size_t f
     for (uint32_t i = first; i < first + count; i++) {
         bool before = (const char *)&segment->sources[i] < here;
         if (before && !history__backed_ready(segment, &segment->sources[i], sizeof *segment->sources)) continue;
-        segment->events[i].timestamp = times->event(times->context, history_source_node(segment->sources[i]),
-                                                    segment->number * HISTORY_SEGMENT_EVENTS + i, segment->events[i].timestamp);
+        times->event(times->context, history_source_node(segment->sources[i]), segment->number * HISTORY_SEGMENT_EVENTS + i,
+                     &segment->events[i]);
     }
 }
 

@@ -310,7 +310,9 @@ static void list_entry(struct listing *listing, uint32_t index) {
 static uint64_t rank(enum history_trace_order order, const struct history_trace *trace) {
     switch (order) {
     case HISTORY_TRACES_OLDEST: return UINT64_MAX - trace->first_ns;
-    case HISTORY_TRACES_SLOWEST: return trace->has_took ? trace->took_ns : trace->last_ns - trace->first_ns;
+    case HISTORY_TRACES_SLOWEST:
+        if (trace->has_took) return trace->took_ns;
+        return trace->stepped ? 0 : trace->last_ns - trace->first_ns;
     default: return trace->last_ns;
     }
 }

@@ -337,7 +337,7 @@ static void finish_spans(struct gather *gather) {
     trace->has_end = first->root && end != NULL;
     if (trace->has_end) trace->end = (struct history_span_end){end->time_ns, end->key.source, end->sequence};
     trace->took_stepped = trace->has_end && end->clock_steps != first->clock_steps;
-    trace->has_took = trace->has_end && end->time_ns >= first->time_ns;
+    trace->has_took = trace->has_end && !trace->took_stepped && end->time_ns >= first->time_ns;
     if (trace->has_took) trace->took_ns = end->time_ns - first->time_ns;
     if (end && !end->ok)
         trace->outcome = end->expired ? HISTORY_OUTCOME_EXPIRED : HISTORY_OUTCOME_FAILED;

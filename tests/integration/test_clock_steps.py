@@ -79,6 +79,11 @@ class Step:
                 "other": inspect("trace", AFTER, *source), "analyze": inspect("analyze", *source),
                 "about": inspect("analyze", "trace", ACROSS, *source), "nodes": inspect("nodes", "--json", *source),
                 "requests": rows("requests", *source), "took": rows("count", "--value", "took", *source),
+                "requests table": inspect("requests", *source), "took table": inspect("count", "--value", "took", *source),
+                "sql": rows("sql", "select trace_id, took, duration, took_stepped from traces where took_stepped", *source),
+                "sql events": rows("sql", f"select kind, coalesce(clock_steps, 0) as steps from events where trace_id = '{ACROSS}' order by sequence",
+                                   *source),
+                "slowest": rows("traces", "--order", "slowest", *source), "long": rows("traces", "--where", "duration >= 0 or took >= 0", *source),
                 "events": rows("range", "0", "2100-01-01", *source)}
 
     def test_stats_list_it(self):
@@ -96,7 +101,8 @@ class Step:
         for source, said in self.said.items():
             self.assertEqual({trace for trace, row in said["traces"].items() if row.get("duration_stepped")}, {ACROSS}, source)
             self.assertEqual({trace for trace, row in said["traces"].items() if row.get("took_stepped")}, {ACROSS}, source)
-            self.assertEqual(said["table"].count("~"), self.MARKS, source)
+            self.assertEqual(said["table"].count("~"), 2, source)
+            self.assertEqual([said["traces"][ACROSS][name] for name in ("took", "duration")], [None, None], source)
 
     def test_the_head_of_a_trace_says_it(self):
         for source, said in self.said.items():
@@ -114,14 +120,28 @@ class Step:
         for source, said in self.said.items():
             self.assertEqual(sum(row["took"]["count"] for row in said["requests"] if "took" in row), 2, source)
             self.assertLess(max(row["took"]["max"] for row in said["requests"] if "took" in row), SECOND, source)
+            self.assertEqual([row["took_stepped"] for row in said["requests"]], [1, 1], source) # that of the row, and of all
+            self.assertEqual((said["took"][0]["rows"][0]["value"]["count"], said["took"][0]["took_stepped"]), (2, 1), source)
+            for table in ("requests table", "took table"):
+                self.assertRegex(said[table], r"left out.*because the clock was stepped meanwhile: 1 request\n", source)
+
+    def test_sql_has_no_duration_of_it(self):
+        for source, said in self.said.items():
+            self.assertEqual(said["sql"], [{"trace_id": ACROSS, "took": None, "duration": None, "took_stepped": 1}], source)
+            self.assertEqual(said["sql events"], [{"kind": "app_start", "steps": 0}, {"kind": "app_end", "steps": 1}], source)
+
+    def test_it_is_not_the_slowest_and_matches_no_duration(self):
+        for source, said in self.said.items():
+            self.assertEqual(said["slowest"][-1]["trace_id"], ACROSS, source)
+            self.assertNotIn(ACROSS, [row["trace_id"] for row in said["long"]], source)
 
 
 class Back(Step, unittest.TestCase):
-    STEP_NS, SIZE, MARKS = -3200 * 1_000_000, r"3\.20 s back", 1
+    STEP_NS, SIZE = -3200 * 1_000_000, r"3\.20 s back"
 
 
 class Forward(Step, unittest.TestCase):
-    STEP_NS, SIZE, MARKS = 3600 * SECOND, r"1h00m forward", 2
+    STEP_NS, SIZE = 3600 * SECOND, r"1h00m forward"
 
 
 if __name__ == "__main__":

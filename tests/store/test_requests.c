@@ -5,6 +5,7 @@
 #include "store_fixture.h"
 
 #include <inttypes.h>
+#include <proto/event_clock.h>
 #include <proto/rpc.h>
 #include <stdlib.h>
 #include <store/ask.h>
@@ -15,6 +16,7 @@
 
 static struct store *store;
 static uint32_t nodes[2], sequence;
+static uint8_t clock_steps; /* of the events to come */
 
 static void setup(void) {
     struct node_info alice = fixture_node("alice", 0xaa), bob = fixture_node("bob", 0xbb);
@@ -24,12 +26,14 @@ static void setup(void) {
     ck_assert_int_eq(store_add_node(store, &bob, NODE_LIVE, &nodes[1]), 0);
     for (unsigned i = 0; i < 2; i++) store_add_app(store, nodes[i], &app);
     sequence = 0;
+    clock_steps = 0;
 }
 
 static void teardown(void) { store_destroy(store); }
 
 static void append(unsigned node, struct trace_event *event) {
     event->sequence = sequence++;
+    trace_event_set_clock_steps(event, clock_steps);
     ck_assert_int_eq(store_append(store, nodes[node], 0, event, 1), 0);
 }
 
@@ -311,6 +315,34 @@ START_TEST(one_that_ended_before_it_began_has_no_time) {
 }
 END_TEST
 
+/* The clock was set forward meanwhile: it counts, but has no time, and is said to have none. */
+START_TEST(one_across_a_step_of_the_clock_has_no_time) {
+    start(1 * MS, 0, 1, 1, 0, 1);
+    clock_steps = 1;
+    end(3600 * SECOND, 0, 1, 1, FINE, 1);
+    start(3600 * SECOND + 1 * MS, 0, 2, 2, 0, 1);
+    end(3600 * SECOND + 3 * MS, 0, 2, 2, FINE, 1);
+    json_t *answer = ask("requests", "{}"), *counts = ask("count", "{\"value\":\"took\",\"kind\":\"app_end\"}");
+    ck_assert_int_eq(number(answer, "took_stepped"), 1);
+    ck_assert_int_eq(number(row(answer, 0), "took_stepped"), 1);
+    ck_assert_int_eq(number(row(answer, 0), "count"), 2);
+    ck_assert_int_eq(took(row(answer, 0), "count"), 1);
+    ck_assert_int_eq(took(row(answer, 0), "max"), 2 * MS);
+    ck_assert_int_eq(number(counts, "took_stepped"), 1);
+    ck_assert_int_eq(number(json_object_get(row(counts, 0), "value"), "max"), 2 * MS);
+    json_decref(counts);
+    json_decref(answer);
+    answer = ask("traces", "{\"order\":\"slowest\"}");
+    json_t *last = json_array_get(json_object_get(answer, "traces"), 1);
+    ck_assert(json_is_true(json_object_get(last, "took_stepped")) && json_is_true(json_object_get(last, "duration_stepped")));
+    ck_assert(json_is_null(json_object_get(last, "took")) && json_is_null(json_object_get(last, "duration")));
+    json_decref(answer);
+    answer = ask("traces", "{\"filter\":\"took >= 0 or duration >= 0\"}");
+    ck_assert_int_eq(number(answer, "total"), 1);
+    json_decref(answer);
+}
+END_TEST
+
 /* A program that ends a span again: the first end is the request's, as in `traces`; also of two of one moment. */
 START_TEST(only_the_first_end_has_the_time) {
     start(0, 0, 1, 1, 0, 1);
@@ -460,6 +492,7 @@ int main(void) {
     tcase_add_test(tcase, a_filter_chooses_whole_traces);
     tcase_add_test(tcase, requests_without_a_root_are_counted_separately);
     tcase_add_test(tcase, one_that_ended_before_it_began_has_no_time);
+    tcase_add_test(tcase, one_across_a_step_of_the_clock_has_no_time);
     tcase_add_test(tcase, only_the_first_end_has_the_time);
     tcase_add_test(tcase, wrong_params_are_refused);
     suite_add_tcase(suite, tcase);

@@ -32,6 +32,7 @@ static void put_since(const struct page *page, struct strbuf *out, uint64_t ns) 
         uint64_t end_ns = question->asked_ns - spread->start_ns + question->took_ns;
         if (end_ns > whole_ns) whole_ns = end_ns;
     }
+    if (!facts_steady(page->facts, spread->start_ns, spread->start_ns + ns)) strbuf_puts(out, "~");
     text_since(out, ns, whole_ns);
 }
 
@@ -46,12 +47,12 @@ static void put_about(const struct page *page, const struct spread_about *about)
     put_node(page, spread->reached->node);
     strbuf_puts(out, " to ");
     text_count(out, spread->count - 1, "node");
-    if (spread->timed) {
+    if (spread->timed && spread->timed == spread->count - 1) {
         strbuf_puts(out, " in ");
         text_duration(out, spread->last_ns);
     }
     strbuf_puts(out, "\nbegan ");
-    text_time(out, spread->start_ns, page->view->utc, true);
+    text_time(out, facts_unix(page->facts, spread->reached->node, spread->start_ns), page->view->utc, true);
     strbuf_puts(out, page->view->utc ? " UTC" : "");
     if (about->traces > 1) strbuf_printf(out, "; %zu traces", about->traces);
     strbuf_puts(out, spread->by == SPREAD_BY_MESSAGES ? "; by the program's messages\n"
@@ -63,7 +64,9 @@ static void put_figures(const struct page *page) {
     const struct spread *spread = page->spread;
     struct strbuf *out = page->out;
     if (spread->timed) {
-        strbuf_puts(out, "reached: half of them after ");
+        strbuf_puts(out, "reached");
+        if (spread->timed < spread->count - 1) strbuf_printf(out, ", %zu of %zu", spread->timed, spread->count - 1);
+        strbuf_puts(out, ": half of them after ");
         text_duration(out, spread->p50_ns);
         strbuf_puts(out, ", 90 % after ");
         text_duration(out, spread->p90_ns);
@@ -89,10 +92,11 @@ static void put_figures(const struct page *page) {
 
 static void put_warnings(const struct page *page, const struct spread_about *about) {
     const struct spread *spread = page->spread;
-    size_t astray = 0, untimed = 0;
+    size_t astray = 0, stepped = 0, untimed = 0;
     for (size_t i = 0; i < spread->count; i++) {
         astray += !spread->reached[i].on_tree;
-        untimed += spread->reached[i].untimed;
+        stepped += spread->reached[i].stepped;
+        untimed += spread->reached[i].untimed && !spread->reached[i].stepped;
     }
     if (spread->events_missing) {
         strbuf_puts(page->out, "! ");
@@ -104,6 +108,11 @@ static void put_warnings(const struct page *page, const struct spread_about *abo
         strbuf_puts(page->out, "! not known who sent it to ");
         text_count(page->out, astray, "node");
         strbuf_puts(page->out, "\n");
+    }
+    if (stepped) {
+        strbuf_puts(page->out, "! the clock was stepped before it reached ");
+        text_count(page->out, stepped, "node");
+        strbuf_puts(page->out, ": after how long is not known\n");
     }
     if (untimed) {
         strbuf_puts(page->out, "! the origin's clock cannot be compared with that of ");
@@ -334,7 +343,7 @@ static void put_question(const struct page *page, struct table *table, const str
     table_cell_end(table, STYLE_PLAIN);
     table_cell(table, STYLE_PLAIN, "%s", command ? command : "-");
     table_cell(table, question->answer == ANSWER_OK ? STYLE_GOOD : STYLE_BAD, "%s", answer_name(question->answer));
-    put_step(table, answered, question->took_ns);
+    put_step(table, answered && !question->untimed, question->took_ns);
     put_step(table, question->work_ns, question->work_ns);
     table_cell(table, STYLE_WARN, "%s%s",
                !question->traced   ? "not traced"

@@ -21,8 +21,9 @@ static const char *sort_name(enum step_sort sort) {
     return names[sort];
 }
 
-static json_t *since_new(const struct spread *spread, uint64_t time_ns) {
-    return time_ns ? json_integer((json_int_t)(time_ns - spread->start_ns)) : json_null();
+static json_t *since_new(const struct facts *facts, const struct spread *spread, uint64_t time_ns) {
+    return time_ns && facts_steady(facts, spread->start_ns, time_ns) ? json_integer((json_int_t)(time_ns - spread->start_ns))
+                                                                     : json_null();
 }
 
 static json_t *reached_new(const struct facts *facts, const struct spread *spread) {
@@ -32,7 +33,7 @@ static json_t *reached_new(const struct facts *facts, const struct spread *sprea
         bool step = reach->parent != NO_POSITION && !reach->untimed;
         json_array_append_new(
             rows, json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:I,s:b}", "node_id", node_new(facts, reach->node), "after",
-                            reach->untimed ? json_null() : since_new(spread, reach->time_ns), "hops",
+                            reach->untimed ? json_null() : since_new(facts, spread, reach->time_ns), "hops",
                             reach->on_tree ? json_integer(reach->hops) : json_null(), "from",
                             reach->parent == NO_POSITION ? json_null() : node_new(facts, spread->reached[reach->parent].node),
                             "held", known_ns_new(step && reach->sent_known, reach->held_ns), "link",
@@ -63,7 +64,7 @@ static json_t *vain_new(const struct facts *facts, const struct spread *spread) 
         const struct delivery *delivery = &spread->deliveries[i];
         if (delivery->receives || delivery->other_sort) continue;
         json_array_append_new(rows, json_pack("{s:o,s:o,s:o,s:I}", "from", node_new(facts, delivery->from), "to",
-                                              node_new(facts, delivery->to), "sent", since_new(spread, delivery->sent_ns),
+                                              node_new(facts, delivery->to), "sent", since_new(facts, spread, delivery->sent_ns),
                                               "sends", (json_int_t)delivery->sends));
     }
     return rows;
@@ -77,9 +78,10 @@ static json_t *questions_new(const struct facts *facts, const struct spread *spr
         json_array_append_new(
             rows, json_pack("{s:o,s:o,s:o,s:o,s:s,s:o,s:b,s:b,s:o,s:I}", "asker_id", node_new(facts, question->asker), "asked_id",
                             node_new(facts, question->asked), "question", command_new(facts, question->command), "after",
-                            since_new(spread, question->asked_ns), "answer", answer_name(question->answer), "took",
-                            known_ns_new(answered, question->took_ns), "traced", question->traced, "arrived", question->arrived,
-                            "work", known_ns_new(question->work_ns, question->work_ns), "sends", (json_int_t)question->sends));
+                            since_new(facts, spread, question->asked_ns), "answer", answer_name(question->answer), "took",
+                            known_ns_new(answered && !question->untimed, question->took_ns), "traced", question->traced,
+                            "arrived", question->arrived, "work", known_ns_new(question->work_ns, question->work_ns), "sends",
+                            (json_int_t)question->sends));
     }
     return rows;
 }
@@ -88,12 +90,13 @@ json_t *spread_object_new(const struct facts *facts, const struct spread *spread
     static const char *const by[] = {
         [SPREAD_BY_NOTHING] = "nothing", [SPREAD_BY_MESSAGES] = "messages", [SPREAD_BY_SPANS] = "spans"};
     bool timed = spread->timed;
+    uint64_t start_ns = facts_unix(facts, spread->count ? spread->reached->node : NO_NUMBER, spread->start_ns);
     return json_pack(
         "{s:o,s:o,s:I,s:s,s:o,s:I,s:I,s:I,s:o,s:o,s:o,s:I,s:I,s:I,s:I,s:f,s:I,s:I,s:I,s:b,s:o,s:o,s:o,s:o}", "trace_id",
         about->trace_id ? json_string(about->trace_id) : json_null(), "key", about->key ? json_string(about->key) : json_null(),
         "traces", (json_int_t)about->traces, "by", by[spread->by], "origin_id",
-        node_new(facts, spread->count ? spread->reached->node : NO_NUMBER), "timestamp", (json_int_t)(spread->start_ns / 1000),
-        "ns", (json_int_t)(spread->start_ns % 1000), "nodes_reached", (json_int_t)(spread->count ? spread->count - 1 : 0), "p50",
+        node_new(facts, spread->count ? spread->reached->node : NO_NUMBER), "timestamp", (json_int_t)(start_ns / 1000), "ns",
+        (json_int_t)(start_ns % 1000), "nodes_reached", (json_int_t)(spread->count ? spread->count - 1 : 0), "p50",
         known_ns_new(timed, spread->p50_ns), "p90", known_ns_new(timed, spread->p90_ns), "last",
         known_ns_new(timed, spread->last_ns), "hops", (json_int_t)spread->hops_max, "sent", (json_int_t)spread->messages,
         "arrived", (json_int_t)spread->arrived, "duplicates", (json_int_t)spread->duplicates, "redundancy",

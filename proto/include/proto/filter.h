@@ -187,6 +187,7 @@ struct trace_filter_summary {
     uint32_t nodes, peers;
     enum trace_filter_outcome outcome;
     bool unfinished;
+    bool stepped;  /* it has no duration: a step of the clock lies in it */
     bool has_took; /* the next is meant */
     uint64_t took_ns;
     bool truncated;

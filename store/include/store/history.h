@@ -205,10 +205,10 @@ struct history_trace {
     uint32_t root_node; /* and its node, an index */
     bool has_end;       /* the end of that span is here, too */
     struct history_span_end end;
-    bool has_took;    /* both are here, in this order */
+    bool has_took;    /* both are here, in this order, and no step of the clock lies between them */
     uint64_t took_ns; /* from root to end; last_ns - first_ns also includes late acknowledgements */
-    /* Events of it on both sides of a step of the clock that their times are from (proto/event_clock.h); of the two ends of the
-     * root span.  Of a trace on several machines they say nothing. */
+    /* A step of the clock lies between some of its events (proto/event_clock.h), and nobody knows how long it was; between the two
+     * ends of its root span. */
     bool stepped, took_stepped;
     bool has_app; /* it is a request; otherwise a connection */
     char app_id[4];

@@ -117,8 +117,8 @@ int history_open_backed(struct history **ret_history, const struct history_backe
 
 /* Corrected times for events: several clocks made one. */
 struct history_times {
-    /* The time to show for an event's own time. */
-    uint64_t (*event)(void *context, uint32_t node, uint64_t position, uint64_t own_ns);
+    /* Sets the time to show.  Where that corrects steps of the clock, too, the event is on no line of a clock any more. */
+    void (*event)(void *context, uint32_t node, uint64_t position, struct trace_event *event);
     /* Converts bounds of a segment's own times to bounds of shown times.  Returns true if all its events have one clock: then
      * times keep their order, and so do least and greatest. */
     bool (*bounds)(void *context, uint32_t segment, uint64_t *min_ns, uint64_t *max_ns);

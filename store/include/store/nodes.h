@@ -110,10 +110,6 @@ void nodes_put(struct nodes *nodes, uint32_t index, const struct node *node);
 /* The steps of the clocks of the machines that nodes ran on.  As long as the table. */
 struct clock_steps *nodes_clock_steps(struct nodes *nodes);
 
-/* Do all nodes whose machine is known run on one?  Otherwise their clocks are not ours to judge (docs/clocks.md).  Takes the RCU
- * read lock. */
-bool nodes_share_clock(const struct nodes *nodes);
-
 /* Changes whenever an entry is added. */
 uint64_t nodes_generation(const struct nodes *nodes);
 
