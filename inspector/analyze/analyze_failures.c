@@ -25,19 +25,23 @@ static int compare_failures(const void *left, const void *right) {
     if (!order) order = compare(a->failed_node == NO_NUMBER, b->failed_node == NO_NUMBER);
     if (!order) order = compare(a->failed_after, b->failed_after);
     if (!order) order = compare(culprit(a), culprit(b));
+    if (!order) order = compare(a->failed_waiting == NO_NUMBER, b->failed_waiting == NO_NUMBER);
     if (!order) order = compare(a->failed_node, b->failed_node);
     return order ? order : compare(a->start, b->start);
 }
 
 static void report_failed(struct analysis *analysis, const struct request *const *failed, size_t count, size_t of) {
     bool waited = (*failed)->failed_waiting != NO_NUMBER;
+    uint64_t nodes = 1; /* that were waiting; the requests are ordered by them */
+    for (size_t i = 1; i < count; i++) nodes += failed[i]->failed_node != failed[i - 1]->failed_node;
     bool aside = (*failed)->failed_after && !(*failed)->one_way; /* nobody waited for it */
     double share = (double)count / (double)of;
     struct finding finding = {.kind = FINDING_REQUESTS_FAILED,
                               .severity = share >= FAILED_SEVERE_SHARE && !aside ? SEVERITY_SEVERE : SEVERITY_NOTABLE,
                               .weight = share,
                               .node = culprit(*failed),
-                              .peer = waited ? (*failed)->failed_node : NO_NUMBER,
+                              .peer = waited && nodes == 1 ? (*failed)->failed_node : NO_NUMBER,
+                              .links = waited ? nodes : 0,
                               .trace = (*failed)->trace,
                               .command = (*failed)->command,
                               .count = count,
@@ -51,8 +55,9 @@ static void report_failed(struct analysis *analysis, const struct request *const
 /* All requests of one command, whole or without a root, those that failed first. */
 static void judge_failures(struct analysis *analysis, const struct request *const *requests, size_t count) {
     for (size_t begin = 0, end; begin < count && requests[begin]->failed_node != NO_NUMBER; begin = end) {
-        for (end = begin; end < count && requests[end]->failed_node == requests[begin]->failed_node &&
+        for (end = begin; end < count && requests[end]->failed_node != NO_NUMBER &&
                           requests[end]->failed_after == requests[begin]->failed_after &&
+                          (requests[end]->failed_waiting == NO_NUMBER) == (requests[begin]->failed_waiting == NO_NUMBER) &&
                           culprit(requests[end]) == culprit(requests[begin]);)
             end++;
         report_failed(analysis, requests + begin, end - begin, count);
@@ -79,6 +84,13 @@ static const struct visit *main_visit(const struct requests *requests, const str
     return most;
 }
 
+/* Was it not the link that kept the request, but the node at its end, which did nothing for anybody? */
+static bool waited_for_receiver(const struct analysis *analysis, const struct visit *visit) {
+    size_t from = visit->evidence[0], to = visit->evidence[1];
+    if (from == NO_FACT || to == NO_FACT) return false;
+    return analysis_paused(analysis, visit->peer, analysis->facts->items[from].time_ns, analysis->facts->items[to].time_ns);
+}
+
 /* All requests of one command, the fastest first. */
 static void judge_durations(struct analysis *analysis, const struct requests *all, const struct request *const *requests,
                             size_t count) {
@@ -91,13 +103,14 @@ static void judge_durations(struct analysis *analysis, const struct requests *al
     if (first == count) return;
     const struct request *longest = requests[count - 1];
     const struct visit *visit = main_visit(all, longest);
+    bool paused = visit && visit->kind == WAIT_LINK && waited_for_receiver(analysis, visit);
     struct finding finding = {.kind = FINDING_LATENCY_OUTLIERS,
                               .severity = longest->took_ns >= OUTLIER_SEVERE_NS ? SEVERITY_SEVERE : SEVERITY_NOTABLE,
                               .weight = (double)longest->took_ns / 1e9,
-                              .node = !visit                     ? longest->node
-                                      : visit->kind == WAIT_PEER ? visit->peer
-                                                                 : visit->node,
-                              .peer = visit && visit->kind == WAIT_LINK ? visit->peer : NO_NUMBER,
+                              .node = !visit                               ? longest->node
+                                      : visit->kind == WAIT_PEER || paused ? visit->peer
+                                                                           : visit->node,
+                              .peer = visit && visit->kind == WAIT_LINK && !paused ? visit->peer : NO_NUMBER,
                               .trace = longest->trace,
                               .command = longest->command,
                               .count = count - first,

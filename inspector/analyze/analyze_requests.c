@@ -65,13 +65,14 @@ static int compare_groups(const struct visit *a, const struct visit *b) {
     int order = compare(a->command, b->command);
     if (!order) order = compare(a->after, b->after);
     if (!order) order = compare(a->kind, b->kind);
-    if (!order) order = compare(a->node, b->node);
+    if (!order && a->kind != WAIT_PEER) order = compare(a->node, b->node); /* a peer is one place, whoever waits for it */
     return order ? order : compare(a->peer, b->peer);
 }
 
 static int compare_visits(const void *left, const void *right) {
     const struct visit *a = left, *b = right;
     int order = compare_groups(a, b);
+    if (!order) order = compare(a->asked, b->asked);
     return order ? order : compare(a->request, b->request);
 }
 
@@ -177,7 +178,7 @@ static bool judge_place(struct finding *ret_finding, const struct analysis *anal
                               .severity = middle_ns >= SLOW_SEVERE_NS && !alone && !aside ? SEVERITY_SEVERE : SEVERITY_NOTABLE,
                               .weight = (double)middle_ns / 1e9,
                               .node = visits->kind == WAIT_PEER ? visits->peer : visits->node,
-                              .peer = visits->kind == WAIT_PEER ? visits->node : visits->peer,
+                              .peer = visits->kind == WAIT_PEER ? longest->node : visits->peer,
                               .trace = longest->trace,
                               .command = visits->command,
                               .count = slow,
@@ -191,6 +192,18 @@ static bool judge_place(struct finding *ret_finding, const struct analysis *anal
     for (unsigned i = 0; i < EVIDENCE_MAX; i++) finding_show(&finding, longest->evidence[i]);
     *ret_finding = finding;
     return true;
+}
+
+/* The requests at one node: all; or, if those do not stand out, the ones that it was asked, or the ones that it began.  It may be
+ * slow in one of the two roles only. */
+static bool judge_node(struct finding *ret_finding, const struct analysis *analysis, const struct requests *requests,
+                       const struct usual *usual, const struct visit *visits, size_t count, bool divided) {
+    size_t began = 0;
+    while (began < count && !visits[began].asked) began++;
+    if (judge_place(ret_finding, analysis, requests, usual, visits, count, divided)) return true;
+    if (visits->kind != WAIT_NODE || !began || began == count) return false;
+    return judge_place(ret_finding, analysis, requests, usual, visits + began, count - began, divided) ||
+           judge_place(ret_finding, analysis, requests, usual, visits, began, divided);
 }
 
 /* The links that requests of one command waited for, and the findings of those that are slow. */
@@ -245,7 +258,7 @@ static bool judge_places(struct analysis *analysis, const struct requests *reque
     for (size_t begin = 0, end; begin < count; begin = end) {
         struct finding finding;
         for (end = begin; end < count && !compare_groups(&visits[begin], &visits[end]);) end++;
-        bool found = judge_place(&finding, analysis, requests, usual, visits + begin, end - begin, divided);
+        bool found = judge_node(&finding, analysis, requests, usual, visits + begin, end - begin, divided);
         any |= found;
         if (visits[begin].kind != WAIT_LINK) {
             if (found) analysis_add(analysis, &finding);
@@ -354,6 +367,43 @@ void analyze_places(struct analysis *analysis, struct requests *requests) {
     free(slow.links);
     free(slow.findings);
     free(slow.ends);
+}
+
+/* ---- peers that answer nothing ---- */
+
+/* Marks the nodes that are traced: those with events, and those that traced knows. */
+static bool *traced_nodes_new(const struct facts *facts, const struct node_state *states, size_t state_count) {
+    unsigned nodes = intern_count(&facts->nodes);
+    bool *traced = calloc(nodes + 1, sizeof *traced);
+    for (size_t i = 0; traced && i < facts->count; i++) traced[facts->items[i].node] = true;
+    for (size_t i = 0; traced && i < state_count; i++)
+        if (states[i].node < nodes) traced[states[i].node] = true;
+    return traced;
+}
+
+/* Removes the delays by packets from one node to another that never arrived. */
+static void drop_delays(struct requests *requests, const struct visit *visit) {
+    size_t kept = 0;
+    for (size_t i = 0; i < requests->delay_count; i++) {
+        const struct loss_wait *loss = &requests->delays[i].loss;
+        bool of_visit = requests->delays[i].request == visit->request && loss->from == visit->node && loss->to == visit->peer;
+        if (!of_visit || !loss->gone) requests->delays[kept++] = requests->delays[i];
+    }
+    requests->delay_count = kept;
+}
+
+void blame_silent_peers(struct analysis *analysis, struct requests *requests, const struct node_state *states,
+                        size_t state_count) {
+    bool *traced = traced_nodes_new(analysis->facts, states, state_count);
+    if (!traced) analysis->failed = true;
+    for (size_t i = 0; traced && i < requests->visit_count; i++) {
+        struct visit *visit = &requests->visits[i];
+        if (visit->kind != WAIT_PEER || !visit->unanswered || !visit->lost_ns || traced[visit->peer]) continue;
+        visit->ns += visit->lost_ns;
+        visit->lost_ns = 0;
+        drop_delays(requests, visit);
+    }
+    free(traced);
 }
 
 /* ---- delays by lost packets ---- */

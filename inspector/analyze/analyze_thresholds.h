@@ -20,7 +20,7 @@
 #define RTT_NS_MIN UINT64_C(5000000)       /* ns: and by this much */
 #define SLOW_REQUESTS_MIN 5                /* requests: of one command, complete, that the node or link took part in */
 #define SLOW_ALONE_NS UINT64_C(1000000000) /* ns: the median time there, for fewer requests to be enough */
-#define ONE_WAY_PART 10                    /* of what came after it: a request that took a smaller part is a one-way message */
+#define ONE_WAY_PART 10                    /* of what came after it: so short, and waiting for nobody, is a one-way message */
 #define SLOW_SHARE_MIN 0.5                 /* of a request: time there, for the request to count */
 #define SLOW_DIVIDED_MIN 0.25              /* of a request: the same, if no place has most of the time */
 #define SLOW_OFTEN_MIN 0.6                 /* of the requests: this many count */
@@ -44,6 +44,10 @@
 #define SILENT_RATIO_MIN 3                        /* times: its longest silence before */
 #define SILENT_TALKED_NS_MIN UINT64_C(3000000000) /* ns: enough if others sent to it meanwhile */
 #define SILENT_PACKETS_MIN 3                      /* packets: that others sent to it meanwhile */
-#define STALL_NS_MIN UINT64_C(1000000000)         /* ns: a node had no event, and did not take packets sent to it */
+#define SILENT_OTHERS_MIN 0.5 /* of the other nodes: active meanwhile, for a silence to mean anything that nobody sent to */
+#define STALL_NS_MIN UINT64_C(1000000000)     /* ns: a node had no event, and did not take packets sent to it */
+#define STALL_SHORT_NS_MIN UINT64_C(50000000) /* ns: the same, if several nodes sent to it meanwhile, and all arrived at once */
+#define STALL_TOGETHER_NS_MIN UINT64_C(500000000) /* ns: all short pauses of a node together */
+#define STALL_RATIO_MIN 3                         /* times: and the median of the other nodes */
 
 #endif

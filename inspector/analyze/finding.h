@@ -68,6 +68,12 @@ struct coverage {
     uint64_t events_missing;
 };
 
+/* A time in which a node did nothing although others sent to it. */
+struct pause {
+    unsigned node;
+    uint64_t from_ns, to_ns;
+};
+
 struct analysis {
     const struct facts *facts;
     struct messages packets;  /* of all facts; their events are indices of facts */
@@ -75,6 +81,8 @@ struct analysis {
     bool one_trace;           /* the facts belong to one trace: only its hops are judged */
     struct finding *findings; /* most severe first */
     size_t count, capacity;
+    struct pause *pauses;
+    size_t pause_count, pause_capacity;
     struct coverage coverage;
     bool failed; /* out of memory */
 };
@@ -84,6 +92,9 @@ const char *severity_name(enum severity severity);
 
 /* Adds a finding.  Out of memory sets `failed`. */
 void analysis_add(struct analysis *analysis, const struct finding *finding);
+
+/* Did the node do nothing, although others sent to it, for at least half of that time? */
+bool analysis_paused(const struct analysis *analysis, unsigned node, uint64_t from_ns, uint64_t to_ns);
 
 /* Where ages of a node's events end: now; or, if its clock cannot be compared with others', at the newest comparable event. */
 uint64_t analysis_now(const struct analysis *analysis, unsigned node);

@@ -70,6 +70,12 @@ static size_t fact_of(const struct trace_events *events, unsigned node, uint64_t
     return NO_FACT;
 }
 
+/* Had its asker given it up by then, as who asks two nodes does with the slower one? */
+static bool was_given_up(const struct span *items, const struct span *span) {
+    const struct span *asker = &items[span->parent];
+    return asker->end != NO_POSITION && !asker->ok && asker->end_ns < span->end_ns;
+}
+
 /* The failed span that ended first: what failed later did so because of it, or on its own.  If the request ended well, only what
  * it caused and did not wait for. */
 static const struct span *first_failed(const struct critical_path *path) {
@@ -78,7 +84,7 @@ static const struct span *first_failed(const struct critical_path *path) {
         const struct span *span = &items[i];
         if (span->end == NO_POSITION || span->ok || (first && span->end > first->end)) continue;
         if (!root->ok && (span->end_ns <= root->end_ns || span == root)) first = span;
-        if (root->ok && span->end_ns > root->end_ns && span->parent != NO_POSITION) first = span;
+        if (root->ok && span->end_ns > root->end_ns && span->parent != NO_POSITION && !was_given_up(items, span)) first = span;
     }
     return first;
 }
@@ -107,6 +113,13 @@ static bool is_stepped(const struct trace_events *events) {
     return false;
 }
 
+/* A one-way message: the request waited for nobody, and took almost no time compared with what it caused. */
+static bool is_one_way(const struct critical_path *path) {
+    for (size_t i = 0; i < path->within; i++)
+        if (path->waits[i].kind != WAIT_NODE || path->waits[i].node != path->spans.items[path->root].node) return false;
+    return path->end_ns - path->start_ns < (path->reach_ns - path->end_ns) / ONE_WAY_PART;
+}
+
 static int add_request_of(struct requests *requests, const struct critical_path *path, const struct trace_events *events) {
     const struct span *root = &path->spans.items[path->root];
     bool caused = root->parent != NO_POSITION || root->parent_missing;
@@ -116,7 +129,7 @@ static int add_request_of(struct requests *requests, const struct critical_path 
                               .took_ns = path->end_ns - path->start_ns,
                               .whole = root->end != NO_POSITION && !caused,
                               .rootless = root->end != NO_POSITION && caused,
-                              .one_way = path->end_ns - path->start_ns < (path->reach_ns - path->end_ns) / ONE_WAY_PART,
+                              .one_way = is_one_way(path),
                               .ok = root->ok,
                               .start = fact_at(events, root->start)};
     request.timed = request.whole && !is_stepped(events);
@@ -160,6 +173,7 @@ static int add_visits(struct requests *requests, const struct critical_path *pat
                                   .node = wait->node,
                                   .peer = wait->peer,
                                   .trace = trace_event_at(events, 0)->trace,
+                                  .asked = wait->kind == WAIT_NODE && wait->node != path->spans.items[path->root].node,
                                   .after = after,
                                   .unanswered = true,
                                   .whole_ns = after ? path->reach_ns - path->end_ns : path->end_ns - path->start_ns};

@@ -17,7 +17,7 @@ struct request {
     bool timed;       /* it is whole, and no step of the clock lies between its events: its times can be judged */
     bool ok;
     bool rootless; /* what caused it is not here, so that it is not whole; but it has both ends */
-    bool one_way;  /* it took almost no time compared with what it caused */
+    bool one_way;  /* it waited for nobody, and took almost no time compared with what it caused */
     size_t start;  /* a fact */
     /* Where it failed first, if it did; failed_after: what it caused did, after it had ended well. */
     bool failed_after;
@@ -36,6 +36,7 @@ struct visit {
     uint64_t ns;                   /* in total, without the waits for lost packets */
     uint64_t lost_ns;              /* the waits for lost packets, which ns does not include */
     uint64_t whole_ns;             /* duration of the request; for `after`, of everything after its end */
+    bool asked;                    /* of a node: it did not begin the request */
     bool after;                    /* after the end of the request, while what it caused went on */
     uint64_t once_ns;              /* its longest single wait there */
     bool stopped;                  /* of a node: in that longest wait it did not read its socket */

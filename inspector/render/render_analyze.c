@@ -177,9 +177,12 @@ static void requests_failed(struct strbuf *out, const struct view *view, const s
                   finding->rootless ? " whose beginning is not here" : "");
     percent(out, (double)finding->count / (double)finding->of);
     strbuf_puts(out, ", first at ");
-    node(out, view, facts, finding->peer == NO_NUMBER ? finding->node : finding->peer);
-    if (finding->peer == NO_NUMBER) return;
-    strbuf_puts(out, ", which was waiting for ");
+    if (finding->links > 1)
+        strbuf_printf(out, "%" PRIu64 " nodes", finding->links);
+    else
+        node(out, view, facts, finding->peer == NO_NUMBER ? finding->node : finding->peer);
+    if (!finding->links) return;
+    strbuf_puts(out, finding->links > 1 ? ", which were waiting for " : ", which was waiting for ");
     node(out, view, facts, finding->node);
 }
 
