@@ -49,7 +49,7 @@ int analyze(struct analysis *ret_analysis, const struct facts *facts, const stru
             uint64_t now_ns, bool one_trace) {
     struct analysis analysis = {.facts = facts, .now_ns = now_ns, .one_trace = one_trace};
     if (match_packets(&analysis)) return -ENOMEM;
-    analyze_losses(&analysis);
+    analyze_losses(&analysis, states, state_count);
     analyze_paths(&analysis);
     analyze_rtt(&analysis);
     analyze_nodes(&analysis, states, state_count);

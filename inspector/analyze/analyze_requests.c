@@ -251,9 +251,43 @@ static void report_slow_links(struct analysis *analysis, struct slow_links *slow
     slow->count = 0;
 }
 
+/* Nodes at which requests of one command spend their time, and how many. */
+struct slow_nodes {
+    struct finding *findings;
+    size_t count;
+    double *sorted;
+};
+
+/* If several nodes are about as slow as each other, it is the command that takes its time, and no node stands out: one finding
+ * stands for them.  A node that is much slower than the others keeps its own. */
+static void report_slow_nodes(struct analysis *analysis, struct slow_nodes *slow) {
+    struct finding alike = {.ns = 0};
+    for (size_t i = 0; i < slow->count; i++) slow->sorted[i] = (double)slow->findings[i].ns;
+    sort_values(slow->sorted, slow->count);
+    double limit = slow->count >= ALIKE_NODES_MIN ? ALIKE_RATIO_MAX * slow->sorted[slow->count / 2] : 0;
+    for (size_t i = 0; i < slow->count; i++) {
+        const struct finding *finding = &slow->findings[i];
+        if ((double)finding->ns > limit || finding->stopped) {
+            analysis_add(analysis, finding);
+            continue;
+        }
+        uint64_t count = alike.count + finding->count, of = alike.of + finding->of, nodes = alike.links + 1;
+        if (is_slower(finding, &alike)) alike = *finding;
+        alike.count = count;
+        alike.of = of;
+        alike.links = nodes;
+    }
+    slow->count = 0;
+    if (!alike.links) return;
+    if (alike.links > 1) alike.node = NO_NUMBER;
+    if (alike.links == 1) alike.links = 0;
+    analysis_add(analysis, &alike);
+}
+
 /* The visits of one command, within its requests or after them, ordered by place.  Returns whether any place is a finding. */
 static bool judge_places(struct analysis *analysis, const struct requests *requests, const struct usual *usual,
-                         struct slow_links *slow, const struct visit *visits, size_t count, bool divided) {
+                         struct slow_links *slow, struct slow_nodes *slow_nodes, const struct visit *visits, size_t count,
+                         bool divided) {
     bool any = false;
     for (size_t begin = 0, end; begin < count; begin = end) {
         struct finding finding;
@@ -261,12 +295,16 @@ static bool judge_places(struct analysis *analysis, const struct requests *reque
         bool found = judge_node(&finding, analysis, requests, usual, visits + begin, end - begin, divided);
         any |= found;
         if (visits[begin].kind != WAIT_LINK) {
-            if (found) analysis_add(analysis, &finding);
+            if (found && visits[begin].kind == WAIT_NODE)
+                slow_nodes->findings[slow_nodes->count++] = finding;
+            else if (found)
+                analysis_add(analysis, &finding);
             continue;
         }
         if (found) slow->findings[slow->count] = finding;
         slow->links[slow->count++] = (struct judged_link){.from = visits[begin].node, .to = visits[begin].peer, .bad = found};
     }
+    report_slow_nodes(analysis, slow_nodes);
     report_slow_links(analysis, slow);
     return any;
 }
@@ -343,20 +381,22 @@ void analyze_places(struct analysis *analysis, struct requests *requests) {
     struct slow_links slow = {.links = calloc(requests->visit_count + 1, sizeof *slow.links),
                               .findings = calloc(requests->visit_count + 1, sizeof *slow.findings),
                               .ends = calloc(intern_count(&analysis->facts->nodes) + 1, sizeof *slow.ends)};
+    struct slow_nodes slow_nodes = {.findings = calloc(intern_count(&analysis->facts->nodes) + 1, sizeof *slow_nodes.findings),
+                                    .sorted = calloc(intern_count(&analysis->facts->nodes) + 1, sizeof *slow_nodes.sorted)};
     size_t kept = 0;
     for (size_t i = 0; i < requests->visit_count; i++)
         if (requests->items[requests->visits[i].request].timed) requests->visits[kept++] = requests->visits[i];
     requests->visit_count = kept;
-    if (sum_up_links(&usual, requests) && slow.links && slow.findings && slow.ends) {
+    if (sum_up_links(&usual, requests) && slow.links && slow.findings && slow.ends && slow_nodes.findings && slow_nodes.sorted) {
         const struct visit *visits = requests->visits;
         if (kept) qsort(requests->visits, kept, sizeof *requests->visits, compare_visits);
         for (size_t begin = 0, end; begin < kept; begin = end) {
             for (end = begin;
                  end < kept && visits[end].command == visits[begin].command && visits[end].after == visits[begin].after;)
                 end++;
-            if (!judge_places(analysis, requests, &usual, &slow, visits + begin, end - begin, false) &&
+            if (!judge_places(analysis, requests, &usual, &slow, &slow_nodes, visits + begin, end - begin, false) &&
                 !judge_peers(analysis, requests, &usual, visits + begin, end - begin))
-                (void)judge_places(analysis, requests, &usual, &slow, visits + begin, end - begin, true);
+                (void)judge_places(analysis, requests, &usual, &slow, &slow_nodes, visits + begin, end - begin, true);
         }
     } else {
         analysis->failed = true;
@@ -367,6 +407,8 @@ void analyze_places(struct analysis *analysis, struct requests *requests) {
     free(slow.links);
     free(slow.findings);
     free(slow.ends);
+    free(slow_nodes.findings);
+    free(slow_nodes.sorted);
 }
 
 /* ---- peers that answer nothing ---- */

@@ -51,6 +51,7 @@ struct finding {
     bool divided;                  /* of a place: no place has most of the time */
     bool unanswered;               /* of a peer: it answered nothing */
     bool after;                    /* of a place or a failure: after the request's end, in what the request caused */
+    bool any;                      /* of failed requests: it fails whomever it waits for */
     bool rootless;                 /* of failed requests: what caused them is not here */
     bool returned;                 /* of a crashed node: it is running again */
     size_t evidence[EVIDENCE_MAX]; /* facts */

@@ -90,7 +90,7 @@ static const struct span *first_failed(const struct critical_path *path) {
 }
 
 static void find_failure(struct request *request, const struct critical_path *path, const struct trace_events *events) {
-    request->failed_node = request->failed_waiting = NO_NUMBER;
+    request->failed_node = request->failed_waiting = request->failed_whom = NO_NUMBER;
     request->failed = NO_FACT;
     if (path->spans.items[path->root].end == NO_POSITION) return;
     const struct span *first = first_failed(path);

@@ -23,6 +23,7 @@ struct request {
     bool failed_after;
     unsigned failed_node;    /* NO_NUMBER: it did not */
     unsigned failed_waiting; /* which node it was waiting for then; NO_NUMBER: none */
+    unsigned failed_whom;    /* the same, if the fault is the failed node's, whomever it waits for */
     size_t failed;           /* a fact */
 };
 

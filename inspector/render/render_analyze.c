@@ -144,6 +144,8 @@ static void slow(struct strbuf *out, const struct view *view, const struct facts
                       : finding->direction == DIRECTION_IN ? "to"
                                                            : "to and from");
         node(out, view, facts, finding->node);
+    } else if (finding->node == NO_NUMBER) {
+        strbuf_printf(out, "at the nodes that it reaches, at all %" PRIu64 " alike", finding->links);
     } else if (finding->peer == NO_NUMBER) {
         strbuf_puts(out, "at ");
         node(out, view, facts, finding->node);
@@ -181,6 +183,7 @@ static void requests_failed(struct strbuf *out, const struct view *view, const s
         strbuf_printf(out, "%" PRIu64 " nodes", finding->links);
     else
         node(out, view, facts, finding->peer == NO_NUMBER ? finding->node : finding->peer);
+    if (finding->any) strbuf_puts(out, ", whichever node it was waiting for");
     if (!finding->links) return;
     strbuf_puts(out, finding->links > 1 ? ", which were waiting for " : ", which was waiting for ");
     node(out, view, facts, finding->node);
