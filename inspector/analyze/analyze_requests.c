@@ -251,12 +251,82 @@ static void report_slow_links(struct analysis *analysis, struct slow_links *slow
     slow->count = 0;
 }
 
-/* Nodes at which requests of one command spend their time, and how many. */
+/* The requests of one command that a node was asked, or that it began; a fifth of them spent this long there, or longer. */
+struct node_tail {
+    const struct visit *visits;
+    size_t count;
+    double ns;
+};
+
+/* Nodes at which requests of one command spend their time. */
 struct slow_nodes {
     struct finding *findings;
     size_t count;
-    double *sorted;
+    struct node_tail *tails;
+    size_t tail_count;
+    double *sorted; /* room for as many values as there are tails */
 };
+
+static void add_tail(struct slow_nodes *slow, const struct usual *usual, const struct visit *visits, size_t count) {
+    if (count < SLOW_REQUESTS_MIN) return;
+    for (size_t i = 0; i < count; i++) usual->room[i] = (double)visits[i].ns;
+    sort_values(usual->room, count);
+    slow->tails[slow->tail_count++] = (struct node_tail){visits, count, usual->room[count - 1 - count / TAIL_PART]};
+}
+
+static void add_tails(struct slow_nodes *slow, const struct usual *usual, const struct visit *visits, size_t count) {
+    size_t began = 0;
+    while (began < count && !visits[began].asked) began++;
+    add_tail(slow, usual, visits, began);
+    add_tail(slow, usual, visits + began, count - began);
+}
+
+static void report_tail(struct analysis *analysis, const struct usual *usual, const struct node_tail *tail, double usual_ns) {
+    const struct visit *longest = tail->visits;
+    size_t slow = 0;
+    struct finding finding = {.kind = FINDING_SLOW_NODE,
+                              .severity = SEVERITY_NOTABLE,
+                              .weight = tail->ns / 1e9,
+                              .node = tail->visits->node,
+                              .peer = NO_NUMBER,
+                              .command = tail->visits->command,
+                              .of = tail->count,
+                              .usual_ns = (uint64_t)usual_ns,
+                              .sometimes = true};
+    for (size_t i = 0; i < tail->count; i++) {
+        if ((double)tail->visits[i].ns >= LATE_RATIO_MIN * usual_ns && tail->visits[i].ns >= SLOW_SEVERE_NS)
+            usual->room[slow++] = (double)tail->visits[i].ns;
+        if (tail->visits[i].ns > longest->ns) longest = &tail->visits[i];
+    }
+    sort_values(usual->room, slow);
+    finding.count = slow;
+    finding.ns = (uint64_t)usual->room[slow / 2];
+    finding.trace = longest->trace;
+    for (unsigned i = 0; i < EVIDENCE_MAX; i++) finding_show(&finding, longest->evidence[i]);
+    analysis_add(analysis, &finding);
+}
+
+static bool is_named(const struct slow_nodes *slow, unsigned node, double ns) {
+    for (size_t i = 0; i < slow->count; i++)
+        if (slow->findings[i].node == node && ns < LATE_RATIO_MIN * (double)slow->findings[i].ns) return true;
+    return false;
+}
+
+/* Nodes at which part of the requests take much longer than at others, in the same role. */
+static void report_tails(struct analysis *analysis, const struct usual *usual, struct slow_nodes *slow) {
+    for (size_t i = 0; i < slow->tail_count; i++) {
+        const struct node_tail *tail = &slow->tails[i];
+        size_t count = 0;
+        for (size_t k = 0; k < slow->tail_count; k++)
+            if (k != i && slow->tails[k].visits->asked == tail->visits->asked) slow->sorted[count++] = slow->tails[k].ns;
+        if (tail->count < OUTLIER_REQUESTS_MIN || count < TAIL_OTHERS_MIN || tail->ns < SLOW_SEVERE_NS) continue;
+        sort_values(slow->sorted, count);
+        double usual_ns = slow->sorted[count / 2];
+        if (tail->ns >= LATE_RATIO_MIN * usual_ns && !is_named(slow, tail->visits->node, tail->ns))
+            report_tail(analysis, usual, tail, usual_ns);
+    }
+    slow->tail_count = 0;
+}
 
 /* If several nodes are about as slow as each other, it is the command that takes its time, and no node stands out: one finding
  * stands for them.  A node that is much slower than the others keeps its own. */
@@ -292,6 +362,8 @@ static bool judge_places(struct analysis *analysis, const struct requests *reque
     for (size_t begin = 0, end; begin < count; begin = end) {
         struct finding finding;
         for (end = begin; end < count && !compare_groups(&visits[begin], &visits[end]);) end++;
+        if (visits[begin].kind == WAIT_NODE && !visits[begin].after && !divided && !analysis->one_trace)
+            add_tails(slow_nodes, usual, visits + begin, end - begin);
         bool found = judge_node(&finding, analysis, requests, usual, visits + begin, end - begin, divided);
         any |= found;
         if (visits[begin].kind != WAIT_LINK) {
@@ -304,6 +376,7 @@ static bool judge_places(struct analysis *analysis, const struct requests *reque
         if (found) slow->findings[slow->count] = finding;
         slow->links[slow->count++] = (struct judged_link){.from = visits[begin].node, .to = visits[begin].peer, .bad = found};
     }
+    report_tails(analysis, usual, slow_nodes);
     report_slow_nodes(analysis, slow_nodes);
     report_slow_links(analysis, slow);
     return any;
@@ -382,12 +455,14 @@ void analyze_places(struct analysis *analysis, struct requests *requests) {
                               .findings = calloc(requests->visit_count + 1, sizeof *slow.findings),
                               .ends = calloc(intern_count(&analysis->facts->nodes) + 1, sizeof *slow.ends)};
     struct slow_nodes slow_nodes = {.findings = calloc(intern_count(&analysis->facts->nodes) + 1, sizeof *slow_nodes.findings),
-                                    .sorted = calloc(intern_count(&analysis->facts->nodes) + 1, sizeof *slow_nodes.sorted)};
+                                    .tails = calloc(2 * intern_count(&analysis->facts->nodes) + 1, sizeof *slow_nodes.tails),
+                                    .sorted = calloc(2 * intern_count(&analysis->facts->nodes) + 1, sizeof *slow_nodes.sorted)};
     size_t kept = 0;
     for (size_t i = 0; i < requests->visit_count; i++)
         if (requests->items[requests->visits[i].request].timed) requests->visits[kept++] = requests->visits[i];
     requests->visit_count = kept;
-    if (sum_up_links(&usual, requests) && slow.links && slow.findings && slow.ends && slow_nodes.findings && slow_nodes.sorted) {
+    if (sum_up_links(&usual, requests) && slow.links && slow.findings && slow.ends && slow_nodes.findings && slow_nodes.tails &&
+        slow_nodes.sorted) {
         const struct visit *visits = requests->visits;
         if (kept) qsort(requests->visits, kept, sizeof *requests->visits, compare_visits);
         for (size_t begin = 0, end; begin < kept; begin = end) {
@@ -408,6 +483,7 @@ void analyze_places(struct analysis *analysis, struct requests *requests) {
     free(slow.findings);
     free(slow.ends);
     free(slow_nodes.findings);
+    free(slow_nodes.tails);
     free(slow_nodes.sorted);
 }
 

@@ -28,6 +28,8 @@
 #define SLOW_SEVERE_NS UINT64_C(10000000)  /* ns: the same, to be severe; late packets and jumps of the round-trip time, too */
 #define ALIKE_NODES_MIN 3                  /* nodes: slow at the same command, for one finding to stand for them */
 #define ALIKE_RATIO_MAX 3                  /* times: their median; a node that is slower than this stands out */
+#define TAIL_PART 5                        /* of the requests at a node: the slowest, compared with the slowest at other nodes */
+#define TAIL_OTHERS_MIN 2                  /* nodes: to compare with */
 #define FAILED_SEVERE_SHARE 0.05           /* of the requests of a command: this many failed, to be severe */
 #define OUTLIER_REQUESTS_MIN 20            /* requests: of one command, for one of them to be an outlier */
 #define OUTLIER_RATIO_MIN 100              /* times: the median of the command */

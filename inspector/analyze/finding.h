@@ -49,6 +49,7 @@ struct finding {
     bool usual_known;              /* there were others to compare with */
     bool stopped;                  /* of a node: it did not read its socket */
     bool divided;                  /* of a place: no place has most of the time */
+    bool sometimes;                /* of a node: only part of its requests are slow there */
     bool unanswered;               /* of a peer: it answered nothing */
     bool after;                    /* of a place or a failure: after the request's end, in what the request caused */
     bool any;                      /* of failed requests: it fails whomever it waits for */
