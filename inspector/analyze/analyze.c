@@ -29,7 +29,7 @@ static int match_packets(struct analysis *analysis) {
     return messages_of_events(&analysis->packets, &events, &none);
 }
 
-static void analyze_all_requests(struct analysis *analysis) {
+static void analyze_all_requests(struct analysis *analysis, const struct node_state *states, size_t state_count) {
     struct requests requests;
     if (requests_read(&requests, analysis->facts)) {
         analysis->failed = true;
@@ -39,6 +39,7 @@ static void analyze_all_requests(struct analysis *analysis) {
     analyze_outcomes(analysis, &requests);
     analyze_flood(analysis, &requests);
     analyze_open(analysis, &requests);
+    blame_silent_peers(analysis, &requests, states, state_count);
     analyze_delays(analysis, &requests);
     analyze_places(analysis, &requests);
     requests_fini(&requests);
@@ -48,13 +49,13 @@ int analyze(struct analysis *ret_analysis, const struct facts *facts, const stru
             uint64_t now_ns, bool one_trace) {
     struct analysis analysis = {.facts = facts, .now_ns = now_ns, .one_trace = one_trace};
     if (match_packets(&analysis)) return -ENOMEM;
-    analyze_losses(&analysis);
+    analyze_losses(&analysis, states, state_count);
     analyze_paths(&analysis);
     analyze_rtt(&analysis);
-    analyze_all_requests(&analysis);
+    analyze_nodes(&analysis, states, state_count);
+    analyze_all_requests(&analysis, states, state_count);
     analyze_connections(&analysis);
     analyze_streams(&analysis);
-    analyze_nodes(&analysis, states, state_count);
     if (analysis.failed) {
         analysis_fini(&analysis);
         return -ENOMEM;
@@ -66,6 +67,7 @@ int analyze(struct analysis *ret_analysis, const struct facts *facts, const stru
 
 void analysis_fini(struct analysis *analysis) {
     free(analysis->findings);
+    free(analysis->pauses);
     messages_fini(&analysis->packets);
     *analysis = (struct analysis){0};
 }

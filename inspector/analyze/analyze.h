@@ -21,13 +21,17 @@ void analysis_keep_node(struct analysis *analysis, unsigned node, bool as_peer);
 /* ---- the parts: each adds what it finds ---- */
 
 struct requests;
-void analyze_losses(struct analysis *analysis);                                                     /* analyze_links.c */
-void analyze_paths(struct analysis *analysis);                                                      /* analyze_paths.c */
-void analyze_rtt(struct analysis *analysis);                                                        /* analyze_rtt.c */
-void analyze_outcomes(struct analysis *analysis, const struct requests *requests);                  /* analyze_failures.c */
-void analyze_flood(struct analysis *analysis, const struct requests *requests);                     /* analyze_failures.c */
-void analyze_connections(struct analysis *analysis);                                                /* analyze_failures.c */
-void analyze_open(struct analysis *analysis, struct requests *requests);                            /* analyze_requests.c */
+void analyze_losses(struct analysis *analysis, const struct node_state *states, size_t state_count); /* analyze_links.c */
+void analyze_paths(struct analysis *analysis);                                                       /* analyze_paths.c */
+void analyze_rtt(struct analysis *analysis);                                                         /* analyze_rtt.c */
+void analyze_outcomes(struct analysis *analysis, const struct requests *requests);                   /* analyze_failures.c */
+void analyze_flood(struct analysis *analysis, const struct requests *requests);                      /* analyze_failures.c */
+void analyze_connections(struct analysis *analysis);                                                 /* analyze_failures.c */
+void analyze_open(struct analysis *analysis, struct requests *requests);                             /* analyze_requests.c */
+/* A peer that is not traced and answered nothing is waited for, whatever became of the packets sent to it: the losses of those
+ * visits become time spent there.  Before the next two (analyze_requests.c). */
+void blame_silent_peers(struct analysis *analysis, struct requests *requests, const struct node_state *states,
+                        size_t state_count);
 void analyze_delays(struct analysis *analysis, struct requests *requests);                          /* analyze_requests.c */
 void analyze_places(struct analysis *analysis, struct requests *requests);                          /* analyze_requests.c */
 void analyze_streams(struct analysis *analysis);                                                    /* analyze_nodes.c */

@@ -18,6 +18,78 @@ static unsigned culprit(const struct request *request) {
     return request->failed_waiting != NO_NUMBER ? request->failed_waiting : request->failed_node;
 }
 
+/* Pairs of a node that failed and the one that it was waiting for. */
+static int compare_askers(const void *left, const void *right) {
+    const struct request *a = *(const struct request *const *)left, *b = *(const struct request *const *)right;
+    int order = compare(a->failed_node, b->failed_node);
+    return order ? order : compare(a->failed_waiting, b->failed_waiting);
+}
+
+static int compare_asked(const void *left, const void *right) {
+    const struct request *a = *(const struct request *const *)left, *b = *(const struct request *const *)right;
+    int order = compare(a->failed_waiting, b->failed_waiting);
+    return order ? order : compare(a->failed_node, b->failed_node);
+}
+
+/* How many nodes failed waiting for this one, of requests in the order of compare_asked. */
+static unsigned count_askers(struct request *const *asked, size_t count, unsigned node) {
+    unsigned askers = 0, last = NO_NUMBER;
+    for (size_t i = 0; i < count; i++) {
+        if (asked[i]->failed_waiting != node || asked[i]->failed_node == last) continue;
+        last = asked[i]->failed_node;
+        askers++;
+    }
+    return askers;
+}
+
+/* Did a request that another node began end well, and wait for this node? */
+static bool serves_others(const struct requests *requests, unsigned node, unsigned asker) {
+    for (size_t i = 0; i < requests->visit_count; i++) {
+        const struct visit *visit = &requests->visits[i];
+        const struct request *request = &requests->items[visit->request];
+        unsigned place = visit->kind == WAIT_PEER ? visit->peer : visit->node;
+        if (visit->kind != WAIT_LINK && place == node && request->ok && request->node != asker) return true;
+    }
+    return false;
+}
+
+/* A node that fails whomever it waits for, while these answer others and nobody else fails waiting for them, is at fault itself: it is not the others
+ * that are slow, but it that gives up too early, or does not get their answers. */
+static void settle_asker(const struct requests *requests, struct request *const *own, size_t count, struct request *const *asked,
+                         size_t asked_count) {
+    unsigned whom = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (i && own[i]->failed_waiting == own[i - 1]->failed_waiting) continue;
+        if (count_askers(asked, asked_count, own[i]->failed_waiting) > 1) return;
+        if (!serves_others(requests, own[i]->failed_waiting, own[i]->failed_node)) return;
+        whom++;
+    }
+    for (size_t i = 0; whom > 1 && i < count; i++) {
+        own[i]->failed_whom = own[i]->failed_waiting;
+        own[i]->failed_waiting = NO_NUMBER;
+    }
+}
+
+static void settle_askers(struct analysis *analysis, const struct requests *requests) {
+    struct request **own = calloc(requests->count + 1, sizeof *own), **asked = calloc(requests->count + 1, sizeof *asked);
+    size_t count = 0;
+    if (own && asked) {
+        for (size_t i = 0; i < requests->count; i++)
+            if (requests->items[i].failed_waiting != NO_NUMBER) own[count] = asked[count] = &requests->items[i], count++;
+        qsort(own, count, sizeof *own, compare_askers);
+        qsort(asked, count, sizeof *asked, compare_asked);
+        for (size_t begin = 0, end; begin < count; begin = end) {
+            unsigned node = own[begin]->failed_node;
+            for (end = begin; end < count && own[end]->failed_node == node;) end++;
+            settle_asker(requests, own + begin, end - begin, asked, count);
+        }
+    } else {
+        analysis->failed = true;
+    }
+    free(own);
+    free(asked);
+}
+
 static int compare_failures(const void *left, const void *right) {
     const struct request *a = *(const struct request *const *)left, *b = *(const struct request *const *)right;
     int order = compare(a->command, b->command);
@@ -25,23 +97,29 @@ static int compare_failures(const void *left, const void *right) {
     if (!order) order = compare(a->failed_node == NO_NUMBER, b->failed_node == NO_NUMBER);
     if (!order) order = compare(a->failed_after, b->failed_after);
     if (!order) order = compare(culprit(a), culprit(b));
+    if (!order) order = compare(a->failed_waiting == NO_NUMBER, b->failed_waiting == NO_NUMBER);
+    if (!order) order = compare(a->failed_whom == NO_NUMBER, b->failed_whom == NO_NUMBER);
     if (!order) order = compare(a->failed_node, b->failed_node);
     return order ? order : compare(a->start, b->start);
 }
 
 static void report_failed(struct analysis *analysis, const struct request *const *failed, size_t count, size_t of) {
     bool waited = (*failed)->failed_waiting != NO_NUMBER;
+    uint64_t nodes = 1; /* that were waiting; the requests are ordered by them */
+    for (size_t i = 1; i < count; i++) nodes += failed[i]->failed_node != failed[i - 1]->failed_node;
     bool aside = (*failed)->failed_after && !(*failed)->one_way; /* nobody waited for it */
     double share = (double)count / (double)of;
     struct finding finding = {.kind = FINDING_REQUESTS_FAILED,
                               .severity = share >= FAILED_SEVERE_SHARE && !aside ? SEVERITY_SEVERE : SEVERITY_NOTABLE,
                               .weight = share,
                               .node = culprit(*failed),
-                              .peer = waited ? (*failed)->failed_node : NO_NUMBER,
+                              .peer = waited && nodes == 1 ? (*failed)->failed_node : NO_NUMBER,
+                              .links = waited ? nodes : 0,
                               .trace = (*failed)->trace,
                               .command = (*failed)->command,
                               .count = count,
                               .of = of,
+                              .any = (*failed)->failed_whom != NO_NUMBER,
                               .after = (*failed)->failed_after,
                               .rootless = (*failed)->rootless};
     for (size_t i = 0; i < count; i++) finding_show(&finding, failed[i]->failed);
@@ -51,8 +129,10 @@ static void report_failed(struct analysis *analysis, const struct request *const
 /* All requests of one command, whole or without a root; the failed ones come first. */
 static void judge_failures(struct analysis *analysis, const struct request *const *requests, size_t count) {
     for (size_t begin = 0, end; begin < count && requests[begin]->failed_node != NO_NUMBER; begin = end) {
-        for (end = begin; end < count && requests[end]->failed_node == requests[begin]->failed_node &&
+        for (end = begin; end < count && requests[end]->failed_node != NO_NUMBER &&
                           requests[end]->failed_after == requests[begin]->failed_after &&
+                          (requests[end]->failed_waiting == NO_NUMBER) == (requests[begin]->failed_waiting == NO_NUMBER) &&
+                          (requests[end]->failed_whom == NO_NUMBER) == (requests[begin]->failed_whom == NO_NUMBER) &&
                           culprit(requests[end]) == culprit(requests[begin]);)
             end++;
         report_failed(analysis, requests + begin, end - begin, count);
@@ -79,6 +159,13 @@ static const struct visit *main_visit(const struct requests *requests, const str
     return most;
 }
 
+/* Was it not the link that kept the request, but the node at its end, which did nothing for anybody? */
+static bool waited_for_receiver(const struct analysis *analysis, const struct visit *visit) {
+    size_t from = visit->evidence[0], to = visit->evidence[1];
+    if (from == NO_FACT || to == NO_FACT) return false;
+    return analysis_paused(analysis, visit->peer, analysis->facts->items[from].time_ns, analysis->facts->items[to].time_ns);
+}
+
 /* All requests of one command, the fastest first. */
 static void judge_durations(struct analysis *analysis, const struct requests *all, const struct request *const *requests,
                             size_t count) {
@@ -91,13 +178,14 @@ static void judge_durations(struct analysis *analysis, const struct requests *al
     if (first == count) return;
     const struct request *longest = requests[count - 1];
     const struct visit *visit = main_visit(all, longest);
+    bool paused = visit && visit->kind == WAIT_LINK && waited_for_receiver(analysis, visit);
     struct finding finding = {.kind = FINDING_LATENCY_OUTLIERS,
                               .severity = longest->took_ns >= OUTLIER_SEVERE_NS ? SEVERITY_SEVERE : SEVERITY_NOTABLE,
                               .weight = (double)longest->took_ns / 1e9,
-                              .node = !visit                     ? longest->node
-                                      : visit->kind == WAIT_PEER ? visit->peer
-                                                                 : visit->node,
-                              .peer = visit && visit->kind == WAIT_LINK ? visit->peer : NO_NUMBER,
+                              .node = !visit                               ? longest->node
+                                      : visit->kind == WAIT_PEER || paused ? visit->peer
+                                                                           : visit->node,
+                              .peer = visit && visit->kind == WAIT_LINK && !paused ? visit->peer : NO_NUMBER,
                               .trace = longest->trace,
                               .command = longest->command,
                               .count = count - first,
@@ -113,6 +201,7 @@ static bool same_group(const struct request *a, const struct request *b) {
 }
 
 void analyze_outcomes(struct analysis *analysis, const struct requests *requests) {
+    settle_askers(analysis, requests);
     const struct request **order = calloc(requests->count + 1, sizeof *order);
     size_t count = 0, whole = 0;
     if (!order) {

@@ -61,6 +61,7 @@ static double sure_share(uint64_t part, uint64_t whole) {
 struct witness {
     uint64_t last_ns;
     bool incomplete;
+    double sample; /* the share of traces that it reports */
 };
 
 static int compare_packets(const void *left, const void *right) {
@@ -105,7 +106,7 @@ static struct link_sight examine_link(const struct analysis *analysis, const str
             sight.most_bytes = bytes_of(analysis, message);
     }
     sight.both = sight.received && !witnesses[packets->from].incomplete && !witnesses[packets->to].incomplete &&
-                 10 * sight.unsent <= sight.received;
+                 witnesses[packets->to].sample >= witnesses[packets->from].sample && 10 * sight.unsent <= sight.received;
     return sight;
 }
 
@@ -184,7 +185,11 @@ static void count_links(struct analysis *analysis, struct links *links, const st
     }
 }
 
-static void examine_nodes(struct witness *witnesses, const struct facts *facts) {
+static void examine_nodes(struct witness *witnesses, size_t nodes, const struct facts *facts, const struct node_state *states,
+                          size_t state_count) {
+    for (size_t i = 0; i < nodes; i++) witnesses[i].sample = 1;
+    for (size_t i = 0; i < state_count; i++)
+        if (states[i].node < nodes && states[i].sample > 0) witnesses[states[i].node].sample = states[i].sample;
     for (size_t i = 0; i < facts->count; i++) {
         const struct fact *fact = &facts->items[i];
         if (fact->kind == FACT_EVENTS_LOST)
@@ -403,7 +408,7 @@ static void judge_links(struct analysis *analysis, struct links *links) {
     free(nodes);
 }
 
-void analyze_losses(struct analysis *analysis) {
+void analyze_losses(struct analysis *analysis, const struct node_state *states, size_t state_count) {
     const struct messages *messages = &analysis->packets;
     size_t nodes = intern_count(&analysis->facts->nodes), count = 0;
     struct link_packet *packets = calloc(messages->count + 1, sizeof *packets);
@@ -419,7 +424,7 @@ void analyze_losses(struct analysis *analysis) {
                 packets[count++] = (struct link_packet){message->from, message->to, message};
         }
         if (count) qsort(packets, count, sizeof *packets, compare_packets);
-        examine_nodes(witnesses, analysis->facts);
+        examine_nodes(witnesses, nodes, analysis->facts, states, state_count);
         count_links(analysis, &links, packets, count, witnesses);
         judge_links(analysis, &links);
     } else {

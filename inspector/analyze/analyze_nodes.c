@@ -7,6 +7,8 @@
 
 #include <stdlib.h>
 
+#define AT_ONCE_PART 10 /* of a pause: what arrives within this part after its end arrives at its end */
+
 /* ---- streams ---- */
 
 struct stream_step {
@@ -190,7 +192,9 @@ static void judge_crashes(struct analysis *analysis, const struct node_state *st
 /* A packet that was sent to a node. */
 struct incoming {
     unsigned node;
+    unsigned sender;
     uint64_t sent_ns, received_ns; /* UINT64_MAX: never */
+    uint64_t usual_ns;             /* time under way of the fastest quarter of the sender's packets to it */
     size_t send, receive;          /* facts, or NO_FACT */
 };
 
@@ -198,6 +202,28 @@ static int compare_incoming(const void *left, const void *right) {
     const struct incoming *a = left, *b = right;
     if (a->node != b->node) return a->node < b->node ? -1 : 1;
     return a->sent_ns < b->sent_ns ? -1 : a->sent_ns > b->sent_ns;
+}
+
+/* What never came last. */
+static int compare_under_way(const void *left, const void *right) {
+    const struct incoming *a = left, *b = right;
+    uint64_t x = a->received_ns == UINT64_MAX ? UINT64_MAX : a->received_ns - a->sent_ns,
+             y = b->received_ns == UINT64_MAX ? UINT64_MAX : b->received_ns - b->sent_ns;
+    if (a->node != b->node) return a->node < b->node ? -1 : 1;
+    if (a->sender != b->sender) return a->sender < b->sender ? -1 : 1;
+    return x < y ? -1 : x > y;
+}
+
+static void find_usual(struct incoming *incoming, size_t count) {
+    if (count) qsort(incoming, count, sizeof *incoming, compare_under_way);
+    for (size_t begin = 0, end; begin < count; begin = end) {
+        for (end = begin;
+             end < count && incoming[end].node == incoming[begin].node && incoming[end].sender == incoming[begin].sender;)
+            end++;
+        const struct incoming *quarter = &incoming[begin + (end - begin) / 4];
+        uint64_t usual_ns = quarter->received_ns == UINT64_MAX ? UINT64_MAX : quarter->received_ns - quarter->sent_ns;
+        for (size_t i = begin; i < end; i++) incoming[i].usual_ns = usual_ns;
+    }
 }
 
 static size_t list_incoming(struct incoming *incoming, const struct analysis *analysis) {
@@ -209,11 +235,13 @@ static size_t list_incoming(struct incoming *incoming, const struct analysis *an
         if (message->send == NO_EVENT || message->to == NO_NUMBER || (!arrived && message->state != MESSAGE_UNRECEIVED)) continue;
         if (message->untimed || !node_clocks_comparable(&analysis->facts->clocks, message->from, message->to, NULL)) continue;
         incoming[count++] = (struct incoming){.node = message->to,
+                                              .sender = message->from,
                                               .sent_ns = facts[message->send].time_ns,
                                               .received_ns = arrived ? facts[message->receive].time_ns : UINT64_MAX,
                                               .send = message->send,
                                               .receive = arrived ? message->receive : NO_FACT};
     }
+    find_usual(incoming, count);
     if (count) qsort(incoming, count, sizeof *incoming, compare_incoming);
     return count;
 }
@@ -231,36 +259,98 @@ static size_t incoming_after(const struct incoming *incoming, size_t count, unsi
     return low;
 }
 
+bool analysis_paused(const struct analysis *analysis, unsigned node, uint64_t from_ns, uint64_t to_ns) {
+    for (size_t i = 0; i < analysis->pause_count; i++) {
+        const struct pause *pause = &analysis->pauses[i];
+        uint64_t begin_ns = pause->from_ns > from_ns ? pause->from_ns : from_ns,
+                 end_ns = pause->to_ns < to_ns ? pause->to_ns : to_ns;
+        if (pause->node == node && end_ns > begin_ns && end_ns - begin_ns >= (to_ns - from_ns) / 2) return true;
+    }
+    return false;
+}
+
+static void keep_pause(struct analysis *analysis, unsigned node, uint64_t from_ns, uint64_t to_ns) {
+    if (analysis->pause_count == analysis->pause_capacity) {
+        size_t capacity = analysis->pause_capacity ? 2 * analysis->pause_capacity : 16;
+        struct pause *pauses = realloc(analysis->pauses, capacity * sizeof *pauses);
+        if (!pauses) {
+            analysis->failed = true;
+            return;
+        }
+        analysis->pauses = pauses;
+        analysis->pause_capacity = capacity;
+    }
+    analysis->pauses[analysis->pause_count++] = (struct pause){node, from_ns, to_ns};
+}
+
 static void take_pause(const struct facts *facts, struct finding *finding, const struct incoming *first, uint64_t from_ns,
                        uint64_t to_ns) {
     finding->count++;
     if (to_ns - from_ns <= finding->ns) return;
     finding->ns = to_ns - from_ns;
     finding->time_ns = facts_unix(facts, first->node, from_ns);
+    finding->severity = finding->ns >= STALL_NS_MIN ? SEVERITY_SEVERE : SEVERITY_NOTABLE;
     finding->weight = (double)finding->ns / 1e9;
     finding->evidence_count = 0;
     finding_show(finding, first->send);
     finding_show(finding, first->receive);
 }
 
-/* A node had no event from one time to another (!seen: and we have none of its earlier events): did packets wait for it?  They did if packets sent to
- * it in that time arrived only at the end, and at most as many were lost.  Adds the pause to the node's finding, whose ns is
- * the longest stall.  If all nodes paused, adds it once to `everybody` instead. */
-static void judge_pause(const struct facts *facts, struct finding *finding, struct finding *everybody,
-                        const struct incoming *incoming, size_t count, uint64_t from_ns, uint64_t to_ns, bool seen) {
-    size_t waited = 0, lost = 0, first = NO_FACT;
-    for (size_t i = incoming_after(incoming, count, finding->node, from_ns);
-         i < count && incoming[i].node == finding->node && incoming[i].sent_ns < to_ns; i++) {
+/* The packets that were sent to a node while it did nothing. */
+struct waiting {
+    size_t first;          /* that waited for STALL_NS_MIN; NO_FACT */
+    size_t waited, lost;   /* of those that waited so long; of all */
+    size_t first_short;    /* the first one */
+    bool several;          /* others sent, too */
+    bool at_once;          /* all that came did so in the last or next tenth of the time */
+    uint64_t last_sent_ns; /* of those that came */
+};
+
+static struct waiting list_waiting(const struct incoming *incoming, size_t count, unsigned node, uint64_t from_ns,
+                                   uint64_t to_ns) {
+    struct waiting waiting = {.first = NO_FACT, .first_short = NO_FACT, .at_once = true};
+    for (size_t i = incoming_after(incoming, count, node, from_ns);
+         i < count && incoming[i].node == node && incoming[i].sent_ns < to_ns; i++) {
         bool came = incoming[i].received_ns != UINT64_MAX;
-        lost += !came;
-        if (!came || incoming[i].received_ns < incoming[i].sent_ns + STALL_NS_MIN) continue;
-        if (!waited++) first = i;
+        waiting.lost += !came;
+        if (!came) continue;
+        if (waiting.first_short == NO_FACT) {
+            waiting.first_short = i;
+        }
+        waiting.several |= incoming[i].sender != incoming[waiting.first_short].sender;
+        waiting.at_once &= incoming[i].received_ns <= to_ns + (to_ns - from_ns) / AT_ONCE_PART;
+        waiting.last_sent_ns = incoming[i].sent_ns;
+        if (incoming[i].received_ns < incoming[i].sent_ns + STALL_NS_MIN) continue;
+        if (!waiting.waited++) waiting.first = i;
     }
-    if (!waited || lost > waited) return;
+    return waiting;
+}
+
+/* Is a short time without events a pause?  If packets that several nodes sent at different moments arrived at the same one, the
+ * first of them later than usual on its link, then it was no link that delayed them. */
+static bool is_short_pause(const struct waiting *waiting, const struct incoming *incoming, uint64_t to_ns, bool seen) {
+    if (!seen || waiting->first_short == NO_FACT || !waiting->several || !waiting->at_once || waiting->lost) return false;
+    const struct incoming *first = &incoming[waiting->first_short];
+    uint64_t waited_ns = to_ns - first->sent_ns;
+    return waited_ns >= STALL_SHORT_NS_MIN / 2 && waited_ns / LATE_RATIO_MIN >= first->usual_ns &&
+           waiting->last_sent_ns - first->sent_ns >= waited_ns / 2;
+}
+
+/* A node had no event from one time to another (!seen: and we have none of its earlier events): did packets wait for it?  They
+ * did if packets sent to it in that time arrived only at the end, and at most as many were lost.  Adds the pause to the node's
+ * finding, whose ns is the longest stall.  If all nodes paused, adds it once to `everybody` instead. */
+static void judge_pause(struct analysis *analysis, struct finding *finding, struct finding *everybody,
+                        const struct incoming *incoming, size_t count, uint64_t from_ns, uint64_t to_ns, bool seen) {
+    const struct facts *facts = analysis->facts;
+    struct waiting waiting = list_waiting(incoming, count, finding->node, from_ns, to_ns);
+    bool is_short = to_ns - from_ns < STALL_NS_MIN;
+    if (is_short ? !is_short_pause(&waiting, incoming, to_ns, seen) : !waiting.waited || waiting.lost > waiting.waited) return;
+    size_t first = is_short ? waiting.first_short : waiting.first;
     if (!seen) from_ns = incoming[first].sent_ns; /* we have none of its earlier events */
+    keep_pause(analysis, finding->node, from_ns, to_ns);
     if (facts_active(facts, from_ns, to_ns))
         take_pause(facts, finding, &incoming[first], from_ns, to_ns);
-    else if (everybody->until_ns <= from_ns)
+    else if (!is_short && everybody->until_ns <= from_ns)
         take_pause(facts, everybody, &incoming[first], from_ns, everybody->until_ns = to_ns);
 }
 
@@ -273,14 +363,28 @@ static uint64_t newest_beside(const struct analysis *analysis, const struct node
     return newest_ns;
 }
 
+/* Were enough of the other nodes active in the second half of that time?  Otherwise the whole network was idle. */
+static bool others_active(const struct analysis *analysis, const struct node_sum *sums, size_t nodes, unsigned node,
+                          uint64_t from_ns, uint64_t to_ns) {
+    size_t others = 0, active = 0;
+    for (unsigned i = 0; i < nodes; i++) {
+        if (i == node || !sums[i].events || !node_clocks_comparable(&analysis->facts->clocks, node, i, NULL)) continue;
+        others++;
+        active += sums[i].last_ns >= from_ns + (to_ns - from_ns) / 2;
+    }
+    return (double)active >= SILENT_OTHERS_MIN * (double)others;
+}
+
 /* Live nodes that have stopped emitting although others send to them. */
-static void judge_silence(struct analysis *analysis, const struct node_state *state, const struct node_sum *sum,
-                          const struct incoming *incoming, size_t count, uint64_t newest_ns) {
+static void judge_silence(struct analysis *analysis, const struct node_state *state, const struct node_sum *sums, size_t nodes,
+                          const struct incoming *incoming, size_t count) {
+    const struct node_sum *sum = &sums[state->node];
+    uint64_t newest_ns = newest_beside(analysis, sums, nodes, state->node);
     uint64_t silent_ns = newest_ns - sum->last_ns, talked = 0;
     for (size_t i = incoming_after(incoming, count, state->node, sum->last_ns); i < count && incoming[i].node == state->node; i++)
         talked++;
-    bool alone =
-        silent_ns >= SILENT_NS_MIN && silent_ns >= SILENT_RATIO_MIN * sum->longest_ns && sum->events >= SILENT_EVENTS_MIN;
+    bool alone = silent_ns >= SILENT_NS_MIN && silent_ns >= SILENT_RATIO_MIN * sum->longest_ns &&
+                 sum->events >= SILENT_EVENTS_MIN && others_active(analysis, sums, nodes, state->node, sum->last_ns, newest_ns);
     if (!alone && (silent_ns < SILENT_TALKED_NS_MIN || talked < SILENT_PACKETS_MIN)) return;
     struct finding finding = finding_of(FINDING_NODE_SILENT, SEVERITY_SEVERE, state->node);
     finding.weight = (double)silent_ns / 1e9;
@@ -292,30 +396,50 @@ static void judge_silence(struct analysis *analysis, const struct node_state *st
     analysis_add(analysis, &finding);
 }
 
+/* Short pauses are a finding if they are long together, and much longer than those of the other nodes: on a busy machine every
+ * node has some. */
+static bool stands_out(const struct finding *stalls, const uint64_t *paused_ns, double *sorted, size_t nodes, unsigned node) {
+    const double own[] = {(double)paused_ns[node]};
+    size_t count = 0;
+    if (stalls[node].ns >= STALL_NS_MIN) return true;
+    if (paused_ns[node] < STALL_TOGETHER_NS_MIN) return false;
+    for (size_t i = 0; i < nodes; i++)
+        if (stalls[i].of) sorted[count++] = (double)paused_ns[i];
+    sort_values(sorted, count);
+    return own[0] >= STALL_RATIO_MIN * median_without(sorted, count, own, 1);
+}
+
 static void judge_pauses(struct analysis *analysis, const struct incoming *incoming, size_t count, size_t nodes) {
     const struct facts *facts = analysis->facts;
     struct finding *stalls = calloc(nodes + 1, sizeof *stalls);
     uint64_t *last_ns = calloc(nodes + 1, sizeof *last_ns);
+    uint64_t *paused_ns = calloc(nodes + 1, sizeof *paused_ns);
+    double *sorted = calloc(nodes + 1, sizeof *sorted);
     struct finding everybody = finding_of(FINDING_NODE_STALLED, SEVERITY_SEVERE, NO_NUMBER);
-    if (stalls && last_ns) {
+    if (stalls && last_ns && paused_ns && sorted) {
         for (unsigned i = 0; i < nodes; i++) stalls[i] = finding_of(FINDING_NODE_STALLED, SEVERITY_SEVERE, i);
         for (size_t i = 0; i < facts->count; i++) {
             const struct fact *fact = &facts->items[i];
             uint64_t *last = &last_ns[fact->node];
             uint64_t begin_ns = facts_line_begin(facts, fact->time_ns), from_ns = greatest(*last, begin_ns ? begin_ns - 1 : 0);
-            if (fact->time_ns - from_ns >= STALL_NS_MIN && fact->kind != FACT_EVENTS_LOST)
-                judge_pause(facts, &stalls[fact->node], &everybody, incoming, count, from_ns, fact->time_ns,
+            if (fact->time_ns - from_ns >= STALL_SHORT_NS_MIN && fact->kind != FACT_EVENTS_LOST)
+                judge_pause(analysis, &stalls[fact->node], &everybody, incoming, count, from_ns, fact->time_ns,
                             *last && *last >= begin_ns);
             *last = fact->time_ns;
+            stalls[fact->node].of++;
         }
+        for (size_t i = 0; i < analysis->pause_count; i++)
+            paused_ns[analysis->pauses[i].node] += analysis->pauses[i].to_ns - analysis->pauses[i].from_ns;
         for (unsigned i = 0; i < nodes; i++)
-            if (stalls[i].count) analysis_add(analysis, &stalls[i]);
+            if (stalls[i].count && stands_out(stalls, paused_ns, sorted, nodes, i)) analysis_add(analysis, &stalls[i]);
         if (everybody.count) analysis_add(analysis, &everybody);
     } else {
         analysis->failed = true;
     }
     free(stalls);
     free(last_ns);
+    free(paused_ns);
+    free(sorted);
 }
 
 void analyze_nodes(struct analysis *analysis, const struct node_state *states, size_t state_count) {
@@ -338,8 +462,7 @@ void analyze_nodes(struct analysis *analysis, const struct node_state *states, s
     if (!analysis->one_trace) judge_crashes(analysis, states, state_count, sums, nodes);
     for (size_t i = 0; i < state_count && !analysis->one_trace; i++) {
         if (states[i].live && states[i].node < nodes && sums[states[i].node].events)
-            judge_silence(analysis, &states[i], &sums[states[i].node], incoming, count,
-                          newest_beside(analysis, sums, nodes, states[i].node));
+            judge_silence(analysis, &states[i], sums, nodes, incoming, count);
     }
 out:
     free(sums);

@@ -64,13 +64,14 @@ static int compare_groups(const struct visit *a, const struct visit *b) {
     int order = compare(a->command, b->command);
     if (!order) order = compare(a->after, b->after);
     if (!order) order = compare(a->kind, b->kind);
-    if (!order) order = compare(a->node, b->node);
+    if (!order && a->kind != WAIT_PEER) order = compare(a->node, b->node); /* a peer is one place, whoever waits for it */
     return order ? order : compare(a->peer, b->peer);
 }
 
 static int compare_visits(const void *left, const void *right) {
     const struct visit *a = left, *b = right;
     int order = compare_groups(a, b);
+    if (!order) order = compare(a->asked, b->asked);
     return order ? order : compare(a->request, b->request);
 }
 
@@ -176,7 +177,7 @@ static bool judge_place(struct finding *ret_finding, const struct analysis *anal
                               .severity = middle_ns >= SLOW_SEVERE_NS && !alone && !aside ? SEVERITY_SEVERE : SEVERITY_NOTABLE,
                               .weight = (double)middle_ns / 1e9,
                               .node = visits->kind == WAIT_PEER ? visits->peer : visits->node,
-                              .peer = visits->kind == WAIT_PEER ? visits->node : visits->peer,
+                              .peer = visits->kind == WAIT_PEER ? longest->node : visits->peer,
                               .trace = longest->trace,
                               .command = visits->command,
                               .count = slow,
@@ -190,6 +191,18 @@ static bool judge_place(struct finding *ret_finding, const struct analysis *anal
     for (unsigned i = 0; i < EVIDENCE_MAX; i++) finding_show(&finding, longest->evidence[i]);
     *ret_finding = finding;
     return true;
+}
+
+/* The requests at one node: all; or, if those do not stand out, the ones that it was asked, or the ones that it began.  It may be
+ * slow in one of the two roles only. */
+static bool judge_node(struct finding *ret_finding, const struct analysis *analysis, const struct requests *requests,
+                       const struct usual *usual, const struct visit *visits, size_t count, bool divided) {
+    size_t began = 0;
+    while (began < count && !visits[began].asked) began++;
+    if (judge_place(ret_finding, analysis, requests, usual, visits, count, divided)) return true;
+    if (visits->kind != WAIT_NODE || !began || began == count) return false;
+    return judge_place(ret_finding, analysis, requests, usual, visits + began, count - began, divided) ||
+           judge_place(ret_finding, analysis, requests, usual, visits, began, divided);
 }
 
 /* The links that requests of one command waited for, and the findings of those that are slow. */
@@ -238,23 +251,134 @@ static void report_slow_links(struct analysis *analysis, struct slow_links *slow
     slow->count = 0;
 }
 
+/* The requests of one command that a node was asked, or that it began; a fifth of them spent this long there, or longer. */
+struct node_tail {
+    const struct visit *visits;
+    size_t count;
+    double ns;
+};
+
+/* Nodes at which requests of one command spend their time. */
+struct slow_nodes {
+    struct finding *findings;
+    size_t count;
+    struct node_tail *tails;
+    size_t tail_count;
+    double *sorted; /* room for as many values as there are tails */
+};
+
+static void add_tail(struct slow_nodes *slow, const struct usual *usual, const struct visit *visits, size_t count) {
+    if (count < SLOW_REQUESTS_MIN) return;
+    for (size_t i = 0; i < count; i++) usual->room[i] = (double)visits[i].ns;
+    sort_values(usual->room, count);
+    slow->tails[slow->tail_count++] = (struct node_tail){visits, count, usual->room[count - 1 - count / TAIL_PART]};
+}
+
+static void add_tails(struct slow_nodes *slow, const struct usual *usual, const struct visit *visits, size_t count) {
+    size_t began = 0;
+    while (began < count && !visits[began].asked) began++;
+    add_tail(slow, usual, visits, began);
+    add_tail(slow, usual, visits + began, count - began);
+}
+
+static void report_tail(struct analysis *analysis, const struct usual *usual, const struct node_tail *tail, double usual_ns) {
+    const struct visit *longest = tail->visits;
+    size_t slow = 0;
+    struct finding finding = {.kind = FINDING_SLOW_NODE,
+                              .severity = SEVERITY_NOTABLE,
+                              .weight = tail->ns / 1e9,
+                              .node = tail->visits->node,
+                              .peer = NO_NUMBER,
+                              .command = tail->visits->command,
+                              .of = tail->count,
+                              .usual_ns = (uint64_t)usual_ns,
+                              .sometimes = true};
+    for (size_t i = 0; i < tail->count; i++) {
+        if ((double)tail->visits[i].ns >= LATE_RATIO_MIN * usual_ns && tail->visits[i].ns >= SLOW_SEVERE_NS)
+            usual->room[slow++] = (double)tail->visits[i].ns;
+        if (tail->visits[i].ns > longest->ns) longest = &tail->visits[i];
+    }
+    sort_values(usual->room, slow);
+    finding.count = slow;
+    finding.ns = (uint64_t)usual->room[slow / 2];
+    finding.trace = longest->trace;
+    for (unsigned i = 0; i < EVIDENCE_MAX; i++) finding_show(&finding, longest->evidence[i]);
+    analysis_add(analysis, &finding);
+}
+
+static bool is_named(const struct slow_nodes *slow, unsigned node, double ns) {
+    for (size_t i = 0; i < slow->count; i++)
+        if (slow->findings[i].node == node && ns < LATE_RATIO_MIN * (double)slow->findings[i].ns) return true;
+    return false;
+}
+
+/* Nodes at which part of the requests take much longer than at others, in the same role. */
+static void report_tails(struct analysis *analysis, const struct usual *usual, struct slow_nodes *slow) {
+    for (size_t i = 0; i < slow->tail_count; i++) {
+        const struct node_tail *tail = &slow->tails[i];
+        size_t count = 0;
+        for (size_t k = 0; k < slow->tail_count; k++)
+            if (k != i && slow->tails[k].visits->asked == tail->visits->asked) slow->sorted[count++] = slow->tails[k].ns;
+        if (tail->count < OUTLIER_REQUESTS_MIN || count < TAIL_OTHERS_MIN || tail->ns < SLOW_SEVERE_NS) continue;
+        sort_values(slow->sorted, count);
+        double usual_ns = slow->sorted[count / 2];
+        if (tail->ns >= LATE_RATIO_MIN * usual_ns && !is_named(slow, tail->visits->node, tail->ns))
+            report_tail(analysis, usual, tail, usual_ns);
+    }
+    slow->tail_count = 0;
+}
+
+/* If several nodes are about as slow as each other, it is the command that takes its time, and no node stands out: one finding
+ * stands for them.  A node that is much slower than the others keeps its own. */
+static void report_slow_nodes(struct analysis *analysis, struct slow_nodes *slow) {
+    struct finding alike = {.ns = 0};
+    for (size_t i = 0; i < slow->count; i++) slow->sorted[i] = (double)slow->findings[i].ns;
+    sort_values(slow->sorted, slow->count);
+    double limit = slow->count >= ALIKE_NODES_MIN ? ALIKE_RATIO_MAX * slow->sorted[slow->count / 2] : 0;
+    for (size_t i = 0; i < slow->count; i++) {
+        const struct finding *finding = &slow->findings[i];
+        if ((double)finding->ns > limit || finding->stopped) {
+            analysis_add(analysis, finding);
+            continue;
+        }
+        uint64_t count = alike.count + finding->count, of = alike.of + finding->of, nodes = alike.links + 1;
+        if (is_slower(finding, &alike)) alike = *finding;
+        alike.count = count;
+        alike.of = of;
+        alike.links = nodes;
+    }
+    slow->count = 0;
+    if (!alike.links) return;
+    if (alike.links > 1) alike.node = NO_NUMBER;
+    if (alike.links == 1) alike.links = 0;
+    analysis_add(analysis, &alike);
+}
+
 /* Judges the visits of one command, during its requests or after them, ordered by place.  Returns whether any place is a
  * finding. */
 static bool judge_places(struct analysis *analysis, const struct requests *requests, const struct usual *usual,
-                         struct slow_links *slow, const struct visit *visits, size_t count, bool divided) {
+                         struct slow_links *slow, struct slow_nodes *slow_nodes, const struct visit *visits, size_t count,
+                         bool divided) {
     bool any = false;
     for (size_t begin = 0, end; begin < count; begin = end) {
         struct finding finding;
         for (end = begin; end < count && !compare_groups(&visits[begin], &visits[end]);) end++;
-        bool found = judge_place(&finding, analysis, requests, usual, visits + begin, end - begin, divided);
+        if (visits[begin].kind == WAIT_NODE && !visits[begin].after && !divided && !analysis->one_trace)
+            add_tails(slow_nodes, usual, visits + begin, end - begin);
+        bool found = judge_node(&finding, analysis, requests, usual, visits + begin, end - begin, divided);
         any |= found;
         if (visits[begin].kind != WAIT_LINK) {
-            if (found) analysis_add(analysis, &finding);
+            if (found && visits[begin].kind == WAIT_NODE)
+                slow_nodes->findings[slow_nodes->count++] = finding;
+            else if (found)
+                analysis_add(analysis, &finding);
             continue;
         }
         if (found) slow->findings[slow->count] = finding;
         slow->links[slow->count++] = (struct judged_link){.from = visits[begin].node, .to = visits[begin].peer, .bad = found};
     }
+    report_tails(analysis, usual, slow_nodes);
+    report_slow_nodes(analysis, slow_nodes);
     report_slow_links(analysis, slow);
     return any;
 }
@@ -332,20 +456,24 @@ void analyze_places(struct analysis *analysis, struct requests *requests) {
     struct slow_links slow = {.links = calloc(requests->visit_count + 1, sizeof *slow.links),
                               .findings = calloc(requests->visit_count + 1, sizeof *slow.findings),
                               .ends = calloc(intern_count(&analysis->facts->nodes) + 1, sizeof *slow.ends)};
+    struct slow_nodes slow_nodes = {.findings = calloc(intern_count(&analysis->facts->nodes) + 1, sizeof *slow_nodes.findings),
+                                    .tails = calloc(2 * intern_count(&analysis->facts->nodes) + 1, sizeof *slow_nodes.tails),
+                                    .sorted = calloc(2 * intern_count(&analysis->facts->nodes) + 1, sizeof *slow_nodes.sorted)};
     size_t kept = 0;
     for (size_t i = 0; i < requests->visit_count; i++)
         if (requests->items[requests->visits[i].request].timed) requests->visits[kept++] = requests->visits[i];
     requests->visit_count = kept;
-    if (sum_up_links(&usual, requests) && slow.links && slow.findings && slow.ends) {
+    if (sum_up_links(&usual, requests) && slow.links && slow.findings && slow.ends && slow_nodes.findings && slow_nodes.tails &&
+        slow_nodes.sorted) {
         const struct visit *visits = requests->visits;
         if (kept) qsort(requests->visits, kept, sizeof *requests->visits, compare_visits);
         for (size_t begin = 0, end; begin < kept; begin = end) {
             for (end = begin;
                  end < kept && visits[end].command == visits[begin].command && visits[end].after == visits[begin].after;)
                 end++;
-            if (!judge_places(analysis, requests, &usual, &slow, visits + begin, end - begin, false) &&
+            if (!judge_places(analysis, requests, &usual, &slow, &slow_nodes, visits + begin, end - begin, false) &&
                 !judge_peers(analysis, requests, &usual, visits + begin, end - begin))
-                (void)judge_places(analysis, requests, &usual, &slow, visits + begin, end - begin, true);
+                (void)judge_places(analysis, requests, &usual, &slow, &slow_nodes, visits + begin, end - begin, true);
         }
     } else {
         analysis->failed = true;
@@ -356,6 +484,46 @@ void analyze_places(struct analysis *analysis, struct requests *requests) {
     free(slow.links);
     free(slow.findings);
     free(slow.ends);
+    free(slow_nodes.findings);
+    free(slow_nodes.tails);
+    free(slow_nodes.sorted);
+}
+
+/* ---- peers that answer nothing ---- */
+
+/* Marks the nodes that are traced: those with events, and those that traced knows. */
+static bool *traced_nodes_new(const struct facts *facts, const struct node_state *states, size_t state_count) {
+    unsigned nodes = intern_count(&facts->nodes);
+    bool *traced = calloc(nodes + 1, sizeof *traced);
+    for (size_t i = 0; traced && i < facts->count; i++) traced[facts->items[i].node] = true;
+    for (size_t i = 0; traced && i < state_count; i++)
+        if (states[i].node < nodes) traced[states[i].node] = true;
+    return traced;
+}
+
+/* Removes the delays by packets from one node to another that never arrived. */
+static void drop_delays(struct requests *requests, const struct visit *visit) {
+    size_t kept = 0;
+    for (size_t i = 0; i < requests->delay_count; i++) {
+        const struct loss_wait *loss = &requests->delays[i].loss;
+        bool of_visit = requests->delays[i].request == visit->request && loss->from == visit->node && loss->to == visit->peer;
+        if (!of_visit || !loss->gone) requests->delays[kept++] = requests->delays[i];
+    }
+    requests->delay_count = kept;
+}
+
+void blame_silent_peers(struct analysis *analysis, struct requests *requests, const struct node_state *states,
+                        size_t state_count) {
+    bool *traced = traced_nodes_new(analysis->facts, states, state_count);
+    if (!traced) analysis->failed = true;
+    for (size_t i = 0; traced && i < requests->visit_count; i++) {
+        struct visit *visit = &requests->visits[i];
+        if (visit->kind != WAIT_PEER || !visit->unanswered || !visit->lost_ns || traced[visit->peer]) continue;
+        visit->ns += visit->lost_ns;
+        visit->lost_ns = 0;
+        drop_delays(requests, visit);
+    }
+    free(traced);
 }
 
 /* ---- delays by lost packets ---- */

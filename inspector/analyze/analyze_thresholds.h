@@ -20,12 +20,16 @@
 #define RTT_NS_MIN UINT64_C(5000000)       /* ns: and by this much */
 #define SLOW_REQUESTS_MIN 5                /* requests: of one command, complete, that the node or link took part in */
 #define SLOW_ALONE_NS UINT64_C(1000000000) /* ns: the median time there, for fewer requests to be enough */
-#define ONE_WAY_PART 10                    /* of the time after it: a request that took a smaller share is a one-way message */
+#define ONE_WAY_PART 10                    /* of the time after it: a request that took a smaller share, and waited for nobody, is a one-way message */
 #define SLOW_SHARE_MIN 0.5                 /* of a request: time there, for the request to count */
 #define SLOW_DIVIDED_MIN 0.25              /* of a request: the same, if no place has most of the time */
 #define SLOW_OFTEN_MIN 0.6                 /* of the requests: this share must count */
 #define SLOW_NS_MIN UINT64_C(1000000)      /* ns: the median time there */
 #define SLOW_SEVERE_NS UINT64_C(10000000)  /* ns: the same, to be severe; late packets and jumps of the round-trip time, too */
+#define ALIKE_NODES_MIN 3                  /* nodes: slow at the same command, for one finding to stand for them */
+#define ALIKE_RATIO_MAX 3                  /* times: their median; a node that is slower than this stands out */
+#define TAIL_PART 5                        /* of the requests at a node: the slowest, compared with the slowest at other nodes */
+#define TAIL_OTHERS_MIN 2                  /* nodes: to compare with */
 #define FAILED_SEVERE_SHARE 0.05           /* of the requests of a command: this share failed, to be severe */
 #define OUTLIER_REQUESTS_MIN 20            /* requests: of one command, for one of them to be an outlier */
 #define OUTLIER_RATIO_MIN 100              /* times: the median of the command */
@@ -44,6 +48,10 @@
 #define SILENT_RATIO_MIN 3                        /* times: its longest silence before */
 #define SILENT_TALKED_NS_MIN UINT64_C(3000000000) /* ns: enough if others sent to it meanwhile */
 #define SILENT_PACKETS_MIN 3                      /* packets: that others sent to it meanwhile */
-#define STALL_NS_MIN UINT64_C(1000000000)         /* ns: a node had no event, and did not take packets sent to it */
+#define SILENT_OTHERS_MIN 0.5 /* of the other nodes: active meanwhile, for a silence to mean anything that nobody sent to */
+#define STALL_NS_MIN UINT64_C(1000000000)     /* ns: a node had no event, and did not take packets sent to it */
+#define STALL_SHORT_NS_MIN UINT64_C(50000000) /* ns: the same, if several nodes sent to it meanwhile, and all arrived at once */
+#define STALL_TOGETHER_NS_MIN UINT64_C(500000000) /* ns: all short pauses of a node together */
+#define STALL_RATIO_MIN 3                         /* times: and the median of the other nodes */
 
 #endif

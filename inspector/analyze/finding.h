@@ -48,8 +48,10 @@ struct finding {
     bool usual_known;              /* there were others to compare with */
     bool stopped;                  /* of a node: it did not read its socket */
     bool divided;                  /* of a place: no place has most of the time */
+    bool sometimes;                /* of a node: only part of its requests are slow there */
     bool unanswered;               /* of a peer: it answered nothing */
     bool after;                    /* of a place or a failure: after the request's end, in what the request caused */
+    bool any;                      /* of failed requests: it fails whomever it waits for */
     bool rootless;                 /* of failed requests: we do not have what caused them */
     bool returned;                 /* of a crashed node: it is running again */
     size_t evidence[EVIDENCE_MAX]; /* facts */
@@ -67,6 +69,12 @@ struct coverage {
     uint64_t events_missing;
 };
 
+/* A time in which a node did nothing although others sent to it. */
+struct pause {
+    unsigned node;
+    uint64_t from_ns, to_ns;
+};
+
 struct analysis {
     const struct facts *facts;
     struct messages packets;  /* of all facts; their events are indices into facts */
@@ -74,6 +82,8 @@ struct analysis {
     bool one_trace;           /* the facts belong to one trace: only its hops are judged */
     struct finding *findings; /* most severe first */
     size_t count, capacity;
+    struct pause *pauses;
+    size_t pause_count, pause_capacity;
     struct coverage coverage;
     bool failed; /* out of memory */
 };
@@ -83,6 +93,9 @@ const char *severity_name(enum severity severity);
 
 /* Adds a finding.  Out of memory sets `failed`. */
 void analysis_add(struct analysis *analysis, const struct finding *finding);
+
+/* Did the node do nothing, although others sent to it, for at least half of that time? */
+bool analysis_paused(const struct analysis *analysis, unsigned node, uint64_t from_ns, uint64_t to_ns);
 
 /* The time up to which ages of a node's events count: now; or, if its clock cannot be compared with others', its newest
  * comparable event. */

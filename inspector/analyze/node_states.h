@@ -12,6 +12,7 @@ struct node_state {
     bool live, crashed;
     bool returned;    /* it crashed, and a later log of the same node is live */
     uint64_t last_ns; /* time of its last event; 0: not known */
+    double sample;    /* the share of traces that it reports; 0: not known */
 };
 
 struct node_states {

@@ -70,6 +70,12 @@ static size_t fact_of(const struct trace_events *events, unsigned node, uint64_t
     return NO_FACT;
 }
 
+/* Had its asker given it up by then, as who asks two nodes does with the slower one? */
+static bool was_given_up(const struct span *items, const struct span *span) {
+    const struct span *asker = &items[span->parent];
+    return asker->end != NO_POSITION && !asker->ok && asker->end_ns < span->end_ns;
+}
+
 /* The failed span that ended first: later failures follow from it or are independent.  If the request succeeded, looks
  * only at what it caused and did not wait for. */
 static const struct span *first_failed(const struct critical_path *path) {
@@ -78,13 +84,13 @@ static const struct span *first_failed(const struct critical_path *path) {
         const struct span *span = &items[i];
         if (span->end == NO_POSITION || span->ok || (first && span->end > first->end)) continue;
         if (!root->ok && (span->end_ns <= root->end_ns || span == root)) first = span;
-        if (root->ok && span->end_ns > root->end_ns && span->parent != NO_POSITION) first = span;
+        if (root->ok && span->end_ns > root->end_ns && span->parent != NO_POSITION && !was_given_up(items, span)) first = span;
     }
     return first;
 }
 
 static void find_failure(struct request *request, const struct critical_path *path, const struct trace_events *events) {
-    request->failed_node = request->failed_waiting = NO_NUMBER;
+    request->failed_node = request->failed_waiting = request->failed_whom = NO_NUMBER;
     request->failed = NO_FACT;
     if (path->spans.items[path->root].end == NO_POSITION) return;
     const struct span *first = first_failed(path);
@@ -100,6 +106,13 @@ static void find_failure(struct request *request, const struct critical_path *pa
     }
 }
 
+/* A one-way message: the request waited for nobody, and took almost no time compared with what it caused. */
+static bool is_one_way(const struct critical_path *path) {
+    for (size_t i = 0; i < path->within; i++)
+        if (path->waits[i].kind != WAIT_NODE || path->waits[i].node != path->spans.items[path->root].node) return false;
+    return path->end_ns - path->start_ns < (path->reach_ns - path->end_ns) / ONE_WAY_PART;
+}
+
 static int add_request_of(struct requests *requests, const struct critical_path *path, const struct trace_events *events) {
     const struct span *root = &path->spans.items[path->root];
     bool caused = root->parent != NO_POSITION || root->parent_missing;
@@ -109,7 +122,7 @@ static int add_request_of(struct requests *requests, const struct critical_path 
                               .took_ns = path->end_ns - path->start_ns,
                               .whole = root->end != NO_POSITION && !caused,
                               .rootless = root->end != NO_POSITION && caused,
-                              .one_way = path->end_ns - path->start_ns < (path->reach_ns - path->end_ns) / ONE_WAY_PART,
+                              .one_way = is_one_way(path),
                               .ok = root->ok,
                               .start = fact_at(events, root->start)};
     request.timed = request.whole && facts_steady(events->facts, path->start_ns, path->reach_ns);
@@ -153,6 +166,7 @@ static int add_visits(struct requests *requests, const struct critical_path *pat
                                   .node = wait->node,
                                   .peer = wait->peer,
                                   .trace = trace_event_at(events, 0)->trace,
+                                  .asked = wait->kind == WAIT_NODE && wait->node != path->spans.items[path->root].node,
                                   .after = after,
                                   .unanswered = true,
                                   .whole_ns = after ? path->reach_ns - path->end_ns : path->end_ns - path->start_ns};

@@ -17,12 +17,13 @@ struct request {
     bool timed;       /* it is whole and no clock step lies in it, so its times can be judged */
     bool ok;
     bool rootless; /* we have both ends but not what caused it, so it is not whole */
-    bool one_way;  /* it took almost no time compared with what it caused */
+    bool one_way;  /* it waited for nobody, and took almost no time compared with what it caused */
     size_t start;  /* a fact */
     /* Where it failed first, if it did; failed_after: it succeeded, and something that it caused failed later. */
     bool failed_after;
     unsigned failed_node;    /* NO_NUMBER: it did not fail */
     unsigned failed_waiting; /* the node it was waiting for then; NO_NUMBER: none */
+    unsigned failed_whom;    /* the same, if the fault is the failed node's, whomever it waits for */
     size_t failed;           /* a fact */
 };
 
@@ -36,6 +37,7 @@ struct visit {
     uint64_t ns;                   /* in total, without the waits for lost packets */
     uint64_t lost_ns;              /* the waits for lost packets, which ns does not include */
     uint64_t whole_ns;             /* duration of the request; for `after`, of everything after its end */
+    bool asked;                    /* of a node: it did not begin the request */
     bool after;                    /* after the end of the request, while what it caused went on */
     uint64_t once_ns;              /* its longest single wait there */
     bool stopped;                  /* of a node: in that longest wait it did not read its socket */

@@ -2,6 +2,7 @@
  *
  * The counters of traced, with problems in red. */
 #include "json_get.h"
+#include "json_put.h"
 #include "limits.h"
 #include "list.h"
 #include "render.h"
@@ -177,8 +178,24 @@ static void process(struct strbuf *out, const struct view *view, const json_t *a
 
 /* ---- rows --------------------------------------------------------------------------------------------------------------- */
 
+static enum style draw_counter(struct strbuf *cell, const struct view *view, const json_t *row, const char *field) {
+    const json_t *value = json_object_get(row, field);
+    struct strbuf text = {0};
+    uint64_t ns;
+    if (json_get_time(value, &ns)) {
+        render_time(cell, view, value, true);
+    } else if (!value || json_is_null(value)) {
+        strbuf_puts(cell, "-");
+    } else {
+        cell->failed |= json_put(&text, value, JSON_COMPACT) != 0;
+        text_untrusted(cell, strbuf_text(&text), text.bytes, CELL_COLUMNS_MAX);
+    }
+    strbuf_fini(&text);
+    return STYLE_PLAIN;
+}
+
 static const struct list_column columns[] = {{"counter", NULL, TABLE_LEFT, 0, 0, 0, draw_text},
-                                             {"value", NULL, TABLE_LEFT, 0, 8}};
+                                             {"value", NULL, TABLE_LEFT, 0, 8, 0, draw_counter}};
 
 const struct list stats_list = {columns, sizeof columns / sizeof *columns};
 

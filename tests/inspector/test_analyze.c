@@ -128,6 +128,28 @@ START_TEST(two_nodes_alone_are_judged_too) {
 }
 END_TEST
 
+/* Both ends report packets; the receiver, those of half of the traces. */
+START_TEST(packets_of_traces_that_the_receiver_does_not_report_are_not_lost) {
+    for (unsigned i = 0; i < 200; i++) {
+        struct fact *sent = add(FACT_PACKET_SENT, ALICE, BOB, NOW - 10 * S + i * MS);
+        sent->number = i;
+        sent->space = TRACE_SPACE_1RTT;
+        if (i % 2 == 0) continue;
+        struct fact *received = add(FACT_PACKET_RECEIVED, BOB, ALICE, NOW - 10 * S + i * MS + 1000);
+        received->number = i;
+        received->space = TRACE_SPACE_1RTT;
+    }
+    add(FACT_APP_COMMAND, BOB, ALICE, NOW);
+    states[BOB].sample = _i == 1 ? 0.5 : 1;
+    states[ALICE].sample = _i == 2 ? 0.5 : 1;
+    run();
+    if (_i == 1)
+        nothing();
+    else
+        ck_assert_uint_eq(only(FINDING_LOSSY_LINK)->count, 100);
+}
+END_TEST
+
 START_TEST(a_node_that_loses_towards_all_its_peers_is_the_finding) {
     send_some(BOB, ALICE, 200, 20);
     send_some(BOB, CAROL, 200, 24);
@@ -641,6 +663,7 @@ int main(void) {
     tcase_add_loop_test(tcase, neither_chance_nor_a_common_loss_is_a_finding, 0, 5);
     tcase_add_test(tcase, a_faulty_pair_is_not_compared_with_its_other_direction);
     tcase_add_test(tcase, two_nodes_alone_are_judged_too);
+    tcase_add_loop_test(tcase, packets_of_traces_that_the_receiver_does_not_report_are_not_lost, 0, 3);
     tcase_add_test(tcase, a_node_that_loses_towards_all_its_peers_is_the_finding);
     tcase_add_loop_test(tcase, messages_that_never_arrive_are_lost_and_so_are_their_repetitions, 0, 2);
     tcase_add_test(tcase, a_message_too_large_to_arrive_is_lost_and_not_a_probe);
