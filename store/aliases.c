@@ -2,8 +2,8 @@
  *
  * The table of aliases: see aliases.h.
  *
- * What the appending thread notes goes into a queue.  Whoever makes a picture moves it from there into the table, under a
- * lock that the appending thread only takes when it gets it at once: when the queue is full.
+ * The appending thread puts aliases into a queue.  A thread that makes a picture moves them from there into the table,
+ * under a lock.  The appending thread does so only when the queue is full and it gets the lock at once.
  *
  *      label    where           pairs with   without it
  *      noted:R  aliases_note    noted:A      a reader takes an entry of the queue whose bytes are still on the way
@@ -22,12 +22,12 @@
 #define QUEUE 1024U
 #define NONE UINT32_MAX
 #define SLOTS (2U * ALIASES_MAX)
-#define CHAIN_MAX 64U /* looked at of what is said of one id */
+#define CHAIN_MAX 64U /* claims examined for one id */
 #define STEPS_MAX 8U  /* an alias of an alias of ... */
 
-/* As it was said. */
+/* As emitted. */
 struct said {
-    struct trace_node_id alias_id, peer_id; /* peer_id: not of an own one */
+    struct trace_node_id alias_id, peer_id; /* peer_id: absent for a node's own alias */
     uint64_t log;                           /* of the node at that index */
     uint64_t time_ns;
     uint32_t node;
@@ -38,12 +38,12 @@ struct said {
 
 struct entry {
     struct said said;
-    uint64_t number;       /* in the order of their coming */
+    uint64_t number;       /* in order of arrival */
     uint32_t next, before; /* in its slot's chain; next also among those that are free */
     uint32_t older, newer; /* of the same node, by when it was last said */
 };
 
-/* What one node said. */
+/* The aliases of one node. */
 struct speaker {
     uint64_t log;
     uint32_t count, oldest, newest;
@@ -73,8 +73,8 @@ __extension__ typedef unsigned __int128 uint128;
 
 /* ---- hashes --------------------------------------------------------------------------------------------------------------- */
 
-/* What nodes say of peers is found by the id and the node, so that a chain is one node's; what they say of themselves by the id
- * alone.  The key is random, so that nobody outside can make ids collide. */
+/* Aliases of peers are found by id and node, so that a chain belongs to one node; a node's own aliases are found by id alone.
+ * The key is random, so that nobody outside can make ids collide. */
 static uint32_t hash(uint64_t key, const struct trace_node_id *id, uint32_t node, bool own) {
     /* The node comes last: mixed into the first word, it would make the ids of two nodes collide under any key. */
     uint64_t words[5] = {[4] = own ? NONE : node}, state = key;
@@ -164,7 +164,8 @@ static void drop_all(struct aliases *aliases, uint32_t node) {
     while (aliases->speakers[node].count) drop(aliases, aliases->speakers[node].oldest);
 }
 
-/* Whoever has most, and of those with as many the one that speaks, gives up what it has not said for the longest time. */
+/* The node with the most aliases loses the one that it has not repeated for the longest time.  If several have the most and
+ * the speaker is among them, it is the speaker's. */
 static void evict(struct aliases *aliases, uint32_t node) {
     uint32_t most = node;
     for (uint32_t i = 0; i < aliases->speaker_count; i++)
@@ -188,7 +189,7 @@ static bool says_the_same(const struct said *a, const struct said *b) {
            (a->own || same_id(&a->peer_id, &b->peer_id));
 }
 
-/* Did this node say the same before, and nothing else of this id after it?  Then its index. */
+/* Did this node say the same before, and nothing different about this id since?  Then its index. */
 static uint32_t find_same(const struct aliases *aliases, const struct said *said, uint32_t slot) {
     for (uint32_t i = aliases->slots[slot]; i != NONE; i = aliases->entries[i].next) { /* the newest first */
         const struct said *other = &aliases->entries[i].said;
@@ -210,7 +211,7 @@ static void add(struct aliases *aliases, const struct said *said) {
             aliases->speakers[i] = (struct speaker){.oldest = NONE, .newest = NONE};
         aliases->speaker_count = said->node + 1;
     }
-    if (speaker->log != said->log) drop_all(aliases, said->node); /* the index was another's */
+    if (speaker->log != said->log) drop_all(aliases, said->node); /* the index belonged to another node */
     speaker->log = said->log;
     index = find_same(aliases, said, slot);
     if (index != NONE) {
@@ -291,7 +292,7 @@ struct alias_picture {
     uint64_t generation;
     uint32_t count, slots, known_slots; /* the last two: powers of two */
     struct alias *list;
-    uint64_t *logs;              /* of those that said so */
+    uint64_t *logs;              /* of the nodes that said so */
     uint32_t *slot, *next;       /* chains, the newest first */
     uint32_t *alias_slot;        /* open addressing: one of each alias id; slots of them */
     struct trace_node_id *known; /* open addressing: the ids of logs; zero is empty */
@@ -330,7 +331,7 @@ static size_t picture_bytes(uint32_t count, uint32_t nodes) {
 
 size_t aliases_bytes(void) { return sizeof(struct aliases) + 3 * picture_bytes(ALIASES_MAX, NODES_MAX); }
 
-/* Room for so many aliases and nodes. */
+/* Makes room for this many aliases and nodes. */
 static struct alias_picture *picture_new(const struct aliases *aliases, uint32_t count, uint32_t node_count) {
     struct alias_picture *picture = calloc(1, picture_bytes(count, node_count));
     if (!picture) return NULL;
@@ -353,7 +354,7 @@ static int compare_entries(const void *a, const void *b) {
     return ((*x)->number > (*y)->number) - ((*x)->number < (*y)->number);
 }
 
-/* The place of an id among those that somebody says are aliases. */
+/* The place of an id among those claimed as aliases. */
 static uint32_t *alias_place(const struct alias_picture *picture, const struct trace_node_id *id) {
     uint32_t at = hash(picture->key, id, NONE, true) & (picture->slots - 1);
     while (picture->alias_slot[at] != NONE && !same_id(&picture->list[picture->alias_slot[at]].alias_id, id))
@@ -413,7 +414,7 @@ uint64_t aliases_generation(const struct aliases *aliases) {
 
 struct alias_picture *alias_picture_take(struct aliases *aliases) {
     struct alias_picture *picture;
-    /* noted:A  Whoever has seen an event has what was noted before it. */
+    /* noted:A A thread that has seen an event also sees the aliases noted before it. */
     if (!aliases || atomic_load_explicit(&aliases->noted, memory_order_acquire) == 0) return NULL;
     pthread_mutex_lock(&aliases->lock);
     move(aliases);
@@ -436,13 +437,13 @@ void alias_picture_release(struct alias_picture *picture) {
 bool alias_picture_renew(struct aliases *aliases, struct alias_picture **picture) {
     struct alias_picture *now = alias_picture_take(aliases), *before = *picture;
     *picture = now;
-    alias_picture_release(before); /* the table has one more, so that the address is not used again */
+    alias_picture_release(before); /* the table holds a reference, so that the address is not reused */
     return now != before;
 }
 
-/* ---- who is it? ----------------------------------------------------------------------------------------------------------- */
+/* ---- resolving ids ----------------------------------------------------------------------------------------------------- */
 
-/* What this node said of a peer's id: the last that it had said by then, or else the first. */
+/* What this node says about a peer's id: its last claim before that time, or else its first. */
 static const struct alias *said_of_peer(const struct alias_picture *picture, uint32_t node, uint64_t time_ns,
                                         const struct trace_node_id *id) {
     const struct alias *best = NULL;
@@ -458,7 +459,7 @@ static const struct alias *said_of_peer(const struct alias_picture *picture, uin
     return best;
 }
 
-/* When the log of the node at this index was written; a live one may go on for ever.  Inside rcu_read_lock(). */
+/* When the log of the node at this index was written; a live one has no end.  Inside rcu_read_lock(). */
 struct life {
     uint64_t from_ns, to_ns;
 };
@@ -466,15 +467,15 @@ struct life {
 static bool life_of(const struct alias_picture *picture, uint32_t index, struct life *ret_life) {
     const struct node *node = nodes_at(picture->nodes, picture->list[index].node);
     if (!node || node->info.log != picture->logs[index]) return false;
-    /* relaxed: the state alone matters, and a time that is a little old */
+    /* relaxed: only the state matters, and a slightly old time will do */
     uint32_t state = atomic_load_explicit(&node->state, memory_order_relaxed);
     uint64_t last_ns = atomic_load_explicit(&node->last_unix_ns, memory_order_relaxed);
     *ret_life = (struct life){node->info.started_unix_ns, state == NODE_LIVE ? UINT64_MAX : last_ns};
     return true;
 }
 
-/* Of those that say this id is theirs, the one whose it was at that time: the only one that ran then or, if none did, the one
- * that ran last before, or else first after.  NULL when two ran. */
+/* Of the nodes that claim this id, the owner at that time: the only one that ran then or, if none did, the last that ran
+ * before, or else the first that ran after.  NULL if two ran. */
 static const struct alias *said_of_itself(const struct alias_picture *picture, uint64_t time_ns, const struct trace_node_id *id) {
     const struct alias *best = NULL;
     struct life best_life = {0, 0};
@@ -482,7 +483,7 @@ static const struct alias *said_of_itself(const struct alias_picture *picture, u
     for (uint32_t i = 0; index != NONE; index = picture->next[index], i++) {
         const struct alias *alias = &picture->list[index];
         struct life life;
-        if (i == CHAIN_MAX) return NULL; /* too many to be looked at */
+        if (i == CHAIN_MAX) return NULL; /* too many to examine */
         if (!alias->own || alias->disputed || !same_id(&alias->alias_id, id) || !life_of(picture, index, &life)) continue;
         bool runs = life.from_ns <= time_ns && time_ns <= life.to_ns;
         bool best_runs = best && best_life.from_ns <= time_ns && time_ns <= best_life.to_ns;
@@ -543,7 +544,7 @@ size_t alias_picture_names_of(const struct alias_picture *picture, const struct 
                               size_t max) {
     size_t count = 1;
     out[0] = *id;
-    /* What is connected by anybody's word: whose word counts, the events themselves decide. */
+    /* All ids connected by any claim; the events themselves decide which claims apply. */
     for (size_t done = 0; done < count; done++) {
         for (uint32_t i = 0; picture && i < picture->count; i++) {
             const struct alias *alias = &picture->list[i];
