@@ -9,6 +9,7 @@
 #include <libtrace/clock.h>
 #include <libtrace/guard.h>
 #include <stdlib.h>
+#include <store/ring_node.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -81,22 +82,12 @@ static void read_lane(struct salvage *salvage, unsigned lane, uint64_t end) {
 static void add_node(struct salvage *salvage) {
     const struct trace_reader_info *info = trace_reader_info(salvage->reader);
     struct store *store = recording_writer_store(salvage->writer);
-    struct node_info node = {
-        .node_id = info->node_id,
-        .pid = info->pid,
-        .log = info->open_ticks, /* the same log as in traced's recordings */
-        .started_unix_ns = trace_clock_unix_ns(&salvage->clock, &salvage->ring_clock, info->open_ticks),
-        .has_ring = true,
-        .lane_count = info->lane_count,
-        .lane_events = info->lane_events,
-        .ring_bytes = info->object_bytes,
-        .policy = info->policy,
-        .clock_source = info->clock_source,
-    };
+    struct machine machine;
     struct trace_app app;
 
-    memcpy(node.node_name, info->node_name, sizeof node.node_name);
-    machine_here(&node.machine);
+    machine_here(&machine);
+    struct node_info node =
+        node_info_of_ring(info, &machine, trace_clock_unix_ns(&salvage->clock, &salvage->ring_clock, info->open_ticks));
     salvage->result.error = store_add_node(store, &node, NODE_LIVE, &salvage->node);
     for (unsigned i = 0; i < TRACE_APPS_MAX && salvage->result.error == 0; i++) {
         int result = trace_reader_app(salvage->reader, i, &app);

@@ -2,8 +2,8 @@
  *
  * The table of aliases: see aliases.h.
  *
- * What the appending thread notes goes into a queue.  Whoever makes a picture moves it from there into the table, under a
- * lock that the appending thread only takes when it gets it at once: when the queue is full.
+ * The appending thread puts aliases into a queue.  A thread that makes a picture moves them from there into the table,
+ * under a lock.  The appending thread does so only when the queue is full and it gets the lock at once.
  *
  *      label    where                pairs with   without it
  *      noted:R  aliases_note         noted:A      a reader takes an entry of the queue whose bytes are still on the way
@@ -147,7 +147,8 @@ static void drop_all(struct aliases *aliases, uint32_t node) {
     while (aliases->speakers[node].count) drop(aliases, aliases->speakers[node].oldest);
 }
 
-/* Whoever has most, and of those with as many the one that speaks, gives up what it has not said for the longest time. */
+/* The node with the most aliases loses the one that it has not repeated for the longest time.  If several have the most and
+ * the speaker is among them, it is the speaker's. */
 static void evict(struct aliases *aliases, uint32_t node) {
     uint32_t most = aliases->speakers[node].count == aliases->most ? node : aliases->speaks[aliases->most];
     drop(aliases, aliases->speakers[most].oldest);
@@ -167,7 +168,7 @@ static bool says_the_same(const struct alias *a, const struct alias *b) {
            (a->own || same_id(&a->peer_id, &b->peer_id));
 }
 
-/* Did this node say the same before, and nothing else of this id after it?  Then its index. */
+/* Did this node say the same before, and nothing different about this id since?  Then its index. */
 static uint32_t find_same(const struct aliases *aliases, const struct alias *said, uint32_t slot) {
     for (uint32_t i = aliases->slots[slot]; i != NONE; i = aliases->entries[i].next) { /* the newest first */
         const struct alias *other = &aliases->entries[i].said;
@@ -189,7 +190,7 @@ static void add(struct aliases *aliases, const struct alias *said) {
             aliases->speakers[i] = (struct speaker){.oldest = NONE, .newest = NONE};
         aliases->speaker_count = said->node + 1;
     }
-    if (speaker->log != said->log) drop_all(aliases, said->node); /* the index was another's */
+    if (speaker->log != said->log) drop_all(aliases, said->node); /* the index belonged to another node */
     speaker->log = said->log;
     index = find_same(aliases, said, slot);
     if (index != NONE) {

@@ -12,14 +12,6 @@ static enum clickhouse_outcome ask(struct clickhouse *server, struct strbuf *sql
     return clickhouse_ask(server, strbuf_text(sql), ret_answer, failure);
 }
 
-static void read_text(struct row_reader *reader, char *out, size_t room) {
-    size_t bytes;
-    const char *text = row_read_string(reader, &bytes);
-    if (bytes >= room) bytes = room - 1;
-    memcpy(out, text, bytes);
-    out[bytes] = 0;
-}
-
 static enum clickhouse_outcome read_view(struct clickhouse *server, struct strbuf *sql, struct fleet_schema *schema,
                                          struct failure *failure) {
     struct clickhouse_answer answer;
@@ -31,8 +23,8 @@ static enum clickhouse_outcome read_view(struct clickhouse *server, struct strbu
     if (outcome) return outcome;
     struct row_reader reader = row_reader_of(answer.bytes, answer.count);
     schema->version = row_read_u32(&reader);
-    read_text(&reader, schema->id, sizeof schema->id);
-    read_text(&reader, schema->cluster, sizeof schema->cluster);
+    row_read_text(&reader, schema->id, sizeof schema->id);
+    row_read_text(&reader, schema->cluster, sizeof schema->cluster);
     schema->replicated = row_read_u8(&reader) != 0;
     bool fit = !reader.failed && (!*schema->cluster || fleet_name_is_fit(schema->cluster));
     if (!fit)
@@ -65,7 +57,7 @@ enum clickhouse_outcome fleet_schema_read(struct clickhouse *server, struct flee
     enum clickhouse_outcome outcome = ask(server, &sql, &answer, failure);
     if (!outcome) {
         struct row_reader reader = row_reader_of(answer.bytes, answer.count);
-        read_text(&reader, ret_schema->server_version, sizeof ret_schema->server_version);
+        row_read_text(&reader, ret_schema->server_version, sizeof ret_schema->server_version);
         outcome = read_view(server, &sql, ret_schema, failure);
     }
     if (!outcome) outcome = read_shard(server, &sql, ret_schema, failure);
@@ -81,8 +73,8 @@ static json_t *columns_new(const struct clickhouse_answer *answer) {
     json_t *tables = json_object();
     while (tables && row_reader_more(&reader)) {
         char table[TABLE_NAME_BYTES], column[TABLE_NAME_BYTES];
-        read_text(&reader, table, sizeof table);
-        read_text(&reader, column, sizeof column);
+        row_read_text(&reader, table, sizeof table);
+        row_read_text(&reader, column, sizeof column);
         json_t *columns = json_object_get(tables, table);
         if (!columns) {
             columns = json_object();

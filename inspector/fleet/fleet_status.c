@@ -32,14 +32,6 @@ enum clickhouse_outcome fleet_server_status(struct clickhouse *server, struct fl
     return CLICKHOUSE_OK;
 }
 
-static void read_text(struct row_reader *reader, char *out, size_t room) {
-    size_t bytes;
-    const char *text = row_read_string(reader, &bytes);
-    if (bytes >= room) bytes = room - 1;
-    memcpy(out, text, bytes);
-    out[bytes] = 0;
-}
-
 /* Chooses the newest row of each: replicas of a shard that has moved may still have older ones. */
 enum clickhouse_outcome fleet_hosts(struct clickhouse *server, int (*each)(void *arg, const struct fleet_host_status *host),
                                     void *arg, struct failure *failure) {
@@ -58,9 +50,9 @@ enum clickhouse_outcome fleet_hosts(struct clickhouse *server, int (*each)(void 
     struct row_reader reader = row_reader_of(answer.bytes, answer.count);
     while (row_reader_more(&reader)) {
         struct fleet_host_status host;
-        read_text(&reader, host.host, sizeof host.host);
-        read_text(&reader, host.shipper, sizeof host.shipper);
-        read_text(&reader, host.program, sizeof host.program);
+        row_read_text(&reader, host.host, sizeof host.host);
+        row_read_text(&reader, host.shipper, sizeof host.shipper);
+        row_read_text(&reader, host.program, sizeof host.program);
         uint64_t *const numbers[] = {&host.seen_ns,     &host.segments,  &host.events,           &host.lost_segments,
                                      &host.lost_events, &host.newest_ns, &host.waiting_segments, &host.waiting_bytes};
         for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) *numbers[i] = row_read_u64(&reader);

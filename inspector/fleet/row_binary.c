@@ -98,3 +98,11 @@ const char *row_read_string(struct row_reader *reader, size_t *ret_bytes) {
     *ret_bytes = at ? bytes : 0;
     return at ? (const char *)at : "";
 }
+
+void row_read_text(struct row_reader *reader, char *out, size_t room) {
+    size_t bytes;
+    const char *text = row_read_string(reader, &bytes);
+    if (bytes >= room) bytes = room - 1;
+    memcpy(out, text, bytes);
+    out[bytes] = 0;
+}

@@ -79,4 +79,7 @@ uint64_t row_read_count(struct row_reader *reader);
 /* The bytes of a String, borrowed; "" and 0 when it failed. */
 const char *row_read_string(struct row_reader *reader, size_t *ret_bytes);
 
+/* A String as a C string, cut to room - 1 bytes. */
+void row_read_text(struct row_reader *reader, char *out, size_t room);
+
 #endif

@@ -88,7 +88,7 @@ void trace_ngtcp2__version(struct trace_ngtcp2 *trace, uint32_t version) {
     if (trace->conn) TRACE_CONN_VERSION(trace->log, &trace->context, peer_of(trace), version);
 }
 
-/* ngtcp2 says no more about it than NGTCP2_ERR_DRAINING, like after a goodbye: so the end is told here. */
+/* ngtcp2 only returns NGTCP2_ERR_DRAINING, as after a close, so we report the end here. */
 void trace_ngtcp2__reset(struct trace_ngtcp2 *trace) {
     if (!trace->conn || trace->is_closed) return;
     TRACE_CONN_RESET(trace->log, &trace->context, peer_of(trace), &trace->path.remote);
@@ -107,8 +107,8 @@ static void go_over(struct trace_ngtcp2 *trace, struct trace_ngtcp2_path path) {
 
 void trace_ngtcp2__path(struct trace_ngtcp2 *trace, const ngtcp2_path *path) { go_over(trace, path_of(path)); }
 
-/* A path that ngtcp2 1.12 and later has validated some time ago it uses again without a word.  One that is new here may be
- * validated yet, and is told of then. */
+/* ngtcp2 1.12 and later silently reuses a path that it validated some time ago.  A path that is new here may still be
+ * validated; it is reported then. */
 void trace_ngtcp2__see_path(struct trace_ngtcp2 *trace) {
     struct trace_ngtcp2_path path;
 
@@ -313,7 +313,7 @@ static void note_early(struct trace_ngtcp2 *trace) {
     if (trace->is_established) TRACE_EARLY_DATA(trace->log, &trace->context, peer_of(trace), 1);
 }
 
-/* Uses ngtcp2 only for what is sent: of others the connection may be deleted by now. */
+/* Uses ngtcp2 only for sent packets: for others the connection may already be deleted. */
 static void emit_packet(struct trace_ngtcp2 *trace, const struct trace_ngtcp2_packet *packet) {
     int64_t stream_id = packet_stream(trace, packet);
     const struct trace_ngtcp2_stream *stream = stream_id >= 0 ? trace_ngtcp2__stream_find(&trace->streams, stream_id) : NULL;

@@ -22,7 +22,7 @@ struct trace_ngtcp2_sent {
 struct trace_ngtcp2_path {
     struct trace_endpoint local, remote;
 };
-#define PATHS_KEPT 8 /* of those that were validated, the newest; ngtcp2 remembers fewer */
+#define PATHS_KEPT 8 /* the newest validated paths; ngtcp2 remembers fewer */
 
 /* Stream data that the user has not seen yet, of a stream whose request we do not know yet. */
 struct trace_ngtcp2_pending {
@@ -42,11 +42,11 @@ struct trace_ngtcp2 {
     bool has_peer, has_address, is_established, is_closed;
     bool early, early_rejected;                /* 0-RTT packets were sent or received; the server refused them */
     uint64_t keys_made;                        /* how often ngtcp2 had the next keys made */
-    struct trace_ngtcp2_path path;             /* as last told */
-    struct trace_ngtcp2_path kept[PATHS_KEPT]; /* a ring: each path that was told, among them `path` */
+    struct trace_ngtcp2_path path;             /* as last reported */
+    struct trace_ngtcp2_path kept[PATHS_KEPT]; /* a ring: each reported path, including `path` */
     unsigned kept_count;
 
-    ngtcp2_callbacks callbacks, user; /* those that ngtcp2 gets, and those that the user gave us */
+    ngtcp2_callbacks callbacks, user; /* those passed to ngtcp2, and the user's */
     ngtcp2_settings settings;
     ngtcp2_qlog_write user_qlog;
     ngtcp2_printf user_printf;
@@ -70,7 +70,7 @@ struct trace_ngtcp2 {
 /* The connection's first packet: its trace begins. */
 void trace_ngtcp2__begin(struct trace_ngtcp2 *trace, ngtcp2_conn *conn);
 
-/* The peer is known, or has another address: says that they are one. */
+/* The peer is known, or has another address: emits the alias. */
 void trace_ngtcp2__who(struct trace_ngtcp2 *trace);
 
 /* The server wants a Retry. */

@@ -132,7 +132,7 @@ static bool node_glob(const struct filter_value *value, const struct trace_node_
            hex_fits(value, true, node_id->bytes, sizeof node_id->bytes);
 }
 
-/* Is this peer, for this node, one that the value means as an alias? */
+/* Is this peer, for this node, an alias that the value stands for? */
 static bool in_aliases(const struct trace_filter *filter, const struct filter_value *value, const struct trace_node_id *peer_id,
                        const struct trace_node_id *by) {
     const struct filter_alias *aliases = filter->aliases + value->alias_first, wanted = {*peer_id, *by};

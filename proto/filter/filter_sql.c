@@ -2,8 +2,8 @@
  *
  * See filter_sql.h.  Follows filter_code.c test by test, and must give the same answers: tests/fleet compares them with a server.
  *
- * All columns have values, so that SQL's third truth value never comes up.  What a kind does not have is 0 or '' in its row:
- * every test of a data field begins with the kinds that have it. */
+ * All columns have values, so that SQL's third truth value never comes up.  A field that a kind lacks is 0 or '' in its row,
+ * so every test of a data field begins with the kinds that have it. */
 #include "filter_internal.h"
 
 #include <proto/event_json.h>
@@ -73,7 +73,7 @@ static void put_time(struct writer *writer, uint64_t low, uint64_t span) {
     put_format(writer, " <= %" PRIu64 ")", high);
 }
 
-/* The bytes of an id between the least and the greatest that begin so: the primary key can use that. */
+/* Bounds for the bytes of an id that begins so: the primary key can use them. */
 static void put_prefix(struct writer *writer, const char *column, const struct trace_id_prefix *prefix, size_t bytes) {
     uint8_t least[TRACE_NODE_ID_BYTES] = {0}, greatest[TRACE_NODE_ID_BYTES];
     memset(greatest, 0xff, sizeof greatest);
@@ -193,7 +193,7 @@ static bool has_app(const struct trace_filter_sql_log *log, const void *arg) {
     return own && !memcmp(own, app, sizeof *own);
 }
 
-/* Was this description met before, at an earlier log or earlier in this one? */
+/* Was this description seen before, in an earlier log or earlier in this one? */
 static bool was_met(const struct writer *writer, size_t log, size_t index) {
     const struct trace_app *app = writer->logs[log].apps[index];
     if (app_of(&writer->logs[log], app->app_id) != app) return true; /* it never counts */
@@ -202,7 +202,7 @@ static bool was_met(const struct writer *writer, size_t log, size_t index) {
     return false;
 }
 
-/* Calls each with every description there is, once. */
+/* Calls each once for every different description. */
 static void each_app(struct writer *writer, struct list *list,
                      void (*each)(struct writer *, struct list *, const struct trace_app *, const void *), const void *arg) {
     for (size_t log = 0; log < writer->log_count; log++)
@@ -242,8 +242,8 @@ static void put_app(struct writer *writer, const struct filter_test *test, const
     put_list_end(writer, &list);
 }
 
-/* "cmd IN (1,2)": the commands of a description whose name fits; of NULL any name does.  Of two of one number the first
- * counts. */
+/* "cmd IN (1,2)": the commands of a description whose name fits; of NULL any name does.  Of two commands with one number, the
+ * first is used. */
 static bool put_commands(struct writer *writer, const struct trace_app *app, const struct filter_value *value, bool glob,
                          const char *before) {
     unsigned count = app->command_count < TRACE_APP_COMMANDS_MAX ? app->command_count : TRACE_APP_COMMANDS_MAX;
@@ -311,7 +311,7 @@ static void put_app_value(struct writer *writer, const struct filter_test *test,
         snprintf(expression, sizeof expression, "lower(hex(%s))", bytes);
         put_glob(writer, expression, value->text);
     } else if (field->type != TRACE_APP_HASH && value->hex_digits != 2U * field->bytes) {
-        put(writer, "0"); /* only of a hash the beginning will do */
+        put(writer, "0"); /* only a hash may be given by its first digits */
     } else {
         snprintf(expression, sizeof expression, "substring(hex(%s),1,%" PRIu32 ") = upper(", bytes, value->hex_digits);
         put(writer, expression);
@@ -331,11 +331,11 @@ static void put_app_field(struct writer *writer, const struct filter_test *test,
     }
     put(writer, test->value_count ? ")" : "0)");
     if (comparable || !test->negated || out->failed) return;
-    out->bytes = before; /* != of what cannot be compared is false */
+    out->bytes = before; /* != is false if the values cannot be compared */
     put(writer, "0");
 }
 
-/* Of several fields of one name the first that the bytes of the event include. */
+/* Of several fields with one name, the first that the event's bytes include. */
 static void put_app_fields(struct writer *writer, struct list *list, const struct trace_app *app, const void *arg) {
     const struct filter_test *test = arg;
     const char *name = test->field.name;
@@ -448,7 +448,7 @@ static void put_data(struct writer *writer, const struct filter_test *test, cons
         return;
     case TRACE_TYPE_id64:
         if (!test->glob) break;
-        /* All 16 digits: hex() leaves out zeros in front. */
+        /* All 16 digits: hex() omits leading zeros. */
         snprintf(expression, sizeof expression, "lower(concat(substring('0000000000000000',length(hex(%s))+1),hex(%s)))", column,
                  column);
         put_glob(writer, expression, value->text);
@@ -552,7 +552,7 @@ static bool log_passes(const struct trace_filter_sql_log *log, const void *arg) 
     return ((known || any) && any != test->negated) == host->wanted;
 }
 
-/* Of rows whose log nobody knows the host is not known either. */
+/* If the log of a row is not known, neither is its host. */
 static void put_host(struct writer *writer, const struct filter_test *test) {
     static const struct trace_filter_sql_log stranger = {.log_id = 0};
     struct host_test host = {writer->filter, test, true};

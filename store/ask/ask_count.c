@@ -262,22 +262,17 @@ static void put_rows(struct trace_text *out, const struct counting *counting, co
 
 /* ---- the method --------------------------------------------------------------------------------------------------------- */
 
-/* The time span of rates: from `from` to `to`, as far as it has passed and the history reaches back.  Without one of them, it
- * begins at the first or ends at the last event that was counted.  A `from` without a `to` means until now. */
-static uint64_t window_ns(const struct ask *ask, const struct counting *counting, const struct history_query *query,
-                          uint64_t now_ns) {
+uint64_t ask_rate_ns(const struct store *store, const struct ask_period *period, uint64_t now_ns) {
     struct history_stats stats;
-    if (!counting->events) return 0;
-    history_stats(ask->store->history, &stats);
-    uint64_t from_ns = query->from_ns, to_ns = query->to_ns ? query->to_ns : query->from_ns ? now_ns : counting->last_ns;
-    if (!from_ns) from_ns = counting->first_ns;
-    if (stats.kept && counting->first_ns < stats.whole_from_ns)
-        return 0; /* the history has only some nodes' events of that time */
+    history_stats(store->history, &stats);
+    uint64_t from_ns = period->from_ns ? period->from_ns : period->first_ns;
+    uint64_t to_ns = period->to_ns ? period->to_ns : period->from_ns ? now_ns : period->last_ns;
+    if (stats.kept && period->first_ns < stats.whole_from_ns) return 0; /* the history has only some nodes' events of that time */
     if (from_ns < stats.first_ns) from_ns = stats.first_ns;
     if (from_ns < stats.whole_from_ns) from_ns = stats.whole_from_ns;
     if (to_ns > now_ns) to_ns = now_ns;
-    if (from_ns > counting->first_ns) from_ns = counting->first_ns; /* evicted meanwhile */
-    if (to_ns < counting->last_ns) to_ns = counting->last_ns;       /* from a clock that is ahead */
+    if (from_ns > period->first_ns) from_ns = period->first_ns; /* evicted meanwhile */
+    if (to_ns < period->last_ns) to_ns = period->last_ns;       /* from a clock that is ahead */
     return to_ns - from_ns;
 }
 
@@ -349,7 +344,9 @@ static int count_and_answer(struct ask *ask, const struct count_params *params, 
     int error = counting->measures_took ? took_init(&counting->took, ask, &filter->query) : 0;
     if (!error) error = history_visit(ask->store->history, &filter->query, 0, end, count_event, counting, &visited);
     if (!error) error = ask_sum_lost(ask, &filter->query, end, &lost);
-    if (!error) error = answer_count(ask, params, counting, lost, window_ns(ask, counting, &filter->query, now_ns), &visited);
+    const struct ask_period period = {counting->first_ns, counting->last_ns, filter->query.from_ns, filter->query.to_ns};
+    uint64_t window_ns = counting->events ? ask_rate_ns(ask->store, &period, now_ns) : 0;
+    if (!error) error = answer_count(ask, params, counting, lost, window_ns, &visited);
     if (error == -ENOSPC)
         return trace_rpc_fail(&ask->error, TRACE_RPC_LIMIT, json_pack("{si}", "limit", COUNT_SPREAD_USED_MAX),
                               "the numbers of this many groups do not fit; group by less, or filter more");

@@ -312,23 +312,6 @@ static int put_answer(struct ask *ask, const struct requests *requests, uint64_t
 
 /* ---- the method --------------------------------------------------------------------------------------------------------- */
 
-/* The time span of rates, as in `count`. */
-static uint64_t find_window(const struct requests *requests, uint64_t now_ns) {
-    struct history_stats stats;
-    if (!(requests->ended + requests->open)) return 0;
-    history_stats(requests->store->history, &stats);
-    uint64_t from_ns = requests->from_ns ? requests->from_ns : requests->first_ns;
-    uint64_t to_ns = requests->to_ns ? requests->to_ns : requests->from_ns ? now_ns : requests->last_ns;
-    if (stats.kept && requests->first_ns < stats.whole_from_ns)
-        return 0; /* the history has only some nodes' events of that time */
-    if (from_ns < stats.first_ns) from_ns = stats.first_ns;
-    if (from_ns < stats.whole_from_ns) from_ns = stats.whole_from_ns;
-    if (to_ns > now_ns) to_ns = now_ns;
-    if (from_ns > requests->first_ns) from_ns = requests->first_ns; /* evicted meanwhile */
-    if (to_ns < requests->last_ns) to_ns = requests->last_ns;       /* from a clock that is ahead */
-    return to_ns - from_ns;
-}
-
 static int count_and_answer(struct ask *ask, struct requests *requests, uint64_t now_ns) {
     const struct history_trace_test test = {requests, see, note_trace};
     const struct history_traces_query query = {
@@ -346,7 +329,9 @@ static int count_and_answer(struct ask *ask, struct requests *requests, uint64_t
         error = requests->error;
     }
     if (!error) error = ask_sum_lost(ask, &gaps, end, &lost);
-    if (!error) error = put_answer(ask, requests, find_window(requests, now_ns), lost);
+    const struct ask_period period = {requests->first_ns, requests->last_ns, requests->from_ns, requests->to_ns};
+    uint64_t window_ns = requests->ended + requests->open ? ask_rate_ns(ask->store, &period, now_ns) : 0;
+    if (!error) error = put_answer(ask, requests, window_ns, lost);
     if (error == -ENOSPC)
         return trace_rpc_fail(&ask->error, TRACE_RPC_LIMIT, json_pack("{si}", "limit", COUNT_SPREAD_USED_MAX),
                               "the times of this many groups do not fit; group by less, or filter more");

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The adapter, the example and these tests compile with the headers of every ngtcp2 that is said to be supported.
+"""The adapter, the example and these tests compile with the headers of every supported ngtcp2.
 
 Those that the build found are one.  More are looked for below /usr/local and /opt, and in the directories that NGTCP2_INCLUDES names, separated by
 colons: each has a directory ngtcp2 with version.h in it.

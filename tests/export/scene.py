@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Events as JSON lines that a test writes itself, for what the QUIC example does not do: `inspector --read FILE` opens them."""
 import json
+import pathlib
 import subprocess
+import tempfile
+import unittest
 
 NODES = {"alice": "a1" * 32, "bob": "b2" * 32, "carol": "c3" * 32}
 SECOND = 1_767_225_600  # 2026-01-01
@@ -44,3 +47,13 @@ class Scene:
         done = subprocess.run([inspector, "export", "--read", str(self.write(path)), *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
         assert (done.returncode, done.stderr) == (0, b""), done
         return done.stdout
+
+
+class SceneTest(unittest.TestCase):
+    """A scene, and a directory for its files."""
+
+    def setUp(self):
+        temporary = tempfile.TemporaryDirectory()
+        self.addCleanup(temporary.cleanup)
+        self.directory = pathlib.Path(temporary.name)
+        self.scene = Scene()

@@ -13,25 +13,18 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import unittest
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 from perfetto import Trace  # noqa: E402
-from scene import NODES, SECOND, Scene  # noqa: E402
+from scene import NODES, SECOND, SceneTest  # noqa: E402
 
 INSPECTOR = os.path.abspath(sys.argv[1])
 DIRECTORIES = {"ctf"}
 
 
-class Case(unittest.TestCase):
-    def setUp(self):
-        temporary = tempfile.TemporaryDirectory()
-        self.addCleanup(temporary.cleanup)
-        self.directory = pathlib.Path(temporary.name)
-        self.scene = Scene()
-
+class Case(SceneTest):
     def events(self):
         return self.scene.write(self.directory / "events.ndjson")
 

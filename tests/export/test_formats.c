@@ -18,7 +18,7 @@
 
 #define EVENTS 3000
 #define EVENTS_MANY 420000
-#define EVENTS_FULL 300000 /* by then all that is bounded is full: of otlp, 8,192 open spans with their links */
+#define EVENTS_FULL 300000 /* by then all bounded tables are full: of otlp, 8,192 open spans with their links */
 
 struct output {
     char directory[SCRATCH_BYTES];

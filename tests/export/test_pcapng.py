@@ -17,7 +17,7 @@ import tempfile
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from scene import Scene  # noqa: E402
+from scene import SceneTest  # noqa: E402
 from world import World  # noqa: E402
 
 TRACED, INSPECTOR, QUIC_NODE = (os.path.abspath(arg) for arg in sys.argv[1:4])
@@ -146,13 +146,7 @@ class TheWorld(unittest.TestCase):
 
 
 @unittest.skipUnless(shutil.which("tshark"), "tshark is not installed")
-class Scenes(unittest.TestCase):
-    def setUp(self):
-        temporary = tempfile.TemporaryDirectory()
-        self.addCleanup(temporary.cleanup)
-        self.directory = pathlib.Path(temporary.name)
-        self.scene = Scene()
-
+class Scenes(SceneTest):
     def rows(self, *names, args=()):
         path = self.directory / "out.pcapng"
         path.write_bytes(self.scene.export(INSPECTOR, self.directory / "events.ndjson", "--format", "pcapng", *args))

@@ -8,12 +8,11 @@ import json
 import os
 import pathlib
 import sys
-import tempfile
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from perfetto import Trace  # noqa: E402
-from scene import NODES, Scene  # noqa: E402
+from scene import NODES, SceneTest  # noqa: E402
 from world import World  # noqa: E402
 
 TRACED, INSPECTOR, QUIC_NODE = (os.path.abspath(arg) for arg in sys.argv[1:4])
@@ -117,13 +116,7 @@ class TheWorld(unittest.TestCase):
         self.assertLess(self.size, 0.6 * self.chrome_size)
 
 
-class Scenes(unittest.TestCase):
-    def setUp(self):
-        temporary = tempfile.TemporaryDirectory()
-        self.addCleanup(temporary.cleanup)
-        self.directory = pathlib.Path(temporary.name)
-        self.scene = Scene()
-
+class Scenes(SceneTest):
     def marks(self):
         return Trace(self.scene.export(INSPECTOR, self.directory / "events.ndjson", "--format", "perfetto")).marks
 

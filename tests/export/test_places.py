@@ -8,23 +8,16 @@ import json
 import os
 import pathlib
 import sys
-import tempfile
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from scene import NODES, Scene  # noqa: E402
+from scene import NODES, SceneTest  # noqa: E402
 
 INSPECTOR = os.path.abspath(sys.argv[1])
 TRACE, REQUEST = "5a" * 16, "6b" * 16
 
 
-class Case(unittest.TestCase):
-    def setUp(self):
-        temporary = tempfile.TemporaryDirectory()
-        self.addCleanup(temporary.cleanup)
-        self.directory = pathlib.Path(temporary.name)
-        self.scene = Scene()
-
+class Case(SceneTest):
     def export(self, *args):
         return self.scene.export(INSPECTOR, self.directory / "events.ndjson", *args).decode()
 

@@ -4,8 +4,7 @@
  *
  * The input's first byte has flags: 1: a filter of traces; 2: names and applications are known; 4: and there are no others.
  * Then comes the text; behind a NUL, if there is one, an event of up to 128 bytes and the 42 data bytes of an application's.
- * What the sanitizers do not see is asked here: an error lies within the text, and what matches lies within the bounds that an
- * index is told.
+ * Checked beyond the sanitizers: an error lies within the text, and matches lie within the bounds given to an index.
  *
  * fuzz.h says how it runs. */
 #include "fuzz.h"

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * Asks recordings what a socket is asked:
+ * Asks recordings the questions of the socket:
  *
  *     ask_recording PATH... < REQUESTS
  *     ask_recording --salvage FILE DIR      salvages the rings of a directory into a file, and tells of each
  *
- * A request is a line "METHOD PARAMS"; its answer is a line of stdout, {"result":...} or {"error":...}.  At the end of stdin,
- * problems are told on stderr, and the exit code is 0 when there was none, else 3.  Exit code 1: the recordings cannot be
- * opened. */
+ * A request is a line "METHOD PARAMS"; its answer is a line of stdout, {"result":...} or {"error":...}.  At the end of
+ * stdin, it reports problems on stderr; the exit code is 0 if there were none, else 3.  Exit code 1: the recordings
+ * cannot be opened. */
 #include <proto/text.h>
 #include <recording/recording.h>
 #include <recording/salvage.h>

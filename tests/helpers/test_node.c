@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * A traced program that does what it is told: the other end of tests that run a real traced.
+ * A traced program that follows commands: the other end of tests that run a real traced.
  *
  *     test_node NAME NODE_ID_HEX [POLICY [CONTROL [LANE_EVENTS]]]
  *

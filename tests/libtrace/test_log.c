@@ -145,7 +145,7 @@ static size_t used_bytes(void) {
     return bytes;
 }
 
-/* These four stand in the place of the C library's, with whose words they speak. */
+/* These four replace the C library's functions, with the same signatures. */
 int posix_fallocate(int fd, off_t offset, off_t bytes) {
     if (room_bytes != 0 && used_bytes() + (size_t)bytes > room_bytes) return ENOSPC;
     return fallocate(fd, 0, offset, bytes) == 0 ? 0 : errno;

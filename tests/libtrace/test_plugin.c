@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * A host that knows nothing of tracing, and its plugins, each a node with its own copy of the library.  They are loaded side by
- * side, unloaded while threads that emitted live on, and export nothing to the host but what they mean to. */
+ * A host without tracing, and its plugins, each a node with its own copy of the library.  They are loaded side by side,
+ * unloaded while threads that emitted live on, and export nothing to the host but what they mean to. */
 #include "plugin_module.h"
 #include "ring_fixture.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The ring: what is emitted is read, once, in order, whole; and what is not read is counted. */
+ * The ring: events are read whole, once, and in order; and those not read are counted. */
 #include "ring_fixture.h"
 
 #include <pthread.h>

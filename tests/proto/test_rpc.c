@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * JSON-RPC lines: what is a request and what is not, what is written, and what a client takes. */
+ * JSON-RPC lines: which lines are requests, what is written, and what a client accepts. */
 #include "run.h"
 #include <errno.h>
 #include <proto/rpc.h>

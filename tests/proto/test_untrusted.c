@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * What strangers wrote, as it is shown and as it is typed.  The shell itself says whether a word is what it should be. */
+ * Untrusted text, as it is shown and as it is typed.  The shell itself says whether a word is what it should be. */
 #include <check.h>
 #include <proto/untrusted.h>
 #include <stdio.h>

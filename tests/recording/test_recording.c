@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Recordings: what is written is read again, whole or damaged. */
+ * Recordings: written files are read back, whole or damaged. */
 #include "../helpers/scratch.h"
 #include "history_checks.h"
 #include "recording_format.h"

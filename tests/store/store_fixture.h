@@ -39,6 +39,21 @@ static inline struct trace_event fixture_event(uint32_t i) {
     return event;
 }
 
+/* A live node, and a trace, for each number. */
+static inline uint32_t fixture_add_node(struct store *store, uint32_t number) {
+    struct node_info info = fixture_node("node", 1);
+    uint32_t node;
+    memcpy(info.node_id.bytes + 8, &number, sizeof number);
+    ck_assert_int_eq(store_add_node(store, &info, NODE_LIVE, &node), 0);
+    return node;
+}
+
+static inline struct trace_id fixture_trace_id(uint64_t number) {
+    struct trace_id id = {.bytes[0] = 0x10};
+    memcpy(id.bytes + 8, &number, sizeof number);
+    return id;
+}
+
 static inline void fixture_fill(struct store *store) {
     struct node_info alice = fixture_node("alice", 0xaa), bob = fixture_node("bob", 0xbb), other = fixture_node("alice", 0xac);
     struct trace_app app = {.app_id = "TEST", .name = "a test", .command_count = 1, .commands = {{.cmd = 7, .name = "GO"}}};

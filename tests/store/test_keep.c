@@ -40,24 +40,10 @@ static void teardown(void) {
     store_fini(&store);
 }
 
-static uint32_t add_node(uint32_t number) {
-    struct node_info info = fixture_node("node", 1);
-    uint32_t node;
-    memcpy(info.node_id.bytes + 8, &number, sizeof number);
-    ck_assert_int_eq(store_add_node(&store, &info, NODE_LIVE, &node), 0);
-    return node;
-}
-
-static struct trace_id trace_of(uint64_t number) {
-    struct trace_id id = {.bytes[0] = 0x10};
-    memcpy(id.bytes + 8, &number, sizeof number);
-    return id;
-}
-
 static void append(uint32_t node, uint64_t trace, struct trace_event event) {
     event.timestamp = clock_ns += 1000;
     event.sequence = sequences[node]++;
-    event.trace_id = trace_of(trace);
+    event.trace_id = fixture_trace_id(trace);
     ck_assert_int_eq(store_append(&store, node, 0, &event, 1), 0);
     emitted++;
 }
@@ -102,7 +88,7 @@ static struct history_keep_stats keep_stats(void) {
 }
 
 static uint64_t count_of(uint64_t trace) {
-    const struct history_query query = {.by_trace = true, .trace_id = trace_of(trace)};
+    const struct history_query query = {.by_trace = true, .trace_id = fixture_trace_id(trace)};
     return history_count(store.history, &query, 0, UINT64_MAX, false, NULL);
 }
 
@@ -118,7 +104,7 @@ static void see(void *context, const struct trace_event *event, history_source s
 
 /* What `traces` tells of it. */
 static struct history_trace summary_of(uint64_t number) {
-    struct trace_id id = trace_of(number);
+    struct trace_id id = fixture_trace_id(number);
     const struct history_trace_test test = {&id, see, is_this};
     const struct history_traces_query query = {.test = &test, .limit = 2};
     struct history_trace *traces, trace = {0};
@@ -140,7 +126,7 @@ static void check_whole(uint64_t trace, uint64_t events) {
 
 /* Both nodes emit much more than their shares. */
 START_TEST(a_failed_trace_stays_whole_and_a_successful_one_is_evicted) {
-    uint32_t one = add_node(1), other = add_node(2);
+    uint32_t one = fixture_add_node(&store, 1), other = fixture_add_node(&store, 2);
     request(one, other, FAILED, false);
     request(one, other, FINE, true);
     for (unsigned i = 0; i < 20; i++) {
@@ -160,7 +146,7 @@ END_TEST
 
 /* Its events come in many segments, and it is still open when the first of them is sealed. */
 START_TEST(a_trace_in_many_segments_stays_whole) {
-    uint32_t node = add_node(1);
+    uint32_t node = fixture_add_node(&store, 1);
     uint64_t events = 2;
     start(node, FAILED);
     for (unsigned i = 0; i < 60; i++) {
@@ -178,7 +164,7 @@ END_TEST
 
 /* A node whose traces all fail evicts only its own. */
 START_TEST(a_flood_of_failed_traces_evicts_none_of_another_node) {
-    uint32_t honest = add_node(1), sybil = add_node(2);
+    uint32_t honest = fixture_add_node(&store, 1), sybil = fixture_add_node(&store, 2);
     for (uint64_t i = 0; i < 100; i++) request(honest, honest, FAILED + i, false);
     for (unsigned i = 0; i < 20; i++) flood(honest, 20000);
     for (uint64_t i = 0; i < 100000; i++) request(sybil, sybil, FINE + i, false);
@@ -194,7 +180,7 @@ END_TEST
 
 /* Of one node the traces that ended last stay. */
 START_TEST(the_oldest_traces_are_dropped_when_room_runs_out) {
-    uint32_t node = add_node(1);
+    uint32_t node = fixture_add_node(&store, 1);
     uint64_t room = keep_stats().events_max / 10, traces = 4 * room, whole = 0, first = 0;
     for (uint64_t i = 0; i < traces; i++) request(node, node, FAILED + i, false);
     for (unsigned i = 0; i < 20; i++) flood(node, stats().events_max / 10);
@@ -211,7 +197,7 @@ START_TEST(the_oldest_traces_are_dropped_when_room_runs_out) {
 END_TEST
 
 START_TEST(a_trace_that_is_too_long_is_dropped) {
-    uint32_t node = add_node(1);
+    uint32_t node = fixture_add_node(&store, 1);
     start(node, FAILED);
     for (uint64_t i = 0; i <= keep_stats().events_max / 4; i++) emit(node, FAILED);
     end(node, FAILED, false);
@@ -225,7 +211,7 @@ END_TEST
 
 /* A trace counts for the node that began it, even if another node emitted its first event. */
 START_TEST(traces_count_for_the_node_of_their_root) {
-    uint32_t honest = add_node(1), sybil = add_node(2);
+    uint32_t honest = fixture_add_node(&store, 1), sybil = fixture_add_node(&store, 2);
     for (uint64_t i = 0; i < 100; i++) request(honest, honest, FAILED + i, false);
     for (unsigned i = 0; i < 20; i++) flood(honest, 20000);
     for (uint64_t i = 0; i < 100000; i++) {
@@ -239,7 +225,7 @@ END_TEST
 
 /* As sybils do: a new trace for each event, so that segments are evicted early. */
 START_TEST(a_flood_of_traces_evicts_no_failed_one) {
-    uint32_t node = add_node(1);
+    uint32_t node = fixture_add_node(&store, 1);
     request(node, node, FAILED, false);
     for (uint64_t i = 0; i < 1500000; i++) emit(node, FINE + i);
     ck_assert_uint_gt(stats().early, 0);
@@ -250,7 +236,7 @@ END_TEST
 
 /* Earlier verdicts hold while nobody judges; unjudged traces are counted. */
 START_TEST(a_late_judge_loses_nothing_of_before_and_is_counted) {
-    uint32_t node = add_node(1);
+    uint32_t node = fixture_add_node(&store, 1);
     request(node, node, FAILED, false);
     for (unsigned i = 0; i < 30; i++) flood(node, stats().events_max / 10);
     check_whole(FAILED, 10);
@@ -268,9 +254,9 @@ END_TEST
 
 /* The index of a node that died long ago is finally reused: its traces do not hold it. */
 START_TEST(traces_of_the_long_dead_go_and_are_counted) {
-    uint32_t loud = add_node(1), index_max = 0;
+    uint32_t loud = fixture_add_node(&store, 1), index_max = 0;
     for (uint32_t i = 0; i < 3000; i++) {
-        uint32_t node = add_node(i + 2);
+        uint32_t node = fixture_add_node(&store, i + 2);
         if (node > index_max) index_max = node;
         request(node, node, FAILED + i, false);
         store_end_node(&store, node, NODE_CRASHED);
@@ -287,7 +273,7 @@ END_TEST
 
 /* When a node's kept traces are gone, nothing of it is left, and its index is free. */
 START_TEST(events_that_only_their_trace_keeps_count_for_their_node) {
-    uint32_t loud = add_node(1), node = add_node(2);
+    uint32_t loud = fixture_add_node(&store, 1), node = fixture_add_node(&store, 2);
     request(node, node, FAILED, false);
     for (unsigned i = 0; i < 20; i++) flood(node, stats().events_max / 10);
     check_whole(FAILED, 10);
@@ -295,7 +281,7 @@ START_TEST(events_that_only_their_trace_keeps_count_for_their_node) {
     for (unsigned i = 0; i < 20; i++) flood(loud, stats().events_max / 10);
     ck_assert(history_has_node(store.history, node)); /* it has its share */
     for (uint32_t i = 0; i < 300; i++) {
-        uint32_t other = add_node(i + 3);
+        uint32_t other = fixture_add_node(&store, i + 3);
         emit(other, FINE + i);
         store_end_node(&store, other, NODE_CRASHED);
     }
@@ -314,7 +300,7 @@ START_TEST(a_small_history_keeps_them_too) {
     teardown();
     while (store_init(&store, bytes)) bytes += (size_t)1 << 20;
     ck_assert_int_eq(keep_create(&keep, &store, "any (app_end and not ok)", due, NULL, &(struct trace_rpc_error){0}), 0);
-    uint32_t node = add_node(1);
+    uint32_t node = fixture_add_node(&store, 1);
     for (uint64_t i = 0; i < 1000000; i++) {
         if (i % every == 0) request(node, node, FAILED + requests++, false);
         flood(node, 1);
@@ -344,7 +330,7 @@ static void move(void *arg) {
 }
 
 static void see_slowly(void *context, const struct trace_event *event, history_source source) {
-    const struct trace_id id = trace_of(FAILED);
+    const struct trace_id id = fixture_trace_id(FAILED);
     (void)context;
     (void)source;
     if (memcmp(&event->trace_id, &id, sizeof id)) return;
@@ -362,7 +348,7 @@ static bool was_seen_to_fail(void *context, const struct history_trace *trace) {
 
 /* The segment of the trace's event of that kind. */
 static uint64_t segment_of(uint64_t trace, uint16_t kind) {
-    const struct history_query query = {.by_trace = true, .trace_id = trace_of(trace), .kinds = UINT64_C(1) << kind};
+    const struct history_query query = {.by_trace = true, .trace_id = fixture_trace_id(trace), .kinds = UINT64_C(1) << kind};
     struct history_answer answer;
     ck_assert_int_eq(history_select(store.history, &query, 0, UINT64_MAX, 2, false, NULL, &answer), 0);
     ck_assert_uint_eq(answer.count, 1);
@@ -374,7 +360,7 @@ static uint64_t segment_of(uint64_t trace, uint16_t kind) {
 START_TEST(a_trace_that_moves_while_it_is_judged_is_judged_whole) {
     const struct history_trace_test test = {NULL, see_slowly, was_seen_to_fail};
     uint64_t first;
-    moving.node = add_node(1);
+    moving.node = fixture_add_node(&store, 1);
     moving.work.pause = move;
     start(moving.node, FAILED);
     flood(moving.node, HISTORY_SEGMENT_EVENTS);
@@ -398,7 +384,7 @@ END_TEST
 
 /* The state in which the ingest thread leaves a tally if it copied the trace's events during the decision. */
 static void leave_kept(uint64_t trace, uint64_t segment) {
-    struct trace_id id = trace_of(trace);
+    struct trace_id id = fixture_trace_id(trace);
     bool whole = true;
     struct trace_tally *tally = history__find_trace(history__segment_bounds(store.history, segment), &id,
                                                     history__hash_trace(store.history, &id), &whole);
@@ -407,7 +393,7 @@ static void leave_kept(uint64_t trace, uint64_t segment) {
 }
 
 START_TEST(events_no_longer_kept_are_evicted_eventually) {
-    uint32_t node = add_node(1);
+    uint32_t node = fixture_add_node(&store, 1);
     request(node, node, FINE, true);
     start(node, FINE + 1);
     flood(node, HISTORY_SEGMENT_EVENTS);
@@ -428,7 +414,7 @@ END_TEST
 
 /* A recording has each event of a kept trace once. */
 START_TEST(images_have_each_event_once) {
-    uint32_t node = add_node(1);
+    uint32_t node = fixture_add_node(&store, 1);
     uint64_t next = 0, failed = 0, in_images = 0;
     char *image = malloc(history_image_bytes_max());
     ck_assert_ptr_nonnull(image);
@@ -444,13 +430,13 @@ START_TEST(images_have_each_event_once) {
         ck_assert_int_eq(error, 0);
         ck_assert(history_image_layout(&info.shape, &layout));
         const struct trace_event *list = (const struct trace_event *)(image + layout.at[HISTORY_EVENTS]);
-        id = trace_of(FAILED);
+        id = fixture_trace_id(FAILED);
         for (uint32_t k = 0; k < info.shape.events; k++) in_images += !memcmp(&list[k].trace_id, &id, sizeof id);
     }
     ck_assert_uint_gt(stats().kept, 0);
     ck_assert_uint_eq(count_of(FAILED), failed);
     for (uint64_t at = next * HISTORY_SEGMENT_EVENTS; at < history_end_position(store.history); at++) {
-        struct trace_id id = trace_of(FAILED);
+        struct trace_id id = fixture_trace_id(FAILED);
         const struct trace_event *event = history_at(store.history, at, NULL);
         in_images += !history_is_kept(store.history, at) && !memcmp(&event->trace_id, &id, sizeof id);
     }

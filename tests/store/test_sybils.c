@@ -18,20 +18,6 @@ static void setup(void) {
 
 static void teardown(void) { store_fini(&store); }
 
-static uint32_t add_node(uint32_t number) {
-    struct node_info info = fixture_node("node", 1);
-    uint32_t node;
-    memcpy(info.node_id.bytes + 8, &number, sizeof number);
-    ck_assert_int_eq(store_add_node(&store, &info, NODE_LIVE, &node), 0);
-    return node;
-}
-
-static struct trace_id trace_of(uint64_t number) {
-    struct trace_id id = {.bytes[0] = 0x10};
-    memcpy(id.bytes + 8, &number, sizeof number);
-    return id;
-}
-
 static struct trace_node_id peer_of(uint64_t number) {
     struct trace_node_id id = {.bytes[0] = 0x20};
     memcpy(id.bytes + 8, &number, sizeof number);
@@ -46,7 +32,7 @@ static void emit(uint32_t node, uint64_t trace, uint64_t peer) {
                                 .sequence = sequences[node]++,
                                 .kind = TRACE_KIND_PACKET_SENT,
                                 .flags = TRACE_FLAG_HAS_PEER,
-                                .trace_id = trace_of(trace),
+                                .trace_id = fixture_trace_id(trace),
                                 .peer_id = peer_of(peer),
                                 .data.packet_sent.size = 100};
     ck_assert_int_eq(store_append(&store, node, 0, &event, 1), 0);
@@ -68,7 +54,7 @@ static uint64_t count(const struct history_query *query) {
 
 /* One event in a hundred is of an honest peer. */
 START_TEST(peers_evict_no_event_and_change_no_answer) {
-    uint32_t node = add_node(1);
+    uint32_t node = fixture_add_node(&store, 1);
     const uint64_t events = 400000;
     for (uint64_t i = 0; i < events; i++) emit(node, i / 1000, i % 100 == 0 ? HONEST : i);
     struct history_stats now = stats();
@@ -119,7 +105,7 @@ static void check_newest(uint32_t node, uint64_t expected) {
 
 /* A node that emits one event in a thousand of the other's. */
 START_TEST(a_loud_node_evicts_no_event_of_a_quiet_one) {
-    uint32_t loud = add_node(1), quiet = add_node(2);
+    uint32_t loud = fixture_add_node(&store, 1), quiet = fixture_add_node(&store, 2);
     uint64_t events = 0;
     for (uint64_t i = 0; i < 2500000; i++, events++) {
         emit(loud, i / 20, i % 1000);
@@ -137,7 +123,7 @@ START_TEST(a_loud_node_evicts_no_event_of_a_quiet_one) {
     ck_assert_uint_ge(now.kept, 2500 - 1000);
     check_newest(loud, events_of(loud));
     /* by trace, by peer, and in summaries they are as before; complete traces count as complete */
-    const struct trace_id id = trace_of(HONEST + 100);
+    const struct trace_id id = fixture_trace_id(HONEST + 100);
     ck_assert_uint_eq(count(&(struct history_query){.by_trace = true, .trace_id = id}), 4);
     ck_assert_uint_eq(count(&(struct history_query){.by_peer = true, .peer_id = peer_of(HONEST)}), 2500);
     struct history_trace *traces;
@@ -157,7 +143,7 @@ END_TEST
 
 /* A recording has each event once: an image leaves out events copied from another segment. */
 START_TEST(images_have_each_event_once) {
-    uint32_t loud = add_node(1), quiet = add_node(2), sequence = 0;
+    uint32_t loud = fixture_add_node(&store, 1), quiet = fixture_add_node(&store, 2), sequence = 0;
     uint64_t next = 0, events = 0;
     char *image = malloc(history_image_bytes_max());
     for (uint64_t i = 0; i < 800000; i++) {
@@ -182,8 +168,8 @@ END_TEST
 
 /* The share is an eighth, and room that a node does not need of its equal part goes to the others. */
 START_TEST(each_node_keeps_its_newest_events_up_to_its_share) {
-    uint32_t loud = add_node(1), quiet[10];
-    for (uint32_t i = 0; i < 10; i++) quiet[i] = add_node(i + 2);
+    uint32_t loud = fixture_add_node(&store, 1), quiet[10];
+    for (uint32_t i = 0; i < 10; i++) quiet[i] = fixture_add_node(&store, i + 2);
     uint64_t share = stats().events_max / 8;
     /* one emits much more than its share, then nothing; one nearly nothing */
     for (uint64_t i = 0; i < 200000; i++) emit(quiet[0], i / 9, 5);
@@ -205,11 +191,11 @@ END_TEST
 
 /* The maximum number of nodes, all of one user. */
 START_TEST(sybil_nodes_leave_each_its_part) {
-    uint32_t quiet = add_node(0), first;
+    uint32_t quiet = fixture_add_node(&store, 0), first;
     uint64_t share;
     for (uint64_t i = 0; i < 30; i++) emit(quiet, HONEST + i, HONEST);
-    first = add_node(1);
-    for (uint32_t i = 2; i < 4000; i++) (void)add_node(i);
+    first = fixture_add_node(&store, 1);
+    for (uint32_t i = 2; i < 4000; i++) (void)fixture_add_node(&store, i);
     for (uint64_t i = 0; i < 1500000; i++) emit(first + i % 3999, i / 3, i % 100);
     share = stats().share;
     check_newest(quiet, share);
@@ -220,7 +206,7 @@ END_TEST
 
 /* A new trace for each event: the directory of traces has room for a quarter. */
 START_TEST(sybil_traces_leave_a_quarter_and_the_shares) {
-    uint32_t loud = add_node(1), quiet = add_node(2);
+    uint32_t loud = fixture_add_node(&store, 1), quiet = fixture_add_node(&store, 2);
     for (uint64_t i = 0; i < 1500000; i++) {
         emit(loud, i, i % 1000);
         if (i % 1000 == 0) emit(quiet, HONEST + i, HONEST);
@@ -235,8 +221,8 @@ END_TEST
 
 /* A new trace and peer for each event, from 4,000 nodes: a quarter of the history and all shares remain. */
 START_TEST(all_at_once_leave_a_quarter) {
-    uint32_t first = add_node(0);
-    for (uint32_t i = 1; i < 4000; i++) (void)add_node(i);
+    uint32_t first = fixture_add_node(&store, 0);
+    for (uint32_t i = 1; i < 4000; i++) (void)fixture_add_node(&store, i);
     for (uint64_t i = 0; i < 1000000; i++) emit(first + i % 4000, i, i);
     struct history_stats now = stats();
     ck_assert_uint_ge(now.events, now.events_max / 4 - HISTORY_SEGMENT_EVENTS);
@@ -247,9 +233,9 @@ END_TEST
 
 /* Dead nodes have shares, but do not hold those of the living for ever. */
 START_TEST(the_nodes_that_died_last_keep_their_shares) {
-    uint32_t loud = add_node(1), node, index_max = 0;
+    uint32_t loud = fixture_add_node(&store, 1), node, index_max = 0;
     for (uint32_t i = 0; i < 3000; i++) {
-        node = add_node(i + 2);
+        node = fixture_add_node(&store, i + 2);
         if (node > index_max) index_max = node;
         for (uint64_t k = 0; k < 10; k++) emit(node, HONEST + i, i);
         store_end_node(&store, node, NODE_CRASHED);
@@ -258,7 +244,7 @@ START_TEST(the_nodes_that_died_last_keep_their_shares) {
     check_newest(node, 10);
     ck_assert_uint_eq(events_of(node), 10);
     ck_assert_uint_lt(index_max, 2900); /* indices are reused: the events of nodes that died earlier are gone */
-    const struct trace_id id = trace_of(HONEST + 2999 - 200), old = trace_of(HONEST + 100);
+    const struct trace_id id = fixture_trace_id(HONEST + 2999 - 200), old = fixture_trace_id(HONEST + 100);
     ck_assert_uint_eq(count(&(struct history_query){.by_trace = true, .trace_id = id}), 10);
     ck_assert_uint_eq(count(&(struct history_query){.by_trace = true, .trace_id = old}), 0);
 }

@@ -773,7 +773,7 @@ START_TEST(the_draining_traced_removes_rejected_objects_of_dead_nodes) {
 }
 END_TEST
 
-/* A ring under two names is one node, and its events come once; also when it is dead, and one name goes before the other. */
+/* A ring with two names is one node, and its events appear once; also when it is dead, and one name goes before the other. */
 START_TEST(a_hard_link_of_a_ring_is_not_read_again) {
     char other[512];
     struct trace_log *log = open_log("alice");

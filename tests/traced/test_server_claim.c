@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The right to a socket path: who gets it, who is told why not, and what is left behind. */
+ * The right to a socket path: who gets it, who is refused with a reason, and what is left behind. */
 #include "../helpers/scratch.h"
 
 #include <check.h>

@@ -120,7 +120,8 @@ START_TEST(only_the_expensive_one_loses_and_says_how_many) {
 }
 END_TEST
 
-/* Events that the history keeps for a quiet node come again at its end, and are no news; nor are they missed. */
+/* Events that the history keeps for a quiet node are appended again at its end, but are not delivered again; nor are they
+ * missed. */
 static uint64_t follow(struct subscription *subscription, bool to_the_end) {
     struct trace_text out = {0};
     struct subscription_news news = {0};

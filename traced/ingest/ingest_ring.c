@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <proto/event_clock.h>
+#include <store/ring_node.h>
 #include <string.h>
 
 /* ---- losses -------------------------------------------------------------------------------------------------------------- */
@@ -146,24 +147,6 @@ static bool passes_by(int result) {
     return result == -EAGAIN || result == -EINTR || result == -EMFILE || result == -ENFILE || result == -ENOMEM;
 }
 
-static struct node_info describe(const struct trace_reader_info *info, const struct machine *machine, uint64_t started_unix_ns) {
-    struct node_info node = {
-        .node_id = info->node_id,
-        .machine = *machine,
-        .pid = info->pid,
-        .log = info->open_ticks, /* set by the node and constant in the ring, so a later traced gives the log the same name */
-        .started_unix_ns = started_unix_ns,
-        .has_ring = true,
-        .lane_count = info->lane_count,
-        .lane_events = info->lane_events,
-        .ring_bytes = info->object_bytes,
-        .policy = info->policy,
-        .clock_source = info->clock_source,
-    };
-    memcpy(node.node_name, info->node_name, sizeof node.node_name);
-    return node;
-}
-
 int ring_attach(struct ingest *ingest, struct ingest_ring *ring, enum trace_attach_fault *ret_fault) {
     struct trace_reader *reader;
     int result = trace_reader_attach(&reader, discover_dir_fd(ingest->discover), ring->name, ingest->config.uid,
@@ -178,7 +161,8 @@ int ring_attach(struct ingest *ingest, struct ingest_ring *ring, enum trace_atta
     }
     const struct trace_reader_info *info = trace_reader_info(reader);
     ring->clock = (struct trace_ring_clock){info->clock_source, info->open_ticks, info->open_monotonic_ns, info->open_unix_ns};
-    struct node_info node = describe(info, &ingest->machine, trace_clock_unix_ns(&ingest->clock, &ring->clock, info->open_ticks));
+    struct node_info node =
+        node_info_of_ring(info, &ingest->machine, trace_clock_unix_ns(&ingest->clock, &ring->clock, info->open_ticks));
     result = nodes_add(ingest->config.nodes, &node, NODE_LIVE, NULL, history_begin_position(ingest->config.history),
                        &ring->node_index);
     if (result < 0) {

@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <proto/clock.h>
 #include <stdio.h>
+#include <store/ring_node.h>
 #include <string.h>
 
 /* Memory for one event in a store, with its indices. */
@@ -27,21 +28,9 @@ static int load_event(struct rings_visit *visit, struct ring *ring, unsigned lan
 }
 
 static int add_node(struct load *load, const struct ring *ring) {
-    const struct trace_reader_info *info = trace_reader_info(ring->reader);
-    struct node_info node = {
-        .node_id = info->node_id,
-        .pid = info->pid,
-        .log = info->open_ticks,
-        .started_unix_ns = rings_started_ns(load->rings, ring),
-        .has_ring = true,
-        .lane_count = info->lane_count,
-        .lane_events = info->lane_events,
-        .ring_bytes = info->object_bytes,
-        .policy = info->policy,
-        .clock_source = info->clock_source,
-    };
-    memcpy(node.node_name, info->node_name, sizeof node.node_name);
-    machine_here(&node.machine);
+    struct machine machine;
+    machine_here(&machine);
+    struct node_info node = node_info_of_ring(trace_reader_info(ring->reader), &machine, rings_started_ns(load->rings, ring));
     uint32_t *index = &load->nodes[ring - load->rings->rings];
     int result = store_add_node(load->store, &node, NODE_LIVE, index);
     if (!result) atomic_store(&nodes_at(load->store->nodes, *index)->control, trace_reader_control(ring->reader));

@@ -59,12 +59,12 @@ int trace_value_compare(const uint8_t *a, size_t a_bytes, const uint8_t *b, size
 /* Enough for the JSON of any value. */
 #define TRACE_VALUE_JSON_MAX (6 * TRACE_VALUE_BYTES_MAX)
 
-/* Writes a value as JSON: as an event's JSON has it, but for the time, which is Unix microseconds, and the flags, which are
- * one string with commas.  Without a NUL.  Returns the end. */
+/* Writes a value as JSON: as in an event's JSON, except the time, which is Unix microseconds, and the flags, which are one
+ * string with commas.  Without a NUL.  Returns the end. */
 char *trace_value_json(char *out, const uint8_t *value, size_t bytes);
 
-/* The same, but so that different values differ: a byte of a text that is no UTF-8 is U+FFFD and its two hex digits, not U+FFFD
- * alone. */
+/* The same, but so that different values differ: a byte of a text that is not UTF-8 becomes U+FFFD and its two hex digits,
+ * not U+FFFD alone. */
 char *trace_value_label(char *out, const uint8_t *value, size_t bytes);
 
 #endif

@@ -16,18 +16,18 @@ struct trace_filter_sql_log {
     struct trace_node_id node_id;
     uint64_t log_id;
     const char *name;                    /* NULL: not known */
-    const struct trace_app *const *apps; /* of two with one id the first counts */
+    const struct trace_app *const *apps; /* of two with one id, the first is used */
     size_t app_count;
     const char *host; /* NULL or "": not known */
 };
 
 /* Appends the condition, in parentheses where it needs them.  logs: sorted by node_id, then log_id; those whose name or
- * applications are known.  time: the event's time as SQL, in ns: "time_ns", or an expression.  Rows of other logs are as those of
- * a log without either.  out->failed tells of missing memory; it may be as long as out->bytes_max allows.  Any thread. */
+ * applications are known.  time: the event's time as SQL, in ns: "time_ns", or an expression.  Rows of other logs count as
+ * rows of a log without name and applications. out->failed: out of memory, or longer than out->bytes_max.  Any thread. */
 void trace_filter_sql(const struct trace_filter *filter, const struct trace_filter_sql_log *logs, size_t log_count,
                       const char *time, struct trace_text *out);
 
-/* Appends the condition that an id in this column, of so many bytes, begins so.  The primary key can use it. */
+/* Appends the condition that an id in this column, of this many bytes, begins so.  The primary key can use it. */
 void trace_filter_sql_prefix(struct trace_text *out, const char *column, const struct trace_id_prefix *prefix, size_t bytes);
 
 #endif

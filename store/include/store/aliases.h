@@ -2,14 +2,14 @@
  *
  * Who is who: several ids are one node (events of kind `alias`; docs/decisions/018).
  *
- * What a node says about a peer counts for the events of that log alone.  What it says about itself counts for the events of all
- * logs, unless several nodes that ran at the same time say it, or it is the id of another node's log: then it is disputed, and
- * counts for nobody.  So no node can give its deeds to another.
+ * What a node says about a peer applies only to the events of that log.  What it says about itself applies to the events of
+ * all logs, unless several nodes that ran at the same time say it, or it is the id of another node's log: then it is disputed
+ * and ignored.  So no node can attribute its events to another.
  *
- * The table keeps at most ALIASES_MAX of what was said.  When it is full, the node that said most loses what it has not said for
- * the longest time; that is counted.
+ * The table keeps at most ALIASES_MAX aliases.  When it is full, the node with the most loses the one that it has not
+ * repeated for the longest time; that is counted.
  *
- * The appending thread notes events and never waits.  Everyone else works with a picture of the table, which never changes. */
+ * The appending thread notes events and never waits.  All other threads use a picture of the table, which never changes. */
 #ifndef STORE_ALIASES_H
 #define STORE_ALIASES_H
 
@@ -34,7 +34,7 @@ struct aliases_stats {
     uint64_t count;   /* now */
     uint64_t evicted; /* ever, for lack of room */
 };
-/* Any thread.  May wait for another one that makes a picture. */
+/* Any thread.  May wait for a thread that makes a picture. */
 void aliases_stats(struct aliases *aliases, struct aliases_stats *ret_stats);
 
 /* ---- pictures ------------------------------------------------------------------------------------------------------------ */
@@ -58,13 +58,13 @@ uint64_t aliases_generation(struct aliases *aliases);
 const struct trace_node_id *alias_picture_resolve(const struct alias_picture *picture, uint32_t node, uint64_t time_ns,
                                                   const struct trace_node_id *peer_id);
 
-/* May somebody have said that this id is an alias?  Seldom true when nobody has. */
+/* May a node claim this id as an alias?  Rarely true if none does. */
 bool alias_picture_has(const struct alias_picture *picture, const struct trace_node_id *id);
 
-/* One thing that was said. */
+/* One alias. */
 struct alias {
     struct trace_node_id alias_id;
-    struct trace_node_id peer_id; /* whose it is: the peer's; or the node_id of the log that said so of itself */
+    struct trace_node_id peer_id; /* the owner: the peer; or, for a node's own alias, the node_id of its log */
     uint64_t log;                 /* the node_info.log of who said so */
     uint64_t time_ns;             /* when first */
     uint32_t node;                /* who said so */
@@ -78,13 +78,13 @@ struct alias {
 size_t alias_picture_count(const struct alias_picture *picture);
 const struct alias *alias_picture_at(const struct alias_picture *picture, size_t index);
 
-/* Does it count for nobody, or not for all times?  It is the id of a node that has a log; or another node that ran at the same
- * time says the same of itself.  index: of a place that is not empty.  Inside rcu_read_lock(). */
+/* Is it ignored, or not valid at all times?  True if it is the id of a node that has a log, or if another node that ran at the same
+ * time claims the same.  index: of a place that is not empty.  Inside rcu_read_lock(). */
 bool alias_picture_is_disputed(const struct alias_picture *picture, size_t index);
 
-/* Whom may ids mean?  The list has `count` of at most `max` ids.  The first adds those of the table that begin so; the second
- * those under which events of these peers may be found.  Both add each id once, and return how many there are then; more than
- * max: too many, and the list is not all of them. */
+/* Which ids may ids stand for?  The list has `count` of at most `max` ids.  The first adds the ids of the table with this prefix,
+ * the second all ids under which events of the listed peers may be found.  Both add each id once and return how many there are
+ * then; if more than max, the list does not have all of them. */
 size_t alias_picture_find(const struct alias_picture *picture, const struct trace_id_prefix *prefix, struct trace_node_id *list,
                           size_t count, size_t max);
 size_t alias_picture_names_of(const struct alias_picture *picture, struct trace_node_id *list, size_t count, size_t max);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * The steps of machines' clocks: when the system time was set, or the machine slept, while somebody converted ticks to Unix time.
+ * The steps of machines' clocks: when the system time was set, or the machine slept, while ticks were converted to Unix time.
  *
- * Times of one machine on both sides of a step do not tell how much time passed between them.  Each event has the number of the
- * step that it follows (proto/event_clock.h); this list says how large the steps were.  Only the newest CLOCK_STEPS_MAX are kept.
+ * Two times of one machine with a step between them do not show how much time passed.  Each event has the number of the step
+ * that it follows (proto/event_clock.h); this list says how large the steps were.  Only the newest CLOCK_STEPS_MAX are kept.
  *
  * Any thread may add and read.  A short lock protects the list: steps are rare, and no event waits for it. */
 #ifndef STORE_CLOCK_STEPS_H
@@ -18,10 +18,10 @@
 #define CLOCK_STEPS_MAX 64
 
 struct clock_step {
-    struct machine machine; /* whose clock; zero: not known.  Its name does not count. */
+    struct machine machine; /* whose clock; zero: not known.  Its name is ignored. */
     uint64_t before_ns;     /* Unix time just before the step, by the clock as it was */
-    uint64_t after_ns;      /* the same moment, or that of waking, by the clock as it is from then on */
-    uint8_t number;         /* that events have which follow it: steps so far, modulo 256 */
+    uint64_t after_ns;      /* the same moment, or that of waking, by the clock as it is afterwards */
+    uint8_t number;         /* the number in later events: steps so far, modulo 256 */
     bool slept;             /* the machine slept or was stopped meanwhile; else the system time was set */
 };
 
