@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <time.h>
 
 /* ---- what is measured ---------------------------------------------------------------------------------------------------- */
@@ -169,16 +170,46 @@ static void sleep_until(uint64_t deadline_ns) {
     while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &time, NULL) == EINTR) continue;
 }
 
-/* A burst of the log and one of the floor, in turns, each after a sleep. */
+/* Takes the lines of a ring of the floor to the other processor, as traced does with those of the log. */
+struct floor_reader {
+    pthread_t thread;
+    struct emit_floor *ring;
+    _Atomic bool stop;
+};
+
+#define FLOOR_READ_NS 100000
+
+static void *read_floor(void *arg) {
+    struct floor_reader *reader = arg;
+    const struct timespec pause = {.tv_nsec = FLOOR_READ_NS};
+    uint64_t position = 0;
+    bench_pin(0);
+    while (!atomic_load_explicit(&reader->stop, memory_order_relaxed)) { /* relaxed: a flag alone */
+        position = emit_floor_read(reader->ring, position);
+        nanosleep(&pause, NULL);
+    }
+    return NULL;
+}
+
+static void measure_burst(struct bench_series *series, emit_loop *loop, void *target, struct emit_payload *payload,
+                          uint64_t *deadline) {
+    sleep_until(*deadline += BURST_PERIOD_NS);
+    uint64_t start = bench_now_ns();
+    loop(target, payload, BURST_EVENTS);
+    bench_series_add(series, (double)(bench_now_ns() - start) / BURST_EVENTS);
+}
+
+/* A burst of the log, one of the floor, and one of a floor that is read, in turns, each after a sleep. */
 static void run_burst(struct bench *bench) {
-    static struct bench_series values, floor;
+    static struct bench_series values, floor, read;
     struct trace_node_id node_id = emit_node_id_new();
     struct emit_floor *ring = emit_floor_open();
+    struct floor_reader reader = {.ring = emit_floor_open()};
     double line_ns = bench_line_ns();
     struct daemon *daemon = daemon_start();
     struct emit_payload payload;
     struct trace_log *log;
-    uint64_t deadline, start;
+    uint64_t deadline;
 
     if (!daemon) {
         bench_skip(bench, "burst", "there is no traced in this build");
@@ -190,24 +221,27 @@ static void run_burst(struct bench *bench) {
     emit_payload_init(&payload);
     bench_series_init(&values);
     bench_series_init(&floor);
+    bench_series_init(&read);
     emit_log_events(log, &payload, TRACE_LANE_EVENTS);
+    if (pthread_create(&reader.thread, NULL, read_floor, &reader) != 0) bench_die("no thread");
     deadline = bench_now_ns();
     for (unsigned i = 0; i < (bench_quick(bench) ? 100 : 2000); i++) {
-        sleep_until(deadline += BURST_PERIOD_NS);
-        start = bench_now_ns();
-        emit_log_events(log, &payload, BURST_EVENTS);
-        bench_series_add(&values, (double)(bench_now_ns() - start) / BURST_EVENTS);
-        sleep_until(deadline += BURST_PERIOD_NS);
-        start = bench_now_ns();
-        emit_floor_events(ring, &payload, BURST_EVENTS);
-        bench_series_add(&floor, (double)(bench_now_ns() - start) / BURST_EVENTS);
+        measure_burst(&values, emit_log_events, log, &payload, &deadline);
+        measure_burst(&floor, emit_floor_events, ring, &payload, &deadline);
+        measure_burst(&read, emit_floor_events, reader.ring, &payload, &deadline);
     }
+    atomic_store_explicit(&reader.stop, true, memory_order_relaxed); /* relaxed: a flag alone */
+    pthread_join(reader.thread, NULL);
     trace_log_close(log);
     daemon_stop(daemon);
     emit_floor_close(ring);
+    emit_floor_close(reader.ring);
     bench_report(bench,
-                 &(struct bench_result){
-                     .name = "burst", .unit = "ns/event", .values = &values, .floor = &floor, .extras = {{"line_ns", line_ns}}});
+                 &(struct bench_result){.name = "burst",
+                                        .unit = "ns/event",
+                                        .values = &values,
+                                        .floor = &floor,
+                                        .extras = {{"floor_read", bench_series_quantile(&read, 0.5)}, {"line_ns", line_ns}}});
 }
 
 int main(int argc, char **argv) {

@@ -97,6 +97,16 @@ void emit_floor_events(void *target, struct emit_payload *payload, unsigned coun
     }
 }
 
+uint64_t emit_floor_read(const struct emit_floor *floor, uint64_t position) {
+    static struct trace_event copies[64];
+    for (;; position++) {
+        const struct trace_event *slot = &floor->slots[position & (TRACE_LANE_EVENTS - 1)];
+        if (__atomic_load_n(&slot->sequence, __ATOMIC_ACQUIRE) != trace_shm_mark(position)) return position;
+        memcpy(&copies[position % 64], slot, sizeof *slot);
+        BENCH_OPAQUE(position);
+    }
+}
+
 static void floor_events_prefetch(void *target, struct emit_payload *payload, unsigned count) {
     struct emit_floor *floor = target;
     for (unsigned i = 0; i < count; i++) {

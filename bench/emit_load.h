@@ -56,6 +56,9 @@ struct emit_floor *emit_floor_open(void);
 void emit_floor_close(struct emit_floor *floor);
 emit_loop emit_floor_events; /* target: a struct emit_floor */
 
+/* A reader of the floor, in another thread: copies the events from this position on, and returns where the next one will be. */
+uint64_t emit_floor_read(const struct emit_floor *floor, uint64_t position);
+
 /* One of the things that take turns. */
 struct emit_turn {
     emit_loop *loop;

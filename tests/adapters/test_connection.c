@@ -320,7 +320,9 @@ int main(void) {
     tcase_add_test(tcase, a_stateless_reset_is_not_a_close);
     tcase_add_test(tcase, a_close_is_not_a_reset);
     tcase_add_test(tcase, each_key_update_is_reported_at_both_ends);
-    tcase_add_test(tcase, a_connection_that_moves_says_where_to);
+    /* Before 1.2, ngtcp2 1.x aborts when a connection moves (its 4010bdef). */
+    int version = ngtcp2_version(0)->version_num;
+    if (version < 0x010000 || version >= 0x010200) tcase_add_test(tcase, a_connection_that_moves_says_where_to);
     tcase_add_loop_test(tcase, reuse_of_a_path_without_a_callback_is_reported_only_if_validated, TRACE_NGTCP2_NONE,
                         TRACE_NGTCP2_CRYPTO_LOST + 1);
     tcase_add_test(tcase, accepted_early_data_is_reported_even_without_packets);

@@ -475,11 +475,11 @@ START_TEST(what_is_said_again_of_an_earlier_time_counts_from_then) {
 END_TEST
 
 START_TEST(no_more_names_are_listed_than_there_is_room_for) {
-    struct trace_node_id id = id_of(1000), names[3] = {{{0}}};
+    struct trace_node_id names[3] = {id_of(1000)};
     uint32_t alice = add_node(1000, 10);
     for (uint32_t i = 0; i < 3; i++) say(alice, 20, 0, 7 + i);
     struct alias_picture *picture = alias_picture_take(aliases);
-    ck_assert_uint_eq(alias_picture_names_of(picture, &id, names, 2), 3);
+    ck_assert_uint_eq(alias_picture_names_of(picture, names, 1, 2), 3);
     ck_assert_uint_eq(number_of(&names[1]), 7);
     ck_assert_uint_eq(number_of(&names[2]), 0);
     alias_picture_release(picture);

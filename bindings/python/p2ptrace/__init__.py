@@ -96,35 +96,45 @@ class Kind:
         self.name, self.id, self.doc, self.fields = row.name, row.id, row.doc, row.fields
         members = [member for field in row.fields for member in _members(field)]
         self.struct = type("trace_" + row.name, (ctypes.Structure,), {"_fields_": members})
+        self.has_span = any(field.name == "span_id" for field in row.fields)
+        self.setters = {field.name: self._setter(field) for field in row.fields}
+        self.function = None  # of the library
         self.bytes = max(getattr(self.struct, name).offset + getattr(self.struct, name).size for name, _ in members)
 
     def data(self, values):
         """The kind's struct, of a dict of its fields."""
-        out = self.struct()
-        for field in self.fields:
-            if field.name in values:
-                self._set(out, field, values.pop(field.name))
-        if values:
-            raise TypeError(f"{self.name} has no field {', '.join(sorted(values))}")
+        out, setters = self.struct(), self.setters
+        for name, value in values.items():
+            if name not in setters:
+                raise TypeError(f"{self.name} has no field {', '.join(sorted(values.keys() - setters))}")
+            setters[name](out, value)
         return out
 
-    def _set(self, out, field, value):
-        if field.type == "endpoint":
-            setattr(out, field.name, _endpoint(value))
-        elif field.type in ("text", "code4", "payload"):
-            raw = _bytes(value)[:field.length]
-            getattr(out, field.name)[:len(raw)] = raw
+    def _setter(self, field):
+        """What sets this field of a struct to a value."""
+        name, length, names = field.name, field.length, _table.NAMES.get(field.type, {})
+
+        def set_endpoint(out, value):
+            setattr(out, name, _endpoint(value))
+
+        def set_bytes(out, value):
+            raw = _bytes(value)[:length]
+            getattr(out, name)[:len(raw)] = raw
             if field.type == "payload":
-                setattr(out, field.name + "_bytes", len(raw))
-        else:
-            if field.type in _table.NAMES and isinstance(value, str):
-                value = _table.NAMES[field.type][value]
-            number, kind = int(value), _INTEGERS[field.type]
-            if field.type == "bool":
-                number = int(bool(value))
-            if not 0 <= number < 1 << 8 * ctypes.sizeof(kind):
-                raise OverflowError(f"{self.name}.{field.name}: {value}")
-            setattr(out, field.name, number)
+                setattr(out, name + "_bytes", len(raw))
+
+        def set_bool(out, value):
+            setattr(out, name, 1 if value else 0)
+
+        def set_number(out, value):
+            number = names[value] if names and isinstance(value, str) else int(value)
+            if not 0 <= number < limit:
+                raise OverflowError(f"{self.name}.{name}: {value}")
+            setattr(out, name, number)
+
+        special = {"endpoint": set_endpoint, "bool": set_bool, "text": set_bytes, "code4": set_bytes, "payload": set_bytes}
+        limit = 1 << 8 * ctypes.sizeof(_INTEGERS.get(field.type, ctypes.c_uint8))
+        return special.get(field.type, set_number)
 
 
 KINDS = {row.name: Kind(row) for row in _table.kinds() if row.name != "events_lost"}
@@ -158,10 +168,10 @@ def _load():
     if of_address is not None:
         of_address.restype, of_address.argtypes = _NodeId, [ctypes.c_char_p]
     for kind in KINDS.values():
-        function = getattr(library, "trace_emit_" + kind.name, None)  # a library that is older does not know it
-        if function is not None:
-            function.restype = None
-            function.argtypes = [pointer, ctypes.POINTER(_Wire), ctypes.POINTER(_NodeId), ctypes.POINTER(kind.struct), size]
+        kind.function = getattr(library, "trace_emit_" + kind.name, None)  # a library that is older does not know it
+        if kind.function is not None:
+            kind.function.restype = None
+            kind.function.argtypes = [pointer, ctypes.POINTER(_Wire), ctypes.POINTER(_NodeId), ctypes.POINTER(kind.struct), size]
     return library
 
 
@@ -310,18 +320,17 @@ class Log:
     def emit(self, kind, context=None, peer=None, *, flags=0, **fields):
         """An event of a kind by its name.  flags: of this event alone, RETRANSMISSION, EXPIRED or PROBE."""
         row = KINDS[kind]
-        if context is not None and any(field.name == "span_id" for field in row.fields):
-            fields.setdefault("span_id", context.span_id)
+        if row.has_span and context is not None:
+            fields.setdefault("span_id", context._wire.span_id)
         data = row.data(fields)
-        function = getattr(_library, "trace_emit_" + kind, None) if self._log is not None else None
-        if function is None:
+        if self._log is None or row.function is None:
             return
-        who = None if peer is None else _NodeId((ctypes.c_uint8 * 32)(*bytes(peer)))
+        who = None if peer is None else _NodeId.from_buffer_copy(bytes(peer))
         wire = None if context is None else context._wire
         if flags:
             wire = _Wire() if wire is None else _Wire.from_buffer_copy(wire)
             wire.flags |= flags
-        function(self._log, wire, who, data, row.bytes)
+        row.function(self._log, wire, who, data, row.bytes)
 
 
 def _method(kind):
