@@ -80,6 +80,8 @@ int store_init(struct store *store, size_t history_bytes) {
 
 void store_fini(struct store *store) {
     free(store->lanes);
+    if (store->counted) free(store->counted->all);
+    free(store->counted);
     aliases_destroy(store->aliases);
     nodes_destroy(store->nodes);
     history_destroy(store->history);

@@ -14,8 +14,8 @@
 
 #include <p2ptrace/event.h>
 
-#define CLOCK_SEGMENT_ENDS ((size_t)4096) /* of a segment of a recording, whoever the peers are */
-#define CLOCK_MACHINE_ENDS ((size_t)4096) /* of packets between machines, for each machine */
+#define CLOCK_SEGMENT_ENDS ((size_t)8192) /* of a segment of a recording, whoever the peers are */
+#define CLOCK_MACHINE_ENDS ((size_t)8192) /* of packets between machines, for each machine */
 #define CLOCK_ENDS_MAX ((size_t)65536)    /* of them */
 
 struct clock_end {

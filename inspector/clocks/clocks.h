@@ -57,8 +57,9 @@ struct clocks_formula {
 /* The formulas of a machine, in order of their times; the caller owns *ret_formulas.  Returns 0 or -ENOMEM. */
 int clocks_formulas(const struct clocks *clocks, uint32_t machine, struct clocks_formula **ret_formulas, size_t *ret_count);
 
-/* Turns bounds of shown times into bounds of own times, whichever machine and clock they are of. */
-void clocks_unwiden(const struct clocks *clocks, uint64_t *min_ns, uint64_t *max_ns);
+/* Turns bounds of shown times into bounds of the own times of one clock: index from 0 to clocks_count() - 1. */
+uint32_t clocks_count(const struct clocks *clocks);
+void clocks_unwiden(const struct clocks *clocks, uint32_t index, uint64_t *min_ns, uint64_t *max_ns);
 
 /* A machine's clock at a moment. */
 struct clocks_lead {

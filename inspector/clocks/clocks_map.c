@@ -86,13 +86,10 @@ int clocks_formulas(const struct clocks *clocks, uint32_t machine, struct clocks
     return 0;
 }
 
-void clocks_unwiden(const struct clocks *clocks, uint64_t *min_ns, uint64_t *max_ns) {
-    uint64_t least = *min_ns, greatest = *max_ns;
-    for (uint32_t clock = 0; clock < clocks->clock_count; clock++) {
-        uint64_t low = clocks__unshow(clocks, clock, *min_ns), high = clocks__unshow(clocks, clock, *max_ns);
-        if (low < least) least = low;
-        if (high > greatest) greatest = high;
-    }
-    *min_ns = least ? least - 1 : 0; /* unshown times are right to a nanosecond */
-    *max_ns = greatest < UINT64_MAX ? greatest + 1 : greatest;
+uint32_t clocks_count(const struct clocks *clocks) { return clocks->clock_count; }
+
+void clocks_unwiden(const struct clocks *clocks, uint32_t index, uint64_t *min_ns, uint64_t *max_ns) {
+    uint64_t low = clocks__unshow(clocks, index, *min_ns), high = clocks__unshow(clocks, index, *max_ns);
+    *min_ns = low ? low - 1 : 0; /* unshown times are right to a nanosecond */
+    *max_ns = high < UINT64_MAX ? high + 1 : high;
 }

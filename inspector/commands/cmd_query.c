@@ -149,28 +149,20 @@ int run_peer(struct session *session) {
 
 /* ---- one trace ---- */
 
-/* The trace's row of `traces`, found by the time of its first event: a new reference, or NULL. */
-static int fetch_summary(struct session *session, const json_t *first, const char *trace_id, json_t **ret_row) {
-    uint64_t us;
-    size_t i;
-    json_t *traces, *row;
+/* The trace's row of `traces`: a new reference, or NULL. */
+static int fetch_summary(struct session *session, const char *trace_id, json_t **ret_row) {
+    json_t *traces;
     *ret_row = NULL;
-    if (!json_get_unsigned(first, "timestamp", &us)) return 0;
-    json_t *params = json_pack("{s:I,s:I,s:i}", "from", (json_int_t)us, "to", (json_int_t)us + 1, "limit", 1000);
-    if (session_ask(session, "traces", params, &traces)) return -1;
-    json_array_foreach(json_get_array(traces, "traces"), i, row) {
-        const char *id = json_get_hex(row, "trace_id", TRACE_DIGITS);
-        if (id && !strcmp(id, trace_id)) *ret_row = json_incref(row);
-        if (*ret_row) break;
-    }
+    if (session_ask(session, "traces", json_pack("{s:s}", "trace_id", trace_id), &traces)) return -1;
+    *ret_row = json_incref(json_array_get(json_get_array(traces, "traces"), 0));
     json_decref(traces);
     return 0;
 }
 
 /* Shows the trace; adds "trace_id" and "summary" to the answer for the views. */
-static int show_trace(struct session *session, json_t *answer, const json_t *first, const char *trace_id) {
+static int show_trace(struct session *session, json_t *answer, const char *trace_id) {
     json_t *summary;
-    if (fetch_summary(session, first, trace_id, &summary)) return -1;
+    if (fetch_summary(session, trace_id, &summary)) return -1;
     names_see(&session->names, answer);
     if (json_object_set_new(answer, "trace_id", json_string(trace_id)) ||
         json_object_set_new(answer, "summary", summary ? summary : json_null()))
@@ -197,7 +189,7 @@ int run_trace(struct session *session) {
     else if (wants_json(session))
         result = show_events(session, answer) || show_end(session) ? -1 : 0;
     else
-        result = show_trace(session, answer, first, trace_id);
+        result = show_trace(session, answer, trace_id);
     json_decref(answer);
     return result;
 }

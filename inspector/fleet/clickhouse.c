@@ -96,6 +96,7 @@ enum {
     CODE_ENDED_EARLY = 32,
     CODE_UNKNOWN_IDENTIFIER = 47,
     CODE_UNKNOWN_TABLE = 60,
+    CODE_SYNTAX = 62,
     CODE_CANNOT_WRITE = 75,
     CODE_CANNOT_OPEN = 76,
     CODE_UNKNOWN_DATABASE = 81,
@@ -170,11 +171,16 @@ static enum clickhouse_outcome explain_code(const struct clickhouse *server, con
     case CODE_NETWORK_ERROR:
         failure_set(failure, EXIT_FAILED, "a shard of the cluster does not answer: %s", answer->reason);
         return CLICKHOUSE_UNSURE;
-    default:
-        /* An insert may have stored some partitions. */
-        failure_set(failure, EXIT_FAILED, "%s cannot do it: %s", at, answer->reason);
-        return CLICKHOUSE_UNSURE;
+    case CODE_SYNTAX:
+        if (!strstr(answer->text, "Max query size")) break;
+        failure_set(failure, EXIT_FAILED,
+                    "this question is longer as SQL than %s takes (its max_query_size): use a shorter --where", at);
+        return CLICKHOUSE_REFUSED;
+    default: break;
     }
+    /* An insert may have stored some partitions. */
+    failure_set(failure, EXIT_FAILED, "%s cannot do it: %s", at, answer->reason);
+    return CLICKHOUSE_UNSURE;
 }
 
 static enum clickhouse_outcome explain(const struct clickhouse *server, const struct http_answer *answer, int code,

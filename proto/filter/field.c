@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <proto/event_json.h>
 #include <proto/field.h>
+#include <proto/filter_sql.h>
 #include <proto/hex.h>
 #include <proto/utf8.h>
 #include <stdlib.h>
@@ -391,4 +392,31 @@ static char *put_label(char *out, const char *text, size_t bytes) {
 
 char *trace_value_label(char *out, const uint8_t *value, size_t bytes) {
     return value[0] == VALUE_TEXT ? put_label(out, (const char *)value + 1, bytes - 1) : trace_value_json(out, value, bytes);
+}
+
+/* ---- as columns (proto/filter_sql.h) ------------------------------------------------------------------------------------ */
+
+bool trace_field_columns(const struct trace_field *field, const char *ret_columns[TRACE_FIELD_COLUMNS_MAX],
+                         uint64_t *ret_every_ns) {
+    static const char *const columns[][TRACE_FIELD_COLUMNS_MAX] = {
+        [FIELD_NODE] = {"node_id", "log_id"},
+        [FIELD_HOST] = {"node_id", "log_id"},
+        [FIELD_PEER] = {"peer_id", "flags"},
+        [FIELD_TRACE] = {"trace_id"},
+        [FIELD_FLAGS] = {"flags"},
+        [FIELD_LANE] = {"lane"},
+        [FIELD_APP] = {"app_id", "cmd", "node_id", "log_id"},
+        [FIELD_COMMAND] = {"app_id", "cmd", "node_id", "log_id"},
+        [FIELD_APP_DATA] = {"app_id", "cmd", "data", "node_id", "log_id"},
+        [FIELD_SUMMARY] = {NULL},
+    };
+    *ret_every_ns = 0;
+    memcpy(ret_columns, columns[field->field.class], sizeof columns[0]);
+    switch (field->field.class) {
+    case FIELD_SEQUENCE:
+    case FIELD_SUMMARY: return false;
+    case FIELD_DATA: ret_columns[0] = field->field.info->name; return true;
+    case FIELD_TIME: *ret_every_ns = field->every_ns ? field->every_ns : US_NS; return true;
+    default: return true;
+    }
 }

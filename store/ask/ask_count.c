@@ -127,26 +127,40 @@ static int find_group(struct counting *counting, const struct trace_event *event
     return count_groups_find(&counting->groups, key, bytes);
 }
 
+/* What an event stands for, if it stands for many; otherwise NULL. */
+static const struct store_counted_event *counted_of(const struct counting *counting, const struct trace_event *event) {
+    const struct store_counted *counted = counting->store->counted;
+    return counted && event->sequence < counted->count ? &counted->all[event->sequence] : NULL;
+}
+
+static void count_time(struct counting *counting, uint64_t first_ns, uint64_t last_ns) {
+    if (!counting->events || first_ns < counting->first_ns) counting->first_ns = first_ns;
+    if (!counting->events || last_ns > counting->last_ns) counting->last_ns = last_ns;
+}
+
 /* history_visit's. */
 static int count_event(void *context, const struct trace_event *event, history_source source) {
     struct counting *counting = context;
     struct trace_filter_origin origin = {0};
     uint64_t number;
     if (counting->uses) expression_origin(counting->store, counting->aliases, counting->uses, event, source, &origin);
-    if (!counting->events || event->timestamp < counting->first_ns) counting->first_ns = event->timestamp;
-    if (!counting->events || event->timestamp > counting->last_ns) counting->last_ns = event->timestamp;
-    counting->events++;
+    const struct store_counted_event *many = counted_of(counting, event);
+    uint64_t times = many ? many->events : 1;
+    count_time(counting, many ? many->first_ns : event->timestamp, many ? many->last_ns : event->timestamp);
+    counting->events += times;
     int group = find_group(counting, event, &origin);
     if (group == -ENOSPC) {
-        counting->ungrouped++;
+        counting->ungrouped += times;
         return 0;
     }
     int error = group < 0 ? group : grow_groups(counting, (uint32_t)group);
     if (error) return error;
-    counting->events_of[group]++;
+    counting->events_of[group] += times;
     bool measured = counting->measures_took ? took_find(&counting->took, event, source, &number)
                                             : counting->value && trace_field_number(counting->value, event, &origin, &number);
-    return measured ? measure_add(&counting->measure, (uint32_t)group, number) : 0;
+    if (!measured) return 0;
+    return many ? measure_add_counted(&counting->measure, (uint32_t)group, number, many)
+                : measure_add(&counting->measure, (uint32_t)group, number);
 }
 
 /* history_visit's: the sum of the events that are missing. */
@@ -265,8 +279,11 @@ static void put_rows(struct trace_text *out, const struct counting *counting, co
 uint64_t ask_rate_ns(const struct store *store, const struct ask_period *period, uint64_t now_ns) {
     struct history_stats stats;
     history_stats(store->history, &stats);
-    uint64_t from_ns = period->from_ns ? period->from_ns : period->first_ns;
-    uint64_t to_ns = period->to_ns ? period->to_ns : period->from_ns ? now_ns : period->last_ns;
+    const struct store_counted *counted = store->counted;
+    uint64_t from_ns = counted ? counted->from_ns : period->from_ns, to_ns = counted ? counted->to_ns : period->to_ns;
+    if (counted) stats.first_ns = counted->begin_ns;
+    if (!to_ns) to_ns = from_ns ? now_ns : period->last_ns;
+    if (!from_ns) from_ns = period->first_ns;
     if (stats.kept && period->first_ns < stats.whole_from_ns) return 0; /* the history has only some nodes' events of that time */
     if (from_ns < stats.first_ns) from_ns = stats.first_ns;
     if (from_ns < stats.whole_from_ns) from_ns = stats.whole_from_ns;
@@ -285,7 +302,8 @@ int ask_sum_lost(struct ask *ask, const struct history_query *query, uint64_t en
                                  .to_ns = query->to_ns,
                                  .work = query->work};
     struct history_visited visited;
-    *ret_lost = 0;
+    *ret_lost = ask->store->counted ? ask->store->counted->lost : 0;
+    if (ask->store->counted) return 0;
     return history_visit(ask->store->history, &gaps, 0, end, count_lost, ret_lost, &visited);
 }
 

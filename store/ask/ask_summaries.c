@@ -126,8 +126,9 @@ static json_t *trace_json(const struct store *store, const struct history_trace 
 struct traces_params {
     int64_t limit;
     json_t *from, *to;
-    const char *app, *filter, *order, *kind;
+    const char *app, *filter, *order, *kind, *trace_id;
     char app_id[4];
+    struct trace_id only; /* if there is a trace_id */
 };
 
 static int read_order(const char *text, enum history_trace_order *ret_order, struct trace_rpc_error *ret_error) {
@@ -163,6 +164,7 @@ static int read_traces_params(struct ask *ask, struct traces_params *params, uin
         {"filter", TRACE_RPC_STRING, .string = &params->filter},
         {"order", TRACE_RPC_STRING, .string = &params->order},
         {"kind", TRACE_RPC_STRING, .string = &params->kind},
+        {"trace_id", TRACE_RPC_STRING, .string = &params->trace_id},
     };
     if (trace_rpc_params_read(ask->params, list, sizeof list / sizeof *list, &ask->error)) return -1;
     *query = (struct history_traces_query){.limit = (size_t)params->limit};
@@ -176,7 +178,9 @@ static int read_traces_params(struct ask *ask, struct traces_params *params, uin
                                     sizeof params->app_id);
     for (size_t i = 0; i < bytes; i++) params->app_id[i] = params->app[i]; /* padded with NUL, not ended by one */
     if (params->app) query->app_id = params->app_id;
-    return 0;
+    if (!params->trace_id) return 0;
+    query->trace_id = &params->only;
+    return id_param_read_trace(ask->store, "trace_id", params->trace_id, false, &params->only, &ask->error);
 }
 
 /* Without these, the directory alone determines the traces. */

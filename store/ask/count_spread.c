@@ -67,7 +67,7 @@ void count_spread_fini(struct count_spread *spread) {
     *spread = (struct count_spread){0};
 }
 
-int count_spread_add(struct count_spread *spread, uint32_t group, uint64_t number) {
+int count_spread_add(struct count_spread *spread, uint32_t group, uint64_t number, uint64_t times) {
     uint32_t key = key_of(group, count_spread_bucket(number));
     size_t place = spread->places ? place_of(spread, key) : 0;
     if (!spread->places || !spread->keys[place]) {
@@ -80,7 +80,7 @@ int count_spread_add(struct count_spread *spread, uint32_t group, uint64_t numbe
         spread->keys[place] = key;
         spread->used++;
     }
-    spread->counts[place]++;
+    spread->counts[place] += times;
     return 0;
 }
 

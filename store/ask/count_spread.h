@@ -34,9 +34,9 @@ struct count_spread {
 /* A zeroed struct is an empty spread. */
 void count_spread_fini(struct count_spread *spread);
 
-/* Counts a number in a group below COUNT_SPREAD_GROUPS_MAX.  Returns 0, -ENOMEM, or -ENOSPC when COUNT_SPREAD_USED_MAX buckets
- * are in use. */
-int count_spread_add(struct count_spread *spread, uint32_t group, uint64_t number);
+/* Counts a number in a group below COUNT_SPREAD_GROUPS_MAX, so many times.  Returns 0, -ENOMEM, or -ENOSPC when
+ * COUNT_SPREAD_USED_MAX buckets are in use. */
+int count_spread_add(struct count_spread *spread, uint32_t group, uint64_t number, uint64_t times);
 
 /* One bucket of a group. */
 struct count_spread_part {

@@ -29,6 +29,17 @@ int measure_grow(struct measure *measure, uint32_t group) {
     return 0;
 }
 
+int measure_add_counted(struct measure *measure, uint32_t group, uint64_t min, const struct store_counted_event *counted) {
+    int error = group >= measure->capacity ? measure_grow(measure, group) : 0;
+    if (error) return error;
+    struct measure_sum *sum = &measure->sums[group];
+    if (!sum->count || min < sum->min) sum->min = min;
+    if (!sum->count || counted->max > sum->max) sum->max = counted->max;
+    sum->count += counted->events;
+    sum->total += ((measure_total)counted->sum_high << 32) + counted->sum_low;
+    return count_spread_add(&measure->spread, group, min, counted->events);
+}
+
 /* ---- answers ------------------------------------------------------------------------------------------------------------ */
 
 int measure_parts(const struct measure *measure, struct measure_parts *ret_parts) {

@@ -7,6 +7,8 @@
 
 #include "count_spread.h"
 
+#include <store/counted.h>
+
 #include <proto/text.h>
 
 /* A sum of 64-bit numbers needs more than 64 bits. */
@@ -39,8 +41,11 @@ static inline int measure_add(struct measure *measure, uint32_t group, uint64_t 
     if (!sum->count || number > sum->max) sum->max = number;
     sum->count++;
     sum->total += number;
-    return count_spread_add(&measure->spread, group, number);
+    return count_spread_add(&measure->spread, group, number, 1);
 }
+
+/* Adds the numbers of an event that stands for many; min is the least of them. */
+int measure_add_counted(struct measure *measure, uint32_t group, uint64_t min, const struct store_counted_event *counted);
 
 /* The groups' distributions, for the answer.  Free with free(parts.all). */
 struct measure_parts {

@@ -293,6 +293,7 @@ static void list_entry(struct listing *listing, uint32_t index) {
     uint64_t last_ns = listing->last_ns != NULL ? listing->last_ns[index] : UINT64_MAX;
 
     if (!history__entry_alive(&entry->entry, listing->span.begin)) return;
+    if (listing->query->trace_id && !history__id_equal(&entry->id, listing->query->trace_id)) return;
     if (last_ns < listing->query->from_ns) return;
     if (listing->in_window && !history__bit_get(listing->in_window, index)) return;
     if (listing->of_app && !history__bit_get(listing->of_app, index)) return;

@@ -156,6 +156,11 @@ class FleetClocks(unittest.TestCase):
         self.assertLessEqual({tuple(row) for row in shipped}, filled)  # it has all, a segment gives at most so many
         self.assertEqual(run("--fleet", url, "nodes").returncode, 0)
 
+    def test_a_filter_that_is_too_long_as_sql_is_refused(self):
+        done = run("--fleet", self.url, "recent", "1", "--where", " or ".join(f"time>-{i % 9}s" for i in range(250)))
+        self.assertEqual(done.returncode, 1, done)
+        self.assertIn("use a shorter --where", done.stderr)
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -6,6 +6,7 @@ INSPECTOR, MAKE_SPOOL and FILTER_SQL name the programs."""
 import json
 import os
 import pathlib
+import random
 import subprocess
 import sys
 import tempfile
@@ -16,6 +17,7 @@ from clickhouse import PASSWORD, Servers, rows_of, run, why_not  # noqa: E402
 from random_filters import Filters  # noqa: E402
 
 FILTERS = 1000
+COUNTS = 60
 FEW_EVENTS = 20000
 RANDOM_EVENTS = 70000
 LOAD_EVENTS = 230000  # `query` loads windows of 100000
@@ -112,6 +114,25 @@ class FleetSource(unittest.TestCase):
                           ["count", "--by", "kind,node"], ["count", "--by", "peer", "--value", "rtt"], ["count", "--value", "took", "--by", "command"],
                           ["count", "--where", "size > 100 and not node == node2", "--by", "kind"], ["analyze"]):
                 self.assert_same(directory, url, *words, "--json")
+
+    def test_random_counts_are_those_of_the_recordings(self):
+        """ClickHouse groups, and the store counts the groups."""
+        chance = random.Random(5)
+        fields = ["kind", "node", "peer", "trace", "flags", "lane", "kind_id", "time/1s", "time/10ms", "space", "size", "command", "app", "cause", "transport",
+                  "ok", "reason", "endpoint", "category", "data", "alias_id", "updates", "rtt", "sequence"]
+        values = ["rtt", "size", "cwnd", "packet_num", "offset", "count", "in_flight", "kind_id", "code", "took", "min_rtt", "lane"]
+        filters = ["kind == metrics", "size > 100", "not node == node2", "rtt > 5ms", "peer == node1", "kind ~ 'p*'", "time >= -1ms", "time < -1ms and any"]
+        for _ in range(COUNTS):
+            directory, url = chance.choice([(self.random, self.random_url), (self.load, self.load_url)])
+            words = ["count", "--json"]
+            for share, more in ((0.8, ["--by", ",".join(chance.sample(fields, chance.choice([1, 1, 2, 3])))]), (0.6, ["--value", chance.choice(values)]),
+                                (0.4, ["--where", chance.choice(filters)]), (0.3, ["--node", chance.choice(["node0", "node1"])]),
+                                (0.2, ["--kind", chance.choice(["metrics", "packet_sent", "events_lost"])]), (0.3, ["--since", f"-{chance.choice([100, 5000])}us"]),
+                                (0.2, ["--to", f"-{chance.choice([10, 1000])}us"])):
+                words += more if chance.random() < share else []
+            if "--value" in words and chance.random() < 0.4:
+                words += ["--hist"]
+            self.assert_same(directory, url, *words)
 
     def test_nodes_say_on_which_host_they_are(self):
         recorded = rows_of(run("--read", self.random, "nodes", "--json"))

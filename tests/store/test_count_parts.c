@@ -112,7 +112,7 @@ START_TEST(quantiles_are_at_most_a_128th_above_the_exact_ones) {
     state = 0x9e3779b97f4a7c15U + (unsigned)_i;
     for (unsigned i = 0; i < NUMBERS; i++) {
         numbers[i] = next_random() >> (64 - _i) >> next_random() % (unsigned)_i;
-        ck_assert_int_eq(count_spread_add(&spread, 3, numbers[i]), 0);
+        ck_assert_int_eq(count_spread_add(&spread, 3, numbers[i], 1), 0);
     }
     qsort(numbers, NUMBERS, sizeof *numbers, number_compare);
     ck_assert_int_eq(count_spread_parts(&spread, &parts, &count), 0);
@@ -135,7 +135,8 @@ START_TEST(groups_do_not_mix_and_parts_come_sorted) {
     ck_assert_uint_eq(count, 0);
     free(parts);
     for (uint32_t group = COUNT_SPREAD_GROUPS_MAX; group-- > 0; group -= group < 7 ? group : 6)
-        for (uint32_t i = 0; i <= group % 5; i++) ck_assert_int_eq(count_spread_add(&spread, group, i ? UINT64_MAX : group), 0);
+        for (uint32_t i = 0; i <= group % 5; i++)
+            ck_assert_int_eq(count_spread_add(&spread, group, i ? UINT64_MAX : group, 1), 0);
     ck_assert_int_eq(count_spread_parts(&spread, &parts, &count), 0);
     ck_assert_uint_gt(count, 10000);
     for (size_t i = 0; i < count; i++) {
@@ -160,10 +161,10 @@ START_TEST(buckets_in_use_are_limited_and_go_on_counting) {
     int error = 0;
     for (uint32_t group = 0; !error; group++)
         for (unsigned bucket = 0; bucket < COUNT_SPREAD_BUCKETS && !error; bucket++)
-            if (!(error = count_spread_add(&spread, group, count_spread_bucket_low(bucket)))) added++;
+            if (!(error = count_spread_add(&spread, group, count_spread_bucket_low(bucket), 1))) added++;
     ck_assert_int_eq(error, -ENOSPC);
     ck_assert_uint_eq(added, COUNT_SPREAD_USED_MAX);
-    ck_assert_int_eq(count_spread_add(&spread, 0, 0), 0);
+    ck_assert_int_eq(count_spread_add(&spread, 0, 0, 1), 0);
     count_spread_fini(&spread);
 }
 END_TEST

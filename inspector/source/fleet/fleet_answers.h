@@ -68,8 +68,15 @@ void fleet_kept_drop(struct fleet_kept *kept);
  * Refuses a question that needs more than FLEET_LOAD_EVENTS_MAX before loading anything. */
 int fleet_load_all(struct fleet_load *load, const char *condition, struct failure *failure);
 
+/* The same, where few are to be expected. */
+int fleet_load_few(struct fleet_load *load, const char *condition, struct failure *failure);
+
 /* Asks for the time of the fleet's oldest event; 0: there is none. */
 int fleet_first_ns(struct fleet_answers *answers, uint64_t *ret_first_ns, struct failure *failure);
+
+/* Asks the question of a store that has all events of one trace, and what was lost at that time.  text: its trace_id, or how that
+ * begins.  If there are several, or none, the store has what it needs to say so. */
+int fleet_answer_trace(struct fleet_question *question, const char *text, const struct fleet_scope *scope);
 
 /* Asks a store the question with its params. */
 int fleet_ask_store(struct fleet_question *question, struct source *store);

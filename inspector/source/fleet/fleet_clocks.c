@@ -292,6 +292,17 @@ void fleet_clocks_widen(const struct fleet_clocks *clocks, uint64_t *min_ns, uin
     if (greatest > *max_ns) *max_ns = greatest;
 }
 
-void fleet_clocks_unwiden(const struct fleet_clocks *clocks, uint64_t *min_ns, uint64_t *max_ns) {
-    if (clocks->clocks) clocks_unwiden(clocks->clocks, min_ns, max_ns);
+/* Each clock has a range of its own, so that what lies between two clocks that are hours apart is not read. */
+void fleet_clocks_put_own_times(struct trace_text *out, const struct fleet_clocks *clocks, uint64_t from_ns, uint64_t to_ns) {
+    uint32_t count = clocks->clocks ? clocks_count(clocks->clocks) : 0;
+    trace_text_puts(out, "(");
+    for (uint32_t i = 0; i <= count; i++) {
+        uint64_t least = from_ns ? from_ns : to_ns, beyond = to_ns ? to_ns : from_ns;
+        if (i < count) clocks_unwiden(clocks->clocks, i, &least, &beyond); /* the last: machines that are not known */
+        trace_text_puts(out, i ? " OR (" : "(");
+        if (from_ns) fleet_put_format(out, "time_ns >= %" PRIu64 "%s", least, to_ns ? " AND " : "");
+        if (to_ns) fleet_put_format(out, "time_ns < %" PRIu64, beyond);
+        trace_text_puts(out, ")");
+    }
+    trace_text_puts(out, ")");
 }

@@ -11,6 +11,8 @@
 #include "fleet_logs.h"
 #include "machine_clocks.h"
 
+#include <proto/text.h>
+
 /* {0}: times are shown as they are. */
 struct fleet_clocks {
     struct machine_clocks *machines; /* NULL: fewer than two */
@@ -30,8 +32,11 @@ const char *fleet_clocks_column(const struct fleet_clocks *clocks);
 /* The shown time of an event.  log: its index; below 0: none that is known. */
 uint64_t fleet_clocks_time(const struct fleet_clocks *clocks, int64_t log, uint64_t own_ns);
 
-/* Turns bounds of own times into bounds of shown times, and back, whichever machine they are of. */
+/* Turns bounds of own times into bounds of shown times, whichever machine they are of. */
 void fleet_clocks_widen(const struct fleet_clocks *clocks, uint64_t *min_ns, uint64_t *max_ns);
-void fleet_clocks_unwiden(const struct fleet_clocks *clocks, uint64_t *min_ns, uint64_t *max_ns);
+
+/* Appends a condition that is true for all events with shown times in [from_ns, to_ns), by their own times: some more may have
+ * it.  0: no bound. */
+void fleet_clocks_put_own_times(struct trace_text *out, const struct fleet_clocks *clocks, uint64_t from_ns, uint64_t to_ns);
 
 #endif

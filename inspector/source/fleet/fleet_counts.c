@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * `count`, `requests` and `stats` of a fleet: the events to be counted are loaded, and the store counts them. */
+ * `count`, `requests` and `stats` of a fleet.  ClickHouse counts (fleet_tally.h); where it cannot, the events are loaded, and
+ * the store counts them. */
 #include "fleet_answers.h"
+#include "fleet_tally.h"
 #include "json_get.h"
 
 #include <inttypes.h>
@@ -46,9 +48,17 @@ static int put_trace(struct trace_text *out, const struct fleet_question *questi
 }
 
 int fleet_answer_count(struct fleet_question *question) {
+    struct fleet_limits limits;
     struct fleet_scope scope;
     struct trace_text condition = {0};
     if (fleet_scope_events(&scope, &question->answers->context, question->params, question->failure)) return -1;
+    bool done = false;
+    int failed = fleet_scope_limits(&limits, &question->answers->context, &scope, question->params, question->failure);
+    if (!failed) failed = fleet_tally(question, &scope, &limits, &done);
+    if (failed || done) {
+        fleet_scope_fini(&scope);
+        return failed;
+    }
     bool one_trace = json_get_text(question->params, "trace_id") != NULL;
     trace_text_puts(&condition, "(");
     if (one_trace) {
@@ -61,7 +71,7 @@ int fleet_answer_count(struct fleet_question *question) {
     int result = put_trace(&condition, question, &scope.nothing);
     put_spans(&condition, question, &scope);
     trace_text_puts(&condition, ")");
-    if (!result) result = fleet_answer_loaded(question, &condition, scope.from_ns, scope.nothing);
+    if (!result) result = fleet_answer_loaded(question, &condition, limits.from_ns, scope.nothing);
     trace_text_fini(&condition);
     fleet_scope_fini(&scope);
     return result;

@@ -125,11 +125,12 @@ struct fleet_kept *fleet_kept_add(struct fleet_answers *answers, const struct tr
 
 #define SLICE_ROWS 400000U /* in one answer of the server: about 120 MB */
 #define SLICES_MAX 16
+#define FEW_ROWS 20000 /* one question is quicker than to count first */
 
 static int refuse_size(struct failure *failure) {
     return failure_set(failure, EXIT_FAILED,
-                       "this question needs more than %u events of the fleet, which is the limit: narrow it by "
-                       "time, node, kind or filter, or ask ClickHouse itself with inspector sql",
+                       "this question needs more than %u events of the fleet, which is the limit: narrow it "
+                       "with --since, --node, --kind or --where, or ask ClickHouse itself with inspector sql",
                        FLEET_LOAD_EVENTS_MAX);
 }
 
@@ -177,6 +178,12 @@ static int load_slice(struct fleet_load *load, const char *condition, uint64_t f
     if (!result && (part.more || load->events > FLEET_LOAD_EVENTS_MAX)) result = refuse_size(failure);
     trace_text_fini(&text);
     return result;
+}
+
+int fleet_load_few(struct fleet_load *load, const char *condition, struct failure *failure) {
+    struct fleet_part part = {.limit = FEW_ROWS, .all_or_none = true};
+    if (fleet_load_events(load, condition, &part, failure)) return -1;
+    return part.more ? fleet_load_all(load, condition, failure) : 0;
 }
 
 int fleet_load_all(struct fleet_load *load, const char *condition, struct failure *failure) {

@@ -70,8 +70,12 @@ int fleet_load_append(struct fleet_load *load, const struct fleet_event *event) 
     uint32_t index = known < 0 ? 0 : (uint32_t)known;
     int error = known < 0 ? find_stranger(load, event, &index) : 0;
     if (!error) error = store_append(load->store, index, event->lane, &event->event, 1);
-    if (!error) load->events++;
-    return error;
+    if (error) return error;
+    uint64_t time_ns = event->event.timestamp;
+    if (!load->events || time_ns < load->first_ns) load->first_ns = time_ns;
+    if (!load->events || time_ns > load->last_ns) load->last_ns = time_ns;
+    load->events++;
+    return 0;
 }
 
 bool fleet_load_same(const struct fleet_event *one, const struct fleet_event *other) {
@@ -116,6 +120,7 @@ static int read_rows(struct fleet_load *load, struct row_reader reader, struct f
     part->loaded = part->first_ns = 0;
     part->cut_ns = part->newest ? first_ns + 1 : last_ns;
     if (!error && part->more && part->by_time && first_ns == last_ns) return -EOVERFLOW;
+    if (!error && part->more && part->all_or_none) return 0;
     return error ? error : append_rows(load, reader, part);
 }
 

@@ -21,7 +21,8 @@ struct fleet_load {
     const struct fleet_context *context;
     struct store *store;
     uint64_t events;
-    struct fleet_stranger { /* a log whose row has not arrived yet */
+    uint64_t first_ns, last_ns; /* of them */
+    struct fleet_stranger {     /* a log whose row has not arrived yet */
         struct trace_node_id node_id;
         uint64_t log_id;
         uint32_t index;
@@ -33,6 +34,7 @@ struct fleet_load {
 struct fleet_part {
     uint64_t limit;       /* at most this many */
     bool newest;          /* the newest; otherwise the oldest */
+    bool all_or_none;     /* if there are more than the limit, none is loaded */
     bool by_time;         /* cut between two times, so that no event at cut_ns is loaded; otherwise cut anywhere */
     const char *limit_by; /* "trace_id": only one event of each; NULL */
     /* Results. */

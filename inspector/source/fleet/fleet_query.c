@@ -224,63 +224,102 @@ static int answer_window(struct window *window) {
 static uint64_t earlier(uint64_t a, uint64_t b) { return a < b ? a : b; }
 static uint64_t later(uint64_t a, uint64_t b) { return a > b ? a : b; }
 
-/* Loads the trace, and what was lost around it. */
-static int put_trace(struct fleet_question *question, const struct fleet_scope *scope, const struct trace_id *id,
-                     struct trace_text *out) {
-    const struct fleet_context *context = &question->answers->context;
-    uint64_t first_ns, last_ns;
-    trace_text_puts(out, "(");
-    if (fleet_scope_put_trace(out, context, id, &first_ns, &last_ns, question->failure)) return -1;
-    trace_text_puts(out, " OR (kind = 'events_lost' AND ");
-    fleet_clocks_widen(&context->clocks, &first_ns, &last_ns); /* the index has own times */
-    fleet_scope_put_times(out, context, scope->from_ns ? earlier(scope->from_ns, first_ns) : first_ns,
-                          later(scope->to_ns, last_ns + 1));
-    trace_text_puts(out, "))");
-    return 0;
+static int load_few(const struct fleet_question *question, struct fleet_load *load, struct trace_text *condition) {
+    trace_text_add(condition, "", 1);
+    if (condition->failed) return failure_out_of_memory(question->failure);
+    condition->bytes--;
+    return fleet_load_few(load, condition->data, question->failure);
 }
 
-static int load_traces(struct fleet_question *question, const struct fleet_scope *scope, const struct trace_id *id, size_t count,
-                       const struct trace_id_prefix *prefix, struct fleet_load *load) {
+/* What was lost in the time of the events that are loaded.  The index does not know their shown times. */
+static void put_lost(struct trace_text *out, const struct fleet_scope *scope, const struct fleet_load *load) {
+    trace_text_puts(out, "(kind = 'events_lost' AND ");
+    fleet_scope_put_times(out, load->context, scope->from_ns ? earlier(scope->from_ns, load->first_ns) : load->first_ns,
+                          later(scope->to_ns, load->last_ns + 1));
+    trace_text_puts(out, ")");
+}
+
+/* Loads the trace, if it exists, and what was lost around it. */
+static int load_trace(struct fleet_question *question, const struct fleet_scope *scope, const struct trace_id *id,
+                      struct fleet_load *load) {
+    struct trace_text trace = {0}, lost = {0}, both = {0};
+    uint64_t first_ns, last_ns;
+    int result = fleet_scope_put_trace(&trace, load->context, id, &first_ns, &last_ns, question->failure);
+    bool exists = first_ns <= last_ns;
+    if (!result && exists) result = load_few(question, load, &trace);
+    if (!result && exists) {
+        put_lost(&lost, scope, load);
+        trace_text_puts(&both, "(");
+        trace_text_add(&both, trace.data, trace.bytes);
+        trace_text_puts(&both, " OR ");
+        trace_text_add(&both, lost.data, lost.bytes);
+        trace_text_puts(&both, ")");
+        trace_text_puts(&lost, " AND NOT ");
+        trace_text_add(&lost, trace.data, trace.bytes);
+        result = load_few(question, load, &lost);
+    }
+    if (!result && exists) result = load_witness(question, scope, load, &both);
+    trace_text_fini(&trace);
+    trace_text_fini(&lost);
+    trace_text_fini(&both);
+    return result;
+}
+
+/* One event of each trace whose id begins so. */
+static int load_ids(struct fleet_question *question, const struct trace_id_prefix *prefix, struct fleet_load *load) {
     struct trace_text text = {0};
     struct fleet_part one_each = {.limit = FLEET_IDS_MAX, .limit_by = "trace_id"};
-    int result = 0;
-    if (count == 1)
-        result = put_trace(question, scope, id, &text);
-    else
-        trace_filter_sql_prefix(&text, "trace_id", prefix, TRACE_ID_BYTES);
+    trace_filter_sql_prefix(&text, "trace_id", prefix, TRACE_ID_BYTES);
     trace_text_add(&text, "", 1);
-    if (!result && text.failed) result = failure_out_of_memory(question->failure);
-    if (!result && count == 1) result = fleet_load_all(load, text.data, question->failure);
-    if (!result && count > 1) result = fleet_load_events(load, text.data, &one_each, question->failure);
-    if (text.bytes) text.bytes--;
-    if (!result && count == 1) result = load_witness(question, scope, load, &text);
+    int result =
+        text.failed ? failure_out_of_memory(question->failure) : fleet_load_events(load, text.data, &one_each, question->failure);
     trace_text_fini(&text);
     return result;
 }
 
-static int answer_trace(struct fleet_question *question, const char *text, const struct fleet_scope *scope) {
-    const struct fleet_context *context = &question->answers->context;
+/* A store is kept for a whole id, however it was asked for. */
+static void put_name(struct trace_text *out, const struct fleet_question *question, const struct fleet_scope *scope,
+                     const struct trace_id_prefix *prefix) {
+    const char *peer = json_get_text(question->params, "peer_id");
+    char digits[2 * TRACE_ID_BYTES + 1] = "";
+    *trace_hex_encode(digits, prefix->bytes, (prefix->digits + 1) / 2) = 0;
+    digits[prefix->digits] = 0;
+    fleet_put_format(out, "trace %s %" PRIu64 " %" PRIu64 " %.80s", digits, scope->from_ns, scope->to_ns, peer ? peer : "");
+}
+
+/* *count: of the traces whose id begins so.  If it is 1, the prefix becomes the whole id. */
+static int complete_id(struct fleet_question *question, struct trace_id_prefix *prefix, struct trace_id *id, size_t *count) {
+    *count = 1;
+    if (prefix->digits == 2 * TRACE_ID_BYTES) {
+        memcpy(id->bytes, prefix->bytes, sizeof id->bytes);
+        return 0;
+    }
+    if (fleet_scope_find_traces(&question->answers->context, prefix, id, count, question->failure)) return -1;
+    if (*count != 1) return 0;
+    prefix->digits = 2 * TRACE_ID_BYTES;
+    memcpy(prefix->bytes, id->bytes, sizeof id->bytes);
+    return 0;
+}
+
+int fleet_answer_trace(struct fleet_question *question, const char *text, const struct fleet_scope *scope) {
     struct trace_id_prefix prefix;
     struct trace_id id;
     struct fleet_load load;
-    struct trace_text condition = {0};
-    size_t count = 0;
-    int result = 0;
-    bool hex = !trace_id_prefix_parse(&prefix, text, 2 * TRACE_ID_BYTES);
-    const char *peer = json_get_text(question->params, "peer_id");
-    fleet_put_format(&condition, "trace %.40s %" PRIu64 " %" PRIu64 " %.80s", text, scope->from_ns, scope->to_ns,
-                     peer ? peer : "");
-    struct fleet_kept *kept = fleet_kept_find(question->answers, &condition);
-    if (!kept) {
-        if (hex) result = fleet_scope_find_traces(context, &prefix, &id, &count, question->failure);
-        if (!result) result = fleet_load_begin(&load, context, question->failure);
-        if (!result && count && load_traces(question, scope, &id, count, &prefix, &load)) {
+    struct trace_text name = {0};
+    size_t count;
+    if (trace_id_prefix_parse(&prefix, text, 2 * TRACE_ID_BYTES)) return fleet_ask_store(question, question->answers->logs);
+    if (complete_id(question, &prefix, &id, &count)) return -1;
+    put_name(&name, question, scope, &prefix);
+    struct fleet_kept *kept = fleet_kept_find(question->answers, &name);
+    int result = kept ? 0 : fleet_load_begin(&load, &question->answers->context, question->failure);
+    if (!kept && !result) {
+        if (count) result = count == 1 ? load_trace(question, scope, &id, &load) : load_ids(question, &prefix, &load);
+        if (result)
             fleet_load_drop(&load);
-            result = -1;
-        }
-        if (!result) kept = fleet_kept_add(question->answers, &condition, fleet_load_end(&load), question->failure);
+        else
+            kept = fleet_kept_add(question->answers, &name, fleet_load_end(&load), question->failure);
     }
-    trace_text_fini(&condition);
+    trace_text_fini(&name);
     return kept ? fleet_ask_store(question, kept->source) : -1;
 }
 
@@ -306,7 +345,7 @@ int fleet_answer_query(struct fleet_question *question) {
     window.to_ns = window.scope.to_ns;
     int result;
     if (trace) {
-        result = answer_trace(question, trace, &window.scope);
+        result = fleet_answer_trace(question, trace, &window.scope);
     } else {
         result = read_cursor(&window, json_get_text(question->params, "cursor"));
         if (!result) result = find_window(&window);

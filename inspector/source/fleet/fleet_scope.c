@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <proto/event_table.h>
 #include <stdlib.h>
+#include <store/event_params.h>
 #include <store/id_param.h>
 #include <store/time_param.h>
 #include <string.h>
@@ -48,16 +49,13 @@ static void put_bounds(struct trace_text *out, const char *column, uint64_t from
 
 /* The tables are sorted by own times: bounds of those leave most of a table unread, whatever the clocks. */
 void fleet_scope_put_times(struct trace_text *out, const struct fleet_context *context, uint64_t from_ns, uint64_t to_ns) {
-    uint64_t least = from_ns, beyond = to_ns ? to_ns : from_ns;
     if (!from_ns && !to_ns) {
         trace_text_puts(out, "1");
         return;
     }
     if (context->clocks.shown) {
-        if (!from_ns) least = to_ns;
-        fleet_clocks_unwiden(&context->clocks, &least, &beyond);
         trace_text_puts(out, "(");
-        put_bounds(out, "time_ns", from_ns ? least : 0, to_ns ? beyond : 0);
+        fleet_clocks_put_own_times(out, &context->clocks, from_ns, to_ns);
         trace_text_puts(out, " AND ");
     }
     put_bounds(out, fleet_clocks_column(&context->clocks), from_ns, to_ns);
@@ -224,11 +222,20 @@ static void put_kinds(struct trace_text *out, const json_t *kind) {
 }
 
 /* The names that a filter may use: the same that the store offers (store/params/expression.c). */
-static int compile(const struct fleet_context *context, const char *text, bool complete, struct trace_filter **ret_filter) {
-    const struct fleet_logs *logs = &context->logs;
+struct names {
+    struct trace_filter_name *names;
+    const struct trace_app **apps;
+    size_t app_count;
+};
+
+static void names_fini(struct names *list) {
+    free(list->names);
+    free((void *)list->apps);
+}
+
+static int names_init(struct names *ret_list, const struct fleet_logs *logs) {
     struct trace_filter_name *names = calloc(logs->count + 1, sizeof *names);
     const struct trace_app **apps = calloc(logs->count * TRACE_APPS_MAX + 1, sizeof *apps);
-    struct trace_filter_error error;
     size_t app_count = 0;
     for (size_t i = 0; names && apps && i < logs->count; i++) {
         const struct fleet_log *log = &logs->all[i];
@@ -239,11 +246,75 @@ static int compile(const struct fleet_context *context, const char *text, bool c
             if (!listed) apps[app_count++] = log->apps[k];
         }
     }
-    const struct trace_filter_names known = {names, logs->count, apps, app_count, complete};
+    *ret_list = (struct names){names, apps, app_count};
+    return names && apps ? 0 : -ENOMEM;
+}
+
+static int compile(const struct fleet_context *context, const char *text, bool complete, struct trace_filter **ret_filter) {
+    struct trace_filter_error error;
+    struct names list;
+    int result = names_init(&list, &context->logs);
+    const struct trace_filter_names known = {list.names, context->logs.count, list.apps, list.app_count, complete};
     const struct trace_filter_options options = {TRACE_FILTER_EVENTS, context->now_ns, &known};
-    int result = names && apps ? trace_filter_compile(ret_filter, text, strlen(text), &options, &error) : -ENOMEM;
-    free(names);
-    free((void *)apps);
+    if (!result) result = trace_filter_compile(ret_filter, text, strlen(text), &options, &error);
+    names_fini(&list);
+    return result;
+}
+
+static void drop_nodes(struct fleet_limits *limits, const struct fleet_context *context, const struct trace_filter *filter) {
+    for (size_t i = 0; i < context->logs.count; i++) {
+        const struct node_info *info = &context->logs.all[i].info;
+        if (!trace_filter_allows_node(filter, &info->node_id, info->node_name))
+            limits->nodes[i / 64] &= ~(UINT64_C(1) << (i % 64));
+    }
+}
+
+/* As expression_narrow of the store. */
+static void apply_filter(struct fleet_limits *limits, const struct fleet_context *context, const struct trace_filter *filter,
+                         json_t *kind) {
+    struct trace_rpc_error error = {0};
+    struct history_query query = {0};
+    struct trace_filter_bounds bounds;
+    trace_filter_bounds(filter, &bounds);
+    if (bounds.min_ns > limits->from_ns) limits->from_ns = bounds.min_ns;
+    if (bounds.max_ns != UINT64_MAX && (!limits->to_ns || bounds.max_ns < limits->to_ns)) limits->to_ns = bounds.max_ns + 1;
+    if (event_params_read_kinds(kind, &query, &error) || !query.kinds) query.kinds = ~UINT64_C(0); /* any */
+    trace_rpc_error_fini(&error);
+    limits->nothing = !(query.kinds & bounds.kinds) || bounds.min_ns > bounds.max_ns;
+    limits->by_id = bounds.trace.digits || bounds.peer.digits;
+    if (!trace_filter_limits_nodes(filter)) return;
+    limits->by_node = true;
+    drop_nodes(limits, context, filter);
+}
+
+int fleet_scope_limits(struct fleet_limits *ret_limits, const struct fleet_context *context, const struct fleet_scope *scope,
+                       const json_t *params, struct failure *failure) {
+    const char *text = json_get_text(params, "filter"), *node = json_get_text(params, "node_id");
+    struct trace_rpc_error error = {0};
+    struct trace_node_id id;
+    struct trace_filter *filter;
+    *ret_limits = (struct fleet_limits){.from_ns = scope->from_ns, .to_ns = scope->to_ns, .by_node = node != NULL};
+    memset(ret_limits->nodes, 0xff, sizeof ret_limits->nodes);
+    if (node && !id_param_read_node(context->store, "node_id", node, false, &id, &error)) {
+        memset(ret_limits->nodes, 0, sizeof ret_limits->nodes);
+        id_lookup_logs(context->store, &id, ret_limits->nodes);
+    }
+    trace_rpc_error_fini(&error);
+    int result = text ? compile(context, text, true, &filter) : 0;
+    if (result == -ENOMEM) return failure_out_of_memory(failure);
+    if (!text || result) return 0; /* the store will refuse it */
+    apply_filter(ret_limits, context, filter, json_object_get(params, "kind"));
+    trace_filter_destroy(filter);
+    return 0;
+}
+
+int fleet_scope_find_field(const struct fleet_context *context, const char *text, struct trace_field **ret_field) {
+    struct trace_filter_error error;
+    struct names list;
+    int result = names_init(&list, &context->logs);
+    const struct trace_filter_names known = {list.names, context->logs.count, list.apps, list.app_count, true};
+    if (!result) result = trace_field_find(ret_field, text, strlen(text), &known, &error);
+    names_fini(&list);
     return result;
 }
 

@@ -9,6 +9,7 @@
 #include "fleet_sql.h"
 
 #include <jansson.h>
+#include <proto/field.h>
 #include <proto/hex.h>
 
 #define FLEET_IDS_MAX 1000 /* ids with the same beginning: an error reports how many there are */
@@ -40,6 +41,23 @@ int fleet_scope_events(struct fleet_scope *ret_scope, const struct fleet_context
 int fleet_scope_stream(struct fleet_scope *ret_scope, const struct fleet_context *context, const json_t *params,
                        struct failure *failure);
 void fleet_scope_fini(struct fleet_scope *scope);
+
+/* Where the params and their filter let events be, by the rule of a store: rates are over that time, and what was lost there
+ * counts. */
+struct fleet_limits {
+    uint64_t from_ns, to_ns; /* [from, to); 0: no bound */
+    bool nothing;            /* no event can match */
+    bool by_id;              /* the filter names a trace or a peer, which may not exist */
+    bool by_node;
+    uint64_t nodes[NODES_SET_WORDS]; /* by_node: a set of logs, by their index */
+};
+
+/* Returns 0, or -1 with the failure. */
+int fleet_scope_limits(struct fleet_limits *ret_limits, const struct fleet_context *context, const struct fleet_scope *scope,
+                       const json_t *params, struct failure *failure);
+
+/* Finds a field by the name that params give it.  Returns 0, or a negative errno: the store will refuse it. */
+int fleet_scope_find_field(const struct fleet_context *context, const char *text, struct trace_field **ret_field);
 
 /* The same, with another time, [from_ns, to_ns). */
 void fleet_scope_put(struct trace_text *out, const struct fleet_context *context, const struct fleet_scope *scope,

@@ -125,7 +125,9 @@ static int put_first(struct fleet_question *question, const struct trace_text *w
 /* ---- the method ----------------------------------------------------------------------------------------------------------- */
 
 int fleet_answer_traces(struct fleet_question *question) {
-    const char *order = json_get_text(question->params, "order");
+    const char *order = json_get_text(question->params, "order"), *one = json_get_text(question->params, "trace_id");
+    static const struct fleet_scope always;
+    if (one) return fleet_answer_trace(question, one, &always);
     bool all = json_object_get(question->params, "filter") || (order && !strcmp(order, "slowest"));
     struct trace_text which = {0}, condition = {0};
     uint64_t from_ns, to_ns, total = 0;

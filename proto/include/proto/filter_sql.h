@@ -8,6 +8,7 @@
 #ifndef PROTO_FILTER_SQL_H
 #define PROTO_FILTER_SQL_H
 
+#include <proto/field.h>
 #include <proto/filter.h>
 #include <proto/text.h>
 
@@ -26,6 +27,13 @@ struct trace_filter_sql_log {
  * rows of a log without name and applications. out->failed: out of memory, or longer than out->bytes_max.  Any thread. */
 void trace_filter_sql(const struct trace_filter *filter, const struct trace_filter_sql_log *logs, size_t log_count,
                       const char *time, struct trace_text *out);
+
+#define TRACE_FIELD_COLUMNS_MAX 5
+
+/* The columns that decide an event's value of a field, besides `kind` and `kind_id`; the rest are NULL.  *ret_every_ns: also the
+ * time, truncated to a multiple of this; 0: not the time.  Returns false if each row would have a value of its own. */
+bool trace_field_columns(const struct trace_field *field, const char *ret_columns[TRACE_FIELD_COLUMNS_MAX],
+                         uint64_t *ret_every_ns);
 
 /* Appends the condition that an id in this column, of this many bytes, begins so.  The primary key can use it. */
 void trace_filter_sql_prefix(struct trace_text *out, const char *column, const struct trace_id_prefix *prefix, size_t bytes);

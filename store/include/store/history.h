@@ -242,8 +242,9 @@ struct history_who {
 };
 
 struct history_traces_query {
-    uint64_t from_ns, to_ns; /* with an event in [from, to); to 0: no end */
-    const char *app_id;      /* with an event of this application, 4 characters; NULL: any */
+    uint64_t from_ns, to_ns;         /* with an event in [from, to); to 0: no end */
+    const char *app_id;              /* with an event of this application, 4 characters; NULL: any */
+    const struct trace_id *trace_id; /* only this one; NULL: any */
     /* NULL: all.  With a test, and in any order but newest first, every event of every trace is examined. */
     const struct history_trace_test *test;
     enum history_trace_order order;

@@ -16,6 +16,7 @@
 
 #include <stdatomic.h>
 #include <store/aliases.h>
+#include <store/counted.h>
 #include <store/history.h>
 #include <store/nodes.h>
 
@@ -26,6 +27,7 @@ struct store {
     uint64_t instance;                /* differs from one store to the next: a query's cursor is valid for one store only */
     _Atomic uint64_t closed_ns;       /* "now" of a closed store; 0: it is open */
     _Atomic uint64_t events_answered; /* events written into answers */
+    struct store_counted *counted;    /* counted.h; NULL: an event stands for itself */
     struct store_lanes *lanes;        /* store.c: by node, the lanes that store_append has seen */
 };
 
