@@ -275,13 +275,15 @@ static void apply_filter(struct fleet_limits *limits, const struct fleet_context
     struct trace_rpc_error error = {0};
     struct history_query query = {0};
     struct trace_filter_bounds bounds;
+    struct trace_id_prefix peer;
+    size_t peer_count;
     trace_filter_bounds(filter, &bounds);
     if (bounds.min_ns > limits->from_ns) limits->from_ns = bounds.min_ns;
     if (bounds.max_ns != UINT64_MAX && (!limits->to_ns || bounds.max_ns < limits->to_ns)) limits->to_ns = bounds.max_ns + 1;
     if (event_params_read_kinds(kind, &query, &error) || !query.kinds) query.kinds = ~UINT64_C(0); /* any */
     trace_rpc_error_fini(&error);
     limits->nothing = !(query.kinds & bounds.kinds) || bounds.min_ns > bounds.max_ns;
-    limits->by_id = bounds.trace.digits || bounds.peer.digits;
+    limits->by_id = bounds.trace.digits || trace_filter_peers(filter, &peer, NULL, 0, &peer_count);
     if (!trace_filter_limits_nodes(filter)) return;
     limits->by_node = true;
     drop_nodes(limits, context, filter);
