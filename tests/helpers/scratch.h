@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/statvfs.h>
 
 /* Room for the path: short enough that a socket's fits behind it. */
 #define SCRATCH_BYTES 64
@@ -29,6 +30,16 @@ static inline char *make_shm_scratch(char path[SCRATCH_BYTES]) {
     const char *base = getenv("P2PTRACE_SHM_DIR");
     if (!suite[0]) snprintf(suite, sizeof suite, "%s", base ? base : "/dev/shm");
     return make_scratch_in(path, suite);
+}
+
+/* Why a test that needs so much room in such a directory is skipped; NULL if there is room. */
+static inline const char *scratch_lacks(const char *path, unsigned long kib) {
+    static char why[96];
+    struct statvfs room;
+    if (statvfs(path, &room) != 0) return "nobody knows how much room there is";
+    unsigned long free_kib = room.f_bavail * room.f_frsize / 1024;
+    snprintf(why, sizeof why, "/dev/shm has %lu KiB free, this needs %lu", free_kib, kib);
+    return free_kib < kib ? why : NULL;
 }
 
 #endif

@@ -20,8 +20,7 @@
 #define SANITIZED 0
 #endif
 
-/* Ends the test, which is the calling function.  The reason is a literal.  Not through stdio, whose buffer the parent process may
- * share. */
+/* Ends the test, which is the calling function.  Not through stdio, whose buffer the parent process may share. */
 #define SKIP_TEST(reason)                                               \
     do {                                                                \
         dprintf(STDOUT_FILENO, "# skipped %s: %s\n", __func__, reason); \

@@ -113,22 +113,23 @@ def answer_supervisor():
 
 
 def bases():
-    """Where to make the directory for files, and that for shared memory.  Where there is little shared memory, as in many containers,
-    rings are files, too: slower, but nothing that tests look at depends on it."""
+    """Where to make the directory for files, and that for shared memory.
+
+    Where there is little shared memory, as in many containers, rings are files, too.  A suite that looks at a ring's pages needs a
+    tmpfs all the same (P2PTRACE_TEST_NEEDS=tmpfs): then such suites wait for each other, so that each has all that there is."""
     files, shared = tempfile.gettempdir(), os.environ.get("P2PTRACE_SHM_DIR") or "/dev/shm"
     if len(files) > BASE_BYTES_MAX:
         files = "/tmp"
     if len(shared) > BASE_BYTES_MAX:
         shared = "/dev/shm"
-    return files, shared if has_room(shared) else files
-
-
-def has_room(shared):
-    try:
-        room = os.statvfs(shared)
-    except FileNotFoundError:
-        return False
-    return room.f_bavail * room.f_frsize >= SHARED_BYTES and os.access(shared, os.W_OK | os.X_OK)
+    if not os.access(shared, os.W_OK | os.X_OK):
+        return files, files
+    room = os.statvfs(shared)
+    if room.f_bavail * room.f_frsize < SHARED_BYTES:
+        if os.environ.get("P2PTRACE_TEST_NEEDS") != "tmpfs":
+            return files, files
+        fcntl.flock(os.open(shared, os.O_RDONLY | os.O_CLOEXEC), fcntl.LOCK_EX)  # until this process ends
+    return files, shared
 
 
 @contextlib.contextmanager

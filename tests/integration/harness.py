@@ -143,6 +143,12 @@ class Place:
         self.nodes = []
         self.connections = []
 
+    def lacks(self, mebibytes):
+        """Why a test that needs so much shared memory is skipped, or None."""
+        room = os.statvfs(self.directory)
+        free = room.f_bavail * room.f_frsize >> 20
+        return f"/dev/shm has {free} MiB free, this needs {mebibytes}" if free < mebibytes else None
+
     def spawn(self, *options, **popen):
         return subprocess.Popen([os.environ["TRACED"], *options], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,
                                 env=self.environment, **popen)

@@ -4,7 +4,6 @@ import json
 import mmap
 import os
 import pathlib
-import shutil
 import struct
 import subprocess
 import sys
@@ -26,6 +25,11 @@ STATS = {"history": {"events": 5, "bytes_max": 256 << 20, "evicted": 0, "first":
 
 class Doctor(ProtocolTest):
     command = [INSPECTOR]
+
+    def setUp(self):
+        super().setUp()
+        if why := self.place.lacks(28):  # two rings, and what the doctor wants to be left
+            self.skipTest(why)
 
     def ask(self, *words, **environment):
         """Returns the exit code and the lines that are wrong, as (check, found, remedy); those that are fine, as (check, found)."""
@@ -188,7 +192,7 @@ class Doctor(ProtocolTest):
         good, = [name for name in os.listdir(self.place.directory) if ".%d." % node.process.pid in name]
         for offset, value, reason, remedy in ((0, 7, "wrong magic", "rm " + bad), (8, 7, "another version", "build the node"),
                                               (20, 7, "sizes do not fit", "rm " + bad)):
-            shutil.copy(os.path.join(self.place.directory, good), bad)
+            subprocess.run(["cp", "--sparse=always", os.path.join(self.place.directory, good), bad], check=True)
             with open(bad, "r+b") as ring:
                 ring.seek(offset)
                 ring.write(struct.pack("<I", value))

@@ -74,6 +74,8 @@ class Sandbox(harness.ProtocolTest):
         return self.place.connect()
 
     def test_it_reads_records_answers_and_stops(self):
+        if why := self.place.lacks(20):  # two rings of one lane
+            self.skipTest(why)
         node = self.place.node("alice", harness.hex_id(0xaa))
         records = os.path.join(self.place.directory, "records")
         os.mkdir(records)

@@ -5,7 +5,6 @@
 #include "ring_fixture.h"
 
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 
 #define ROWS 8
 #define THREADS_MAX 20
@@ -69,11 +68,6 @@ static void *emit_and_stay(void *log) {
     return NULL;
 }
 
-static bool has_room(unsigned long kib) {
-    struct statvfs room;
-    return statvfs(shm_dir, &room) == 0 && room.f_bavail * room.f_frsize / 1024 > kib + 1024;
-}
-
 START_TEST(a_log_uses_the_memory_that_the_table_states) {
     const struct row *row = &rows[_i];
     struct trace_log *log;
@@ -81,7 +75,8 @@ START_TEST(a_log_uses_the_memory_that_the_table_states) {
     pthread_t threads[THREADS_MAX];
     unsigned long size, resident;
     ck_assert_uint_le(row->threads, THREADS_MAX);
-    if (!has_room(row->shm)) SKIP_TEST("/dev/shm is too small for this row of the table");
+    const char *no_room = scratch_lacks(shm_dir, row->shm + 1024);
+    if (no_room) SKIP_TEST(no_room);
     log = open_log(row->minimal ? TRACE_LANE_EVENTS_MINIMAL : TRACE_LANE_EVENTS_FULL);
     pthread_barrier_init(&all_have_emitted, NULL, row->threads);
     pthread_barrier_init(&all_is_measured, NULL, row->threads);
