@@ -28,7 +28,7 @@ SKIPPED_ITSELF = re.compile(r"# skipped (?P<name>\w+): (?P<reason>.*)")
 TAP = re.compile(r"(not )?ok\b|\d+\.\.\d|#|TAP version")
 MESSAGE = "#   "
 LINES_MAX = 40  # of failures and their messages, so that they fit into the end of a log
-MESSAGE_LINES_MAX = 6
+MESSAGE_LINES_MAX = 13  # such as of a server that crashed
 COLUMNS_MAX = 400
 # What a sanitizer, or our own runner, says of a program that ends badly.
 CAUSE = re.compile(r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:|^left running: |Assertion .* failed")
