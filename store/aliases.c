@@ -407,17 +407,8 @@ static struct alias_picture *picture_make(struct aliases *aliases, uint64_t gene
     return picture;
 }
 
-/* Under the lock. */
-static uint64_t generation_now(const struct aliases *aliases) {
+uint64_t aliases_generation(const struct aliases *aliases) {
     return nodes_generation(aliases->nodes) + atomic_load_explicit(&aliases->generation, memory_order_relaxed);
-}
-
-uint64_t aliases_generation(struct aliases *aliases) {
-    pthread_mutex_lock(&aliases->lock);
-    move(aliases);
-    uint64_t generation = generation_now(aliases);
-    pthread_mutex_unlock(&aliases->lock);
-    return generation;
 }
 
 struct alias_picture *alias_picture_take(struct aliases *aliases) {
@@ -426,7 +417,7 @@ struct alias_picture *alias_picture_take(struct aliases *aliases) {
     if (!aliases || atomic_load_explicit(&aliases->noted, memory_order_acquire) == 0) return NULL;
     pthread_mutex_lock(&aliases->lock);
     move(aliases);
-    uint64_t generation = generation_now(aliases);
+    uint64_t generation = aliases_generation(aliases);
     if (!aliases->picture || aliases->picture->generation != generation) {
         alias_picture_release(aliases->picture);
         aliases->picture = aliases->count ? picture_make(aliases, generation) : NULL;

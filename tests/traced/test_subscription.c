@@ -6,7 +6,6 @@
 #include "subscription.h"
 #include "subscriptions.h"
 
-#include <proto/address_id.h>
 #include <stdlib.h>
 #include <store/event_params.h>
 #include <urcu.h>
@@ -42,11 +41,6 @@ static struct subscription *subscribe(const char *text) {
     return subscription;
 }
 
-static void collect(struct subscription *subscription, uint64_t work_max, struct trace_text *out,
-                    struct subscription_news *ret_news) {
-    subscription_collect(subscription, &store, history_end_position(store.history), work_max, out, ret_news);
-}
-
 static char *expensive(void) {
     static char text[4096] = "";
     if (!*text) strcat(text, "node ~ *aab");
@@ -60,17 +54,17 @@ START_TEST(a_look_ends_with_the_event_that_uses_up_the_work) {
     struct subscription *cheap = subscribe("size > 10000"), *dear = subscribe(expensive());
     uint64_t begin = cheap->position;
     append(5000);
-    collect(dear, 1, &out, &news);
+    subscription_collect(dear, &store, 1, &out, &news);
     uint64_t one = dear->work.done;
     ck_assert_uint_eq(dear->position, begin + 1);
     ck_assert_uint_ge(one, 20000);
     ck_assert(!news.caught_up);
     ck_assert_uint_eq(out.bytes, 0);
     /* the same work is many events of one and few of the other */
-    collect(dear, 200000, &out, &news);
+    subscription_collect(dear, &store, 200000, &out, &news);
     ck_assert_uint_eq(dear->position, begin + 1 + (200000 + one - 1) / one);
     ck_assert_uint_le(dear->work.done - one, 200000 + one);
-    collect(cheap, 200000, &out, &news);
+    subscription_collect(cheap, &store, 200000, &out, &news);
     ck_assert_uint_eq(cheap->position, begin + 5000);
     ck_assert(news.caught_up);
     ck_assert_uint_le(cheap->work.done, 5000 * 20);
@@ -89,15 +83,15 @@ START_TEST(only_the_expensive_one_loses_and_says_how_many) {
     uint64_t dropped = 0, begin = cheap->position;
     for (unsigned round = 0; round < 1000; round++) {
         append(500);
-        collect(cheap, 100000, &out, &news);
+        subscription_collect(cheap, &store, 100000, &out, &news);
         ck_assert_uint_eq(news.dropped, 0);
         ck_assert(news.caught_up);
-        collect(dear, 100000, &out, &news);
+        subscription_collect(dear, &store, 100000, &out, &news);
         dropped += news.dropped;
     }
     ck_assert_uint_gt(dropped, 100000);
     ck_assert_uint_eq(dear->lost, dropped); /* not told yet: nothing matched, and it is behind */
-    while (!news.caught_up) collect(dear, 1000000000, &out, &news);
+    while (!news.caught_up) subscription_collect(dear, &store, 1000000000, &out, &news);
     char *lost = strstr(out.data, "\"lost\":");
     out.data[out.bytes - 1] = 0;
     ck_assert_ptr_nonnull(lost);
@@ -116,7 +110,7 @@ static uint64_t follow(struct subscription *subscription, bool to_the_end) {
     struct subscription_news news = {0};
     uint64_t events = 0;
     do {
-        collect(subscription, 100000, &out, &news);
+        subscription_collect(subscription, &store, 100000, &out, &news);
         events += news.events + news.dropped;
     } while (to_the_end && !news.caught_up);
     trace_text_fini(&out);
@@ -207,41 +201,6 @@ START_TEST(names_are_looked_up_again_on_the_pool_when_that_takes_long) {
 }
 END_TEST
 
-static void append_one(const struct trace_event *event) { ck_assert_int_eq(store_append(&store, node, 0, event, 1), 0); }
-
-/* The node says whose address that is, and sends there at once. */
-static void say_and_send(const struct trace_node_id *address, struct trace_node_id peer_id) {
-    struct trace_event said = fixture_event(0), sent = fixture_event(0);
-    said.kind = TRACE_KIND_ALIAS;
-    said.data.alias = (struct trace_alias){.alias_id_bytes = sizeof address->bytes};
-    memcpy(said.data.alias.alias_id, address->bytes, sizeof address->bytes);
-    said.peer_id = sent.peer_id = peer_id;
-    append_one(&said);
-    append_one(&sent);
-}
-
-START_TEST(a_stream_knows_what_was_said_before_an_event) {
-    const struct trace_endpoint endpoint = {.family = 4, .address = {192, 0, 2, 7}, .port = 4001};
-    struct trace_node_id address = trace_address_id_make(&endpoint), bob = fixture_node("bob", 0xbb).node_id,
-                         carol = fixture_node("carol", 0xcc).node_id;
-    struct trace_text out = {0};
-    struct subscription_news news;
-    struct subscription *subscription = subscribe("peer == 192.0.2.7:4001 and packet_sent");
-    say_and_send(&address, bob); /* before anybody has looked */
-    uint64_t end = history_end_position(store.history);
-    ck_assert(renew(subscription));
-    say_and_send(&address, carol); /* after the filter was renewed */
-    subscription_collect(subscription, &store, end, 100000, &out, &news);
-    ck_assert_uint_eq(news.events, 1);
-    ck_assert(news.caught_up);
-    ck_assert(renew(subscription));
-    collect(subscription, 100000, &out, &news);
-    ck_assert_uint_eq(news.events, 1);
-    subscription_destroy(subscription);
-    trace_text_fini(&out);
-}
-END_TEST
-
 START_TEST(the_memory_of_recent_events_is_returned_once) {
     struct clients clients = {0};
     struct subscriptions subscriptions = {.clients = &clients};
@@ -279,7 +238,6 @@ int main(void) {
     tcase_add_test(tcase, only_the_expensive_one_loses_and_says_how_many);
     tcase_add_test(tcase, kept_events_are_no_news_and_no_loss);
     tcase_add_test(tcase, the_memory_of_recent_events_is_returned_once);
-    tcase_add_test(tcase, a_stream_knows_what_was_said_before_an_event);
     tcase_add_test(tcase, names_are_looked_up_again_on_the_pool_when_that_takes_long);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);

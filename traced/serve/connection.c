@@ -396,15 +396,14 @@ static void renewed(void *arg) { connection_want_news(arg); }
 /* Sends a subscription's events until they took work_max.  Returns true if there are more to look at. */
 static bool notify(struct connection *connection, struct subscription *subscription, uint64_t work_max) {
     struct clients *clients = connection->clients;
-    struct store *store = &clients->service->store;
-    uint64_t begin = subscription->work.done, end = history_end_position(store->history);
+    uint64_t begin = subscription->work.done;
     struct subscription_news news = {0};
     if (!subscription->announced) return false;
     if (!subscription_renew(subscription, &clients->lanes, &clients->renewals, renewed, connection))
         return !subscription->renewal;
     while (!news.caught_up && subscription->work.done - begin < work_max && connection_takes_news(connection)) {
         struct trace_text *out = &clients->scratch;
-        subscription_collect(subscription, store, end, work_max - (subscription->work.done - begin), out, &news);
+        subscription_collect(subscription, &clients->service->store, work_max - (subscription->work.done - begin), out, &news);
         clients->counters.events_dropped += news.dropped;
         clients->counters.events_notified += news.events;
         if (out->failed)

@@ -215,13 +215,14 @@ static const struct trace_event *next_event(struct subscription *subscription, c
 }
 
 /* Writes the events that match, until the notification is full or the work is done. */
-static void look(struct subscription *subscription, struct store *store, uint64_t end, uint64_t work_max, struct trace_text *out,
+static void look(struct subscription *subscription, struct store *store, uint64_t work_max, struct trace_text *out,
                  struct subscription_news *news) {
     struct history_work *work = &subscription->work;
     uint64_t work_end = work->done + work_max;
     (void)alias_picture_renew(store->aliases, &subscription->aliases);
     event_filter_renew_aliases(&subscription->filter);
     rcu_read_lock();
+    uint64_t end = history_end_position(store->history);
     while (work->done < work_end && news->events < LIMIT_NOTIFY_EVENTS &&
            out->bytes + TRACE_EVENT_JSON_MAX + NOTIFICATION_TAIL <= LIMIT_NOTIFY_BYTES && !out->failed) {
         history_source source;
@@ -242,12 +243,12 @@ static void look(struct subscription *subscription, struct store *store, uint64_
     rcu_read_unlock();
 }
 
-void subscription_collect(struct subscription *subscription, struct store *store, uint64_t end, uint64_t work_max,
-                          struct trace_text *out, struct subscription_news *ret_news) {
+void subscription_collect(struct subscription *subscription, struct store *store, uint64_t work_max, struct trace_text *out,
+                          struct subscription_news *ret_news) {
     struct subscription_news news = {0};
     trace_text_clear(out);
     begin_notification(out, subscription->number);
-    look(subscription, store, end, work_max, out, &news);
+    look(subscription, store, work_max, out, &news);
     subscription->lost += news.dropped;
     /* A loss is reported with the next event, or when there is none. */
     if (news.events || (news.caught_up && subscription->lost)) {

@@ -49,14 +49,13 @@ size_t subscription_held(const struct subscription *subscription);
 struct subscription_news {
     uint32_t events;  /* written */
     uint64_t dropped; /* evicted before they were examined */
-    bool caught_up;   /* there is nothing more before `end` */
+    bool caught_up;   /* there is nothing more now */
 };
 
-/* Examines events before `end`, where the history ended before subscription_renew: the filter knows all that was known when they
- * came.  Examines until it has done `work_max` (or a little more, to finish what has begun) or a notification is full.  *out
+/* Examines events until it has done `work_max` (or a little more, to finish what has begun) or a notification is full.  *out
  * becomes that notification, a whole line, or empty if there is nothing to report.  The loop's thread. */
-void subscription_collect(struct subscription *subscription, struct store *store, uint64_t end, uint64_t work_max,
-                          struct trace_text *out, struct subscription_news *ret_news);
+void subscription_collect(struct subscription *subscription, struct store *store, uint64_t work_max, struct trace_text *out,
+                          struct subscription_news *ret_news);
 
 /* All `recent` events are sent: frees their positions.  Returns the number of bytes. */
 size_t subscription_forget_recent(struct subscription *subscription);

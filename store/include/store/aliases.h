@@ -49,9 +49,8 @@ void alias_picture_release(struct alias_picture *picture);
 /* Replaces *picture if the table has changed since.  Returns whether it did. */
 bool alias_picture_renew(struct aliases *aliases, struct alias_picture **picture);
 
-/* Changes with every change of the table, and of the node table.  Whoever has seen an event has the changes that were noted
- * before it.  Any thread; may wait for another one that makes a picture. */
-uint64_t aliases_generation(struct aliases *aliases);
+/* Changes with every change of the table, and of the node table. */
+uint64_t aliases_generation(const struct aliases *aliases);
 
 /* Who is the peer of an event?  The id that its peer_id stands for, for the node at this index, at this time; peer_id itself when
  * nothing is known of it.  picture: NULL is fine.  Inside rcu_read_lock().  Valid as long as the picture and peer_id. */
