@@ -14,6 +14,8 @@ failure more.  A Check test that skips itself (tests/helpers/skip.h) says so in 
 a point is in its name, as Check writes it, or in the lines behind it that begin with "#   " (tests/helpers/unittest_tap.py).
 
 Exit status 1 when anything failed, when a directory has no log, and when nothing passed in one: a run of no tests is no success."""
+import collections
+import itertools
 import json
 import os
 import re
@@ -28,7 +30,7 @@ SKIPPED_ITSELF = re.compile(r"# skipped (?P<name>\w+): (?P<reason>.*)")
 TAP = re.compile(r"(not )?ok\b|\d+\.\.\d|#|TAP version")
 MESSAGE = "#   "
 LINES_MAX = 40  # of failures and their messages, so that they fit into the end of a log
-MESSAGE_LINES_MAX = 6
+MESSAGE_LINES_MAX = 13  # such as of a server that crashed
 COLUMNS_MAX = 400
 # What a sanitizer, or our own runner, says of a program that ends badly.
 CAUSE = re.compile(r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:|^left running: |Assertion .* failed")
@@ -142,14 +144,14 @@ def cut(line):
 
 
 def failure_lines(failures):
-    """The more failures, the fewer lines for each."""
-    room = min(LINES_MAX // max(len(failures), 1) - 1, MESSAGE_LINES_MAX)
-    shown = failures[:LINES_MAX]
-    for what, message in shown:
-        yield f"FAIL: {cut(what)}"
+    """The more failures, the fewer lines for each.  Those that are the same, as of a test that Check runs in a loop, are one."""
+    times = collections.Counter((what, tuple(message)) for what, message in failures)
+    room = min(LINES_MAX // max(len(times), 1) - 1, MESSAGE_LINES_MAX)
+    for (what, message), count in itertools.islice(times.items(), LINES_MAX):
+        yield f"FAIL: {cut(what)}" + (f" ({count} times)" if count > 1 else "")
         yield from (f"    {cut(line)}" for line in message[:max(room, 0)])
-    if len(failures) > len(shown):
-        yield f"FAIL: and {len(failures) - len(shown)} more"
+    if len(times) > LINES_MAX:
+        yield f"FAIL: and {len(times) - LINES_MAX} more"
 
 
 def main():

@@ -114,6 +114,7 @@ enum {
     CODE_DATABASE_ACCESS_DENIED = 291,
     CODE_ACCESS_DENIED = 497,
     CODE_AUTHENTICATION_FAILED = 516,
+    CODE_KEEPER = 999,
 };
 
 static int code_of(const struct http_answer *answer) {
@@ -157,6 +158,9 @@ static enum clickhouse_outcome explain_code(const struct clickhouse *server, con
     case CODE_TABLE_IS_READ_ONLY:
         failure_set(failure, EXIT_FAILED, "%s is read-only now: its ZooKeeper or Keeper does not answer", at);
         return CLICKHOUSE_AGAIN;
+    case CODE_KEEPER:
+        failure_set(failure, EXIT_FAILED, "the ZooKeeper or Keeper of %s does not answer, or refuses: %s", at, answer->reason);
+        return CLICKHOUSE_UNSURE;
     case CODE_CANNOT_WRITE:
     case CODE_CANNOT_OPEN:
         failure_set(failure, EXIT_FAILED, "%s cannot write to its disk, which may be full: %s", at, answer->reason);

@@ -22,6 +22,17 @@ static int run(const struct fleet_admin *admin, struct clickhouse *server, struc
     return result;
 }
 
+/* Statements for the whole cluster go through ZooKeeper or Keeper.  ClickHouse 18.16 ends with SIGSEGV when one comes before its
+ * thread for them has a session, for instance while ZooKeeper is down.  This question waits for a session, or says why there is
+ * none.  A user who may not ask it goes on without. */
+static int need_keeper(const struct fleet_admin *admin, struct clickhouse *server, struct failure *failure) {
+    struct clickhouse_answer answer;
+    if (!admin->on_cluster || admin->dry_run) return 0;
+    enum clickhouse_outcome outcome =
+        clickhouse_ask(server, "SELECT count() FROM system.zookeeper WHERE path = '/' FORMAT RowBinary", &answer, failure);
+    return !outcome || outcome == CLICKHOUSE_REFUSED ? 0 : -1;
+}
+
 static struct fleet_layout layout_of(const struct fleet_admin *admin, const struct clickhouse *server) {
     return (struct fleet_layout){clickhouse_database(server), admin->cluster, admin->on_cluster, admin->replicated};
 }
@@ -138,7 +149,7 @@ int fleet_init(const struct fleet_admin *admin, struct failure *failure) {
     if (common_id(admin, id, failure)) return -1;
     if (!*id && new_id(id, failure)) return -1;
     for (size_t i = 0; i < admin->server_count; i++)
-        if (init_server(admin, admin->servers[i], id, failure)) return -1;
+        if (need_keeper(admin, admin->servers[i], failure) || init_server(admin, admin->servers[i], id, failure)) return -1;
     return 0;
 }
 
@@ -246,6 +257,6 @@ static int migrate_server(const struct fleet_admin *admin, struct clickhouse *se
 
 int fleet_migrate(const struct fleet_admin *admin, struct failure *failure) {
     for (size_t i = 0; i < admin->server_count; i++)
-        if (migrate_server(admin, admin->servers[i], failure)) return -1;
+        if (need_keeper(admin, admin->servers[i], failure) || migrate_server(admin, admin->servers[i], failure)) return -1;
     return 0;
 }

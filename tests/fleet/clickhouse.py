@@ -21,7 +21,7 @@ import urllib.request
 from xml.sax.saxutils import escape
 
 DEADLINE_S = 60.0 * float(os.environ.get("TEST_TIME_FACTOR", "1"))
-LAST_LINES = 12  # of each file of a daemon that ended; a crash of ClickHouse writes six
+LAST_LINES = 6  # of each file of a daemon that ended: what ClickHouse says of a crash
 
 CONFIG = """<?xml version="1.0"?>
 <yandex>
@@ -187,7 +187,7 @@ class Daemon:
 
 
 class Server(Daemon):
-    logs = ("output", "errors")
+    logs = ("errors", "output")
 
     def __init__(self, directory, zone="UTC"):
         super().__init__(directory)

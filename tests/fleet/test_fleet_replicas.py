@@ -170,5 +170,23 @@ class FleetReplicas(unittest.TestCase):
             self.assertEqual(self.events(url), 0)
 
 
+@unittest.skipIf(why_no_replicas(), why_no_replicas())
+class WithoutZooKeeper(unittest.TestCase):
+    def test_a_server_that_starts_is_not_asked_for_the_cluster(self):
+        """ClickHouse 18.16 would end with SIGSEGV."""
+        root = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
+        zookeeper = ZooKeeper(root / "zookeeper")
+        self.addCleanup(lambda: zookeeper.kill())
+        zookeeper.kill()
+        servers = self.enterContext(Servers(root / "servers", [1], zookeeper=zookeeper))
+        init = ["fleet", "init", "--cluster", "fleet", "--on-cluster", "--replicated", f"{servers[0].url}/d"]
+        done = run(*init)
+        self.assertEqual((done.returncode, done.stdout), (1, ""), done)
+        self.assertIn("ZooKeeper or Keeper", done.stderr)
+        servers.restart_zookeeper()
+        servers.wait_for_ddl()
+        self.assertEqual(run(*init).returncode, 0)
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -81,7 +81,11 @@ class Counting(InADirectory):
         said = "one\n\n==7==ERROR: AddressSanitizer: heap-use-after-free\n" + "".join(f"frame {i}\n" for i in range(20))
         lines, _ = self.count(entry(stdout="ok 1\n", stderr=said, result="FAIL", returncode=-6), entry("b", "TIMEOUT", stdout="some\nwords\n"))
         self.assertEqual(lines[:3], ["FAIL: ./dev test: a: FAIL, exit status -6", "    ==7==ERROR: AddressSanitizer: heap-use-after-free", "    frame 0"])
-        self.assertEqual(lines[7:10], ["FAIL: ./dev test: b: TIMEOUT, exit status 0", "    some", "    words"])
+        self.assertEqual(lines[14:17], ["FAIL: ./dev test: b: TIMEOUT, exit status 0", "    some", "    words"])
+
+    def test_failures_that_are_the_same_are_one(self):
+        lines, _ = self.count(entry(stdout="not ok 1 - a: no\nnot ok 2 - a: no\nnot ok 3 - a: yes\n", result="FAIL"))
+        self.assertEqual(lines, ["FAIL: ./dev test: a: a: no (2 times)", "FAIL: ./dev test: a: a: yes", "again: ./dev test a", "0 passed, 3 failed"])
 
     def test_failures_fit_into_the_end_of_a_log_however_many(self):
         message = "#   first " + "x" * 1000 + " last\n" + "#   more\n" * 50
