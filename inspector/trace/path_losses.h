@@ -15,12 +15,13 @@ enum wait_kind {
 struct wait {
     uint64_t from_ns, to_ns;
     enum wait_kind kind;
-    unsigned node;   /* the node; the sending end of a link; for a peer, the node that waited for it */
-    unsigned peer;   /* the receiving end; the peer; else NO_NUMBER */
-    size_t span;     /* the span that waited */
-    bool stopped;    /* the node took nothing from its socket */
-    bool unanswered; /* the peer answered nothing, as far as packets show */
-    bool untimed;    /* a step of the clock lies in it: nobody knows how long it was, or whom it waited for */
+    unsigned node;    /* the node; the sending end of a link; for a peer, the node that waited for it */
+    unsigned peer;    /* the receiving end; the peer; else NO_NUMBER */
+    size_t span;      /* the span that waited */
+    bool stopped;     /* the node took nothing from its socket */
+    bool unwitnessed; /* that is likely, but perhaps all nodes stood still: none had an event in the middle of that time */
+    bool unanswered;  /* the peer answered nothing, as far as packets show */
+    bool untimed;     /* a step of the clock lies in it: nobody knows how long it was, or whom it waited for */
 };
 
 /* A lost packet with those of its repetitions that were lost too, and how long the request waited because of them. */
