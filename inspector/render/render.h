@@ -79,7 +79,8 @@ void render_missed(struct strbuf *out, const struct view *view, uint64_t count, 
  * "more" true says that there are events behind these that were not fetched. */
 void render_trace(struct strbuf *out, const struct view *view, const json_t *answer);
 
-/* How the trace ended, by the events that are here, or else by what traced says of it: "ok", "failed", "expired", "open", "none". */
+/* How the trace ended, by the events that are here, or else by what traced says of it: "ok", "failed", "expired", "open",
+ * "none". */
 const char *trace_outcome(const struct timeline *timeline, const json_t *answer);
 
 /* All that is known of the trace as a whole (docs/protocol.md): a new reference, or NULL when out of memory.  answer: as for

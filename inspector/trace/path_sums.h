@@ -18,7 +18,8 @@ struct spent {
  * end_ns. */
 size_t path_waits_order(struct wait *waits, size_t count, uint64_t end_ns, size_t *ret_within);
 
-/* Sums up the waits, which are in order, but for those that are untimed: the longest sum first.  The caller frees *ret_spent.  Returns 0 or -ENOMEM. */
+/* Sums up the waits, which are in order, but for those that are untimed: the longest sum first.  The caller frees *ret_spent.
+ * Returns 0 or -ENOMEM. */
 int path_sum_up(struct spent **ret_spent, size_t *ret_count, const struct wait *waits, size_t wait_count);
 
 #endif

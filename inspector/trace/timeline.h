@@ -73,8 +73,9 @@ void timeline_fini(struct timeline *timeline);
  * ends. */
 const char *timeline_arrow(const struct timeline *timeline, const struct timeline_item *item);
 
-/* Appends a node's time since the start: "+1.254 ms", with the same unit for all items; a duration: "1.25 ms"; and that of the whole.
- * "~" before it: a step of the clock lies in it, and it is the least that it was; or it is of two clocks that cannot be compared. */
+/* Appends a node's time since the start: "+1.254 ms", with the same unit for all items; a duration: "1.25 ms"; and that of the
+ * whole. "~" before it: a step of the clock lies in it, and it is the least that it was; or it is of two clocks that cannot be
+ * compared. */
 struct strbuf;
 void timeline_since(struct strbuf *out, const struct timeline *timeline, unsigned node, uint64_t time_ns);
 void timeline_duration(struct strbuf *out, const struct timeline *timeline, uint64_t from_ns, uint64_t to_ns);
