@@ -81,10 +81,12 @@ const struct command command_table[] = {
         .summary = "one request across its nodes, in time order",
         .description = "ID is the beginning of a trace id. Each line shows the time since the trace began, the gap since the previous event, "
                        "the node, its peer (-> to it, <- from it) and the event, indented by hop: > begins a part of the request, < ends it.\n"
-                       "* marks long gaps; !! marks events that were lost before traced could read them.\n"
+                       "* marks long gaps; ~ a duration with a step of the clock in it, which is at least that long; !! marks events that were lost before traced could read them.\n"
                        "--graph draws a column for each node, as many as fit the terminal: an arrow leaves where a packet was sent and "
                        "arrives where it was received; double arrows are requests and answers. Notes mark packets that were lost, repeated, or "
                        "received before they were sent, and ends whose other end is unknown or ambiguous.\n"
+                       "With --json, a line for each event, and a last line {\"trace\", \"outcome\", \"first\", \"last\", \"duration\", \"duration_stepped\", \"took\", \"took_stepped\", "
+                       "\"events\", \"events_missing\", \"packets_lost\", \"nodes\", \"more\", \"time\":[{\"place\", \"node_id\", \"peer_id\", \"duration\"}]} about the whole.\n"
                        "With --graph --json, one line per message: {\"message\":\"packet\", \"state\", \"from\", \"to\", \"gap\" (ns, below 0 when "
                        "received before sent), \"disorder\", \"repeats\", \"send\", \"receive\", \"lost\"}; the last three are events or null. state is "
                        "matched, duplicate, ambiguous, lost, unreceived or unsent.",
@@ -420,7 +422,8 @@ const struct command command_table[] = {
                        "node and peer choose among the findings; trace reads only that trace.\n"
                        "The exit code is 0 even if something is found; with --exit-code it is 4 if something is found, 0 if nothing is, and 5 if there was too little to judge. With --json, a line for each finding: {\"finding\", \"severity\", \"node_id\", "
                        "\"peer_id\", \"trace_id\", \"command\", \"count\", \"of\", \"rate\", \"usual_rate\", \"duration\", \"usual_duration\", \"at\", "
-                       "\"says\", \"next\", \"evidence\":[...]}; the names of findings are stable.",
+                       "\"says\", \"next\", \"evidence\":[...]}; the names of findings are stable. A last line says what was looked at: {\"analyzed\":\"events\", \"about\", \"findings\", \"events\", \"first\", \"last\", "
+                       "\"cut\", \"clock_steps\", \"requests\", \"requests_whole\", \"links\", \"links_judged\", \"paths\", \"paths_judged\", \"nodes\", \"events_missing\"}.",
         .examples = {{"inspector analyze", "what is wrong here?"},
                      {"inspector analyze --since -1m", "in the last minute"},
                      {"inspector analyze trace 5a356ada", "where does this request lose its time?"},

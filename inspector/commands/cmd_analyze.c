@@ -104,6 +104,15 @@ static uint64_t end_of_time(const struct session *session, const struct facts *f
 
 /* ---- showing ---- */
 
+/* The last line of the findings as data: what was looked at. */
+static int show_whole(struct session *session, const struct analysis *analysis, const struct analyze_scope *scope) {
+    if (session->output.records.format != RECORD_JSON || session->view.fields) return 0;
+    json_t *line = analysis_object_new(analysis, scope);
+    int result = line ? output_aside(&session->output, line) : session_out_of_memory(session);
+    json_decref(line);
+    return result;
+}
+
 static int show_findings(struct session *session, const struct analysis *analysis, const struct analyze_scope *scope) {
     int result = 0;
     if (!options_want_data(session->options)) {
@@ -114,13 +123,14 @@ static int show_findings(struct session *session, const struct analysis *analysi
         return 0;
     }
     if (scope->cut) output_note("older events of this time were not read: --limit N reads more");
-    if (facts_stepped(analysis->facts)) output_note("the clock was stepped between these events: times across it were not judged");
+    if (facts_stepped(analysis->facts))
+        output_note("the clock was stepped between these events: times across it were not judged");
     for (size_t i = 0; !result && i < analysis->count; i++) {
         json_t *line = finding_new(&session->view, analysis->facts, &analysis->findings[i]);
         result = line ? output_json(&session->output, line) : session_out_of_memory(session);
         json_decref(line);
     }
-    return result;
+    return result ? result : show_whole(session, analysis, scope);
 }
 
 /* "Nothing found" means something only if there was enough to judge. */

@@ -6,6 +6,7 @@
 #include "event_list.h"
 #include "json_get.h"
 #include "pages.h"
+#include "timeline.h"
 
 #include <string.h>
 
@@ -159,6 +160,23 @@ static int fetch_summary(struct session *session, const char *trace_id, json_t *
     return 0;
 }
 
+/* The last line of the events as data: what is known of the trace as a whole. */
+static int show_whole(struct session *session, json_t *answer, const char *trace_id) {
+    struct timeline timeline;
+    if (session->output.records.format != RECORD_JSON || session->view.fields) return 0;
+    if (json_object_set_new(answer, "trace_id", json_string(trace_id))) return session_out_of_memory(session);
+    json_t *events = events_merge(json_get_array(answer, "events"), json_get_array(answer, "gaps"));
+    int result = !events || timeline_init(&timeline, events) ? session_out_of_memory(session) : 0;
+    if (!result) {
+        json_t *line = trace_object_new(&timeline, answer);
+        result = line ? output_aside(&session->output, line) : session_out_of_memory(session);
+        json_decref(line);
+        timeline_fini(&timeline);
+    }
+    json_decref(events);
+    return result;
+}
+
 /* Shows the trace; adds "trace_id" and "summary" to the answer for the views. */
 static int show_trace(struct session *session, json_t *answer, const char *trace_id) {
     json_t *summary;
@@ -187,7 +205,7 @@ int run_trace(struct session *session) {
     else if (wants_json(session) && option_given(session->options, OPTION_GRAPH))
         result = run_trace_graph(session, answer);
     else if (wants_json(session))
-        result = show_events(session, answer) || show_end(session) ? -1 : 0;
+        result = show_events(session, answer) || show_whole(session, answer, trace_id) || show_end(session) ? -1 : 0;
     else
         result = show_trace(session, answer, trace_id);
     json_decref(answer);

@@ -81,6 +81,14 @@ void render_missed(struct strbuf *out, const struct view *view, uint64_t count, 
  * "more" is true if later events were not fetched. */
 void render_trace(struct strbuf *out, const struct view *view, const json_t *answer);
 
+/* How the trace ended, by the events that are here, or else by what traced says of it: "ok", "failed", "expired", "open",
+ * "none". */
+const char *trace_outcome(const struct timeline *timeline, const json_t *answer);
+
+/* All that is known of the trace as a whole (docs/protocol.md): a new reference, or NULL when out of memory.  answer: as for
+ * render_trace. */
+json_t *trace_object_new(const struct timeline *timeline, const json_t *answer);
+
 /* The head of the view, above the lines (render_trace_head.c). */
 void render_trace_head(struct strbuf *out, const struct view *view, const json_t *answer, const struct timeline *timeline);
 

@@ -28,4 +28,9 @@ void finding_next(struct strbuf *out, const struct view *view, const struct fact
  * Members that a finding of this kind does not have are null.  Returns NULL without memory. */
 json_t *finding_new(const struct view *view, const struct facts *facts, const struct finding *finding);
 
+/* {"analyzed":"events","about","findings","events","first","last","cut","clock_steps","requests","requests_whole","links",
+ * "links_judged","paths","paths_judged","nodes","events_missing"}: what was looked at.  about: the node, peer or trace that
+ * was asked for, null for all.  Returns NULL without memory. */
+json_t *analysis_object_new(const struct analysis *analysis, const struct analyze_scope *scope);
+
 #endif

@@ -52,7 +52,7 @@ static void draw_within(struct strbuf *out, const struct view *view, const struc
         }
         if (i) strbuf_puts(out, ", ");
         path_place(out, view, &timeline->facts, spent->kind, spent->node, spent->peer);
-        strbuf_puts(out, " ");
+        strbuf_puts(out, path->waits[spent->longest].unwitnessed ? " or the whole machine " : " ");
         text_duration(out, spent->ns);
         draw_percent(out, view, spent->ns, whole_ns);
     }
@@ -119,6 +119,16 @@ void path_loss(struct strbuf *out, const struct view *view, const struct facts *
 }
 
 void path_stop(struct strbuf *out, const struct view *view, const struct timeline *timeline, const struct wait *wait) {
+    if (wait->unwitnessed) {
+        strbuf_puts(out, "nobody did anything for ");
+        text_duration(out, wait->to_ns - wait->from_ns);
+        strbuf_puts(out, ", from ");
+        timeline_since(out, timeline, wait->node, wait->from_ns);
+        strbuf_puts(out, " on: ");
+        names_node(out, view->names, facts_node(&timeline->facts, wait->node));
+        strbuf_puts(out, " did not read its socket, or the whole machine stood still");
+        return;
+    }
     names_node(out, view->names, facts_node(&timeline->facts, wait->node));
     strbuf_puts(out, " did not read its socket for ");
     text_duration(out, wait->to_ns - wait->from_ns);

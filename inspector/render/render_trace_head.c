@@ -35,6 +35,10 @@ static const char *outcome_of(const struct timeline *timeline, const struct time
     return "ok";
 }
 
+const char *trace_outcome(const struct timeline *timeline, const json_t *answer) {
+    return outcome_of(timeline, root_of(timeline), answer);
+}
+
 static void title(struct strbuf *out, const struct view *view, const struct timeline_span *root, const json_t *summary) {
     const json_t *first = root ? span_event(root) : NULL;
     text_style_on(out, view->color, STYLE_HEAD);

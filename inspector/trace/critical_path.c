@@ -146,6 +146,16 @@ static bool receiver_stopped(const struct walk *walk, unsigned from, unsigned to
     return waited_ns >= STOPPED_NS_MIN || last_sent_ns - from_ns >= waited_ns / 2;
 }
 
+/* Did any node have an event in the middle of that time?  If none did, perhaps the whole machine stood still. */
+static bool was_witnessed(const struct walk *walk, uint64_t from_ns, uint64_t to_ns) {
+    uint64_t edge_ns = (to_ns - from_ns) / AT_ONCE_PART;
+    for (size_t i = 0; i < walk->events->count; i++) {
+        uint64_t time_ns = trace_event_at(walk->events, i)->time_ns;
+        if (time_ns >= from_ns + edge_ns && time_ns <= to_ns - edge_ns) return true;
+    }
+    return false;
+}
+
 /* The time from which packets show whether the receiver reads: losses before the first packet that arrived say nothing
  * about it. */
 static uint64_t shown_from(const struct walk *walk, unsigned from, unsigned to, uint64_t from_ns, uint64_t to_ns) {
@@ -165,7 +175,8 @@ static void add_carried(struct walk *walk, size_t span, unsigned from, unsigned 
     uint64_t shown_ns = shown_from(walk, from, to, from_ns, to_ns), stopped_ns = to_ns;
     if (receiver_stopped(walk, from, to, shown_ns, to_ns)) stopped_ns = shown_ns;
     add_wait(walk, (struct wait){from_ns, stopped_ns, WAIT_LINK, from, to, span, false});
-    add_wait(walk, (struct wait){stopped_ns, to_ns, WAIT_NODE, to, NO_NUMBER, span, true});
+    add_wait(walk, (struct wait){stopped_ns, to_ns, WAIT_NODE, to, NO_NUMBER, span, .stopped = true,
+                                 .unwitnessed = stopped_ns < to_ns && !was_witnessed(walk, stopped_ns, to_ns)});
 }
 
 /* The way counts as the link's time, except while nothing was in flight: then it waited for one of the nodes. */

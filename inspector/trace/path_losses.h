@@ -15,12 +15,13 @@ enum wait_kind {
 struct wait {
     uint64_t from_ns, to_ns;
     enum wait_kind kind;
-    unsigned node;   /* the node; the sending end of a link; for a peer, the node that waited for it */
-    unsigned peer;   /* the receiving end; the peer; else NO_NUMBER */
-    size_t span;     /* the span that waited */
-    bool stopped;    /* the node read nothing from its socket */
-    bool unanswered; /* no packet shows an answer of the peer */
-    bool untimed;    /* a clock step lies in it: nobody knows how long it was, or whom it waited for */
+    unsigned node;    /* the node; the sending end of a link; for a peer, the node that waited for it */
+    unsigned peer;    /* the receiving end; the peer; else NO_NUMBER */
+    size_t span;      /* the span that waited */
+    bool stopped;     /* the node read nothing from its socket */
+    bool unwitnessed; /* no node had an event in the middle of that time, so perhaps all nodes stood still */
+    bool unanswered;  /* no packet shows an answer of the peer */
+    bool untimed;     /* a clock step lies in it: nobody knows how long it was, or whom it waited for */
 };
 
 /* A lost packet and its lost repetitions, and how long the request waited because of them. */

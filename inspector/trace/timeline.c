@@ -292,7 +292,7 @@ void timeline_since(struct strbuf *out, const struct timeline *timeline, unsigne
     text_since(out, time_ns - timeline->start_ns, timeline->end_ns - timeline->start_ns);
 }
 
-static bool whole_is_exact(const struct timeline *timeline) {
+bool timeline_is_exact(const struct timeline *timeline) {
     const struct facts *facts = &timeline->facts;
     bool exact = facts_steady(facts, timeline->start_ns, timeline->end_ns);
     for (unsigned i = 1; i < timeline->node_count && exact; i++) exact = node_clocks_comparable(&facts->clocks, 0, i, NULL);
@@ -301,7 +301,7 @@ static bool whole_is_exact(const struct timeline *timeline) {
 
 unsigned timeline_since_columns(const struct timeline *timeline) {
     struct strbuf text = {0};
-    mark(&text, whole_is_exact(timeline));
+    mark(&text, timeline_is_exact(timeline));
     text_since(&text, timeline->end_ns - timeline->start_ns, timeline->end_ns - timeline->start_ns);
     unsigned columns = text_columns(strbuf_text(&text), text.bytes);
     strbuf_fini(&text);
@@ -309,7 +309,7 @@ unsigned timeline_since_columns(const struct timeline *timeline) {
 }
 
 void timeline_whole(struct strbuf *out, const struct timeline *timeline) {
-    mark(out, whole_is_exact(timeline));
+    mark(out, timeline_is_exact(timeline));
     text_duration(out, timeline->end_ns - timeline->start_ns);
 }
 

@@ -22,8 +22,8 @@
  *     close N, crash N                         the node ends, and closes its log or does not
  *     step MS                                  the system time is set, forward, or back if MS is below 0
  *     sleep MS                                 the machine is suspended
- *     machine NAME AHEAD_US PPM N...           these nodes run on another machine: its clock is so far ahead of the first one's, and
- *                                              gains so much; the first one is called "here"
+ *     machine NAME AHEAD_US PPM N...           these nodes run on another machine: its clock is so far ahead of the
+ *                                              first one's, and gains so much; the first one is called "here"
  *     times COUNT ... done                     lines that are repeated; "%" in them is the round: 0000, 0001, ...
  *
  * Each event takes a nanosecond.  PEER is the number of a node or peer, -1 for none.  The first event is at the time that

@@ -8,8 +8,8 @@
 
 #include <jansson.h>
 
-/* Corrects the times of events, says so in them, and sorts them by what they are now.  events: one for each of the scene's, in its
- * order.  Does nothing for a scene of one machine. */
+/* Corrects the times of events, says so in them, and sorts them by what they are now.  events: one for each of the scene's, in
+ * its order.  Does nothing for a scene of one machine. */
 void scene_correct_times(const struct scene *scene, json_t *events);
 
 #endif

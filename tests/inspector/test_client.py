@@ -199,7 +199,9 @@ class Queries(InspectorTest):
         with self.traced({"query": pages(100), "traces": {"traces": []}}) as traced:
             code, out, err = self.run_inspector("trace", TRACE[:8], "--json")
         self.assertEqual((code, err), (0, ""))
-        self.assertEqual([json.loads(line)["sequence"] for line in out.splitlines()], list(range(100)))
+        *events, whole = (json.loads(line) for line in out.splitlines())
+        self.assertEqual([event["sequence"] for event in events], list(range(100)))
+        self.assertEqual((whole["trace"], whole["events"]), (TRACE, 100))
         queries = [r["params"] for r in traced.requests if r["method"] == "query"]
         self.assertEqual({q["trace_id"] for q in queries}, {TRACE[:8]})
         self.assertEqual(len(queries), 15)
@@ -310,7 +312,7 @@ class Queries(InspectorTest):
             self.assertTrue(all(r["params"]["total"] for r in traced.requests if r["method"] == "query"))
             for command in (["range", "-5s", "now"], ["trace", "c3"], ["recent", "5000"]):
                 code, out, err = self.run_inspector(*command, "--json")
-                self.assertEqual((code, len(out.splitlines()), err), (0, 3, told))
+                self.assertEqual((code, len(out.splitlines()), err), (0, 4 if command[0] == "trace" else 3, told))
                 self.assertEqual(json.loads(out.splitlines()[-1]), {"evicted": 2007})
             code, out, err = self.run_inspector("export", "c3")
             self.assertEqual((code, len(json.loads(out)["events"]), json.loads(out)["evicted"], err), (0, 2, 2007, told))

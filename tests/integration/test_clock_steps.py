@@ -83,6 +83,9 @@ class Step:
                 "sql": rows("sql", "select trace_id, took, duration, took_stepped from traces where took_stepped", *source),
                 "sql events": rows("sql", f"select kind, coalesce(clock_steps, 0) as steps from events where trace_id = '{ACROSS}' order by sequence",
                                    *source),
+                "trace lines": rows("trace", ACROSS, *source), "other lines": rows("trace", AFTER, *source),
+                "analyze lines": rows("analyze", *source), "diff": inspect("diff", ACROSS, AFTER, *source),
+                "diff lines": rows("diff", ACROSS, AFTER, *source),
                 "slowest": rows("traces", "--order", "slowest", *source), "long": rows("traces", "--where", "duration >= 0 or took >= 0", *source),
                 "events": rows("range", "0", "2100-01-01", *source)}
 
@@ -124,6 +127,25 @@ class Step:
             self.assertEqual((said["took"][0]["rows"][0]["value"]["count"], said["took"][0]["took_stepped"]), (2, 1), source)
             for table in ("requests table", "took table"):
                 self.assertRegex(said[table], r"left out.*because the clock was stepped meanwhile: 1 request\n", source)
+
+    def test_data_of_the_whole_says_it(self):
+        for source, said in self.said.items():
+            *events, whole = said["trace lines"]
+            self.assertEqual([event["kind"] for event in sorted(events, key=lambda event: event["sequence"])], ["app_start", "app_end"], source)
+            self.assertEqual((whole["trace"], whole["outcome"], whole["events"]), (ACROSS, "ok", 2), source)
+            self.assertEqual((whole["took"], whole["duration"], whole["took_stepped"], whole["duration_stepped"]), (None, None, True, True), source)
+            *_, other = said["other lines"]
+            self.assertEqual((other["took_stepped"], other["duration_stepped"], len(other["time"])), (False, False, 1), source)
+            self.assertEqual(sum(place["duration"] for place in other["time"]), other["took"], source)
+            (whole,) = said["analyze lines"]
+            self.assertEqual((whole["analyzed"], whole["about"], whole["findings"], whole["clock_steps"]), ("events", None, 0, 1), source)
+
+    def test_two_requests_are_not_compared_across_it(self):
+        for source, said in self.said.items():
+            head, *rest = said["diff lines"]
+            self.assertEqual((head["a"]["took"], head["a"]["took_stepped"], head["b"]["took_stepped"]), (None, True, False), source)
+            self.assertNotIn("parted", [line["diff"] for line in rest], source)
+            self.assertIn("! the clock was stepped during a: times across it are not compared", said["diff"], source)
 
     def test_sql_has_no_duration_of_it(self):
         for source, said in self.said.items():

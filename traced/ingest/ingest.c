@@ -239,7 +239,8 @@ static void update_clock(struct ingest *ingest) {
     if (slept) ingest->asleep_ns = asleep;
     ingest->read_unix_ns = 0; /* the system time may have been set back */
     if (trace_clock_update(&ingest->clock, trace_clock_read())) {
-        bool stopped = ingest->clock.restarts != restarts || slept;
+        bool back = ingest->clock.step_after_ns < ingest->clock.step_before_ns; /* no sleep does that */
+        bool stopped = (ingest->clock.restarts != restarts || slept) && !back;
         keep_step(ingest, stopped);
         ingest_say(ingest, LOG_LEVEL_WARNING, "%s %.3f s",
                    stopped ? "the machine slept, or was stopped, for" : "the system time was stepped by",
