@@ -53,8 +53,8 @@ static bool serves_others(const struct requests *requests, unsigned node, unsign
     return false;
 }
 
-/* A node that fails whomever it waits for, while these answer others and nobody else fails waiting for them, is at fault itself: it is not the others
- * that are slow, but it that gives up too early, or does not get their answers. */
+/* A node that fails whomever it waits for, while these answer others and nobody else fails waiting for them, is at fault itself:
+ * it is not the others that are slow, but it that gives up too early, or does not get their answers. */
 static void settle_asker(const struct requests *requests, struct request *const *own, size_t count, struct request *const *asked,
                          size_t asked_count) {
     unsigned whom = 0;

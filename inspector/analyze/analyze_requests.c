@@ -267,21 +267,29 @@ struct slow_nodes {
     double *sorted; /* room for as many values as there are tails */
 };
 
-static void add_tail(struct slow_nodes *slow, const struct usual *usual, const struct visit *visits, size_t count) {
+/* The time of a request that failed says how long its asker had patience. */
+static double time_of_good(const struct requests *requests, const struct visit *visit) {
+    return requests->items[visit->request].ok ? (double)visit->ns : 0;
+}
+
+static void add_tail(struct slow_nodes *slow, const struct requests *requests, const struct usual *usual,
+                     const struct visit *visits, size_t count) {
     if (count < SLOW_REQUESTS_MIN) return;
-    for (size_t i = 0; i < count; i++) usual->room[i] = (double)visits[i].ns;
+    for (size_t i = 0; i < count; i++) usual->room[i] = time_of_good(requests, &visits[i]);
     sort_values(usual->room, count);
     slow->tails[slow->tail_count++] = (struct node_tail){visits, count, usual->room[count - 1 - count / TAIL_PART]};
 }
 
-static void add_tails(struct slow_nodes *slow, const struct usual *usual, const struct visit *visits, size_t count) {
+static void add_tails(struct slow_nodes *slow, const struct requests *requests, const struct usual *usual,
+                      const struct visit *visits, size_t count) {
     size_t began = 0;
     while (began < count && !visits[began].asked) began++;
-    add_tail(slow, usual, visits, began);
-    add_tail(slow, usual, visits + began, count - began);
+    add_tail(slow, requests, usual, visits, began);
+    add_tail(slow, requests, usual, visits + began, count - began);
 }
 
-static void report_tail(struct analysis *analysis, const struct usual *usual, const struct node_tail *tail, double usual_ns) {
+static void report_tail(struct analysis *analysis, const struct requests *requests, const struct usual *usual,
+                        const struct node_tail *tail, double usual_ns) {
     const struct visit *longest = tail->visits;
     size_t slow = 0;
     struct finding finding = {.kind = FINDING_SLOW_NODE,
@@ -294,9 +302,10 @@ static void report_tail(struct analysis *analysis, const struct usual *usual, co
                               .usual_ns = (uint64_t)usual_ns,
                               .sometimes = true};
     for (size_t i = 0; i < tail->count; i++) {
-        if ((double)tail->visits[i].ns >= LATE_RATIO_MIN * usual_ns && tail->visits[i].ns >= SLOW_SEVERE_NS)
-            usual->room[slow++] = (double)tail->visits[i].ns;
-        if (tail->visits[i].ns > longest->ns) longest = &tail->visits[i];
+        double ns = time_of_good(requests, &tail->visits[i]);
+        if (ns < LATE_RATIO_MIN * usual_ns || ns < SLOW_SEVERE_NS) continue;
+        usual->room[slow++] = ns;
+        if (slow == 1 || tail->visits[i].ns > longest->ns) longest = &tail->visits[i];
     }
     sort_values(usual->room, slow);
     finding.count = slow;
@@ -313,7 +322,8 @@ static bool is_named(const struct slow_nodes *slow, unsigned node, double ns) {
 }
 
 /* Nodes at which part of the requests take much longer than at others, in the same role. */
-static void report_tails(struct analysis *analysis, const struct usual *usual, struct slow_nodes *slow) {
+static void report_tails(struct analysis *analysis, const struct requests *requests, const struct usual *usual,
+                         struct slow_nodes *slow) {
     for (size_t i = 0; i < slow->tail_count; i++) {
         const struct node_tail *tail = &slow->tails[i];
         size_t count = 0;
@@ -323,7 +333,7 @@ static void report_tails(struct analysis *analysis, const struct usual *usual, s
         sort_values(slow->sorted, count);
         double usual_ns = slow->sorted[count / 2];
         if (tail->ns >= LATE_RATIO_MIN * usual_ns && !is_named(slow, tail->visits->node, tail->ns))
-            report_tail(analysis, usual, tail, usual_ns);
+            report_tail(analysis, requests, usual, tail, usual_ns);
     }
     slow->tail_count = 0;
 }
@@ -364,7 +374,7 @@ static bool judge_places(struct analysis *analysis, const struct requests *reque
         struct finding finding;
         for (end = begin; end < count && !compare_groups(&visits[begin], &visits[end]);) end++;
         if (visits[begin].kind == WAIT_NODE && !visits[begin].after && !divided && !analysis->one_trace)
-            add_tails(slow_nodes, usual, visits + begin, end - begin);
+            add_tails(slow_nodes, requests, usual, visits + begin, end - begin);
         bool found = judge_node(&finding, analysis, requests, usual, visits + begin, end - begin, divided);
         any |= found;
         if (visits[begin].kind != WAIT_LINK) {
@@ -377,7 +387,7 @@ static bool judge_places(struct analysis *analysis, const struct requests *reque
         if (found) slow->findings[slow->count] = finding;
         slow->links[slow->count++] = (struct judged_link){.from = visits[begin].node, .to = visits[begin].peer, .bad = found};
     }
-    report_tails(analysis, usual, slow_nodes);
+    report_tails(analysis, requests, usual, slow_nodes);
     report_slow_nodes(analysis, slow_nodes);
     report_slow_links(analysis, slow);
     return any;
