@@ -26,7 +26,8 @@ STATS = {"history": {"events": 5, "bytes_max": 256 << 20, "evicted": 0, "first":
 
 class Doctor(ProtocolTest):
     def ask(self, *words, **environment):
-        """Returns the exit code and the lines that are wrong, as (check, found, remedy); those that are fine, as (check, found)."""
+        """Returns the exit code and the lines that are wrong, as (check, found, remedy); the checks that pass, as (check,
+        found)."""
         done = subprocess.run([INSPECTOR, "doctor", "--json", *map(str, words)], env=self.place.environment | environment,
                               capture_output=True, text=True)
         self.assertEqual(done.stderr, "")

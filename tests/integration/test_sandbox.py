@@ -108,7 +108,7 @@ class Sandbox(harness.ProtocolTest):
         self.assertEqual(self.place.stop()[0], 0)
 
     def test_the_walls_are_there(self):
-        """What is outside of its directory it cannot write, nor speak to a network."""
+        """It cannot write outside its directory, or use a network."""
         for words in (["/bin/sh", "-c", "echo x >/var/tmp/sandboxed"],
                       ["/usr/bin/python3", "-c", "import socket; socket.socket(socket.AF_INET)"],
                       ["/usr/bin/python3", "-c", "import mmap; mmap.mmap(-1, 4096, prot=mmap.PROT_WRITE | mmap.PROT_EXEC)"],
