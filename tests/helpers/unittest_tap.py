@@ -131,7 +131,7 @@ class TapResult(unittest.TextTestResult):
         self.point(False, test)
 
     def stopTest(self, test):
-        limit(LIMIT_S)  # from here on, output of a class's setup and cleanup
+        limit(LIMIT_S)  # from here on, for the setup and cleanup of a class
         self.check_left_open(test)
         super().stopTest(test)
 
