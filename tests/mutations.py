@@ -191,7 +191,7 @@ def build_and_run(build, tests, wrapper):
 
 def check_green(build, tests, wrapper=()):
     before = build_and_run(build, tests, wrapper)
-    if before:  # what is red anyhow would count as caught
+    if before:  # a test that fails anyway would count as having caught it
         sys.exit(f"red without a mutation: {', '.join(before)}")
 
 

@@ -39,7 +39,8 @@ class Faults(unittest.TestCase):
                                       "traced to serve or to end")
 
     def ask_all(self):
-        """Every request is answered, or the connection ends; nothing is said that is not JSON.  Returns how many were answered."""
+        """Every request is answered, or the connection ends; it sends nothing that is not JSON.  Returns how many were
+        answered."""
         answers = 0
         client = socket.socket(socket.AF_UNIX)
         client.settimeout(faults.HANG_S)

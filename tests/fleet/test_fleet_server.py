@@ -101,7 +101,7 @@ class FleetTls(Case):
         self.assertEqual(server.number("SELECT count() FROM d.events"), 900)
         done = run("--fleet", url, "--ca", authority.certificate, "count", "--json")
         self.assertIn('"events":900', done.stdout.replace(" ", ""), done)
-        # Whoever is not sure who answers sends nothing, and no password.
+        # Without knowing who answers, it sends nothing, least of all a password.
         other = Authority(self.root / "other")
         for ca in [], ["--ca", other.certificate]:
             for words in ["ship", "--from", spool, "--to", url, "--once"], ["--fleet", url, "count"], ["fleet", "status", url]:

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""inspector ship and inspector fleet with real ClickHouse servers: what arrives is what was recorded, once, whatever happens on the way.
+"""inspector ship and inspector fleet with real ClickHouse servers: every recorded event arrives once, whatever happens on
+the way.
 
 INSPECTOR, MAKE_SPOOL and READ_BACK name the programs."""
 import os

@@ -132,7 +132,7 @@ class TapResult(unittest.TextTestResult):
         self.point(False, test)
 
     def stopTest(self, test):
-        limit(LIMIT_S)  # from here on for what a class cleans up or prepares
+        limit(LIMIT_S)  # from here on, for the setup and cleanup of a class
         self.check_left_open(test)
         super().stopTest(test)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Starting traced on a socket of its own and asking it, for the tests of this directory.  Nothing but the standard library."""
+"""Starts a traced on its own socket and queries it, for the tests of this directory.  Nothing but the standard library."""
 
 import json
 import pathlib
@@ -90,7 +90,7 @@ class Traced:
                 return events
 
     def settle(self):
-        """Until it has read all that is in the rings now.  That its own counters agree says nothing of events that it has not seen."""
+        """Until it has read all that is in the rings now.  Its own counters may agree although it has not seen all events."""
         counts = dict(emitted(path) for path in self.shm_dir.glob("p2ptrace.*"))
 
         def read():

@@ -2,7 +2,7 @@
 """Runs a real traced, real nodes and connections to it, for tests.  Standard library only.
 
 Everything lives in a directory of its own, so that tests can run side by side.  Nothing here sleeps to wait for somebody:
-what is waited for is asked for, with a deadline."""
+tests wait for conditions, with a deadline."""
 import json
 import os
 import pathlib

@@ -37,7 +37,7 @@ HELD_UP_MS = 1  # ten times what a hop takes
 
 
 class Metronomes:
-    """How long the machine's processors stood still for those who would run."""
+    """How long runnable processes waited because the machine's processors stood still."""
 
     def __init__(self):
         self.processes = [subprocess.Popen([sys.executable, "-c", METRONOME, str(cpu)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)

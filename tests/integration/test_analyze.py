@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""`inspector analyze` on five real nodes in a row: with a link that loses, with a node that is slow, and with neither.
+"""`inspector analyze` on five real nodes in a row: with a lossy link, with a slow node, and with neither.
 
-It must name what is at fault, and nothing else as severe; and what it says must hold against the events that traced has.
+It must name the culprit, and nothing else as severe; and what it says must hold against the events that traced has.
 
 usage: test_analyze.py TRACED INSPECTOR QUIC_NODE SOURCE_ROOT"""
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Commands and fields by name, of any application, also when its node is gone.  Real traced, real nodes, the real inspector."""
+"""Commands and fields of any application by name, even when its node is gone.  Real traced, real nodes, the real inspector."""
 import os
 import subprocess
 import sys

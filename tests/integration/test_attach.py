@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Attach at any time: traced and nodes come and go in any order, and what is known stays exact.
+"""Attach at any time: traced and nodes come and go in any order, and the results stay exact.
 
 usage: test_attach.py TRACED INSPECTOR QUIC_NODE"""
 
@@ -84,7 +84,7 @@ class AttachTest(unittest.TestCase):
         self.assertEqual(self.spans(second, after, 3), ids)
         self.end_all(nodes)
         entries = second.wait_drained(ids)
-        # The old history is gone with the old traced, but the rings are not: all of it is told again, and each event once.
+        # The old history is gone with the old traced, but the rings are not: everything is reported again, and each event once.
         self.assertEqual(self.spans(second, trace, 3), ids)
         for node in nodes:
             numbers = [event["sequence"] for event in second.query(node_id=node.id)]

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""A request during which the system time is set: every view says so, its durations are marked, and nothing is concluded from them.  Live, and
+"""A request during which the system time is set: every view reports it, its durations are marked, and no conclusion is drawn
+from them.  Live, and
 from what traced recorded.  The clock is that of tests/helpers/shifted_clock.c; the node has the true one, which its ticks do not show.
 
     test_clock_steps.py SHIFTED_CLOCK TEST_NODE"""

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Recordings of several machines: their times are shown on one clock, what is known of the clocks is said, and no effect comes before its cause.
+"""Recordings of several machines: their times are shown on one clock, the clocks are described, and no effect comes before
+its cause.
 
 Worlds: events as JSON, whose true times are known to the nanosecond.  Machines: two traced, one of which has another clock
 (tests/helpers/shifted_clock.c), with nodes that talk to each other.

@@ -32,7 +32,8 @@ class Doctor(ProtocolTest):
             self.skipTest(why)
 
     def ask(self, *words, **environment):
-        """Returns the exit code and the lines that are wrong, as (check, found, remedy); those that are fine, as (check, found)."""
+        """Returns the exit code and the lines that are wrong, as (check, found, remedy); the checks that pass, as (check,
+        found)."""
         done = subprocess.run([*self.command, "doctor", "--json", *map(str, words)], env=self.place.environment | environment,
                               capture_output=True, text=True)
         self.assertEqual(done.stderr, "")

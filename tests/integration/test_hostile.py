@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """An adversary beside traced: rings that were made by hand, names in their directory, and what traced does about them.  What holds beside each
-of them: good nodes are read whole, traced answers, and it ends when it is asked to.
+of them: good nodes are read whole, traced answers, and it stops on request.
 
 environment: TRACED, INSPECTOR, TEST_NODE"""
 import contextlib
@@ -81,7 +81,7 @@ class HostileTest(ProtocolTest):
 
 
 class Rings(HostileTest):
-    """Rings that were made by hand, and names that are none."""
+    """Handmade rings, and names that are not rings."""
 
     def test_a_dead_ring_of_holes_gets_no_memory_and_is_removed(self):
         ring = self.ring("sparse", lanes=16, events=1 << 16)

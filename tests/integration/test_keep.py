@@ -26,7 +26,7 @@ class Keep(ProtocolTest):
         self.events += 12
 
     def flood(self, node):
-        """As many events as a ring holds in any case.  Waits until all are indexed, and those of full segments recorded."""
+        """The number of events that any ring holds.  Waits until all are indexed, and those of full segments recorded."""
         self.number += 1
         node.do("packets", 5000, "%032x" % self.number, BOB)
         self.events += 5000

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A probe of the path's MTU that is lost is no loss for any view that counts losses, live and on a recording.
+"""A lost probe of the path's MTU does not count as a loss in any view, live or on a recording.
 
 usage: test_probes.py TRACED INSPECTOR PLAY_SCENE SCENE"""
 

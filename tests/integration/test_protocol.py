@@ -16,7 +16,7 @@ TRACE_1, TRACE_2 = "11" * 16, "12" * 16
 
 
 class Framing(ProtocolTest):
-    """Lines, batches, and what is wrong with them."""
+    """Lines, batches, and errors in them."""
 
     def setUp(self):
         super().setUp()
@@ -452,7 +452,7 @@ class Gaps(ProtocolTest):
             second = client.call("query", cursor=first["cursor"], **params)
             self.assertEqual([len(first["events"]), len(second["events"]), second["cursor"]], [10, 10, None])
             self.assertEqual((first["lost"], second["lost"]), (0, lost))
-        # What was lost before the first event of an answer is no gap in it, unless the question begins earlier.
+        # A loss before the first event of an answer is not a gap in it, unless the question begins earlier.
         self.assertEqual(client.call("query", trace_id="77")["lost"], 0)
         self.assertEqual(client.call("query", trace_id="77", **{"from": "-1h"})["lost"], lost)
         self.assertEqual(client.call("query", node_id="alice", kind="custom", **{"from": "-1h", "to": "-0s"})["lost"], lost)

@@ -61,7 +61,7 @@ class Mismatch(Exception):
 
 
 def compare(told, got, place="answer"):
-    """Raises Mismatch unless the answer is as told."""
+    """Raises Mismatch unless the answer is as documented."""
     def check(condition, what):
         if not condition:
             raise Mismatch(f"{place}: {what}; told {json.dumps(told, ensure_ascii=False)[:200]}, got {json.dumps(got)[:200]}")

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""inspector --read: every command says of a recording what it said of the live history; what is damaged is reported, what is whole is read."""
+"""inspector --read: every command says of a recording what it said of the live history; damage is reported, and everything
+whole is read."""
 import json
 import os
 import pathlib

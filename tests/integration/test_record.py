@@ -20,7 +20,7 @@ TRACES = [hex_id(i + 1, 32) for i in range(20)]
 
 
 def ask(paths, *requests, code=0):
-    """Answers of recordings, and what is told of problems."""
+    """The answers of recordings, and the problems reported."""
     lines = "".join(request if isinstance(request, str) else request[0] + " " + json.dumps(request[1]) for request in requests
                     for request in (request, "\n"))
     done = subprocess.run([os.environ["ASK_RECORDING"], *map(str, paths)], input=lines.encode(), capture_output=True, check=False)

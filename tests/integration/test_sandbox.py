@@ -110,7 +110,7 @@ class Sandbox(harness.ProtocolTest):
         self.assertEqual(self.place.stop()[0], 0)
 
     def test_the_walls_are_there(self):
-        """What is outside of its directory it cannot write, nor speak to a network."""
+        """It cannot write outside its directory, or use a network."""
         outside = "/var/tmp/sandboxed-" + os.path.basename(self.place.directory)
         for words in (["/bin/sh", "-c", f"echo x >{outside}"],
                       ["/usr/bin/python3", "-c", "import socket; socket.socket(socket.AF_INET)"],

@@ -37,7 +37,7 @@ class Node:
         self.process.stdin.flush()
 
     def expect(self, word):
-        """Its next line that begins with that.  In between it tells whom it has come to know."""
+        """Its next line that begins with that.  In between it reports whom it has met."""
         for line in self.process.stdout:
             if line.startswith(word):
                 return line.rstrip("\n")

@@ -598,7 +598,7 @@ COLUMNS = ("timestamp", "ns", "node_id", "lane", "sequence")
 
 
 class Property(SqlTest):
-    """Whatever the conditions are, the rows are those that SQLite finds in a copy of all of them."""
+    """For any conditions, the rows are those that SQLite finds in a copy of all rows."""
 
     def setUp(self):
         self.random = random.Random(self.seed)

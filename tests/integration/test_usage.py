@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What is the same for all commands: formats and fields, names of options old and new, and what is said of a wrong name or of an
-empty result."""
+"""What is the same for all commands: formats and fields, old and new names of options, and the messages for a wrong name or
+an empty result."""
 import csv
 import io
 import json

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Every view at every width: no number is cut, columns that do not fit go as a whole and are named, and what is cut is marked."""
+"""Every view at every width: no number is cut, columns that do not fit are dropped whole and named, and cut text is marked."""
 import fcntl
 import json
 import os

@@ -68,7 +68,7 @@ static void carry_out(void *arg, const struct control_change *change, struct con
     result->count = 1;
 }
 
-/* Each asker sets the kinds to numbers of its own, and must be told them. */
+/* Each asker sets the kinds to different numbers, and must get its own back. */
 static void *ask(void *arg) {
     uint32_t first = *(const uint32_t *)arg;
     for (uint32_t i = 0; i < QUESTIONS; i++) {
