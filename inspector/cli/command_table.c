@@ -40,7 +40,7 @@ const struct command command_table[] = {
         .summary = "traces and how they ended, the newest first",
         .description = "took is the request's own time, from its first start to that span's end; duration ends with the last event, which may be a late "
                        "acknowledgement. --order slowest sorts by took.\n"
-                       "Only requests, unless --kind connection asks for the traces of connections.\n"
+                       "Only requests; --kind connection asks for the others, of connections and of messages alone.\n"
                        "Outcomes: ok, failed, open (a part has not ended), none (no request of an application).\n"
                        "Shows 20 traces, unless --limit is given.\n"
                        "Here --where tests whole traces: took, duration, age (since the first event), events, nodes, peers, packets_lost, outcome, "
