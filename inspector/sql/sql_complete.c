@@ -33,13 +33,16 @@ static void offer_names(struct matches *matches, sqlite3 *db) {
     sqlite3_finalize(statement);
 }
 
+/* Not tolower(), which depends on the language: a Turkish I has no dot to lose. */
+static char lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c; }
+
 static void offer_keywords(struct matches *matches) {
     for (int i = 0; i < sqlite3_keyword_count(); i++) {
         const char *name;
         char keyword[32];
         int bytes;
         if (sqlite3_keyword_name(i, &name, &bytes) || bytes >= (int)sizeof keyword) continue;
-        for (int j = 0; j < bytes; j++) keyword[j] = (char)(matches->upper ? name[j] : tolower((unsigned char)name[j]));
+        for (int j = 0; j < bytes; j++) keyword[j] = matches->upper ? name[j] : lower(name[j]);
         keyword[bytes] = 0;
         offer_name(matches, keyword);
     }

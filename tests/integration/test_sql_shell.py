@@ -6,9 +6,12 @@ import os
 import pty
 import re
 import select
+import shutil
 import signal
 import stat
+import subprocess
 import sys
+import tempfile
 import termios
 import time
 import unittest
@@ -233,6 +236,16 @@ class SqlShell(ProtocolTest):
         listed = shell.expect(PROMPT)
         for name in ("trace_id", "traces", "trim", "truncated", "transaction"):
             self.assertIn(name, listed)
+
+    def test_keywords_are_the_same_in_turkish_whose_small_i_is_another_letter(self):
+        locales = self.enterContext(tempfile.TemporaryDirectory())
+        if shutil.which("localedef"):
+            subprocess.run(["localedef", "-i", "tr_TR", "-f", "UTF-8", locales + "/tr_TR.UTF-8"], capture_output=True, check=False)
+        if not os.listdir(locales):
+            self.skipTest("no localedef, or no source of tr_TR")
+        shell = self.shell(LC_ALL="tr_TR.UTF-8", LOCPATH=locales)
+        shell.send("select tr\t")
+        self.assertIn("transaction", shell.expect(PROMPT))
 
     def test_a_name_that_would_have_to_be_quoted_is_not_completed(self):
         self.alice.do("app", "evil", 1, "x", "spy\x1b[2J", 1, 2)
