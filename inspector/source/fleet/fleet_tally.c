@@ -249,7 +249,9 @@ static int count_groups(const struct tally *tally, struct fleet_load *load, stru
     struct fleet_question *question = tally->question;
     struct trace_text sql = {0};
     struct row_reader rows;
-    if (ask_lost(tally, &counted->lost) || fleet_first_ns(question->answers, &counted->begin_ns, question->failure)) return -1;
+    if (ask_lost(tally, &counted->lost)) return -1;
+    /* Only where the time that was asked for may begin before it. */
+    if (tally->limits->from_ns && fleet_first_ns(question->answers, &counted->begin_ns, question->failure)) return -1;
     put_question(&sql, tally);
     int result = fleet_ask(question->answers->context.server, &sql, &rows, question->failure);
     trace_text_fini(&sql);
