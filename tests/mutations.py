@@ -112,8 +112,8 @@ PATH_IDLE = (
 )
 
 MACHINE_CLOCKS = (
-    ("one id on two machines", CLOCKS, "        slot->machine = SEVERAL;", "        ;"),
-    ("packets within a machine", CLOCKS, "slot->used && slot->machine != machine && slot->machine", "slot->used && slot->machine"),
+    ("one id on two machines", CLOCKS, "        slot->machine = SEVERAL;", "        slot->machine = machine;"),
+    ("packets within a machine", CLOCKS, "slot->machine != machine && slot->machine", "(slot->machine != machine || 1) && slot->machine"),
     ("peers of no known machine", CLOCKS, " && slot->machine != CLOCKS_NOBODY;", ";"),
     ("one machine has no estimate", CLOCKS, "    if (clocks->machine_count < 2)", "    if (clocks->machine_count < 1)"),
     ("the log decides between machines", CLOCKS, "!memcmp(&member->id, &id, sizeof id) && member->log == strtoull(log, NULL, 16)", "!memcmp(&member->id, &id, sizeof id)"),

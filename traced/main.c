@@ -178,8 +178,8 @@ static int check_threads(const struct options *options) {
     unsigned count = LIMIT_SHORT_THREADS + LIMIT_LONG_THREADS + 2 + (options->record != NULL) + (options->keep != NULL);
     int error = threads_check(count);
     if (error)
-        log_say(LOG_LEVEL_ERROR, "cannot start %u threads: %s (a limit: ulimit -u, TasksMax= of the unit, or the container's)", count,
-                strerror(-error));
+        log_say(LOG_LEVEL_ERROR, "cannot start %u threads: %s (a limit: ulimit -u, TasksMax= of the unit, or the container's)",
+                count, strerror(-error));
     return error;
 }
 

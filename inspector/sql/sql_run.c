@@ -40,6 +40,7 @@ static int statement_failed(struct sql *sql, const char *text, int rc, bool runn
         return failure_set(failure, EXIT_FAILED, "interrupted");
     }
     if (sql->failed) return -1;
+    if ((rc & 0xff) == SQLITE_NOMEM) return failure_out_of_memory(failure); /* not the statement's fault */
     const char *reason = (rc & 0xff) == SQLITE_AUTH || (rc & 0xff) == SQLITE_READONLY
                              ? "only reading is allowed here: SELECT, EXPLAIN, PRAGMA table_info"
                              : sqlite3_errmsg(sql->db);

@@ -37,6 +37,8 @@ static void open_sql(void) {
     REQUIRE(sql_init(&sql, &session) == 0);
     sqlite3_progress_handler(sql.db, SQL_PROGRESS_STEPS, bound, NULL);
     sqlite3_limit(sql.db, SQLITE_LIMIT_LENGTH, 1 << 20);
+    /* SELECT * leaves out hidden columns: their names in double quotes would be texts there. */
+    sqlite3_db_config(sql.db, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
     atexit(close_sql);
 }
 
