@@ -395,6 +395,37 @@ START_TEST(a_step_of_the_clock_changes_no_conclusion) {
 }
 END_TEST
 
+static void add_on_line(uint8_t line, uint64_t at_ns) { add(FACT_CUSTOM, 0, NO_NUMBER, at_ns)->clock_steps = line; }
+
+/* traced counts from 0 again when it is restarted: what follows then has a lower number, and is not older. */
+START_TEST(lines_of_several_runs_stay_in_the_order_of_unix_time) {
+    static const uint8_t lines[] = {0, 1, 0, 0};
+    for (unsigned i = 0; i < 4; i++) add_on_line(lines[i], 1000 * (i + 1));
+    ck_assert_int_eq(facts_sort(&facts), 0);
+    for (unsigned i = 0; i < 4; i++) ck_assert_uint_eq(facts.items[i].time_ns, 1000 * (i + 1));
+    for (unsigned i = 1; i < 4; i++)
+        ck_assert_int_eq(facts_steady(&facts, facts.items[i - 1].time_ns, facts.items[i].time_ns), i == 3);
+}
+END_TEST
+
+/* Set back to 1970: what came before has no room before it. */
+START_TEST(the_axis_does_not_begin_below_zero) {
+    add_on_line(255, 5000);
+    add_on_line(255, 6000);
+    add_on_line(0, 10);
+    add_on_line(0, 20);
+    ck_assert_int_eq(facts_sort(&facts), 0);
+    static const uint64_t unix_ns[] = {5000, 6000, 10, 20};
+    for (unsigned i = 0; i < 4; i++) ck_assert_uint_eq(fact_unix(&facts, &facts.items[i]), unix_ns[i]);
+    for (unsigned i = 1; i < 4; i++) ck_assert_uint_gt(facts.items[i].time_ns, facts.items[i - 1].time_ns);
+    ck_assert(facts_steady(&facts, facts.items[0].time_ns, facts.items[1].time_ns));
+    ck_assert(!facts_steady(&facts, facts.items[1].time_ns, facts.items[2].time_ns));
+    ck_assert_uint_eq(facts_now(&facts, 30) - facts.items[3].time_ns, 10);
+    ck_assert_uint_eq(facts_line_begin(&facts, facts.items[3].time_ns), facts.items[2].time_ns);
+    ck_assert_uint_eq(facts_line_begin(&facts, facts.items[1].time_ns), 0);
+}
+END_TEST
+
 START_TEST(no_events_have_no_path) {
     run();
     ck_assert_uint_eq(path.root, NO_POSITION);
@@ -428,6 +459,8 @@ int main(void) {
     tcase_add_loop_test(tcase, every_moment_of_a_random_tree_is_attributed_as_in_the_model, 0, ROUNDS);
     tcase_add_loop_test(tcase, whatever_happens_each_moment_is_somebodys_once, 0, ROUNDS);
     tcase_add_loop_test(tcase, a_step_of_the_clock_changes_no_conclusion, 0, STEPPED_TESTS);
+    tcase_add_test(tcase, lines_of_several_runs_stay_in_the_order_of_unix_time);
+    tcase_add_test(tcase, the_axis_does_not_begin_below_zero);
     tcase_add_test(tcase, no_events_have_no_path);
     tcase_add_loop_test(tcase, deep_and_wide_traces_are_walked, 0, 2);
     suite_add_tcase(suite, tcase);
