@@ -160,7 +160,9 @@ static void report_crashes(struct analysis *analysis, const struct node_state *c
         size_t last = last_of_node(facts, state->node, state->last_ns ? state->last_ns : UINT64_MAX);
         if (last == NO_FACT) continue; /* long ago */
         if (finding.count < EVIDENCE_MAX) shown[finding.count] = last;
-        if (!finding.count++) finding.time_ns = state->last_ns ? state->last_ns : fact_unix(facts, &facts->items[last]);
+        /* The node's last_ns is its latest time, which an event before a step back may have. */
+        bool known = state->last_ns && !facts_stepped(facts);
+        if (!finding.count++) finding.time_ns = known ? state->last_ns : fact_unix(facts, &facts->items[last]);
         finding.returned |= state->returned;
     }
     if (!finding.count) return;

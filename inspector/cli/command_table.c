@@ -74,7 +74,7 @@ const struct command command_table[] = {
         .name = "trace",
         .args = "ID", .args_min = 1, .args_max = 1,
         .completes = VALUE_TRACE,
-        .options = ROWS | TIMES | OPTION_BIT(ALL) | OPTION_BIT(GRAPH) | OPTION_BIT(LIMIT) | OPTION_BIT(WHERE) | OPTION_BIT(EXPLAIN),
+        .options = ROWS | TIMES | OPTION_BIT(ALL) | OPTION_BIT(GRAPH) | OPTION_BIT(SUMMARY) | OPTION_BIT(LIMIT) | OPTION_BIT(WHERE) | OPTION_BIT(EXPLAIN),
         .list = &event_list,
         .paged = true, .headed = true,
         .run = run_trace,
@@ -85,7 +85,7 @@ const struct command command_table[] = {
                        "--graph draws a column for each node, as many as fit the terminal: an arrow leaves where a packet was sent and "
                        "arrives where it was received; double arrows are requests and answers. Notes mark packets that were lost, repeated, or "
                        "received before they were sent, and ends whose other end is unknown or ambiguous.\n"
-                       "With --json, a line for each event, and a last line {\"trace\", \"outcome\", \"first\", \"last\", \"duration\", \"duration_stepped\", \"took\", \"took_stepped\", "
+                       "With --json, a line for each event; --summary adds a last line {\"trace\", \"outcome\", \"first\", \"last\", \"duration\", \"duration_stepped\", \"took\", \"took_stepped\", "
                        "\"events\", \"events_missing\", \"packets_lost\", \"nodes\", \"more\", \"time\":[{\"place\", \"node_id\", \"peer_id\", \"duration\"}]} about the whole.\n"
                        "With --graph --json, one line per message: {\"message\":\"packet\", \"state\", \"from\", \"to\", \"gap\" (ns, below 0 when "
                        "received before sent), \"disorder\", \"repeats\", \"send\", \"receive\", \"lost\"}; the last three are events or null. state is "
@@ -406,7 +406,7 @@ const struct command command_table[] = {
         .name = "analyze",
         .args = "[WHAT NAME]", .args_max = 2,
         .completes = VALUE_SUBJECT,
-        .options = OPTION_BIT(EXIT_CODE) | ROWS | OPTION_BIT(LIMIT) | OPTION_BIT(EXPLAIN) | TIMES,
+        .options = OPTION_BIT(EXIT_CODE) | ROWS | OPTION_BIT(SUMMARY) | OPTION_BIT(LIMIT) | OPTION_BIT(EXPLAIN) | TIMES,
         .list = &finding_list,
         .paged = true, .headed = true,
         .finds_faults = true,
@@ -422,7 +422,7 @@ const struct command command_table[] = {
                        "node and peer choose among the findings; trace reads only that trace.\n"
                        "The exit code is 0 even if something is found; with --exit-code it is 4 if something is found, 0 if nothing is, and 5 if there was too little to judge. With --json, a line for each finding: {\"finding\", \"severity\", \"node_id\", "
                        "\"peer_id\", \"trace_id\", \"command\", \"count\", \"of\", \"rate\", \"usual_rate\", \"duration\", \"usual_duration\", \"at\", "
-                       "\"says\", \"next\", \"evidence\":[...]}; the names of findings are stable. A last line says what was looked at: {\"analyzed\":\"events\", \"about\", \"findings\", \"events\", \"first\", \"last\", "
+                       "\"says\", \"next\", \"evidence\":[...]}; the names of findings are stable. --summary adds a last line with what was judged: {\"analyzed\":\"events\", \"about\", \"findings\", \"events\", \"first\", \"last\", "
                        "\"cut\", \"clock_steps\", \"requests\", \"requests_whole\", \"links\", \"links_judged\", \"paths\", \"paths_judged\", \"nodes\", \"events_missing\"}.",
         .examples = {{"inspector analyze", "what is wrong here?"},
                      {"inspector analyze --since -1m", "in the last minute"},

@@ -104,9 +104,9 @@ static uint64_t end_of_time(const struct session *session, const struct facts *f
 
 /* ---- showing ---- */
 
-/* The last line of the findings as data: what was looked at. */
+/* The last line of the findings as data: what was judged. */
 static int show_whole(struct session *session, const struct analysis *analysis, const struct analyze_scope *scope) {
-    if (session->output.records.format != RECORD_JSON || session->view.fields) return 0;
+    if (!option_given(session->options, OPTION_SUMMARY)) return 0;
     json_t *line = analysis_object_new(analysis, scope);
     int result = line ? output_aside(&session->output, line) : session_out_of_memory(session);
     json_decref(line);

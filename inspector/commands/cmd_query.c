@@ -163,7 +163,7 @@ static int fetch_summary(struct session *session, const char *trace_id, json_t *
 /* The last line of the events as data: what is known of the trace as a whole. */
 static int show_whole(struct session *session, json_t *answer, const char *trace_id) {
     struct timeline timeline;
-    if (session->output.records.format != RECORD_JSON || session->view.fields) return 0;
+    if (!option_given(session->options, OPTION_SUMMARY)) return 0;
     if (json_object_set_new(answer, "trace_id", json_string(trace_id))) return session_out_of_memory(session);
     json_t *events = events_merge(json_get_array(answer, "events"), json_get_array(answer, "gaps"));
     int result = !events || timeline_init(&timeline, events) ? session_out_of_memory(session) : 0;

@@ -127,9 +127,7 @@ class Net:
         return shown.decode().replace("\r\n", "\n")
 
     def findings(self, *arguments):
-        *findings, whole = (json.loads(line) for line in self.run("analyze", *arguments, "--json").splitlines())
-        assert (whole["analyzed"], whole["findings"]) == ("events", len(findings)), whole
-        return findings
+        return [json.loads(line) for line in self.run("analyze", *arguments, "--json").splitlines()]
 
     def severe(self, *arguments):
         """(finding, node, peer) of each severe one."""

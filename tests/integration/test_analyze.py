@@ -266,7 +266,8 @@ class ThePage(unittest.TestCase):
                     if name[0].isupper():
                         self.assertIn(f"class {name}(", tests)
                         continue
-                    said = pathlib.Path(ROOT, "tests/inspector/scenes", name + ".txt").read_text(encoding="utf-8")
+                    scene, incident = (pathlib.Path(ROOT, "tests/inspector", folder, name + ".txt") for folder in ("scenes", "incidents"))
+                    said = (scene if scene.exists() else incident).read_text(encoding="utf-8")
                     command = "analyze trace" if "analyze trace" in commands else "analyze"
                     first = re.findall(rf"^\$ inspector {command}.*\n(?:(?!severe|notable|note|\$).*\n)*(?:severe|notable|note) +(\w+)",
                                        said, re.M)

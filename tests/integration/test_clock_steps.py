@@ -84,8 +84,8 @@ class Step:
                 "sql": rows("sql", "select trace_id, took, duration, took_stepped from traces where took_stepped", *source),
                 "sql events": rows("sql", f"select kind, coalesce(clock_steps, 0) as steps from events where trace_id = '{ACROSS}' order by sequence",
                                    *source),
-                "trace lines": rows("trace", ACROSS, *source), "other lines": rows("trace", AFTER, *source),
-                "analyze lines": rows("analyze", *source), "diff": inspect("diff", ACROSS, AFTER, *source),
+                "trace lines": rows("trace", ACROSS, "--summary", *source), "other lines": rows("trace", AFTER, "--summary", *source),
+                "analyze lines": rows("analyze", "--summary", *source), "diff": inspect("diff", ACROSS, AFTER, *source),
                 "diff lines": rows("diff", ACROSS, AFTER, *source),
                 "slowest": rows("traces", "--order", "slowest", *source), "long": rows("traces", "--where", "duration >= 0 or took >= 0", *source),
                 "events": rows("range", "0", "2100-01-01", *source)}

@@ -97,8 +97,8 @@ class Traces(ProtocolTest):
 
         took = {trace["trace_id"]: trace["took"] for trace in self.all}
         lines = diff(4, 2)  # one command, that failed once
-        self.assertEqual(lines[0], {"diff": "traces", "a": {"trace_id": trace_id(4), "took": took[trace_id(4)], "steps": 2},
-                                    "b": {"trace_id": trace_id(2), "took": took[trace_id(2)], "steps": 2}})
+        self.assertEqual(lines[0], {"diff": "traces", "a": {"trace_id": trace_id(4), "took": took[trace_id(4)], "took_stepped": False, "steps": 2},
+                                    "b": {"trace_id": trace_id(2), "took": took[trace_id(2)], "took_stepped": False, "steps": 2}})
         self.assertEqual([(line["step"], line["step_b"]) for line in of(lines, "otherwise")], [("< STORE_CHUNK ok", "< STORE_CHUNK FAILED")])
         self.assertEqual(of(lines, "only"), [])
         [parted] = of(lines, "parted")
