@@ -144,6 +144,7 @@ class Live(ReadTest):
         nodes = [self.place.node("node-with-a-long-name-%d" % i, "%064x" % (0xABC + i)) for i in range(3)]
         for node in nodes:
             node.do("packets", 3, TRACE, CAROL)
+        self.place.settle(self.client, 9)
         for args in (["control"], ["control", "--kind", "packet_lost,app_start,app_end", "--sample", "1/100"], ["doctor", "--all"]):
             whole = run(self.place, *args)[1]
             known = set(re.findall(r"\S*\d\S*", whole))
