@@ -28,8 +28,8 @@ static const char *const texts[] = {
     "[\"123456789012345\",\"1234567890123456789012345678901\",\"\",\"12345678901234567890123456789012345678901234567890\"]",
     "{\"a\":{\"b\":{\"c\":[[[[{\"jsonrpc\":\"2.0\",\"method\":\"0123456789012345678901234567890123456789\"}]]]]}}}",
     /* An array grows as the buffer would, and then the buffer: neither may get the other's memory. */
-    "[\"a buffer of sixty-four bytes for this one\",true,true,true,true,true,true,true,true,"
-    "\"and one of a hundred and twenty-eight for what comes behind the ninth, in the same reserve\"]",
+    ("[\"a buffer of sixty-four bytes for this one\",true,true,true,true,true,true,true,true,"
+     "\"and one of a hundred and twenty-eight for what comes behind the ninth, in the same reserve\"]"),
 };
 
 START_TEST(a_parse_without_memory_is_whole_or_an_error) {

@@ -54,8 +54,9 @@ struct subscription_news {
     bool caught_up;   /* all until `until` is examined */
 };
 
-/* Examines events before `until` until it has done `work_max` (or a little more, to finish what has begun) or a notification is full.  *out
- * becomes that notification, a whole line, or empty if there is nothing to report.  The loop's thread. */
+/* Examines events before `until`, and stops when it has done `work_max` (or a little more, to finish what has begun) or a
+ * notification is full.  *out becomes that notification, a whole line, or empty if there is nothing to report.  The loop's
+ * thread. */
 void subscription_collect(struct subscription *subscription, struct store *store, uint64_t work_max, struct trace_text *out,
                           struct subscription_news *ret_news);
 

@@ -78,8 +78,8 @@ struct alias {
 size_t alias_picture_count(const struct alias_picture *picture);
 const struct alias *alias_picture_at(const struct alias_picture *picture, size_t index);
 
-/* Is it ignored, or not valid at all times?  True if it is the id of a node that has a log, or if another node that ran at the same
- * time claims the same.  index: of a place that is not empty.  Inside rcu_read_lock(). */
+/* Is it ignored, or not valid at all times?  True if it is the id of a node that has a log, or if another node that ran at the
+ * same time claims the same.  index: of a place that is not empty.  Inside rcu_read_lock(). */
 bool alias_picture_is_disputed(const struct alias_picture *picture, size_t index);
 
 /* Which ids may ids stand for?  The list has `count` of at most `max` ids.  The first adds the ids of the table with this prefix,
