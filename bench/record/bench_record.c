@@ -345,7 +345,7 @@ static void run_scan(struct bench *bench) {
     static struct bench_series read, memory, count_read, count_memory;
     static struct store store;
     struct recording *recording;
-    uint64_t bytes, count;
+    uint64_t bytes, count = 0;
 
     make_events();
     make_dir();
