@@ -106,7 +106,8 @@ static struct link_sight examine_link(const struct analysis *analysis, const str
             sight.most_bytes = bytes_of(analysis, message);
     }
     sight.both = sight.received && !witnesses[packets->from].incomplete && !witnesses[packets->to].incomplete &&
-                 witnesses[packets->to].sample >= witnesses[packets->from].sample && 10 * sight.unsent <= sight.received;
+                 witnesses[packets->to].sample >= witnesses[packets->from].sample && 10 * sight.unsent <= sight.received &&
+                 node_clocks_comparable(&analysis->facts->clocks, packets->from, packets->to, NULL);
     return sight;
 }
 
@@ -187,9 +188,7 @@ static void count_links(struct analysis *analysis, struct links *links, const st
 
 static void examine_nodes(struct witness *witnesses, size_t nodes, const struct facts *facts, const struct node_state *states,
                           size_t state_count) {
-    for (size_t i = 0; i < nodes; i++) witnesses[i].sample = 1;
-    for (size_t i = 0; i < state_count; i++)
-        if (states[i].node < nodes && states[i].sample > 0) witnesses[states[i].node].sample = states[i].sample;
+    for (unsigned i = 0; i < nodes; i++) witnesses[i].sample = node_states_sample(states, state_count, i);
     for (size_t i = 0; i < facts->count; i++) {
         const struct fact *fact = &facts->items[i];
         if (fact->kind == FACT_EVENTS_LOST)
