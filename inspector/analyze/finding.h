@@ -35,7 +35,7 @@ struct finding {
     uint64_t of;                   /* out of this many */
     unsigned peers[PEERS_MAX];     /* of several peers: those that requests waited for longest */
     uint64_t peer_count;           /* all of them; 0: the finding is about one */
-    uint64_t links, links_of;      /* of a network: how many links lose, out of this many */
+    uint64_t links, links_of;      /* how many links it stands for; of a network: that lose, out of this many */
     unsigned common;               /* of a network: a node that is an end of all of them, or NO_NUMBER */
     double usual_rate;             /* of the others; the finding's own rate is count / of */
     uint64_t ns;                   /* the time found: rtt after, time on the way or at the node, age, silence */

@@ -189,6 +189,7 @@ static void loss_delay(struct strbuf *out, const struct view *view, const struct
     strbuf_puts(out, " ");
     path_loss(out, view, facts, &finding->loss);
     if (finding->count > 1) strbuf_printf(out, "; %" PRIu64 " such delays in %" PRIu64 " requests", finding->count, finding->of);
+    if (finding->links) strbuf_printf(out, ", on %" PRIu64 " links; this was the longest", finding->links);
 }
 
 static void requests_failed(struct strbuf *out, const struct view *view, const struct facts *facts,
