@@ -50,6 +50,7 @@ struct finding {
     bool divided;                  /* of a place: no place has most of the time */
     bool sometimes;                /* of a node: only part of its requests are slow there */
     bool unanswered;               /* of a peer: it answered nothing */
+    bool gone;                     /* of a peer: packets to it are lost, and nothing came from it meanwhile */
     bool after;                    /* of a place or a failure: after the request's end, in what the request caused */
     bool any;                      /* of failed requests: it fails whomever it waits for */
     bool rootless;                 /* of failed requests: we do not have what caused them */
