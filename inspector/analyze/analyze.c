@@ -96,8 +96,9 @@ void analysis_keep_node(struct analysis *analysis, unsigned node, bool as_peer) 
     size_t count = 0;
     for (size_t i = 0; i < analysis->count; i++) {
         const struct finding *finding = &analysis->findings[i];
-        bool everywhere = finding->node == NO_NUMBER && (finding->kind == FINDING_LOSSY_NETWORK || finding->kind == FINDING_LOSS_DELAY ||
-                                                         finding->kind == FINDING_NODE_STALLED);
+        bool everywhere =
+            finding->node == NO_NUMBER && (finding->kind == FINDING_LOSSY_NETWORK || finding->kind == FINDING_LOSS_DELAY ||
+                                           finding->kind == FINDING_NODE_STALLED);
         if (everywhere || finding->node == node || (as_peer && finding->peer == node)) analysis->findings[count++] = *finding;
     }
     analysis->count = count;

@@ -30,7 +30,7 @@ struct link {
     unsigned from, to;
     uint64_t sent, lost;
     uint64_t sent_since, lost_since; /* of these, since its receiver was last heard of */
-    size_t losses[EVIDENCE_MAX]; /* facts: the first losses */
+    size_t losses[EVIDENCE_MAX];     /* facts: the first losses */
     unsigned loss_count;
     double rate, sure_rate; /* lost of sent; the lower end of its confidence interval */
     bool lossy;             /* it loses enough to report, even if others lose as much */
@@ -66,7 +66,7 @@ struct witness {
     uint64_t heard_ns; /* when the last packet or message from it was received; 0: never */
     size_t heard;      /* that fact */
     bool incomplete;
-    bool traced; /* it has events, or traced knows it */
+    bool traced;   /* it has events, or traced knows it */
     double sample; /* the share of traces that it reports */
 };
 
@@ -307,7 +307,8 @@ static void judge_gone(struct analysis *analysis, struct links *links, unsigned 
                               .count = lost_since,
                               .of = since,
                               .links = senders,
-                              .time_ns = witness->heard_ns ? fact_unix(analysis->facts, &analysis->facts->items[witness->heard]) : 0,
+                              .time_ns =
+                                  witness->heard_ns ? fact_unix(analysis->facts, &analysis->facts->items[witness->heard]) : 0,
                               .gone = true,
                               .unanswered = true};
     for (unsigned i = 0; i < all.loss_count; i++) finding_show(&finding, all.losses[i]);

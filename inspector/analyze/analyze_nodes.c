@@ -238,7 +238,8 @@ static size_t list_incoming(struct incoming *incoming, const struct analysis *an
         bool arrived = message->state == MESSAGE_MATCHED;
         uint64_t error_ns;
         if (message->send == NO_EVENT || message->to == NO_NUMBER || (!arrived && message->state != MESSAGE_UNRECEIVED)) continue;
-        if (message->untimed || !node_clocks_comparable(&analysis->facts->clocks, message->from, message->to, &error_ns)) continue;
+        if (message->untimed || !node_clocks_comparable(&analysis->facts->clocks, message->from, message->to, &error_ns))
+            continue;
         incoming[count++] = (struct incoming){.node = message->to,
                                               .sender = message->from,
                                               .sent_ns = facts[message->send].time_ns,
@@ -381,8 +382,8 @@ static bool others_active(const struct analysis *analysis, const struct node_sum
     return (double)active >= SILENT_OTHERS_MIN * (double)others;
 }
 
-/* Live nodes that have stopped emitting although others send to them.  A node that reports a smaller share of traces than the sender
- * may have received a packet and not said so. */
+/* Live nodes that have stopped emitting although others send to them.  A node that reports a smaller share of traces than the
+ * sender may have received a packet and not said so. */
 static void judge_silence(struct analysis *analysis, const struct node_state *state, const struct node_sum *sums, size_t nodes,
                           const struct incoming *incoming, size_t count) {
     const struct node_sum *sum = &sums[state->node];

@@ -14,8 +14,8 @@ struct path {
     size_t send, receive;
     uint64_t error_ns; /* of gap_ns, because of the two clocks */
     bool arrived;
-    bool lost;         /* declared lost: wrongly, if it arrived */
-    uint64_t count;    /* of the packets that arrived */
+    bool lost;      /* declared lost: wrongly, if it arrived */
+    uint64_t count; /* of the packets that arrived */
 };
 
 static int compare_path_ends(const void *left, const void *right) {

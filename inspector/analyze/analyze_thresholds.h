@@ -21,20 +21,20 @@
 #define RTT_NS_MIN UINT64_C(5000000)       /* ns: and by this much */
 #define SLOW_REQUESTS_MIN 5                /* requests: of one command, complete, that the node or link took part in */
 #define SLOW_ALONE_NS UINT64_C(1000000000) /* ns: the median time there, for fewer requests to be enough */
-#define ONE_WAY_PART 10                    /* of the time after it: a request that took a smaller share, and waited for nobody, is a one-way message */
-#define SLOW_SHARE_MIN 0.5                 /* of a request: time there, for the request to count */
-#define SLOW_DIVIDED_MIN 0.25              /* of a request: the same, if no place has most of the time */
-#define SLOW_OFTEN_MIN 0.6                 /* of the requests: this share must count */
-#define SLOW_NS_MIN UINT64_C(1000000)      /* ns: the median time there */
-#define SLOW_SEVERE_NS UINT64_C(10000000)  /* ns: the same, to be severe; late packets and jumps of the round-trip time, too */
-#define ALIKE_NODES_MIN 3                  /* nodes: slow at the same command, for one finding to stand for them */
-#define ALIKE_RATIO_MAX 3                  /* times: their median; a node that is slower than this stands out */
-#define TAIL_PART 5                        /* of the requests at a node: the slowest, compared with the slowest at other nodes */
-#define TAIL_OTHERS_MIN 2                  /* nodes: to compare with */
-#define FAILED_SEVERE_SHARE 0.05           /* of the requests of a command: this share failed, to be severe */
-#define OUTLIER_REQUESTS_MIN 20            /* requests: of one command, for one of them to be an outlier */
-#define OUTLIER_RATIO_MIN 100              /* times: the median of the command */
-#define OUTLIER_NS_MIN UINT64_C(10000000)  /* ns: and at least this long */
+#define ONE_WAY_PART 10               /* of the time after it: a shorter request that waited for nobody is a one-way message */
+#define SLOW_SHARE_MIN 0.5            /* of a request: time there, for the request to count */
+#define SLOW_DIVIDED_MIN 0.25         /* of a request: the same, if no place has most of the time */
+#define SLOW_OFTEN_MIN 0.6            /* of the requests: this share must count */
+#define SLOW_NS_MIN UINT64_C(1000000) /* ns: the median time there */
+#define SLOW_SEVERE_NS UINT64_C(10000000) /* ns: the same, to be severe; late packets and jumps of the round-trip time, too */
+#define ALIKE_NODES_MIN 3                 /* nodes: slow at the same command, for one finding to stand for them */
+#define ALIKE_RATIO_MAX 3                 /* times: their median; a node that is slower than this stands out */
+#define TAIL_PART 5                       /* of the requests at a node: the slowest, compared with the slowest at other nodes */
+#define TAIL_OTHERS_MIN 2                 /* nodes: to compare with */
+#define FAILED_SEVERE_SHARE 0.05          /* of the requests of a command: this share failed, to be severe */
+#define OUTLIER_REQUESTS_MIN 20           /* requests: of one command, for one of them to be an outlier */
+#define OUTLIER_RATIO_MIN 100             /* times: the median of the command */
+#define OUTLIER_NS_MIN UINT64_C(10000000) /* ns: and at least this long */
 #define OUTLIER_SEVERE_NS UINT64_C(1000000000)    /* ns: the same, to be severe */
 #define FLOOD_NODES_MIN 3                         /* nodes: that begin requests, for one of them to be judged */
 #define FLOOD_REQUESTS_MIN 200                    /* requests: that one node began */

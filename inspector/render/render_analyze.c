@@ -136,8 +136,8 @@ static void sometimes_slow(struct strbuf *out, const struct view *view, const st
     text_duration(out, finding->usual_ns);
 }
 
-/* "dave, which is not traced, has answered nothing since 12:00:02.000000: 855 of 855 packets that 3 nodes sent to it since then were
- * lost" */
+/* "dave, which is not traced, has answered nothing since 12:00:02.000000: 855 of 855 packets that 3 nodes sent to it since then
+ * were lost" */
 static void gone(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
     node(out, view, facts, finding->node);
     strbuf_puts(out, ", which is not traced, has answered nothing");
@@ -172,9 +172,10 @@ static void slow(struct strbuf *out, const struct view *view, const struct facts
         strbuf_puts(out, "waiting for ");
         node(out, view, facts, finding->node);
         bool traced = names_knows(view->names, facts_node(facts, finding->node));
-        strbuf_puts(out, !node_clocks_comparable(&facts->clocks, finding->node, finding->peer, NULL) ? ", whose clock is not known"
-                         : traced                                                                   ? ", which has no events of it"
-                                                                                                    : ", which is not traced");
+        strbuf_puts(out, !node_clocks_comparable(&facts->clocks, finding->node, finding->peer, NULL)
+                             ? ", whose clock is not known"
+                         : traced ? ", which has no events of it"
+                                  : ", which is not traced");
         if (finding->unanswered) strbuf_puts(out, " and did not answer");
     } else if (finding->kind == FINDING_SLOW_LINK && finding->peer == NO_NUMBER) {
         strbuf_printf(out, "on %" PRIu64 " ways %s ", finding->links,
