@@ -20,6 +20,9 @@
 /* Every path carries 1200 bytes (RFC 9000, 14); a larger packet may probe how much this one carries. */
 #define PROBE_BYTES_MIN 1201
 
+/* A link with fewer than LOSS_SENT_MIN packets bears witness for its ends if so many of them would be lost. */
+#define WITNESS_LOST_MIN (2 * LOSS_LOST_MIN)
+
 /* A packet that was sent. */
 struct link_packet {
     unsigned from, to;
@@ -428,11 +431,37 @@ static void compare_links(struct links *links, bool apart) {
     }
 }
 
+/* Appends the links with too few packets to be judged alone, if these are enough to show a loss as high as that of the bad ones:
+ * whether they lose, too, tells whether a link or a node is the cause. */
+static void add_witnesses(struct links *links) {
+    size_t judged_count = links->judged_count;
+    double lowest = 1;
+    bool any = false;
+    for (size_t i = 0; i < judged_count; i++) {
+        if (!links->judged[i].bad) continue;
+        any = true;
+        if (link_of(links, i)->sure_rate < lowest) lowest = link_of(links, i)->sure_rate;
+    }
+    for (size_t i = 0; any && i < links->count; i++) {
+        struct link *link = &links->items[i];
+        struct judged_link judged = {.from = link->from, .to = link->to, .index = i};
+        bool gone = link->lost && link->lost_since == link->lost; /* perhaps its receiver, which says nothing about its sender */
+        if (link->sent >= LOSS_SENT_MIN || gone || (double)link->sent * lowest < WITNESS_LOST_MIN) continue;
+        link->usual_known = usual_elsewhere(links->judged, judged_count, &judged, true, links->room, &link->usual_rate);
+        double sure_rate = sure_share(link->lost, link->sent);
+        judged.bad = link->lost >= LOSS_LOST_MIN && sure_rate >= LOSS_RATE_MIN && sure_rate >= LOSS_RATIO_MIN * link->usual_rate;
+        links->judged[links->judged_count++] = judged;
+    }
+}
+
 static void report_bad(struct analysis *analysis, struct links *links) {
     enum direction direction;
     unsigned node;
+    size_t judged_count = links->judged_count;
+    add_witnesses(links);
     while ((node = shared_end(links->judged, links->judged_count, &direction, links->ends)) != NO_NUMBER)
         report_lossy_node(analysis, links, node, direction);
+    links->judged_count = judged_count;
     for (size_t i = 0; i < links->judged_count; i++) {
         if (!links->judged[i].bad) continue;
         links->items[links->judged[i].index].reported = true;
