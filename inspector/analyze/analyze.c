@@ -45,6 +45,25 @@ static void analyze_all_requests(struct analysis *analysis, const struct node_st
     requests_fini(&requests);
 }
 
+static bool names_peer(const struct finding *finding, unsigned peer) {
+    if (finding->kind != FINDING_UNTRACED_PEER || finding->gone) return false;
+    for (unsigned i = 0; i < finding->peer_count && i < PEERS_MAX; i++)
+        if (finding->peers[i] == peer) return true;
+    return finding->node == peer;
+}
+
+/* A peer that requests waited for does not need a second finding that it is gone. */
+static void drop_gone(struct analysis *analysis) {
+    size_t kept = 0;
+    for (size_t i = 0; i < analysis->count; i++) {
+        bool named = false;
+        for (size_t k = 0; k < analysis->count && analysis->findings[i].gone && !named; k++)
+            named = names_peer(&analysis->findings[k], analysis->findings[i].node);
+        if (!named) analysis->findings[kept++] = analysis->findings[i];
+    }
+    analysis->count = kept;
+}
+
 int analyze(struct analysis *ret_analysis, const struct facts *facts, const struct node_state *states, size_t state_count,
             uint64_t now_ns, bool one_trace) {
     struct analysis analysis = {.facts = facts, .now_ns = now_ns, .one_trace = one_trace};
@@ -56,6 +75,7 @@ int analyze(struct analysis *ret_analysis, const struct facts *facts, const stru
     analyze_all_requests(&analysis, states, state_count);
     analyze_connections(&analysis);
     analyze_streams(&analysis);
+    drop_gone(&analysis);
     if (analysis.failed) {
         analysis_fini(&analysis);
         return -ENOMEM;
@@ -77,7 +97,8 @@ void analysis_keep_node(struct analysis *analysis, unsigned node, bool as_peer) 
     for (size_t i = 0; i < analysis->count; i++) {
         const struct finding *finding = &analysis->findings[i];
         bool everywhere =
-            finding->kind == FINDING_LOSSY_NETWORK || (finding->kind == FINDING_NODE_STALLED && finding->node == NO_NUMBER);
+            finding->node == NO_NUMBER && (finding->kind == FINDING_LOSSY_NETWORK || finding->kind == FINDING_LOSS_DELAY ||
+                                           finding->kind == FINDING_NODE_STALLED);
         if (everywhere || finding->node == node || (as_peer && finding->peer == node)) analysis->findings[count++] = *finding;
     }
     analysis->count = count;

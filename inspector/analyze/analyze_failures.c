@@ -148,13 +148,13 @@ static int compare_durations(const void *left, const void *right) {
     return order ? order : compare(a->start, b->start);
 }
 
-/* The visit in which the request spent most of its time, including waits for lost packets; or NULL. */
+/* The visit in which the request spent most of its time, up to its end, including waits for lost packets; or NULL. */
 static const struct visit *main_visit(const struct requests *requests, const struct request *request) {
     const struct visit *most = NULL;
     for (size_t i = 0; i < requests->visit_count; i++) {
         const struct visit *visit = &requests->visits[i];
-        if (&requests->items[visit->request] == request && (!most || visit->ns + visit->lost_ns > most->ns + most->lost_ns))
-            most = visit;
+        if (&requests->items[visit->request] != request || visit->after) continue;
+        if (!most || visit->ns + visit->lost_ns > most->ns + most->lost_ns) most = visit;
     }
     return most;
 }

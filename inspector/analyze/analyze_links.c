@@ -5,7 +5,9 @@
  * A link without packet events is judged by the program's messages, but only if both ends report them.
  *
  * If both ends report their packets, a packet is lost when it was sent and never received.  If only the sender does, it is lost
- * when the sender declared it lost, which can happen only to packets that ask for an acknowledgement. */
+ * when the sender declared it lost, which can happen only to packets that ask for an acknowledgement.
+ *
+ * A peer that is not traced, and from which nothing came while packets to it were lost, is no link that loses: it is gone. */
 #include "analyze.h"
 #include "analyze_thresholds.h"
 #include "shared_end.h"
@@ -18,6 +20,9 @@
 /* Every path carries 1200 bytes (RFC 9000, 14); a larger packet may probe how much this one carries. */
 #define PROBE_BYTES_MIN 1201
 
+/* A link with fewer than LOSS_SENT_MIN packets bears witness for its ends if so many of them would be lost. */
+#define WITNESS_LOST_MIN (2 * LOSS_LOST_MIN)
+
 /* A packet that was sent. */
 struct link_packet {
     unsigned from, to;
@@ -27,7 +32,8 @@ struct link_packet {
 struct link {
     unsigned from, to;
     uint64_t sent, lost;
-    size_t losses[EVIDENCE_MAX]; /* facts: the first losses */
+    uint64_t sent_since, lost_since; /* of these, since its receiver was last heard of */
+    size_t losses[EVIDENCE_MAX];     /* facts: the first losses */
     unsigned loss_count;
     double rate, sure_rate; /* lost of sent; the lower end of its confidence interval */
     bool lossy;             /* it loses enough to report, even if others lose as much */
@@ -60,7 +66,10 @@ static double sure_share(uint64_t part, uint64_t whole) {
 /* Each node's newest event, and whether some of its events are missing. */
 struct witness {
     uint64_t last_ns;
+    uint64_t heard_ns; /* when the last packet or message from it was received; 0: never */
+    size_t heard;      /* that fact */
     bool incomplete;
+    bool traced;   /* it has events, or traced knows it */
     double sample; /* the share of traces that it reports */
 };
 
@@ -106,7 +115,8 @@ static struct link_sight examine_link(const struct analysis *analysis, const str
             sight.most_bytes = bytes_of(analysis, message);
     }
     sight.both = sight.received && !witnesses[packets->from].incomplete && !witnesses[packets->to].incomplete &&
-                 witnesses[packets->to].sample >= witnesses[packets->from].sample && 10 * sight.unsent <= sight.received;
+                 witnesses[packets->to].sample >= witnesses[packets->from].sample && 10 * sight.unsent <= sight.received &&
+                 node_clocks_comparable(&analysis->facts->clocks, packets->from, packets->to, NULL);
     return sight;
 }
 
@@ -136,7 +146,10 @@ static void count_packet(const struct analysis *analysis, struct link *link, con
         link->sent++;
         if (message->receive == NO_EVENT) count_loss(link, message);
     } else if (lost || !packet_is_small(bytes, UINT64_MAX)) {
+        bool since = analysis->facts->items[message->send].time_ns > receiver->heard_ns;
         link->sent++;
+        link->sent_since += since;
+        link->lost_since += since && lost;
         if (lost) count_loss(link, message);
     }
 }
@@ -187,11 +200,14 @@ static void count_links(struct analysis *analysis, struct links *links, const st
 
 static void examine_nodes(struct witness *witnesses, size_t nodes, const struct facts *facts, const struct node_state *states,
                           size_t state_count) {
-    for (size_t i = 0; i < nodes; i++) witnesses[i].sample = 1;
+    for (unsigned i = 0; i < nodes; i++) witnesses[i].sample = node_states_sample(states, state_count, i);
     for (size_t i = 0; i < state_count; i++)
-        if (states[i].node < nodes && states[i].sample > 0) witnesses[states[i].node].sample = states[i].sample;
+        if (states[i].node < nodes) witnesses[states[i].node].traced = true;
     for (size_t i = 0; i < facts->count; i++) {
         const struct fact *fact = &facts->items[i];
+        witnesses[fact->node].traced = true;
+        if ((fact->kind == FACT_PACKET_RECEIVED || fact->kind == FACT_MESSAGE_RECEIVED) && fact->peer != NO_NUMBER)
+            witnesses[fact->peer].heard_ns = fact->time_ns, witnesses[fact->peer].heard = i;
         if (fact->kind == FACT_EVENTS_LOST)
             witnesses[fact->node].incomplete = true;
         else
@@ -265,6 +281,45 @@ static void report_network(struct analysis *analysis, const struct link *all, si
                               .links_of = judged};
     for (unsigned i = 0; i < all->loss_count; i++) finding_show(&finding, all->losses[i]);
     analysis_add(analysis, &finding);
+}
+
+/* ---- peers that are gone ---- */
+
+/* Reports a peer if packets to it were lost only since it was last heard of, and then nearly all.  Its links are not judged. */
+static void judge_gone(struct analysis *analysis, struct links *links, unsigned peer, const struct witness *witness) {
+    struct link all = {.from = peer};
+    uint64_t senders = 0, since = 0, lost_since = 0;
+    for (size_t i = 0; i < links->count; i++) {
+        const struct link *link = &links->items[i];
+        if (link->to != peer) continue;
+        senders++;
+        all.sent += link->sent;
+        all.lost += link->lost;
+        since += link->sent_since;
+        lost_since += link->lost_since;
+        for (unsigned k = 0; k < link->loss_count; k++) keep_first(&all, link->losses[k]);
+    }
+    if (since < LOSS_SENT_MIN || lost_since != all.lost || (double)lost_since < GONE_SHARE_MIN * (double)since) return;
+    struct finding finding = {.kind = FINDING_UNTRACED_PEER,
+                              .severity = SEVERITY_NOTABLE,
+                              .weight = (double)lost_since / (double)since,
+                              .node = peer,
+                              .peer = NO_NUMBER,
+                              .trace = analysis->facts->items[all.losses[0]].trace,
+                              .command = NO_NUMBER,
+                              .count = lost_since,
+                              .of = since,
+                              .links = senders,
+                              .time_ns =
+                                  witness->heard_ns ? fact_unix(analysis->facts, &analysis->facts->items[witness->heard]) : 0,
+                              .gone = true,
+                              .unanswered = true};
+    for (unsigned i = 0; i < all.loss_count; i++) finding_show(&finding, all.losses[i]);
+    analysis_add(analysis, &finding);
+    size_t kept = 0;
+    for (size_t i = 0; i < links->judged_count; i++)
+        if (links->judged[i].to != peer) links->judged[kept++] = links->judged[i];
+    links->judged_count = kept;
 }
 
 /* ---- when loss is usual ---- */
@@ -376,11 +431,37 @@ static void compare_links(struct links *links, bool apart) {
     }
 }
 
+/* Appends the links with too few packets to be judged alone, if these are enough to show a loss as high as that of the bad ones:
+ * whether they lose, too, tells whether a link or a node is the cause. */
+static void add_witnesses(struct links *links) {
+    size_t judged_count = links->judged_count;
+    double lowest = 1;
+    bool any = false;
+    for (size_t i = 0; i < judged_count; i++) {
+        if (!links->judged[i].bad) continue;
+        any = true;
+        if (link_of(links, i)->sure_rate < lowest) lowest = link_of(links, i)->sure_rate;
+    }
+    for (size_t i = 0; any && i < links->count; i++) {
+        struct link *link = &links->items[i];
+        struct judged_link judged = {.from = link->from, .to = link->to, .index = i};
+        bool gone = link->lost && link->lost_since == link->lost; /* perhaps its receiver, which says nothing about its sender */
+        if (link->sent >= LOSS_SENT_MIN || gone || (double)link->sent * lowest < WITNESS_LOST_MIN) continue;
+        link->usual_known = usual_elsewhere(links->judged, judged_count, &judged, true, links->room, &link->usual_rate);
+        double sure_rate = sure_share(link->lost, link->sent);
+        judged.bad = link->lost >= LOSS_LOST_MIN && sure_rate >= LOSS_RATE_MIN && sure_rate >= LOSS_RATIO_MIN * link->usual_rate;
+        links->judged[links->judged_count++] = judged;
+    }
+}
+
 static void report_bad(struct analysis *analysis, struct links *links) {
     enum direction direction;
     unsigned node;
+    size_t judged_count = links->judged_count;
+    add_witnesses(links);
     while ((node = shared_end(links->judged, links->judged_count, &direction, links->ends)) != NO_NUMBER)
         report_lossy_node(analysis, links, node, direction);
+    links->judged_count = judged_count;
     for (size_t i = 0; i < links->judged_count; i++) {
         if (!links->judged[i].bad) continue;
         links->items[links->judged[i].index].reported = true;
@@ -426,6 +507,8 @@ void analyze_losses(struct analysis *analysis, const struct node_state *states, 
         if (count) qsort(packets, count, sizeof *packets, compare_packets);
         examine_nodes(witnesses, nodes, analysis->facts, states, state_count);
         count_links(analysis, &links, packets, count, witnesses);
+        for (unsigned i = 0; i < nodes; i++)
+            if (!witnesses[i].traced) judge_gone(analysis, &links, i, &witnesses[i]);
         judge_links(analysis, &links);
     } else {
         analysis->failed = true;

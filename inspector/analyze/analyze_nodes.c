@@ -93,6 +93,7 @@ struct node_sum {
     uint64_t counted;             /* events, including those not read */
     uint64_t last_ns, longest_ns; /* the longest silence between two of its events */
     size_t last, first_missing;
+    double sample; /* the share of traces that it reports */
 };
 
 static void sum_nodes(struct node_sum *sums, const struct facts *facts) {
@@ -197,6 +198,7 @@ struct incoming {
     unsigned sender;
     uint64_t sent_ns, received_ns; /* UINT64_MAX: never */
     uint64_t usual_ns;             /* time under way of the fastest quarter of the sender's packets to it */
+    uint64_t error_ns;             /* of the time under way, because of the two clocks */
     size_t send, receive;          /* facts, or NO_FACT */
 };
 
@@ -234,12 +236,15 @@ static size_t list_incoming(struct incoming *incoming, const struct analysis *an
     for (size_t i = 0; i < analysis->packets.count; i++) {
         const struct message *message = &analysis->packets.items[i];
         bool arrived = message->state == MESSAGE_MATCHED;
+        uint64_t error_ns;
         if (message->send == NO_EVENT || message->to == NO_NUMBER || (!arrived && message->state != MESSAGE_UNRECEIVED)) continue;
-        if (message->untimed || !node_clocks_comparable(&analysis->facts->clocks, message->from, message->to, NULL)) continue;
+        if (message->untimed || !node_clocks_comparable(&analysis->facts->clocks, message->from, message->to, &error_ns))
+            continue;
         incoming[count++] = (struct incoming){.node = message->to,
                                               .sender = message->from,
                                               .sent_ns = facts[message->send].time_ns,
                                               .received_ns = arrived ? facts[message->receive].time_ns : UINT64_MAX,
+                                              .error_ns = error_ns,
                                               .send = message->send,
                                               .receive = arrived ? message->receive : NO_FACT};
     }
@@ -316,13 +321,11 @@ static struct waiting list_waiting(const struct incoming *incoming, size_t count
         bool came = incoming[i].received_ns != UINT64_MAX;
         waiting.lost += !came;
         if (!came) continue;
-        if (waiting.first_short == NO_FACT) {
-            waiting.first_short = i;
-        }
+        if (waiting.first_short == NO_FACT) waiting.first_short = i;
         waiting.several |= incoming[i].sender != incoming[waiting.first_short].sender;
         waiting.at_once &= incoming[i].received_ns <= to_ns + (to_ns - from_ns) / AT_ONCE_PART;
         waiting.last_sent_ns = incoming[i].sent_ns;
-        if (incoming[i].received_ns < incoming[i].sent_ns + STALL_NS_MIN) continue;
+        if (incoming[i].received_ns < incoming[i].sent_ns + STALL_NS_MIN + incoming[i].error_ns) continue;
         if (!waiting.waited++) waiting.first = i;
     }
     return waiting;
@@ -334,6 +337,8 @@ static bool is_short_pause(const struct waiting *waiting, const struct incoming 
     if (!seen || waiting->first_short == NO_FACT || !waiting->several || !waiting->at_once || waiting->lost) return false;
     const struct incoming *first = &incoming[waiting->first_short];
     uint64_t waited_ns = to_ns - first->sent_ns;
+    if (waited_ns <= first->error_ns) return false;
+    waited_ns -= first->error_ns;
     return waited_ns >= STALL_SHORT_NS_MIN / 2 && waited_ns / LATE_RATIO_MIN >= first->usual_ns &&
            waiting->last_sent_ns - first->sent_ns >= waited_ns / 2;
 }
@@ -377,14 +382,15 @@ static bool others_active(const struct analysis *analysis, const struct node_sum
     return (double)active >= SILENT_OTHERS_MIN * (double)others;
 }
 
-/* Live nodes that have stopped emitting although others send to them. */
+/* Live nodes that have stopped emitting although others send to them.  A node that reports a smaller share of traces than the
+ * sender may have received a packet and not said so. */
 static void judge_silence(struct analysis *analysis, const struct node_state *state, const struct node_sum *sums, size_t nodes,
                           const struct incoming *incoming, size_t count) {
     const struct node_sum *sum = &sums[state->node];
     uint64_t newest_ns = newest_beside(analysis, sums, nodes, state->node);
     uint64_t silent_ns = newest_ns - sum->last_ns, talked = 0;
     for (size_t i = incoming_after(incoming, count, state->node, sum->last_ns); i < count && incoming[i].node == state->node; i++)
-        talked++;
+        talked += sums[incoming[i].sender].sample <= sum->sample;
     bool alone = silent_ns >= SILENT_NS_MIN && silent_ns >= SILENT_RATIO_MIN * sum->longest_ns &&
                  sum->events >= SILENT_EVENTS_MIN && others_active(analysis, sums, nodes, state->node, sum->last_ns, newest_ns);
     if (!alone && (silent_ns < SILENT_TALKED_NS_MIN || talked < SILENT_PACKETS_MIN)) return;
@@ -456,6 +462,7 @@ void analyze_nodes(struct analysis *analysis, const struct node_state *states, s
     count_nodes(sums, nodes, analysis->facts);
     count = list_incoming(incoming, analysis);
     for (unsigned i = 0; i < nodes; i++) {
+        sums[i].sample = node_states_sample(states, state_count, i);
         analysis->coverage.nodes += sums[i].events || sums[i].missing;
         analysis->coverage.events_missing += sums[i].missing;
         report_missing(analysis, i, &sums[i]);

@@ -10,11 +10,12 @@
 /* A packet that was matched or lost; later, the median packet of a link. */
 struct path {
     unsigned from, to;
-    uint64_t gap_ns; /* on the way; UINT64_MAX: it did not arrive */
+    uint64_t gap_ns; /* on the way; UINT64_MAX: it did not arrive, or nobody knows how long it took */
     size_t send, receive;
     uint64_t error_ns; /* of gap_ns, because of the two clocks */
-    bool lost;         /* declared lost: wrongly, if it arrived */
-    uint64_t count;    /* of the packets that arrived */
+    bool arrived;
+    bool lost;      /* declared lost: wrongly, if it arrived */
+    uint64_t count; /* of the packets that arrived */
 };
 
 static int compare_path_ends(const void *left, const void *right) {
@@ -29,7 +30,7 @@ static int compare_paths(const void *left, const void *right) {
     return order ? order : a->gap_ns < b->gap_ns ? -1 : a->gap_ns > b->gap_ns;
 }
 
-/* Sorted by link, then by time on the way: 0 for packets in disorder; packets that did not arrive come last.  Skips
+/* Sorted by link, then by time on the way: 0 for packets in disorder; packets without a time come last.  Skips
  * links whose two clocks cannot be compared, where that time is not known. */
 static size_t list_packets(struct path *packets, const struct messages *messages, const struct node_clocks *clocks) {
     size_t count = 0;
@@ -41,12 +42,13 @@ static size_t list_packets(struct path *packets, const struct messages *messages
         if (!node_clocks_comparable(clocks, message->from, message->to, &error_ns)) continue;
         packets[count++] = (struct path){.from = message->from,
                                          .to = message->to,
-                                         .gap_ns = !arrived              ? UINT64_MAX
-                                                   : message->gap_ns > 0 ? (uint64_t)message->gap_ns
-                                                                         : 0,
+                                         .gap_ns = !arrived || message->untimed ? UINT64_MAX
+                                                   : message->gap_ns > 0        ? (uint64_t)message->gap_ns
+                                                                                : 0,
                                          .send = message->send,
                                          .receive = message->receive,
                                          .error_ns = error_ns,
+                                         .arrived = arrived,
                                          .lost = lost};
     }
     qsort(packets, count, sizeof *packets, compare_paths);
@@ -63,7 +65,7 @@ static void report_wrong_losses(struct analysis *analysis, const struct path *pa
                               .command = NO_NUMBER};
     for (size_t i = 0; i < count; i++) {
         finding.of += packets[i].lost;
-        if (!packets[i].lost || packets[i].gap_ns == UINT64_MAX) continue;
+        if (!packets[i].lost || !packets[i].arrived) continue;
         if (!finding.count++) finding.trace = analysis->facts->items[packets[i].send].trace;
         finding_show(&finding, packets[i].send);
         finding_show(&finding, packets[i].receive);
@@ -72,7 +74,7 @@ static void report_wrong_losses(struct analysis *analysis, const struct path *pa
     if (finding.count >= WRONG_LOSSES_MIN && finding.weight >= WRONG_SHARE_MIN) analysis_add(analysis, &finding);
 }
 
-/* The median of the packets of one link that arrived.  Returns whether there are enough. */
+/* The median of the packets of one link whose time on the way is known.  Returns whether there are enough. */
 static bool find_median(struct path *ret_path, const struct path *packets, size_t count) {
     while (count && packets[count - 1].gap_ns == UINT64_MAX) count--;
     if (!count) return false;

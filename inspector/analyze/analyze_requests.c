@@ -546,7 +546,7 @@ static int compare_delays(const void *left, const void *right) {
 }
 
 /* Delays on one link, the longest first. */
-static void report_delays(struct analysis *analysis, const struct requests *requests, const struct delay *delays, size_t count) {
+static struct finding delays_of_link(const struct requests *requests, const struct delay *delays, size_t count) {
     const struct loss_wait *longest = &delays->loss;
     struct finding finding = {.kind = FINDING_LOSS_DELAY,
                               .severity = longest->ns >= SLOW_SEVERE_NS ? SEVERITY_SEVERE : SEVERITY_NOTABLE,
@@ -560,17 +560,48 @@ static void report_delays(struct analysis *analysis, const struct requests *requ
                               .ns = longest->ns,
                               .loss = *longest};
     for (size_t i = 0; i < count; i++) finding_show(&finding, delays[i].lost);
-    if (longest->ns >= SLOW_NS_MIN) analysis_add(analysis, &finding);
+    return finding;
+}
+
+static bool has_lossy_network(const struct analysis *analysis) {
+    for (size_t i = 0; i < analysis->count; i++)
+        if (analysis->findings[i].kind == FINDING_LOSSY_NETWORK) return true;
+    return false;
+}
+
+/* If the network loses, one finding stands for the delays on all its links: the longest of them, with the number of all. */
+static void report_delays(struct analysis *analysis, const struct finding *findings, size_t links) {
+    struct finding all = {.ns = 0};
+    uint64_t count = 0;
+    for (size_t i = 0; i < links; i++) {
+        count += findings[i].count;
+        if (is_slower(&findings[i], &all)) all = findings[i];
+    }
+    all.node = all.peer = NO_NUMBER;
+    all.count = count;
+    all.links = links;
+    analysis_add(analysis, &all);
 }
 
 void analyze_delays(struct analysis *analysis, struct requests *requests) {
     struct delay *delays = requests->delays;
-    size_t count = requests->delay_count;
+    size_t count = requests->delay_count, links = 0;
+    struct finding *findings = calloc(count + 1, sizeof *findings);
+    if (!findings) {
+        analysis->failed = true;
+        return;
+    }
     if (count) qsort(delays, count, sizeof *delays, compare_delays);
     for (size_t begin = 0, end; begin < count; begin = end) {
         for (end = begin;
              end < count && delays[end].loss.from == delays[begin].loss.from && delays[end].loss.to == delays[begin].loss.to;)
             end++;
-        report_delays(analysis, requests, delays + begin, end - begin);
+        findings[links] = delays_of_link(requests, delays + begin, end - begin);
+        links += findings[links].ns >= SLOW_NS_MIN;
     }
+    if (links >= LOSSY_LINKS_MIN && has_lossy_network(analysis))
+        report_delays(analysis, findings, links);
+    else
+        for (size_t i = 0; i < links; i++) analysis_add(analysis, &findings[i]);
+    free(findings);
 }

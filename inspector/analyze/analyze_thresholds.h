@@ -10,6 +10,7 @@
 #define LOSS_RATIO_MIN 3    /* times: this much more than the median of the links between other nodes */
 #define LOSSY_LINKS_MIN 3   /* links: that lose, and more than half of those judged, for the network to be named */
 #define LOSS_SURE_Z 2.58    /* standard errors: we judge the lower end of the rate's interval (Wilson's, 99 %), not the rate */
+#define GONE_SHARE_MIN 0.9  /* of packets to a peer that is not traced, since it was last heard of: lost, for it to be gone */
 #define LATE_PACKETS_MIN 20 /* packets: a link with fewer packets seen at both ends is not judged */
 #define LATE_RATIO_MIN 5    /* times: the median time on the way, compared with the median of the links between other nodes */
 #define LATE_NS_MIN UINT64_C(2000000)      /* ns: and longer by this much: a busy machine delays packets by less */

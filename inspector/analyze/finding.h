@@ -35,7 +35,7 @@ struct finding {
     uint64_t of;                   /* out of this many */
     unsigned peers[PEERS_MAX];     /* of several peers: those that requests waited for longest */
     uint64_t peer_count;           /* all of them; 0: the finding is about one */
-    uint64_t links, links_of;      /* of a network: how many links lose, out of this many */
+    uint64_t links, links_of;      /* how many links it stands for; of a network: that lose, out of this many */
     unsigned common;               /* of a network: a node that is an end of all of them, or NO_NUMBER */
     double usual_rate;             /* of the others; the finding's own rate is count / of */
     uint64_t ns;                   /* the time found: rtt after, time on the way or at the node, age, silence */
@@ -50,6 +50,7 @@ struct finding {
     bool divided;                  /* of a place: no place has most of the time */
     bool sometimes;                /* of a node: only part of its requests are slow there */
     bool unanswered;               /* of a peer: it answered nothing */
+    bool gone;                     /* of a peer: packets to it are lost, and nothing came from it meanwhile */
     bool after;                    /* of a place or a failure: after the request's end, in what the request caused */
     bool any;                      /* of failed requests: it fails whomever it waits for */
     bool rootless;                 /* of failed requests: we do not have what caused them */

@@ -34,6 +34,13 @@ int node_states_read(struct node_states *ret_states, const struct facts *facts, 
     return 0;
 }
 
+double node_states_sample(const struct node_state *states, size_t count, unsigned node) {
+    double sample = 1;
+    for (size_t i = 0; i < count; i++)
+        if (states[i].node == node && states[i].sample > 0) sample = states[i].sample;
+    return sample;
+}
+
 void node_states_fini(struct node_states *states) {
     free(states->items);
     *states = (struct node_states){0};

@@ -22,6 +22,9 @@ struct node_states {
 
 /* Reads an answer to `nodes`, skipping nodes that no fact mentions.  Returns 0 or -ENOMEM. */
 int node_states_read(struct node_states *ret_states, const struct facts *facts, const json_t *nodes);
+
+/* The share of traces that a node reports: 1 if that is not known. */
+double node_states_sample(const struct node_state *states, size_t count, unsigned node);
 void node_states_fini(struct node_states *states);
 
 #endif

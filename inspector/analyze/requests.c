@@ -71,20 +71,39 @@ static size_t fact_of(const struct trace_events *events, unsigned node, uint64_t
 }
 
 /* Had its asker given it up by then, as who asks two nodes does with the slower one? */
-static bool was_given_up(const struct span *items, const struct span *span) {
-    const struct span *asker = &items[span->parent];
+static bool was_given_up(const struct span *asker, const struct span *span) {
     return asker->end != NO_POSITION && !asker->ok && asker->end_ns < span->end_ns;
+}
+
+static bool is_caused_by(const struct spans *spans, const struct span *span, const struct span *cause) {
+    for (size_t i = 0; i < spans->count && span->parent != NO_POSITION; i++) { /* parents may form a circle */
+        span = &spans->items[span->parent];
+        if (span == cause) return true;
+    }
+    return false;
+}
+
+/* Did it fail before the other one?  If their clocks cannot be compared, a span failed before the one that caused it, unless that
+ * one ran out of time. */
+static bool failed_before(const struct critical_path *path, const struct node_clocks *clocks, const struct span *span,
+                          const struct span *other) {
+    if (node_clocks_comparable(clocks, span->node, other->node, NULL)) return span->end <= other->end;
+    const struct spans *spans = &path->spans;
+    return (is_caused_by(spans, span, other) && !other->expired) || (is_caused_by(spans, other, span) && span->expired);
 }
 
 /* The failed span that ended first: later failures follow from it or are independent.  If the request succeeded, looks
  * only at what it caused and did not wait for. */
-static const struct span *first_failed(const struct critical_path *path) {
+static const struct span *first_failed(const struct critical_path *path, const struct node_clocks *clocks) {
     const struct span *items = path->spans.items, *root = &items[path->root], *first = NULL;
     for (size_t i = 0; i < path->spans.count; i++) {
-        const struct span *span = &items[i];
-        if (span->end == NO_POSITION || span->ok || (first && span->end > first->end)) continue;
-        if (!root->ok && (span->end_ns <= root->end_ns || span == root)) first = span;
-        if (root->ok && span->end_ns > root->end_ns && span->parent != NO_POSITION && !was_given_up(items, span)) first = span;
+        const struct span *span = &items[i], *asker = span->parent == NO_POSITION ? NULL : &items[span->parent];
+        if (span->end == NO_POSITION || span->ok || (first && !failed_before(path, clocks, span, first))) continue;
+        if (!root->ok && (span == root || failed_before(path, clocks, span, root))) first = span;
+        if (!root->ok || !asker) continue;
+        bool known = node_clocks_comparable(clocks, span->node, root->node, NULL) &&
+                     node_clocks_comparable(clocks, span->node, asker->node, NULL);
+        if (known && span->end_ns > root->end_ns && !was_given_up(asker, span)) first = span;
     }
     return first;
 }
@@ -93,7 +112,7 @@ static void find_failure(struct request *request, const struct critical_path *pa
     request->failed_node = request->failed_waiting = request->failed_whom = NO_NUMBER;
     request->failed = NO_FACT;
     if (path->spans.items[path->root].end == NO_POSITION) return;
-    const struct span *first = first_failed(path);
+    const struct span *first = first_failed(path, &events->facts->clocks);
     if (!first) return;
     request->failed_node = first->node;
     request->failed_after = request->ok;

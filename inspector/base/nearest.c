@@ -31,7 +31,7 @@ struct nearest nearest_to(const char *typed) {
 
 void nearest_look(struct nearest *nearest, const char *word) {
     unsigned distance = strcasecmp(nearest->typed, word) ? nearest_distance(nearest->typed, word) : 0;
-    if (distance >= nearest->distance || distance >= strlen(word)) return;
+    if (distance >= nearest->distance || 2 * distance >= strlen(word)) return;
     nearest->distance = distance;
     nearest->word = word;
 }

@@ -17,7 +17,7 @@ unsigned nearest_distance(const char *a, const char *b);
  *     for (...) nearest_look(&nearest, word);
  *     if (nearest.word) ...                      nearest.word is the nearest one, if it is near enough
  *
- * A suggested word must have more letters than the distance. */
+ * Less than half of the letters of a suggested word may be wrong: "bob" is not near "zoe". */
 struct nearest {
     const char *typed;
     const char *word; /* borrowed; NULL: none */

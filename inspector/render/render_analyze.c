@@ -136,9 +136,27 @@ static void sometimes_slow(struct strbuf *out, const struct view *view, const st
     text_duration(out, finding->usual_ns);
 }
 
+/* "dave, which is not traced, has answered nothing since 12:00:02.000000: 855 of 855 packets that 3 nodes sent to it since then
+ * were lost" */
+static void gone(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
+    node(out, view, facts, finding->node);
+    strbuf_puts(out, ", which is not traced, has answered nothing");
+    if (finding->time_ns) {
+        strbuf_puts(out, " since ");
+        text_time(out, finding->time_ns, view->utc, false);
+    }
+    strbuf_printf(out, ": %" PRIu64 " of %" PRIu64 " %s that ", finding->count, finding->of, carried(facts, finding));
+    text_count(out, finding->links, "node");
+    strbuf_puts(out, finding->time_ns ? " sent to it since then were lost" : " sent to it were lost");
+}
+
 static void slow(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
     if (finding->sometimes) {
         sometimes_slow(out, view, facts, finding);
+        return;
+    }
+    if (finding->gone) {
+        gone(out, view, facts, finding);
         return;
     }
     if (finding->after) strbuf_puts(out, "what follows ");
@@ -154,7 +172,10 @@ static void slow(struct strbuf *out, const struct view *view, const struct facts
         strbuf_puts(out, "waiting for ");
         node(out, view, facts, finding->node);
         bool traced = names_knows(view->names, facts_node(facts, finding->node));
-        strbuf_puts(out, traced ? ", which has no events of it" : ", which is not traced");
+        strbuf_puts(out, !node_clocks_comparable(&facts->clocks, finding->node, finding->peer, NULL)
+                             ? ", whose clock is not known"
+                         : traced ? ", which has no events of it"
+                                  : ", which is not traced");
         if (finding->unanswered) strbuf_puts(out, " and did not answer");
     } else if (finding->kind == FINDING_SLOW_LINK && finding->peer == NO_NUMBER) {
         strbuf_printf(out, "on %" PRIu64 " ways %s ", finding->links,
@@ -187,6 +208,7 @@ static void loss_delay(struct strbuf *out, const struct view *view, const struct
     strbuf_puts(out, " ");
     path_loss(out, view, facts, &finding->loss);
     if (finding->count > 1) strbuf_printf(out, "; %" PRIu64 " such delays in %" PRIu64 " requests", finding->count, finding->of);
+    if (finding->links) strbuf_printf(out, ", on %" PRIu64 " links; this was the longest", finding->links);
 }
 
 static void requests_failed(struct strbuf *out, const struct view *view, const struct facts *facts,
@@ -377,6 +399,11 @@ static const struct {
     [FINDING_EVENTS_MISSING] = {events_missing, HAS_COUNT | HAS_OF, NEXT_NODES},
 };
 
+static unsigned has_of(const struct finding *finding) {
+    if (finding->gone) return HAS_COUNT | HAS_OF | HAS_RATE | (finding->time_ns ? HAS_MOMENT : 0);
+    return kinds[finding->kind].has;
+}
+
 void finding_describe(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
     kinds[finding->kind].describe(out, view, facts, finding);
 }
@@ -399,7 +426,7 @@ static void argument(struct strbuf *out, const struct view *view, const char *id
 
 static void ends(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
     if (finding->node == NO_NUMBER) return;
-    strbuf_puts(out, " --node ");
+    strbuf_puts(out, finding->gone ? " --peer " : " --node "); /* who is not traced has no events */
     argument(out, view, facts_node(facts, finding->node));
     if (finding->peer == NO_NUMBER) return;
     strbuf_puts(out, " --peer ");
@@ -410,7 +437,7 @@ void finding_next(struct strbuf *out, const struct view *view, const struct fact
     const char *trace = facts_trace(facts, finding->trace);
     enum next next = kinds[finding->kind].next;
     strbuf_puts(out, "inspector ");
-    if ((next == NEXT_TRACE || next == NEXT_GRAPH) && trace) {
+    if ((next == NEXT_TRACE || next == NEXT_GRAPH) && trace && !finding->gone) {
         strbuf_printf(out, "trace %.*s%s", NEXT_DIGITS, trace, next == NEXT_GRAPH ? " --graph" : "");
     } else if (next == NEXT_METRICS) {
         uint64_t us = finding->time_ns / 1000;
@@ -426,7 +453,7 @@ void finding_next(struct strbuf *out, const struct view *view, const struct fact
     } else {
         strbuf_puts(out, "recent 20");
         ends(out, view, facts, finding);
-        if (next == NEXT_LOSSES) strbuf_puts(out, " --kind packet_lost");
+        if (next == NEXT_LOSSES || finding->gone) strbuf_puts(out, " --kind packet_lost");
         if (next == NEXT_STREAMS) strbuf_puts(out, " --kind stream_opened,stream_closed");
     }
 }
@@ -466,7 +493,7 @@ static json_t *peer_ids_new(const struct facts *facts, const struct finding *fin
 json_t *finding_new(const struct view *view, const struct facts *facts, const struct finding *finding) {
     struct view plain = *view;
     struct strbuf says = {0}, next = {0};
-    unsigned has = kinds[finding->kind].has;
+    unsigned has = has_of(finding);
     plain.color = false;
     finding_describe(&says, &plain, facts, finding);
     finding_next(&next, &plain, facts, finding);

@@ -23,7 +23,10 @@ void path_place(struct strbuf *out, const struct view *view, const struct facts 
                 unsigned peer) {
     if (kind == WAIT_PEER) {
         render_node(out, view, facts_node(facts, peer));
-        path_not_traced(out, view, facts_node(facts, peer));
+        if (node_clocks_comparable(&facts->clocks, node, peer, NULL))
+            path_not_traced(out, view, facts_node(facts, peer));
+        else
+            strbuf_puts(out, " (clock not known)");
         return;
     }
     render_node(out, view, facts_node(facts, node));
@@ -85,7 +88,8 @@ static void draw_afterwards(struct strbuf *out, const struct view *view, const s
         }
         if (shown++) strbuf_puts(out, ", then ");
         if (wait->untimed) {
-            strbuf_puts(out, "across a step of the clock");
+            bool steady = facts_steady(&timeline->facts, wait->from_ns, wait->to_ns);
+            strbuf_puts(out, steady ? "not known" : "across a step of the clock");
             continue;
         }
         path_place(out, view, &timeline->facts, wait->kind, wait->node, wait->peer);

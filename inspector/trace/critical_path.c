@@ -96,7 +96,8 @@ static bool is_steady(const struct walk *walk, uint64_t from_ns, uint64_t to_ns)
     return facts_steady(walk->events->facts, from_ns, to_ns);
 }
 
-/* A part of a span's time with a step of the clock in it, in which it matters how long something lasted. */
+/* A part of a span's time of which nobody knows who it waited for: a step of the clock lies in it, and it matters how long
+ * something lasted; or what it caused has a clock that cannot be compared with its own. */
 static void add_untimed(struct walk *walk, size_t span, uint64_t from_ns, uint64_t to_ns) {
     unsigned node = walk->path->spans.items[span].node;
     add_wait(walk, (struct wait){from_ns, to_ns, WAIT_NODE, node, NO_NUMBER, span, .untimed = true});
@@ -265,8 +266,7 @@ static void list_children(struct walk *walk, size_t index) {
     const struct span *items = walk->path->spans.items, *parent = &items[index];
     size_t count = 0;
     for (size_t i = parent->first_child; i != NO_POSITION; i = items[i].next_sibling)
-        if (is_timed(walk, &items[i]) && (items[i].start_ns < parent->end_ns || parent->end == NO_POSITION))
-            walk->ordered[count++] = i;
+        if (is_timed(walk, &items[i]) && (items[i].start_ns < parent->end_ns || late_counts(parent))) walk->ordered[count++] = i;
     qsort_r(walk->ordered, count, sizeof *walk->ordered, compare_children, (void *)items);
     uint64_t lower_ns = parent->start_ns;
     walk->branch_count = 0;
@@ -298,6 +298,19 @@ static bool has_child_at(const struct walk *walk, const struct span *span, unsig
     const struct span *items = walk->path->spans.items;
     for (size_t i = span->first_child; i != NO_POSITION; i = items[i].next_sibling)
         if ((items[i].node == peer || items[i].peer == peer) && is_timed(walk, &items[i])) return true;
+    return false;
+}
+
+/* Is it unknown when the span waited for one of its children?  It is if their clocks cannot be compared, and the span's node
+ * reports no traffic between the two. */
+static bool waits_unseen(const struct walk *walk, const struct span *span) {
+    const struct span *items = walk->path->spans.items;
+    for (size_t i = span->first_child; i != NO_POSITION; i = items[i].next_sibling) {
+        size_t sent = 0;
+        if (is_timed(walk, &items[i]) || items[i].node == span->node) continue;
+        transports_of_link(&walk->transports, span->node, items[i].node, false, span->start_ns, span->end_ns, &sent);
+        if (!sent) return true;
+    }
     return false;
 }
 
@@ -479,6 +492,10 @@ static void spend_own(struct walk *walk, size_t index, uint64_t from_ns, uint64_
         transports_of_link(&walk->transports, span->node, span->peer, false, from_ns, to_ns, &sent);
         transports_of_link(&walk->transports, span->node, span->peer, true, from_ns, to_ns, &received);
         add_peer(walk, index, span->node, span->peer, from_ns, to_ns, sent && !received);
+        return;
+    }
+    if (waits_unseen(walk, span)) {
+        add_untimed(walk, index, from_ns, to_ns);
         return;
     }
     struct branch *exchanges = walk->branches + walk->branch_count;

@@ -12,6 +12,9 @@
  * does nothing else.  A node that reads nothing from its socket for long while others send to it is stopped or busy; that time
  * is the node's.  A peer without a span here counts as waited for from the first packet sent to it until it answered.
  *
+ * The time of a span that caused another one, whose clock cannot be compared with its own, is untimed, unless transport events
+ * show when it waited.
+ *
  * If a clock step lies in a wait, the parts on both sides count and the time between them does not.  If a conclusion depends on
  * a duration that a step lies in, the whole wait is untimed. */
 #ifndef INSPECTOR_CRITICAL_PATH_H

@@ -636,6 +636,21 @@ START_TEST(a_node_that_falls_silent_while_others_speak_is_reported) {
 }
 END_TEST
 
+/* Packets that bob does not report for 4 s.  1: he reports fewer traces than alice; 2: both report half of them. */
+START_TEST(a_node_that_reports_fewer_traces_is_not_silent) {
+    send_some(ALICE, BOB, 40, 0);
+    add(FACT_METRICS, BOB, NO_NUMBER, NOW - 10 * S - MS);
+    add(FACT_METRICS, ALICE, NO_NUMBER, NOW - 6 * S);
+    if (_i) states[BOB].sample = 0.5;
+    if (_i == 2) states[ALICE].sample = 0.5;
+    run();
+    if (_i == 1)
+        nothing();
+    else
+        ck_assert_uint_eq(only(FINDING_NODE_SILENT)->count, 40);
+}
+END_TEST
+
 START_TEST(findings_can_be_chosen_by_node_or_peer) {
     send_some(ALICE, BOB, 200, 20);
     send_some(BOB, CAROL, 200, 20);
@@ -694,6 +709,7 @@ int main(void) {
     tcase_add_loop_test(tcase, a_stream_that_is_open_for_long_is_reported, 0, 6);
     tcase_add_test(tcase, a_node_that_crashed_is_reported_before_all_else);
     tcase_add_loop_test(tcase, a_node_that_falls_silent_while_others_speak_is_reported, 0, 5);
+    tcase_add_loop_test(tcase, a_node_that_reports_fewer_traces_is_not_silent, 0, 3);
     tcase_add_loop_test(tcase, findings_can_be_chosen_by_node_or_peer, 0, 2);
     tcase_add_test(tcase, no_events_give_no_findings);
     suite_add_tcase(suite, tcase);

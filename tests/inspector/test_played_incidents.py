@@ -5,6 +5,7 @@
     test_played_incidents.py TEST_SCENES
 
 The network is that of network_model.py; test_scenes plays what it traced.  INSPECTOR_GOLDEN_UPDATE=1 writes the sentences anew."""
+import itertools
 import os
 import pathlib
 import shutil
@@ -175,6 +176,67 @@ def one_way_hole(network):
         network.send(i * 10 * MS + 5 * MS, ALICE + i % 3, (i + 1) % 3, 60)
 
 
+def send_few(network, lossy):
+    """Of the links to dave, only erin's has enough packets to be judged; of those from `lossy`, nine in ten packets are lost."""
+    for node in lossy:
+        network.loss[node, DAVE] = lambda _: 0.9
+    for i in range(80):
+        network.send(i * 10 * MS, ERIN, DAVE, 300)
+        for one in (ALICE, BOB, CAROL) if i % 2 else ():
+            network.send(i * 10 * MS + 1 * MS, one, DAVE, 300)
+        for one, other in itertools.permutations((ALICE, BOB, CAROL), 2):
+            network.send(i * 10 * MS + 2 * MS, one, other, 300)
+        network.send(i * 10 * MS + 5 * MS, DAVE, i % 3, 60)
+
+
+def one_way_hole_early(network):
+    """Hardly anything reaches dave, but few packets were sent: that most links lose shows that it is no link."""
+    send_few(network, range(5))
+
+
+def lossy_link_of_few(network):
+    """Only erin's packets to dave are lost: that the fewer ones of the others arrived shows that it is the link."""
+    send_few(network, [ERIN])
+
+
+def few_packets(network):
+    """Hardly anything reaches dave, but no link had enough packets to be judged: no finding."""
+    for node in range(5):
+        network.loss[node, DAVE] = lambda _: 0.8
+    for i in range(20):
+        for one, other in itertools.permutations(range(5), 2):
+            network.send(i * 10 * MS, one, other, 300)
+
+
+def lossy_link_beside_dead_peers(network):
+    """alice -> bob loses nine packets in ten.  alice also sends to peers that are dead, a few packets each: these say nothing about her."""
+    network.__init__(10, untraced=range(5, 10))
+    network.dead = {peer: 0 for peer in range(5, 10)}
+    network.loss[ALICE, BOB] = lambda _: 0.9
+    for i in range(80):
+        for one, other in itertools.permutations(range(5), 2):
+            network.send(i * 10 * MS, one, other, 300)
+        if i >= 20:
+            continue
+        for peer in range(5, 10):
+            number, _ = network.send(i * 10 * MS, ALICE, peer, 300)
+            network.trace(i * 10 * MS + 5 * MS, ALICE, f"lost {ALICE} {peer} {number} 300 2")
+
+
+def lossy_sender(network):
+    """A fifth of what dave sends is lost.  The delays on each of his links are told."""
+    for node in range(5):
+        network.loss[DAVE, node] = lambda _: 0.2
+    network.requests(500, 10 * MS)
+
+
+def dead_peer_asked(network):
+    """dave is not traced, and dead.  It is he who does not answer, and no node or link loses."""
+    network.__init__(5, untraced=(DAVE,))
+    network.dead, network.timeout = {DAVE: 0}, 1 * S
+    network.requests(300, 10 * MS)
+
+
 def mute_node(network):
     """Nothing that dave sends arrives.  The others are innocent."""
     for node in range(5):
@@ -199,7 +261,8 @@ def late_link(network):
 
 
 INCIDENTS = [healthy, idle_network, quorum, slow_when_asked, slow_without_packets, slow_by_nature, slow_sometimes, pauses, hedged, dead_peers,
-             bootstrap, bad_certificate, impatient, only_one_asks, crash_below, one_way_hole, mute_node, split, late_link]
+             bootstrap, bad_certificate, impatient, only_one_asks, crash_below, one_way_hole, one_way_hole_early, lossy_link_of_few,
+             few_packets, lossy_link_beside_dead_peers, lossy_sender, dead_peer_asked, mute_node, split, late_link]
 
 
 class PlayedIncidents(unittest.TestCase):
