@@ -257,11 +257,14 @@ void expression_origin(const struct store *store, const struct alias_picture *al
 
 bool expression_match(const void *expression, const struct trace_event *event, history_source source) {
     const struct expression *self = expression;
+    static const struct trace_filter_origin unused;
     struct trace_filter_origin origin;
+    uint64_t uncounted = 0, *work = self->work ? self->work : &uncounted;
     if (!trace_filter_allows_kind(self->filter, event->kind)) return false;
-    expression_origin(self->store, self->aliases, trace_filter_uses(self->filter), event, source, &origin);
-    uint64_t unasked = 0;
-    return trace_filter_match_counted(self->filter, event, &origin, self->work ? self->work : &unasked);
+    unsigned uses = trace_filter_uses(self->filter);
+    if (!uses) return trace_filter_match_counted(self->filter, event, &unused, work);
+    expression_origin(self->store, self->aliases, uses, event, source, &origin);
+    return trace_filter_match_counted(self->filter, event, &origin, work);
 }
 
 /* ---- indices ------------------------------------------------------------------------------------------------------------ */
