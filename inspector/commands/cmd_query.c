@@ -70,6 +70,7 @@ int run_range(struct session *session) {
     }
     if (!options.texts[OPTION_SINCE] && !options.texts[OPTION_UNTIL])
         return failure_set(&session->failure, EXIT_USAGE, "usage: inspector range FROM [TO]; see inspector help range");
+    session->options = &options; /* with the arguments as options */
     if (session_learn_names(session)) return -1;
     int result = pages_init(&pages, &session->inquiry, question_filter_new(&options, source_now_ns(session->inquiry.source)),
                             option_number(&options, OPTION_LIMIT, PAGES_ALL));
@@ -85,10 +86,7 @@ int run_range(struct session *session) {
     }
     pages_fini(&pages);
     session->outcome = outcome_of(events, shown - events);
-    if (!result && !shown && !wants_json(session)) {
-        session->options = &options; /* with the argument as an option */
-        session_report_nothing(session, "event");
-    }
+    if (!result && !shown && !wants_json(session)) session_report_nothing(session, "event");
     return result ? result : show_end(session);
 }
 

@@ -191,10 +191,19 @@ class Names(Recorded):
         self.assertEqual((code, err), (2, "  took > 50\n         ^~\ninspector: took needs a unit: ns, us, ms, s, m or h; did you mean \"50ms\"?\n"))
         self.assertIn('did you mean "1s"?', self.of("count", "--by", "time/1")[2])
         self.assertEqual(self.out("traces", "--where", "took >= 0"), self.out("traces", "--where", "took >= 0ms"))
-        for text in ("30", "1767225600"):  # seconds, not microseconds
-            code, _, err = self.of("recent", "--since", text)
-            self.assertEqual(code, 2)
-            self.assertTrue(err.endswith('from: a number is Unix microseconds; a time before now has a unit, like "-5s"\n'), err)
+        for text, meant in (("30", "30s"), ("1767225600", "1767225600000000"), ("1767225600123", "1767225600123000")):
+            for args, option in ((["recent", "--since", text], "since"), (["range", "0", text], "until")):
+                code, _, err = self.of(*args)
+                self.assertEqual((code, err), (2, f"inspector: --{option} {text}: a number is Unix microseconds; did you mean {meant}?\n"))
+            self.assertEqual(self.of("recent", "--since", meant)[0], 0)
+
+    def test_a_time_that_cannot_be_read_is_quoted_with_its_option(self):
+        for text in ("tomorrow", "5d", "25:00"):
+            self.assertEqual(self.of("traces", "--until", text)[::2], (2, (
+                f'inspector: --until {text}: this is not a time like 5s, now, 12:00, 2026-01-31 or "2026-01-31 12:00"; see inspector help time\n')))
+        self.assertEqual(self.of("range", "2026-02-30")[::2], (2, "inspector: --since 2026-02-30: there is no such day or time of day\n"))
+        self.assertEqual(self.of("recent", "--since=-5d")[::2], (2, (
+            "inspector: --since -5d: a relative time needs a unit: ns, us, ms, s, m or h\n")))
 
     def test_seconds_without_a_unit_still_work_and_are_reported(self):
         code, out, err = self.of("follow", "-n", "9", "--for", "30")
