@@ -211,6 +211,12 @@ class Names(Recorded):
         self.assertEqual(self.of("follow", "-n", "9", "--for", "30", "--for", "0.5m")[2], "")
         self.assertEqual(self.of("trigger", "packet_lost", "--every", "0", "-n", "1", "--json")[2], "")
 
+    def test_the_help_of_export_names_its_formats(self):
+        formats = self.of("export", "--format", "none")[2].split("the formats are ")[1].strip().split(", ")
+        self.assertIn("pcapng", formats)
+        help_text = " ".join(self.out("help", "export").split()).split("The formats are ")[1].split(";")[0]
+        self.assertEqual(help_text, ", ".join(formats[:-1]) + " and " + formats[-1])
+
     def test_a_limit_is_one_everywhere(self):
         for args in (["nodes"], ["peers"], ["traces"], ["recent"], ["range", "0", "now"], ["trace", TRACE], ["follow"]):
             self.assertEqual(len(self.out(*args, "-n", "1", "--json").splitlines()), 1, args)
