@@ -113,6 +113,16 @@ static json_t *find_peer(const json_t *peers, const char *peer_id, const char *n
     return NULL;
 }
 
+/* The argument of `peer` is quoted as the option that means the same. */
+static void report_no_events_with(struct session *session, const char *name) {
+    const struct options *given = session->options;
+    struct options options = *given;
+    options.texts[OPTION_PEER] = name;
+    session->options = &options;
+    session_report_nothing(session, "event");
+    session->options = given;
+}
+
 int run_peer(struct session *session) {
     const char *name = session->options->args[1];
     json_t *answer, *peers;
@@ -140,6 +150,7 @@ int run_peer(struct session *session) {
     } else if (!result) {
         names_see(&session->names, answer);
         render_peer(&session->output.text, &session->view, answer);
+        if (!json_array_size(json_get_array(answer, "events"))) report_no_events_with(session, name);
     }
     json_decref(peers);
     json_decref(answer);

@@ -9,6 +9,7 @@
 
 #include <inttypes.h>
 #include <proto/event_table.h>
+#include <proto/quantity.h>
 #include <proto/rpc.h>
 #include <stdio.h>
 #include <string.h>
@@ -65,6 +66,26 @@ static void report_app(struct session *session, struct strbuf *out) {
     json_decref(answer);
 }
 
+/* Reads a time as the command line gives it.  Returns false without one. */
+static bool time_given(const struct session *session, enum option option, uint64_t *ret_ns) {
+    const char *text = session->options->texts[option], *reason;
+    json_t *param = text ? time_param_new(text, option_given(session->options, OPTION_UTC), session->view.now_ns / 1000) : NULL;
+    bool given = json_is_integer(param);
+    if (given)
+        *ret_ns = (uint64_t)json_integer_value(param) * 1000;
+    else if (json_is_string(param))
+        given = !trace_time_parse(json_string_value(param), session->view.now_ns, ret_ns, &reason);
+    json_decref(param);
+    return given;
+}
+
+/* Nothing can match then, whatever happened. */
+static void report_empty_period(const struct session *session, struct strbuf *out) {
+    uint64_t since, until;
+    if (time_given(session, OPTION_SINCE, &since) && time_given(session, OPTION_UNTIL, &until) && until <= since)
+        strbuf_puts(out, "; --until is not after --since");
+}
+
 void session_report_nothing(struct session *session, const char *what) {
     struct strbuf *out = &session->output.text, filters = {0};
     if (!session->view.header) return;
@@ -72,6 +93,7 @@ void session_report_nothing(struct session *session, const char *what) {
         strbuf_printf(out, "no %s matches%s", what, strbuf_text(&filters));
     else
         strbuf_printf(out, "no %ss", what);
+    report_empty_period(session, out);
     report_app(session, out);
     report_history(session, out);
     strbuf_puts(out, "\n");

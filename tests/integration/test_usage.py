@@ -211,6 +211,15 @@ class Names(Recorded):
         self.assertEqual(self.of("follow", "-n", "9", "--for", "30", "--for", "0.5m")[2], "")
         self.assertEqual(self.of("trigger", "packet_lost", "--every", "0", "-n", "1", "--json")[2], "")
 
+    def test_where_nothing_is_left_the_filters_are_quoted(self):
+        for words, quoted in ((["requests", "--where", "took > 1h"], "no request matches --where 'took > 1h'; the history has "),
+                              (["peer", "bob", "--until", "2000-01-01"], "no event matches --peer bob --until 2000-01-01; the history has "),
+                              (["recent", "--since", "2s", "--until", "3s"], "no event matches --since 2s --until 3s; --until is not after --since; "),
+                              (["range", "now", "-5s"], "no event matches --since now --until=-5s; --until is not after --since; "),
+                              (["recent", "--since", "2000-01-01", "--until", "2000-01-01Z"], "--until is not after --since; ")):
+            self.assertIn(quoted, self.out(*words, "--utc"))
+        self.assertNotIn("is not after", self.out("recent", "--since", "2000-01-01", "--until", "2000-01-02"))
+
     def test_the_help_of_export_names_its_formats(self):
         formats = self.of("export", "--format", "none")[2].split("the formats are ")[1].strip().split(", ")
         self.assertIn("pcapng", formats)
