@@ -308,6 +308,14 @@ class Doctor(ProtocolTest):
         wrong, _ = self.ask()
         self.assertFalse([line for line in wrong if line[0] == "untraced"], (node, mapped))
 
+    def test_a_process_that_is_gone_and_was_a_node(self):
+        client, node = self.healthy()
+        pid = node.process.pid
+        node.kill()
+        until(lambda: client.call("nodes")["nodes"][0]["state"] == "crashed", "the node to be seen as crashed")
+        self.finds("process", f"there is no process {pid} any more: it was the node alice, which crashed",
+                   f"inspector recent 20 --node {ALICE}", pid, alone=False)
+
     def test_a_process(self):
         gone = subprocess.Popen(["true"])
         gone.wait()
