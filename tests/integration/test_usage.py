@@ -119,6 +119,7 @@ class Formats(Recorded):
         for chosen in (["--node", "bob"], ["--peer", "alice"], ["--node", "alice", "--peer", "alice"]):
             self.assertEqual(self.rows("diff", TRACE, BAD, *chosen), rows[:1])
             self.assertNotIn("only", self.out("diff", TRACE, BAD, *chosen))
+            self.assertIn("no step is common to both", self.out("diff", TRACE, BAD, *chosen))
         self.assertIn("did you mean bob?", self.of("diff", TRACE, BAD, "--node", "bbo")[2])
 
     def test_a_window_is_its_events(self):
