@@ -4,6 +4,7 @@ an empty result."""
 import csv
 import io
 import json
+import pathlib
 import unittest
 
 from test_read import ALICE, BAD, BOB, CAROL, TRACE, ReadTest, run
@@ -211,6 +212,28 @@ class Names(Recorded):
         self.assertEqual((code, out, err), (0, self.out("follow", "-n", "9", "--for", "30s"), "inspector: --for 30 has no unit, and is read as 30s\n"))
         self.assertEqual(self.of("follow", "-n", "9", "--for", "30", "--for", "0.5m")[2], "")
         self.assertEqual(self.of("trigger", "packet_lost", "--every", "0", "-n", "1", "--json")[2], "")
+
+    def test_the_time_that_was_spent_waiting_for_a_node_is_kept_with_that_node(self):
+        asker, silent = "aa" * 32, "bb" * 32
+        span = {"app_id": "DMAP", "cmd": 1, "span_id": "01" * 8}
+        lines = []
+        for trace, begin in (("c1" * 16, 0), ("c2" * 16, 20000000)):
+            for kind, at, peer, data in (("app_start", 0, None, span | {"parent_id": "00" * 8}),
+                                         ("packet_sent", 10, silent, {"packet_num": begin + 1, "size": 1200, "space": "1rtt"}),
+                                         ("app_end", 9000000 if begin else 4000000, None, span | {"ok": False})):
+                lines.append({"timestamp": 1767225600000000 + begin + at, "ns": 0, "node_id": asker, "peer_id": peer, "trace_id": trace,
+                              "sequence": len(lines), "lane": 0, "kind": kind, "flags": [], "data": data})
+        lines.append(lines[-1] | {"node_id": silent, "trace_id": None, "sequence": 0, "kind": "custom",
+                                  "data": {"category": 1, "code": 0, "data": ""}})  # so that it is a node
+        path = pathlib.Path(self.place.directory) / "waits.ndjson"
+        path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+        code, out, err = run(self.place, "diff", "c1", "c2", "--node", silent, "--json", "-r", path)
+        self.assertEqual((code, err), (0, ""))
+        waited = [row for row in map(json.loads, out.splitlines()) if row["diff"] == "place"]
+        self.assertEqual([(row["place"], row["peer_id"]) for row in waited], [("peer", silent)], out)
+        self.assertGreater(waited[0]["b"], waited[0]["a"])
+        code, out, _ = run(self.place, "diff", "c1", "c2", "--node", silent, "--peer", silent, "--json", "-r", path)
+        self.assertEqual((code, [row["diff"] for row in map(json.loads, out.splitlines())]), (0, ["traces"]))
 
     def test_where_nothing_is_left_the_filters_are_quoted(self):
         for words, quoted in ((["requests", "--where", "took > 1h"], "no request matches --where 'took > 1h'; the history has "),
