@@ -235,6 +235,14 @@ class Names(Recorded):
         code, out, _ = run(self.place, "diff", "c1", "c2", "--node", silent, "--peer", silent, "--json", "-r", path)
         self.assertEqual((code, [row["diff"] for row in map(json.loads, out.splitlines())]), (0, ["traces"]))
 
+    def test_a_summary_that_would_not_be_shown_is_refused(self):
+        for words, why in ((["trace", TRACE, "--summary"], "is a line of --json"), (["analyze", "--summary"], "is a line of --json"),
+                           (["trace", TRACE, "--graph", "--json", "--summary"], "--summary and --graph exclude each other")):
+            code, out, err = self.of(*words)
+            self.assertEqual((code, out), (2, ""), words)
+            self.assertIn(why, err)
+        self.assertIn('"analyzed"', self.out("analyze", "--json", "--summary"))
+
     def test_where_nothing_is_left_the_filters_are_quoted(self):
         for words, quoted in ((["requests", "--where", "took > 1h"], "no request matches --where 'took > 1h'; the history has "),
                               (["peer", "bob", "--until", "2000-01-01"], "no event matches --peer bob --until 2000-01-01; the history has "),
