@@ -231,7 +231,8 @@ int recording__scan(struct recording *recording, const char *path, char *ret_rea
     size_t before = recording->frame_count;
     int error = scan_directory(recording, path, ret_reason);
     if (error == 0 && recording->frame_count == before && recording->problem_count == 0)
-        return refuse(ret_reason, -ENODATA, path, "has no recordings (*" RECORDING_SUFFIX ")");
+        return refuse(ret_reason, -ENODATA, path,
+                      "has no recordings (*" RECORDING_SUFFIX "): traced writes one after 65536 events, and when it ends");
     return error;
 }
 

@@ -41,7 +41,7 @@ const struct command command_table[] = {
         .description = "took is the request's own time, from its first start to that span's end; duration ends with the last event, which may be a late "
                        "acknowledgement. --order slowest sorts by took.\n"
                        "Only requests; --kind connection asks for the others, of connections and of messages alone.\n"
-                       "Outcomes: ok, failed, open (a part has not ended), none (no request of an application).\n"
+                       "Outcomes: ok, failed, expired (its time ran out), open (a part has not ended), none (no request of an application).\n"
                        "Shows 20 traces, unless --limit is given.\n"
                        "Here --where tests whole traces: took, duration, age (since the first event), events, nodes, peers, packets_lost, outcome, "
                        "unfinished (open), truncated, app, command, first, last (nodes and peers are counted up to 64); and their events, with any (...), all (...) and "
@@ -482,7 +482,8 @@ const struct command command_table[] = {
         .run = run_export,
         .summary = "events for other tools: all of a trace, or all that match",
         .description = "Writes every event of the trace ID, or without ID every matching event of the history, in time order. "
-                       "docs/exports.md says what becomes of each field, and what each format cannot express.\n"
+                       "The formats are json, ndjson, csv, tsv, chrome, perfetto, qlog, otlp, ctf, shiviz, parquet and pcapng; inspector help exports says "
+                       "what becomes of each field, and what each cannot express.\n"
                        "With -o the file is written completely or not at all. Some formats are several files, in a new directory. Losses "
                        "are part of the output, and counted on stderr. --limit N exports the first N events.\n"
                        "With --follow it exports events as they happen, from now on or from --since or --recent, until Ctrl-C, --limit or "

@@ -80,6 +80,10 @@ static int check_usage(const struct command *command, const struct options *opti
     if (!wrong && option_given(options, OPTION_FLEET) &&
         (option_given(options, OPTION_READ) || option_given(options, OPTION_PID)))
         return failure_set(failure, EXIT_USAGE, "--fleet, --read and --pid exclude each other: use one of them");
+    if (!wrong && option_given(options, OPTION_SUMMARY) && !options_want_data(options))
+        return failure_set(failure, EXIT_USAGE, "--summary is a line of --json; without it the last lines say the same");
+    if (!wrong && option_given(options, OPTION_SUMMARY) && option_given(options, OPTION_GRAPH))
+        return failure_set(failure, EXIT_USAGE, "--summary and --graph exclude each other: use one of them");
     if (!wrong) return 0;
     if (wrong & OPTION_BIT(FLEET))
         return failure_set(failure, EXIT_FAILED, "inspector %s needs live nodes: a fleet has none", command->name);

@@ -70,6 +70,7 @@ int run_range(struct session *session) {
     }
     if (!options.texts[OPTION_SINCE] && !options.texts[OPTION_UNTIL])
         return failure_set(&session->failure, EXIT_USAGE, "usage: inspector range FROM [TO]; see inspector help range");
+    session->options = &options; /* with the arguments as options */
     if (session_learn_names(session)) return -1;
     int result = pages_init(&pages, &session->inquiry, question_filter_new(&options, source_now_ns(session->inquiry.source)),
                             option_number(&options, OPTION_LIMIT, PAGES_ALL));
@@ -85,10 +86,7 @@ int run_range(struct session *session) {
     }
     pages_fini(&pages);
     session->outcome = outcome_of(events, shown - events);
-    if (!result && !shown && !wants_json(session)) {
-        session->options = &options; /* with the argument as an option */
-        session_report_nothing(session, "event");
-    }
+    if (!result && !shown && !wants_json(session)) session_report_nothing(session, "event");
     return result ? result : show_end(session);
 }
 
@@ -113,6 +111,16 @@ static json_t *find_peer(const json_t *peers, const char *peer_id, const char *n
         if (found && !strcmp(found, peer_id ? peer_id : name)) return row;
     }
     return NULL;
+}
+
+/* The argument of `peer` is quoted as the option that means the same. */
+static void report_no_events_with(struct session *session, const char *name) {
+    const struct options *given = session->options;
+    struct options options = *given;
+    options.texts[OPTION_PEER] = name;
+    session->options = &options;
+    session_report_nothing(session, "event");
+    session->options = given;
 }
 
 int run_peer(struct session *session) {
@@ -142,6 +150,7 @@ int run_peer(struct session *session) {
     } else if (!result) {
         names_see(&session->names, answer);
         render_peer(&session->output.text, &session->view, answer);
+        if (!json_array_size(json_get_array(answer, "events"))) report_no_events_with(session, name);
     }
     json_decref(peers);
     json_decref(answer);

@@ -37,10 +37,11 @@ static int show_rest(struct session *session, const json_t *answer) {
 /* The rows as a table; or as data, for --format csv or tsv, and for --fields. */
 static int show_rows(struct session *session, const json_t *answer) {
     struct request_list list;
-    bool data = options_want_data(session->options);
+    bool data = options_want_data(session->options), none = !json_array_size(json_get_array(answer, "rows"));
     request_list_init(&list, answer);
     int result = session_use_list(session, &list.list);
     if (!result && data) result = output_json_lines(&session->output, json_get_array(answer, "rows"));
+    if (!result && !data && none) session_report_nothing(session, "request");
     if (!result && !data) render_requests(&session->output.text, &session->view, answer);
     if (!result) records_end(&session->output.records, &session->output.text);
     session->list = NULL;

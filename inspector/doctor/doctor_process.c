@@ -2,6 +2,7 @@
  *
  * One process: can it be traced, and where is its log? */
 #include "doctor_checks.h"
+#include "json_get.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -84,14 +85,32 @@ static void look_at_place(struct doctor *doctor, const struct process_logs *logs
                      "process %d (%s) has its log in %s, and we look in %s", pid, logs->comm, log->dir, doctor->dir);
 }
 
+/* A process that is gone and left no log here: traced may know which node it was. */
+static void report_gone(struct doctor *doctor, pid_t pid) {
+    size_t i;
+    const json_t *node, *known = NULL;
+    json_array_foreach(json_get_array(doctor->nodes, "nodes"), i, node) if (json_get_count(node, "pid") == (uint64_t)pid) known =
+        node;
+    const char *name = json_get_text(known, "name"), *id = json_get_hex(known, "node_id", NODE_DIGITS),
+               *state = json_get_text(known, "state");
+    bool ended = state && (!strcmp(state, "exited") || !strcmp(state, "crashed"));
+    if (!id || !ended)
+        doctor_wrong(doctor, "process", "ps -e", "there is no process %d", (int)pid);
+    else
+        doctor_wrong(doctor, "process", doctor_remedy("inspector recent 20 --node %s", id),
+                     "there is no process %d any more: it was the node %s, which %s", (int)pid, name && *name ? name : id, state);
+}
+
 void doctor_look_at_process(struct doctor *doctor, pid_t pid) {
     struct process_logs logs;
     process_logs_find(&logs, pid);
     const struct passwd *user = logs.state == PROCESS_GONE ? NULL : getpwuid(logs.uid);
     const char *name = user ? user->pw_name : "USER";
-    if (logs.state == PROCESS_GONE)
-        doctor_wrong(doctor, "process", logs.count ? doctor_remedy("inspector attach %d", (int)pid) : "ps -e",
-                     "there is no process %d%s", (int)pid, logs.count ? ", but its log is still here" : "");
+    if (logs.state == PROCESS_GONE && !logs.count)
+        report_gone(doctor, pid);
+    else if (logs.state == PROCESS_GONE)
+        doctor_wrong(doctor, "process", doctor_remedy("inspector attach %d", (int)pid),
+                     "there is no process %d, but its log is still here", (int)pid);
     else if (logs.uid != geteuid())
         doctor_wrong(doctor, "process", doctor_remedy("sudo -u %s inspector doctor %d", name, (int)pid),
                      "process %d (%s) is %s's: only a traced of that user reads it", (int)pid, logs.comm, name);

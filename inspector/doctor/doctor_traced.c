@@ -22,15 +22,31 @@
 
 /* ---- is it running? ---- */
 
-/* Connects once.  Returns 0 or a negative errno. */
-static int try_connect(const char *path) {
+/* Connects once.  Returns 0, and who listens (0: not visible from here), or a negative errno. */
+static int try_connect(const char *path, pid_t *ret_listener) {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0) return -errno;
     memcpy(address.sun_path, path, strnlen(path, sizeof address.sun_path - 1));
     int result = connect(fd, (const struct sockaddr *)&address, sizeof address) ? -errno : 0;
+    struct ucred listener = {0};
+    socklen_t bytes = sizeof listener;
+    if (!result && !getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &listener, &bytes)) *ret_listener = listener.pid;
     close(fd);
     return result;
+}
+
+/* Stopped by a signal or a debugger: it would be asked in vain, until the call times out. */
+static bool is_stopped(pid_t pid) {
+    char path[32], text[512] = "";
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    FILE *file = pid > 0 ? fopen(path, "re") : NULL;
+    if (!file) return false;
+    size_t length = fread(text, 1, sizeof text - 1, file);
+    fclose(file);
+    text[length] = 0;
+    const char *behind_name = strrchr(text, ')');
+    return behind_name && (!strncmp(behind_name, ") T", 3) || !strncmp(behind_name, ") t", 3));
 }
 
 /* The owner of the path, or of the nearest visible directory above it. */
@@ -126,9 +142,15 @@ void doctor_look_for_traced(struct doctor *doctor) {
     json_t *hello;
     if (trace_socket_path(&path, session->options->texts[OPTION_SOCKET], reason))
         return; /* the session reported it and did not begin */
-    int error = try_connect(path.path);
+    pid_t listener = 0;
+    int error = try_connect(path.path, &listener);
     if (error) {
         report_no_traced(doctor, &path, error);
+        return;
+    }
+    if (is_stopped(listener)) {
+        doctor_wrong(doctor, "socket", doctor_remedy("kill -CONT %d", (int)listener),
+                     "traced (process %d) on %s (from %s) is stopped: it answers nobody", (int)listener, path.path, path.source);
         return;
     }
     if (session_open(session, CALL_TIMEOUT_MS) || session_ask(session, "hello", NULL, &hello)) {

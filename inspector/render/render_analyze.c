@@ -613,14 +613,18 @@ static void draw_finding(struct strbuf *out, const struct view *view, const stru
     strbuf_puts(out, "\n\n");
 }
 
-static void draw_coverage(struct strbuf *out, const struct coverage *coverage) {
-    strbuf_printf(out,
-                  "looked at: loss of %" PRIu64 " links (%" PRIu64 " had enough packets to judge), time under way on %" PRIu64
-                  " (%" PRIu64 "), ",
-                  coverage->links, coverage->links_judged, coverage->paths, coverage->paths_judged);
-    strbuf_printf(out, "round-trip times of %" PRIu64 " (%" PRIu64 "),\n           ", coverage->rtt_series, coverage->rtt_judged);
-    strbuf_printf(out, "%" PRIu64 " parts of requests (%" PRIu64 " complete requests), ", coverage->requests,
-                  coverage->requests_whole);
+/* Two lines; on a terminal one, which wraps where it must. */
+static void draw_coverage(struct strbuf *out, const struct view *view, const struct coverage *coverage) {
+    strbuf_puts(out, "looked at: loss of ");
+    text_count(out, coverage->links, "link");
+    strbuf_printf(out, " (%" PRIu64 " had enough packets to judge), time under way on %" PRIu64 " (%" PRIu64 "), ",
+                  coverage->links_judged, coverage->paths, coverage->paths_judged);
+    strbuf_printf(out, "round-trip times of %" PRIu64 " (%" PRIu64 "),%s", coverage->rtt_series, coverage->rtt_judged,
+                  view->columns ? " " : "\n           ");
+    text_count(out, coverage->requests, "part");
+    strbuf_puts(out, " of requests (");
+    text_count(out, coverage->requests_whole, "complete request");
+    strbuf_puts(out, "), ");
     text_count(out, coverage->streams, "stream");
     strbuf_puts(out, ", the silence of ");
     text_count(out, coverage->nodes, "node");
@@ -657,5 +661,5 @@ void render_analysis(struct strbuf *out, const struct view *view, const struct a
         strbuf_puts(out, "there is nothing to judge: no events; `inspector doctor` finds out why\n\n");
     else if (!analysis->count)
         strbuf_puts(out, "nothing found\n\n");
-    if (view->header && facts->count) draw_coverage(out, &analysis->coverage);
+    if (view->header && facts->count) draw_coverage(out, view, &analysis->coverage);
 }

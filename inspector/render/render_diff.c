@@ -104,9 +104,18 @@ static void put_parting(struct strbuf *out, const struct view *view, const struc
     strbuf_puts(out, " in b)\n");
 }
 
+static bool has_common_step(const struct trace_diff *diff) {
+    for (size_t i = 0; i < diff->a.count; i++)
+        if (diff->a.steps[i].other != NO_STEP && !diff->a.steps[i].unwanted) return true;
+    return false;
+}
+
 static void put_partings(struct strbuf *out, const struct view *view, const struct trace_diff *diff) {
     int64_t largest = diff->parting_count ? llabs(diff->partings[0].ns) : 0;
-    text_styled(out, view->color, STYLE_HEAD, "\n%s\n", largest ? "where the times diverged" : "the times did not diverge");
+    text_styled(out, view->color, STYLE_HEAD, "\n%s\n",
+                largest                 ? "where the times diverged"
+                : has_common_step(diff) ? "the times did not diverge"
+                                        : "no step is common to both: there are no times to compare");
     for (size_t i = 0; i < diff->parting_count && i < PARTINGS_MAX && llabs(diff->partings[i].ns) >= largest / PARTING_PART_MIN;
          i++)
         put_parting(out, view, diff, &diff->partings[i]);

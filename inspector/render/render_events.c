@@ -307,10 +307,7 @@ void render_peer(struct strbuf *out, const struct view *view, const json_t *answ
     render_peers(out, &head, peers);
     json_decref(peers);
     strbuf_puts(out, "\n");
-    if (json_array_size(json_get_array(answer, "events"))) {
-        render_events_titles(out, view);
-        render_events(out, view, answer);
-    } else if (view->header) {
-        strbuf_puts(out, "no events with this peer in the history\n");
-    }
+    if (!json_array_size(json_get_array(answer, "events"))) return;
+    render_events_titles(out, view);
+    render_events(out, view, answer);
 }

@@ -514,11 +514,33 @@ static void report_totals(const struct diagram *diagram) {
         strbuf_puts(out, "other ends may be among the events that are missing\n");
 }
 
+/* A line that is too long ends between two signs: a sign and its meaning stay together. */
 static void draw_legend(const struct diagram *diagram) {
-    text_styled(diagram->out, diagram->view->color, STYLE_DIM,
-                diagram->view->utf8
-                    ? "● packet, message  ═► request, answer  ┃ at work  ✕ lost  ─▷ end not shown  ▒ events missing\n"
-                    : "* packet, message  => request, answer  | at work  x lost  -> end not shown  ? events missing\n");
+    static const char *const signs[][2] = {{"* packet, message", "● packet, message"},
+                                           {"=> request, answer", "═► request, answer"},
+                                           {"| at work", "┃ at work"},
+                                           {"x lost", "✕ lost"},
+                                           {"-> end not shown", "─▷ end not shown"},
+                                           {"? events missing", "▒ events missing"}};
+    const struct view *view = diagram->view;
+    struct strbuf *out = diagram->out;
+    unsigned used = 0;
+    text_style_on(out, view->color, STYLE_DIM);
+    for (size_t i = 0; i < sizeof signs / sizeof *signs; i++) {
+        const char *sign = signs[i][view->utf8];
+        unsigned columns = text_columns(sign, strlen(sign));
+        bool full = used && view->columns && used + 2 + columns > view->columns;
+        if (full) {
+            text_style_off(out, view->color, STYLE_DIM);
+            strbuf_puts(out, "\n");
+            text_style_on(out, view->color, STYLE_DIM);
+            used = 0;
+        }
+        strbuf_printf(out, "%s%s", used ? "  " : "", sign);
+        used += (used ? 2 : 0) + columns;
+    }
+    text_style_off(out, view->color, STYLE_DIM);
+    strbuf_puts(out, "\n");
 }
 
 /* A wrapped line would break the diagram: it is cut. */

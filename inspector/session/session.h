@@ -66,7 +66,7 @@ int session_json_evicted(struct session *session);
 /* If nothing is left, says what was filtered, and by what: "no event matches --kind packet_lost; ...".  what: a noun. */
 void session_report_nothing(struct session *session, const char *what);
 
-/* After a failure about a name: appends the nearest existing name. */
+/* After a failure about a name: appends the nearest existing name.  About a time: names the option, and the times it takes. */
 void session_suggest(struct session *session);
 
 int session_out_of_memory(struct session *session);

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT
  *
- * What to say if nothing was found: what was filtered, and which name may have been meant. */
+ * What to say if nothing was found: what was filtered, and which name or time may have been meant. */
 #include "json_get.h"
 #include "limits.h"
 #include "nearest.h"
 #include "session.h"
+#include "times.h"
 
 #include <inttypes.h>
 #include <proto/event_table.h>
+#include <proto/quantity.h>
+#include <proto/rpc.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -63,6 +66,26 @@ static void report_app(struct session *session, struct strbuf *out) {
     json_decref(answer);
 }
 
+/* Reads a time as the command line gives it.  Returns false without one. */
+static bool time_given(const struct session *session, enum option option, uint64_t *ret_ns) {
+    const char *text = session->options->texts[option], *reason;
+    json_t *param = text ? time_param_new(text, option_given(session->options, OPTION_UTC), session->view.now_ns / 1000) : NULL;
+    bool given = json_is_integer(param);
+    if (given)
+        *ret_ns = (uint64_t)json_integer_value(param) * 1000;
+    else if (json_is_string(param))
+        given = !trace_time_parse(json_string_value(param), session->view.now_ns, ret_ns, &reason);
+    json_decref(param);
+    return given;
+}
+
+/* Nothing can match then, whatever happened. */
+static void report_empty_period(const struct session *session, struct strbuf *out) {
+    uint64_t since, until;
+    if (time_given(session, OPTION_SINCE, &since) && time_given(session, OPTION_UNTIL, &until) && until <= since)
+        strbuf_puts(out, "; --until is not after --since");
+}
+
 void session_report_nothing(struct session *session, const char *what) {
     struct strbuf *out = &session->output.text, filters = {0};
     if (!session->view.header) return;
@@ -70,11 +93,43 @@ void session_report_nothing(struct session *session, const char *what) {
         strbuf_printf(out, "no %s matches%s", what, strbuf_text(&filters));
     else
         strbuf_printf(out, "no %ss", what);
+    report_empty_period(session, out);
     report_app(session, out);
     report_history(session, out);
     strbuf_puts(out, "\n");
     out->failed |= filters.failed;
     strbuf_fini(&filters);
+}
+
+/* ---- times ---- */
+
+/* What a number that is too small for Unix microseconds means: seconds ago, Unix seconds, or Unix milliseconds. */
+static const char *unit_for(const char *number) {
+    size_t digits = strlen(number);
+    return digits < 9 ? "s" : digits < 12 ? "000000" : "000";
+}
+
+/* traced refuses a time under its own name for it, and knows fewer forms than the command line. */
+static void explain_time(struct session *session) {
+    struct failure *failure = &session->failure;
+    enum option option = !strcmp(failure->param, "from") ? OPTION_SINCE : OPTION_UNTIL;
+    const char *text = session->options->texts[option], *reason = strstr(failure->text, failure->param);
+    if (failure->rpc_code != TRACE_RPC_INVALID_PARAMS || !text || !reason) return;
+    char traced_says[sizeof failure->text];
+    snprintf(traced_says, sizeof traced_says, "%s", reason + strlen(failure->param) + strlen(": "));
+    json_t *param = time_param_new(text, false, session->view.now_ns / 1000);
+    bool unread = json_is_string(param) && !strcmp(json_string_value(param), text) && *text != '-';
+    json_decref(param);
+    if (*text && !text[strspn(text, "0123456789")])
+        failure_set(failure, EXIT_USAGE, "--%s %.32s: a number is Unix microseconds; did you mean %.32s%s?",
+                    option_table[option].spelling, text, text, unit_for(text));
+    else if (unread)
+        failure_set(
+            failure, EXIT_USAGE,
+            "--%s %.64s: this is not a time like 5s, now, 12:00, 2026-01-31 or \"2026-01-31 12:00\"; see inspector help time",
+            option_table[option].spelling, text);
+    else
+        failure_set(failure, EXIT_USAGE, "--%s %.64s: %s", option_table[option].spelling, text, traced_says);
 }
 
 /* ---- names ---- */
@@ -115,6 +170,10 @@ void session_suggest(struct session *session) {
     json_t *nodes = NULL, *peers = NULL;
     bool is_peer = !strcmp(param, "peer_id"), is_node = is_peer || !strcmp(param, "node_id");
     if (failure->disconnected || failure->filter.is_wrong || strstr(failure->text, "did you mean")) return;
+    if (!strcmp(param, "from") || !strcmp(param, "to")) {
+        explain_time(session);
+        return;
+    }
     if (!quoted_name(failure, name)) return;
     struct nearest nearest = nearest_to(name);
     if (is_node) look_at_rows(session, "nodes", &nearest, &nodes);

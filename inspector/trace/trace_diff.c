@@ -285,6 +285,12 @@ static void keep_steps(struct diff_side *side, const char *node_id, const char *
     }
 }
 
+/* Time spent waiting for a peer that has no events here is also that peer's, as a node. */
+static bool is_wanted_place(const struct diff_place *place, const char *node_id, const char *peer_id) {
+    bool waited_for = place->kind == WAIT_PEER && node_id && !peer_id && is_same_id(place->peer_id, node_id);
+    return waited_for || is_wanted(place->node_id, place->peer_id, node_id, peer_id);
+}
+
 void trace_diff_keep(struct trace_diff *diff, const char *node_id, const char *peer_id) {
     size_t kept = 0;
     keep_steps(&diff->a, node_id, peer_id);
@@ -294,7 +300,7 @@ void trace_diff_keep(struct trace_diff *diff, const char *node_id, const char *p
     diff->parting_count = kept;
     kept = 0;
     for (size_t i = 0; i < diff->place_count; i++)
-        if (is_wanted(diff->places[i].node_id, diff->places[i].peer_id, node_id, peer_id)) diff->places[kept++] = diff->places[i];
+        if (is_wanted_place(&diff->places[i], node_id, peer_id)) diff->places[kept++] = diff->places[i];
     diff->place_count = kept;
 }
 

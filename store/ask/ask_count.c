@@ -98,7 +98,7 @@ static int find_fields(struct ask *ask, const struct count_params *params, struc
     if (!params->value || counting->measures_took) return 0;
     if (find_field(ask, "value", params->value, counting, &counting->value)) return -1;
     if (trace_field_is_number(counting->value)) return 0;
-    return trace_rpc_fail_param(&ask->error, "value", "value: %.60s is no number", params->value);
+    return trace_rpc_fail_param(&ask->error, "value", "value: %.60s is not a number", params->value);
 }
 
 /* ---- counting ----------------------------------------------------------------------------------------------------------- */

@@ -182,6 +182,14 @@ START_TEST(every_page_fills_every_size_and_no_more) {
 }
 END_TEST
 
+START_TEST(the_help_fits_80_columns) {
+    top_resize(&top, 60, 80);
+    key('?');
+    ck_assert_ptr_nonnull(strstr(line(3), "MOVING"));
+    for (unsigned i = 3; i < 59; i++) ck_assert_msg(!strstr(line(i), "…"), "%s", line(i));
+}
+END_TEST
+
 START_TEST(a_wide_screen_has_more_columns_and_a_narrow_one_keeps_loss_and_rtt) {
     top_resize(&top, 24, 120);
     ck_assert_ptr_nonnull(strstr(line(3), "seen by"));
@@ -627,6 +635,7 @@ int main(void) {
     tcase_add_test(tcase, a_screen_matches_its_golden_file);
     tcase_add_test(tcase, links_and_kinds_are_drawn_as_they_were_counted);
     tcase_add_loop_test(tcase, every_page_fills_every_size_and_no_more, 0, sizeof sizes / sizeof *sizes);
+    tcase_add_test(tcase, the_help_fits_80_columns);
     tcase_add_test(tcase, a_wide_screen_has_more_columns_and_a_narrow_one_keeps_loss_and_rtt);
     tcase_add_test(tcase, trouble_is_reported_and_the_rows_stay);
     tcase_add_test(tcase, the_cursor_moves_by_rows_and_pages_and_stays_within);

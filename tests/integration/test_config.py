@@ -58,6 +58,15 @@ several = nodes >= 2
         self.assertEqual(code, 0)
         self.assertEqual(json.loads(out.splitlines()[0])["trigger"]["condition"], "(rtt > 1ms)")
 
+    def test_the_filters_of_the_documentation_are_of_what_it_uses_them_for(self):
+        page = (pathlib.Path(__file__).resolve().parents[2] / "docs" / "config.md").read_text(encoding="utf-8")
+        filters = page.split("[filters]\n")[1].split("\n\n")[0]
+        self.write("[filters]\n" + filters + "\n")
+        for words in (["recent", "--where", "@bad and node == bob"], ["recent", "--where", "@slow"], ["traces", "--where", "@hanging"]):
+            self.out(*words)
+            self.assertIn(f"inspector {words[0]} --where", page)
+        self.assertEqual([line.split(" =")[0] for line in filters.splitlines()], ["slow", "bad", "hanging"])
+
     def test_an_at_sign_in_a_value_names_no_filter(self):
         self.write(self.FILE)
         for text in ("reason == @slow", 'reason == "@slow"', "reason ~ '*@slow'", "reason != @nothing", "reason == a@slow"):

@@ -4,6 +4,7 @@ import json
 import mmap
 import os
 import pathlib
+import signal
 import struct
 import subprocess
 import sys
@@ -121,6 +122,16 @@ class Doctor(ProtocolTest):
         self.start()
         self.finds("socket", "nobody listens on /proc/nonexistent/socket", "export P2PTRACE_SOCKET=" + self.place.path,
                    P2PTRACE_SOCKET="/proc/nonexistent/socket")
+
+    def test_a_stopped_traced(self):
+        self.healthy()
+        traced = self.place.traced.pid
+        os.kill(traced, signal.SIGSTOP)
+        try:
+            until(lambda: ") T" in pathlib.Path(f"/proc/{traced}/stat").read_text(), "traced to stop")
+            self.finds("socket", f"traced (process {traced}) on {self.place.path} (from $P2PTRACE_SOCKET) is stopped", f"kill -CONT {traced}")
+        finally:
+            os.kill(traced, signal.SIGCONT)
 
     @unittest.skipUnless(os.geteuid() == 0, "needs root: to be two users")
     def test_another_users_socket_and_logs(self):
@@ -296,6 +307,14 @@ class Doctor(ProtocolTest):
         mapped = self.place.node("bob", hex_id(0xb2))
         wrong, _ = self.ask()
         self.assertFalse([line for line in wrong if line[0] == "untraced"], (node, mapped))
+
+    def test_a_process_that_is_gone_and_was_a_node(self):
+        client, node = self.healthy()
+        pid = node.process.pid
+        node.kill()
+        until(lambda: client.call("nodes")["nodes"][0]["state"] == "crashed", "the node to be seen as crashed")
+        self.finds("process", f"there is no process {pid} any more: it was the node alice, which crashed",
+                   f"inspector recent 20 --node {ALICE}", pid, alone=False)
 
     def test_a_process(self):
         gone = subprocess.Popen(["true"])

@@ -4,6 +4,7 @@ an empty result."""
 import csv
 import io
 import json
+import pathlib
 import unittest
 
 from test_read import ALICE, BAD, BOB, CAROL, TRACE, ReadTest, run
@@ -119,6 +120,7 @@ class Formats(Recorded):
         for chosen in (["--node", "bob"], ["--peer", "alice"], ["--node", "alice", "--peer", "alice"]):
             self.assertEqual(self.rows("diff", TRACE, BAD, *chosen), rows[:1])
             self.assertNotIn("only", self.out("diff", TRACE, BAD, *chosen))
+            self.assertIn("no step is common to both", self.out("diff", TRACE, BAD, *chosen))
         self.assertIn("did you mean bob?", self.of("diff", TRACE, BAD, "--node", "bbo")[2])
 
     def test_a_window_is_its_events(self):
@@ -191,16 +193,70 @@ class Names(Recorded):
         self.assertEqual((code, err), (2, "  took > 50\n         ^~\ninspector: took needs a unit: ns, us, ms, s, m or h; did you mean \"50ms\"?\n"))
         self.assertIn('did you mean "1s"?', self.of("count", "--by", "time/1")[2])
         self.assertEqual(self.out("traces", "--where", "took >= 0"), self.out("traces", "--where", "took >= 0ms"))
-        for text in ("30", "1767225600"):  # seconds, not microseconds
-            code, _, err = self.of("recent", "--since", text)
-            self.assertEqual(code, 2)
-            self.assertTrue(err.endswith('from: a number is Unix microseconds; a time before now has a unit, like "-5s"\n'), err)
+        for text, meant in (("30", "30s"), ("1767225600", "1767225600000000"), ("1767225600123", "1767225600123000")):
+            for args, option in ((["recent", "--since", text], "since"), (["range", "0", text], "until")):
+                code, _, err = self.of(*args)
+                self.assertEqual((code, err), (2, f"inspector: --{option} {text}: a number is Unix microseconds; did you mean {meant}?\n"))
+            self.assertEqual(self.of("recent", "--since", meant)[0], 0)
+
+    def test_a_time_that_cannot_be_read_is_quoted_with_its_option(self):
+        for text in ("tomorrow", "5d", "25:00"):
+            self.assertEqual(self.of("traces", "--until", text)[::2], (2, (
+                f'inspector: --until {text}: this is not a time like 5s, now, 12:00, 2026-01-31 or "2026-01-31 12:00"; see inspector help time\n')))
+        self.assertEqual(self.of("range", "2026-02-30")[::2], (2, "inspector: --since 2026-02-30: there is no such day or time of day\n"))
+        self.assertEqual(self.of("recent", "--since=-5d")[::2], (2, (
+            "inspector: --since -5d: a relative time needs a unit: ns, us, ms, s, m or h\n")))
 
     def test_seconds_without_a_unit_still_work_and_are_reported(self):
         code, out, err = self.of("follow", "-n", "9", "--for", "30")
         self.assertEqual((code, out, err), (0, self.out("follow", "-n", "9", "--for", "30s"), "inspector: --for 30 has no unit, and is read as 30s\n"))
         self.assertEqual(self.of("follow", "-n", "9", "--for", "30", "--for", "0.5m")[2], "")
         self.assertEqual(self.of("trigger", "packet_lost", "--every", "0", "-n", "1", "--json")[2], "")
+
+    def test_the_time_that_was_spent_waiting_for_a_node_is_kept_with_that_node(self):
+        asker, silent = "aa" * 32, "bb" * 32
+        span = {"app_id": "DMAP", "cmd": 1, "span_id": "01" * 8}
+        lines = []
+        for trace, begin in (("c1" * 16, 0), ("c2" * 16, 20000000)):
+            for kind, at, peer, data in (("app_start", 0, None, span | {"parent_id": "00" * 8}),
+                                         ("packet_sent", 10, silent, {"packet_num": begin + 1, "size": 1200, "space": "1rtt"}),
+                                         ("app_end", 9000000 if begin else 4000000, None, span | {"ok": False})):
+                lines.append({"timestamp": 1767225600000000 + begin + at, "ns": 0, "node_id": asker, "peer_id": peer, "trace_id": trace,
+                              "sequence": len(lines), "lane": 0, "kind": kind, "flags": [], "data": data})
+        lines.append(lines[-1] | {"node_id": silent, "trace_id": None, "sequence": 0, "kind": "custom",
+                                  "data": {"category": 1, "code": 0, "data": ""}})  # so that it is a node
+        path = pathlib.Path(self.place.directory) / "waits.ndjson"
+        path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+        code, out, err = run(self.place, "diff", "c1", "c2", "--node", silent, "--json", "-r", path)
+        self.assertEqual((code, err), (0, ""))
+        waited = [row for row in map(json.loads, out.splitlines()) if row["diff"] == "place"]
+        self.assertEqual([(row["place"], row["peer_id"]) for row in waited], [("peer", silent)], out)
+        self.assertGreater(waited[0]["b"], waited[0]["a"])
+        code, out, _ = run(self.place, "diff", "c1", "c2", "--node", silent, "--peer", silent, "--json", "-r", path)
+        self.assertEqual((code, [row["diff"] for row in map(json.loads, out.splitlines())]), (0, ["traces"]))
+
+    def test_a_summary_that_would_not_be_shown_is_refused(self):
+        for words, why in ((["trace", TRACE, "--summary"], "is a line of --json"), (["analyze", "--summary"], "is a line of --json"),
+                           (["trace", TRACE, "--graph", "--json", "--summary"], "--summary and --graph exclude each other")):
+            code, out, err = self.of(*words)
+            self.assertEqual((code, out), (2, ""), words)
+            self.assertIn(why, err)
+        self.assertIn('"analyzed"', self.out("analyze", "--json", "--summary"))
+
+    def test_where_nothing_is_left_the_filters_are_quoted(self):
+        for words, quoted in ((["requests", "--where", "took > 1h"], "no request matches --where 'took > 1h'; the history has "),
+                              (["peer", "bob", "--until", "2000-01-01"], "no event matches --peer bob --until 2000-01-01; the history has "),
+                              (["recent", "--since", "2s", "--until", "3s"], "no event matches --since 2s --until 3s; --until is not after --since; "),
+                              (["range", "now", "-5s"], "no event matches --since now --until=-5s; --until is not after --since; "),
+                              (["recent", "--since", "2000-01-01", "--until", "2000-01-01Z"], "--until is not after --since; ")):
+            self.assertIn(quoted, self.out(*words, "--utc"))
+        self.assertNotIn("is not after", self.out("recent", "--since", "2000-01-01", "--until", "2000-01-02"))
+
+    def test_the_help_of_export_names_its_formats(self):
+        formats = self.of("export", "--format", "none")[2].split("the formats are ")[1].strip().split(", ")
+        self.assertIn("pcapng", formats)
+        help_text = " ".join(self.out("help", "export").split()).split("The formats are ")[1].split(";")[0]
+        self.assertEqual(help_text, ", ".join(formats[:-1]) + " and " + formats[-1])
 
     def test_a_limit_is_one_everywhere(self):
         for args in (["nodes"], ["peers"], ["traces"], ["recent"], ["range", "0", "now"], ["trace", TRACE], ["follow"]):
