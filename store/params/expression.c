@@ -246,7 +246,7 @@ void expression_origin(const struct store *store, const struct alias_picture *al
     const struct node *node =
         uses & (TRACE_FILTER_USES_NODE | TRACE_FILTER_USES_APP) ? nodes_at(store->nodes, history_source_node(source)) : NULL;
     *ret_origin = (struct trace_filter_origin){.node_id = &nobody, .lane = history_source_lane(source)};
-    if (uses & TRACE_FILTER_USES_PEER)
+    if (aliases && uses & TRACE_FILTER_USES_PEER)
         ret_origin->peer_id = alias_picture_resolve(aliases, history_source_node(source), event->timestamp, &event->peer_id);
     if (!node) return;
     ret_origin->node_id = &node->info.node_id;
