@@ -135,7 +135,9 @@ static bool was_silent(const struct walk *walk, unsigned node, uint64_t from_ns,
 static bool receiver_stopped(const struct walk *walk, unsigned from, unsigned to, uint64_t from_ns, uint64_t to_ns) {
     uint64_t waited_ns = to_ns - from_ns, last_sent_ns;
     size_t count, arrived = 0, missing = 0;
-    if (waited_ns < STOPPED_MANY_NS_MIN || !walk->has_events[to]) return false;
+    uint64_t error_ns = 0; /* of what was waited, because of the two clocks */
+    (void)node_clocks_comparable(&walk->events->facts->clocks, from, to, &error_ns);
+    if (waited_ns < STOPPED_MANY_NS_MIN + error_ns || !walk->has_events[to]) return false;
     const struct transport *sent = transports_of_link(&walk->transports, from, to, false, from_ns, to_ns, &count);
     for (size_t i = 0; i < count; i++) {
         if (sent[i].stream || sent[i].time_ns == to_ns) continue;
@@ -144,7 +146,7 @@ static bool receiver_stopped(const struct walk *walk, unsigned from, unsigned to
     }
     if (missing > arrived) return false;
     if (!was_silent(walk, to, from_ns, to_ns, &last_sent_ns)) return false;
-    return waited_ns >= STOPPED_NS_MIN || last_sent_ns - from_ns >= waited_ns / 2;
+    return waited_ns >= STOPPED_NS_MIN + error_ns || last_sent_ns - from_ns >= waited_ns / 2;
 }
 
 /* Did any node have an event in the middle of that time?  If none did, perhaps the whole machine stood still. */
