@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <proto/filter.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -109,6 +110,33 @@ static int expand_filter(const struct config *config, const char **filter, struc
     return 0;
 }
 
+/* Refuses a small duration without a unit (proto/filter.h).  Anything else that is wrong is for whoever answers to say, who knows
+ * the names. */
+static int check_units(const char *filter, struct failure *failure) {
+    enum trace_filter_mode mode = TRACE_FILTER_EVENTS;
+    int result = -EINVAL;
+    for (; filter && result && mode <= TRACE_FILTER_TRACES; mode++) {
+        struct trace_filter_options options = {.mode = mode};
+        struct trace_filter_error error;
+        struct trace_filter *compiled;
+        if (trace_filter_compile(&compiled, filter, strlen(filter), &options, &error)) continue;
+        trace_filter_destroy(compiled);
+        options.typed = true;
+        result = trace_filter_compile(&compiled, filter, strlen(filter), &options, &error);
+        if (!result) trace_filter_destroy(compiled);
+        if (result != -EINVAL) continue;
+        bool known = *error.suggestion;
+        failure_set(failure, EXIT_USAGE, "%s%s%s%s", error.reason, known ? "; did you mean \"" : "", error.suggestion,
+                    known ? "\"?" : "");
+        failure->filter.is_wrong = true;
+        failure->filter.position = error.position;
+        failure->filter.length = error.length;
+        failure->filter.text = filter;
+        return -1;
+    }
+    return 0;
+}
+
 /* Applies the configuration: defaults of options, and saved filters in place of their names. */
 static int configure(const struct command *command, struct program *program, struct failure *failure) {
     struct options *options = &program->options;
@@ -116,8 +144,10 @@ static int configure(const struct command *command, struct program *program, str
     if (config_read(&program->config, is_command, failure)) return -1;
     if (config_apply(&program->config, options, command->name, allowed, failure)) return -1;
     if (expand_filter(&program->config, &options->texts[OPTION_WHERE], &program->filters[0], failure)) return -1;
+    if (check_units(options->texts[OPTION_WHERE], failure)) return -1;
     if (!command->takes_filter || options->arg_count < 2) return 0;
-    return expand_filter(&program->config, &options->args[1], &program->filters[1], failure);
+    if (expand_filter(&program->config, &options->args[1], &program->filters[1], failure)) return -1;
+    return check_units(options->args[1], failure);
 }
 
 /* An older spelling of durations that still works. */

@@ -77,7 +77,7 @@ static int find_field(struct filter_parser *parser, struct trace_field *field) {
 
 int trace_field_find(struct trace_field **ret_field, const char *text, size_t bytes, const struct trace_filter_names *names,
                      struct trace_filter_error *ret_error) {
-    struct trace_filter_options options = {.names = names};
+    struct trace_filter_options options = {.names = names, .typed = true};
     struct trace_filter_error error = {0};
     struct trace_field *field = calloc(1, sizeof *field);
     bool too_long = bytes > TRACE_FILTER_TEXT_MAX;

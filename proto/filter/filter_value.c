@@ -58,15 +58,14 @@ static int fail_unit(struct filter_parser *parser, const struct filter_token *to
                         field, wanted_text[wanted]);
 }
 
-/* A number that a user typed as milliseconds or seconds must not be read as nanoseconds.  A large one is most likely copied from
- * JSON, where durations are nanoseconds. */
-#define COPIED_NS_MIN 1000000U
+/* Without a unit a duration is in nanoseconds, as in JSON.  A person who types a small number means milliseconds or seconds. */
+#define COPIED_NS_MIN 10000U
 
-static int fail_without_unit(struct filter_parser *parser, const struct filter_token *token, uint64_t number, const char *field) {
+static int fail_without_unit(struct filter_parser *parser, const struct filter_token *token, const char *field) {
     bool slow = !strcmp(field, "age") || !strcmp(field, "time"); /* people measure them in seconds */
     char meant[32] = "";
     if (token->bytes == trace_quantity_unit_at(token->text) && token->bytes < sizeof meant - 2)
-        snprintf(meant, sizeof meant, "%s%s", token->text, number >= COPIED_NS_MIN ? "ns" : slow ? "s" : "ms");
+        snprintf(meant, sizeof meant, "%s%s", token->text, slow ? "s" : "ms");
     return filter__fail_token(parser, token, *meant ? meant : NULL, "%.60s needs a unit: ns, us, ms, s, m or h", field);
 }
 
@@ -83,8 +82,9 @@ int filter__read_number(struct filter_parser *parser, const struct filter_token 
     if (!unit_fits(number.unit, unit))
         return filter__fail(parser, token->position + skip + (token->type == TOKEN_STRING), token->bytes - skip, NULL,
                             "%.60s is %s, not %s", field, wanted_text[unit], unit_kind(number.unit));
-    if (unit == UNIT_TIME && number.unit == TRACE_UNIT_NONE && number.value)
-        return fail_without_unit(parser, token, number.value, field);
+    bool has_unit = unit != UNIT_TIME || number.unit != TRACE_UNIT_NONE;
+    if (parser->options->typed && !has_unit && number.value && number.value < COPIED_NS_MIN)
+        return fail_without_unit(parser, token, field);
     if (number.fraction && number.unit == TRACE_UNIT_NONE)
         return filter__fail_token(parser, token, NULL, "without a unit %.60s is a whole number", field);
     *ret_number = number.value;

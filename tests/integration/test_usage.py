@@ -191,6 +191,8 @@ class Names(Recorded):
     def test_a_duration_has_a_unit(self):
         code, _, err = self.of("traces", "--where", "took > 50")
         self.assertEqual((code, err), (2, "  took > 50\n         ^~\ninspector: took needs a unit: ns, us, ms, s, m or h; did you mean \"50ms\"?\n"))
+        self.assertEqual(self.out("recent", "--where", "rtt >= 12345 or size > 0"), self.out("recent", "--where", "rtt >= 12345ns or size > 0"))
+        self.assertEqual(self.of("trigger", "rtt > 50", "--for", "1s")[2], "  rtt > 50\n        ^~\ninspector: rtt needs a unit: ns, us, ms, s, m or h; did you mean \"50ms\"?\n")
         self.assertIn('did you mean "1s"?', self.of("count", "--by", "time/1")[2])
         self.assertEqual(self.out("traces", "--where", "took >= 0"), self.out("traces", "--where", "took >= 0ms"))
         for text, meant in (("30", "30s"), ("1767225600", "1767225600000000"), ("1767225600123", "1767225600123000")):

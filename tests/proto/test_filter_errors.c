@@ -17,7 +17,7 @@ static const struct trace_filter_names open_names = {node_names, COUNT_OF(node_n
 static int compile(const char *text, size_t bytes, enum trace_filter_mode mode, const struct trace_filter_names *names,
                    struct trace_filter_error *ret_error) {
     struct trace_filter *filter = NULL;
-    struct trace_filter_options options = {mode, EVENTS_NOW, names};
+    struct trace_filter_options options = {mode, EVENTS_NOW, names, .typed = true};
     int status = trace_filter_compile(&filter, text, bytes, &options, ret_error);
     if (!status) trace_filter_destroy(filter);
     return status;
@@ -72,7 +72,7 @@ static const struct {
     /* numbers */
     {"rtt > ^50$", "rtt needs a unit: ns, us, ms, s, m or h", "50ms"},
     {"rtt != ^1.5$", "rtt needs a unit", "1.5ms"},
-    {"rtt > ^100000000$", "rtt needs a unit", "100000000ns"},
+    {"rtt > ^9999$", "rtt needs a unit", "9999ms"},
     {"rtt > ^0x10$", "rtt needs a unit", ""},
     {"min_rtt in {0, 1ms..^2$}", "min_rtt needs a unit", "2ms"},
     {"data.rtt > ^'7'$", "data.rtt needs a unit", "7ms"},

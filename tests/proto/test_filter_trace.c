@@ -162,7 +162,7 @@ START_TEST(mistakes_in_a_filter_of_traces_are_reported) {
     for (size_t i = 0; i < COUNT_OF(mistakes); i++) {
         struct trace_filter *filter;
         struct trace_filter_error error = {0};
-        struct trace_filter_options options = {TRACE_FILTER_TRACES, EVENTS_NOW, NULL};
+        struct trace_filter_options options = {TRACE_FILTER_TRACES, EVENTS_NOW, NULL, .typed = true};
         const char *text = mistakes[i].text;
         ck_assert_msg(trace_filter_compile(&filter, text, strlen(text), &options, &error) == -EINVAL, "%s", text);
         ck_assert_msg(error.position == mistakes[i].position && error.length == mistakes[i].length, "%s: %zu, %zu: %s", text,

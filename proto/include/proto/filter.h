@@ -76,6 +76,7 @@ struct trace_filter_options {
     enum trace_filter_mode mode;
     uint64_t now_ns;                        /* Unix time that `-5s` counts back from */
     const struct trace_filter_names *names; /* NULL: none is known, any may still come */
+    bool typed;                             /* by a person: a duration below 10000 needs a unit, unless it is 0 */
 };
 
 /* What is wrong, and where.  Position and length are bytes of the text; the end of the text is a position, too. */
