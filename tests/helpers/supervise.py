@@ -26,6 +26,7 @@ import time
 
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 STACKS = signal.SIGUSR2
+WAITED_FOR = signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP
 PATIENCE_S = 60  # for a process that the kernel ends slowly; only one that cannot be ended reaches it
 PREFIX = "p2ptest-"
 SHARED_BYTES = 1 << 30  # enough for all suites that run at once: the largest need 150 MiB each
@@ -38,27 +39,13 @@ UNSET = ("P2PTRACE_CONFIG", "P2PTRACE_FLEET", "P2PTRACE_PAGER", "P2PTRACE_SOCKET
 
 
 def main():
-    signals, suite = [], 0
-
-    def on_signal(number, _frame):
-        if suite and not signals:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(suite, STACKS)
-        signals.append(number)
-
-    signal.signal(signal.SIGTERM, on_signal)
-    signal.signal(signal.SIGHUP, on_signal)
+    signal.pthread_sigmask(signal.SIG_BLOCK, WAITED_FOR)
     signal.signal(signal.SIGINT, lambda *_: None)  # the suite has it, too
     prctl(PR_SET_CHILD_SUBREAPER, 1)
     with contextlib.ExitStack() as stack:
         directories = [stack.enter_context(directory(base)) for base in bases()]
         suite = start(sys.argv[1:], dict(zip(("TMPDIR", "P2PTRACE_SHM_DIR"), directories)))
-        if signals:
-            os.kill(suite, signal.SIGKILL)
-        while True:
-            pid, status = os.wait()
-            if pid == suite:
-                break
+        status, ended_by = wait_for(suite)
         code = os.waitstatus_to_exitcode(status)
         left = [f"left running: {command}" for command in end_all()]
         if code == 0:
@@ -69,9 +56,26 @@ def main():
     with contextlib.suppress(ChildProcessError):
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass  # not every init waits for those that ended
-    if signals:
-        code = -signals[0]
+    if ended_by:
+        code = -ended_by
     sys.exit(code if code >= 0 else 128 - code)
+
+
+def wait_for(suite):
+    """Returns the status of the suite, and the first signal that asked to end it, or 0.
+
+    A handler would not do: Python runs it between two system calls, and a signal just before the wait would be seen after it."""
+    ended_by = 0
+    while True:
+        number = signal.sigwait(WAITED_FOR)
+        if number != signal.SIGCHLD:
+            if not ended_by:
+                os.kill(suite, STACKS)  # it is our child until we have waited for it
+            ended_by = ended_by or number
+            continue
+        while (ended := os.waitpid(-1, os.WNOHANG)) != (0, 0):
+            if ended[0] == suite:
+                return ended[1], ended_by
 
 
 def prctl(option, value):
@@ -89,6 +93,7 @@ def start(command, environment):
         prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != supervisor:
             os._exit(1)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, WAITED_FOR)
         for number in (signal.SIGPIPE, signal.SIGXFSZ):  # which Python ignores
             signal.signal(number, signal.SIG_DFL)
         for name in UNSET:
