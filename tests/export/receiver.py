@@ -14,6 +14,7 @@ class Receiver:
 
     def __init__(self, *answers):
         self.answers, self.requests = list(answers), []
+        self.answered = 0  # how many requests
         self.ended = threading.Event()
         receiver = self
 
@@ -35,6 +36,7 @@ class Receiver:
                 self.send_header("Content-Length", str(len(answer)))
                 self.end_headers()
                 self.wfile.write(answer)
+                receiver.answered += 1
 
             def log_message(self, *_):
                 pass

@@ -500,7 +500,7 @@ class Push(unittest.TestCase):
                                        env=dict(os.environ, P2PTRACE_SOCKET=str(WORLD.traced.socket_path)))
             until(lambda: receiver.requests, "the first request")
             process.send_signal(signal.SIGINT)
-            _, said = process.communicate(timeout=20)
+            _, said = process.communicate(timeout=60)
         self.assertEqual((process.returncode, said), (-signal.SIGINT, b""))
 
     def test_ctrl_c_ends_a_push_to_a_receiver_that_hangs(self):
@@ -509,7 +509,7 @@ class Push(unittest.TestCase):
                                        env=dict(os.environ, P2PTRACE_SOCKET=str(WORLD.traced.socket_path)))
             until(lambda: receiver.requests, "the request")
             process.send_signal(signal.SIGINT)
-            _, said = process.communicate(timeout=20)
+            _, said = process.communicate(timeout=60)
         self.assertEqual((process.returncode, said), (-signal.SIGINT, b""))
 
     def test_an_impossible_url_is_not_blamed_on_the_receiver(self):

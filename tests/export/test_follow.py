@@ -157,7 +157,7 @@ class Push(Case):
             node.do("packets", "5")  # of no connection: spans of no length
             until(lambda: receiver.requests and len(receiver.spans()) == 5, "the spans")
             node.do("packets", "5")
-            until(lambda: len(receiver.spans()) == 10, "more spans")
+            until(lambda: len(receiver.spans()) == 10 and receiver.answered == len(receiver.requests), "more spans, and the answers")
             self.assertEqual((self.end(process), process.said), (-signal.SIGINT, []))
         self.assertEqual(len(receiver.spans()), 10)
 
@@ -180,7 +180,7 @@ class Push(Case):
             process = self.push(receiver)
             self.subscribed(connection)
             node.do("packets", "5")
-            until(lambda: receiver.requests, "the first try")
+            until(lambda: process.said, "the note that it tries again")
             self.assertEqual(self.end(process, signal.SIGTERM), 1)
         self.assertRegex(process.said[-1], "cannot push after .*: HTTP status 503")
 

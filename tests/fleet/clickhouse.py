@@ -229,6 +229,11 @@ class Server(Daemon):
         self.begin()
         self.wait_for(self.answers, f"an answer from {self.url}")
 
+    def start_again(self):
+        """Does nothing when it runs."""
+        if self.process not in Daemon.running:
+            self.start()
+
     def mark_log(self):
         """What is in its log now says nothing of what follows."""
         log = self.directory / "log"

@@ -41,11 +41,13 @@ class Proxy:
     """Connections to `port` go to 127.0.0.1:target.
 
     on_request: called once, when request_bytes of all that clients send have been passed on; then the connection is cut
-    on_answer:  called once, before the first piece of an answer is passed on that comes when request_bytes have; then the connection is cut"""
+    on_answer:  called once, before the first piece of an answer is passed on that comes when request_bytes have; then the connection is cut
+    called:     set when either has returned"""
 
     def __init__(self, target, request_bytes, on_request=None, on_answer=None):
         self.target, self.on_request, self.on_answer = target, on_request, on_answer
         self.request_bytes, self.sent = request_bytes, 0
+        self.called = threading.Event()
         self.lock = threading.Lock()
         self.pairs, self.threads = [], []
         self.listener = socket.create_server(("127.0.0.1", 0))
@@ -82,6 +84,7 @@ class Proxy:
             server.sendall(data)
             if call:
                 call()
+                self.called.set()
                 return
 
     def backward(self, client, server):
@@ -91,6 +94,7 @@ class Proxy:
                 self.on_answer = None if call else self.on_answer
             if call:
                 call()
+                self.called.set()
                 return
             client.sendall(data)
 

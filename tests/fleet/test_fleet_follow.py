@@ -84,6 +84,8 @@ class FleetFollow(unittest.TestCase):
         cls.count = 0
 
     def setUp(self):
+        for server in self.servers:
+            server.start_again()  # a test that failed may have left it killed
         FleetFollow.count += 1
         self.database = f"d{FleetFollow.count}"
         self.dir = self.root / self.database

@@ -6,6 +6,7 @@ the way.
 INSPECTOR, MAKE_SPOOL and READ_BACK name the programs."""
 import os
 import pathlib
+import queue
 import re
 import resource
 import shutil
@@ -43,6 +44,8 @@ class Fleet(unittest.TestCase):
         cls.count = 0
 
     def setUp(self):
+        for server in self.servers:
+            server.start_again()  # a test that failed may have left it killed
         Fleet.count += 1
         self.database = f"d{Fleet.count}"
         self.server = self.servers[0]
@@ -186,9 +189,11 @@ class Fleet(unittest.TestCase):
 
     def kill_at(self, request_bytes, when):
         """Ships through a proxy that kills the shipper when so much was sent, or when the answer to that comes."""
-        proxy = self.proxy(request_bytes, **{when: lambda: victim.kill()})
+        started = queue.SimpleQueue()  # it may send before Popen has returned
+        proxy = self.proxy(request_bytes, **{when: lambda: started.get(timeout=DEADLINE_S).kill()})
         victim = subprocess.Popen([os.environ["INSPECTOR"], *map(str, self.words(proxy.url)), "--once"], stdin=subprocess.DEVNULL,
                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        started.put(victim)
         self.assertEqual(victim.wait(DEADLINE_S), -signal.SIGKILL)
 
     def test_a_kill_anywhere_loses_nothing_and_counts_nothing_twice(self):
@@ -255,7 +260,7 @@ class Fleet(unittest.TestCase):
         with subprocess.Popen([os.environ["INSPECTOR"], *map(str, self.words(proxy.url))], stdin=subprocess.DEVNULL,
                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as service:
             try:
-                until(lambda: not proxy.on_request, "the server to stand still")
+                self.assertTrue(proxy.called.wait(DEADLINE_S), "the server does not stand still")
                 service.send_signal(signal.SIGTERM)
                 self.assertEqual(service.wait(DEADLINE_S), 0)
             finally:

@@ -146,8 +146,8 @@ class Runner(InADirectory):
             "ok 1 - Kinds.test_good", "ok 2 - Kinds.test_one_of_three_is_skipped (i=1) # SKIP not 1",
             "ok 3 - Kinds.test_skipped # SKIP no # such thing", "ok 4 - Kinds.test_z", "1..4"], 0))
 
-    def test_a_failure_an_error_and_an_open_file_are_bad_points(self):
-        for last in ("self.fail()", "self.x", "open(os.devnull)"):
+    def test_a_failure_an_error_an_open_file_and_a_thread_that_fails_are_bad_points(self):
+        for last in ("self.fail()", "self.x", "open(os.devnull)", "import threading; t = threading.Thread(target=lambda: 1 / 0); t.start(); t.join()"):
             with self.subTest(last):
                 lines, code = self.points(last)
                 self.assertEqual(code, 1)

@@ -8,6 +8,7 @@ Standard output is a TAP stream with one point for each test, skipped ones with 
 them; so meson and scripts/count_tests.py see what ran and what did not.  What the tests and their children write to standard output goes to standard error.
 
 A test that leaves a file, a socket or a process open fails: the destructor reports it as a ResourceWarning, which is an error here.
+So does a test of which a thread ends with an exception: what it should have done was not done.
 What still runs when all tests are done, and what they leave in the suite's directories, supervise.py finds.
 
 A test that takes longer than P2PTRACE_TEST_LIMIT_S seconds hangs: it is interrupted, and the others still run.
@@ -21,6 +22,7 @@ import random
 import runpy
 import signal
 import sys
+import threading
 import traceback
 import unittest
 import warnings
@@ -80,8 +82,8 @@ class TapResult(unittest.TextTestResult):
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        self.points, self.left_open = 0, []
-        sys.unraisablehook = self.on_unraisable
+        self.points, self.unseen = 0, []  # what nobody could catch
+        sys.unraisablehook = threading.excepthook = self.on_unseen
 
     def startTestRun(self):
         super().startTestRun()
@@ -91,8 +93,9 @@ class TapResult(unittest.TextTestResult):
         super().startTest(test)
         limit(LIMIT_S)
 
-    def on_unraisable(self, problem):
-        self.left_open.append((problem.exc_type, problem.exc_value, problem.exc_traceback))
+    def on_unseen(self, problem):
+        """Of a destructor, or of a thread."""
+        self.unseen.append((problem.exc_type, problem.exc_value, problem.exc_traceback))
 
     def point(self, good, test, directive="", err=None):
         self.points += 1
@@ -102,7 +105,7 @@ class TapResult(unittest.TextTestResult):
                               *(f"#   {line}\n" for line in message[:MESSAGE_LINES_MAX])]))
 
     def addSuccess(self, test):
-        if not self.left_open:
+        if not self.unseen:
             super().addSuccess(test)
             self.point(True, test)
 
@@ -133,19 +136,19 @@ class TapResult(unittest.TextTestResult):
 
     def stopTest(self, test):
         limit(LIMIT_S)  # from here on, for the setup and cleanup of a class
-        self.check_left_open(test)
+        self.check_unseen(test)
         super().stopTest(test)
 
     def stopTestRun(self):
         limit(0)
         gc.collect()
-        self.check_left_open(Named("what a class shares"))
+        self.check_unseen(Named("what a class shares"))
         super().stopTestRun()
         POINTS.write(PLAN % self.points + "\n")
 
-    def check_left_open(self, test):
-        while self.left_open:
-            self.addError(test, self.left_open.pop(0))
+    def check_unseen(self, test):
+        while self.unseen:
+            self.addError(test, self.unseen.pop(0))
 
 
 class TapRunner(unittest.TextTestRunner):

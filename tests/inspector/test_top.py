@@ -463,7 +463,7 @@ class Live(unittest.TestCase):
             number = next(numbers)
             node.do("start", hex_id(number, 32), number, 0, 2)
             node.do("end", hex_id(number, 32), number, 2, int(number % 2))
-            return re.search(r"^>! DataMap GET_CHUNK +[0-9.]+ .* [45][0-9]\.[0-9]% +[0-9.]+ [un]s", screen.lines[4])
+            return re.search(r"^>! DataMap GET_CHUNK +[0-9.]+ .* [45][0-9]\.[0-9]% +[0-9.]+ [mun]?s", screen.lines[4])
         screen.send("0")
         screen.wait(emit_and_look, "half of the requests failed")
         screen.send("enter")

@@ -38,7 +38,11 @@ class Connection:
 
     def __init__(self, path):
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.socket.connect(path)  # waits while the backlog is full; with a timeout it would fail at once
+        try:
+            self.socket.connect(path)  # waits while the backlog is full; with a timeout it would fail at once
+        except OSError:
+            self.socket.close()
+            raise
         self.socket.settimeout(DEADLINE_S)
         self.file = self.socket.makefile("rb")
         self.last = 0

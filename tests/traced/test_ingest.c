@@ -1229,6 +1229,45 @@ START_TEST(a_step_of_the_system_time_is_counted_logged_and_followed) {
 }
 END_TEST
 
+/* Times in ms.  The machine had slept for `slept` in all when CLOCK_BOOTTIME was read; another process had the processor for
+ * `delay` before that, and for `delay_after` behind it. */
+static const struct reading {
+    int64_t slept, delay, delay_after;
+    bool found;
+} no_sleep[] = {{7000, 0, 0, false}, {7000, 300, 0, false}, {7000, 0, 300, false}, {7000, 300, 300, false}},
+  always_late[] = {{7000, 20, 20, false}, {7000, 20, 20, false}, {7000, 9000, 0, false}, {7000, 20, 20, false}},
+  never_slept[] = {{0, 0, 0, false}, {0, 0, 300, false}, {0, 300, 0, false}, {0, 11, 0, false}, {20, 0, 0, true}},
+  behind[] = {{-5000, 0, 0, false}, {-5000, 0, 300, false}, {-5000, 300, 0, false}, {-4980, 0, 0, true}, {-4980, 0, 0, false}},
+  sleeps[] = {{7000, 0, 0, false}, {7020, 0, 0, true}, {7020, 0, 0, false},
+              {7029, 0, 0, false}, {7031, 0, 0, true}, {7031, 0, 0, false}},
+  late_begin[] = {{7000, 300, 0, false}, {7000, 0, 0, false}, {7020, 0, 0, true}},
+  seen_late[] = {{7000, 0, 0, false}, {7400, 100, 100, true}, {7400, 0, 0, false}, {7420, 0, 0, true}},
+  hidden[] = {{7000, 0, 0, false}, {7200, 0, 300, false}, {7200, 0, 0, true}};
+
+static const struct {
+    const struct reading *readings;
+    size_t count;
+} sleep_cases[] = {
+#define READINGS(name) \
+    { name, sizeof name / sizeof *name }
+    READINGS(no_sleep), READINGS(always_late), READINGS(never_slept), READINGS(behind),
+    READINGS(sleeps),   READINGS(late_begin),  READINGS(seen_late),   READINGS(hidden),
+#undef READINGS
+};
+
+START_TEST(the_machine_slept_only_if_no_delay_between_the_clocks_explains_it) {
+    int64_t asleep_max_ns = 0;
+    for (size_t i = 0; i < sleep_cases[_i].count; i++) {
+        const struct reading *reading = &sleep_cases[_i].readings[i];
+        struct ingest_sleep_clocks clocks = {.before_ns = (10000 + 1000 * i) * MS};
+        clocks.boottime_ns = clocks.before_ns + (uint64_t)(reading->delay + reading->slept) * MS;
+        clocks.after_ns = clocks.before_ns + (uint64_t)(reading->delay + reading->delay_after) * MS;
+        if (i == 0) asleep_max_ns = (int64_t)(clocks.boottime_ns - clocks.before_ns);
+        ck_assert_msg(ingest_slept(&asleep_max_ns, &clocks) == reading->found, "case %d, reading %zu", _i, i);
+    }
+}
+END_TEST
+
 START_TEST(the_others_are_woken_once_for_each_pass_with_news) {
     struct trace_log *log = open_log("alice");
     pass();
@@ -1558,6 +1597,8 @@ int main(int argc, char **argv) {
     tcase_add_test(tcase, an_index_is_used_again_but_not_while_the_history_has_its_events);
     tcase_add_test(tcase, nodes_that_the_table_has_no_room_for_are_left_out_and_counted);
     tcase_add_test(tcase, a_step_of_the_system_time_is_counted_logged_and_followed);
+    tcase_add_loop_test(tcase, the_machine_slept_only_if_no_delay_between_the_clocks_explains_it, 0,
+                        sizeof sleep_cases / sizeof *sleep_cases);
     tcase_add_test(tcase, the_others_are_woken_once_for_each_pass_with_news);
     tcase_add_test(tcase, the_wait_grows_with_silence_up_to_a_limit);
     tcase_add_test(tcase, a_node_that_closes_is_seen_at_once_however_long_it_was_silent);

@@ -215,16 +215,21 @@ static bool visit_rings(struct ingest *ingest) {
     return more || was_quiet || found >= INGEST_PASS_EVENTS;
 }
 
-/* The total time that the machine was suspended: CLOCK_BOOTTIME counts it, CLOCK_MONOTONIC does not. */
-static uint64_t asleep_ns(void) {
-    uint64_t before_ns, total_ns, after_ns;
-    unsigned tries = 0;
-    do { /* until nobody else had the processor between the two clocks for so long that it looks like sleep */
-        before_ns = trace_now_monotonic_ns();
-        total_ns = trace_now_ns(CLOCK_BOOTTIME);
-        after_ns = trace_now_monotonic_ns();
-    } while (after_ns - before_ns > INGEST_ASLEEP_NS / 2 && ++tries < 10);
-    return total_ns - before_ns;
+static struct ingest_sleep_clocks read_sleep_clocks(void) {
+    struct ingest_sleep_clocks clocks;
+    clocks.before_ns = trace_now_monotonic_ns();
+    clocks.boottime_ns = trace_now_ns(CLOCK_BOOTTIME);
+    clocks.after_ns = trace_now_monotonic_ns();
+    return clocks;
+}
+
+bool ingest_slept(int64_t *asleep_max_ns, const struct ingest_sleep_clocks *clocks) {
+    int64_t min_ns = (int64_t)(clocks->boottime_ns - clocks->after_ns),
+            max_ns = (int64_t)(clocks->boottime_ns - clocks->before_ns);
+    if (max_ns < *asleep_max_ns) *asleep_max_ns = max_ns; /* the total never shrinks: this bound held before, too */
+    if (min_ns - *asleep_max_ns <= INGEST_ASLEEP_NS) return false;
+    *asleep_max_ns = max_ns;
+    return true;
 }
 
 /* Keeps the step that the clock has just found, for those who judge durations. */
@@ -238,11 +243,11 @@ static void keep_step(struct ingest *ingest, bool slept) {
 }
 
 static void update_clock(struct ingest *ingest) {
-    uint64_t steps = ingest->clock.steps, restarts = ingest->clock.restarts, asleep = asleep_ns();
+    const struct ingest_sleep_clocks clocks = read_sleep_clocks();
+    uint64_t steps = ingest->clock.steps, restarts = ingest->clock.restarts;
     int64_t offset_ns = ingest->clock.unix_offset_ns;
-    bool slept = asleep > ingest->asleep_ns + INGEST_ASLEEP_NS;
+    bool slept = ingest_slept(&ingest->asleep_max_ns, &clocks);
     if (ingest->now_ns < ingest->clock_due_ns && !slept) return;
-    if (slept) ingest->asleep_ns = asleep;
     ingest->read_unix_ns = 0; /* the system time may have been set back */
     if (trace_clock_update(&ingest->clock, trace_clock_read())) {
         bool back = ingest->clock.step_after_ns < ingest->clock.step_before_ns; /* no sleep does that */
@@ -292,12 +297,13 @@ int ingest_init(struct ingest *ingest, const struct ingest_config *config, bool 
     static const struct timespec pause = {.tv_nsec = 5000000};
     struct discover_handler handler = {
         .appeared = on_appeared, .vanished = on_vanished, .closed = on_closed, .arg = ingest, .uid = config->uid};
+    const struct ingest_sleep_clocks clocks = read_sleep_clocks();
     struct trace_clock_sample first = trace_clock_read();
     int result = trace_guard_install();
     if (result < 0) return result;
     ingest->config = *config;
     machine_here(&ingest->machine);
-    ingest->asleep_ns = asleep_ns();
+    ingest->asleep_max_ns = (int64_t)(clocks.boottime_ns - clocks.before_ns);
     result = discover_create(&ingest->discover, config->shm_dir, &handler, watch);
     if (result < 0) return result;
     while (nanosleep(&pause, NULL) != 0 && errno == EINTR) {} /* the rate of the clock needs two points */

@@ -41,7 +41,7 @@
 #define INGEST_CHECK_SILENT_NS UINT64_C(2000000000)
 #define INGEST_CHECK_UNWATCHED_NS UINT64_C(500000000)
 #define INGEST_CLOSED_NS UINT64_C(1000000)
-#define INGEST_ASLEEP_NS UINT64_C(10000000) /* the machine has slept: the clock is looked at at once */
+#define INGEST_ASLEEP_NS INT64_C(10000000) /* the machine has slept: the clock is looked at at once */
 
 /* An object without a header is retried after the first of these, then less and less often.  After END it is reported as
  * rejected, and retried every LATE, because its node may have been stopped half-way and may continue. */
@@ -139,7 +139,7 @@ struct ingest {
     struct discover *discover;
     struct trace_clock clock;
     struct machine machine; /* the machine we run on */
-    uint64_t asleep_ns;     /* how long the machine had slept when we last looked */
+    int64_t asleep_max_ns;  /* how long the machine had slept at most, in all, when we last saw that it slept */
     uint64_t clock_due_ns;
     uint64_t now_ns;            /* of the pass under way: when it began */
     uint64_t read_unix_ns;      /* a recent value of the current time: events up to it need no further check */
@@ -174,6 +174,16 @@ void ingest_fini(struct ingest *ingest);
 /* One round: new rings, their events, dead nodes.  readable: discover_fd has something.  now_ns: CLOCK_MONOTONIC, passed so
  * that tests need not wait.  Returns how long to wait until the next, 0 when there is more to do right now. */
 uint64_t ingest_pass(struct ingest *ingest, bool readable, uint64_t now_ns);
+
+/* The clocks that show whether the machine sleeps, read in this order: CLOCK_BOOTTIME counts its sleep, CLOCK_MONOTONIC (before
+ * and after) does not.  When another process has the processor between two of them, the difference says less about sleep. */
+struct ingest_sleep_clocks {
+    uint64_t before_ns, boottime_ns, after_ns;
+};
+
+/* Has the machine slept for more than INGEST_ASLEEP_NS since this last returned true?  Only true if no delay between the clocks
+ * explains it.  *asleep_max_ns: how long it had slept at most, in all, at that time; at the start, as of the first clocks. */
+bool ingest_slept(int64_t *asleep_max_ns, const struct ingest_sleep_clocks *clocks);
 
 /* How long to wait after this long a silence. */
 uint64_t ingest_wait_ns(uint64_t quiet_ns);
