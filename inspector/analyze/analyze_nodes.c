@@ -3,6 +3,7 @@
  * Nodes that crashed, fell silent or stalled, or whose events are missing; and streams that nobody closed. */
 #include "analyze.h"
 #include "analyze_thresholds.h"
+#include "memory.h"
 #include "numbers.h"
 
 #include <stdlib.h>
@@ -277,16 +278,10 @@ bool analysis_paused(const struct analysis *analysis, unsigned node, uint64_t fr
 }
 
 static void keep_pause(struct analysis *analysis, unsigned node, uint64_t from_ns, uint64_t to_ns) {
-    if (analysis->pause_count == analysis->pause_capacity) {
-        size_t capacity = analysis->pause_capacity ? 2 * analysis->pause_capacity : 16;
-        struct pause *pauses = realloc(analysis->pauses, capacity * sizeof *pauses);
-        if (!pauses) {
-            analysis->failed = true;
-            return;
-        }
-        analysis->pauses = pauses;
-        analysis->pause_capacity = capacity;
-    }
+    struct pause *pauses = memory_room(analysis->pauses, analysis->pause_count, &analysis->pause_capacity, sizeof *pauses);
+    analysis->failed |= !pauses;
+    if (!pauses) return;
+    analysis->pauses = pauses;
     analysis->pauses[analysis->pause_count++] = (struct pause){node, from_ns, to_ns};
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "finding.h"
 
-#include <stdlib.h>
+#include "memory.h"
 
 #define EDGE_PART 10 /* of a time span: the first and last 1/N of it count as its edges */
 
@@ -19,16 +19,10 @@ const char *severity_name(enum severity severity) {
 }
 
 void analysis_add(struct analysis *analysis, const struct finding *finding) {
-    if (analysis->count == analysis->capacity) {
-        size_t capacity = analysis->capacity ? 2 * analysis->capacity : 16;
-        struct finding *findings = realloc(analysis->findings, capacity * sizeof *findings);
-        if (!findings) {
-            analysis->failed = true;
-            return;
-        }
-        analysis->findings = findings;
-        analysis->capacity = capacity;
-    }
+    struct finding *findings = memory_room(analysis->findings, analysis->count, &analysis->capacity, sizeof *findings);
+    analysis->failed |= !findings;
+    if (!findings) return;
+    analysis->findings = findings;
     analysis->findings[analysis->count++] = *finding;
 }
 

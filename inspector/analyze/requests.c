@@ -2,23 +2,15 @@
 #include "requests.h"
 
 #include "analyze_thresholds.h"
+#include "memory.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
 /* ---- arrays that grow ---- */
 
-/* Makes room for one more item; returns NULL when out of memory. */
-static void *grow(void *items, size_t count, size_t *capacity, size_t bytes) {
-    if (count < *capacity) return items;
-    size_t wanted = *capacity ? 2 * *capacity : 32;
-    void *grown = realloc(items, wanted * bytes);
-    if (grown) *capacity = wanted;
-    return grown;
-}
-
 static int add_visit(struct requests *requests, const struct visit *visit) {
-    struct visit *visits = grow(requests->visits, requests->visit_count, &requests->visit_capacity, sizeof *visits);
+    struct visit *visits = memory_room(requests->visits, requests->visit_count, &requests->visit_capacity, sizeof *visits);
     if (!visits) return -ENOMEM;
     requests->visits = visits;
     visits[requests->visit_count++] = *visit;
@@ -26,7 +18,7 @@ static int add_visit(struct requests *requests, const struct visit *visit) {
 }
 
 static int add_delay(struct requests *requests, const struct delay *delay) {
-    struct delay *delays = grow(requests->delays, requests->delay_count, &requests->delay_capacity, sizeof *delays);
+    struct delay *delays = memory_room(requests->delays, requests->delay_count, &requests->delay_capacity, sizeof *delays);
     if (!delays) return -ENOMEM;
     requests->delays = delays;
     delays[requests->delay_count++] = *delay;
@@ -34,7 +26,7 @@ static int add_delay(struct requests *requests, const struct delay *delay) {
 }
 
 static int add_open(struct requests *requests, const struct open_part *part) {
-    struct open_part *open = grow(requests->open, requests->open_count, &requests->open_capacity, sizeof *open);
+    struct open_part *open = memory_room(requests->open, requests->open_count, &requests->open_capacity, sizeof *open);
     if (!open) return -ENOMEM;
     requests->open = open;
     open[requests->open_count++] = *part;
@@ -42,7 +34,7 @@ static int add_open(struct requests *requests, const struct open_part *part) {
 }
 
 static int add_request(struct requests *requests, const struct request *request) {
-    struct request *items = grow(requests->items, requests->count, &requests->capacity, sizeof *items);
+    struct request *items = memory_room(requests->items, requests->count, &requests->capacity, sizeof *items);
     if (!items) return -ENOMEM;
     requests->items = items;
     items[requests->count++] = *request;

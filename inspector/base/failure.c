@@ -3,6 +3,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 int failure_set(struct failure *failure, enum exit_code code, const char *format, ...) {
     va_list args;
@@ -10,6 +11,22 @@ int failure_set(struct failure *failure, enum exit_code code, const char *format
     va_start(args, format);
     vsnprintf(failure->text, sizeof failure->text, format, args);
     va_end(args);
+    return -1;
+}
+
+int failure_set_filter(struct failure *failure, size_t position, size_t length, const char *reason, const char *suggestion) {
+    char quoted[256];
+    if (suggestion) snprintf(quoted, sizeof quoted, "\"%s\"", suggestion);
+    failure_set(failure, EXIT_USAGE, "%s", reason);
+    failure->filter.is_wrong = true;
+    failure->filter.position = position;
+    failure->filter.length = length;
+    return failure_suggest(failure, suggestion && *suggestion ? quoted : NULL);
+}
+
+int failure_suggest(struct failure *failure, const char *word) {
+    size_t used = strlen(failure->text);
+    if (word) snprintf(failure->text + used, sizeof failure->text - used, "; did you mean %s?", word);
     return -1;
 }
 

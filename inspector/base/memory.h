@@ -7,6 +7,7 @@
 #define INSPECTOR_MEMORY_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 /* First of all, before jansson is used: watches its allocations. */
 void memory_watch(void);
@@ -16,5 +17,9 @@ void memory_note_short(void);
 
 /* Since the start, in any thread. */
 bool memory_was_short(void);
+
+/* Makes room for one more item of an array that has `count` of them, of `bytes` each: doubles *capacity, in items, when it is
+ * full.  Returns the array, which may have moved; NULL, with all as it was, when memory runs out. */
+void *memory_room(void *items, size_t count, size_t *capacity, size_t bytes);
 
 #endif

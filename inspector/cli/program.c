@@ -125,12 +125,7 @@ static int check_units(const char *filter, struct failure *failure) {
         result = trace_filter_compile(&compiled, filter, strlen(filter), &options, &error);
         if (!result) trace_filter_destroy(compiled);
         if (result != -EINVAL) continue;
-        bool known = *error.suggestion;
-        failure_set(failure, EXIT_USAGE, "%s%s%s%s", error.reason, known ? "; did you mean \"" : "", error.suggestion,
-                    known ? "\"?" : "");
-        failure->filter.is_wrong = true;
-        failure->filter.position = error.position;
-        failure->filter.length = error.length;
+        failure_set_filter(failure, error.position, error.length, error.reason, error.suggestion);
         failure->filter.text = filter;
         return -1;
     }

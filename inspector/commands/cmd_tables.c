@@ -132,8 +132,8 @@ int run_traces(struct session *session) {
     nearest_look(&nearest, "connection");
     if (kind && strcmp(kind, "request") != 0 && strcmp(kind, "connection") != 0) {
         json_decref(params);
-        return failure_set(&session->failure, EXIT_USAGE, "--kind %s: traces are request or connection%s%s%s", kind,
-                           nearest.word ? "; did you mean " : "", nearest.word ? nearest.word : "", nearest.word ? "?" : "");
+        failure_set(&session->failure, EXIT_USAGE, "--kind %s: traces are request or connection", kind);
+        return failure_suggest(&session->failure, nearest.word);
     }
     int result =
         ask_and_show(session, "traces", params, "traces", kind && *kind == 'c' ? "connection" : "request", render_traces);

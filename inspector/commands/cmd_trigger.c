@@ -461,7 +461,6 @@ static int watch_stream(struct trigger *trigger) {
 
 static int run_windows(struct trigger *trigger) {
     struct session *session = trigger->session;
-    source_end_calls(session->inquiry.source, trigger->deadline_ms); /* until the stream has begun */
     if (session_learn_names(session) || check_filters(session) || (trigger->file && check_file(trigger))) return -1;
     int result = follow_condition(trigger);
     if (!result) result = watch_stream(trigger);

@@ -4,6 +4,7 @@
 #include "doctor_checks.h"
 #include "json_get.h"
 #include "limits.h"
+#include "process_state.h"
 #include "text.h"
 
 #include <dirent.h>
@@ -34,19 +35,6 @@ static int try_connect(const char *path, pid_t *ret_listener) {
     if (!result && !getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &listener, &bytes)) *ret_listener = listener.pid;
     close(fd);
     return result;
-}
-
-/* Stopped by a signal or a debugger: it would be asked in vain, until the call times out. */
-static bool is_stopped(pid_t pid) {
-    char path[32], text[512] = "";
-    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-    FILE *file = pid > 0 ? fopen(path, "re") : NULL;
-    if (!file) return false;
-    size_t length = fread(text, 1, sizeof text - 1, file);
-    fclose(file);
-    text[length] = 0;
-    const char *behind_name = strrchr(text, ')');
-    return behind_name && (!strncmp(behind_name, ") T", 3) || !strncmp(behind_name, ") t", 3));
 }
 
 /* The owner of the path, or of the nearest visible directory above it. */
@@ -148,7 +136,7 @@ void doctor_look_for_traced(struct doctor *doctor) {
         report_no_traced(doctor, &path, error);
         return;
     }
-    if (is_stopped(listener)) {
+    if (process_is_stopped(listener)) {
         doctor_wrong(doctor, "socket", doctor_remedy("kill -CONT %d", (int)listener),
                      "traced (process %d) on %s (from %s) is stopped: it answers nobody", (int)listener, path.path, path.source);
         return;

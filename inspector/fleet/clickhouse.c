@@ -254,6 +254,16 @@ enum clickhouse_outcome clickhouse_ask(struct clickhouse *server, const char *sq
     return post(server, &body, ret_answer, failure);
 }
 
+int clickhouse_ask_rows(struct clickhouse *server, struct strbuf *sql, struct row_reader *ret_rows, struct failure *failure) {
+    struct clickhouse_answer answer;
+    int result = sql->failed                                                       ? failure_out_of_memory(failure)
+                 : clickhouse_ask(server, strbuf_text(sql), &answer, failure) != 0 ? -1
+                                                                                   : 0;
+    strbuf_fini(sql);
+    if (!result) *ret_rows = row_reader_of(answer.bytes, answer.count);
+    return result;
+}
+
 /* A read-only user may not set this either. */
 static enum clickhouse_outcome ask_readonly(struct clickhouse *server, bool *ret_readonly, struct failure *failure) {
     struct clickhouse_answer answer;

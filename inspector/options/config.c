@@ -91,8 +91,8 @@ struct reading {
 static int wrong(const struct reading *reading, const char *format, const char *what, const char *nearest) {
     char text[256];
     snprintf(text, sizeof text, format, what);
-    return failure_set(reading->failure, EXIT_USAGE, "%s:%u: %s%s%s%s", reading->config->path, reading->line, text,
-                       nearest ? "; did you mean " : "", nearest ? nearest : "", nearest ? "?" : "");
+    failure_set(reading->failure, EXIT_USAGE, "%s:%u: %s", reading->config->path, reading->line, text);
+    return failure_suggest(reading->failure, nearest);
 }
 
 static char *trim(char *text) {

@@ -3,6 +3,7 @@
 
 #include "app_names.h"
 #include "json_get.h"
+#include "memory.h"
 #include "node_rows.h"
 
 #include <errno.h>
@@ -42,13 +43,9 @@ static int no_room(int error, struct failure *failure) {
 }
 
 static int add_log(struct event_writer *writer, const struct node_info *info, enum node_state state, struct failure *failure) {
-    if (writer->count == writer->capacity) {
-        size_t capacity = writer->capacity ? 2 * writer->capacity : 16;
-        struct log *logs = realloc(writer->logs, capacity * sizeof *logs);
-        if (!logs) return failure_out_of_memory(failure);
-        writer->logs = logs;
-        writer->capacity = capacity;
-    }
+    struct log *logs = memory_room(writer->logs, writer->count, &writer->capacity, sizeof *logs);
+    if (!logs) return failure_out_of_memory(failure);
+    writer->logs = logs;
     struct log *log = &writer->logs[writer->count];
     *log = (struct log){.id = info->node_id, .log = info->log, .started_ns = info->started_unix_ns};
     int error = store_add_node(recording_writer_store(writer->writer), info, state, &log->node);

@@ -273,3 +273,25 @@ void list_put(struct strbuf *out, const struct view *view, const struct list *li
     table_end(&table, out);
     table_fini(&table);
 }
+
+void list_put_extent(struct strbuf *out, const json_t *answer, const char *order, const char *unit) {
+    uint64_t groups = json_get_count(answer, "groups");
+    size_t shown = json_array_size(json_get_array(answer, "rows"));
+    double seconds = json_get_real(answer, "seconds", 0);
+    if (seconds > 0 && seconds < 1e9) {
+        strbuf_puts(out, " in ");
+        text_duration(out, (uint64_t)(seconds * 1e9));
+    }
+    if (groups > shown)
+        strbuf_printf(out, "; the %zu %s of %" PRIu64 " %s, --limit shows more", shown, order, groups, unit);
+    strbuf_puts(out, "\n");
+}
+
+void list_put_lacking(struct strbuf *out, const struct view *view, enum style style, const char *why, uint64_t count,
+                      const char *what, const char *more) {
+    if (!count) return;
+    text_styled(out, view->color, style, why);
+    text_count(out, count, what);
+    strbuf_puts(out, more);
+    strbuf_puts(out, "\n");
+}

@@ -300,35 +300,14 @@ static bool is_by_time(const json_t *answer) {
 }
 
 static void put_notes(struct strbuf *out, const struct view *view, const json_t *answer) {
-    uint64_t groups = json_get_count(answer, "groups"), ungrouped = json_get_count(answer, "ungrouped");
-    uint64_t lost = json_get_count(answer, "lost");
-    size_t shown = json_array_size(json_get_array(answer, "rows"));
-    double seconds = json_get_real(answer, "seconds", 0);
     text_count(out, json_get_count(answer, "events"), "event");
-    if (seconds > 0 && seconds < 1e9) {
-        strbuf_puts(out, " in ");
-        text_duration(out, (uint64_t)(seconds * 1e9));
-    }
-    if (groups > shown)
-        strbuf_printf(out, "; the %zu %s of %" PRIu64 " groups, --limit shows more", shown,
-                      is_by_time(answer) ? "newest" : "largest", groups);
-    strbuf_puts(out, "\n");
-    uint64_t stepped = json_get_count(answer, "took_stepped");
-    if (stepped) {
-        text_styled(out, view->color, STYLE_WARN, "left out, because the clock was stepped meanwhile: ");
-        text_count(out, stepped, "request");
-        strbuf_puts(out, "\n");
-    }
-    if (ungrouped) {
-        text_styled(out, view->color, STYLE_WARN, "in groups beyond traced's limit, counted but not listed: ");
-        text_count(out, ungrouped, "event");
-        strbuf_puts(out, "; a narrower filter helps\n");
-    }
-    if (lost) {
-        text_styled(out, view->color, STYLE_BAD, "lost in that time before traced could read them, and not counted: ");
-        text_count(out, lost, "event");
-        strbuf_puts(out, "\n");
-    }
+    list_put_extent(out, answer, is_by_time(answer) ? "newest" : "largest", "groups");
+    list_put_lacking(out, view, STYLE_WARN, "left out, because the clock was stepped meanwhile: ",
+                     json_get_count(answer, "took_stepped"), "request", "");
+    list_put_lacking(out, view, STYLE_WARN, "in groups beyond traced's limit, counted but not listed: ",
+                     json_get_count(answer, "ungrouped"), "event", "; a narrower filter helps");
+    list_put_lacking(out, view, STYLE_BAD, "lost in that time before traced could read them, and not counted: ",
+                     json_get_count(answer, "lost"), "event", "");
 }
 
 void render_count(struct strbuf *out, const struct view *view, const json_t *answer) {

@@ -135,44 +135,18 @@ void request_list_init(struct request_list *ret_list, const json_t *answer) {
 /* ---- the table ---- */
 
 static void put_notes(struct strbuf *out, const struct view *view, const json_t *answer) {
-    uint64_t groups = json_get_count(answer, "groups"), ungrouped = json_get_count(answer, "ungrouped");
-    uint64_t rootless = json_get_count(answer, "rootless"), lost = json_get_count(answer, "lost");
-    size_t shown = json_array_size(json_get_array(answer, "rows"));
-    double seconds = json_get_real(answer, "seconds", 0);
     text_count(out, json_get_count(answer, "requests"), "request");
     if (json_get_count(answer, "open"))
         strbuf_printf(out, " and %" PRIu64 " that have not ended", json_get_count(answer, "open"));
-    if (seconds > 0 && seconds < 1e9) {
-        strbuf_puts(out, " in ");
-        text_duration(out, (uint64_t)(seconds * 1e9));
-    }
-    if (groups > shown)
-        strbuf_printf(out, "; the %zu %s of %" PRIu64 " rows, --limit shows more", shown,
-                      is_grouped_by(answer, "time/") ? "newest" : "largest", groups);
-    strbuf_puts(out, "\n");
-    uint64_t stepped = json_get_count(answer, "took_stepped");
-    if (stepped) {
-        text_styled(out, view->color, STYLE_WARN, "left out of the times, because the clock was stepped meanwhile: ");
-        text_count(out, stepped, "request");
-        strbuf_puts(out, "\n");
-    }
-    if (rootless) {
-        text_styled(out, view->color, STYLE_WARN,
-                    "began before the history does, or their beginning was lost, and not counted: ");
-        text_count(out, rootless, "request");
-        strbuf_puts(out, "\n");
-    }
-    if (ungrouped) {
-        text_styled(out, view->color, STYLE_WARN, "in rows beyond traced's limit, counted but not listed: ");
-        text_count(out, ungrouped, "request");
-        strbuf_puts(out, "; a narrower filter helps\n");
-    }
-    if (lost) {
-        text_styled(out, view->color, STYLE_BAD,
-                    "lost in that time before traced could read them, so that requests may be missing: ");
-        text_count(out, lost, "event");
-        strbuf_puts(out, "\n");
-    }
+    list_put_extent(out, answer, is_grouped_by(answer, "time/") ? "newest" : "largest", "rows");
+    list_put_lacking(out, view, STYLE_WARN, "left out of the times, because the clock was stepped meanwhile: ",
+                     json_get_count(answer, "took_stepped"), "request", "");
+    list_put_lacking(out, view, STYLE_WARN, "began before the history does, or their beginning was lost, and not counted: ",
+                     json_get_count(answer, "rootless"), "request", "");
+    list_put_lacking(out, view, STYLE_WARN, "in rows beyond traced's limit, counted but not listed: ",
+                     json_get_count(answer, "ungrouped"), "request", "; a narrower filter helps");
+    list_put_lacking(out, view, STYLE_BAD, "lost in that time before traced could read them, so that requests may be missing: ",
+                     json_get_count(answer, "lost"), "event", "");
 }
 
 void render_requests(struct strbuf *out, const struct view *view, const json_t *answer) {

@@ -3,7 +3,9 @@
 
 #include "nearest.h"
 
+#include <proto/clock.h>
 #include <string.h>
+#include <unistd.h>
 
 int session_out_of_memory(struct session *session) { return failure_out_of_memory(&session->failure); }
 
@@ -35,8 +37,8 @@ static int read_format(struct session *session, const char *word) {
         }
         nearest_look(&nearest, format_words[i]);
     }
-    return failure_set(&session->failure, EXIT_USAGE, "--format %s: table, csv, tsv or json is expected%s%s%s", word,
-                       nearest.word ? "; did you mean " : "", nearest.word ? nearest.word : "", nearest.word ? "?" : "");
+    failure_set(&session->failure, EXIT_USAGE, "--format %s: table, csv, tsv or json is expected", word);
+    return failure_suggest(&session->failure, nearest.word);
 }
 
 static json_t *compute(const void *context, const char *name, const json_t *row) {
@@ -76,7 +78,11 @@ void session_fini(struct session *session) {
 
 int session_open(struct session *session, uint64_t call_timeout_ms) {
     if (session->opener(&session->inquiry.source, session->options, call_timeout_ms, &session->failure)) return -1;
-    session->view.now_ns = source_now_ns(session->inquiry.source);
+    struct source *source = session->inquiry.source;
+    if (option_given(session->options, OPTION_FOR))
+        source_end_calls(source, trace_now_monotonic_ms() + session->options->numbers[OPTION_FOR]);
+    if (isatty(STDERR_FILENO)) source_note_waits(source, output_note);
+    session->view.now_ns = source_now_ns(source);
     return 0;
 }
 

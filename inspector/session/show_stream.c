@@ -22,7 +22,6 @@ int begin_stream(struct session *session, struct stream *stream, struct source *
     json_t *nodes;
     bool noted = false;
     timely_write_end(wish.deadline_ms);
-    source_end_calls(source, wish.deadline_ms);
     for (;;) {
         struct stream_wish again = wish;
         again.params_new = json_incref(wish.params_new);
@@ -34,7 +33,6 @@ int begin_stream(struct session *session, struct stream *stream, struct source *
         stream_fini(stream);
     }
     json_decref(wish.params_new);
-    source_end_calls(source, WAIT_FOREVER);
     names_learn(&session->names, nodes);
     json_decref(nodes);
     return 0;
@@ -221,7 +219,6 @@ int show_stream(struct session *session, const struct show_stream *wish) {
     int result = begin_stream(session, &show.stream, wish->source, begin, wish->away);
     if (!result) {
         source_watch_output(wish->source, session->output.fd);
-        source_end_calls(wish->source, begin.deadline_ms);
         show.names_ms = trace_now_monotonic_ms();
         if (!show.json) render_events_titles(&session->output.text, &session->view);
         result = output_flush(&session->output);

@@ -25,8 +25,8 @@ int show_stream(struct session *session, const struct show_stream *wish);
 struct stream_wish stream_wish_of(const struct options *options, uint64_t begin_ms, json_t *params_new, uint64_t wait_ms);
 
 /* Calls stream_init, and learns the names of the nodes.  If the source goes away meanwhile, waits as the wish says; away: the
- * note to print then.  These first questions end with the wish's deadline (source_end_calls), and so does all output from now
- * on (timely_write.h).  Returns 0, or -1 with session->failure; call stream_fini in both cases. */
+ * note to print then.  From now on all output ends with the wish's deadline (timely_write.h).  Returns 0, or -1 with
+ * session->failure; call stream_fini in both cases. */
 int begin_stream(struct session *session, struct stream *stream, struct source *source, struct stream_wish wish,
                  const char *away);
 

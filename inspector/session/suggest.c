@@ -179,8 +179,7 @@ void session_suggest(struct session *session) {
     if (is_node) look_at_rows(session, "nodes", &nearest, &nodes);
     if (is_peer) look_at_rows(session, "peers", &nearest, &peers);
     if (!strcmp(param, "kind")) look_at_kinds(&nearest);
-    size_t used = strlen(failure->text);
-    if (nearest.word) snprintf(failure->text + used, sizeof failure->text - used, "; did you mean %s?", nearest.word);
+    failure_suggest(failure, nearest.word);
     json_decref(nodes);
     json_decref(peers);
 }

@@ -26,11 +26,10 @@ static bool read_filter_fault(const json_t *data, struct failure *failure) {
     uint64_t position = json_get_count(data, "position"), length = json_get_count(data, "length");
     bool is_filter = param && !strcmp(param, "filter");
     if (!param || !reason || position > REQUEST_BYTES_MAX || length > REQUEST_BYTES_MAX) return false;
-    failure_set(failure, EXIT_USAGE, "%s%s%s%s%s%s", is_filter ? "" : param, is_filter ? "" : ": ", reason,
-                suggestion ? "; did you mean \"" : "", suggestion ? suggestion : "", suggestion ? "\"?" : "");
+    char named[sizeof failure->text];
+    snprintf(named, sizeof named, "%s: %s", param, reason);
+    failure_set_filter(failure, position, length, is_filter ? reason : named, suggestion);
     failure->filter.is_wrong = is_filter;
-    failure->filter.position = position;
-    failure->filter.length = length;
     return true;
 }
 

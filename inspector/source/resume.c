@@ -4,6 +4,7 @@
 #include "event_list.h"
 #include "json_get.h"
 #include "limits.h"
+#include "memory.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -41,13 +42,9 @@ static long entry_at(struct resume *resume, const char *key) {
     const json_t *place = json_object_get(resume->places, key);
     if (place) return (long)json_integer_value(place);
     if (resume->count == RESUME_ENTRIES_MAX) return -ENOSPC;
-    if (resume->count == resume->capacity) {
-        size_t capacity = resume->capacity ? resume->capacity * 2 : 64;
-        struct resume_entry *entries = realloc(resume->entries, capacity * sizeof *entries);
-        if (!entries) return -ENOMEM;
-        resume->entries = entries;
-        resume->capacity = capacity;
-    }
+    struct resume_entry *entries = memory_room(resume->entries, resume->count, &resume->capacity, sizeof *entries);
+    if (!entries) return -ENOMEM;
+    resume->entries = entries;
     if (json_object_set_new(resume->places, key, json_integer((json_int_t)resume->count))) return -ENOMEM;
     resume->entries[resume->count] = (struct resume_entry){0};
     return (long)resume->count++;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "numbers.h"
+#include "memory.h"
 #include "path_edges.h"
 #include "spread.h"
 #include "spread_internal.h"
@@ -8,13 +9,9 @@
 #include <stdlib.h>
 
 static struct delivery *add_delivery(struct spread *spread, size_t *capacity) {
-    if (spread->delivery_count == *capacity) {
-        size_t more = *capacity ? 2 * *capacity : 64;
-        struct delivery *larger = realloc(spread->deliveries, more * sizeof *larger);
-        if (!larger) return NULL;
-        spread->deliveries = larger;
-        *capacity = more;
-    }
+    struct delivery *deliveries = memory_room(spread->deliveries, spread->delivery_count, capacity, sizeof *deliveries);
+    if (!deliveries) return NULL;
+    spread->deliveries = deliveries;
     return &spread->deliveries[spread->delivery_count++];
 }
 

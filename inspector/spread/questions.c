@@ -1,19 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 #include "questions.h"
 
+#include "memory.h"
 #include "numbers.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
 static int add_question(struct questions *questions, const struct question *question) {
-    if (questions->count == questions->capacity) {
-        size_t more = questions->capacity ? 2 * questions->capacity : 16;
-        struct question *larger = realloc(questions->items, more * sizeof *larger);
-        if (!larger) return -ENOMEM;
-        questions->items = larger;
-        questions->capacity = more;
-    }
+    struct question *items = memory_room(questions->items, questions->count, &questions->capacity, sizeof *items);
+    if (!items) return -ENOMEM;
+    questions->items = items;
     questions->items[questions->count++] = *question;
     return 0;
 }

@@ -4,6 +4,7 @@
  * scan of a statement fetches the rows, and later scans reuse them: a statement sees one state of them, and a join does not ask
  * again for each row.  The first column, an id, is indexed. */
 #include "json_get.h"
+#include "memory.h"
 #include "sql.h"
 #include "sql_columns.h"
 
@@ -152,13 +153,9 @@ static int add_row(struct rows_table *table, struct json_span object, struct jso
     const struct sql_column *column = &table->kind->columns[0];
     struct row *row;
     struct json_span key;
-    if (table->count == table->capacity) {
-        size_t capacity = table->capacity ? table->capacity * 2 : 64;
-        struct row *rows = realloc(table->rows, capacity * sizeof *rows);
-        if (!rows) return -1;
-        table->rows = rows;
-        table->capacity = capacity;
-    }
+    struct row *rows = memory_room(table->rows, table->count, &table->capacity, sizeof *rows);
+    if (!rows) return -1;
+    table->rows = rows;
     row = &table->rows[table->count++];
     *row = (struct row){.object = object, .parent = parent};
     bool found = json_scan_find(column->source == SQL_PARENT ? parent : object, column->key, &key);

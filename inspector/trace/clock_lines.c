@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "clock_lines.h"
 
+#include "memory.h"
 #include "numbers.h"
 
 #include <errno.h>
@@ -17,13 +18,9 @@ int clock_lines_see(struct clock_lines *lines, unsigned machine, uint8_t number,
         for (i = 0; i < lines->count; i++)
             if (lines->items[i].machine == machine && lines->items[i].number == number) break;
     if (i == lines->count) {
-        if (lines->count == lines->capacity) {
-            size_t capacity = lines->capacity ? 2 * lines->capacity : 4;
-            struct clock_line *items = realloc(lines->items, capacity * sizeof *items);
-            if (!items) return -ENOMEM;
-            lines->items = items;
-            lines->capacity = capacity;
-        }
+        struct clock_line *items = memory_room(lines->items, lines->count, &lines->capacity, sizeof *items);
+        if (!items) return -ENOMEM;
+        lines->items = items;
         lines->items[lines->count++] =
             (struct clock_line){.machine = machine, .number = number, .first_ns = unix_ns, .last_ns = unix_ns};
     }
@@ -47,13 +44,9 @@ static int compare_seams(const void *left, const void *right) {
 }
 
 int clock_lines_cut(struct clock_lines *lines, struct clock_seam seam) {
-    if (lines->seam_count == lines->seam_capacity) {
-        size_t capacity = lines->seam_capacity ? 2 * lines->seam_capacity : 4;
-        struct clock_seam *seams = realloc(lines->seams, capacity * sizeof *seams);
-        if (!seams) return -ENOMEM;
-        lines->seams = seams;
-        lines->seam_capacity = capacity;
-    }
+    struct clock_seam *seams = memory_room(lines->seams, lines->seam_count, &lines->seam_capacity, sizeof *seams);
+    if (!seams) return -ENOMEM;
+    lines->seams = seams;
     lines->seams[lines->seam_count++] = seam;
     return 0;
 }

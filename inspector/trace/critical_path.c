@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "critical_path.h"
 
+#include "memory.h"
 #include "numbers.h"
 #include "path_edges.h"
 #include "path_idle.h"
@@ -56,16 +57,10 @@ struct walk {
 static void append_wait(struct walk *walk, struct wait wait) {
     struct critical_path *path = walk->path;
     if (wait.to_ns <= wait.from_ns) return;
-    if (path->count == walk->wait_capacity) {
-        size_t capacity = walk->wait_capacity ? 2 * walk->wait_capacity : 32;
-        struct wait *waits = realloc(path->waits, capacity * sizeof *waits);
-        if (!waits) {
-            walk->failed = true;
-            return;
-        }
-        path->waits = waits;
-        walk->wait_capacity = capacity;
-    }
+    struct wait *waits = memory_room(path->waits, path->count, &walk->wait_capacity, sizeof *waits);
+    walk->failed |= !waits;
+    if (!waits) return;
+    path->waits = waits;
     path->waits[path->count++] = wait;
 }
 
@@ -206,16 +201,10 @@ static void add_peer(struct walk *walk, size_t span, unsigned node, unsigned pee
 
 static void add_task(struct walk *walk, size_t span, uint64_t from_ns, uint64_t to_ns) {
     if (to_ns <= from_ns) return;
-    if (walk->task_count == walk->task_capacity) {
-        size_t capacity = walk->task_capacity ? 2 * walk->task_capacity : 32;
-        struct task *tasks = realloc(walk->tasks, capacity * sizeof *tasks);
-        if (!tasks) {
-            walk->failed = true;
-            return;
-        }
-        walk->tasks = tasks;
-        walk->task_capacity = capacity;
-    }
+    struct task *tasks = memory_room(walk->tasks, walk->task_count, &walk->task_capacity, sizeof *tasks);
+    walk->failed |= !tasks;
+    if (!tasks) return;
+    walk->tasks = tasks;
     walk->tasks[walk->task_count++] = (struct task){span, from_ns, to_ns};
 }
 

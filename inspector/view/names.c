@@ -3,6 +3,7 @@
 
 #include "json_get.h"
 #include "limits.h"
+#include "memory.h"
 #include "text.h"
 
 #include <errno.h>
@@ -50,13 +51,9 @@ static void set_add(struct id_set *set, const char *id) {
             high = middle;
     }
     if (set->count == IDS_MAX) return;
-    if (set->count == set->capacity) {
-        size_t capacity = set->capacity ? set->capacity * 2 : 16;
-        char **ids = realloc(set->ids, capacity * sizeof *ids);
-        if (!ids) return;
-        set->ids = ids;
-        set->capacity = capacity;
-    }
+    char **ids = memory_room(set->ids, set->count, &set->capacity, sizeof *ids);
+    if (!ids) return;
+    set->ids = ids;
     char *copy = strdup(id);
     if (!copy) return;
     memmove(set->ids + low + 1, set->ids + low, (set->count - low) * sizeof *set->ids);

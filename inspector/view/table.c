@@ -2,6 +2,7 @@
 #include "table.h"
 
 #include "limits.h"
+#include "memory.h"
 
 #include <assert.h>
 #include <ctype.h>
@@ -29,15 +30,9 @@ void table_fini(struct table *table) {
 /* ---- cells ---- */
 
 struct strbuf *table_cell_begin(struct table *table) {
-    if (table->cell_count == table->cell_capacity && !table->text.failed) {
-        size_t capacity = table->cell_capacity ? table->cell_capacity * 2 : 64;
-        struct table_cell_text *cells = realloc(table->cells, capacity * sizeof *cells);
-        if (cells) {
-            table->cells = cells;
-            table->cell_capacity = capacity;
-        }
-        table->text.failed |= !cells;
-    }
+    struct table_cell_text *cells = memory_room(table->cells, table->cell_count, &table->cell_capacity, sizeof *cells);
+    table->text.failed |= !cells;
+    if (cells) table->cells = cells;
     if (!table->text.failed) table->cells[table->cell_count].offset = table->text.bytes;
     return &table->text;
 }

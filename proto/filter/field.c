@@ -306,7 +306,7 @@ size_t trace_field_read(const struct trace_field *field, const struct trace_even
         return has_trace(event) ? put(out, VALUE_HEX, event->trace_id.bytes, sizeof event->trace_id.bytes) : put_null(out);
     case FIELD_KIND:
         kind = trace_kind_info(event->kind);
-        return kind ? put_text(out, kind->name, TRACE_TABLE_JSON_BYTES)
+        return kind ? put(out, VALUE_TEXT, kind->name, kind->json_bytes - 2U) /* less its quotes */
                     : put_text(out, TRACE_KIND_UNKNOWN_NAME, TRACE_TABLE_JSON_BYTES);
     case FIELD_KIND_ID: return put_number(out, event->kind);
     case FIELD_FLAGS: return read_flags(out, event);

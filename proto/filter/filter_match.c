@@ -132,14 +132,13 @@ static bool node_glob(const struct filter_value *value, const struct trace_node_
            hex_fits(value, true, node_id->bytes, sizeof node_id->bytes);
 }
 
-/* Is this peer, for this node, an alias that the value stands for? */
-static bool in_aliases(const struct trace_filter *filter, const struct filter_value *value, const struct trace_node_id *peer_id,
-                       const struct trace_node_id *by) {
-    const struct filter_alias *aliases = filter->aliases + value->alias_first, wanted = {*peer_id, *by};
-    size_t low = 0, high = value->alias_count;
+/* Is it in this sorted list, whose items have `bytes` each? */
+static bool in_list(const void *list, size_t count, size_t bytes, const void *wanted) {
+    const uint8_t *items = list;
+    size_t low = 0, high = count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        int order = memcmp(&wanted, &aliases[middle], sizeof wanted);
+        int order = memcmp(wanted, items + middle * bytes, bytes);
         if (!order) return true;
         if (order < 0)
             high = middle;
@@ -147,6 +146,13 @@ static bool in_aliases(const struct trace_filter *filter, const struct filter_va
             low = middle + 1;
     }
     return false;
+}
+
+/* Is this peer, for this node, an alias that the value stands for? */
+static bool in_aliases(const struct trace_filter *filter, const struct filter_value *value, const struct trace_node_id *peer_id,
+                       const struct trace_node_id *by) {
+    const struct filter_alias wanted = {*peer_id, *by};
+    return in_list(filter->aliases + value->alias_first, value->alias_count, sizeof wanted, &wanted);
 }
 
 static const struct trace_node_id anybody;
@@ -166,18 +172,7 @@ bool filter__node_fits(const struct trace_filter *filter, const struct filter_te
 static bool has_host(const struct trace_filter_origin *origin) { return origin->host && *origin->host; }
 
 static bool in_ids(const struct trace_filter *filter, const struct filter_value *value, const uint8_t *id) {
-    const struct trace_node_id *ids = filter->ids + value->id_first;
-    size_t low = 0, high = value->id_count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        int order = memcmp(id, ids[middle].bytes, sizeof ids[middle].bytes);
-        if (!order) return true;
-        if (order < 0)
-            high = middle;
-        else
-            low = middle + 1;
-    }
-    return false;
+    return in_list(filter->ids + value->id_first, value->id_count, sizeof *filter->ids, id);
 }
 
 static bool peer_id_fits(const struct trace_filter *filter, const struct filter_value *value, bool glob, const uint8_t *id) {

@@ -383,6 +383,7 @@ int ask_count(struct ask *ask) {
     error = time_param_read("from", params.from, now_ns, &filter.query.from_ns, &ask->error);
     if (!error) error = time_param_read_end("to", params.to, now_ns, &filter.query.to_ns, &ask->error);
     if (!error) error = find_fields(ask, &params, &counting);
+    if (!counting.aliases) counting.uses &= ~(unsigned)TRACE_FILTER_USES_PEER; /* a peer stands for itself */
     if (!error) error = count_and_answer(ask, &params, &filter, &counting, now_ns);
     counting_fini(&counting);
     event_filter_fini(&filter);

@@ -21,18 +21,21 @@ static uint64_t mix(uint64_t hash, uint64_t word) {
     return hash ^ hash >> 32;
 }
 
-/* Eight bytes at a time: keys are mostly ids, names and kinds.  The last ones are copied separately, because a copy of eight
- * bytes is one instruction, and one of a variable length is a call. */
+/* Eight bytes at a time: keys are mostly ids, names and kinds.  The last eight may overlap those before them, because a copy of
+ * eight bytes is one instruction, and one of a variable length is a call. */
 static uint32_t hash_of(const uint8_t *key, size_t bytes) {
-    uint64_t hash = bytes * UINT64_C(0x9e3779b97f4a7c15), word;
-    for (; bytes >= sizeof word; key += sizeof word, bytes -= sizeof word) {
+    uint64_t hash = bytes * UINT64_C(0x9e3779b97f4a7c15), word = 0;
+    if (bytes < sizeof word) {
+        memcpy(&word, key, bytes);
+        return (uint32_t)mix(hash, word);
+    }
+    const uint8_t *last = key + bytes - sizeof word;
+    for (; key < last; key += sizeof word) {
         memcpy(&word, key, sizeof word);
         hash = mix(hash, word);
     }
-    word = 0;
-    memcpy(&word, key, bytes);
-    if (bytes) hash = mix(hash, word);
-    return (uint32_t)hash;
+    memcpy(&word, last, sizeof word);
+    return (uint32_t)mix(hash, word);
 }
 
 /* Where the key is, or would be put. */

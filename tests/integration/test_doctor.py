@@ -4,6 +4,7 @@ import json
 import mmap
 import os
 import pathlib
+import pty
 import signal
 import struct
 import subprocess
@@ -132,6 +133,24 @@ class Doctor(ProtocolTest):
             self.finds("socket", f"traced (process {traced}) on {self.place.path} (from $P2PTRACE_SOCKET) is stopped", f"kill -CONT {traced}")
         finally:
             os.kill(traced, signal.SIGCONT)
+
+    def test_a_terminal_is_told_what_a_question_waits_for(self):
+        self.healthy()
+        primary, secondary = pty.openpty()
+        self.addCleanup(os.close, primary)
+        self.place.hold()
+        process = subprocess.Popen([INSPECTOR, "nodes", "--json"], env=self.place.environment, stdout=subprocess.PIPE, stderr=secondary)
+        os.close(secondary)
+        self.addCleanup(process.stdout.close)
+        said = b""
+        while not said.endswith(b"\n"):
+            said += os.read(primary, 4096)
+        traced = self.place.traced.pid
+        self.assertEqual(said.decode().strip(), f"inspector: traced (process {traced}) is stopped, and answers nobody until "
+                                                f"`kill -CONT {traced}`; waiting")
+        self.place.traced.send_signal(signal.SIGCONT)
+        self.assertIn(b'"name"', process.stdout.read())
+        self.assertEqual(process.wait(), 0)
 
     @unittest.skipUnless(os.geteuid() == 0, "needs root: to be two users")
     def test_another_users_socket_and_logs(self):

@@ -177,6 +177,26 @@ class Load(HostileTest):
             self.assertIn("did not answer `nodes`", done.stderr)
         node.kill()
 
+    def test_nor_does_one_that_is_stopped_after_it_began(self):
+        node = self.place.node("quiet", hex_id(7))
+        node.do("packets", 1)
+        connection = self.start()
+        recording = os.path.join(self.place.directory, "recording")
+        for words in (["follow"], ["export", "--follow"], ["record", "-o", recording],
+                      ["trigger", "kind == packet_sent", "--after", "1h"]):
+            process = subprocess.Popen([os.environ["INSPECTOR"], *words, "--for", "3s"], env=self.place.environment,
+                                       stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            until(lambda: process.poll() is not None or connection.call("stats")["clients"]["subscriptions"], "a subscription")
+            node.do("packets", 1)
+            self.place.hold()
+            try:
+                process.communicate(timeout=25)
+            finally:
+                process.kill()
+                self.place.traced.send_signal(signal.SIGCONT)
+            until(lambda: not connection.call("stats")["clients"]["subscriptions"], "it to be gone")
+        node.kill()
+
     def ends_though_nobody_reads(self, *words, together=False):
         """together: stderr is the same full pipe, so that not even the reason can be written."""
         reading, writing = os.pipe()

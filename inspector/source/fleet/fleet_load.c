@@ -147,14 +147,11 @@ static void make_sql(struct strbuf *sql, const struct fleet_load *load, const ch
 }
 
 int fleet_load_events(struct fleet_load *load, const char *condition, struct fleet_part *part, struct failure *failure) {
-    struct clickhouse_answer answer;
+    struct row_reader reader;
     struct strbuf sql = {0};
     make_sql(&sql, load, condition, part);
-    enum clickhouse_outcome outcome = sql.failed ? (failure_out_of_memory(failure), CLICKHOUSE_AGAIN)
-                                                 : clickhouse_ask(load->context->server, strbuf_text(&sql), &answer, failure);
-    strbuf_fini(&sql);
-    if (outcome) return -1;
-    int error = read_rows(load, row_reader_of(answer.bytes, answer.count), part);
+    if (clickhouse_ask_rows(load->context->server, &sql, &reader, failure)) return -1;
+    int error = read_rows(load, reader, part);
     switch (error) {
     case 0: return 0;
     case -ENOMEM: return failure_out_of_memory(failure);

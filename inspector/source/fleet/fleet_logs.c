@@ -68,7 +68,6 @@ static int refuse(struct clickhouse *server, struct failure *failure) {
 }
 
 static int read_logs(struct fleet_logs *logs, struct clickhouse *server, struct failure *failure) {
-    struct clickhouse_answer answer;
     struct strbuf sql = {0};
     strbuf_printf(&sql, "SELECT %s", node_columns);
     for (unsigned cause = 0; cause < TRACE_LOSS_COUNT; cause++) strbuf_printf(&sql, ", lost_%s", trace_loss_name(cause));
@@ -76,11 +75,8 @@ static int read_logs(struct fleet_logs *logs, struct clickhouse *server, struct 
         &sql,
         ", seen_ns FROM `%s`.nodes FINAL ORDER BY node_id, log_id, seen_ns DESC LIMIT 1 BY node_id, log_id FORMAT RowBinary",
         clickhouse_database(server));
-    enum clickhouse_outcome outcome = sql.failed ? (failure_out_of_memory(failure), CLICKHOUSE_AGAIN)
-                                                 : clickhouse_ask(server, strbuf_text(&sql), &answer, failure);
-    strbuf_fini(&sql);
-    if (outcome) return -1;
-    struct row_reader reader = row_reader_of(answer.bytes, answer.count);
+    struct row_reader reader;
+    if (clickhouse_ask_rows(server, &sql, &reader, failure)) return -1;
     while (row_reader_more(&reader)) {
         if (logs->count == NODES_MAX)
             return failure_set(failure, EXIT_FAILED,
@@ -139,17 +135,13 @@ static int add_app(struct fleet_logs *logs, const struct trace_node_id *node_id,
 }
 
 static int read_apps(struct fleet_logs *logs, struct clickhouse *server, struct failure *failure) {
-    struct clickhouse_answer answer;
     struct strbuf sql = {0};
     strbuf_printf(&sql,
                   "SELECT %s FROM `%s`.apps FINAL ORDER BY node_id, log_id, app_id, seen_ns DESC LIMIT 1 BY node_id, log_id, "
                   "app_id FORMAT RowBinary",
                   app_columns, clickhouse_database(server));
-    enum clickhouse_outcome outcome = sql.failed ? (failure_out_of_memory(failure), CLICKHOUSE_AGAIN)
-                                                 : clickhouse_ask(server, strbuf_text(&sql), &answer, failure);
-    strbuf_fini(&sql);
-    if (outcome) return -1;
-    struct row_reader reader = row_reader_of(answer.bytes, answer.count);
+    struct row_reader reader;
+    if (clickhouse_ask_rows(server, &sql, &reader, failure)) return -1;
     while (row_reader_more(&reader)) {
         struct trace_node_id node_id = {0};
         struct trace_app app = {0};

@@ -62,11 +62,8 @@ static int compile_filter(struct trace_filter **ret_filter, const char *text, bo
     free(list);
     if (!result) return 0;
     if (result != -EINVAL) return failure_out_of_memory(failure);
-    failure_set(failure, EXIT_USAGE, "%s%s%s%s", error.reason, *error.suggestion ? "; did you mean \"" : "", error.suggestion,
-                *error.suggestion ? "\"?" : "");
+    failure_set_filter(failure, error.position, error.length, error.reason, error.suggestion);
     failure->filter.is_wrong = users_own;
-    failure->filter.position = error.position;
-    failure->filter.length = error.length;
     return -1;
 }
 

@@ -7,6 +7,7 @@
 #include "json_get.h"
 #include "limits.h"
 #include "memory.h"
+#include "process_state.h"
 #include "refusal.h"
 
 #include <assert.h>
@@ -44,6 +45,10 @@ struct client {
     char *buffer; /* read but not yet taken */
     size_t begin, end, capacity;
     size_t searched; /* no newline before this */
+
+    pid_t server; /* who listens on the socket, which is not traced if a service manager opened it; 0: not visible from here */
+    void (*note)(const char *text); /* NULL: calls wait in silence */
+    bool noted;                     /* since we connected */
 
     uint64_t call_timeout_ms;
     uint64_t calls_end_ms; /* WAIT_FOREVER */
@@ -167,11 +172,12 @@ static bool is_shared_with_us(const char *path, uid_t server) {
 
 /* Refuses a server of another user: he could have bound the path first, and we would believe him.  Returns 0, or -1 with the
  * failure. */
-static int judge_server(const struct client *client, struct failure *failure) {
+static int judge_server(struct client *client, struct failure *failure) {
     struct ucred server;
     socklen_t bytes = sizeof server;
     if (getsockopt(client->fd, SOL_SOCKET, SO_PEERCRED, &server, &bytes))
         return failure_set(failure, EXIT_FAILED, "cannot see who serves %s: %s", client->path, strerror(errno));
+    client->server = server.pid;
     if (server.uid == geteuid() || server.uid == 0) return 0;
     if (!is_default_path(client->path) && (geteuid() == 0 || is_shared_with_us(client->path, server.uid))) return 0;
     return failure_set(failure, EXIT_NOT_THERE,
@@ -392,13 +398,36 @@ static int send_request(struct client *client, const char *method, json_t *param
     return connection_lost(client, failure);
 }
 
+/* Tells the user, once, why nothing happens. */
+static void note_wait(struct client *client) {
+    char text[sizeof client->path + 160];
+    if (process_is_stopped(client->server))
+        snprintf(text, sizeof text, "traced (process %d) is stopped, and answers nobody until `kill -CONT %d`; waiting",
+                 (int)client->server, (int)client->server);
+    else
+        snprintf(text, sizeof text, "traced at %s has not answered for %u s; waiting", client->path, CALL_NOTE_MS / 1000);
+    client->noted = true;
+    client->note(text);
+}
+
+/* When to say that we wait; WAIT_FOREVER: not, or not any more. */
+static uint64_t note_at_ms(const struct client *client, uint64_t begin_ms) {
+    return client->note && !client->noted ? begin_ms + CALL_NOTE_MS : WAIT_FOREVER;
+}
+
 /* Waits for the answer to request client->id; queues notifications that come before it. */
 static int await_answer_until(struct client *client, uint64_t deadline_ms, const char *method, json_t **ret_result,
                               struct failure *failure) {
+    uint64_t begin_ms = client_now_ms(client);
     for (;;) {
         struct trace_rpc_reply reply;
-        int result = next_reply(client, deadline_ms, &reply, failure);
+        uint64_t note_ms = note_at_ms(client, begin_ms);
+        int result = next_reply(client, note_ms < deadline_ms ? note_ms : deadline_ms, &reply, failure);
         if (result < 0) return -1;
+        if (result == 0 && note_ms < deadline_ms) {
+            note_wait(client);
+            continue;
+        }
         if (result == 0) return no_answer(client, method, failure);
         if (reply.kind == TRACE_RPC_REPLY_NOTIFICATION) {
             json_array_append(client->waiting, reply.root);
@@ -433,6 +462,8 @@ int client_call(struct client *client, const char *method, json_t *params_new, j
 }
 
 void client_limit_calls(struct client *client, uint64_t timeout_ms) { client->call_timeout_ms = timeout_ms; }
+
+void client_note_waits(struct client *client, void (*note)(const char *text)) { client->note = note; }
 
 void client_end_calls(struct client *client, uint64_t end_ms) { client->calls_end_ms = end_ms; }
 
@@ -531,6 +562,7 @@ static void disconnect(struct client *client) {
     json_array_clear(client->waiting);
     client->begin = client->end = client->searched = 0;
     client->ended = 0;
+    client->noted = false;
 }
 
 enum client_event client_wait(struct client *client, uint64_t deadline_ms, int64_t *ret_id, json_t **ret_result,

@@ -35,6 +35,10 @@ void client_limit_calls(struct client *client, uint64_t timeout_ms);
  * that is later: a traced that is stopped does not keep a program beyond its end. */
 void client_end_calls(struct client *client, uint64_t end_ms);
 
+/* From now on `note` gets a line for the user when a call has waited for CALL_NOTE_MS, once a connection.  NULL: calls wait in
+ * silence. */
+void client_note_waits(struct client *client, void (*note)(const char *text));
+
 /* Ends the connection, so that a call in progress fails at once.  Async-signal-safe. */
 void client_interrupt(const struct client *client);
 

@@ -81,6 +81,10 @@ static void socket_interrupt(const struct source *source) { client_interrupt(((c
 
 static void socket_end_calls(struct source *source, uint64_t end_ms) { client_end_calls(socket_of(source)->client, end_ms); }
 
+static void socket_note_waits(struct source *source, void (*note)(const char *text)) {
+    client_note_waits(socket_of(source)->client, note);
+}
+
 static void socket_watch_output(struct source *source) { client_watch_output(socket_of(source)->client, source->output); }
 
 static int socket_watch_input(struct source *source, struct failure *failure) {
@@ -106,6 +110,7 @@ int source_socket_open(struct source **ret_source, const char *path, uint64_t wa
         .send = socket_send,
         .reopen = socket_reopen,
         .end_calls = socket_end_calls,
+        .note_waits = socket_note_waits,
         .watch_output = socket_watch_output,
         .watch_input = socket_watch_input,
     };
