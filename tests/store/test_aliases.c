@@ -432,6 +432,13 @@ START_TEST(a_repeated_alias_takes_no_room) {
 }
 END_TEST
 
+/* How many of a picture's aliases are shown. */
+static size_t shown_in(const struct alias_picture *picture) {
+    size_t shown = 0;
+    for (size_t i = 0; i < alias_picture_count(picture); i++) shown += alias_picture_at(picture, i) != NULL;
+    return shown;
+}
+
 START_TEST(an_index_that_is_used_again_brings_nothing_along) {
     uint32_t alice = add_node(1000, 10);
     while (nodes_count(nodes) < NODES_KEPT) add_node(2000, 10);
@@ -457,9 +464,11 @@ START_TEST(a_picture_of_before_does_not_take_an_index_for_who_had_it) {
     say(bob, 20, 0, 7);
     struct alias_picture *before = alias_picture_take(aliases);
     ck_assert_uint_eq(resolve_in(before, alice, 50, 7), 2000);
+    ck_assert_uint_eq(shown_in(before), 1);
     end_node(bob, 30);
     ck_assert_uint_eq(add_node(1001, 40), bob);
     ck_assert_uint_eq(resolve_in(before, alice, 50, 7), 7);
+    ck_assert_uint_eq(shown_in(before), 0);
     alias_picture_release(before);
 }
 END_TEST
