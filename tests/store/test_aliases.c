@@ -497,6 +497,19 @@ END_TEST
 
 /* Nobody makes an event's id cost more than 64 looks: of what a node says of a peer, older sayings do not count then; an id that
  * more than 64 say is theirs is nobody's. */
+START_TEST(the_id_of_a_log_is_no_name_of_another_node) {
+    struct trace_node_id names[3] = {id_of(1000)};
+    uint32_t alice = add_node(1000, 10);
+    add_node(1001, 10);
+    say(alice, 20, 0, 1001);
+    say(alice, 20, 0, 7);
+    struct alias_picture *picture = alias_picture_take(aliases);
+    ck_assert_uint_eq(alias_picture_names_of(picture, names, 1, 3), 2);
+    ck_assert_uint_eq(number_of(&names[1]), 7);
+    alias_picture_release(picture);
+}
+END_TEST
+
 START_TEST(sixty_four_sayings_of_one_id_are_looked_at) {
     enum { LOOKED_AT = 64, SAID = 100 };
     uint32_t alice = add_node(1000, 10), index = 0;
@@ -658,6 +671,7 @@ int main(void) {
     tcase_add_test(tcase, a_picture_of_before_does_not_take_an_index_for_who_had_it);
     tcase_add_test(tcase, what_is_said_again_of_an_earlier_time_counts_from_then);
     tcase_add_test(tcase, no_more_names_are_listed_than_there_is_room_for);
+    tcase_add_test(tcase, the_id_of_a_log_is_no_name_of_another_node);
     tcase_add_test(tcase, sixty_four_sayings_of_one_id_are_looked_at);
     tcase_add_test(tcase, a_picture_stays_as_it_is);
     tcase_add_loop_test(tcase, a_picture_that_shares_is_whole, 0, 3);
