@@ -4,6 +4,7 @@
 sources while it runs, and puts them back.
 
     tests/mutations.py BUILD_DIRECTORY [NAME...]     all of them, or the groups and those named
+    tests/mutations.py --texts                       whether all that they replace is there, once; changes nothing
     tests/mutations.py --orders BUILD_TSAN [WORD...] each acquire and release, or those whose name has one of the words, made relaxed;
                                                      BUILD_TSAN is what `./dev tsan` builds"""
 import pathlib
@@ -13,7 +14,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 READER, SLOT, INGEST_RING, ATTACH = "libtrace/ring/reader.c", "libtrace/ring/slot.h", "traced/ingest/ingest_ring.c", "libtrace/ring/attach.c"
-ALIASES, STEPS, HOLES = "store/aliases.c", "store/clock_steps.c", "libtrace/ring/holes.c"
+ALIASES, PICTURE, STEPS, HOLES = "store/aliases.c", "store/alias_picture.c", "store/clock_steps.c", "libtrace/ring/holes.c"
 JSON_MEMORY, IDLE, CLOCKS = "proto/json_memory.c", "inspector/trace/path_idle.c", "inspector/source/store/machine_clocks.c"
 STREAM = "inspector/source/fleet/fleet_stream.c"
 
@@ -51,25 +52,32 @@ RING = (
 ALIAS_TABLE = (
     ("a dead node's index", ALIASES, "    if (speaker->log != said->log) drop_all", "    if (0) drop_all"),
     ("the queue's bound", ALIASES, "moved, memory_order_acquire) == QUEUE) {", "moved, memory_order_acquire) == QUEUE + 1) {"),
-    ("a full queue is emptied", ALIASES, "        move(aliases);\n        pthread_mutex_unlock(&aliases->lock);\n    }", "        pthread_mutex_unlock(&aliases->lock);\n    }"),
+    ("a full queue is emptied", ALIASES, "        aliases__move(aliases);\n        pthread_mutex_unlock(&aliases->lock);\n    }\n    if (noted", "        pthread_mutex_unlock(&aliases->lock);\n    }\n    if (noted"),
     ("what the queue refused is counted", ALIASES, "        atomic_fetch_add_explicit(&aliases->evicted, 1", "        atomic_fetch_add_explicit(&aliases->evicted, 0"),
-    ("evictions counted", ALIASES, "    atomic_fetch_add_explicit(&aliases->evicted, 1", "    atomic_fetch_add_explicit(&aliases->evicted, 0"),
-    ("who has most loses", ALIASES, "if (aliases->speakers[i].count > aliases->speakers[most].count) most = i;", ";"),
+    ("evictions counted", ALIASES, "speakers[most].oldest);\n    atomic_fetch_add_explicit(&aliases->evicted, 1", "speakers[most].oldest);\n    atomic_fetch_add_explicit(&aliases->evicted, 0"),
+    ("who has most loses", ALIASES, "aliases->speakers[node].count == aliases->most ? node : aliases->speaks[aliases->most];", "node;"),
+    ("the most is known", ALIASES, "    if (aliases->most && aliases->speaks[aliases->most] == NONE) aliases->most--;\n", ""),
     ("the oldest goes", ALIASES, "    drop(aliases, aliases->speakers[most].oldest);", "    drop(aliases, aliases->speakers[most].newest);"),
     ("said again is newest", ALIASES, "        unlink_age(aliases, index);\n        link_newest(aliases, index);\n", ""),
-    ("a log's id is nobody else's", ALIASES, ".disputed = known_has(picture, &said->alias_id)", ".disputed = known_has(picture, &said->alias_id) && 0"),
-    ("two that run", ALIASES, "if (runs && best_runs && !same_id(&best->peer_id, &alias->peer_id)) return NULL;", ""),
-    ("a circle ends at the id itself", ALIASES, "    return peer_id; /* a circle */", "    return id;"),
-    ("bound of a chain (peers)", ALIASES, "index != NONE && i < CHAIN_MAX; index", "index != NONE; index"),
-    ("bound of a chain (own)", ALIASES, "        if (i == CHAIN_MAX) return NULL; /* too many to be looked at */\n", ""),
-    ("bound of a chain (disputed)", ALIASES, "        if (i == CHAIN_MAX) return true;\n", ""),
-    ("bound of the names", ALIASES, "            if (count == max) return max + 1;\n", "            if (count == max + 1) return max + 1;\n"),
+    ("a log's id is nobody else's (resolved)", PICTURE, "!alias_picture_has(picture, id) || is_known(picture, id)", "!alias_picture_has(picture, id)"),
+    ("a log's id is nobody else's (disputed)", PICTURE, "    if (is_known(picture, &alias->alias_id)) return true;\n", ""),
+    ("a log's id is nobody else's (names)", PICTURE, " && !is_known(picture, &alias->alias_id)", ""),
+    ("two that run", PICTURE, "        if (runs && best_runs && !same_id(&best->peer_id, &alias->peer_id)) return NULL;\n", ""),
+    ("a circle ends at the id itself", PICTURE, "    return peer_id; /* a circle */", "    return id;"),
+    ("bound of a chain (peers)", PICTURE, "index != NONE && i < CHAIN_MAX; index", "index != NONE; index"),
+    ("bound of a chain (own)", PICTURE, "        if (i == CHAIN_MAX) return NULL; /* too many to be looked at */\n", ""),
+    ("bound of a chain (disputed)", PICTURE, "        if (i == CHAIN_MAX) return true;\n", ""),
+    ("bound of the names", PICTURE, "    if (ids->count < ids->max) ids->list[ids->count] = *id;", "    if (ids->count <= ids->max) ids->list[ids->count] = *id;"),
+    ("more names than there is room for", PICTURE, "    if (ids->count <= ids->max) ids->count++;", "    if (ids->count < ids->max) ids->count++;"),
     ("length of an id", ALIASES, "data->alias_id_bytes != sizeof said.alias_id || ", ""),
-    ("a change is a new picture", ALIASES, "    link_newest(aliases, index);\n    changed(aliases);\n", "    link_newest(aliases, index);\n"),
-    ("an earlier time is a new picture", ALIASES, "            *time_ns = said->time_ns;\n            changed(aliases);\n", "            *time_ns = said->time_ns;\n"),
-    ("a forgotten node is not shown", ALIASES, "    if (!node || node->info.log != said->log) return;", "    if (!node) return;"),
-    ("a reused index has another life", ALIASES, "    if (!node || node->info.log != picture->logs[index]) return false;", "    if (!node) return false;"),
-    ("a picture has its users", ALIASES, "    if (picture) atomic_fetch_add_explicit(&picture->references, 1, memory_order_relaxed);", "    ;"),
+    ("a change is a new picture", ALIASES, "    aliases->count++;\n    changed(aliases);\n", "    aliases->count++;\n"),
+    ("an earlier time is a new picture", ALIASES, "said.time_ns = said->time_ns;\n            changed(aliases);\n", "said.time_ns = said->time_ns;\n"),
+    ("a new log is a new picture", PICTURE, "before && before->known_generation == nodes_generation(aliases->nodes)", "before"),
+    ("only unchanged parts are shared", PICTURE, "before && !aliases->changed[i]", "before"),
+    ("a forgotten node is not shown", PICTURE, "node && node->info.log == said->log ? said : NULL", "node ? said : NULL"),
+    ("a reused index has another life", PICTURE, "    if (!node || node->info.log != alias->log) return false;", "    if (!node) return false;"),
+    ("a reused index says nothing of peers", PICTURE, " || alias->log != speaker->info.log ||", " ||"),
+    ("a picture has its users", PICTURE, "    if (picture) atomic_fetch_add_explicit(&picture->references, 1, memory_order_relaxed);", "    ;"),
 )
 
 CLOCK_STEPS = (
@@ -99,12 +107,12 @@ PARSES = (
 )
 
 PATH_IDLE = (
-    ("a millisecond at least", IDLE, "if (idled && ret_idle->to_ns >= ret_idle->from_ns + IDLE_NS_MIN) return true;", "if (idled) return true;"),
+    ("a millisecond at least", IDLE, "if (!idled || ret_idle->to_ns < ret_idle->from_ns + IDLE_NS_MIN) continue;", "if (!idled) continue;"),
     ("no idling while a packet is missing", IDLE, "walk->directions[i].missing || ", ""),
     ("no idling while stream bytes are under way", IDLE, "walk->directions[i].stream_sent > walk->directions[i].stream_received", "0"),
     ("a repetition is not a second one missing", IDLE, "    if (sent->repeat && direction->missing) direction->missing--;\n", ""),
     ("what is lost is missing", IDLE, "    direction->missing += !arrived;\n", ""),
-    ("before the request", IDLE, " && sent->time_ns > walk->from_ns;", ";"),
+    ("before the request", IDLE, "{greatest(walk->busy_until_ns, walk->from_ns), ", "{walk->busy_until_ns, "),
     ("who answers at once", IDLE, "    if (answers) {", "    if (answers && 0) {"),
     ("who answers late", IDLE, " &&\n                   sent->time_ns - signal->received_ns <= (sent->time_ns - idle.from_ns) / AT_ONCE_PART;", ";"),
     ("a signal is no data", IDLE, "        if (is_signal(sent)) {", "        if (is_signal(sent) && 0) {"),
@@ -137,7 +145,7 @@ MUTATIONS = {
     "clock_steps": (("store/test_store_nodes", "recording/test_recording", "suite clock_steps"), CLOCK_STEPS),
     "userfaultfd": (("libtrace/test_libtrace_hostile",), USERFAULTFD),
     "json_memory": (("proto/test_json_memory",), PARSES),
-    "path_idle": (("inspector/test_critical_path", "suite scenes"), PATH_IDLE),
+    "path_idle": (("inspector/test_path_idle",), PATH_IDLE),
     "machine_clocks": (("suite several_clocks",), MACHINE_CLOCKS),
     "fleet_stream": (("suite fleet_follow", "suite fleet_clocks"), FLEET_STREAM),
 }
@@ -236,7 +244,16 @@ def mutate_orders(build, words):
             mutate(build, tests, name, path, spoiled, setarch)
 
 
+def check_texts():
+    wrong = [f"{group}, {name}: {path} does not have this text once: {old!r}" for group, (_, mutations) in MUTATIONS.items()
+             for name, path, old, _ in mutations if (ROOT / path).read_text(encoding="utf-8").count(old) != 1]
+    print("1..1", "not ok 1 - texts" if wrong else "ok 1 - texts", *("# " + each for each in wrong), sep="\n")
+
+
 def main():
+    if sys.argv[1] == "--texts":
+        check_texts()
+        return
     if sys.argv[1] == "--orders":
         mutate_orders(pathlib.Path(sys.argv[2]).resolve(), sys.argv[3:])
         return
@@ -247,7 +264,7 @@ def main():
             check_green(build, tests)
         for name, path, old, new in chosen:
             text = (ROOT / path).read_text(encoding="utf-8")
-            assert old in text, f"{path} has no {old!r}"
+            assert text.count(old) == 1, f"{path} does not have this text once: {old!r}"
             mutate(build, tests, name, path, text.replace(old, new, 1))
 
 

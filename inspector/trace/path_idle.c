@@ -88,7 +88,7 @@ bool idle_walk_next(struct idle_walk *walk, struct idle *ret_idle) {
             if (sent->other_ns != UINT64_MAX) walk->signal = (struct idle_signal){sent->node, sent->time_ns, sent->other_ns};
             continue;
         }
-        bool idled = !is_under_way(walk) && sent->time_ns > walk->from_ns;
+        bool idled = !is_under_way(walk);
         if (idled) *ret_idle = idle_before(walk, sent);
         take_sent(walk, direction, sent);
         if (!idled || ret_idle->to_ns < ret_idle->from_ns + IDLE_NS_MIN) continue;

@@ -256,10 +256,17 @@ static inline void group_hash(const struct history *history, const struct segmen
     }
 }
 
+/* All bits or none.  Whether an id is known here is as good as random, so the searches below do without a branch on it: the only
+ * one left is to the next slot, which is rare. */
+static inline uint32_t all_bits(bool if_so) { return 0 - (uint32_t)if_so; }
+
 /* The first slot from the home on that has the hash's fingerprint, or is empty. */
 static inline uint32_t slot_look(const _Atomic uint32_t *slots, uint32_t mask, uint64_t hash, uint32_t *ret_at) {
-    uint32_t fingerprint = history__fingerprint(hash), at = history__home(hash, mask), slot;
-    while ((slot = history__load32(&slots[at])) != 0 && !history__slot_like(slot, fingerprint)) at = (at + 1) & mask;
+    uint32_t fingerprint = history__fingerprint(hash), at = history__home(hash, mask), slot = history__load32(&slots[at]);
+    while (all_bits(slot != 0) & (slot ^ fingerprint) >> 16) {
+        at = (at + 1) & mask;
+        slot = history__load32(&slots[at]);
+    }
     *ret_at = at;
     return slot;
 }
@@ -273,9 +280,9 @@ static inline void group_look_traces(const struct history *history, const struct
     for (uint32_t i = 0; i < count; i++) {
         uint64_t hash = group->trace_hash[i];
         uint32_t slot = slot_look(slots, mask, hash, &group->trace_at[i]);
-        const void *tally = &segment->traces[slot & 0xffff];
-        const void *home = &history->traces.slots[history__directory_home(&history->traces, (uint32_t)(hash >> 32))];
-        __builtin_prefetch(slot != 0 ? tally : home, 1);
+        uint32_t home = history__directory_home(&history->traces, (uint32_t)(hash >> 32)) & all_bits(slot == 0);
+        __builtin_prefetch(&segment->traces[slot & 0xffff], 1);
+        __builtin_prefetch(&history->traces.slots[home], 1);
         group->trace_slot[i] = slot;
         group->known[known] = group->unknown[unknown] = (uint8_t)i;
         known += slot != 0;
@@ -308,7 +315,7 @@ static inline void group_ask(const struct history *history, struct group *group)
 
     for (uint32_t i = 0; i < group->unknown_count; i++) {
         uint32_t tag = (uint32_t)(group->trace_hash[group->unknown[i]] >> 32), at = history__directory_home(directory, tag);
-        while (slots[at].entry != 0 && slots[at].tag != tag) at = (at + 1) & mask;
+        while (all_bits(slots[at].entry != 0) & (slots[at].tag ^ tag)) at = (at + 1) & mask;
         group->entry[i] = slots[at].entry;
         __builtin_prefetch(history__trace_entry(history, slots[at].entry), 1);
     }

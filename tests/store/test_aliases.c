@@ -432,6 +432,13 @@ START_TEST(a_repeated_alias_takes_no_room) {
 }
 END_TEST
 
+/* How many of a picture's aliases are shown. */
+static size_t shown_in(const struct alias_picture *picture) {
+    size_t shown = 0;
+    for (size_t i = 0; i < alias_picture_count(picture); i++) shown += alias_picture_at(picture, i) != NULL;
+    return shown;
+}
+
 START_TEST(an_index_that_is_used_again_brings_nothing_along) {
     uint32_t alice = add_node(1000, 10);
     while (nodes_count(nodes) < NODES_KEPT) add_node(2000, 10);
@@ -457,9 +464,11 @@ START_TEST(a_picture_of_before_does_not_take_an_index_for_who_had_it) {
     say(bob, 20, 0, 7);
     struct alias_picture *before = alias_picture_take(aliases);
     ck_assert_uint_eq(resolve_in(before, alice, 50, 7), 2000);
+    ck_assert_uint_eq(shown_in(before), 1);
     end_node(bob, 30);
     ck_assert_uint_eq(add_node(1001, 40), bob);
     ck_assert_uint_eq(resolve_in(before, alice, 50, 7), 7);
+    ck_assert_uint_eq(shown_in(before), 0);
     alias_picture_release(before);
 }
 END_TEST
@@ -488,6 +497,19 @@ END_TEST
 
 /* Nobody makes an event's id cost more than 64 looks: of what a node says of a peer, older sayings do not count then; an id that
  * more than 64 say is theirs is nobody's. */
+START_TEST(the_id_of_a_log_is_no_name_of_another_node) {
+    struct trace_node_id names[3] = {id_of(1000)};
+    uint32_t alice = add_node(1000, 10);
+    add_node(1001, 10);
+    say(alice, 20, 0, 1001);
+    say(alice, 20, 0, 7);
+    struct alias_picture *picture = alias_picture_take(aliases);
+    ck_assert_uint_eq(alias_picture_names_of(picture, names, 1, 3), 2);
+    ck_assert_uint_eq(number_of(&names[1]), 7);
+    alias_picture_release(picture);
+}
+END_TEST
+
 START_TEST(sixty_four_sayings_of_one_id_are_looked_at) {
     enum { LOOKED_AT = 64, SAID = 100 };
     uint32_t alice = add_node(1000, 10), index = 0;
@@ -649,6 +671,7 @@ int main(void) {
     tcase_add_test(tcase, a_picture_of_before_does_not_take_an_index_for_who_had_it);
     tcase_add_test(tcase, what_is_said_again_of_an_earlier_time_counts_from_then);
     tcase_add_test(tcase, no_more_names_are_listed_than_there_is_room_for);
+    tcase_add_test(tcase, the_id_of_a_log_is_no_name_of_another_node);
     tcase_add_test(tcase, sixty_four_sayings_of_one_id_are_looked_at);
     tcase_add_test(tcase, a_picture_stays_as_it_is);
     tcase_add_loop_test(tcase, a_picture_that_shares_is_whole, 0, 3);

@@ -52,10 +52,14 @@
  * the loop, requests take ROUND and subscriptions take ROUND, in equal shares; what has begun is finished: at most one event with
  * the most expensive filter, or one line.  So a round takes some milliseconds. */
 #define LIMIT_ROUND_WORK 2000000
-/* A connection whose lines took this much waits for the next round.  A line counts LINE, plus BYTE for each of its bytes. */
+/* A connection whose lines, or the rest of its output, took this much waits for the next round.  A line counts LINE, plus BYTE for each of its bytes. */
 #define LIMIT_ANSWER_WORK 100000
 #define LIMIT_LINE_WORK 20000
 #define LIMIT_BYTE_WORK 16
+/* Sending counts SEND for each call, of SEND_BYTES at most, plus one for so many of its bytes: the kernel copies them. */
+#define LIMIT_SEND_WORK 4000
+#define LIMIT_SEND_BYTES (256U << 10)
+#define LIMIT_SENT_BYTES_PER_WORK 4
 /* The names in a subscription's filter are looked up again on the loop's thread if that takes no more than this; otherwise on
  * the pool, for that many subscriptions at a time. */
 #define LIMIT_RENEW_WORK 500000

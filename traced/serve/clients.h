@@ -38,7 +38,7 @@ struct clients {
     struct connection *connections;   /* all of them, newest first */
     uint32_t connection_count, subscription_count;
     size_t held_bytes;       /* by all clients that are not closing */
-    struct turns asks, news; /* connections with lines to answer, and with events to send */
+    struct turns asks, news; /* connections with lines to answer, and with output or events to send */
     uv_idle_t again;         /* active while clients wait for a turn */
     struct lanes lanes;
     unsigned renewals;         /* of subscriptions' filters, on the pool */

@@ -161,9 +161,11 @@ bool connection_is_idle(const struct connection *connection) {
 
 /* ---- output ------------------------------------------------------------------------------------------------------------- */
 
-/* Sends what the socket takes without blocking.  Returns the number of bytes, or a negative errno if the client is gone. */
+/* Sends what the socket takes without blocking, LIMIT_SEND_BYTES at most.  Returns the number of bytes, or a negative errno if the
+ * client is gone. */
 static ssize_t send_now(struct connection *connection, const char *bytes, size_t count) {
     size_t sent = 0;
+    if (count > LIMIT_SEND_BYTES) count = LIMIT_SEND_BYTES;
     while (sent < count) {
         ssize_t n = send(connection->fd, bytes + sent, count - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (n >= 0)
@@ -176,12 +178,14 @@ static ssize_t send_now(struct connection *connection, const char *bytes, size_t
     return (ssize_t)sent;
 }
 
+static uint64_t send_work(size_t bytes) { return LIMIT_SEND_WORK + bytes / LIMIT_SENT_BYTES_PER_WORK; }
+
 static void update_poll(struct connection *connection) {
     if (connection->closing) return;
     int events = 0;
     if (!connection->ended && !connection->clients->stopping && connection->input_end - connection->input_begin < INPUT_BYTES_MAX)
         events |= UV_READABLE;
-    if (connection->output_bytes) events |= UV_WRITABLE;
+    if (connection->output_bytes && !connection->news.waits) events |= UV_WRITABLE;
     /* We wait only for a hang-up.  The kernel reports it with any non-empty event mask. */
     if (!events) events = UV_PRIORITIZED;
     if (events == connection->polled) return;
@@ -208,13 +212,15 @@ static void keep(struct connection *connection, struct trace_text *text, size_t 
     update_poll(connection);
 }
 
-static void send_text(struct connection *connection, struct trace_text *text) {
-    if (connection->closing) return;
+/* Returns the work done. */
+static uint64_t send_text(struct connection *connection, struct trace_text *text) {
+    if (connection->closing) return 0;
     ssize_t sent = connection->output ? 0 : send_now(connection, text->data, text->bytes);
     if (sent < 0)
         connection_close(connection);
     else if ((size_t)sent < text->bytes)
         keep(connection, text, (size_t)sent);
+    return sent > 0 ? send_work((size_t)sent) : 0;
 }
 
 static void send_copy(struct connection *connection, const char *bytes, size_t count) {
@@ -233,20 +239,24 @@ static void send_copy(struct connection *connection, const char *bytes, size_t c
     }
 }
 
-static void flush(struct connection *connection) {
-    for (struct output *output; (output = connection->output);) {
+/* Sends what is left of earlier lines.  Returns the work done. */
+static uint64_t flush(struct connection *connection) {
+    uint64_t work = 0;
+    for (struct output *output; (output = connection->output) && work < LIMIT_ANSWER_WORK;) {
         size_t left = output->text.bytes - output->sent;
         ssize_t sent = send_now(connection, output->text.data + output->sent, left);
         if (sent < 0) {
             connection_close(connection);
-            return;
+            break;
         }
         output->sent += (size_t)sent;
         connection->output_bytes -= (size_t)sent;
+        work += send_work((size_t)sent);
         if (sent) note_progress(connection);
-        if ((size_t)sent < left) return;
+        if ((size_t)sent < left) break;
         free_first_output(connection);
     }
+    return work;
 }
 
 /* ---- input -------------------------------------------------------------------------------------------------------------- */
@@ -348,16 +358,18 @@ static bool takes_more(const struct connection *connection) {
     return !connection->closing && connection->output_bytes < LIMIT_OUTPUT_BYTES;
 }
 
-/* Sends the answer to a line.  Then its subscriptions may send notifications. */
-static void send_answer(struct connection *connection) {
+/* Sends the answer to a line.  Then its subscriptions may send notifications.  Returns the work done. */
+static uint64_t send_answer(struct connection *connection) {
     struct exchange *exchange = &connection->exchange;
+    uint64_t work = 0;
     if (exchange->answered && exchange->out.failed)
         connection_close(connection); /* out of memory even for an error */
     else if (exchange->answered)
-        send_text(connection, &exchange->out);
+        work = send_text(connection, &exchange->out);
     exchange_drop(exchange);
     subscriptions_announce(&connection->subscriptions);
     if (connection->subscriptions.first) connection_want_news(connection);
+    return work;
 }
 
 /* Goes on with the line under way, or takes the next one.  Returns false when there is none. */
@@ -373,7 +385,7 @@ static bool answer_some(struct connection *connection, uint64_t *taken) {
         if (got == LINE_WHOLE) note_progress(connection);
         *taken += got == LINE_WHOLE ? exchange_begin(exchange, line, bytes) : exchange_refuse_line(exchange);
     }
-    if (!exchange->busy) send_answer(connection);
+    if (!exchange->busy) *taken += send_answer(connection);
     return true;
 }
 
@@ -418,11 +430,12 @@ static bool notify(struct connection *connection, struct subscription *subscript
     return more && connection_takes_news(connection);
 }
 
-uint64_t connection_notify(struct connection *connection, uint64_t work_max) {
-    uint64_t taken = 0;
+uint64_t connection_send(struct connection *connection, uint64_t work_max) {
+    uint64_t taken = flush(connection);
     uint32_t left = connection->subscriptions.count;
     bool more = false;
-    for (struct subscription *s = connection->subscriptions.first; s && !connection->closing; s = s->next, left--) {
+    if (taken) want_answers(connection); /* it may have had too much output for them */
+    for (struct subscription *s = connection->subscriptions.first; s && connection_takes_news(connection); s = s->next, left--) {
         uint64_t before = s->work.done;
         if (taken >= work_max) {
             more = true;
@@ -451,11 +464,11 @@ static void on_poll(uv_poll_t *poll, int status, int events) {
         connection_close(connection);
         return;
     }
-    if (events & UV_READABLE) read_input(connection);
-    if (!connection->closing && connection->output) flush(connection);
-    if (connection->closing) return;
-    want_answers(connection);
-    if (connection->subscriptions.first) connection_want_news(connection); /* the output before them may have been sent */
+    if (events & UV_READABLE) {
+        read_input(connection);
+        want_answers(connection);
+    }
+    if (events & UV_WRITABLE) connection_want_news(connection);
     update_poll(connection);
 }
 

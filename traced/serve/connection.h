@@ -20,7 +20,7 @@ struct connection {
     uv_poll_t poll;
     struct clients *clients;
     struct connection *previous, *next; /* of all clients */
-    struct turn asks, news;             /* for its lines, and for its subscriptions */
+    struct turn asks, news;             /* for its lines, and for its output and subscriptions */
     int fd;
     pid_t client; /* the process that connected */
     int polled;   /* events asked for, -1: none yet */
@@ -50,10 +50,11 @@ void connection_close(struct connection *connection);
 /* Its turn to have lines answered, for up to LIMIT_ANSWER_WORK.  Returns the work done. */
 uint64_t connection_answer(struct connection *connection);
 
-/* Its turn to send events: its subscriptions share work_max equally.  Returns the work done. */
-uint64_t connection_notify(struct connection *connection, uint64_t work_max);
+/* Its turn to send: first what is left of earlier lines, for up to LIMIT_ANSWER_WORK; then events, for which its subscriptions
+ * share work_max equally.  Returns the work done. */
+uint64_t connection_send(struct connection *connection, uint64_t work_max);
 
-/* Puts it in the queue for its subscriptions. */
+/* Puts it in the queue for that. */
 void connection_want_news(struct connection *connection);
 
 /* Should it be given notifications? */

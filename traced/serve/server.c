@@ -31,7 +31,7 @@ static void run_turns(struct clients *clients) {
     left = LIMIT_ROUND_WORK;
     for (uint32_t turns = clients->news.count; turns && left && clients->news.first; turns--) {
         uint64_t share = (left + turns - 1) / turns;
-        uint64_t taken = connection_notify(CONNECTION_OF(turns_take(&clients->news), news), share);
+        uint64_t taken = connection_send(CONNECTION_OF(turns_take(&clients->news), news), share);
         left -= taken < left ? taken : left;
     }
     if (!clients->asks.first && !clients->news.first) uv_idle_stop(&clients->again);
@@ -44,9 +44,11 @@ static void on_again(uv_idle_t *again) {
 
 static void on_wake(uv_async_t *wake) {
     struct server *server = wake->data;
+    bool waiting = uv_is_active((uv_handle_t *)&server->clients.again);
     for (struct connection *connection = server->clients.connections; connection; connection = connection->next)
         if (connection->subscriptions.count && connection_takes_news(connection)) connection_want_news(connection);
-    run_turns(&server->clients); /* at once: events do not wait for the next iteration of the loop */
+    /* at once: events do not wait for the next iteration of the loop, unless it has a round anyway */
+    if (!waiting) run_turns(&server->clients);
 }
 
 void server_wake(struct server *server) { uv_async_send(&server->wake); }

@@ -3,10 +3,11 @@
  * The server: the listening socket, its connections, and their turns.  All functions but server_wake belong to the loop's
  * thread.
  *
- * A connection with lines to answer waits in one queue, and one with events to send in another.  In each round, the loop serves
- * first the lines, then the events.  Each of the two gets a bounded amount of work (traced_limits.h), shared equally among the
- * connections; what one does not use, the others get.  Between two rounds the loop looks at its sockets.  So no client, no burst
- * of events and no filter delays a request by more than a round, and a subscription whose filter takes more than its share falls
+ * A connection with lines to answer waits in one queue, and one with output or events to send in another.  In each round, the
+ * loop serves first the lines, then the others.  Each of the two gets a bounded amount of work (traced_limits.h), shared equally
+ * among the connections; what one does not use, the others get.  Between two rounds the loop looks at its sockets, and only reads
+ * from them.  So no client, no burst of events and no filter delays a request by more than a round, and a subscription whose
+ * filter takes more than its share falls
  * behind alone. */
 #ifndef TRACED_SERVER_H
 #define TRACED_SERVER_H

@@ -15,9 +15,8 @@
 /* Room for the end of a notification, its newline included. */
 #define NOTIFICATION_TAIL 64
 
-/* Work, in the units of struct history_work: an event that is written, and a notification that is sent. */
+/* Work, in the units of struct history_work: an event that is written. */
 #define WORK_WRITE 400
-#define WORK_SEND 4000
 
 struct subscription *subscription_create(bool with_log) {
     struct subscription *subscription = calloc(1, sizeof *subscription);
@@ -263,7 +262,7 @@ void subscription_collect(struct subscription *subscription, struct store *store
     if (news.events || (news.caught_up && subscription->lost)) {
         end_notification(out, subscription->lost);
         subscription->lost = 0;
-        subscription->work.done += WORK_SEND;
+        subscription->work.done += LIMIT_SEND_WORK;
     } else if (!out->failed) {
         trace_text_clear(out);
     }

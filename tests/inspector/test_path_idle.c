@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Idle times of a link, from packets and stream bytes made by hand.  Times are in milliseconds. */
+#include "path_idle.h"
+
+#include <check.h>
+#include <stdlib.h>
+
+#define ALICE 0
+#define BOB 1
+#define PACKET 1200 /* bytes: of a packet with content, */
+#define SIGNAL 40   /* and of an acknowledgement */
+#define NEVER 0
+#define MS(ms) ((uint64_t)((ms)*1e6))
+#define END_MS 100
+
+static struct transport items[32];
+static struct transports transports;
+static struct idle_walk walk;
+
+static void setup(void) { transports = (struct transports){.by_link = items}; }
+
+static struct transport *add(unsigned node, bool receive, double at_ms, uint64_t bytes) {
+    struct transport *item = &items[transports.count++];
+    *item = (struct transport){.node = node,
+                               .peer = 1 - node,
+                               .receive = receive,
+                               .time_ns = MS(at_ms),
+                               .position = MS(at_ms),
+                               .bytes = bytes,
+                               .other_ns = UINT64_MAX};
+    return item;
+}
+
+/* A packet from a node to the other one; arrives_ms may be NEVER. */
+static struct transport *packet(unsigned node, uint64_t bytes, double at_ms, double arrives_ms) {
+    struct transport *sent = add(node, false, at_ms, bytes);
+    if (arrives_ms == NEVER) return sent;
+    sent->other_ns = MS(arrives_ms);
+    add(1 - node, true, arrives_ms, bytes)->other_ns = sent->time_ns;
+    return sent;
+}
+
+static void stream(unsigned node, bool receive, double at_ms, uint64_t bytes) { add(node, receive, at_ms, bytes)->stream = true; }
+
+static int compare_items(const void *left, const void *right) {
+    const struct transport *a = left, *b = right;
+    if (a->node != b->node) return a->node < b->node ? -1 : 1;
+    if (a->receive != b->receive) return a->receive ? 1 : -1;
+    return a->position < b->position ? -1 : 1;
+}
+
+static void begin(double from_ms) {
+    qsort(items, transports.count, sizeof *items, compare_items);
+    idle_walk_init(&walk, &transports, ALICE, BOB, MS(from_ms), MS(END_MS));
+}
+
+static void check_idle(double from_ms, double to_ms, unsigned node) {
+    struct idle idle;
+    ck_assert(idle_walk_next(&walk, &idle));
+    ck_assert_uint_eq(idle.from_ns, MS(from_ms));
+    ck_assert_uint_eq(idle.to_ns, MS(to_ms));
+    ck_assert_uint_eq(idle.node, node);
+}
+
+static void check_no_more(void) {
+    struct idle idle;
+    ck_assert(!idle_walk_next(&walk, &idle));
+}
+
+START_TEST(from_an_arrival_until_the_next_packet_the_link_is_idle) {
+    packet(ALICE, PACKET, 1, 2);
+    packet(BOB, PACKET, 12, 13);
+    packet(ALICE, PACKET, 30, 31);
+    begin(0);
+    check_idle(2, 12, BOB);
+    check_idle(13, 30, ALICE);
+    check_no_more();
+}
+END_TEST
+
+START_TEST(an_idle_time_lasts_a_millisecond_at_least) {
+    packet(ALICE, PACKET, 1, 2);
+    packet(BOB, PACKET, 2.9, 3.5);
+    packet(ALICE, PACKET, 4.5, 5);
+    begin(0);
+    check_idle(3.5, 4.5, ALICE);
+    check_no_more();
+}
+END_TEST
+
+START_TEST(before_the_first_time_asked_for_nothing_is_idle) {
+    packet(ALICE, PACKET, 1, 2);
+    packet(BOB, PACKET, 12, 13);
+    packet(ALICE, PACKET, 30, 31);
+    begin(20);
+    check_idle(20, 30, ALICE);
+    check_no_more();
+}
+END_TEST
+
+START_TEST(while_a_packet_is_missing_nothing_is_idle) {
+    packet(ALICE, PACKET, 1, 2);
+    packet(ALICE, PACKET, 2.5, NEVER);
+    packet(BOB, PACKET, 12, 13);
+    begin(0);
+    check_no_more();
+}
+END_TEST
+
+START_TEST(a_packet_that_arrives_repeated_is_no_longer_missing) {
+    packet(ALICE, PACKET, 1, 2);
+    packet(ALICE, PACKET, 2.5, NEVER);
+    packet(ALICE, PACKET, 5, NEVER)->repeat = true;
+    packet(ALICE, PACKET, 7, 8)->repeat = true;
+    packet(BOB, PACKET, 20, 21);
+    begin(0);
+    check_idle(8, 20, BOB);
+    check_no_more();
+}
+END_TEST
+
+START_TEST(while_stream_bytes_are_under_way_nothing_is_idle) {
+    stream(ALICE, false, 1, 100);
+    packet(ALICE, PACKET, 1.1, 2);
+    stream(BOB, true, 2.1, 60);
+    packet(BOB, PACKET, 12, 13);
+    stream(BOB, true, 15, 40);
+    packet(BOB, PACKET, 30, 31);
+    begin(0);
+    check_idle(15, 30, BOB);
+    check_no_more();
+}
+END_TEST
+
+START_TEST(a_small_packet_ends_no_idle_time_but_may_have_caused_its_end) {
+    packet(ALICE, PACKET, 1, 2);
+    packet(ALICE, SIGNAL, 9, 10);
+    packet(BOB, PACKET, 10.1, 11);
+    begin(0);
+    check_idle(2, 9, ALICE);
+    check_no_more();
+}
+END_TEST
+
+START_TEST(who_answers_a_small_packet_late_ended_the_idle_time) {
+    packet(ALICE, PACKET, 1, 2);
+    packet(ALICE, SIGNAL, 9, 10);
+    packet(BOB, PACKET, 16, 17);
+    begin(0);
+    check_idle(2, 16, BOB);
+    check_no_more();
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("path_idle");
+    TCase *tcase = tcase_create("path_idle");
+    tcase_add_checked_fixture(tcase, setup, NULL);
+    tcase_add_test(tcase, from_an_arrival_until_the_next_packet_the_link_is_idle);
+    tcase_add_test(tcase, an_idle_time_lasts_a_millisecond_at_least);
+    tcase_add_test(tcase, before_the_first_time_asked_for_nothing_is_idle);
+    tcase_add_test(tcase, while_a_packet_is_missing_nothing_is_idle);
+    tcase_add_test(tcase, a_packet_that_arrives_repeated_is_no_longer_missing);
+    tcase_add_test(tcase, while_stream_bytes_are_under_way_nothing_is_idle);
+    tcase_add_test(tcase, a_small_packet_ends_no_idle_time_but_may_have_caused_its_end);
+    tcase_add_test(tcase, who_answers_a_small_packet_late_ended_the_idle_time);
+    suite_add_tcase(suite, tcase);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
