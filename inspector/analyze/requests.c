@@ -75,21 +75,13 @@ static bool was_given_up(const struct span *asker, const struct span *span) {
     return asker->end != NO_POSITION && !asker->ok && asker->end_ns < span->end_ns;
 }
 
-static bool is_caused_by(const struct spans *spans, const struct span *span, const struct span *cause) {
-    for (size_t i = 0; i < spans->count && span->parent != NO_POSITION; i++) { /* parents may form a circle */
-        span = &spans->items[span->parent];
-        if (span == cause) return true;
-    }
-    return false;
-}
-
 /* Did it fail before the other one?  If their clocks cannot be compared, a span failed before the one that caused it, unless that
  * one ran out of time. */
 static bool failed_before(const struct critical_path *path, const struct node_clocks *clocks, const struct span *span,
                           const struct span *other) {
     if (node_clocks_comparable(clocks, span->node, other->node, NULL)) return span->end <= other->end;
     const struct spans *spans = &path->spans;
-    return (is_caused_by(spans, span, other) && !other->expired) || (is_caused_by(spans, other, span) && span->expired);
+    return (spans_caused(spans, other, span) && !other->expired) || (spans_caused(spans, span, other) && span->expired);
 }
 
 /* The failed span that ended first: later failures follow from it or are independent.  If the request succeeded, looks

@@ -362,7 +362,8 @@ static void events_missing(struct strbuf *out, const struct view *view, const st
     text_count(out, finding->count, "event");
     strbuf_puts(out, " of ");
     node(out, view, facts, finding->node);
-    strbuf_puts(out, " were lost before traced read them: findings may be incomplete");
+    strbuf_printf(out, " %s lost before traced read %s: findings may be incomplete", finding->count == 1 ? "was" : "were",
+                  finding->count == 1 ? "it" : "them");
 }
 
 /* ---- what kinds have ---- */

@@ -148,7 +148,7 @@ static void find_depths(struct timeline *timeline) {
         int at = (int)i;
         unsigned depth = 0;
         while (depth < SPAN_DEPTH_MAX && timeline->spans[at].parent != NO_SPAN) at = timeline->spans[at].parent, depth++;
-        if (timeline->spans[at].parent_missing && depth < SPAN_DEPTH_MAX) depth++;
+        if (timeline->spans[at].parent == NO_SPAN && timeline->spans[at].parent_missing && depth < SPAN_DEPTH_MAX) depth++;
         timeline->spans[i].depth = depth;
     }
 }
