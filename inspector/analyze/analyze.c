@@ -11,12 +11,18 @@ static int compare_nodes(const struct facts *facts, unsigned left, unsigned righ
     return strcmp(a ? a : "", b ? b : "");
 }
 
+/* What no node stands out for comes after what one does. */
+static unsigned rank_of(const struct finding *finding) {
+    bool alike = finding->kind == FINDING_SLOW_NODE && finding->node == NO_NUMBER;
+    return alike ? FINDING_COUNT_ : (unsigned)finding->kind;
+}
+
 /* Nodes are compared by id: their numbers depend on the order in which events were read. */
 static int compare_findings(const void *left, const void *right, void *context) {
     const struct finding *a = left, *b = right;
     const struct facts *facts = context;
     if (a->severity != b->severity) return a->severity < b->severity ? -1 : 1;
-    if (a->kind != b->kind) return a->kind < b->kind ? -1 : 1;
+    if (rank_of(a) != rank_of(b)) return rank_of(a) < rank_of(b) ? -1 : 1;
     if (a->weight != b->weight) return a->weight > b->weight ? -1 : 1;
     int order = compare_nodes(facts, a->node, b->node);
     return order ? order : compare_nodes(facts, a->peer, b->peer);
@@ -37,6 +43,7 @@ static void analyze_all_requests(struct analysis *analysis, const struct node_st
     }
     analysis->coverage.requests += requests.parts;
     analyze_outcomes(analysis, &requests);
+    analyze_retries(analysis, &requests);
     analyze_flood(analysis, &requests);
     analyze_open(analysis, &requests);
     blame_silent_peers(analysis, &requests, states, state_count);
@@ -73,6 +80,7 @@ int analyze(struct analysis *ret_analysis, const struct facts *facts, const stru
     analyze_rtt(&analysis);
     analyze_nodes(&analysis, states, state_count);
     analyze_all_requests(&analysis, states, state_count);
+    analyze_message_flood(&analysis);
     analyze_connections(&analysis);
     analyze_streams(&analysis);
     drop_gone(&analysis);

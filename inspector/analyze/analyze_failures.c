@@ -139,6 +139,71 @@ static void judge_failures(struct analysis *analysis, const struct request *cons
     }
 }
 
+/* ---- requests that were asked again ---- */
+
+static int compare_questions(const void *left, const void *right) {
+    const struct question *a = *(const struct question *const *)left, *b = *(const struct question *const *)right;
+    int order = compare(a->command, b->command);
+    if (!order) order = compare(a->node, b->node);
+    if (!order) order = compare(!a->retried, !b->retried);
+    return order ? order : compare(a->failed, b->failed);
+}
+
+static size_t count_retried(const struct question *const *questions, size_t count) {
+    size_t retried = 0;
+    for (size_t i = 0; i < count; i++) retried += questions[i]->retried;
+    return retried;
+}
+
+/* What one node was asked; the questions that it failed come first.  all, all_retried: of that command, at any node.  If the others
+ * fail as often, as in a search for what few nodes have, that is no fault. */
+static void judge_retried(struct analysis *analysis, const struct requests *requests, const struct question *const *questions,
+                          size_t count, size_t all, size_t all_retried) {
+    size_t retried = count_retried(questions, count), of = 0;
+    double share = (double)retried / (double)count,
+           others = all > count ? (double)(all_retried - retried) / (double)(all - count) : 0;
+    if (retried < RETRIED_MIN || share < RETRIED_SHARE_MIN || share < RETRIED_RATIO_MIN * others) return;
+    const struct question *first = questions[0];
+    bool one_asker = true;
+    uint64_t failed = 1; /* requests */
+    for (size_t i = 1; i < retried; i++) {
+        one_asker &= questions[i]->asker == first->asker;
+        failed += questions[i]->request != questions[i - 1]->request;
+    }
+    for (size_t i = 0; i < requests->count; i++) of += requests->items[i].command == first->command && requests->items[i].whole;
+    struct finding finding = {.kind = FINDING_REQUESTS_RETRIED,
+                              .severity = SEVERITY_NOTABLE,
+                              .weight = share,
+                              .node = first->node,
+                              .peer = one_asker ? first->asker : NO_NUMBER,
+                              .trace = requests->items[first->request].trace,
+                              .command = first->command,
+                              .count = failed,
+                              .of = of};
+    for (size_t i = 0; i < retried; i++) finding_show(&finding, questions[i]->failed);
+    analysis_add(analysis, &finding);
+}
+
+void analyze_retries(struct analysis *analysis, const struct requests *requests) {
+    size_t count = requests->question_count;
+    const struct question **order = calloc(count + 1, sizeof *order);
+    if (!order) {
+        analysis->failed = true;
+        return;
+    }
+    for (size_t i = 0; i < count; i++) order[i] = &requests->questions[i];
+    qsort(order, count, sizeof *order, compare_questions);
+    for (size_t begin = 0, end; begin < count; begin = end) {
+        for (end = begin; end < count && order[end]->command == order[begin]->command;) end++;
+        size_t retried = count_retried(order + begin, end - begin);
+        for (size_t at = begin, next; at < end; at = next) {
+            for (next = at; next < end && order[next]->node == order[at]->node;) next++;
+            judge_retried(analysis, requests, order + at, next - at, end - begin, retried);
+        }
+    }
+    free(order);
+}
+
 /* ---- requests that took much longer ---- */
 
 static int compare_durations(const void *left, const void *right) {
@@ -166,32 +231,47 @@ static bool waited_for_receiver(const struct analysis *analysis, const struct vi
     return analysis_paused(analysis, visit->peer, analysis->facts->items[from].time_ns, analysis->facts->items[to].time_ns);
 }
 
+/* Where the slow requests begin, of requests in the order of their time: those that took many times the median; or else a few that
+ * stand apart from all others.  `count`: there are none. */
+static size_t first_outlier(const struct request *const *requests, size_t count) {
+    uint64_t middle_ns = requests[count / 2]->took_ns;
+    size_t first = count, apart = count;
+    while (count >= OUTLIER_REQUESTS_MIN && first && requests[first - 1]->took_ns >= OUTLIER_NS_MIN &&
+           (double)requests[first - 1]->took_ns >= OUTLIER_RATIO_MIN * (double)middle_ns)
+        first--;
+    if (first < count || count < APART_REQUESTS_MIN) return first;
+    for (size_t i = count; i-- > 1 && APART_PART * (count - i) < count;) {
+        uint64_t took_ns = requests[i]->took_ns;
+        if (took_ns < APART_NS_MIN || (double)took_ns < APART_RATIO_MIN * (double)middle_ns) break;
+        if ((double)took_ns >= APART_GAP_MIN * (double)requests[i - 1]->took_ns) apart = i;
+    }
+    return apart;
+}
+
 /* All requests of one command, the fastest first. */
 static void judge_durations(struct analysis *analysis, const struct requests *all, const struct request *const *requests,
                             size_t count) {
     uint64_t middle_ns = requests[count / 2]->took_ns;
-    size_t first = count;
-    if (count < OUTLIER_REQUESTS_MIN) return;
-    while (first && requests[first - 1]->took_ns >= OUTLIER_NS_MIN &&
-           (double)requests[first - 1]->took_ns >= OUTLIER_RATIO_MIN * (double)middle_ns)
-        first--;
+    size_t first = first_outlier(requests, count);
     if (first == count) return;
     const struct request *longest = requests[count - 1];
     const struct visit *visit = main_visit(all, longest);
     bool paused = visit && visit->kind == WAIT_LINK && waited_for_receiver(analysis, visit);
+    bool elsewhere = !visit || 2 * (visit->ns + visit->lost_ns) < longest->took_ns;
     struct finding finding = {.kind = FINDING_LATENCY_OUTLIERS,
                               .severity = longest->took_ns >= OUTLIER_SEVERE_NS ? SEVERITY_SEVERE : SEVERITY_NOTABLE,
                               .weight = (double)longest->took_ns / 1e9,
-                              .node = !visit                               ? longest->node
+                              .node = elsewhere                            ? NO_NUMBER
                                       : visit->kind == WAIT_PEER || paused ? visit->peer
                                                                            : visit->node,
-                              .peer = visit && visit->kind == WAIT_LINK && !paused ? visit->peer : NO_NUMBER,
+                              .peer = !elsewhere && visit->kind == WAIT_LINK && !paused ? visit->peer : NO_NUMBER,
                               .trace = longest->trace,
                               .command = longest->command,
                               .count = count - first,
                               .of = count,
                               .ns = longest->took_ns,
-                              .usual_ns = middle_ns};
+                              .usual_ns = middle_ns,
+                              .elsewhere = elsewhere};
     for (size_t i = count; i > first; i--) finding_show(&finding, requests[i - 1]->start);
     analysis_add(analysis, &finding);
 }
@@ -265,6 +345,107 @@ void analyze_flood(struct analysis *analysis, const struct requests *requests) {
         analysis_add(analysis, &finding);
     }
     free(first);
+    free(counts);
+    free(sorted);
+}
+
+/* The messages of one type from one node to another; or, of a node, the median over those it sends to. */
+struct message_count {
+    unsigned type, from, to;
+    uint64_t count, all; /* all: of a node, to all nodes */
+    size_t first;        /* a fact */
+};
+
+static int compare_messages(const void *left, const void *right) {
+    const struct message_count *a = left, *b = right;
+    int order = compare(a->type, b->type);
+    if (!order) order = compare(a->from, b->from);
+    if (!order) order = compare(a->to, b->to);
+    return order ? order : compare(a->first, b->first);
+}
+
+static int compare_counts(const void *left, const void *right) {
+    const struct message_count *a = left, *b = right;
+    return compare(a->count, b->count);
+}
+
+/* Adds up what each node sends each other one: sorted by type and sender.  Returns how many are left. */
+static size_t sum_links(struct message_count *counts, size_t count) {
+    size_t links = 0;
+    if (count) qsort(counts, count, sizeof *counts, compare_messages);
+    for (size_t i = 0; i < count; i++) {
+        struct message_count *last = links ? &counts[links - 1] : NULL;
+        if (last && last->type == counts[i].type && last->from == counts[i].from && last->to == counts[i].to)
+            last->count++;
+        else
+            counts[links++] = counts[i];
+    }
+    return links;
+}
+
+/* Replaces the links of each node by their median. */
+static size_t sum_senders(struct message_count *counts, size_t links) {
+    size_t nodes = 0;
+    for (size_t begin = 0, end; begin < links; begin = end) {
+        uint64_t all = 0;
+        size_t first = counts[begin].first;
+        for (end = begin; end < links && counts[end].type == counts[begin].type && counts[end].from == counts[begin].from;
+             end++) {
+            all += counts[end].count;
+            if (counts[end].first < first) first = counts[end].first;
+        }
+        qsort(counts + begin, end - begin, sizeof *counts, compare_counts);
+        counts[nodes] = counts[begin + (end - begin) / 2];
+        counts[nodes].all = all;
+        counts[nodes++].first = first;
+    }
+    return nodes;
+}
+
+/* The nodes that send messages of one type, each compared with the median of the others.  What one node sends to each other one is
+ * compared, not what it sends in all: a node that has many neighbours is no flood. */
+static void judge_senders(struct analysis *analysis, const struct message_count *nodes, size_t count, double *sorted) {
+    uint64_t of = 0;
+    for (size_t i = 0; i < count; i++) of += nodes[i].all, sorted[i] = (double)nodes[i].count;
+    if (count < FLOOD_NODES_MIN) return;
+    sort_values(sorted, count);
+    for (size_t i = 0; i < count; i++) {
+        const double own[] = {(double)nodes[i].count};
+        double usual = median_without(sorted, count, own, 1);
+        if (nodes[i].all < FLOOD_MESSAGES_MIN || own[0] < FLOOD_RATIO_MIN * usual) continue;
+        struct finding finding = {.kind = FINDING_FLOOD,
+                                  .severity = SEVERITY_SEVERE,
+                                  .weight = own[0] / usual,
+                                  .node = nodes[i].from,
+                                  .peer = NO_NUMBER,
+                                  .trace = analysis->facts->items[nodes[i].first].trace,
+                                  .command = nodes[i].type,
+                                  .count = nodes[i].all,
+                                  .of = of,
+                                  .links = nodes[i].count,
+                                  .usual_rate = usual,
+                                  .messages = true};
+        finding_show(&finding, nodes[i].first);
+        analysis_add(analysis, &finding);
+    }
+}
+
+void analyze_message_flood(struct analysis *analysis) {
+    const struct facts *facts = analysis->facts;
+    struct message_count *counts = calloc(facts->count + 1, sizeof *counts);
+    double *sorted = calloc(facts->count + 1, sizeof *sorted);
+    size_t count = 0;
+    if (!counts || !sorted) analysis->failed = true;
+    for (size_t i = 0; !analysis->failed && i < facts->count; i++) {
+        const struct fact *fact = &facts->items[i];
+        if (fact->kind == FACT_MESSAGE_SENT)
+            counts[count++] = (struct message_count){fact->command, fact->node, fact->peer, 1, 0, i};
+    }
+    count = sum_senders(counts, sum_links(counts, count));
+    for (size_t begin = 0, end; begin < count; begin = end) {
+        for (end = begin; end < count && counts[end].type == counts[begin].type;) end++;
+        judge_senders(analysis, counts + begin, end - begin, sorted);
+    }
     free(counts);
     free(sorted);
 }

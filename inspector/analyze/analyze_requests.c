@@ -359,7 +359,7 @@ static void report_slow_nodes(struct analysis *analysis, struct slow_nodes *slow
     }
     slow->count = 0;
     if (!alike.links) return;
-    if (alike.links > 1) alike.node = NO_NUMBER;
+    if (alike.links > 1) alike.node = NO_NUMBER, alike.severity = SEVERITY_NOTABLE;
     if (alike.links == 1) alike.links = 0;
     analysis_add(analysis, &alike);
 }

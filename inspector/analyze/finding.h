@@ -53,6 +53,8 @@ struct finding {
     bool gone;                     /* of a peer: packets to it are lost, and nothing came from it meanwhile */
     bool after;                    /* of a place or a failure: after the request's end, in what the request caused */
     bool any;                      /* of failed requests: it fails whomever it waits for */
+    bool messages;                 /* of a flood: of messages, of one type, which is `command` */
+    bool elsewhere;                /* of outliers: no place has most of the longest one's time */
     bool rootless;                 /* of failed requests: we do not have what caused them */
     bool returned;                 /* of a crashed node: it is running again */
     size_t evidence[EVIDENCE_MAX]; /* facts */

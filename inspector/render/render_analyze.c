@@ -79,6 +79,16 @@ static void lossy_network(struct strbuf *out, const struct view *view, const str
 }
 
 static void late_packets(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
+    if (finding->of) {
+        node(out, view, facts, finding->node);
+        strbuf_printf(out, ": %" PRIu64 " of %" PRIu64 " %s ", finding->count, finding->of, carried(facts, finding));
+        links_of(out, finding);
+        strbuf_puts(out, " came late, after ");
+        text_duration(out, finding->ns);
+        strbuf_puts(out, " (median); between other nodes it is ");
+        text_duration(out, finding->usual_ns);
+        return;
+    }
     if (finding->peer == NO_NUMBER) {
         node(out, view, facts, finding->node);
         strbuf_printf(out, ": %s ", carried(facts, finding));
@@ -229,6 +239,22 @@ static void requests_failed(struct strbuf *out, const struct view *view, const s
     node(out, view, facts, finding->node);
 }
 
+static void requests_retried(struct strbuf *out, const struct view *view, const struct facts *facts,
+                             const struct finding *finding) {
+    command(out, facts, finding);
+    strbuf_printf(out, " succeeded in %" PRIu64 " of %" PRIu64 " requests, ", finding->count, finding->of);
+    percent(out, (double)finding->count / (double)finding->of);
+    strbuf_puts(out, ", only after ");
+    node(out, view, facts, finding->node);
+    strbuf_puts(out, " had failed ");
+    if (finding->peer == NO_NUMBER || finding->peer == finding->node) {
+        strbuf_puts(out, "to answer");
+        return;
+    }
+    strbuf_puts(out, "to answer ");
+    node(out, view, facts, finding->peer);
+}
+
 static void latency_outliers(struct strbuf *out, const struct view *view, const struct facts *facts,
                              const struct finding *finding) {
     command(out, facts, finding);
@@ -236,6 +262,7 @@ static void latency_outliers(struct strbuf *out, const struct view *view, const 
     text_duration(out, finding->ns);
     strbuf_printf(out, " in %" PRIu64 " of %" PRIu64 " requests; the median is ", finding->count, finding->of);
     text_duration(out, finding->usual_ns);
+    if (finding->elsewhere) return;
     strbuf_puts(out, "; the slowest spent most of its time at ");
     if (finding->peer == NO_NUMBER)
         node(out, view, facts, finding->node);
@@ -245,6 +272,13 @@ static void latency_outliers(struct strbuf *out, const struct view *view, const 
 
 static void flood(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
     node(out, view, facts, finding->node);
+    if (finding->messages) {
+        const char *type = facts_command(facts, finding->command);
+        strbuf_printf(
+            out, " sent %" PRIu64 " of %" PRIu64 " %s%smessages, %" PRIu64 " to each node; the median of the other nodes is %.0f",
+            finding->count, finding->of, type ? type : "", type ? " " : "", finding->links, finding->usual_rate);
+        return;
+    }
     strbuf_printf(out, " began %" PRIu64 " of %" PRIu64 " requests; the median of the other nodes is %.0f", finding->count,
                   finding->of, finding->usual_rate);
 }
@@ -391,6 +425,7 @@ static const struct {
     [FINDING_LATE_PACKETS] = {late_packets, HAS_COUNT | HAS_TIME | HAS_USUAL_TIME, NEXT_GRAPH},
     [FINDING_SLOW_LINK] = {slow, HAS_COUNT | HAS_OF | HAS_TIME | HAS_USUAL_TIME, NEXT_GRAPH},
     [FINDING_REQUESTS_FAILED] = {requests_failed, HAS_COUNT | HAS_OF, NEXT_TRACE},
+    [FINDING_REQUESTS_RETRIED] = {requests_retried, HAS_COUNT | HAS_OF, NEXT_TRACE},
     [FINDING_LATENCY_OUTLIERS] = {latency_outliers, HAS_COUNT | HAS_OF | HAS_TIME | HAS_USUAL_TIME, NEXT_GRAPH},
     [FINDING_REQUEST_OPEN] = {request_open, HAS_COUNT | HAS_TIME | HAS_MOMENT, NEXT_TRACE},
     [FINDING_CONNECTIONS_CLOSED] = {connections_closed, HAS_COUNT | HAS_MOMENT | HAS_CODE, NEXT_CLOSES},
@@ -402,7 +437,7 @@ static const struct {
 
 static unsigned has_of(const struct finding *finding) {
     if (finding->gone) return HAS_COUNT | HAS_OF | HAS_RATE | (finding->time_ns ? HAS_MOMENT : 0);
-    return kinds[finding->kind].has;
+    return kinds[finding->kind].has | (finding->of && finding->kind == FINDING_LATE_NODE ? HAS_OF : 0);
 }
 
 void finding_describe(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
@@ -447,6 +482,10 @@ void finding_next(struct strbuf *out, const struct view *view, const struct fact
         strbuf_puts(out, " --kind metrics");
     } else if (next == NEXT_NODES) {
         strbuf_puts(out, "nodes");
+    } else if (finding->messages) {
+        strbuf_puts(out, "recent 20");
+        ends(out, view, facts, finding);
+        strbuf_puts(out, " --kind message_sent");
     } else if (next == NEXT_TRACES) {
         strbuf_puts(out, "traces");
     } else if (next == NEXT_CLOSES) {
