@@ -103,17 +103,30 @@ static int compare_failures(const void *left, const void *right) {
     return order ? order : compare(a->start, b->start);
 }
 
-static void report_failed(struct analysis *analysis, const struct request *const *failed, size_t count, size_t of) {
+/* Were all these requests waiting for the same way when they failed? */
+static bool on_one_way(const struct request *const *failed, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        if (failed[i]->failed_from == NO_NUMBER || failed[i]->failed_waiting != NO_NUMBER ||
+            failed[i]->failed_from != failed[0]->failed_from || failed[i]->failed_to != failed[0]->failed_to)
+            return false;
+    return true;
+}
+
+static struct finding failed_at(const struct request *const *failed, size_t count, size_t of) {
     bool waited = (*failed)->failed_waiting != NO_NUMBER;
     uint64_t nodes = 1; /* that were waiting; the requests are ordered by them */
     for (size_t i = 1; i < count; i++) nodes += failed[i]->failed_node != failed[i - 1]->failed_node;
     bool aside = (*failed)->failed_after && !(*failed)->one_way; /* nobody waited for it */
+    bool on_way = on_one_way(failed, count);
     double share = (double)count / (double)of;
     struct finding finding = {.kind = FINDING_REQUESTS_FAILED,
                               .severity = share >= FAILED_SEVERE_SHARE && !aside ? SEVERITY_SEVERE : SEVERITY_NOTABLE,
                               .weight = share,
-                              .node = culprit(*failed),
-                              .peer = waited && nodes == 1 ? (*failed)->failed_node : NO_NUMBER,
+                              .node = on_way ? (*failed)->failed_from : culprit(*failed),
+                              .peer = on_way                 ? (*failed)->failed_to
+                                      : waited && nodes == 1 ? (*failed)->failed_node
+                                                             : NO_NUMBER,
+                              .on_way = on_way,
                               .links = waited ? nodes : 0,
                               .trace = (*failed)->trace,
                               .command = (*failed)->command,
@@ -123,20 +136,93 @@ static void report_failed(struct analysis *analysis, const struct request *const
                               .after = (*failed)->failed_after,
                               .rootless = (*failed)->rootless};
     for (size_t i = 0; i < count; i++) finding_show(&finding, failed[i]->failed);
-    analysis_add(analysis, &finding);
+    return finding;
+}
+
+static bool is_among(const struct finding *all, unsigned node) {
+    for (unsigned i = 0; i < all->peer_count && i < PEERS_MAX; i++)
+        if (all->peers[i] == node) return true;
+    return false;
+}
+
+/* Of each node: findings are ordered by it. */
+static void add_failed(struct finding *all, const struct finding *finding) {
+    if (!all->count) {
+        *all = *finding;
+        all->node = all->peer = NO_NUMBER;
+        all->on_way = all->any = false;
+        all->count = all->links = 0;
+    }
+    all->count += finding->count;
+    all->weight = (double)all->count / (double)all->of;
+    all->severity = all->weight >= FAILED_SEVERE_SHARE ? SEVERITY_SEVERE : SEVERITY_NOTABLE;
+    if (is_among(all, finding->node)) return;
+    if (all->peer_count < PEERS_MAX) all->peers[all->peer_count] = finding->node;
+    all->peer_count++;
+}
+
+/* Are there enough different nodes, none of which has most of the failures? */
+static bool names_several(const struct finding *findings, size_t count, uint64_t failed) {
+    struct finding all = {.count = 0};
+    for (size_t i = 0; i < count; i++)
+        if (2 * findings[i].count <= failed && !findings[i].after) add_failed(&all, &findings[i]);
+    return all.peer_count >= ALIKE_NODES_MIN;
+}
+
+/* Requests of several nodes that waited for what one node sent are one finding. */
+static size_t join_ways(struct finding *findings, size_t count) {
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct finding *same = NULL, *finding = &findings[i];
+        for (size_t k = 0; k < kept && finding->on_way && !same; k++)
+            if (findings[k].on_way && findings[k].node == finding->node && findings[k].after == finding->after)
+                same = &findings[k];
+        if (!same) {
+            findings[kept++] = *finding;
+            continue;
+        }
+        same->links = same->peer == NO_NUMBER ? same->links + 1 : 2;
+        same->peer = NO_NUMBER;
+        same->count += finding->count;
+        same->weight += finding->weight;
+        if (finding->severity < same->severity || same->weight >= FAILED_SEVERE_SHARE)
+            same->severity = finding->after ? finding->severity : SEVERITY_SEVERE;
+    }
+    return kept;
+}
+
+/* Replaces the findings of several nodes, none of which has most of the failures, by one that names them. */
+static void report_failed(struct analysis *analysis, const struct finding *findings, size_t count) {
+    struct finding all = {.count = 0};
+    uint64_t failed = 0;
+    for (size_t i = 0; i < count; i++) failed += findings[i].count;
+    for (size_t i = 0; i < count; i++) {
+        const struct finding *finding = &findings[i];
+        if (names_several(findings, count, failed) && 2 * finding->count <= failed && !finding->after) {
+            add_failed(&all, finding);
+            continue;
+        }
+        analysis_add(analysis, finding);
+    }
+    if (all.count) analysis_add(analysis, &all);
 }
 
 /* All requests of one command, whole or without a root; the failed ones come first. */
 static void judge_failures(struct analysis *analysis, const struct request *const *requests, size_t count) {
-    for (size_t begin = 0, end; begin < count && requests[begin]->failed_node != NO_NUMBER; begin = end) {
+    struct finding *findings = calloc(count + 1, sizeof *findings);
+    size_t found = 0;
+    if (!findings) analysis->failed = true;
+    for (size_t begin = 0, end; findings && begin < count && requests[begin]->failed_node != NO_NUMBER; begin = end) {
         for (end = begin; end < count && requests[end]->failed_node != NO_NUMBER &&
                           requests[end]->failed_after == requests[begin]->failed_after &&
                           (requests[end]->failed_waiting == NO_NUMBER) == (requests[begin]->failed_waiting == NO_NUMBER) &&
                           (requests[end]->failed_whom == NO_NUMBER) == (requests[begin]->failed_whom == NO_NUMBER) &&
                           culprit(requests[end]) == culprit(requests[begin]);)
             end++;
-        report_failed(analysis, requests + begin, end - begin, count);
+        findings[found++] = failed_at(requests + begin, end - begin, count);
     }
+    report_failed(analysis, findings, join_ways(findings, found));
+    free(findings);
 }
 
 /* ---- requests that were asked again ---- */

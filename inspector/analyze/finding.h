@@ -45,6 +45,8 @@ struct finding {
     uint64_t code;                 /* of closed connections */
     struct loss_wait loss;         /* of a delay: the longest */
     enum direction direction;      /* of a node's links */
+    uint64_t delays;               /* of what loses packets: how often requests waited for them; `ns` is the longest wait */
+    bool on_way;                   /* of failed requests: they waited for the way from `node` to `peer` */
     bool usual_known;              /* there were others to compare with */
     bool stopped;                  /* of a node: it did not read its socket */
     bool divided;                  /* of a place: no place has most of the time */

@@ -111,6 +111,7 @@ static const struct span *first_failed(const struct critical_path *path, const s
 
 static void find_failure(struct request *request, const struct critical_path *path, const struct trace_events *events) {
     request->failed_node = request->failed_waiting = request->failed_whom = NO_NUMBER;
+    request->failed_from = request->failed_to = NO_NUMBER;
     request->failed = NO_FACT;
     if (path->spans.items[path->root].end == NO_POSITION) return;
     const struct span *first = first_failed(path, &events->facts->clocks);
@@ -121,8 +122,13 @@ static void find_failure(struct request *request, const struct critical_path *pa
     for (size_t i = 0; i < path->count; i++) { /* the wait during which it failed */
         const struct wait *wait = &path->waits[i];
         unsigned whom = wait->kind == WAIT_NODE ? wait->node : wait->peer;
-        if (wait->untimed || wait->kind == WAIT_LINK || wait->to_ns != first->end_ns || whom == first->node) continue;
-        request->failed_waiting = whom;
+        if (wait->untimed || wait->to_ns != first->end_ns) continue;
+        if (wait->kind == WAIT_LINK) {
+            request->failed_from = wait->node;
+            request->failed_to = wait->peer;
+        } else if (whom != first->node) {
+            request->failed_waiting = whom;
+        }
     }
 }
 

@@ -21,10 +21,11 @@ struct request {
     size_t start;  /* a fact */
     /* Where it failed first, if it did; failed_after: it succeeded, and something that it caused failed later. */
     bool failed_after;
-    unsigned failed_node;    /* NO_NUMBER: it did not fail */
-    unsigned failed_waiting; /* the node it was waiting for then; NO_NUMBER: none */
-    unsigned failed_whom;    /* the same, if the fault is the failed node's, whomever it waits for */
-    size_t failed;           /* a fact */
+    unsigned failed_node;            /* NO_NUMBER: it did not fail */
+    unsigned failed_waiting;         /* the node it was waiting for then; NO_NUMBER: none */
+    unsigned failed_from, failed_to; /* the way it was waiting for then; NO_NUMBER: none */
+    unsigned failed_whom;            /* the same, if the fault is the failed node's, whomever it waits for */
+    size_t failed;                   /* a fact */
 };
 
 /* The time a request spent at one place; or, after its end, the time that what it caused spent there. */

@@ -48,7 +48,7 @@ static const char *carried(const struct facts *facts, const struct finding *find
     return finding->evidence_count && fact_is_message(&facts->items[finding->evidence[0]]) ? "messages" : "packets";
 }
 
-static void lossy(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
+static void share_lost(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
     if (finding->peer == NO_NUMBER) {
         node(out, view, facts, finding->node);
         strbuf_printf(out, ": %" PRIu64 " of %" PRIu64 " %s ", finding->count, finding->of, carried(facts, finding));
@@ -64,18 +64,32 @@ static void lossy(struct strbuf *out, const struct view *view, const struct fact
     percent(out, finding->usual_rate);
 }
 
+/* What requests waited for the packets that were lost. */
+static void delays(struct strbuf *out, const struct finding *finding) {
+    if (!finding->delays) return;
+    strbuf_puts(out, "; requests waited for them ");
+    text_count(out, finding->delays, "time");
+    strbuf_puts(out, ", up to ");
+    text_duration(out, finding->ns);
+}
+
+static void lossy(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
+    share_lost(out, view, facts, finding);
+    delays(out, finding);
+}
+
 /* Loss everywhere blames no node: a node that is an end of all links may be the cause, or may only be what they have in
  * common. */
 static void lossy_network(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
     strbuf_printf(out, "%" PRIu64 " of %" PRIu64 " links lose ", finding->links, finding->links_of);
     percent(out, (double)finding->count / (double)finding->of);
     strbuf_printf(out, " of their %s (%" PRIu64 " of %" PRIu64 "); ", carried(facts, finding), finding->count, finding->of);
-    if (finding->common == NO_NUMBER) {
-        strbuf_puts(out, "no node is an end of all of them");
-        return;
-    }
-    node(out, view, facts, finding->common);
+    if (finding->common == NO_NUMBER)
+        strbuf_puts(out, "no node");
+    else
+        node(out, view, facts, finding->common);
     strbuf_puts(out, " is an end of all of them");
+    delays(out, finding);
 }
 
 static void late_packets(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
@@ -218,7 +232,20 @@ static void loss_delay(struct strbuf *out, const struct view *view, const struct
     strbuf_puts(out, " ");
     path_loss(out, view, facts, &finding->loss);
     if (finding->count > 1) strbuf_printf(out, "; %" PRIu64 " such delays in %" PRIu64 " requests", finding->count, finding->of);
-    if (finding->links) strbuf_printf(out, ", on %" PRIu64 " links; this was the longest", finding->links);
+}
+
+/* "alice, which was waiting for alice -> bob"; "3 nodes, which were waiting for what dave had sent" */
+static void way_failed(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
+    const struct fact *failed = &facts->items[finding->evidence[0]];
+    if (finding->links > 1) {
+        strbuf_printf(out, "%" PRIu64 " nodes, which were waiting for what ", finding->links);
+        node(out, view, facts, finding->node);
+        strbuf_puts(out, " had sent");
+        return;
+    }
+    node(out, view, facts, failed->node);
+    strbuf_puts(out, ", which was waiting for ");
+    link(out, view, facts, finding);
 }
 
 static void requests_failed(struct strbuf *out, const struct view *view, const struct facts *facts,
@@ -229,7 +256,13 @@ static void requests_failed(struct strbuf *out, const struct view *view, const s
                   finding->rootless ? " whose beginning is not here" : "");
     percent(out, (double)finding->count / (double)finding->of);
     strbuf_puts(out, ", first at ");
-    if (finding->links > 1)
+    if (finding->on_way) {
+        way_failed(out, view, facts, finding);
+        return;
+    }
+    if (finding->peer_count)
+        several_peers(out, view, facts, finding);
+    else if (finding->links > 1)
         strbuf_printf(out, "%" PRIu64 " nodes", finding->links);
     else
         node(out, view, facts, finding->peer == NO_NUMBER ? finding->node : finding->peer);
@@ -437,6 +470,7 @@ static const struct {
 
 static unsigned has_of(const struct finding *finding) {
     if (finding->gone) return HAS_COUNT | HAS_OF | HAS_RATE | (finding->time_ns ? HAS_MOMENT : 0);
+    if (finding->delays) return kinds[finding->kind].has | HAS_TIME;
     return kinds[finding->kind].has | (finding->of && finding->kind == FINDING_LATE_NODE ? HAS_OF : 0);
 }
 
