@@ -28,6 +28,7 @@ int session_init(struct session *session, const struct options *options, source_
 
 static int read_format(struct session *session, const char *word) {
     struct nearest nearest = nearest_to(word);
+    if (!strcmp(word, "ndjson")) word = "json"; /* one object a line, as export calls it */
     for (unsigned i = 0; format_words[i]; i++) {
         if (!strcmp(format_words[i], word)) {
             session->output.records.format = !strcmp(word, "csv") ? RECORD_CSV : !strcmp(word, "tsv") ? RECORD_TSV : RECORD_JSON;
@@ -35,7 +36,7 @@ static int read_format(struct session *session, const char *word) {
         }
         nearest_look(&nearest, format_words[i]);
     }
-    return failure_set(&session->failure, EXIT_USAGE, "--format %s: table, csv, tsv or json is expected%s%s%s", word,
+    return failure_set(&session->failure, EXIT_USAGE, "--format %s: table, csv, tsv, json or ndjson is expected%s%s%s", word,
                        nearest.word ? "; did you mean " : "", nearest.word ? nearest.word : "", nearest.word ? "?" : "");
 }
 
