@@ -357,7 +357,8 @@ static void judge_durations(struct analysis *analysis, const struct requests *al
                               .of = count,
                               .ns = longest->took_ns,
                               .usual_ns = middle_ns,
-                              .elsewhere = elsewhere};
+                              .elsewhere = elsewhere,
+                              .waited = visit && visit->kind == WAIT_PEER};
     for (size_t i = count; i > first; i--) finding_show(&finding, requests[i - 1]->start);
     analysis_add(analysis, &finding);
 }

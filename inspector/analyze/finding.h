@@ -56,6 +56,7 @@ struct finding {
     bool after;                    /* of a place or a failure: after the request's end, in what the request caused */
     bool any;                      /* of failed requests: it fails whomever it waits for */
     bool messages;                 /* of a flood: of messages, of one type, which is `command` */
+    bool waited;                   /* of outliers: the longest one waited for `node`, of which we have nothing */
     bool elsewhere;                /* of outliers: no place has most of the longest one's time */
     bool rootless;                 /* of failed requests: we do not have what caused them */
     bool returned;                 /* of a crashed node: it is running again */

@@ -296,7 +296,7 @@ static void latency_outliers(struct strbuf *out, const struct view *view, const 
     strbuf_printf(out, " in %" PRIu64 " of %" PRIu64 " requests; the median is ", finding->count, finding->of);
     text_duration(out, finding->usual_ns);
     if (finding->elsewhere) return;
-    strbuf_puts(out, "; the slowest spent most of its time at ");
+    strbuf_puts(out, finding->waited ? "; the slowest waited most of its time for " : "; the slowest spent most of its time at ");
     if (finding->peer == NO_NUMBER)
         node(out, view, facts, finding->node);
     else

@@ -308,6 +308,27 @@ def crash_below(network):
     network.say(801 * MS, "crash 1")
 
 
+def untraced_node(network):
+    """frank is not traced, and takes 50 ms for his answers; the others take no time."""
+    network.__init__(6, untraced=(5,))
+    network.work[5] = lambda _: 50 * MS
+    network.requests(200, 10 * MS)
+
+
+def chunk_nobody_has(network):
+    """A third of the requests are for what no node has: carol, who would have it, says so."""
+    network.requests(100, 10 * MS)
+    for i in range(40):
+        network.request(i * 25 * MS, (ALICE, BOB)[i % 2], lambda time, trace, root, asker=(ALICE, BOB)[i % 2]: network.ask(
+            time, asker, CAROL, trace, root, answer=lambda at, *_: (at + 300 * US, False)))
+
+
+def flood(network):
+    """erin begins a hundred times as many requests as the others."""
+    network.requests(20, 40 * MS, askers=[ALICE, BOB, CAROL, DAVE])
+    network.requests(500, 2 * MS, askers=[ERIN])
+
+
 # ---- links
 
 def one_way_hole(network):
@@ -405,11 +426,30 @@ def late_link(network):
     network.requests(200, 10 * MS)
 
 
-INCIDENTS = [healthy, idle_network, quorum, slow_when_asked, slow_without_packets, slow_by_nature, slow_sometimes, pauses, throttled, little_to_do,
+# ---- the same when the clock is set meanwhile
+
+def stepped(incident, *steps):
+    """An incident during which the clock is set: (when, by how many ms)."""
+    def play(network):
+        incident(network)
+        for time, by in steps:
+            network.say(time, f"step {by}")
+    play.__name__ = f"step_{incident.__name__}"
+    play.__doc__ = f"{incident.__doc__}  The clock is set meanwhile."
+    return play
+
+
+STEPPED = [stepped(throttled, (7 * S, -60000), (14 * S, 60000)), stepped(chunk_nobody_has, (500 * MS, -3600000)),
+           stepped(flood, (300 * MS, 86400000), (700 * MS, -1500)), stepped(untraced_node, (900 * MS, -200)),
+           stepped(dead_peers, (1 * S, -60000)), stepped(pauses, (3 * S, -1)), stepped(split, (2 * S, 600)),
+           stepped(message_storm, (400 * MS, -5000)), stepped(hidden_failures, (400 * MS, -5000)), stepped(healthy, (1 * S, -86400000))]
+
+
+INCIDENTS = [untraced_node, chunk_nobody_has, flood, healthy, idle_network, quorum, slow_when_asked, slow_without_packets, slow_by_nature, slow_sometimes, pauses, throttled, little_to_do,
              throttled_machine, congested_way, message_storm, gossip_burst, three_slow, three_slow_of_few, uniformly_slow, hidden_failures,
              hidden_below, search, hedged, dead_peers,
              bootstrap, bad_certificate, impatient, only_one_asks, crash_below, one_way_hole, one_way_hole_early, lossy_link_of_few,
-             few_packets, lossy_link_beside_dead_peers, lossy_sender, dead_peer_asked, mute_node, split, late_link]
+             few_packets, lossy_link_beside_dead_peers, lossy_sender, dead_peer_asked, mute_node, split, late_link] + STEPPED
 
 
 class PlayedIncidents(unittest.TestCase):
