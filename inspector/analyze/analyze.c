@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "analyze.h"
 #include "requests.h"
+#include "shared_end.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -11,12 +12,18 @@ static int compare_nodes(const struct facts *facts, unsigned left, unsigned righ
     return strcmp(a ? a : "", b ? b : "");
 }
 
+/* What no node stands out for comes after what one does. */
+static unsigned rank_of(const struct finding *finding) {
+    bool alike = finding->kind == FINDING_SLOW_NODE && finding->node == NO_NUMBER;
+    return alike ? FINDING_COUNT_ : (unsigned)finding->kind;
+}
+
 /* Nodes are compared by id: their numbers depend on the order in which events were read. */
 static int compare_findings(const void *left, const void *right, void *context) {
     const struct finding *a = left, *b = right;
     const struct facts *facts = context;
     if (a->severity != b->severity) return a->severity < b->severity ? -1 : 1;
-    if (a->kind != b->kind) return a->kind < b->kind ? -1 : 1;
+    if (rank_of(a) != rank_of(b)) return rank_of(a) < rank_of(b) ? -1 : 1;
     if (a->weight != b->weight) return a->weight > b->weight ? -1 : 1;
     int order = compare_nodes(facts, a->node, b->node);
     return order ? order : compare_nodes(facts, a->peer, b->peer);
@@ -37,6 +44,7 @@ static void analyze_all_requests(struct analysis *analysis, const struct node_st
     }
     analysis->coverage.requests += requests.parts;
     analyze_outcomes(analysis, &requests);
+    analyze_retries(analysis, &requests);
     analyze_flood(analysis, &requests);
     analyze_open(analysis, &requests);
     blame_silent_peers(analysis, &requests, states, state_count);
@@ -46,20 +54,52 @@ static void analyze_all_requests(struct analysis *analysis, const struct node_st
 }
 
 static bool names_peer(const struct finding *finding, unsigned peer) {
-    if (finding->kind != FINDING_UNTRACED_PEER || finding->gone) return false;
     for (unsigned i = 0; i < finding->peer_count && i < PEERS_MAX; i++)
         if (finding->peers[i] == peer) return true;
     return finding->node == peer;
 }
 
-/* A peer that requests waited for does not need a second finding that it is gone. */
-static void drop_gone(struct analysis *analysis) {
+static bool has_events(const struct facts *facts, unsigned node) {
+    for (size_t i = 0; i < facts->count; i++)
+        if (facts->items[i].node == node) return true;
+    return false;
+}
+
+/* Are all nodes that requests wait for traced?  Then they did not answer because nothing reached them. */
+static bool waits_for_traced(const struct facts *facts, const struct finding *finding) {
+    if (!finding->peer_count) return has_events(facts, finding->node);
+    for (unsigned i = 0; i < finding->peer_count && i < PEERS_MAX; i++)
+        if (!has_events(facts, finding->peers[i])) return false;
+    return true;
+}
+
+/* Does a finding say why nothing reached the peer that another one names? */
+static bool loses_questions(const struct finding *finding, const struct finding *other) {
+    const struct judged_link way = {.from = other->peer, .to = other->node};
+    if (finding->kind == FINDING_LOSSY_NETWORK) return true;
+    if (finding->kind == FINDING_LOSSY_NODE) return is_at_end(&way, finding->node, finding->direction);
+    return finding->kind == FINDING_LOSSY_LINK && finding->node == way.from && finding->peer == way.to;
+}
+
+/* Does a finding say what another one says, too?  A peer that requests waited for does not need a second finding that it is gone; nor
+ * does a place that is slow during requests need one that it is also slow after them, nor a traced peer that nothing reached one beside
+ * what loses. */
+static bool says_as_well(const struct facts *facts, const struct finding *finding, const struct finding *other) {
+    if (other->kind == FINDING_UNTRACED_PEER && other->unanswered && !other->gone && loses_questions(finding, other))
+        return waits_for_traced(facts, other);
+    if (other->gone) return finding->kind == FINDING_UNTRACED_PEER && !finding->gone && names_peer(finding, other->node);
+    bool place = other->kind == FINDING_SLOW_NODE || other->kind == FINDING_SLOW_LINK || other->kind == FINDING_UNTRACED_PEER;
+    return place && other->after && !finding->after && finding->kind == other->kind && finding->command == other->command &&
+           finding->node == other->node && finding->peer == other->peer && finding->severity <= other->severity;
+}
+
+static void drop_repeated(struct analysis *analysis) {
     size_t kept = 0;
     for (size_t i = 0; i < analysis->count; i++) {
-        bool named = false;
-        for (size_t k = 0; k < analysis->count && analysis->findings[i].gone && !named; k++)
-            named = names_peer(&analysis->findings[k], analysis->findings[i].node);
-        if (!named) analysis->findings[kept++] = analysis->findings[i];
+        bool said = false;
+        for (size_t k = 0; k < analysis->count && !said; k++)
+            said = says_as_well(analysis->facts, &analysis->findings[k], &analysis->findings[i]);
+        if (!said) analysis->findings[kept++] = analysis->findings[i];
     }
     analysis->count = kept;
 }
@@ -73,9 +113,10 @@ int analyze(struct analysis *ret_analysis, const struct facts *facts, const stru
     analyze_rtt(&analysis);
     analyze_nodes(&analysis, states, state_count);
     analyze_all_requests(&analysis, states, state_count);
+    analyze_message_flood(&analysis);
     analyze_connections(&analysis);
     analyze_streams(&analysis);
-    drop_gone(&analysis);
+    drop_repeated(&analysis);
     if (analysis.failed) {
         analysis_fini(&analysis);
         return -ENOMEM;
@@ -97,9 +138,9 @@ void analysis_keep_node(struct analysis *analysis, unsigned node, bool as_peer) 
     for (size_t i = 0; i < analysis->count; i++) {
         const struct finding *finding = &analysis->findings[i];
         bool everywhere =
-            finding->node == NO_NUMBER && (finding->kind == FINDING_LOSSY_NETWORK || finding->kind == FINDING_LOSS_DELAY ||
-                                           finding->kind == FINDING_NODE_STALLED);
-        if (everywhere || finding->node == node || (as_peer && finding->peer == node)) analysis->findings[count++] = *finding;
+            finding->node == NO_NUMBER && (finding->kind == FINDING_LOSSY_NETWORK || finding->kind == FINDING_NODE_STALLED);
+        if (everywhere || names_peer(finding, node) || finding->node == node || (as_peer && finding->peer == node))
+            analysis->findings[count++] = *finding;
     }
     analysis->count = count;
 }

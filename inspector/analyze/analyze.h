@@ -26,6 +26,8 @@ void analyze_paths(struct analysis *analysis);                                  
 void analyze_rtt(struct analysis *analysis);                                                         /* analyze_rtt.c */
 void analyze_outcomes(struct analysis *analysis, const struct requests *requests);                   /* analyze_failures.c */
 void analyze_flood(struct analysis *analysis, const struct requests *requests);                      /* analyze_failures.c */
+void analyze_message_flood(struct analysis *analysis);                                               /* analyze_failures.c */
+void analyze_retries(struct analysis *analysis, const struct requests *requests);                    /* analyze_failures.c */
 void analyze_connections(struct analysis *analysis);                                                 /* analyze_failures.c */
 void analyze_open(struct analysis *analysis, struct requests *requests);                             /* analyze_requests.c */
 /* A peer that is not traced and answered nothing is waited for, whatever became of the packets sent to it: the losses of those

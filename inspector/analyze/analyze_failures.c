@@ -103,17 +103,30 @@ static int compare_failures(const void *left, const void *right) {
     return order ? order : compare(a->start, b->start);
 }
 
-static void report_failed(struct analysis *analysis, const struct request *const *failed, size_t count, size_t of) {
+/* Were all these requests waiting for the same way when they failed? */
+static bool on_one_way(const struct request *const *failed, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        if (failed[i]->failed_from == NO_NUMBER || failed[i]->failed_waiting != NO_NUMBER ||
+            failed[i]->failed_from != failed[0]->failed_from || failed[i]->failed_to != failed[0]->failed_to)
+            return false;
+    return true;
+}
+
+static struct finding failed_at(const struct request *const *failed, size_t count, size_t of) {
     bool waited = (*failed)->failed_waiting != NO_NUMBER;
     uint64_t nodes = 1; /* that were waiting; the requests are ordered by them */
     for (size_t i = 1; i < count; i++) nodes += failed[i]->failed_node != failed[i - 1]->failed_node;
     bool aside = (*failed)->failed_after && !(*failed)->one_way; /* nobody waited for it */
+    bool on_way = on_one_way(failed, count);
     double share = (double)count / (double)of;
     struct finding finding = {.kind = FINDING_REQUESTS_FAILED,
                               .severity = share >= FAILED_SEVERE_SHARE && !aside ? SEVERITY_SEVERE : SEVERITY_NOTABLE,
                               .weight = share,
-                              .node = culprit(*failed),
-                              .peer = waited && nodes == 1 ? (*failed)->failed_node : NO_NUMBER,
+                              .node = on_way ? (*failed)->failed_from : culprit(*failed),
+                              .peer = on_way                 ? (*failed)->failed_to
+                                      : waited && nodes == 1 ? (*failed)->failed_node
+                                                             : NO_NUMBER,
+                              .on_way = on_way,
                               .links = waited ? nodes : 0,
                               .trace = (*failed)->trace,
                               .command = (*failed)->command,
@@ -123,20 +136,158 @@ static void report_failed(struct analysis *analysis, const struct request *const
                               .after = (*failed)->failed_after,
                               .rootless = (*failed)->rootless};
     for (size_t i = 0; i < count; i++) finding_show(&finding, failed[i]->failed);
-    analysis_add(analysis, &finding);
+    return finding;
+}
+
+static bool is_among(const struct finding *all, unsigned node) {
+    for (unsigned i = 0; i < all->peer_count && i < PEERS_MAX; i++)
+        if (all->peers[i] == node) return true;
+    return false;
+}
+
+/* Of each node: findings are ordered by it. */
+static void add_failed(struct finding *all, const struct finding *finding) {
+    if (!all->count) {
+        *all = *finding;
+        all->node = all->peer = NO_NUMBER;
+        all->on_way = all->any = false;
+        all->count = all->links = 0;
+    }
+    all->count += finding->count;
+    all->weight = (double)all->count / (double)all->of;
+    all->severity = all->weight >= FAILED_SEVERE_SHARE ? SEVERITY_SEVERE : SEVERITY_NOTABLE;
+    if (is_among(all, finding->node)) return;
+    if (all->peer_count < PEERS_MAX) all->peers[all->peer_count] = finding->node;
+    all->peer_count++;
+}
+
+/* Are there enough different nodes, none of which has most of the failures? */
+static bool names_several(const struct finding *findings, size_t count, uint64_t failed) {
+    struct finding all = {.count = 0};
+    for (size_t i = 0; i < count; i++)
+        if (2 * findings[i].count <= failed && !findings[i].after) add_failed(&all, &findings[i]);
+    return all.peer_count >= ALIKE_NODES_MIN;
+}
+
+/* Requests of several nodes that waited for what one node sent are one finding. */
+static size_t join_ways(struct finding *findings, size_t count) {
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct finding *same = NULL, *finding = &findings[i];
+        for (size_t k = 0; k < kept && finding->on_way && !same; k++)
+            if (findings[k].on_way && findings[k].node == finding->node && findings[k].after == finding->after)
+                same = &findings[k];
+        if (!same) {
+            findings[kept++] = *finding;
+            continue;
+        }
+        same->links = same->peer == NO_NUMBER ? same->links + 1 : 2;
+        same->peer = NO_NUMBER;
+        same->count += finding->count;
+        same->weight += finding->weight;
+        if (finding->severity < same->severity || same->weight >= FAILED_SEVERE_SHARE)
+            same->severity = finding->after ? finding->severity : SEVERITY_SEVERE;
+    }
+    return kept;
+}
+
+/* Replaces the findings of several nodes, none of which has most of the failures, by one that names them. */
+static void report_failed(struct analysis *analysis, const struct finding *findings, size_t count) {
+    struct finding all = {.count = 0};
+    uint64_t failed = 0;
+    for (size_t i = 0; i < count; i++) failed += findings[i].count;
+    for (size_t i = 0; i < count; i++) {
+        const struct finding *finding = &findings[i];
+        if (names_several(findings, count, failed) && 2 * finding->count <= failed && !finding->after) {
+            add_failed(&all, finding);
+            continue;
+        }
+        analysis_add(analysis, finding);
+    }
+    if (all.count) analysis_add(analysis, &all);
 }
 
 /* All requests of one command, whole or without a root; the failed ones come first. */
 static void judge_failures(struct analysis *analysis, const struct request *const *requests, size_t count) {
-    for (size_t begin = 0, end; begin < count && requests[begin]->failed_node != NO_NUMBER; begin = end) {
+    struct finding *findings = calloc(count + 1, sizeof *findings);
+    size_t found = 0;
+    if (!findings) analysis->failed = true;
+    for (size_t begin = 0, end; findings && begin < count && requests[begin]->failed_node != NO_NUMBER; begin = end) {
         for (end = begin; end < count && requests[end]->failed_node != NO_NUMBER &&
                           requests[end]->failed_after == requests[begin]->failed_after &&
                           (requests[end]->failed_waiting == NO_NUMBER) == (requests[begin]->failed_waiting == NO_NUMBER) &&
                           (requests[end]->failed_whom == NO_NUMBER) == (requests[begin]->failed_whom == NO_NUMBER) &&
                           culprit(requests[end]) == culprit(requests[begin]);)
             end++;
-        report_failed(analysis, requests + begin, end - begin, count);
+        findings[found++] = failed_at(requests + begin, end - begin, count);
     }
+    report_failed(analysis, findings, join_ways(findings, found));
+    free(findings);
+}
+
+/* ---- requests that were asked again ---- */
+
+static int compare_questions(const void *left, const void *right) {
+    const struct question *a = *(const struct question *const *)left, *b = *(const struct question *const *)right;
+    int order = compare(a->command, b->command);
+    if (!order) order = compare(a->node, b->node);
+    if (!order) order = compare(!a->retried, !b->retried);
+    return order ? order : compare(a->failed, b->failed);
+}
+
+static size_t count_retried(const struct question *const *questions, size_t count) {
+    size_t retried = 0;
+    for (size_t i = 0; i < count; i++) retried += questions[i]->retried;
+    return retried;
+}
+
+/* What one node was asked; the questions that it failed come first.  all, all_retried: of that command, at any node.  If the others
+ * fail as often, as in a search for what few nodes have, that is no fault. */
+static void judge_retried(struct analysis *analysis, const struct requests *requests, const struct question *const *questions,
+                          size_t count, size_t all, size_t all_retried) {
+    size_t retried = count_retried(questions, count), of = 0;
+    double share = (double)retried / (double)count,
+           others = all > count ? (double)(all_retried - retried) / (double)(all - count) : 0;
+    if (retried < RETRIED_MIN || share < RETRIED_SHARE_MIN || share < RETRIED_RATIO_MIN * others) return;
+    const struct question *first = questions[0];
+    bool one_asker = true;
+    uint64_t failed = 1; /* requests */
+    for (size_t i = 1; i < retried; i++) {
+        one_asker &= questions[i]->asker == first->asker;
+        failed += questions[i]->request != questions[i - 1]->request;
+    }
+    for (size_t i = 0; i < requests->count; i++) of += requests->items[i].command == first->command && requests->items[i].whole;
+    struct finding finding = {.kind = FINDING_REQUESTS_RETRIED,
+                              .severity = SEVERITY_NOTABLE,
+                              .weight = share,
+                              .node = first->node,
+                              .peer = one_asker ? first->asker : NO_NUMBER,
+                              .trace = requests->items[first->request].trace,
+                              .command = first->command,
+                              .count = failed,
+                              .of = of};
+    for (size_t i = 0; i < retried; i++) finding_show(&finding, questions[i]->failed);
+    analysis_add(analysis, &finding);
+}
+
+void analyze_retries(struct analysis *analysis, const struct requests *requests) {
+    size_t count = requests->question_count;
+    const struct question **order = calloc(count + 1, sizeof *order);
+    if (!order) {
+        analysis->failed = true;
+        return;
+    }
+    for (size_t i = 0; i < count; i++) order[i] = &requests->questions[i];
+    qsort(order, count, sizeof *order, compare_questions);
+    for (size_t begin = 0, end; begin < count; begin = end) {
+        for (end = begin; end < count && order[end]->command == order[begin]->command;) end++;
+        size_t retried = count_retried(order + begin, end - begin);
+        for (size_t at = begin, next; at < end; at = next) {
+            for (next = at; next < end && order[next]->node == order[at]->node;) next++;
+            judge_retried(analysis, requests, order + at, next - at, end - begin, retried);
+        }
+    }
+    free(order);
 }
 
 /* ---- requests that took much longer ---- */
@@ -166,32 +317,48 @@ static bool waited_for_receiver(const struct analysis *analysis, const struct vi
     return analysis_paused(analysis, visit->peer, analysis->facts->items[from].time_ns, analysis->facts->items[to].time_ns);
 }
 
+/* Where the slow requests begin, of requests in the order of their time: those that took many times the median; or else a few that
+ * stand apart from all others.  `count`: there are none. */
+static size_t first_outlier(const struct request *const *requests, size_t count) {
+    uint64_t middle_ns = requests[count / 2]->took_ns;
+    size_t first = count, apart = count;
+    while (count >= OUTLIER_REQUESTS_MIN && first && requests[first - 1]->took_ns >= OUTLIER_NS_MIN &&
+           (double)requests[first - 1]->took_ns >= OUTLIER_RATIO_MIN * (double)middle_ns)
+        first--;
+    if (first < count || count < APART_REQUESTS_MIN) return first;
+    for (size_t i = count; i-- > 1 && APART_PART * (count - i) < count;) {
+        uint64_t took_ns = requests[i]->took_ns;
+        if (took_ns < APART_NS_MIN || (double)took_ns < APART_RATIO_MIN * (double)middle_ns) break;
+        if ((double)took_ns >= APART_GAP_MIN * (double)requests[i - 1]->took_ns) apart = i;
+    }
+    return apart;
+}
+
 /* All requests of one command, the fastest first. */
 static void judge_durations(struct analysis *analysis, const struct requests *all, const struct request *const *requests,
                             size_t count) {
     uint64_t middle_ns = requests[count / 2]->took_ns;
-    size_t first = count;
-    if (count < OUTLIER_REQUESTS_MIN) return;
-    while (first && requests[first - 1]->took_ns >= OUTLIER_NS_MIN &&
-           (double)requests[first - 1]->took_ns >= OUTLIER_RATIO_MIN * (double)middle_ns)
-        first--;
+    size_t first = first_outlier(requests, count);
     if (first == count) return;
     const struct request *longest = requests[count - 1];
     const struct visit *visit = main_visit(all, longest);
     bool paused = visit && visit->kind == WAIT_LINK && waited_for_receiver(analysis, visit);
+    bool elsewhere = !visit || 2 * (visit->ns + visit->lost_ns) < longest->took_ns;
     struct finding finding = {.kind = FINDING_LATENCY_OUTLIERS,
                               .severity = longest->took_ns >= OUTLIER_SEVERE_NS ? SEVERITY_SEVERE : SEVERITY_NOTABLE,
                               .weight = (double)longest->took_ns / 1e9,
-                              .node = !visit                               ? longest->node
+                              .node = elsewhere                            ? NO_NUMBER
                                       : visit->kind == WAIT_PEER || paused ? visit->peer
                                                                            : visit->node,
-                              .peer = visit && visit->kind == WAIT_LINK && !paused ? visit->peer : NO_NUMBER,
+                              .peer = !elsewhere && visit->kind == WAIT_LINK && !paused ? visit->peer : NO_NUMBER,
                               .trace = longest->trace,
                               .command = longest->command,
                               .count = count - first,
                               .of = count,
                               .ns = longest->took_ns,
-                              .usual_ns = middle_ns};
+                              .usual_ns = middle_ns,
+                              .elsewhere = elsewhere,
+                              .waited = visit && visit->kind == WAIT_PEER};
     for (size_t i = count; i > first; i--) finding_show(&finding, requests[i - 1]->start);
     analysis_add(analysis, &finding);
 }
@@ -265,6 +432,107 @@ void analyze_flood(struct analysis *analysis, const struct requests *requests) {
         analysis_add(analysis, &finding);
     }
     free(first);
+    free(counts);
+    free(sorted);
+}
+
+/* The messages of one type from one node to another; or, of a node, the median over those it sends to. */
+struct message_count {
+    unsigned type, from, to;
+    uint64_t count, all; /* all: of a node, to all nodes */
+    size_t first;        /* a fact */
+};
+
+static int compare_messages(const void *left, const void *right) {
+    const struct message_count *a = left, *b = right;
+    int order = compare(a->type, b->type);
+    if (!order) order = compare(a->from, b->from);
+    if (!order) order = compare(a->to, b->to);
+    return order ? order : compare(a->first, b->first);
+}
+
+static int compare_counts(const void *left, const void *right) {
+    const struct message_count *a = left, *b = right;
+    return compare(a->count, b->count);
+}
+
+/* Adds up what each node sends each other one: sorted by type and sender.  Returns how many are left. */
+static size_t sum_links(struct message_count *counts, size_t count) {
+    size_t links = 0;
+    if (count) qsort(counts, count, sizeof *counts, compare_messages);
+    for (size_t i = 0; i < count; i++) {
+        struct message_count *last = links ? &counts[links - 1] : NULL;
+        if (last && last->type == counts[i].type && last->from == counts[i].from && last->to == counts[i].to)
+            last->count++;
+        else
+            counts[links++] = counts[i];
+    }
+    return links;
+}
+
+/* Replaces the links of each node by their median. */
+static size_t sum_senders(struct message_count *counts, size_t links) {
+    size_t nodes = 0;
+    for (size_t begin = 0, end; begin < links; begin = end) {
+        uint64_t all = 0;
+        size_t first = counts[begin].first;
+        for (end = begin; end < links && counts[end].type == counts[begin].type && counts[end].from == counts[begin].from;
+             end++) {
+            all += counts[end].count;
+            if (counts[end].first < first) first = counts[end].first;
+        }
+        qsort(counts + begin, end - begin, sizeof *counts, compare_counts);
+        counts[nodes] = counts[begin + (end - begin) / 2];
+        counts[nodes].all = all;
+        counts[nodes++].first = first;
+    }
+    return nodes;
+}
+
+/* The nodes that send messages of one type, each compared with the median of the others.  What one node sends to each other one is
+ * compared, not what it sends in all: a node that has many neighbours is no flood. */
+static void judge_senders(struct analysis *analysis, const struct message_count *nodes, size_t count, double *sorted) {
+    uint64_t of = 0;
+    for (size_t i = 0; i < count; i++) of += nodes[i].all, sorted[i] = (double)nodes[i].count;
+    if (count < FLOOD_NODES_MIN) return;
+    sort_values(sorted, count);
+    for (size_t i = 0; i < count; i++) {
+        const double own[] = {(double)nodes[i].count};
+        double usual = median_without(sorted, count, own, 1);
+        if (nodes[i].all < FLOOD_MESSAGES_MIN || own[0] < FLOOD_RATIO_MIN * usual) continue;
+        struct finding finding = {.kind = FINDING_FLOOD,
+                                  .severity = SEVERITY_SEVERE,
+                                  .weight = own[0] / usual,
+                                  .node = nodes[i].from,
+                                  .peer = NO_NUMBER,
+                                  .trace = analysis->facts->items[nodes[i].first].trace,
+                                  .command = nodes[i].type,
+                                  .count = nodes[i].all,
+                                  .of = of,
+                                  .links = nodes[i].count,
+                                  .usual_rate = usual,
+                                  .messages = true};
+        finding_show(&finding, nodes[i].first);
+        analysis_add(analysis, &finding);
+    }
+}
+
+void analyze_message_flood(struct analysis *analysis) {
+    const struct facts *facts = analysis->facts;
+    struct message_count *counts = calloc(facts->count + 1, sizeof *counts);
+    double *sorted = calloc(facts->count + 1, sizeof *sorted);
+    size_t count = 0;
+    if (!counts || !sorted) analysis->failed = true;
+    for (size_t i = 0; !analysis->failed && i < facts->count; i++) {
+        const struct fact *fact = &facts->items[i];
+        if (fact->kind == FACT_MESSAGE_SENT)
+            counts[count++] = (struct message_count){fact->command, fact->node, fact->peer, 1, 0, i};
+    }
+    count = sum_senders(counts, sum_links(counts, count));
+    for (size_t begin = 0, end; begin < count; begin = end) {
+        for (end = begin; end < count && counts[end].type == counts[begin].type;) end++;
+        judge_senders(analysis, counts + begin, end - begin, sorted);
+    }
     free(counts);
     free(sorted);
 }

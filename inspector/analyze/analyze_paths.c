@@ -83,6 +83,41 @@ static bool find_median(struct path *ret_path, const struct path *packets, size_
     return count >= LATE_PACKETS_MIN;
 }
 
+/* ---- late packets ---- */
+
+static uint64_t sure_gap(const struct path *packet) {
+    return packet->gap_ns > packet->error_ns ? packet->gap_ns - packet->error_ns : 0;
+}
+
+static bool is_timed(const struct path *packet) { return packet->arrived && packet->gap_ns != UINT64_MAX; }
+
+static bool is_late(const struct path *packet, double usual) {
+    double gap = (double)sure_gap(packet);
+    return is_timed(packet) && gap >= usual + (double)LATE_NS_MIN && gap >= LATE_RATIO_MIN * usual;
+}
+
+/* The packets to a node, or with `others` those between other nodes: how many are timed, and how many are late. */
+struct lateness {
+    size_t timed, late, senders, late_senders; /* senders: that have late packets */
+};
+
+static struct lateness sum_lateness(const struct path *packets, size_t count, unsigned node, bool others, double usual) {
+    struct lateness sum = {0};
+    unsigned sender = NO_NUMBER, late_sender = NO_NUMBER; /* packets are ordered by sender */
+    for (size_t i = 0; i < count; i++) {
+        const struct path *packet = &packets[i];
+        if (!is_timed(packet) || (others ? packet->from == node || packet->to == node : packet->to != node)) continue;
+        sum.timed++;
+        if (packet->from != sender) sum.senders++;
+        sender = packet->from;
+        if (!is_late(packet, usual)) continue;
+        sum.late++;
+        if (packet->from != late_sender) sum.late_senders++;
+        late_sender = packet->from;
+    }
+    return sum;
+}
+
 /* The median packets of all links that have enough packets. */
 struct paths {
     struct path *items;
@@ -136,13 +171,27 @@ static void report_late_node(struct analysis *analysis, struct paths *paths, uns
     report_late(analysis, &slowest, node, NO_NUMBER, direction, usual_ns);
 }
 
-static void judge_late(struct analysis *analysis, struct paths *paths) {
+/* Are packets late on this link more often than on others?  Where all nodes get the processor only part of the time, the medians of
+ * some links are high by chance. */
+static bool is_late_more_often(const struct path *packets, size_t count, const struct path *link, double usual) {
+    size_t own = 0, own_late = 0, others = 0, others_late = 0;
+    for (size_t i = 0; i < count; i++) {
+        bool same = packets[i].from == link->from && packets[i].to == link->to;
+        if (!is_timed(&packets[i]) || (!same && (packets[i].from == link->from || packets[i].to == link->to))) continue;
+        *(same ? &own : &others) += 1;
+        *(same ? &own_late : &others_late) += is_late(&packets[i], usual);
+    }
+    return !others || (double)own_late / (double)own >= LATE_OFTEN_RATIO_MIN * (double)others_late / (double)others;
+}
+
+static void judge_late(struct analysis *analysis, struct paths *paths, const struct path *packets, size_t packet_count) {
     bool known;
     for (size_t i = 0; i < paths->count; i++) {
         const struct path *path = &paths->items[i];
         uint64_t gap_ns = path->gap_ns > path->error_ns ? path->gap_ns - path->error_ns : 0,
                  usual_ns = usual_of(paths, i, &known);
-        paths->judged[i].bad = known && gap_ns >= usual_ns + LATE_NS_MIN && (double)gap_ns >= LATE_RATIO_MIN * (double)usual_ns;
+        paths->judged[i].bad = known && gap_ns >= usual_ns + LATE_NS_MIN && (double)gap_ns >= LATE_RATIO_MIN * (double)usual_ns &&
+                               is_late_more_often(packets, packet_count, path, (double)usual_ns);
     }
     enum direction direction;
     unsigned node;
@@ -152,6 +201,82 @@ static void judge_late(struct analysis *analysis, struct paths *paths) {
         if (paths->judged[i].bad)
             report_late(analysis, &paths->items[i], paths->items[i].from, paths->items[i].to, DIRECTION_NONE,
                         usual_of(paths, i, &known));
+}
+
+/* ---- a node that is late, whoever sends to it ---- */
+
+static bool is_reported_late(const struct analysis *analysis, unsigned node) {
+    for (size_t i = 0; i < analysis->count; i++) {
+        const struct finding *finding = &analysis->findings[i];
+        if ((finding->kind == FINDING_LATE_NODE && finding->node == node) ||
+            (finding->kind == FINDING_LATE_PACKETS && (finding->node == node || finding->peer == node)))
+            return true;
+    }
+    return false;
+}
+
+/* The median time of all packets neither from nor to that node.  False if they are too few. */
+static bool usual_without(const struct path *packets, size_t count, unsigned node, double *room, double *ret_usual) {
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++)
+        if (is_timed(&packets[i]) && packets[i].from != node && packets[i].to != node) room[kept++] = (double)packets[i].gap_ns;
+    if (kept < LATE_PACKETS_MIN) return false;
+    sort_values(room, kept);
+    *ret_usual = room[kept / 2];
+    return true;
+}
+
+/* A node that gets the processor only part of the time takes some packets at once and others late, whoever sent them, so that no
+ * median shows it, and each of its links may have few. */
+static void judge_late_node(struct analysis *analysis, const struct path *packets, size_t count, unsigned node, double *room) {
+    double usual;
+    size_t kept = 0;
+    const struct path *longest = NULL;
+    if (is_reported_late(analysis, node) || !usual_without(packets, count, node, room, &usual)) return;
+    struct lateness sum = sum_lateness(packets, count, node, false, usual),
+                    others = sum_lateness(packets, count, node, true, usual);
+    if (sum.timed < LATE_PACKETS_MIN || sum.late_senders < LATE_SENDERS_MIN || 2 * sum.late_senders <= sum.senders) return;
+    double share = (double)sum.late / (double)sum.timed;
+    if (share < LATE_SHARE_MIN || share < LATE_RATIO_MIN * (double)others.late / (double)others.timed) return;
+    for (size_t i = 0; i < count; i++) {
+        if (packets[i].to != node || !is_late(&packets[i], usual)) continue;
+        room[kept++] = (double)packets[i].gap_ns;
+        if (!longest || packets[i].gap_ns > longest->gap_ns) longest = &packets[i];
+    }
+    sort_values(room, kept);
+    uint64_t middle_ns = (uint64_t)room[kept / 2];
+    struct finding finding = {.kind = FINDING_LATE_NODE,
+                              .severity = middle_ns >= SLOW_SEVERE_NS ? SEVERITY_SEVERE : SEVERITY_NOTABLE,
+                              .weight = (double)middle_ns / 1e9,
+                              .node = node,
+                              .peer = NO_NUMBER,
+                              .trace = analysis->facts->items[longest->send].trace,
+                              .command = NO_NUMBER,
+                              .count = sum.late,
+                              .of = sum.timed,
+                              .ns = middle_ns,
+                              .usual_ns = (uint64_t)usual,
+                              .direction = DIRECTION_IN};
+    finding_show(&finding, longest->send);
+    finding_show(&finding, longest->receive);
+    analysis_add(analysis, &finding);
+}
+
+/* Judges the nodes for which enough packets were at least LATE_NS_MIN under way. */
+static void judge_late_nodes(struct analysis *analysis, const struct path *packets, size_t count, double *room) {
+    unsigned nodes = intern_count(&analysis->facts->nodes);
+    size_t *timed = calloc(nodes + 1, sizeof *timed), *long_under_way = calloc(nodes + 1, sizeof *long_under_way);
+    if (!timed || !long_under_way) analysis->failed = true;
+    for (size_t i = 0; !analysis->failed && i < count; i++) {
+        if (!is_timed(&packets[i])) continue;
+        timed[packets[i].to]++;
+        long_under_way[packets[i].to] += sure_gap(&packets[i]) >= LATE_NS_MIN;
+    }
+    for (unsigned i = 0; !analysis->failed && i < nodes; i++)
+        if (long_under_way[i] && (double)long_under_way[i] >= LATE_SHARE_MIN * (double)timed[i])
+            judge_late_node(analysis, packets, count, i, room);
+    free(timed);
+    free(long_under_way);
 }
 
 static void judge_paths(struct analysis *analysis, struct paths *paths, struct path *packets) {
@@ -165,7 +290,8 @@ static void judge_paths(struct analysis *analysis, struct paths *paths, struct p
         paths->judged[paths->count++] = (struct judged_link){.from = path->from, .to = path->to, .value = (double)path->gap_ns};
     }
     analysis->coverage.paths_judged += paths->count;
-    judge_late(analysis, paths);
+    judge_late(analysis, paths, packets, packet_count);
+    judge_late_nodes(analysis, packets, packet_count, paths->room);
 }
 
 void analyze_paths(struct analysis *analysis) {

@@ -258,10 +258,10 @@ struct node_tail {
     double ns;
 };
 
-/* Nodes at which requests of one command spend their time. */
+/* Nodes at which requests of one command spend their time, and peers that they wait for. */
 struct slow_nodes {
-    struct finding *findings;
-    size_t count;
+    struct finding *findings, *peers;
+    size_t count, peer_count;
     struct node_tail *tails;
     size_t tail_count;
     double *sorted; /* room for as many values as there are tails */
@@ -359,9 +359,34 @@ static void report_slow_nodes(struct analysis *analysis, struct slow_nodes *slow
     }
     slow->count = 0;
     if (!alike.links) return;
-    if (alike.links > 1) alike.node = NO_NUMBER;
+    if (alike.links > 1) alike.node = NO_NUMBER, alike.severity = SEVERITY_NOTABLE;
     if (alike.links == 1) alike.links = 0;
     analysis_add(analysis, &alike);
+}
+
+static int compare_found(const void *left, const void *right) {
+    const struct finding *a = left, *b = right;
+    if (a->ns != b->ns) return a->ns > b->ns ? -1 : 1;
+    return compare(a->evidence[0], b->evidence[0]);
+}
+
+/* Several peers that requests of one command wait for are said at once: the longest waits first. */
+static void report_peers(struct analysis *analysis, struct finding *peers, size_t count) {
+    if (count) qsort(peers, count, sizeof *peers, compare_found);
+    if (count < ALIKE_NODES_MIN) {
+        for (size_t i = 0; i < count; i++) analysis_add(analysis, &peers[i]);
+        return;
+    }
+    struct finding all = peers[0];
+    all.node = NO_NUMBER;
+    all.peer_count = count;
+    for (size_t i = 0; i < count && i < PEERS_MAX; i++) all.peers[i] = peers[i].node;
+    for (size_t i = 1; i < count; i++) {
+        all.count += peers[i].count;
+        all.of += peers[i].of;
+        all.unanswered &= peers[i].unanswered;
+    }
+    analysis_add(analysis, &all);
 }
 
 /* Judges the visits of one command, during its requests or after them, ordered by place.  Returns whether any place is a
@@ -381,7 +406,7 @@ static bool judge_places(struct analysis *analysis, const struct requests *reque
             if (found && visits[begin].kind == WAIT_NODE)
                 slow_nodes->findings[slow_nodes->count++] = finding;
             else if (found)
-                analysis_add(analysis, &finding);
+                slow_nodes->peers[slow_nodes->peer_count++] = finding;
             continue;
         }
         if (found) slow->findings[slow->count] = finding;
@@ -389,6 +414,8 @@ static bool judge_places(struct analysis *analysis, const struct requests *reque
     }
     report_tails(analysis, requests, usual, slow_nodes);
     report_slow_nodes(analysis, slow_nodes);
+    report_peers(analysis, slow_nodes->peers, slow_nodes->peer_count);
+    slow_nodes->peer_count = 0;
     report_slow_links(analysis, slow);
     return any;
 }
@@ -467,14 +494,15 @@ void analyze_places(struct analysis *analysis, struct requests *requests) {
                               .findings = calloc(requests->visit_count + 1, sizeof *slow.findings),
                               .ends = calloc(intern_count(&analysis->facts->nodes) + 1, sizeof *slow.ends)};
     struct slow_nodes slow_nodes = {.findings = calloc(intern_count(&analysis->facts->nodes) + 1, sizeof *slow_nodes.findings),
+                                    .peers = calloc(intern_count(&analysis->facts->nodes) + 1, sizeof *slow_nodes.peers),
                                     .tails = calloc(2 * intern_count(&analysis->facts->nodes) + 1, sizeof *slow_nodes.tails),
                                     .sorted = calloc(2 * intern_count(&analysis->facts->nodes) + 1, sizeof *slow_nodes.sorted)};
     size_t kept = 0;
     for (size_t i = 0; i < requests->visit_count; i++)
         if (requests->items[requests->visits[i].request].timed) requests->visits[kept++] = requests->visits[i];
     requests->visit_count = kept;
-    if (sum_up_links(&usual, requests) && slow.links && slow.findings && slow.ends && slow_nodes.findings && slow_nodes.tails &&
-        slow_nodes.sorted) {
+    if (sum_up_links(&usual, requests) && slow.links && slow.findings && slow.ends && slow_nodes.findings && slow_nodes.peers &&
+        slow_nodes.tails && slow_nodes.sorted) {
         const struct visit *visits = requests->visits;
         if (kept) qsort(requests->visits, kept, sizeof *requests->visits, compare_visits);
         for (size_t begin = 0, end; begin < kept; begin = end) {
@@ -495,6 +523,7 @@ void analyze_places(struct analysis *analysis, struct requests *requests) {
     free(slow.findings);
     free(slow.ends);
     free(slow_nodes.findings);
+    free(slow_nodes.peers);
     free(slow_nodes.tails);
     free(slow_nodes.sorted);
 }
@@ -563,24 +592,26 @@ static struct finding delays_of_link(const struct requests *requests, const stru
     return finding;
 }
 
-static bool has_lossy_network(const struct analysis *analysis) {
-    for (size_t i = 0; i < analysis->count; i++)
-        if (analysis->findings[i].kind == FINDING_LOSSY_NETWORK) return true;
-    return false;
+/* The finding that says which node, link or network loses these packets; NULL if none does. */
+static struct finding *find_cause(const struct analysis *analysis, const struct finding *delay) {
+    struct finding *cause = NULL;
+    for (size_t i = 0; i < analysis->count; i++) {
+        struct finding *finding = &analysis->findings[i];
+        const struct judged_link link = {.from = delay->node, .to = delay->peer};
+        bool causes = finding->kind == FINDING_LOSSY_NETWORK ||
+                      (finding->kind == FINDING_LOSSY_LINK && finding->node == link.from && finding->peer == link.to) ||
+                      (finding->kind == FINDING_LOSSY_NODE && is_at_end(&link, finding->node, finding->direction));
+        if (causes && (!cause || cause->kind == FINDING_LOSSY_NETWORK)) cause = finding;
+    }
+    return cause;
 }
 
-/* If the network loses, one finding stands for the delays on all its links: the longest of them, with the number of all. */
-static void report_delays(struct analysis *analysis, const struct finding *findings, size_t links) {
-    struct finding all = {.ns = 0};
-    uint64_t count = 0;
-    for (size_t i = 0; i < links; i++) {
-        count += findings[i].count;
-        if (is_slower(&findings[i], &all)) all = findings[i];
-    }
-    all.node = all.peer = NO_NUMBER;
-    all.count = count;
-    all.links = links;
-    analysis_add(analysis, &all);
+/* What requests waited for lost packets is said with what loses them. */
+static void add_delay_to(struct finding *cause, const struct finding *delay) {
+    cause->delays += delay->count;
+    if (delay->ns <= cause->ns) return;
+    cause->ns = delay->ns;
+    cause->trace = delay->trace;
 }
 
 void analyze_delays(struct analysis *analysis, struct requests *requests) {
@@ -599,9 +630,12 @@ void analyze_delays(struct analysis *analysis, struct requests *requests) {
         findings[links] = delays_of_link(requests, delays + begin, end - begin);
         links += findings[links].ns >= SLOW_NS_MIN;
     }
-    if (links >= LOSSY_LINKS_MIN && has_lossy_network(analysis))
-        report_delays(analysis, findings, links);
-    else
-        for (size_t i = 0; i < links; i++) analysis_add(analysis, &findings[i]);
+    for (size_t i = 0; i < links; i++) {
+        struct finding *cause = find_cause(analysis, &findings[i]);
+        if (cause)
+            add_delay_to(cause, &findings[i]);
+        else
+            analysis_add(analysis, &findings[i]);
+    }
     free(findings);
 }

@@ -13,13 +13,16 @@
 #define GONE_SHARE_MIN 0.9  /* of packets to a peer that is not traced, since it was last heard of: lost, for it to be gone */
 #define LATE_PACKETS_MIN 20 /* packets: a link with fewer packets seen at both ends is not judged */
 #define LATE_RATIO_MIN 5    /* times: the median time on the way, compared with the median of the links between other nodes */
-#define LATE_NS_MIN UINT64_C(2000000)      /* ns: and longer by this much: a busy machine delays packets by less */
-#define WRONG_LOSSES_MIN 5                 /* packets: declared lost but received, on one link */
-#define WRONG_SHARE_MIN 0.2                /* of losses: and this share of all losses of the link */
-#define RTT_SAMPLES_MIN 10                 /* samples: on either side of the moment */
-#define RTT_RATIO_MIN 2                    /* times: between the medians before and after */
-#define RTT_NS_MIN UINT64_C(5000000)       /* ns: and by this much */
-#define SLOW_REQUESTS_MIN 5                /* requests: of one command, complete, that the node or link took part in */
+#define LATE_NS_MIN UINT64_C(2000000) /* ns: and longer by this much: a busy machine delays packets by less */
+#define LATE_SHARE_MIN 0.3           /* of all packets to a node: so many are late, if its links have too few to be judged each */
+#define LATE_OFTEN_RATIO_MIN 1.5     /* times: as large a share of packets late as on links between other nodes */
+#define LATE_SENDERS_MIN 2           /* nodes: and those of so many */
+#define WRONG_LOSSES_MIN 5           /* packets: declared lost but received, on one link */
+#define WRONG_SHARE_MIN 0.2          /* of losses: and this share of all losses of the link */
+#define RTT_SAMPLES_MIN 10           /* samples: on either side of the moment */
+#define RTT_RATIO_MIN 2              /* times: between the medians before and after */
+#define RTT_NS_MIN UINT64_C(5000000) /* ns: and by this much */
+#define SLOW_REQUESTS_MIN 5          /* requests: of one command, complete, that the node or link took part in */
 #define SLOW_ALONE_NS UINT64_C(1000000000) /* ns: the median time there, for fewer requests to be enough */
 #define ONE_WAY_PART 10               /* of the time after it: a shorter request that waited for nobody is a one-way message */
 #define SLOW_SHARE_MIN 0.5            /* of a request: time there, for the request to count */
@@ -36,9 +39,18 @@
 #define OUTLIER_RATIO_MIN 100             /* times: the median of the command */
 #define OUTLIER_NS_MIN UINT64_C(10000000) /* ns: and at least this long */
 #define OUTLIER_SEVERE_NS UINT64_C(1000000000)    /* ns: the same, to be severe */
+#define APART_REQUESTS_MIN 8                      /* requests: of one command, for a few slow ones to stand apart */
+#define APART_RATIO_MIN 10                        /* times: the median */
+#define APART_GAP_MIN 5                           /* times: the slowest of the others */
+#define APART_PART 4                              /* of the requests: fewer than 1/N stand apart */
+#define APART_NS_MIN UINT64_C(100000000)          /* ns: and take at least this long */
+#define RETRIED_MIN 3                             /* requests: that a node failed, and that succeeded elsewhere or later */
+#define RETRIED_SHARE_MIN 0.25                    /* of what the node was asked */
+#define RETRIED_RATIO_MIN 3                       /* times: the same of the other nodes */
 #define FLOOD_NODES_MIN 3                         /* nodes: that begin requests, for one of them to be judged */
 #define FLOOD_REQUESTS_MIN 200                    /* requests: that one node began */
 #define FLOOD_RATIO_MIN 10                        /* times: the median of the other nodes */
+#define FLOOD_MESSAGES_MIN 500                    /* messages: of one type that one node sent */
 #define SHARED_LINKS_MIN 2                        /* links: bad ones with a common end, for that node to be named */
 #define SHARED_SHARE_MIN 0.6                      /* of its judged links, in or out: this share is bad */
 #define REQUEST_AGE_NS_MIN UINT64_C(5000000000)   /* ns: since a part without an end began */

@@ -45,6 +45,8 @@ struct finding {
     uint64_t code;                 /* of closed connections */
     struct loss_wait loss;         /* of a delay: the longest */
     enum direction direction;      /* of a node's links */
+    uint64_t delays;               /* of what loses packets: how often requests waited for them; `ns` is the longest wait */
+    bool on_way;                   /* of failed requests: they waited for the way from `node` to `peer` */
     bool usual_known;              /* there were others to compare with */
     bool stopped;                  /* of a node: it did not read its socket */
     bool divided;                  /* of a place: no place has most of the time */
@@ -53,6 +55,9 @@ struct finding {
     bool gone;                     /* of a peer: packets to it are lost, and nothing came from it meanwhile */
     bool after;                    /* of a place or a failure: after the request's end, in what the request caused */
     bool any;                      /* of failed requests: it fails whomever it waits for */
+    bool messages;                 /* of a flood: of messages, of one type, which is `command` */
+    bool waited;                   /* of outliers: the longest one waited for `node`, of which we have nothing */
+    bool elsewhere;                /* of outliers: no place has most of the longest one's time */
     bool rootless;                 /* of failed requests: we do not have what caused them */
     bool returned;                 /* of a crashed node: it is running again */
     size_t evidence[EVIDENCE_MAX]; /* facts */

@@ -33,6 +33,15 @@ static int add_open(struct requests *requests, const struct open_part *part) {
     return 0;
 }
 
+static int add_question(struct requests *requests, const struct question *question) {
+    struct question *questions =
+        grow(requests->questions, requests->question_count, &requests->question_capacity, sizeof *questions);
+    if (!questions) return -ENOMEM;
+    requests->questions = questions;
+    questions[requests->question_count++] = *question;
+    return 0;
+}
+
 static int add_request(struct requests *requests, const struct request *request) {
     struct request *items = memory_room(requests->items, requests->count, &requests->capacity, sizeof *items);
     if (!items) return -ENOMEM;
@@ -67,21 +76,13 @@ static bool was_given_up(const struct span *asker, const struct span *span) {
     return asker->end != NO_POSITION && !asker->ok && asker->end_ns < span->end_ns;
 }
 
-static bool is_caused_by(const struct spans *spans, const struct span *span, const struct span *cause) {
-    for (size_t i = 0; i < spans->count && span->parent != NO_POSITION; i++) { /* parents may form a circle */
-        span = &spans->items[span->parent];
-        if (span == cause) return true;
-    }
-    return false;
-}
-
 /* Did it fail before the other one?  If their clocks cannot be compared, a span failed before the one that caused it, unless that
  * one ran out of time. */
 static bool failed_before(const struct critical_path *path, const struct node_clocks *clocks, const struct span *span,
                           const struct span *other) {
     if (node_clocks_comparable(clocks, span->node, other->node, NULL)) return span->end <= other->end;
     const struct spans *spans = &path->spans;
-    return (is_caused_by(spans, span, other) && !other->expired) || (is_caused_by(spans, other, span) && span->expired);
+    return (spans_caused(spans, other, span) && !other->expired) || (spans_caused(spans, span, other) && span->expired);
 }
 
 /* The failed span that ended first: later failures follow from it or are independent.  If the request succeeded, looks
@@ -102,6 +103,7 @@ static const struct span *first_failed(const struct critical_path *path, const s
 
 static void find_failure(struct request *request, const struct critical_path *path, const struct trace_events *events) {
     request->failed_node = request->failed_waiting = request->failed_whom = NO_NUMBER;
+    request->failed_from = request->failed_to = NO_NUMBER;
     request->failed = NO_FACT;
     if (path->spans.items[path->root].end == NO_POSITION) return;
     const struct span *first = first_failed(path, &events->facts->clocks);
@@ -112,8 +114,13 @@ static void find_failure(struct request *request, const struct critical_path *pa
     for (size_t i = 0; i < path->count; i++) { /* the wait during which it failed */
         const struct wait *wait = &path->waits[i];
         unsigned whom = wait->kind == WAIT_NODE ? wait->node : wait->peer;
-        if (wait->untimed || wait->kind == WAIT_LINK || wait->to_ns != first->end_ns || whom == first->node) continue;
-        request->failed_waiting = whom;
+        if (wait->untimed || wait->to_ns != first->end_ns) continue;
+        if (wait->kind == WAIT_LINK) {
+            request->failed_from = wait->node;
+            request->failed_to = wait->peer;
+        } else if (whom != first->node) {
+            request->failed_waiting = whom;
+        }
     }
 }
 
@@ -203,6 +210,63 @@ static int add_visits(struct requests *requests, const struct critical_path *pat
     return 0;
 }
 
+/* ---- questions ---- */
+
+/* Does a span ask another node: it only asks, or its cause is on another node and does not only ask? */
+static bool is_question(const struct spans *spans, const struct span *span) {
+    const struct span *asker = span->parent == NO_POSITION ? NULL : &spans->items[span->parent];
+    if (!asker || span->start == NO_POSITION || span->end == NO_POSITION || asker->end == NO_POSITION) return false;
+    return span->asks || (asker->node != span->node && !asker->asks);
+}
+
+/* After that question had failed, did its asker ask once more, and get an answer, and end well? */
+static bool was_retried(const struct spans *spans, const struct node_clocks *clocks, const struct span *failed) {
+    const struct span *asker = &spans->items[failed->parent];
+    if (!asker->ok || was_given_up(asker, failed)) return false;
+    for (size_t i = asker->first_child; i != NO_POSITION; i = spans->items[i].next_sibling) {
+        const struct span *again = &spans->items[i];
+        bool later = node_clocks_comparable(clocks, again->node, failed->node, NULL) && again->start_ns >= failed->end_ns;
+        if (again != failed && is_question(spans, again) && again->ok && later) return true;
+    }
+    return false;
+}
+
+/* The innermost span that failed: of the ones below, each time the one that ended first. */
+static const struct span *innermost_failed(const struct spans *spans, const struct span *failed) {
+    for (size_t depth = 0; depth < spans->count; depth++) {
+        const struct span *first = NULL;
+        for (size_t i = failed->first_child; i != NO_POSITION; i = spans->items[i].next_sibling) {
+            const struct span *child = &spans->items[i];
+            if (child->end == NO_POSITION || child->ok || child->end_ns > failed->end_ns) continue;
+            if (!first || child->end_ns < first->end_ns) first = child;
+        }
+        if (!first) break;
+        failed = first;
+    }
+    return failed;
+}
+
+static int add_questions(struct requests *requests, const struct critical_path *path, const struct trace_events *events) {
+    const struct spans *spans = &path->spans;
+    const struct request *request = &requests->items[requests->count - 1];
+    int result = 0;
+    for (size_t i = 0; request->whole && request->ok && i < spans->count && !result; i++) {
+        const struct span *span = &spans->items[i];
+        if (!is_question(spans, span)) continue;
+        const struct span *asker = &spans->items[span->parent], *failed = span;
+        bool retried = !span->ok && was_retried(spans, &events->facts->clocks, span);
+        if (retried) failed = innermost_failed(spans, span);
+        const struct question question = {.request = requests->count - 1,
+                                          .command = request->command,
+                                          .node = failed->asks ? failed->peer : failed->node,
+                                          .asker = asker->node,
+                                          .retried = retried,
+                                          .failed = fact_at(events, failed->end)};
+        result = add_question(requests, &question);
+    }
+    return result;
+}
+
 static int add_open_parts(struct requests *requests, const struct spans *spans, const struct trace_events *events) {
     int result = 0;
     for (size_t i = 0; i < spans->count && !result; i++) {
@@ -231,7 +295,8 @@ static int read_trace(struct requests *requests, const struct trace_events *even
     if (result) return result;
     result = add_open_parts(requests, &path.spans, events);
     if (!result && path.root != NO_POSITION)
-        result = add_request_of(requests, &path, events) || add_visits(requests, &path, events);
+        result = add_request_of(requests, &path, events) || add_visits(requests, &path, events) ||
+                 add_questions(requests, &path, events);
     critical_path_fini(&path);
     return result ? -ENOMEM : 0;
 }
@@ -282,6 +347,7 @@ void requests_fini(struct requests *requests) {
     free(requests->items);
     free(requests->visits);
     free(requests->delays);
+    free(requests->questions);
     free(requests->open);
     *requests = (struct requests){0};
 }

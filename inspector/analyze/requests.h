@@ -21,10 +21,11 @@ struct request {
     size_t start;  /* a fact */
     /* Where it failed first, if it did; failed_after: it succeeded, and something that it caused failed later. */
     bool failed_after;
-    unsigned failed_node;    /* NO_NUMBER: it did not fail */
-    unsigned failed_waiting; /* the node it was waiting for then; NO_NUMBER: none */
-    unsigned failed_whom;    /* the same, if the fault is the failed node's, whomever it waits for */
-    size_t failed;           /* a fact */
+    unsigned failed_node;            /* NO_NUMBER: it did not fail */
+    unsigned failed_waiting;         /* the node it was waiting for then; NO_NUMBER: none */
+    unsigned failed_from, failed_to; /* the way it was waiting for then; NO_NUMBER: none */
+    unsigned failed_whom;            /* the same, if the fault is the failed node's, whomever it waits for */
+    size_t failed;                   /* a fact */
 };
 
 /* The time a request spent at one place; or, after its end, the time that what it caused spent there. */
@@ -52,6 +53,16 @@ struct delay {
     size_t lost; /* a fact: the packet_sent */
 };
 
+/* What a node was asked in a request that succeeded. */
+struct question {
+    size_t request;
+    unsigned command; /* of the request */
+    unsigned node;    /* that was asked; or, if the question failed, that failed it first */
+    unsigned asker;
+    bool retried;  /* it failed, and the asker asked again, or another node, which answered */
+    size_t failed; /* a fact */
+};
+
 /* A part of a request that has not ended, and that waits for no other open part. */
 struct open_part {
     unsigned trace, node, command;
@@ -65,6 +76,8 @@ struct requests {
     size_t visit_count, visit_capacity;
     struct delay *delays;
     size_t delay_count, delay_capacity;
+    struct question *questions;
+    size_t question_count, question_capacity;
     struct open_part *open;
     size_t open_count, open_capacity;
     uint64_t parts; /* spans that began */

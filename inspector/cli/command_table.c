@@ -81,7 +81,7 @@ const struct command command_table[] = {
         .summary = "one request across its nodes, in time order",
         .description = "ID is the beginning of a trace id. Each line shows the time since the trace began, the gap since the previous event, "
                        "the node, its peer (-> to it, <- from it) and the event, indented by hop: > begins a part of the request, < ends it.\n"
-                       "* marks long gaps; ~ a duration with a step of the clock in it, which is at least that long; !! marks events that were lost before traced could read them.\n"
+                       "* marks long gaps; ~ a duration with a step of the clock in it, which is at least that long; ? one that is not known: it is of two clocks that cannot be compared; !! marks events that were lost before traced could read them.\n"
                        "--graph draws a column for each node, as many as fit the terminal: an arrow leaves where a packet was sent and "
                        "arrives where it was received; double arrows are requests and answers. Notes mark packets that were lost, repeated, or "
                        "received before they were sent, and ends whose other end is unknown or ambiguous.\n"

@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <proto/field.h>
 #include <proto/filter.h>
 #include <signal.h>
 #include <stdio.h>
@@ -132,6 +133,27 @@ static int check_units(const char *filter, struct failure *failure) {
     return 0;
 }
 
+/* The same for what --by groups by: "command,time/50". */
+static int check_group_units(const char *fields, struct failure *failure) {
+    for (size_t bytes; fields && *fields; fields += bytes + (fields[bytes] == ',')) {
+        struct trace_filter_options options = {.typed = true};
+        struct trace_filter_error error;
+        struct trace_field *field;
+        bytes = strcspn(fields, ",");
+        int typed = trace_field_find(&field, fields, bytes, &options, &error);
+        if (!typed) trace_field_destroy(field);
+        if (typed != -EINVAL) continue;
+        struct trace_filter_error other = {0};
+        options.typed = false;
+        int result = trace_field_find(&field, fields, bytes, &options, &other);
+        if (!result) trace_field_destroy(field);
+        if (result && !strcmp(error.reason, other.reason)) continue; /* whoever answers says what is wrong */
+        return failure_set(failure, EXIT_USAGE, "--by %.*s: %s%s%s%s", (int)bytes, fields, error.reason,
+                           *error.suggestion ? "; did you mean \"" : "", error.suggestion, *error.suggestion ? "\"?" : "");
+    }
+    return 0;
+}
+
 /* Applies the configuration: defaults of options, and saved filters in place of their names. */
 static int configure(const struct command *command, struct program *program, struct failure *failure) {
     struct options *options = &program->options;
@@ -139,7 +161,7 @@ static int configure(const struct command *command, struct program *program, str
     if (config_read(&program->config, is_command, failure)) return -1;
     if (config_apply(&program->config, options, command->name, allowed, failure)) return -1;
     if (expand_filter(&program->config, &options->texts[OPTION_WHERE], &program->filters[0], failure)) return -1;
-    if (check_units(options->texts[OPTION_WHERE], failure)) return -1;
+    if (check_units(options->texts[OPTION_WHERE], failure) || check_group_units(options->texts[OPTION_BY], failure)) return -1;
     if (!command->takes_filter || options->arg_count < 2) return 0;
     if (expand_filter(&program->config, &options->args[1], &program->filters[1], failure)) return -1;
     return check_units(options->args[1], failure);

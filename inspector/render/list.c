@@ -49,12 +49,12 @@ enum style draw_duration(struct strbuf *cell, const struct view *view, const jso
     return STYLE_PLAIN;
 }
 
-/* A duration of a trace; "~" if a step of the clock lies in it, because then it is not known. */
+/* A duration of a trace; "?" if a step of the clock lies in it, because then it is not known. */
 enum style draw_stepped(struct strbuf *cell, const struct view *view, const json_t *row, const char *field) {
     char member[32];
     snprintf(member, sizeof member, "%s_stepped", field);
     if (!json_get_bool(row, member)) return draw_duration(cell, view, row, field);
-    strbuf_puts(cell, "~");
+    strbuf_puts(cell, "?");
     return STYLE_PLAIN;
 }
 

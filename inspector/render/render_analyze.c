@@ -48,7 +48,7 @@ static const char *carried(const struct facts *facts, const struct finding *find
     return finding->evidence_count && fact_is_message(&facts->items[finding->evidence[0]]) ? "messages" : "packets";
 }
 
-static void lossy(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
+static void share_lost(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
     if (finding->peer == NO_NUMBER) {
         node(out, view, facts, finding->node);
         strbuf_printf(out, ": %" PRIu64 " of %" PRIu64 " %s ", finding->count, finding->of, carried(facts, finding));
@@ -64,21 +64,45 @@ static void lossy(struct strbuf *out, const struct view *view, const struct fact
     percent(out, finding->usual_rate);
 }
 
+/* What requests waited for the packets that were lost. */
+static void delays(struct strbuf *out, const struct finding *finding) {
+    if (!finding->delays) return;
+    strbuf_puts(out, "; requests waited for them ");
+    text_count(out, finding->delays, "time");
+    strbuf_puts(out, ", up to ");
+    text_duration(out, finding->ns);
+}
+
+static void lossy(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
+    share_lost(out, view, facts, finding);
+    delays(out, finding);
+}
+
 /* Loss everywhere blames no node: a node that is an end of all links may be the cause, or may only be what they have in
  * common. */
 static void lossy_network(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
     strbuf_printf(out, "%" PRIu64 " of %" PRIu64 " links lose ", finding->links, finding->links_of);
     percent(out, (double)finding->count / (double)finding->of);
     strbuf_printf(out, " of their %s (%" PRIu64 " of %" PRIu64 "); ", carried(facts, finding), finding->count, finding->of);
-    if (finding->common == NO_NUMBER) {
-        strbuf_puts(out, "no node is an end of all of them");
-        return;
-    }
-    node(out, view, facts, finding->common);
+    if (finding->common == NO_NUMBER)
+        strbuf_puts(out, "no node");
+    else
+        node(out, view, facts, finding->common);
     strbuf_puts(out, " is an end of all of them");
+    delays(out, finding);
 }
 
 static void late_packets(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
+    if (finding->of) {
+        node(out, view, facts, finding->node);
+        strbuf_printf(out, ": %" PRIu64 " of %" PRIu64 " %s ", finding->count, finding->of, carried(facts, finding));
+        links_of(out, finding);
+        strbuf_puts(out, " came late, after ");
+        text_duration(out, finding->ns);
+        strbuf_puts(out, " (median); between other nodes it is ");
+        text_duration(out, finding->usual_ns);
+        return;
+    }
     if (finding->peer == NO_NUMBER) {
         node(out, view, facts, finding->node);
         strbuf_printf(out, ": %s ", carried(facts, finding));
@@ -208,7 +232,20 @@ static void loss_delay(struct strbuf *out, const struct view *view, const struct
     strbuf_puts(out, " ");
     path_loss(out, view, facts, &finding->loss);
     if (finding->count > 1) strbuf_printf(out, "; %" PRIu64 " such delays in %" PRIu64 " requests", finding->count, finding->of);
-    if (finding->links) strbuf_printf(out, ", on %" PRIu64 " links; this was the longest", finding->links);
+}
+
+/* "alice, which was waiting for alice -> bob"; "3 nodes, which were waiting for what dave had sent" */
+static void way_failed(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
+    const struct fact *failed = &facts->items[finding->evidence[0]];
+    if (finding->links > 1) {
+        strbuf_printf(out, "%" PRIu64 " nodes, which were waiting for what ", finding->links);
+        node(out, view, facts, finding->node);
+        strbuf_puts(out, " had sent");
+        return;
+    }
+    node(out, view, facts, failed->node);
+    strbuf_puts(out, ", which was waiting for ");
+    link(out, view, facts, finding);
 }
 
 static void requests_failed(struct strbuf *out, const struct view *view, const struct facts *facts,
@@ -219,7 +256,13 @@ static void requests_failed(struct strbuf *out, const struct view *view, const s
                   finding->rootless ? " whose beginning is not here" : "");
     percent(out, (double)finding->count / (double)finding->of);
     strbuf_puts(out, ", first at ");
-    if (finding->links > 1)
+    if (finding->on_way) {
+        way_failed(out, view, facts, finding);
+        return;
+    }
+    if (finding->peer_count)
+        several_peers(out, view, facts, finding);
+    else if (finding->links > 1)
         strbuf_printf(out, "%" PRIu64 " nodes", finding->links);
     else
         node(out, view, facts, finding->peer == NO_NUMBER ? finding->node : finding->peer);
@@ -229,6 +272,22 @@ static void requests_failed(struct strbuf *out, const struct view *view, const s
     node(out, view, facts, finding->node);
 }
 
+static void requests_retried(struct strbuf *out, const struct view *view, const struct facts *facts,
+                             const struct finding *finding) {
+    command(out, facts, finding);
+    strbuf_printf(out, " succeeded in %" PRIu64 " of %" PRIu64 " requests, ", finding->count, finding->of);
+    percent(out, (double)finding->count / (double)finding->of);
+    strbuf_puts(out, ", only after ");
+    node(out, view, facts, finding->node);
+    strbuf_puts(out, " had failed ");
+    if (finding->peer == NO_NUMBER || finding->peer == finding->node) {
+        strbuf_puts(out, "to answer");
+        return;
+    }
+    strbuf_puts(out, "to answer ");
+    node(out, view, facts, finding->peer);
+}
+
 static void latency_outliers(struct strbuf *out, const struct view *view, const struct facts *facts,
                              const struct finding *finding) {
     command(out, facts, finding);
@@ -236,7 +295,8 @@ static void latency_outliers(struct strbuf *out, const struct view *view, const 
     text_duration(out, finding->ns);
     strbuf_printf(out, " in %" PRIu64 " of %" PRIu64 " requests; the median is ", finding->count, finding->of);
     text_duration(out, finding->usual_ns);
-    strbuf_puts(out, "; the slowest spent most of its time at ");
+    if (finding->elsewhere) return;
+    strbuf_puts(out, finding->waited ? "; the slowest waited most of its time for " : "; the slowest spent most of its time at ");
     if (finding->peer == NO_NUMBER)
         node(out, view, facts, finding->node);
     else
@@ -245,6 +305,13 @@ static void latency_outliers(struct strbuf *out, const struct view *view, const 
 
 static void flood(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
     node(out, view, facts, finding->node);
+    if (finding->messages) {
+        const char *type = facts_command(facts, finding->command);
+        strbuf_printf(
+            out, " sent %" PRIu64 " of %" PRIu64 " %s%smessages, %" PRIu64 " to each node; the median of the other nodes is %.0f",
+            finding->count, finding->of, type ? type : "", type ? " " : "", finding->links, finding->usual_rate);
+        return;
+    }
     strbuf_printf(out, " began %" PRIu64 " of %" PRIu64 " requests; the median of the other nodes is %.0f", finding->count,
                   finding->of, finding->usual_rate);
 }
@@ -362,7 +429,8 @@ static void events_missing(struct strbuf *out, const struct view *view, const st
     text_count(out, finding->count, "event");
     strbuf_puts(out, " of ");
     node(out, view, facts, finding->node);
-    strbuf_puts(out, " were lost before traced read them: findings may be incomplete");
+    strbuf_printf(out, " %s lost before traced read %s: findings may be incomplete", finding->count == 1 ? "was" : "were",
+                  finding->count == 1 ? "it" : "them");
 }
 
 /* ---- what kinds have ---- */
@@ -390,6 +458,7 @@ static const struct {
     [FINDING_LATE_PACKETS] = {late_packets, HAS_COUNT | HAS_TIME | HAS_USUAL_TIME, NEXT_GRAPH},
     [FINDING_SLOW_LINK] = {slow, HAS_COUNT | HAS_OF | HAS_TIME | HAS_USUAL_TIME, NEXT_GRAPH},
     [FINDING_REQUESTS_FAILED] = {requests_failed, HAS_COUNT | HAS_OF, NEXT_TRACE},
+    [FINDING_REQUESTS_RETRIED] = {requests_retried, HAS_COUNT | HAS_OF, NEXT_TRACE},
     [FINDING_LATENCY_OUTLIERS] = {latency_outliers, HAS_COUNT | HAS_OF | HAS_TIME | HAS_USUAL_TIME, NEXT_GRAPH},
     [FINDING_REQUEST_OPEN] = {request_open, HAS_COUNT | HAS_TIME | HAS_MOMENT, NEXT_TRACE},
     [FINDING_CONNECTIONS_CLOSED] = {connections_closed, HAS_COUNT | HAS_MOMENT | HAS_CODE, NEXT_CLOSES},
@@ -401,7 +470,8 @@ static const struct {
 
 static unsigned has_of(const struct finding *finding) {
     if (finding->gone) return HAS_COUNT | HAS_OF | HAS_RATE | (finding->time_ns ? HAS_MOMENT : 0);
-    return kinds[finding->kind].has;
+    if (finding->delays) return kinds[finding->kind].has | HAS_TIME;
+    return kinds[finding->kind].has | (finding->of && finding->kind == FINDING_LATE_NODE ? HAS_OF : 0);
 }
 
 void finding_describe(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
@@ -446,6 +516,10 @@ void finding_next(struct strbuf *out, const struct view *view, const struct fact
         strbuf_puts(out, " --kind metrics");
     } else if (next == NEXT_NODES) {
         strbuf_puts(out, "nodes");
+    } else if (finding->messages) {
+        strbuf_puts(out, "recent 20");
+        ends(out, view, facts, finding);
+        strbuf_puts(out, " --kind message_sent");
     } else if (next == NEXT_TRACES) {
         strbuf_puts(out, "traces");
     } else if (next == NEXT_CLOSES) {

@@ -146,7 +146,7 @@ static void put_places(struct strbuf *out, const struct view *view, const struct
         text_duration(table_cell_begin(&table), place->b_ns);
         table_cell_end(&table, STYLE_PLAIN);
         if (stepped) /* what lies across the step may be anybody's */
-            strbuf_puts(table_cell_begin(&table), "~");
+            strbuf_puts(table_cell_begin(&table), "?");
         else
             put_signed(table_cell_begin(&table), (int64_t)(place->b_ns - place->a_ns));
         table_cell_end(&table, STYLE_HEAD);

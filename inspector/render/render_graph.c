@@ -408,8 +408,7 @@ static void draw_row(struct diagram *diagram, size_t index) {
     timeline_since(&number, diagram->timeline, row->item->node, row->item->time_ns);
     strbuf_printf(out, "%*s  ", (int)diagram->since_columns, strbuf_text(&number));
     strbuf_clear(&number);
-    if (!row->item->gap_exact) strbuf_puts(&number, "~");
-    if (row->item != diagram->timeline->items) text_duration(&number, row->item->gap_ns);
+    if (row->item != diagram->timeline->items) timeline_gap(&number, diagram->timeline, row->item);
     text_styled(out, color, big ? STYLE_WARN : STYLE_DIM, "%*s%s", GAP_COLUMNS, strbuf_text(&number), big ? " * " : "   ");
     strbuf_fini(&number);
     canvas_print(out, &diagram->canvas, color);

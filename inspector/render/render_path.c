@@ -41,7 +41,7 @@ static void draw_percent(struct strbuf *out, const struct view *view, uint64_t n
 
 static void draw_within(struct strbuf *out, const struct view *view, const struct timeline *timeline) {
     const struct critical_path *path = &timeline->path;
-    uint64_t whole_ns = path->timed_ns, rest_ns = 0;
+    uint64_t whole_ns = path->timed_ns + path->hidden_ns, rest_ns = 0;
     size_t rest = 0;
     if (!path->within) return;
     strbuf_puts(out, "time went to: ");
@@ -63,6 +63,14 @@ static void draw_within(struct strbuf *out, const struct view *view, const struc
         strbuf_printf(out, rest == 1 ? ", one other " : ", %zu others ", rest);
         text_duration(out, rest_ns);
         draw_percent(out, view, rest_ns, whole_ns);
+    }
+    if (path->hidden_ns && path->spent_count) {
+        strbuf_puts(out, "; ");
+        text_duration(out, path->hidden_ns);
+        draw_percent(out, view, path->hidden_ns, whole_ns);
+        strbuf_puts(out, " not known, because events are missing");
+    } else if (path->hidden_ns) {
+        strbuf_puts(out, ", because events are missing");
     }
     if (!facts_steady(&timeline->facts, path->start_ns, path->end_ns))
         strbuf_puts(out, "; the time across the step of the clock is not known");

@@ -45,8 +45,7 @@ static void line_begin(const struct drawing *drawing, struct strbuf *out, const 
     timeline_since(&number, drawing->timeline, item->node, item->time_ns);
     right(out, color, STYLE_PLAIN, &number, drawing->since_columns);
     strbuf_clear(&number);
-    if (!first && !item->gap_exact) strbuf_puts(&number, "~");
-    if (!first) text_duration(&number, item->gap_ns);
+    if (!first) timeline_gap(&number, drawing->timeline, item);
     if (drawing->gap) strbuf_puts(out, "  ");
     if (drawing->gap) right(out, color, item->gap_is_big ? STYLE_WARN : STYLE_DIM, &number, GAP_COLUMNS);
     strbuf_fini(&number);

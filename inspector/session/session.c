@@ -30,6 +30,7 @@ int session_init(struct session *session, const struct options *options, source_
 
 static int read_format(struct session *session, const char *word) {
     struct nearest nearest = nearest_to(word);
+    if (!strcmp(word, "ndjson")) word = "json"; /* one object a line, as export calls it */
     for (unsigned i = 0; format_words[i]; i++) {
         if (!strcmp(format_words[i], word)) {
             session->output.records.format = !strcmp(word, "csv") ? RECORD_CSV : !strcmp(word, "tsv") ? RECORD_TSV : RECORD_JSON;
@@ -37,7 +38,7 @@ static int read_format(struct session *session, const char *word) {
         }
         nearest_look(&nearest, format_words[i]);
     }
-    failure_set(&session->failure, EXIT_USAGE, "--format %s: table, csv, tsv or json is expected", word);
+    failure_set(&session->failure, EXIT_USAGE, "--format %s: table, csv, tsv, json or ndjson is expected", word);
     return failure_suggest(&session->failure, nearest.word);
 }
 

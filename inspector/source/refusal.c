@@ -33,11 +33,21 @@ static bool read_filter_fault(const json_t *data, struct failure *failure) {
     return true;
 }
 
+/* A person needs no class of the error before the sentence that says what is wrong. */
+static const char *plain_sentence(int64_t code, const char *message) {
+    const char *class = trace_rpc_code_message((int)code);
+    size_t bytes = strlen(class);
+    bool says_more = !strncmp(message, class, bytes) && message[bytes] == ':' && message[bytes + 1] == ' ' && message[bytes + 2];
+    bool drops = code == TRACE_RPC_INVALID_PARAMS || code == TRACE_RPC_NOT_FOUND;
+    return drops && says_more ? message + bytes + 2 : message;
+}
+
 int refusal_read(struct failure *failure, int64_t code, const char *message, const json_t *data) {
     const char *param = json_get_text(data, "param");
     /* Params are what the command line says; but a cursor is ours, and expires. */
     bool is_usage = code == TRACE_RPC_INVALID_PARAMS && !(param && !strcmp(param, "cursor"));
-    if (!read_filter_fault(data, failure)) failure_set(failure, is_usage ? EXIT_USAGE : EXIT_FAILED, "%s", message);
+    if (!read_filter_fault(data, failure))
+        failure_set(failure, is_usage ? EXIT_USAGE : EXIT_FAILED, "%s", plain_sentence(code, message));
     failure->rpc_code = code;
     snprintf(failure->param, sizeof failure->param, "%s", param ? param : "");
     append_list(failure->text, sizeof failure->text, json_object_get(data, "candidates"), "; it could be ");

@@ -11,7 +11,7 @@
 #define FAILED_BAD 0.01 /* from here on a share of failed requests is bad, not only notable */
 
 enum request_slot { REQUEST_RATE, REQUEST_SHARE, REQUEST_P50, REQUEST_P99, REQUEST_COUNT, REQUEST_BAD };
-enum request_series { COUNT_LINE, BAD_LINE, SECONDS_LINE, P99_LINE };
+enum request_series { COUNT_LINE, BAD_LINE, SECONDS_LINE, P99_LINE, STEPPED_LINE };
 
 static const struct top_column columns[] = {
     {"request", TOP_TEXT, 0, 20, 0, false, false},
@@ -94,11 +94,12 @@ static void push_histogram(struct top_row *row, const json_t *json) {
     row->spreads[TOP_SAMPLES - 1] = json_incref(json_object_get(json, "histogram"));
 }
 
-static void push_interval(struct top_row *row, double count, double bad, double seconds, double p99) {
+static void push_interval(struct top_row *row, double count, double bad, double seconds, double p99, double stepped) {
     top_row_push(row, COUNT_LINE, count);
     top_row_push(row, BAD_LINE, bad);
     top_row_push(row, SECONDS_LINE, seconds);
     top_row_push(row, P99_LINE, p99);
+    top_row_push(row, STEPPED_LINE, stepped);
 }
 
 void top_requests_update(struct top_row *row, const json_t *json, unsigned before) {
@@ -107,8 +108,9 @@ void top_requests_update(struct top_row *row, const json_t *json, unsigned befor
     bool measured = json_get_unsigned(json_object_get(json, "took"), "p99", &p99);
     double interval = json_get_real(json, "seconds", 0);
     double bad = (double)(json_get_count(json, "failed") + json_get_count(json, "expired"));
-    for (unsigned i = 0; !row->spreads && i < before && i < TOP_SAMPLES; i++) push_interval(row, 0, 0, interval, NAN);
-    push_interval(row, (double)json_get_count(json, "count"), bad, interval, measured ? (double)p99 : NAN);
+    for (unsigned i = 0; !row->spreads && i < before && i < TOP_SAMPLES; i++) push_interval(row, 0, 0, interval, NAN, 0);
+    push_interval(row, (double)json_get_count(json, "count"), bad, interval, measured ? (double)p99 : NAN,
+                  (double)json_get_count(json, "took_stepped"));
     push_histogram(row, json);
     double count = top_row_sum(row, COUNT_LINE, TOP_SAMPLES), seconds = top_row_sum(row, SECONDS_LINE, TOP_LOSS_SAMPLES);
     bad = top_row_sum(row, BAD_LINE, TOP_SAMPLES);
@@ -123,4 +125,13 @@ void top_requests_update(struct top_row *row, const json_t *json, unsigned befor
 
 void top_requests_measure(struct top_row *rows, size_t count) {
     for (size_t i = 0; i < count; i++) set_percentiles(&rows[i]);
+}
+
+uint64_t top_requests_stepped(const struct top_row *rows, size_t count) {
+    double stepped = 0;
+    for (size_t i = 0; i < count; i++) {
+        double sum = top_row_sum(&rows[i], STEPPED_LINE, TOP_SAMPLES);
+        if (sum > 0) stepped += sum;
+    }
+    return (uint64_t)stepped;
 }

@@ -18,4 +18,7 @@ void top_requests_update(struct top_row *row, const json_t *json, unsigned befor
 /* Computes the percentiles of all intervals, after the last top_requests_update of an answer. */
 void top_requests_measure(struct top_row *rows, size_t count);
 
+/* How many of the requests are in no percentile, because the clock was stepped during them. */
+uint64_t top_requests_stepped(const struct top_row *rows, size_t count);
+
 #endif

@@ -35,7 +35,7 @@ struct top_column {
 
 #define TOP_VALUES 8
 #define TOP_TEXTS 4
-#define TOP_SERIES 4
+#define TOP_SERIES 5
 #define TOP_SAMPLES 60      /* in a series, the newest last */
 #define TOP_LOSS_SAMPLES 10 /* a share of lost packets covers this many: losses are rare, so one sample says little */
 

@@ -12,6 +12,7 @@
  * Bad rows have a sign and a colour, so that they can be seen without colours. */
 #include "json_get.h"
 #include "top.h"
+#include "top_requests.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -20,9 +21,10 @@
 #define MARGIN 3 /* the cursor, the mark, a space */
 #define GAP 2    /* between columns */
 #define COLUMNS_MAX 16
-#define TABS_COLUMNS 72   /* a narrower screen shows only the view that it is on */
-#define FILTER_COLUMNS 20 /* of a filter beside the tabs */
-#define CLOCK_COLUMNS 8U  /* 12:00:01 */
+#define TABS_COLUMNS 72     /* a narrower screen shows only the view that it is on */
+#define FILTER_COLUMNS 20   /* of a filter beside the tabs */
+#define STEPPED_COLUMNS 54U /* of the words about requests that are in no percentile */
+#define CLOCK_COLUMNS 8U    /* 12:00:01 */
 #define TEXT_COLUMNS_MAX 40
 
 /* ---- numbers ---- */
@@ -223,7 +225,11 @@ static void draw_place(struct strbuf *out, struct top *top) {
     unsigned count;
     bool whole = top->past && top->position_ns < top->end_ns && page->kind == TOP_PAGE_TABLE &&
                  (page->table.view == TOP_NODES || page->table.view == TOP_PEERS);
-    bool narrow = top->columns < TABS_COLUMNS + (*page->filter ? FILTER_COLUMNS : 0U) + (whole ? FILTER_COLUMNS : 0U);
+    uint64_t stepped = page->kind == TOP_PAGE_TABLE && page->table.view == TOP_REQUESTS
+                           ? top_requests_stepped(page->table.rows, page->table.row_count)
+                           : 0;
+    bool narrow = top->columns < TABS_COLUMNS + (stepped ? STEPPED_COLUMNS : 0U) + (*page->filter ? FILTER_COLUMNS : 0U) +
+                                     (whole ? FILTER_COLUMNS : 0U);
     for (unsigned i = 0; i < TOP_VIEWS; i++) {
         enum top_view view = top_view_at(i);
         bool here = view == top->view;
@@ -236,6 +242,13 @@ static void draw_place(struct strbuf *out, struct top *top) {
         if (above->kind == TOP_PAGE_TABLE) strbuf_printf(out, ": %s", names[above->table.view]);
     }
     if (whole) text_styled(out, top->color, STYLE_WARN, " (of all of the recording)");
+    if (stepped) {
+        text_style_on(out, top->color, STYLE_WARN);
+        strbuf_puts(out, "  p50, p99 without ");
+        text_count(out, stepped, "request");
+        strbuf_puts(out, ": the clock was stepped");
+        text_style_off(out, top->color, STYLE_WARN);
+    }
     if (page->kind == TOP_PAGE_TABLE) {
         const struct top_column *column = &top_columns(page->table.view, &count)[page->sort];
         text_styled(out, top->color, STYLE_DIM, "  by %s %s", column->title, page->descending ? "v" : "^");

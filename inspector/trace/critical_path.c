@@ -4,6 +4,7 @@
 #include "memory.h"
 #include "numbers.h"
 #include "path_edges.h"
+#include "path_hidden.h"
 #include "path_idle.h"
 #include "path_losses.h"
 
@@ -25,6 +26,7 @@ struct branch {
     struct way way;
     unsigned peer;                 /* of an exchange */
     uint64_t arrived_ns, sent_ns;  /* of an exchange, at the peer; UINT64_MAX: not known */
+    bool hidden;                   /* perhaps it waits here for a span whose cause or end is not known */
     bool late;                     /* it did not end in time, or we do not have its end */
     bool lost;                     /* of an exchange: packets of the question were lost */
     bool unanswered;               /* of an exchange */
@@ -49,6 +51,7 @@ struct walk {
     size_t wait_capacity;
     bool *has_events; /* by node number */
     size_t *ordered;  /* children of one span, by node and start */
+    struct hidden hidden;
     bool failed;
 };
 
@@ -98,7 +101,20 @@ static void add_untimed(struct walk *walk, size_t span, uint64_t from_ns, uint64
     add_wait(walk, (struct wait){from_ns, to_ns, WAIT_NODE, node, NO_NUMBER, span, .untimed = true});
 }
 
+/* A part of a span's time of which nobody knows who it waited for, because events are missing. */
+static void add_hidden(struct walk *walk, size_t span, uint64_t from_ns, uint64_t to_ns) {
+    unsigned node = walk->path->spans.items[span].node;
+    add_wait(walk, (struct wait){from_ns, to_ns, WAIT_NODE, node, NO_NUMBER, span, .untimed = true, .hidden = true});
+}
+
+/* A node's time, except where events are missing that may have said that it waited. */
 static void add_node(struct walk *walk, size_t span, unsigned node, uint64_t from_ns, uint64_t to_ns) {
+    uint64_t hidden_ns, shown_ns;
+    while (hidden_next(&walk->hidden, span, node, from_ns, to_ns, &hidden_ns, &shown_ns)) {
+        add_wait(walk, (struct wait){from_ns, hidden_ns, WAIT_NODE, node, NO_NUMBER, span, false});
+        add_hidden(walk, span, hidden_ns, shown_ns);
+        from_ns = shown_ns;
+    }
     add_wait(walk, (struct wait){from_ns, to_ns, WAIT_NODE, node, NO_NUMBER, span, false});
 }
 
@@ -173,8 +189,20 @@ static void add_carried(struct walk *walk, size_t span, unsigned from, unsigned 
     uint64_t shown_ns = shown_from(walk, from, to, from_ns, to_ns), stopped_ns = to_ns;
     if (receiver_stopped(walk, from, to, shown_ns, to_ns)) stopped_ns = shown_ns;
     add_wait(walk, (struct wait){from_ns, stopped_ns, WAIT_LINK, from, to, span, false});
+    if (facts_gap(walk->events->facts, to, stopped_ns, to_ns)) { /* it may have been busy */
+        add_hidden(walk, span, stopped_ns, to_ns);
+        return;
+    }
     add_wait(walk, (struct wait){stopped_ns, to_ns, WAIT_NODE, to, NO_NUMBER, span, .stopped = true,
                                  .unwitnessed = stopped_ns < to_ns && !was_witnessed(walk, stopped_ns, to_ns)});
+}
+
+/* Is the event missing that says when the receiver got what was sent?  Then it may have had it for long. */
+static bool receipt_is_missing(const struct walk *walk, unsigned from, unsigned to, uint64_t from_ns, uint64_t to_ns) {
+    size_t count;
+    if (to_ns <= from_ns || !facts_gap(walk->events->facts, to, from_ns, to_ns)) return false;
+    transports_of_link(&walk->transports, to, from, true, to_ns, to_ns, &count);
+    return !count;
 }
 
 /* The way counts as the link's time, except while nothing was in flight: then it waited for one of the nodes. */
@@ -183,6 +211,10 @@ static void add_link(struct walk *walk, size_t span, unsigned from, unsigned to,
     struct idle idle;
     if (!is_steady(walk, from_ns, to_ns) || !is_sure(walk, from, to)) {
         add_untimed(walk, span, from_ns, to_ns);
+        return;
+    }
+    if (receipt_is_missing(walk, from, to, from_ns, to_ns)) {
+        add_hidden(walk, span, from_ns, to_ns);
         return;
     }
     idle_walk_init(&idles, &walk->transports, from, to, from_ns, to_ns);
@@ -363,6 +395,24 @@ static size_t list_exchanges(struct walk *walk, const struct span *span, uint64_
     return count;
 }
 
+/* A time at a peer without a span here: it may have waited for others, which say that it asked them. */
+static void spend_at_peer(struct walk *walk, size_t index, unsigned peer, uint64_t from_ns, uint64_t to_ns, bool unanswered) {
+    unsigned node = walk->path->spans.items[index].node;
+    while (from_ns < to_ns) {
+        size_t last = hidden_last_of(&walk->hidden, peer, from_ns, to_ns);
+        const struct span *asked = last == NO_POSITION ? NULL : &walk->path->spans.items[last];
+        uint64_t end_ns = asked ? asked->end_ns : from_ns;
+        if (walk->has_events[peer])
+            add_node(walk, index, peer, end_ns, to_ns);
+        else
+            add_peer(walk, index, node, peer, end_ns, to_ns, unanswered);
+        to_ns = end_ns;
+        if (!asked) return;
+        add_task(walk, last, asked->start_ns, to_ns);
+        to_ns = least(asked->start_ns, to_ns - 1);
+    }
+}
+
 /* An exchange.  If the peer reports its transport, the times there and back belong to the links. */
 static void spend_exchange(struct walk *walk, size_t index, const struct branch *branch, uint64_t from_ns, uint64_t to_ns) {
     unsigned node = walk->path->spans.items[index].node, peer = branch->peer;
@@ -372,14 +422,11 @@ static void spend_exchange(struct walk *walk, size_t index, const struct branch 
     }
     uint64_t arrived_ns = branch->arrived_ns, sent_ns = branch->sent_ns;
     if (arrived_ns == UINT64_MAX || sent_ns == UINT64_MAX || sent_ns < arrived_ns) {
-        if (walk->has_events[peer])
-            add_node(walk, index, peer, from_ns, to_ns);
-        else
-            add_peer(walk, index, node, peer, from_ns, to_ns, branch->unanswered);
+        spend_at_peer(walk, index, peer, from_ns, to_ns, branch->unanswered);
         return;
     }
     add_link(walk, index, node, peer, from_ns, least(arrived_ns, to_ns));
-    add_node(walk, index, peer, greatest(from_ns, arrived_ns), least(sent_ns, to_ns));
+    spend_at_peer(walk, index, peer, greatest(from_ns, arrived_ns), least(sent_ns, to_ns), false);
     add_link(walk, index, peer, node, greatest(from_ns, sent_ns), to_ns);
 }
 
@@ -388,6 +435,13 @@ static void spend_exchange(struct walk *walk, size_t index, const struct branch 
 /* The part of a branch from one time to another. */
 static void spend_branch(struct walk *walk, size_t index, const struct branch *branch, uint64_t from_ns, uint64_t to_ns) {
     const struct span *span = &walk->path->spans.items[index];
+    uint64_t hidden_ns = from_ns;
+    if (branch->hidden || hidden_later(&walk->hidden, span->node, branch->until_ns, &hidden_ns)) {
+        hidden_ns = branch->hidden ? from_ns : least(to_ns, greatest(from_ns, hidden_ns));
+        add_hidden(walk, index, hidden_ns, to_ns);
+        to_ns = hidden_ns;
+        if (from_ns >= to_ns) return;
+    }
     if (branch->child == NO_POSITION) {
         spend_exchange(walk, index, branch, from_ns, to_ns);
         return;
@@ -402,15 +456,15 @@ static void spend_branch(struct walk *walk, size_t index, const struct branch *b
         add_untimed(walk, index, from_ns, to_ns);
         return;
     }
-    if (child->start == NO_POSITION) { /* we do not know when it began */
-        add_node(walk, index, child->node, from_ns, to_ns);
-        return;
-    }
     bool ends = branch->until_ns != UINT64_MAX || way->gone;
-    uint64_t worked_ns = ends ? least(way->worked_ns, to_ns) : to_ns;
-    add_link(walk, index, span->node, child->node, from_ns, least(way->received_ns, to_ns));
-    add_node(walk, branch->child, child->node, greatest(from_ns, way->received_ns), least(way->began_ns, to_ns));
-    add_task(walk, branch->child, greatest(from_ns, way->began_ns), worked_ns);
+    uint64_t worked_ns = ends ? least(way->worked_ns, to_ns) : to_ns, received_ns = way->received_ns, began_ns = way->began_ns;
+    if (child->start == NO_POSITION) { /* we do not know when it began */
+        if (received_ns == child->start_ns) received_ns = from_ns;
+        began_ns = received_ns;
+    }
+    add_link(walk, index, span->node, child->node, from_ns, least(received_ns, to_ns));
+    add_node(walk, branch->child, child->node, greatest(from_ns, received_ns), least(began_ns, to_ns));
+    add_task(walk, branch->child, greatest(from_ns, began_ns), worked_ns);
     if (!ends) return;
     add_node(walk, branch->child, child->node, greatest(from_ns, way->worked_ns), least(way->answered_ns, to_ns));
     add_link(walk, index, child->node, span->node, greatest(from_ns, way->answered_ns), to_ns);
@@ -482,7 +536,7 @@ static void spend_own(struct walk *walk, size_t index, uint64_t from_ns, uint64_
         size_t sent, received;
         transports_of_link(&walk->transports, span->node, span->peer, false, from_ns, to_ns, &sent);
         transports_of_link(&walk->transports, span->node, span->peer, true, from_ns, to_ns, &received);
-        add_peer(walk, index, span->node, span->peer, from_ns, to_ns, sent && !received);
+        spend_at_peer(walk, index, span->peer, from_ns, to_ns, sent && !received);
         return;
     }
     if (waits_unseen(walk, span)) {
@@ -507,8 +561,55 @@ static void spend_own(struct walk *walk, size_t index, uint64_t from_ns, uint64_
     go_back(walk, index, exchanges, kept, from_ns, to_ns, true);
 }
 
+/* A child whose end is missing was waited for at least until then, if no other was waited for longer: only the rest is hidden. */
+static void cut_unended(struct walk *walk, size_t child, struct branch *hidden) {
+    const struct fact_gap *gap = hidden_end(walk->events->facts, &walk->path->spans.items[child]);
+    struct branch *known = NULL;
+    bool alone = true;
+    for (size_t i = 0; i < walk->branch_count; i++) {
+        struct branch *branch = &walk->branches[i];
+        if (branch->child == child)
+            known = branch;
+        else
+            alone &= gap && branch->until_ns < gap->from_ns;
+    }
+    if (!known || !gap) return;
+    known->late = false;
+    known->until_ns = alone ? gap->from_ns : known->from_ns;
+    if (alone) hidden->from_ns = greatest(hidden->from_ns, gap->from_ns);
+}
+
+static bool overlaps_others(const struct walk *walk, const struct branch *branch, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        if (walk->branches[i].from_ns < branch->until_ns && branch->from_ns < walk->branches[i].until_ns) return true;
+    return false;
+}
+
+/* Would what a span itself reports show that it waited for another node, which asked for the stray span?  Its traffic does, and
+ * that it only asks that node. */
+static bool shows_asker(const struct walk *walk, size_t index, size_t stray) {
+    const struct span *span = &walk->path->spans.items[index], *other = &walk->path->spans.items[stray];
+    if (other->parent != NO_POSITION || other->peer == NO_NUMBER || other->peer == span->node || other->node == span->node)
+        return false;
+    return walk->hidden.reports[span->node] || (span->asks && span->peer == other->peer);
+}
+
+/* Spans that it may have waited for, without a known cause or end. */
+static void list_strays(struct walk *walk, size_t index) {
+    const struct hidden *hidden = &walk->hidden;
+    size_t children = walk->branch_count;
+    for (size_t i = 0; i < hidden->stray_count; i++) {
+        struct branch branch = {.child = NO_POSITION, .hidden = true};
+        if (!hidden_may_wait(hidden, index, hidden->strays[i], &branch.from_ns, &branch.until_ns)) continue;
+        if (shows_asker(walk, index, hidden->strays[i]) && !overlaps_others(walk, &branch, children)) continue;
+        cut_unended(walk, hidden->strays[i], &branch);
+        walk->branches[walk->branch_count++] = branch;
+    }
+}
+
 static void spend_span(struct walk *walk, const struct task *task) {
     list_children(walk, task->span);
+    list_strays(walk, task->span);
     qsort(walk->branches, walk->branch_count, sizeof *walk->branches, compare_branches);
     go_back(walk, task->span, walk->branches, walk->branch_count, task->from_ns, task->to_ns, false);
 }
@@ -583,7 +684,7 @@ static int walk_init(struct walk *walk) {
     size_t spans = walk->path->spans.count;
     unsigned nodes = intern_count(&walk->events->facts->nodes), root = walk->path->spans.items[walk->path->root].node;
     const struct node_clocks *clocks = &walk->events->facts->clocks;
-    walk->branches = calloc(spans + EXCHANGES_MAX + 1, sizeof *walk->branches);
+    walk->branches = calloc(2 * spans + EXCHANGES_MAX + 1, sizeof *walk->branches);
     walk->ordered = calloc(spans + 1, sizeof *walk->ordered);
     walk->has_events = calloc(nodes + 1, sizeof *walk->has_events);
     if (!walk->branches || !walk->ordered || !walk->has_events) return -ENOMEM;
@@ -591,7 +692,8 @@ static int walk_init(struct walk *walk) {
         unsigned node = trace_event_at(walk->events, i)->node;
         if (node < nodes && node_clocks_comparable(clocks, root, node, NULL)) walk->has_events[node] = true;
     }
-    return transports_init(&walk->transports, walk->events, &walk->path->messages);
+    if (transports_init(&walk->transports, walk->events, &walk->path->messages)) return -ENOMEM;
+    return hidden_init(&walk->hidden, walk->events, &walk->path->spans, &walk->transports, walk->path->root);
 }
 
 static int walk_path(struct walk *walk) {
@@ -606,8 +708,11 @@ static int walk_path(struct walk *walk) {
     spend_all(walk);
     if (walk->failed) return -ENOMEM;
     path->count = path_waits_order(path->waits, path->count, path->end_ns, &path->within);
-    for (size_t i = 0; i < path->within; i++)
-        if (!path->waits[i].untimed) path->timed_ns += path->waits[i].to_ns - path->waits[i].from_ns;
+    for (size_t i = 0; i < path->within; i++) {
+        const struct wait *wait = &path->waits[i];
+        if (!wait->untimed) path->timed_ns += wait->to_ns - wait->from_ns;
+        if (wait->hidden) path->hidden_ns += wait->to_ns - wait->from_ns;
+    }
     return path_sum_up(&path->spent, &path->spent_count, path->waits, path->within) ||
                    path_losses_find(&path->losses, &path->loss_count, path->waits, path->within, &path->messages, walk->events)
                ? -ENOMEM
@@ -625,6 +730,7 @@ int critical_path_init(struct critical_path *path, const struct trace_events *ev
     free(walk.ordered);
     free(walk.tasks);
     free(walk.has_events);
+    hidden_fini(&walk.hidden);
     transports_fini(&walk.transports);
     if (result) critical_path_fini(path);
     return result;

@@ -15,6 +15,9 @@
  * The time of a span that caused another one, whose clock cannot be compared with its own, is untimed, unless transport events
  * show when it waited.
  *
+ * Where events are missing, a node may have waited for another: that time is untimed (path_hidden.h).  A peer whose spans are not
+ * here waited for the spans that name it as their asker.
+ *
  * If a clock step lies in a wait, the parts on both sides count and the time between them does not.  If a conclusion depends on
  * a duration that a step lies in, the whole wait is untimed. */
 #ifndef INSPECTOR_CRITICAL_PATH_H
@@ -36,6 +39,7 @@ struct critical_path {
     struct spent *spent; /* sums of the waits within that are timed, the longest first */
     size_t spent_count;
     uint64_t timed_ns;        /* their sum: from start_ns to end_ns, unless a step of the clock lies between them */
+    uint64_t hidden_ns;       /* of the rest: because events are missing, nobody knows who it waited for */
     struct loss_wait *losses; /* within, the longest first */
     size_t loss_count;
 };

@@ -267,6 +267,55 @@ uint64_t facts_now(const struct facts *facts, uint64_t unix_ns) {
     return unix_ns + (lines->count ? lines->items[lines->count - 1].shift_ns : 0);
 }
 
+/* ---- gaps ---- */
+
+/* When the event before the loss was emitted, on its lane; 0 if it is not here. */
+static uint64_t before_loss(const struct facts *facts, size_t loss) {
+    const struct fact *lost = &facts->items[loss];
+    for (size_t i = loss; i-- > 0;) {
+        const struct fact *fact = &facts->items[i];
+        if (fact->node == lost->node && fact->lane == lost->lane && fact->kind != FACT_EVENTS_LOST) return fact->time_ns;
+    }
+    return 0;
+}
+
+static int compare_gaps(const void *left, const void *right) {
+    const struct fact_gap *a = left, *b = right;
+    if (a->node != b->node) return a->node < b->node ? -1 : 1;
+    return a->to_ns < b->to_ns ? -1 : a->to_ns > b->to_ns;
+}
+
+/* Of facts in time order. */
+static int find_gaps(struct facts *facts) {
+    size_t count = 0;
+    for (size_t i = 0; i < facts->count; i++) count += facts->items[i].kind == FACT_EVENTS_LOST;
+    free(facts->gaps);
+    facts->gaps = calloc(count + 1, sizeof *facts->gaps);
+    facts->gap_count = 0;
+    if (!facts->gaps) return -ENOMEM;
+    for (size_t i = 0; i < facts->count; i++) {
+        const struct fact *fact = &facts->items[i];
+        if (fact->kind == FACT_EVENTS_LOST)
+            facts->gaps[facts->gap_count++] = (struct fact_gap){fact->node, before_loss(facts, i), fact->time_ns};
+    }
+    qsort(facts->gaps, facts->gap_count, sizeof *facts->gaps, compare_gaps);
+    return 0;
+}
+
+const struct fact_gap *facts_gap(const struct facts *facts, unsigned node, uint64_t from_ns, uint64_t to_ns) {
+    size_t low = 0, high = facts->gap_count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        const struct fact_gap *gap = &facts->gaps[middle];
+        if (gap->node < node || (gap->node == node && gap->to_ns <= from_ns))
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    const struct fact_gap *gap = low < facts->gap_count ? &facts->gaps[low] : NULL;
+    return gap && gap->node == node && gap->from_ns < to_ns ? gap : NULL;
+}
+
 /* ---- all facts ---- */
 
 /* The texts of an intern by their numbers, borrowed from it; NULL when out of memory. */
@@ -286,21 +335,23 @@ static void sort(struct facts *facts) {
 int facts_sort(struct facts *facts) {
     sort(facts);
     if (facts_index(facts)) return -ENOMEM;
-    if (facts_stepped(facts)) sort(facts);
-    return 0;
+    if (!facts_stepped(facts)) return 0;
+    sort(facts);
+    return find_gaps(facts);
 }
 
 int facts_index(struct facts *facts) {
     facts->node_ids = list_texts(&facts->nodes);
     facts->trace_ids = list_texts(&facts->traces);
     facts->command_names = list_texts(&facts->commands);
-    if (node_clocks_index(&facts->clocks) || find_lines(facts)) return -ENOMEM;
+    if (node_clocks_index(&facts->clocks) || find_lines(facts) || find_gaps(facts)) return -ENOMEM;
     return facts->node_ids && facts->trace_ids && facts->command_names ? 0 : -ENOMEM;
 }
 
 void facts_fini(struct facts *facts) {
     free(facts->items);
     free(facts->counted);
+    free(facts->gaps);
     free(facts->node_ids);
     free(facts->trace_ids);
     free(facts->command_names);

@@ -64,6 +64,12 @@ struct fact {
     bool by_peer;        /* of a closed connection: the peer closed it */
 };
 
+/* A time in which events of a node were lost: from its last event before them, on the same lane, to the next one. */
+struct fact_gap {
+    unsigned node;
+    uint64_t from_ns, to_ns;
+};
+
 static inline bool fact_is_message(const struct fact *fact) {
     return fact->kind == FACT_MESSAGE_SENT || fact->kind == FACT_MESSAGE_RECEIVED;
 }
@@ -82,6 +88,8 @@ struct facts {
         uint64_t events, missing;
     } * counted; /* by node, for the first `counted_nodes`: all events the source has, not only those read.  NULL: not known */
     size_t counted_nodes;
+    struct fact_gap *gaps; /* by node, then time */
+    size_t gap_count;
     struct clock_lines lines;
     const char **node_ids; /* by number, borrowed from nodes; facts_sort fills them in */
     const char **trace_ids;
@@ -99,6 +107,9 @@ static inline bool facts_steady(const struct facts *facts, uint64_t from_ns, uin
 
 /* When the line of the clock began that is in force at a time; 0: no step lies before it. */
 uint64_t facts_line_begin(const struct facts *facts, uint64_t time_ns);
+
+/* The first gap of a node that overlaps a time; NULL: none of its events are missing there. */
+const struct fact_gap *facts_gap(const struct facts *facts, unsigned node, uint64_t from_ns, uint64_t to_ns);
 
 /* Does a step lie between any of them? */
 static inline bool facts_stepped(const struct facts *facts) { return facts->lines.seam_count > 0; }

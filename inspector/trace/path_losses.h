@@ -22,6 +22,7 @@ struct wait {
     bool unwitnessed; /* no node had an event in the middle of that time, so perhaps all nodes stood still */
     bool unanswered;  /* no packet shows an answer of the peer */
     bool untimed;     /* a clock step lies in it: nobody knows how long it was, or whom it waited for */
+    bool hidden;      /* untimed only because events are missing: nobody knows whom it waited for */
 };
 
 /* A lost packet and its lost repetitions, and how long the request waited because of them. */

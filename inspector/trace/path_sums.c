@@ -13,7 +13,8 @@ static int compare_waits(const void *left, const void *right) {
 
 static bool same_place(const struct wait *a, const struct wait *b) {
     return a->kind == b->kind && a->node == b->node && a->peer == b->peer && a->span == b->span && a->stopped == b->stopped &&
-           a->unwitnessed == b->unwitnessed && a->unanswered == b->unanswered && a->untimed == b->untimed;
+           a->unwitnessed == b->unwitnessed && a->unanswered == b->unanswered && a->untimed == b->untimed &&
+           a->hidden == b->hidden;
 }
 
 size_t path_waits_order(struct wait *waits, size_t count, uint64_t end_ns, size_t *ret_within) {

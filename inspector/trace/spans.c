@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#define LOOKED_MAX 4096U /* spans, in search of one whose cause is not here */
+
 /* ---- the list of spans ---- */
 
 static bool is_edge(const struct fact *fact) {
@@ -160,6 +162,59 @@ static void find_who_asks(struct spans *spans, const struct trace_events *events
     }
 }
 
+/* ---- spans whose cause is not here ---- */
+
+bool spans_caused(const struct spans *spans, const struct span *cause, const struct span *span) {
+    for (size_t i = 0; i < spans->count && span->parent != NO_POSITION; i++) { /* parents may form a circle */
+        span = &spans->items[span->parent];
+        if (span == cause) return true;
+    }
+    return false;
+}
+
+/* May a span of the node have caused the other one?  It began before, ended after it, and asked nobody else. */
+static bool surrounds(const struct span *outer, unsigned node, const struct span *inner) {
+    uint64_t from_ns = inner->start == NO_POSITION ? inner->end_ns : inner->start_ns;
+    return outer->node == node && outer->start != NO_POSITION && outer->start_ns <= from_ns && outer->end_ns >= inner->end_ns &&
+           !(outer->asks && outer->peer != inner->node);
+}
+
+/* The innermost span of a node that surrounds another one.  NO_POSITION if there is none, if several independent ones do, or if
+ * there are too many to look at. */
+static size_t find_around(const struct spans *spans, size_t self, unsigned node) {
+    size_t found = NO_POSITION;
+    for (size_t i = self, looked = 0; i-- > 0; looked++) {
+        const struct span *span = &spans->items[i];
+        if (looked == LOOKED_MAX) return NO_POSITION;
+        if (!surrounds(span, node, &spans->items[self]) || spans_caused(spans, &spans->items[self], span)) continue;
+        if (found == NO_POSITION)
+            found = i;
+        else if (!spans_caused(spans, span, &spans->items[found]))
+            return NO_POSITION;
+    }
+    return found;
+}
+
+static bool has_part_at(const struct spans *spans, size_t parent, unsigned node) {
+    for (size_t i = parent + 1; i < spans->count && i - parent < LOOKED_MAX; i++)
+        if (spans->items[i].parent == parent && spans->items[i].node == node) return true;
+    return false;
+}
+
+static void find_lost_cause(struct spans *spans, const struct trace_events *events, size_t self) {
+    struct span *span = &spans->items[self];
+    unsigned peer = span->peer;
+    size_t found = NO_POSITION;
+    if (peer == NO_NUMBER || peer == span->node) return;
+    bool asks = has_part_at(spans, self, peer);
+    if (node_clocks_comparable(&events->facts->clocks, span->node, peer, NULL))
+        found = find_around(spans, self, asks ? span->node : peer);
+    if (found == NO_POSITION) return;
+    span->parent = found;
+    span->parent_missing = true;
+    span->asks = asks;
+}
+
 /* Siblings are in the order of their first events. */
 static void list_children(struct spans *spans) {
     for (size_t i = spans->count; i-- > 0;) {
@@ -188,6 +243,11 @@ int spans_init(struct spans *spans, const struct trace_events *events) {
     list_spans(spans, events, edges, edge_count);
     for (size_t i = 0; i < spans->count; i++) link_span(spans, events, i);
     find_who_asks(spans, events);
+    for (size_t i = 0; i < spans->count; i++) {
+        const struct span *span = &spans->items[i];
+        if (span->parent == NO_POSITION && (span->parent_missing || span->start == NO_POSITION))
+            find_lost_cause(spans, events, i);
+    }
     list_children(spans);
     free(edges);
     return 0;

@@ -5,6 +5,9 @@
  * A span is one node's part of a request, identified by node and id.  If a program forgets to make a child, both nodes report
  * the same id.  These are still two spans, and the one that began first counts as the parent.
  *
+ * If events were lost, what caused a span may not be here.  The span that surrounds it, on the node that it says asked it, then counts
+ * as its parent, if only one comes into question; of a span that asks, the one on its own node.
+ *
  * An event's position is its place among the events of the trace. */
 #ifndef INSPECTOR_SPANS_H
 #define INSPECTOR_SPANS_H
@@ -31,7 +34,7 @@ struct span {
     size_t start, end;         /* positions; NO_POSITION: we do not have it */
     uint64_t start_ns, end_ns; /* without an end, the trace's last event; without a start, the end */
     size_t parent;             /* a span; NO_POSITION: a root, or we do not have the parent */
-    bool parent_missing;       /* it names a parent that we do not have */
+    bool parent_missing;       /* it names a parent that we do not have; `parent` may be the one that surrounds it */
     bool ok;
     bool expired; /* it ended, not ok, because it ran out of time */
     bool asks;    /* the peer is the node it asks; otherwise the node that asked it */
@@ -51,6 +54,9 @@ void spans_fini(struct spans *spans);
 
 /* The span with that node and id, or NO_POSITION. */
 size_t spans_find(const struct spans *spans, unsigned node, uint64_t span_id);
+
+/* Did a span cause another, perhaps through others? */
+bool spans_caused(const struct spans *spans, const struct span *cause, const struct span *span);
 
 /* The request's span: the first root that began; without a root, the longest span that began.  NO_POSITION: none began. */
 size_t spans_root(const struct spans *spans);

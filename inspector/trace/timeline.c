@@ -148,7 +148,7 @@ static void find_depths(struct timeline *timeline) {
         int at = (int)i;
         unsigned depth = 0;
         while (depth < SPAN_DEPTH_MAX && timeline->spans[at].parent != NO_SPAN) at = timeline->spans[at].parent, depth++;
-        if (timeline->spans[at].parent_missing && depth < SPAN_DEPTH_MAX) depth++;
+        if (timeline->spans[at].parent == NO_SPAN && timeline->spans[at].parent_missing && depth < SPAN_DEPTH_MAX) depth++;
         timeline->spans[i].depth = depth;
     }
 }
@@ -276,32 +276,51 @@ void timeline_fini(struct timeline *timeline) {
     *timeline = (struct timeline){0};
 }
 
-static void mark(struct strbuf *out, bool exact) {
-    if (!exact) strbuf_puts(out, "~");
+static void mark(struct strbuf *out, bool steady, bool comparable) {
+    if (!comparable)
+        strbuf_puts(out, "?");
+    else if (!steady)
+        strbuf_puts(out, "~");
+}
+
+static bool all_comparable(const struct timeline *timeline) {
+    bool comparable = true;
+    for (unsigned i = 1; i < timeline->node_count && comparable; i++)
+        comparable = node_clocks_comparable(&timeline->facts.clocks, 0, i, NULL);
+    return comparable;
+}
+
+static void mark_whole(struct strbuf *out, const struct timeline *timeline) {
+    mark(out, facts_steady(&timeline->facts, timeline->start_ns, timeline->end_ns), all_comparable(timeline));
+}
+
+void timeline_gap(struct strbuf *out, const struct timeline *timeline, const struct timeline_item *item) {
+    const struct facts *facts = &timeline->facts;
+    bool first = item == timeline->items;
+    mark(out, first || facts_steady(facts, item[-1].time_ns, item->time_ns),
+         first || node_clocks_comparable(&facts->clocks, item[-1].node, item->node, NULL));
+    text_duration(out, item->gap_ns);
 }
 
 void timeline_duration(struct strbuf *out, const struct timeline *timeline, uint64_t from_ns, uint64_t to_ns) {
-    mark(out, facts_steady(&timeline->facts, from_ns, to_ns));
+    mark(out, facts_steady(&timeline->facts, from_ns, to_ns), true);
     text_duration(out, to_ns > from_ns ? to_ns - from_ns : 0);
 }
 
 void timeline_since(struct strbuf *out, const struct timeline *timeline, unsigned node, uint64_t time_ns) {
     const struct facts *facts = &timeline->facts;
-    mark(out, facts_steady(facts, timeline->start_ns, time_ns) &&
-                  node_clocks_comparable(&facts->clocks, timeline->items->node, node, NULL));
+    mark(out, facts_steady(facts, timeline->start_ns, time_ns),
+         node_clocks_comparable(&facts->clocks, timeline->items->node, node, NULL));
     text_since(out, time_ns - timeline->start_ns, timeline->end_ns - timeline->start_ns);
 }
 
 bool timeline_is_exact(const struct timeline *timeline) {
-    const struct facts *facts = &timeline->facts;
-    bool exact = facts_steady(facts, timeline->start_ns, timeline->end_ns);
-    for (unsigned i = 1; i < timeline->node_count && exact; i++) exact = node_clocks_comparable(&facts->clocks, 0, i, NULL);
-    return exact;
+    return facts_steady(&timeline->facts, timeline->start_ns, timeline->end_ns) && all_comparable(timeline);
 }
 
 unsigned timeline_since_columns(const struct timeline *timeline) {
     struct strbuf text = {0};
-    mark(&text, timeline_is_exact(timeline));
+    mark_whole(&text, timeline);
     text_since(&text, timeline->end_ns - timeline->start_ns, timeline->end_ns - timeline->start_ns);
     unsigned columns = text_columns(strbuf_text(&text), text.bytes);
     strbuf_fini(&text);
@@ -309,7 +328,7 @@ unsigned timeline_since_columns(const struct timeline *timeline) {
 }
 
 void timeline_whole(struct strbuf *out, const struct timeline *timeline) {
-    mark(out, timeline_is_exact(timeline));
+    mark_whole(out, timeline);
     text_duration(out, timeline->end_ns - timeline->start_ns);
 }
 

@@ -75,10 +75,11 @@ void timeline_fini(struct timeline *timeline);
 const char *timeline_arrow(const struct timeline *timeline, const struct timeline_item *item);
 
 /* Appends a node's time since the start: "+1.254 ms", with the same unit for all items; a duration: "1.25 ms"; and that of the
- * whole. "~" before it: a step of the clock lies in it, and it is the least that it was; or it is of two clocks that cannot be
- * compared. */
+ * whole. "~" before it: a step of the clock lies in it, and it is the least that it was.  "?" before it: it is of two clocks that cannot
+ * be compared, so it is not known. */
 struct strbuf;
 void timeline_since(struct strbuf *out, const struct timeline *timeline, unsigned node, uint64_t time_ns);
+void timeline_gap(struct strbuf *out, const struct timeline *timeline, const struct timeline_item *item);
 void timeline_duration(struct strbuf *out, const struct timeline *timeline, uint64_t from_ns, uint64_t to_ns);
 void timeline_whole(struct strbuf *out, const struct timeline *timeline);
 

@@ -49,8 +49,8 @@ static int read_every(struct filter_parser *parser, const struct filter_token *w
     if (field->field.type != FILTER_TIME)
         return filter__fail(parser, word->position, word->length, NULL, "only a time is cut to whole durations, like time/1s");
     int error = filter__read_number(parser, &token, UNIT_TIME, "time", &field->every_ns);
-    if (!error && !field->every_ns) error = filter__fail_token(parser, &token, NULL, "a duration above 0 is expected");
-    if (field->every_ns < US_NS) field->every_ns = US_NS; /* a value is whole microseconds */
+    if (!error && field->every_ns < US_NS) /* a value is whole microseconds */
+        error = filter__fail_token(parser, &token, NULL, "a time is cut to whole microseconds or more");
     return error;
 }
 
@@ -75,9 +75,9 @@ static int find_field(struct filter_parser *parser, struct trace_field *field) {
     return error;
 }
 
-int trace_field_find(struct trace_field **ret_field, const char *text, size_t bytes, const struct trace_filter_names *names,
+int trace_field_find(struct trace_field **ret_field, const char *text, size_t bytes, const struct trace_filter_options *how,
                      struct trace_filter_error *ret_error) {
-    struct trace_filter_options options = {.names = names, .typed = true};
+    struct trace_filter_options options = how ? *how : (struct trace_filter_options){0};
     struct trace_filter_error error = {0};
     struct trace_field *field = calloc(1, sizeof *field);
     bool too_long = bytes > TRACE_FILTER_TEXT_MAX;

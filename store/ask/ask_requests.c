@@ -69,8 +69,10 @@ static int read_field(struct requests_params *params, const char *name, struct t
     unsigned field = !strcmp(name, "command") ? GROUP_COMMAND : !strcmp(name, "node") ? GROUP_NODE : 0;
     if (!strncmp(name, "time/", 5)) {
         field = GROUP_TIME;
-        if (trace_quantity_parse(name + 5, &every) || every.unit != TRACE_UNIT_TIME || every.value < 1000)
-            return trace_rpc_fail_param(ret_error, "group_by", "group_by: %.60s: a duration is expected, like time/1s", name);
+        if (trace_quantity_parse(name + 5, &every) || (every.unit != TRACE_UNIT_TIME && every.unit != TRACE_UNIT_NONE) ||
+            every.value < 1000)
+            return trace_rpc_fail_param(ret_error, "group_by",
+                                        "group_by: %.60s: a duration from 1us on is expected, like time/1s", name);
         params->every_ns = every.value;
     }
     if (!field)

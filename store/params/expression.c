@@ -181,7 +181,8 @@ int expression_find_field(const struct store *store, const char *param, const ch
     struct trace_filter_error reason;
     rcu_read_lock();
     int error = known_init(&known, store, NULL, true);
-    if (!error) error = trace_field_find(ret_field, text, strlen(text), &known.names, &reason);
+    const struct trace_filter_options options = {.names = &known.names};
+    if (!error) error = trace_field_find(ret_field, text, strlen(text), &options, &reason);
     rcu_read_unlock();
     known_fini(&known);
     if (!error) return 0;

@@ -4,6 +4,7 @@
  * any events; and that a step of the clock at any place changes no conclusion, but only takes some away. */
 #include "critical_path.h"
 #include "facts_fixture.h"
+#include "numbers.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -123,7 +124,8 @@ static void check_whole(void) {
         sum_ns += path.spent[i].ns;
         if (i) ck_assert_uint_ge(path.spent[i - 1].ns, path.spent[i].ns);
     }
-    ck_assert_uint_eq(sum_ns, path.end_ns - path.start_ns);
+    ck_assert_uint_eq(sum_ns, path.timed_ns);
+    ck_assert_uint_eq(sum_ns + path.hidden_ns, path.end_ns - path.start_ns);
     for (size_t i = 0; i < path.loss_count; i++) ck_assert_uint_le(path.losses[i].ns, path.end_ns - path.start_ns);
 }
 
@@ -138,6 +140,48 @@ START_TEST(every_moment_of_a_random_tree_is_attributed_as_in_the_model) {
         ck_assert_int_eq(path.waits[at].kind, WAIT_NODE);
         ck_assert_msg(path.waits[at].node == model_who(0, moment), "at %lu it is %u, not %u", (unsigned long)moment,
                       path.waits[at].node, model_who(0, moment));
+    }
+    critical_path_fini(&path);
+}
+END_TEST
+
+/* Loses what a node emitted in a random part of the time, except the request's own start and end, and its first event. */
+static void lose_events(unsigned node) {
+    uint64_t from_ns = tree[0].start_ns + below(WHOLE_NS * SPANS_MAX), to_ns = from_ns + below(WHOLE_NS * SPANS_MAX);
+    size_t kept = 0;
+    uint64_t lost = 0, next_ns = 0;
+    bool first = true;
+    for (size_t i = 0; i < facts.count; i++) {
+        const struct fact *fact = &facts.items[i];
+        bool spared = fact->node != node || first || fact->span_id == 1;
+        if (fact->node == node && spared && lost) to_ns = least(to_ns, fact->time_ns);
+        bool gone = !spared && fact->time_ns >= from_ns && fact->time_ns < to_ns;
+        if (fact->node == node) first = false;
+        if (fact->node == node && fact->time_ns >= to_ns && !next_ns) next_ns = fact->time_ns;
+        lost += gone;
+        if (!gone) facts.items[kept++] = *fact;
+    }
+    facts.count = kept;
+    if (!lost) return;
+    add(FACT_EVENTS_LOST, node, NO_NUMBER, (next_ns ? next_ns : to_ns) - 1)->missing = lost;
+}
+
+/* What is lost may take blame away, but puts it on nobody else. */
+START_TEST(missing_events_blame_nobody_for_anothers_time) {
+    state = (uint64_t)_i * 15485863 + 5;
+    grow_tree();
+    ck_assert_int_eq(facts_sort(&facts), 0);
+    unsigned node = below(NODES);
+    lose_events(node);
+    run();
+
+    check_whole();
+    size_t at = 0;
+    for (uint64_t moment = path.start_ns; moment < path.end_ns; moment++) {
+        while (path.waits[at].to_ns <= moment) at++;
+        ck_assert_msg(path.waits[at].hidden || path.waits[at].node == model_who(0, moment),
+                      "at %lu it is %u, not %u: events of %u are missing", (unsigned long)moment, path.waits[at].node,
+                      model_who(0, moment), node);
     }
     critical_path_fini(&path);
 }
@@ -461,6 +505,7 @@ int main(void) {
     TCase *tcase = tcase_create("paths");
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_loop_test(tcase, every_moment_of_a_random_tree_is_attributed_as_in_the_model, 0, ROUNDS);
+    tcase_add_loop_test(tcase, missing_events_blame_nobody_for_anothers_time, 0, ROUNDS);
     tcase_add_loop_test(tcase, whatever_happens_each_moment_is_somebodys_once, 0, ROUNDS);
     tcase_add_loop_test(tcase, a_step_of_the_clock_changes_no_conclusion, 0, STEPPED_TESTS);
     tcase_add_test(tcase, lines_of_several_runs_stay_in_the_order_of_unix_time);

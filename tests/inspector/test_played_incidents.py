@@ -77,6 +77,151 @@ def pauses(network):
     network.requests(500, 14 * MS)
 
 
+def throttle(network, node, period, awake, until):
+    """A node that runs for `awake` of each `period`."""
+    network.stops[node] = [(k * period + awake, (k + 1) * period) for k in range(until // period)]
+
+
+def throttled(network):
+    """dave runs 40 % of the time, and gets few packets from each node: no link has enough to be judged."""
+    throttle(network, DAVE, 100 * MS, 40 * MS, 20 * S)
+    for i in range(60):
+        network.send(i * 311 * MS, (ALICE, BOB, CAROL, ERIN)[i % 4], DAVE, 300)
+        network.send(i * 311 * MS + 3 * MS, (ALICE, BOB, CAROL)[i % 3], (BOB, CAROL, ERIN)[i % 3], 300)
+
+
+def little_to_do(network):
+    """The same traffic, and dave runs when something comes: nothing is wrong."""
+    for i in range(60):
+        network.send(i * 311 * MS, (ALICE, BOB, CAROL, ERIN)[i % 4], DAVE, 300)
+        network.send(i * 311 * MS + 3 * MS, (ALICE, BOB, CAROL)[i % 3], (BOB, CAROL, ERIN)[i % 3], 300)
+
+
+def throttled_machine(network):
+    """All nodes run 40 % of the time, together: no node stands out."""
+    for node in range(5):
+        throttle(network, node, 100 * MS, 40 * MS, 20 * S)
+    for i in range(60):
+        network.send(i * 311 * MS, (ALICE, BOB, CAROL, ERIN)[i % 4], DAVE, 300)
+        network.send(i * 311 * MS + 3 * MS, (ALICE, BOB, CAROL)[i % 3], (BOB, CAROL, ERIN)[i % 3], 300)
+
+
+def congested_way(network):
+    """Half of alice's packets to dave wait in a queue, and those of others do not: it is not dave."""
+    network.late[ALICE, DAVE] = lambda time: 50 * MS if time // (400 * MS) % 2 else 0
+    for i in range(160):
+        network.send(i * 111 * MS, ALICE if i % 2 else (BOB, CAROL, ERIN)[i // 2 % 3], DAVE, 300)
+        network.send(i * 111 * MS + 3 * MS, (ALICE, BOB, CAROL)[i % 3], (BOB, CAROL, ERIN)[i % 3], 300)
+
+
+def gossip_of(network, message, time, origin, kind="HAVE"):
+    """A message goes from its origin to all, and each sends it on to two others."""
+    for one in range(network.nodes):
+        for other in (range(network.nodes) if one == origin else ((one + 1) % network.nodes, (one + 2) % network.nodes)):
+            if other == one:
+                continue
+            start = time if one == origin else time + 1 * MS
+            network.trace(start, one, f"msent {one} {other} {message} {kind}")
+            network.trace(start + 300 * US, other, f"mrecv {other} {one} {message} {kind}")
+
+
+def message_storm(network):
+    """erin sends the same sort of message hundreds of times, outside of any request."""
+    for i in range(20):
+        gossip_of(network, i, i * 50 * MS, i % 5)
+    for i in range(300):
+        for other in (ALICE, BOB, CAROL, DAVE):
+            network.trace(i * 3 * MS, ERIN, f"msent {ERIN} {other} {1000 + i} HAVE")
+            network.trace(i * 3 * MS + 300 * US, other, f"mrecv {other} {ERIN} {1000 + i} HAVE")
+
+
+def gossip_burst(network):
+    """alice has much to tell at once, and all send it on, as they should.  bob is a hub: he has forty neighbours."""
+    network.__init__(12)
+    for i in range(100):
+        gossip_of(network, i, i * 1 * MS, ALICE)
+    for i in range(60):
+        for other in range(12):
+            if other == BOB:
+                continue
+            network.trace(i * 20 * MS, BOB, f"msent {BOB} {other} {5000 + i * 12 + other} PING")
+            network.trace(i * 20 * MS + 300 * US, other, f"mrecv {other} {BOB} {5000 + i * 12 + other} PING")
+            network.trace(i * 20 * MS + 310 * US, other, f"msent {other} {BOB} {9000 + i * 12 + other} PING")
+            network.trace(i * 20 * MS + 600 * US, BOB, f"mrecv {BOB} {other} {9000 + i * 12 + other} PING")
+
+
+def three_slow(network):
+    """Three requests of thirty take half a second at bob; the others take 20 ms everywhere."""
+    network.work = {node: lambda _: 20 * MS for node in range(5)}
+    calls = iter(range(1000))
+    network.work[BOB] = lambda _: 500 * MS if next(calls) in (1, 3, 5) else 20 * MS
+    network.requests(30, 40 * MS)
+
+
+def three_slow_of_few(network):
+    """The same of thirteen requests."""
+    network.packets = False
+    calls = iter(range(1000))
+    network.work[BOB] = lambda _: 500 * MS if next(calls) >= 1 else 20 * MS
+    for i in range(13):
+        network.request(i * 700 * MS, ALICE, lambda time, trace, root, other=BOB if i % 4 == 0 else CAROL: network.ask(
+            time, ALICE, other, trace, root))
+
+
+def uniformly_slow(network):
+    """Each request takes about half a second, some a little more, at all nodes alike: nobody stands out, nor does a request."""
+    network.work = {node: lambda time: 400 * MS + time % (300 * MS) for node in range(5)}
+    network.requests(40, 100 * MS)
+
+
+def retry(network, first, then, time, trace, root, asker=ALICE, works=lambda: False):
+    """Asks one node, which fails at once, and then another one."""
+    good = works()
+    time, answered = network.ask(time, asker, first, trace, root, answer=lambda at, node, *_: (at + 1 * MS, good))
+    if answered:
+        return time, True
+    return network.ask(time + 50 * US, asker, then, trace, root)
+
+
+def hidden_failures(network):
+    """bob fails whatever he is asked.  The askers go on to another node at once, and all requests succeed."""
+    for i in range(100):
+        asker, first = (ALICE, CAROL, DAVE)[i % 3], (BOB, ERIN)[i // 3 % 2]
+        network.request(i * 10 * MS, asker, lambda time, trace, root, asker=asker, first=first: retry(
+            network, first, ERIN, time, trace, root, asker, works=lambda: first != BOB))
+
+
+def hidden_below(network):
+    """carol fails when she needs dave, who fails.  The askers go on to erin."""
+    def below(time, node, trace, span):
+        time, _ = network.ask(time + 10 * US, node, DAVE, trace, span, 3, answer=lambda at, *_: (at + 1 * MS, False))
+        return time, False
+
+    def steps(time, trace, root):
+        time, good = network.ask(time, ALICE, CAROL, trace, root, answer=below)
+        return (time, good) if good else network.ask(time + 50 * US, ALICE, ERIN, trace, root)
+
+    for i in range(60):
+        network.request(i * 10 * MS, ALICE, steps)
+    network.requests(60, 10 * MS, begin=700 * MS, asked=[BOB, CAROL, ERIN])
+
+
+def search(network):
+    """Nodes are asked in turn for what one of them has: that the others do not have it is no fault."""
+    def steps(i, time, trace, root):
+        holder = 1 + i * 7 % 4
+        for k in range(4):
+            other = 1 + (i + k) % 4
+            time, good = network.ask(time + 20 * US, ALICE, other, trace, root,
+                                     answer=lambda at, node, *_: (at + 200 * US, node == holder))
+            if good:
+                return time, True
+        return time, False
+
+    for i in range(80):
+        network.request(i * 10 * MS, ALICE, lambda time, trace, root, i=i: steps(i, time, trace, root))
+
+
 def hedged(network):
     """alice asks carol, too, when bob has not answered for 10 ms, and cancels the slower one.  That is no failure."""
     network.work[BOB] = lambda _: 30 * MS
@@ -161,6 +306,27 @@ def crash_below(network):
         network.request(i * 15 * MS, (ALICE, DAVE, ERIN)[i % 3], lambda time, trace, root, asker=(ALICE, DAVE, ERIN)[i % 3]: network.ask(
             time, asker, CAROL, trace, root, answer=lambda time, node, trace, span: network.ask(time + 10 * US, CAROL, BOB, trace, span, 3)))
     network.say(801 * MS, "crash 1")
+
+
+def untraced_node(network):
+    """frank is not traced, and takes 50 ms for his answers; the others take no time."""
+    network.__init__(6, untraced=(5,))
+    network.work[5] = lambda _: 50 * MS
+    network.requests(200, 10 * MS)
+
+
+def chunk_nobody_has(network):
+    """A third of the requests are for what no node has: carol, who would have it, says so."""
+    network.requests(100, 10 * MS)
+    for i in range(40):
+        network.request(i * 25 * MS, (ALICE, BOB)[i % 2], lambda time, trace, root, asker=(ALICE, BOB)[i % 2]: network.ask(
+            time, asker, CAROL, trace, root, answer=lambda at, *_: (at + 300 * US, False)))
+
+
+def flood(network):
+    """erin begins a hundred times as many requests as the others."""
+    network.requests(20, 40 * MS, askers=[ALICE, BOB, CAROL, DAVE])
+    network.requests(500, 2 * MS, askers=[ERIN])
 
 
 # ---- links
@@ -260,9 +426,30 @@ def late_link(network):
     network.requests(200, 10 * MS)
 
 
-INCIDENTS = [healthy, idle_network, quorum, slow_when_asked, slow_without_packets, slow_by_nature, slow_sometimes, pauses, hedged, dead_peers,
+# ---- the same when the clock is set meanwhile
+
+def stepped(incident, *steps):
+    """An incident during which the clock is set: (when, by how many ms)."""
+    def play(network):
+        incident(network)
+        for time, by in steps:
+            network.say(time, f"step {by}")
+    play.__name__ = f"step_{incident.__name__}"
+    play.__doc__ = f"{incident.__doc__}  The clock is set meanwhile."
+    return play
+
+
+STEPPED = [stepped(throttled, (7 * S, -60000), (14 * S, 60000)), stepped(chunk_nobody_has, (500 * MS, -3600000)),
+           stepped(flood, (300 * MS, 86400000), (700 * MS, -1500)), stepped(untraced_node, (900 * MS, -200)),
+           stepped(dead_peers, (1 * S, -60000)), stepped(pauses, (3 * S, -1)), stepped(split, (2 * S, 600)),
+           stepped(message_storm, (400 * MS, -5000)), stepped(hidden_failures, (400 * MS, -5000)), stepped(healthy, (1 * S, -86400000))]
+
+
+INCIDENTS = [untraced_node, chunk_nobody_has, flood, healthy, idle_network, quorum, slow_when_asked, slow_without_packets, slow_by_nature, slow_sometimes, pauses, throttled, little_to_do,
+             throttled_machine, congested_way, message_storm, gossip_burst, three_slow, three_slow_of_few, uniformly_slow, hidden_failures,
+             hidden_below, search, hedged, dead_peers,
              bootstrap, bad_certificate, impatient, only_one_asks, crash_below, one_way_hole, one_way_hole_early, lossy_link_of_few,
-             few_packets, lossy_link_beside_dead_peers, lossy_sender, dead_peer_asked, mute_node, split, late_link]
+             few_packets, lossy_link_beside_dead_peers, lossy_sender, dead_peer_asked, mute_node, split, late_link] + STEPPED
 
 
 class PlayedIncidents(unittest.TestCase):

@@ -467,6 +467,26 @@ START_TEST(requests_begin_with_the_history_and_go_on) {
 }
 END_TEST
 
+/* In one request of the last answer and two of an earlier one the clock was stepped; they count, but not in the percentiles. */
+START_TEST(requests_left_out_of_the_percentiles_are_counted) {
+    json_t *params, *row;
+    ask_requests(NOW, &params);
+    json_int_t from = json_integer_value(json_object_get(params, "from"));
+    json_decref(params);
+    row = requests_row_new("GET", from + 40 * 1000000, 5, 0, 3000000);
+    json_object_set_new(row, "took_stepped", json_integer(2));
+    feed(&top.roots[TOP_REQUESTS], json_pack("{s[o],si}", "rows", row, "groups", 1));
+    key('0');
+    ck_assert_str_eq(line(2), "[0 requests]  p50, p99 without 2 requests: the clock was stepped  by failed v");
+    ask_requests(NOW + 1000000000, &params);
+    json_decref(params);
+    row = requests_row_new("GET", 0, 4, 0, 3000000);
+    json_object_set_new(row, "took_stepped", json_integer(1));
+    feed(&top.roots[TOP_REQUESTS], json_pack("{s[o]}", "rows", row));
+    ck_assert_ptr_nonnull(strstr(line(2), "without 3 requests"));
+}
+END_TEST
+
 START_TEST(a_request_leads_to_its_traces) {
     json_t *params;
     ask_requests(NOW, &params);
@@ -654,6 +674,7 @@ int main(void) {
     tcase_add_test(tcase, a_text_is_searched_both_ways_and_round_its_end);
     tcase_add_test(tcase, a_trace_is_shown_as_a_diagram_too_and_keeps_its_times);
     tcase_add_test(tcase, requests_begin_with_the_history_and_go_on);
+    tcase_add_test(tcase, requests_left_out_of_the_percentiles_are_counted);
     tcase_add_test(tcase, a_request_leads_to_its_traces);
     tcase_add_test(tcase, without_requests_it_begins_with_links);
     tcase_add_test(tcase, rows_cut_by_a_limit_are_not_shown_as_none);

@@ -105,7 +105,7 @@ class Step:
         for source, said in self.said.items():
             self.assertEqual({trace for trace, row in said["traces"].items() if row.get("duration_stepped")}, {ACROSS}, source)
             self.assertEqual({trace for trace, row in said["traces"].items() if row.get("took_stepped")}, {ACROSS}, source)
-            self.assertEqual(said["table"].count("~"), 2, source)
+            self.assertEqual(said["table"].count("?"), 2, source)
             self.assertEqual([said["traces"][ACROSS][name] for name in ("took", "duration")], [None, None], source)
 
     def test_the_head_of_a_trace_says_it(self):

@@ -192,7 +192,7 @@ class Count(CountTest):
         done = self.inspect("--by", ",")
         self.assertEqual((done.returncode, done.stdout), (2, ""))
         self.assertIn("--by expects fields", done.stderr)
-        done = self.inspect("--by", "time/1ns", "--limit", "1")
+        done = self.inspect("--by", "time/1us", "--limit", "1")
         self.assertIn("; the 1 newest of ", done.stdout)
         done = self.inspect("--by", "knid")
         self.assertEqual((done.returncode, done.stdout), (2, ""))

@@ -74,6 +74,11 @@ class Formats(Recorded):
         for args in self.COMMANDS + [["count", "--by", "kind"], ["stats"]][:-1]:
             self.assertEqual(self.out(*args, "--format", "json"), self.out(*args, "--json"), args)
 
+    def test_format_ndjson_is_the_same(self):
+        self.assertEqual(self.out("recent", "3", "--format", "ndjson"), self.out("recent", "3", "--json"))
+        self.assertEqual(self.of("trigger", "app_end", "--format", "nbjson")[::2],
+                         (2, "inspector: --format nbjson: table, csv, tsv, json or ndjson is expected\n"))
+
     def test_fields_are_as_chosen_and_in_that_order(self):
         rows = self.rows("traces")
         self.assertEqual(self.rows("traces", "--fields", "took,trace_id"), [{"took": row["took"], "trace_id": row["trace_id"]} for row in rows])
@@ -193,13 +198,26 @@ class Names(Recorded):
         self.assertEqual((code, err), (2, "  took > 50\n         ^~\ninspector: took needs a unit: ns, us, ms, s, m or h; did you mean \"50ms\"?\n"))
         self.assertEqual(self.out("recent", "--where", "rtt >= 12345 or size > 0"), self.out("recent", "--where", "rtt >= 12345ns or size > 0"))
         self.assertEqual(self.of("trigger", "rtt > 50", "--for", "1s")[2], "  rtt > 50\n        ^~\ninspector: rtt needs a unit: ns, us, ms, s, m or h; did you mean \"50ms\"?\n")
-        self.assertIn('did you mean "1s"?', self.of("count", "--by", "time/1")[2])
+        for command in ("count", "requests"):
+            self.assertEqual(self.of(command, "--by", "command,time/1")[::2],
+                             (2, 'inspector: --by time/1: time needs a unit: ns, us, ms, s, m or h; did you mean "1s"?\n'))
+            self.assertEqual(self.of(command, "--by", "time/10000000")[0], 0) # copied from JSON
+            self.assertEqual(self.of(command, "--by", "time/1ns")[0], 2)
         self.assertEqual(self.out("traces", "--where", "took >= 0"), self.out("traces", "--where", "took >= 0ms"))
         for text, meant in (("30", "30s"), ("1767225600", "1767225600000000"), ("1767225600123", "1767225600123000")):
             for args, option in ((["recent", "--since", text], "since"), (["range", "0", text], "until")):
                 code, _, err = self.of(*args)
                 self.assertEqual((code, err), (2, f"inspector: --{option} {text}: a number is Unix microseconds; did you mean {meant}?\n"))
             self.assertEqual(self.of("recent", "--since", meant)[0], 0)
+
+    def test_what_the_socket_refuses_is_a_plain_sentence(self):
+        for args, said in ((["traces", "--limit", "0"], "limit must be an integer from 1 to 10000"),
+                           (["trace", "zz"], "trace_id is 1 to 32 hex digits"),
+                           (["recent", "--kind", "nope"], 'kind: there is no kind "nope"'),
+                           (["count", "--by", "peer,peer"], "group_by: peer is given twice")):
+            code, _, err = self.of(*args)
+            self.assertEqual((code, err), (2, f"inspector: {said}\n"))
+        self.assertNotIn("Not found", self.of("peer", "nope")[2])
 
     def test_a_time_that_cannot_be_read_is_quoted_with_its_option(self):
         for text in ("tomorrow", "5d", "25:00"):

@@ -13,6 +13,7 @@
 
 static const struct trace_app *const apps[] = {&app_dmap};
 static const struct trace_filter_names names = {.apps = apps, .app_count = 1, .complete = true};
+static const struct trace_filter_options options = {.names = &names};
 
 static uint64_t state = 88172645463325252U;
 
@@ -24,7 +25,7 @@ static uint64_t next_random(void) {
 static struct trace_field *find(const char *name) {
     struct trace_field *field;
     struct trace_filter_error error;
-    int status = trace_field_find(&field, name, strlen(name), &names, &error);
+    int status = trace_field_find(&field, name, strlen(name), &options, &error);
     ck_assert_msg(!status, "%s: %s", name, error.reason);
     return field;
 }
@@ -221,7 +222,7 @@ START_TEST(a_time_is_cut_to_whole_durations) {
     assert_integer("time/100ms", &events[0], 1767225600100000);
     assert_integer("timestamp/1m", &events[1], 1767225540000000);
     assert_integer("time/10us", &events[0], 1767225600123450);
-    assert_integer("time/100ns", &events[0], 1767225600123456); /* a value is whole microseconds */
+    assert_integer("time/1us", &events[0], 1767225600123456); /* a value is whole microseconds */
 }
 END_TEST
 
@@ -244,7 +245,7 @@ START_TEST(a_cut_time_says_from_when_to_when_it_is) {
     assert_range("time/1s", &events[0], second, second + 1000000000);
     assert_range("time/1m", &events[0], second, second + UINT64_C(60000000000));
     assert_range("time/1500ns", &events[0], EVENTS_NOW / 1500 * 1500, EVENTS_NOW / 1500 * 1500 + 1500);
-    assert_range("time/100ns", &events[0], EVENTS_NOW / 1000 * 1000, EVENTS_NOW / 1000 * 1000 + 1000);
+    assert_range("time/1us", &events[0], EVENTS_NOW / 1000 * 1000, EVENTS_NOW / 1000 * 1000 + 1000);
     assert_range("time", &events[0], EVENTS_NOW / 1000 * 1000, EVENTS_NOW / 1000 * 1000);
     struct trace_field *field = find("sequence");
     ck_assert(!trace_field_time_range(field, (const uint8_t *)"n01234567", &low_ns, &high_ns));
@@ -335,6 +336,8 @@ START_TEST(an_unknown_field_is_refused_with_its_place) {
                  {"rtt/1s", 0, 6, ""},
                  {"time/1KiB", 6, 3, ""},
                  {"time/0s", 5, 2, ""},
+                 {"time/999", 5, 3, ""},
+                 {"time/999ns", 5, 5, ""},
                  {"time/", 5, 0, ""},
                  {"DMAP.sizes", 5, 5, "size"},
                  {"(", 0, 1, ""},
@@ -342,7 +345,7 @@ START_TEST(an_unknown_field_is_refused_with_its_place) {
     for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct trace_field *field = NULL;
         struct trace_filter_error error;
-        ck_assert_msg(trace_field_find(&field, cases[i].text, strlen(cases[i].text), &names, &error) == -EINVAL, "%s",
+        ck_assert_msg(trace_field_find(&field, cases[i].text, strlen(cases[i].text), &options, &error) == -EINVAL, "%s",
                       cases[i].text);
         ck_assert_msg(error.position == cases[i].position && error.length == cases[i].length, "%s: %zu, %zu", cases[i].text,
                       error.position, error.length);
@@ -354,8 +357,8 @@ START_TEST(an_unknown_field_is_refused_with_its_place) {
     struct trace_field *field;
     struct trace_filter_error error;
     memset(long_text, 'a', TRACE_FILTER_TEXT_MAX + 1);
-    ck_assert_int_eq(trace_field_find(&field, long_text, TRACE_FILTER_TEXT_MAX + 1, &names, &error), -EINVAL);
-    ck_assert_int_eq(trace_field_find(&field, long_text, TRACE_FILTER_TEXT_MAX, &names, &error), -EINVAL);
+    ck_assert_int_eq(trace_field_find(&field, long_text, TRACE_FILTER_TEXT_MAX + 1, &options, &error), -EINVAL);
+    ck_assert_int_eq(trace_field_find(&field, long_text, TRACE_FILTER_TEXT_MAX, &options, &error), -EINVAL);
     free(long_text);
 }
 END_TEST

@@ -391,6 +391,7 @@ START_TEST(a_rate_by_time_covers_its_own_interval) {
                  {"{\"group_by\":[\"time/1s\",\"time/1h\"]}", 10, 20},
                  {"{\"group_by\":[\"time/1s\",\"time/500ms\"]}", 10, 10},
                  {"{\"group_by\":\"time/2s\"}", 15, 0},
+                 {"{\"group_by\":\"time/2000000000\"}", 15, 0},
                  {"{\"group_by\":\"time\"}", -1, -1},
                  {"{\"group_by\":[\"time/1s\",\"time\"]}", -1, -1}};
     packets();

@@ -315,7 +315,8 @@ int fleet_scope_find_field(const struct fleet_context *context, const char *text
     struct names list;
     int result = names_init(&list, &context->logs);
     const struct trace_filter_names known = {list.names, context->logs.count, list.apps, list.app_count, true};
-    if (!result) result = trace_field_find(ret_field, text, strlen(text), &known, &error);
+    const struct trace_filter_options options = {.names = &known};
+    if (!result) result = trace_field_find(ret_field, text, strlen(text), &options, &error);
     names_fini(&list);
     return result;
 }

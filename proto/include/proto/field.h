@@ -3,7 +3,7 @@
  * One field of events, by its name in filters (docs/filter.md), to group events by or to measure.
  *
  *     struct trace_field *field;
- *     trace_field_find(&field, "DMAP.size", 9, &names, &error)
+ *     trace_field_find(&field, "DMAP.size", 9, &options, &error)
  *     size_t bytes = trace_field_read(field, event, &origin, value);       equal values are equal bytes
  *     char *end = trace_value_json(json, value, bytes);
  *
@@ -15,10 +15,9 @@
 
 struct trace_field;
 
-/* Finds a field.  `time/1s` is the time truncated to whole seconds; any duration works,
- * one below a microsecond as a microsecond.  names as for trace_filter_compile;
- * may be NULL.  Returns 0; -EINVAL with *ret_error filled in; -ENOMEM. */
-int trace_field_find(struct trace_field **ret_field, const char *text, size_t bytes, const struct trace_filter_names *names,
+/* Finds a field.  `time/1s` is the time truncated to whole seconds; any duration from a
+ * microsecond on works.  Of the options `names` and `typed` count; may be NULL.  Returns 0; -EINVAL with *ret_error filled in; -ENOMEM. */
+int trace_field_find(struct trace_field **ret_field, const char *text, size_t bytes, const struct trace_filter_options *options,
                      struct trace_filter_error *ret_error);
 void trace_field_destroy(struct trace_field *field);
 
