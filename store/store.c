@@ -72,6 +72,21 @@ void store_read_aliases(struct store *store) {
     history_answer_fini(&answer);
 }
 
+static void ignore_alias(void *store, const struct trace_event *event, history_source source) {
+    (void)store, (void)event, (void)source;
+}
+
+void store_borrow_aliases(struct store *store, const struct store *other) {
+    history_watch(store->history, TRACE_KIND_ALIAS, ignore_alias, NULL);
+    aliases_destroy(store->aliases);
+    store->aliases = other->aliases;
+    store->aliases_borrowed = true;
+}
+
+void store_note_alias(struct store *store, uint32_t node, const struct trace_event *event) {
+    aliases_note(store->aliases, node, event);
+}
+
 int store_init(struct store *store, size_t history_bytes) {
     struct history *history;
     int error = history_create_shared(&history, history_bytes);
@@ -82,7 +97,7 @@ void store_fini(struct store *store) {
     free(store->lanes);
     if (store->counted) free(store->counted->all);
     free(store->counted);
-    aliases_destroy(store->aliases);
+    if (!store->aliases_borrowed) aliases_destroy(store->aliases);
     nodes_destroy(store->nodes);
     history_destroy(store->history);
 }

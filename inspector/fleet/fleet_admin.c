@@ -139,6 +139,10 @@ static int init_server(const struct fleet_admin *admin, struct clickhouse *serve
     struct fleet_schema schema;
     if (fleet_schema_read(server, &schema, failure)) return -1;
     bool moved = schema.exists && strcmp(schema.cluster, admin->cluster ? admin->cluster : "") != 0;
+    if (moved && schema.version < FLEET_SCHEMA_VERSION)
+        return failure_set(failure, EXIT_FAILED, "%s/%s has schema %u: bring it up to date first, with inspector fleet migrate %s/%s",
+                           clickhouse_address(server), clickhouse_database(server), schema.version, clickhouse_address(server),
+                           clickhouse_database(server));
     if (moved && drop_globals(admin, server, failure)) return -1;
     if (make_tables(admin, server, failure)) return -1;
     return moved ? replace_view(admin, server, id, failure) : make_view(admin, server, id, failure);
@@ -234,6 +238,37 @@ static int fill_clock_ends(const struct fleet_admin *admin, struct clickhouse *s
     return result;
 }
 
+/* ---- migrate: what shippers of schema 1 did not send ---- */
+
+/* Nobody counted how often they inserted an event, so everything until now may be there twice. */
+static int fill_deliveries(const struct fleet_admin *admin, struct clickhouse *server, struct failure *failure) {
+    const char *database = clickhouse_database(server), *of = admin->on_cluster ? "" : "_local";
+    struct strbuf sql = {0};
+    strbuf_printf(&sql,
+                  "INSERT INTO `%s`.deliveries%s (instance, segment, delivery, machine, first_ns, last_ns) SELECT toUInt64(0), "
+                  "toUInt64(0), toUInt64(arrayJoin([1, 2])), toFixedString('',16), toUInt64(0), last_ns FROM (SELECT max(time_ns) AS "
+                  "last_ns FROM `%s`.events%s HAVING count() > 0)",
+                  database, of, database, of);
+    int result = run(admin, server, &sql, failure);
+    strbuf_fini(&sql);
+    return result;
+}
+
+static int fill_rare_events(const struct fleet_admin *admin, struct clickhouse *server, struct failure *failure) {
+    const char *database = clickhouse_database(server), *of = admin->on_cluster ? "" : "_local";
+    struct strbuf sql = {0}, columns = {0};
+    fleet_column_list(&columns, fleet_table_find("events"));
+    strbuf_printf(&sql, "INSERT INTO `%s`.rare_events%s (", database, of);
+    strbuf_puts(&sql, strbuf_text(&columns));
+    strbuf_puts(&sql, ") SELECT ");
+    strbuf_puts(&sql, strbuf_text(&columns));
+    strbuf_printf(&sql, " FROM `%s`.events%s WHERE " FLEET_RARE_KINDS_SQL, database, of);
+    int result = columns.failed ? failure_out_of_memory(failure) : run(admin, server, &sql, failure);
+    strbuf_fini(&columns);
+    strbuf_fini(&sql);
+    return result;
+}
+
 /* Each server says itself what it is; only whether statements reach the whole cluster comes from the caller. */
 static int migrate_server(const struct fleet_admin *admin, struct clickhouse *server, struct failure *failure) {
     struct fleet_schema schema;
@@ -252,6 +287,7 @@ static int migrate_server(const struct fleet_admin *admin, struct clickhouse *se
     same.replicated = schema.replicated;
     if (make_tables(&same, server, failure) || add_columns(&same, server, failure) || fill_clock_ends(&same, server, failure))
         return -1;
+    if (schema.version < 2 && (fill_rare_events(&same, server, failure) || fill_deliveries(&same, server, failure))) return -1;
     return schema.version == FLEET_SCHEMA_VERSION ? 0 : replace_view(&same, server, schema.id, failure);
 }
 

@@ -76,6 +76,15 @@ static const struct fleet_column segment_columns[] = {
     {"last_ns", "UInt64", NULL},
 };
 
+static const struct fleet_column delivery_columns[] = {
+    {"instance", "UInt64", NULL}, /* of the traced that recorded */
+    {"segment", "UInt64", NULL},
+    {"delivery", "UInt64", NULL},         /* a random number for each attempt to insert its events */
+    {"machine", "FixedString(16)", NULL}, /* as in nodes; zero: not known, or several */
+    {"first_ns", "UInt64", NULL},         /* of its events */
+    {"last_ns", "UInt64", NULL},
+};
+
 static const struct fleet_column
     clock_columns[] =
         {
@@ -109,6 +118,12 @@ static struct fleet_table tables[] = {
      .primary = "peer_id, kind, time_ns",
      .partition = DAY_OF("time_ns"),
      .shard = "cityHash64(node_id)"},
+    {.name = "rare_events",
+     .key = "kind, time_ns, peer_id, node_id, log_id, lane, sequence, cause",
+     .primary = "kind, time_ns",
+     .partition = DAY_OF("time_ns"),
+     .shard = "cityHash64(node_id)",
+     .granularity = 1024},
     {.name = "trace_index",
      .columns = index_columns,
      .column_count = COUNT_OF(index_columns),
@@ -141,6 +156,12 @@ static struct fleet_table tables[] = {
      .key = "instance, segment",
      .partition = DAY_OF("last_ns"),
      .shard = "cityHash64(instance)"},
+    {.name = "deliveries",
+     .columns = delivery_columns,
+     .column_count = COUNT_OF(delivery_columns),
+     .key = "instance, segment, delivery",
+     .partition = DAY_OF("last_ns"),
+     .shard = "cityHash64(instance)"},
     {.name = "clock_ends",
      .columns = clock_columns,
      .column_count = COUNT_OF(clock_columns),
@@ -157,7 +178,11 @@ static struct fleet_table tables[] = {
      .shard = "cityHash64(host)"},
 };
 
-static void fill_events(void) { tables[0].columns = fleet_event_columns(&tables[0].column_count); }
+/* Tables without columns so far have those of an event. */
+static void fill_events(void) {
+    for (size_t i = 0; i < COUNT_OF(tables); i++)
+        if (!tables[i].columns) tables[i].columns = fleet_event_columns(&tables[i].column_count);
+}
 
 const struct fleet_table *fleet_tables(size_t *ret_count) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;

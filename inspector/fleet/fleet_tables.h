@@ -5,11 +5,15 @@
  * when a second server is added).
  *
  *   events       a row for each event
+ *   rare_events  the same row again for each event of a kind in FLEET_RARE_KINDS_SQL: every question needs these, and would have
+ *                to search all of `events` for them
  *   trace_index  where the events of a trace are: for each trace and peer, the times of the first and last event.  It has no
  *                counts, so a duplicate row changes no answer
  *   nodes, apps  a row for each log, and for each application of a log: the newest snapshot wins
  *   losses       what was never shipped: segments that were removed before, or were damaged
  *   segments     a row for each segment of a recording, written once all of its events are there: what `follow` reads next
+ *   deliveries   a row for each attempt to insert the events of a segment, written before it.  It says where `events` can have a
+ *                row twice (fleet_repeats.h)
  *   clock_ends   ends of some packets of each segment, from which clocks are estimated (clock_ends.h)
  *   hosts        a row for each machine, with its progress
  *
@@ -23,11 +27,16 @@
 #include "fleet_event.h"
 #include "strbuf.h"
 
-/* Changes when existing data gets another meaning.  A new column does not change it: `fleet migrate` adds what is missing. */
-#define FLEET_SCHEMA_VERSION 1
+/* Changes when existing data gets another meaning, or when a table is useless unless every shipper fills it.  A new column does
+ * not change it: `fleet migrate` adds what is missing.
+ *
+ *     2: rare_events and deliveries */
+#define FLEET_SCHEMA_VERSION 2
 #define FLEET_SCHEMA_VIEW "p2ptrace_schema"
 #define FLEET_ID_BYTES 33 /* 32 digits and a NUL */
 #define FLEET_NAME_MAX 64 /* name of a database or a cluster */
+
+#define FLEET_RARE_KINDS_SQL "kind IN ('alias','events_lost')"
 
 struct fleet_table {
     const char *name;

@@ -40,6 +40,9 @@ void batch_fini(struct batch *batch) {
     row_writer_fini(&batch->losses);
     batch_nodes_fini(&batch->nodes);
     row_writer_fini(&batch->segments);
+    row_writer_fini(&batch->rare_rows);
+    row_writer_fini(&batch->deliveries);
+    free(batch->read);
 }
 
 /* Keeps the memory of the first group: usually it is the only one. */
@@ -56,13 +59,16 @@ void batch_clear(struct batch *batch) {
     row_writer_clear(&batch->losses);
     batch_nodes_clear(&batch->nodes);
     row_writer_clear(&batch->segments);
+    row_writer_clear(&batch->rare_rows);
+    batch->read_count = 0;
     batch->events = batch->oldest_ns = batch->newest_ns = batch->damaged_events = batch->damaged_segments = 0;
 }
 
 bool batch_failed(const struct batch *batch) {
     for (size_t i = 0; i < batch->group_count; i++)
         if (batch->groups[i].clock_rows.failed) return true;
-    return batch->index_rows.failed || batch_nodes_failed(&batch->nodes) || batch->losses.failed || batch->segments.failed;
+    return batch->index_rows.failed || batch_nodes_failed(&batch->nodes) || batch->losses.failed || batch->segments.failed ||
+           batch->rare_rows.failed || batch->deliveries.failed;
 }
 
 void batch_add_loss(struct batch *batch, const struct batch_loss *loss, uint64_t now_ns) {
@@ -147,6 +153,15 @@ static void write_picked(struct batch *batch) {
     }
 }
 
+/* Kinds of FLEET_RARE_KINDS_SQL. */
+static bool is_rare(uint16_t kind) { return kind == TRACE_KIND_ALIAS || kind == TRACE_KIND_EVENTS_LOST; }
+
+static void write_rare(struct batch *batch, const struct batch_event *event) {
+    uint8_t *at = row_writer_begin(&batch->rare_rows, FLEET_EVENT_BYTES_MAX);
+    if (!at) return; /* batch_failed */
+    row_writer_end(&batch->rare_rows, fleet_event_put(at, &batch->origins[event->origin], (uint8_t)event->lane, &event->event));
+}
+
 static int visit_event(void *context, const struct trace_event *event, history_source source) {
     struct visit *visit = context;
     struct batch *batch = visit->batch;
@@ -159,6 +174,7 @@ static int visit_event(void *context, const struct trace_event *event, history_s
     group->events = events;
     if (pick_end(batch, event, group)) return -ENOMEM;
     events[group->count++] = (struct batch_event){*event, origin - 1, history_source_lane(source)};
+    if (is_rare(event->kind)) write_rare(batch, &events[group->count - 1]);
     batch->events++;
     visit->events++;
     if (!visit->first_ns || event->timestamp < visit->first_ns) visit->first_ns = event->timestamp;
@@ -178,6 +194,45 @@ static void add_segment(struct batch *batch, const struct visit *visit) {
     row_write_u64(out, visit->last_ns);
 }
 
+/* The machine of all nodes of a recording; zero when there are several. */
+static void find_machine(const struct nodes *nodes, uint8_t out[MACHINE_ID_BYTES]) {
+    bool any = false;
+    rcu_read_lock();
+    for (uint32_t i = 0; i < nodes_count(nodes); i++) {
+        const struct node *node = nodes_at(nodes, i);
+        if (!node) continue;
+        if (!any) memcpy(out, node->info.machine.id, MACHINE_ID_BYTES);
+        if (memcmp(out, node->info.machine.id, MACHINE_ID_BYTES) != 0) memset(out, 0, MACHINE_ID_BYTES);
+        any = true;
+    }
+    rcu_read_unlock();
+}
+
+static int note_segment(struct batch *batch, const struct visit *visit) {
+    if (!visit->events) return 0;
+    struct batch_segment *all = grow(batch->read, batch->read_count, &batch->read_room, sizeof *all);
+    if (!all) return -ENOMEM;
+    batch->read = all;
+    struct batch_segment *segment = &all[batch->read_count++];
+    *segment = (struct batch_segment){visit->instance, visit->segment, visit->first_ns, visit->last_ns, {0}};
+    find_machine(visit->nodes, segment->machine);
+    return 0;
+}
+
+void batch_write_deliveries(struct batch *batch, uint64_t delivery) {
+    struct row_writer *out = &batch->deliveries;
+    row_writer_clear(out);
+    for (size_t i = 0; i < batch->read_count; i++) {
+        const struct batch_segment *segment = &batch->read[i];
+        row_write_u64(out, segment->instance);
+        row_write_u64(out, segment->number);
+        row_write_u64(out, delivery);
+        row_write(out, segment->machine, sizeof segment->machine);
+        row_write_u64(out, segment->first_ns);
+        row_write_u64(out, segment->last_ns);
+    }
+}
+
 static int add_events(struct batch *batch, const struct store *store, uint64_t instance, uint64_t number) {
     const struct history_query all = {0};
     struct history_visited visited;
@@ -189,7 +244,7 @@ static int add_events(struct batch *batch, const struct store *store, uint64_t i
     if (error) return error;
     write_picked(batch);
     add_segment(batch, &visit);
-    return 0;
+    return note_segment(batch, &visit);
 }
 
 /* ---- order ---------------------------------------------------------------------------------------------------------------- */

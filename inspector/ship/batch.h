@@ -35,6 +35,13 @@ struct batch {
     struct trace_index index;
     struct clock_ends picked; /* of the segment being read: their order is a place in `groups` */
     struct row_writer index_rows, losses, segments;
+    struct row_writer rare_rows; /* of all groups: events of kinds that have a second table */
+    struct batch_segment {
+        uint64_t instance, number, first_ns, last_ns;
+        uint8_t machine[MACHINE_ID_BYTES]; /* zero: not known, or several */
+    } * read;                              /* segments with events */
+    size_t read_count, read_room;
+    struct row_writer deliveries; /* of one attempt */
     struct batch_nodes nodes;
     uint64_t events;
     uint64_t oldest_ns, newest_ns; /* of the events */
@@ -68,6 +75,9 @@ enum batch_read batch_add(struct batch *batch, const char *dir, uint64_t instanc
 /* Fills event_rows with a group, in the order of the table's key: then the server need not sort them, which halves its work.
  * Returns 0, or -1 when out of memory. */
 int batch_encode_group(struct batch *batch, const struct batch_group *group);
+
+/* Fills `deliveries` for an attempt with this number. */
+void batch_write_deliveries(struct batch *batch, uint64_t delivery);
 
 /* Adds a row to losses. */
 struct batch_loss {

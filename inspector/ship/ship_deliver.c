@@ -3,6 +3,7 @@
 
 #include <proto/clock.h>
 #include <stdio.h>
+#include <sys/random.h>
 
 void ship_deliver_init(struct ship_delivery *delivery, struct clickhouse *server) {
     *delivery = (struct ship_delivery){.server = server, .patience_ms = WAIT_FOREVER};
@@ -44,8 +45,24 @@ static bool pause_delivery(struct ship_delivery *delivery, uint64_t ms) {
     return false;
 }
 
-enum clickhouse_outcome ship_deliver_rows(struct ship_delivery *delivery, const char *name, const struct row_writer *rows,
-                                          struct failure *failure) {
+/* Tries until it arrives.  announced: each attempt is announced first; NULL: none. */
+static enum clickhouse_outcome deliver(struct ship_delivery *delivery, const char *name, const struct row_writer *rows,
+                                       struct batch *announced, struct failure *failure);
+
+/* Written before the events, so that nobody sees a row twice without this. */
+static enum clickhouse_outcome announce(struct ship_delivery *delivery, struct batch *batch, struct failure *failure) {
+    uint64_t number;
+    if (getrandom(&number, sizeof number, 0) != (ssize_t)sizeof number) {
+        failure_set(failure, EXIT_FAILED, "cannot get random numbers");
+        return CLICKHOUSE_REFUSED;
+    }
+    batch_write_deliveries(batch, number);
+    if (batch_failed(batch)) return failure_out_of_memory(failure), CLICKHOUSE_AGAIN;
+    return deliver(delivery, "deliveries", &batch->deliveries, NULL, failure);
+}
+
+static enum clickhouse_outcome deliver(struct ship_delivery *delivery, const char *name, const struct row_writer *rows,
+                                       struct batch *announced, struct failure *failure) {
     const struct fleet_table *table = fleet_table_find(name);
     struct strbuf columns = {0};
     char local[64];
@@ -55,6 +72,8 @@ enum clickhouse_outcome ship_deliver_rows(struct ship_delivery *delivery, const 
     fleet_column_list(&columns, table);
     for (;;) {
         struct clickhouse_answer answer;
+        outcome = announced ? announce(delivery, announced, failure) : CLICKHOUSE_OK;
+        if (outcome) break;
         outcome = clickhouse_insert(delivery->server, local, strbuf_text(&columns), rows, delivery->gzip, &answer, failure);
         if (!outcome) note_back(delivery, rows->count);
         if (!outcome || outcome == CLICKHOUSE_REFUSED || outcome == CLICKHOUSE_STOPPED) break;
@@ -72,6 +91,11 @@ enum clickhouse_outcome ship_deliver_rows(struct ship_delivery *delivery, const 
     return outcome;
 }
 
+enum clickhouse_outcome ship_deliver_rows(struct ship_delivery *delivery, const char *name, const struct row_writer *rows,
+                                          struct failure *failure) {
+    return deliver(delivery, name, rows, NULL, failure);
+}
+
 enum clickhouse_outcome ship_deliver(struct ship_delivery *delivery, struct batch *batch, struct failure *failure) {
     const struct {
         const char *name;
@@ -79,7 +103,8 @@ enum clickhouse_outcome ship_deliver(struct ship_delivery *delivery, struct batc
     } first[] = {{"trace_index", &batch->index_rows},
                  {"nodes", &batch->nodes.nodes},
                  {"apps", &batch->nodes.apps},
-                 {"losses", &batch->losses}};
+                 {"losses", &batch->losses},
+                 {"rare_events", &batch->rare_rows}};
     enum clickhouse_outcome outcome = CLICKHOUSE_OK;
     row_writer_clear(&batch->index_rows);
     trace_index_write(&batch->index, &batch->index_rows);
@@ -92,7 +117,7 @@ enum clickhouse_outcome ship_deliver(struct ship_delivery *delivery, struct batc
         if (batch_encode_group(batch, group)) return failure_out_of_memory(failure), CLICKHOUSE_AGAIN;
         if (group->clock_rows.count) outcome = ship_deliver_rows(delivery, "clock_ends", &group->clock_rows, failure);
         if (outcome) break;
-        outcome = ship_deliver_rows(delivery, "events", &batch->event_rows, failure);
+        outcome = deliver(delivery, "events", &batch->event_rows, batch, failure);
     }
     /* Last: whoever reads that a segment is there finds all of it. */
     if (!outcome) outcome = ship_deliver_rows(delivery, "segments", &batch->segments, failure);

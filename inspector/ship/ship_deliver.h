@@ -25,7 +25,8 @@ struct ship_delivery {
 
 void ship_deliver_init(struct ship_delivery *delivery, struct clickhouse *server);
 
-/* Inserts all rows of the batch: first the index, then the events, so that the index knows every event.
+/* Inserts all rows of the batch: first the index, then the events, so that the index knows every event.  Before each attempt to
+ * insert events, a row for each segment says so.
  * Returns CLICKHOUSE_OK; CLICKHOUSE_STOPPED; CLICKHOUSE_REFUSED, or the last result when patience ended, with the failure. */
 enum clickhouse_outcome ship_deliver(struct ship_delivery *delivery, struct batch *batch, struct failure *failure);
 

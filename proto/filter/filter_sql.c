@@ -19,7 +19,7 @@ struct writer {
     const struct trace_filter *filter;
     const struct trace_filter_sql_log *logs;
     size_t log_count;
-    const char *time; /* an expression of any length */
+    const char *time, *peer; /* expressions of any length */
     struct trace_text *out;
 };
 
@@ -84,13 +84,18 @@ static void put_prefix(struct writer *writer, const char *column, const struct t
         greatest[i / 2] = (uint8_t)((greatest[i / 2] & ~(0xf << shift)) | digit << shift);
     }
     if (prefix->digits == 2 * bytes) {
-        put_format(writer, "%s = ", column);
+        put(writer, column);
+        put(writer, " = ");
         put_id(writer, least, bytes);
         return;
     }
-    put_format(writer, "(%s >= ", column);
+    put(writer, "(");
+    put(writer, column);
+    put(writer, " >= ");
     put_id(writer, least, bytes);
-    put_format(writer, " AND %s <= ", column);
+    put(writer, " AND ");
+    put(writer, column);
+    put(writer, " <= ");
     put_id(writer, greatest, bytes);
     put(writer, ")");
 }
@@ -99,7 +104,9 @@ static void put_prefix(struct writer *writer, const char *column, const struct t
  * `?` takes a byte and the continuation bytes behind it; after another `?` none of those is left. */
 static void put_glob(struct writer *writer, const char *expression, const char *pattern) {
     bool after_one = false;
-    put_format(writer, "match(hex(%s), '^", expression);
+    put(writer, "match(hex(");
+    put(writer, expression);
+    put(writer, "), '^");
     for (const char *at = pattern; *at; at++) {
         if (*at == '*') {
             put(writer, "(?:..)*");
@@ -378,6 +385,8 @@ static bool log_has_name(const struct trace_filter_sql_log *log, const void *arg
     return log->name && text_fits(named->value, named->test->glob, log->name, strlen(log->name));
 }
 
+static const struct trace_node_id anybody;
+
 static void put_node(struct writer *writer, const struct filter_test *test, const struct filter_value *value) {
     struct named named = {test, value};
     struct list list = {0};
@@ -389,14 +398,23 @@ static void put_node(struct writer *writer, const struct filter_test *test, cons
             put_prefix(writer, "node_id", &value->prefix, TRACE_NODE_ID_BYTES);
     }
     put_logs(writer, &list, log_has_name, &named);
+    for (uint32_t i = 0; i < value->alias_count && !test->glob; i++) {
+        const struct filter_alias *alias = &writer->filter->aliases[value->alias_first + i];
+        if (memcmp(&alias->by, &anybody, sizeof anybody) != 0) continue;
+        put_or(writer, &list);
+        put(writer, "node_id = ");
+        put_id(writer, alias->peer_id.bytes, TRACE_NODE_ID_BYTES);
+    }
     put_list_end(writer, &list);
 }
 
-static void put_peer(struct writer *writer, const struct filter_test *test, const struct filter_value *value) {
-    struct list list = {0};
+/* The id in this column is one of the value's.  digits: the same as text. */
+static void put_peer_id(struct writer *writer, struct list *list, const struct filter_test *test, const struct filter_value *value,
+                        const char *column, const char *digits) {
     if (value->id_count && (test->glob || value->is_named)) {
-        put_or(writer, &list);
-        put(writer, "peer_id IN (");
+        put_or(writer, list);
+        put(writer, column);
+        put(writer, " IN (");
         for (uint32_t i = 0; i < value->id_count; i++) {
             if (i) put(writer, ",");
             put_id(writer, writer->filter->ids[value->id_first + i].bytes, TRACE_NODE_ID_BYTES);
@@ -404,11 +422,38 @@ static void put_peer(struct writer *writer, const struct filter_test *test, cons
         put(writer, ")");
     }
     if (test->glob || (!value->is_named && value->prefix.digits)) {
-        put_or(writer, &list);
+        put_or(writer, list);
         if (test->glob)
-            put_glob(writer, "lower(hex(peer_id))", value->text);
+            put_glob(writer, digits, value->text);
         else
-            put_prefix(writer, "peer_id", &value->prefix, TRACE_NODE_ID_BYTES);
+            put_prefix(writer, column, &value->prefix, TRACE_NODE_ID_BYTES);
+    }
+}
+
+static void put_peer(struct writer *writer, const struct filter_test *test, const struct filter_value *value) {
+    struct list list = {0};
+    put_peer_id(writer, &list, test, value, "peer_id", "lower(hex(peer_id))");
+    if (strcmp(writer->peer, "peer_id") != 0) {
+        struct trace_text digits = {0};
+        trace_text_puts(&digits, "lower(hex(");
+        trace_text_puts(&digits, writer->peer);
+        trace_text_add(&digits, "))", sizeof "))");
+        writer->out->failed |= digits.failed;
+        if (!digits.failed) put_peer_id(writer, &list, test, value, writer->peer, digits.data);
+        trace_text_fini(&digits);
+    }
+    for (uint32_t i = 0; i < value->alias_count; i++) {
+        const struct filter_alias *alias = &writer->filter->aliases[value->alias_first + i];
+        put_or(writer, &list);
+        put(writer, "(");
+        put(writer, writer->peer);
+        put(writer, " = ");
+        put_id(writer, alias->peer_id.bytes, TRACE_NODE_ID_BYTES);
+        if (memcmp(&alias->by, &anybody, sizeof anybody) != 0) {
+            put(writer, " AND node_id = ");
+            put_id(writer, alias->by.bytes, TRACE_NODE_ID_BYTES);
+        }
+        put(writer, ")");
     }
     put_list_end(writer, &list);
 }
@@ -620,8 +665,8 @@ static void put_node_of(struct writer *writer, uint16_t number, uint8_t parent) 
 }
 
 void trace_filter_sql(const struct trace_filter *filter, const struct trace_filter_sql_log *logs, size_t log_count,
-                      const char *time, struct trace_text *out) {
-    struct writer writer = {filter, logs, log_count, time, out};
+                      const char *time, const char *peer, struct trace_text *out) {
+    struct writer writer = {filter, logs, log_count, time, peer, out};
     put_node_of(&writer, filter->root, NODE_SUB);
 }
 

@@ -314,22 +314,28 @@ static int put_answer(struct ask *ask, const struct requests *requests, uint64_t
 
 /* ---- the method --------------------------------------------------------------------------------------------------------- */
 
+static int count_part(const struct requests *requests, struct history *part, const struct history_traces_query *query) {
+    struct history_trace *none;
+    size_t count;
+    int error = history_traces(part, query, &none, &count, NULL);
+    if (error) return error;
+    free(none);
+    return requests->error;
+}
+
 static int count_and_answer(struct ask *ask, struct requests *requests, uint64_t now_ns) {
     const struct history_trace_test test = {requests, see, note_trace};
     const struct history_traces_query query = {
         .from_ns = requests->from_ns, .to_ns = requests->to_ns, .test = &test, .limit = 1, .work = &ask->work};
     const struct history_query gaps = {.from_ns = requests->from_ns, .to_ns = requests->to_ns, .work = &ask->work};
-    struct history_trace *none;
-    size_t count;
+    const struct store_parts *parts = ask->store->parts;
+    struct history *part = ask->store->history;
     uint64_t lost = 0;
     rcu_read_lock();
     uint64_t end = history_end_position(ask->store->history);
     rcu_read_unlock();
-    int error = history_traces(ask->store->history, &query, &none, &count, NULL);
-    if (!error) {
-        free(none);
-        error = requests->error;
-    }
+    int error = count_part(requests, part, &query);
+    while (!error && parts && !(error = parts->next(parts->owner, &part)) && part) error = count_part(requests, part, &query);
     if (!error) error = ask_sum_lost(ask, &gaps, end, &lost);
     const struct ask_period period = {requests->first_ns, requests->last_ns, requests->from_ns, requests->to_ns};
     uint64_t window_ns = requests->ended + requests->open ? ask_rate_ns(ask->store, &period, now_ns) : 0;

@@ -191,6 +191,40 @@ bool ask_traces_is_long(const struct ask *ask) {
     return false;
 }
 
+/* Adds the traces of one part to those found so far, and keeps the first `limit` of all. */
+static int add_part(struct history *part, const struct history_traces_query *query, struct history_trace **traces, size_t *count,
+                    size_t *total) {
+    enum history_trace_order order = query->order;
+    struct history_trace *more;
+    size_t more_count, more_total;
+    int error = history_traces(part, query, &more, &more_count, &more_total);
+    if (error) return error;
+    struct history_trace *all = realloc(*traces, (*count + more_count + 1) * sizeof *all);
+    if (all) {
+        *traces = all;
+        memcpy(all + *count, more, more_count * sizeof *more);
+        *count += more_count;
+        *total += more_total;
+        qsort_r(all, *count, sizeof *all, history_traces_compare, &order);
+        if (*count > query->limit) *count = query->limit;
+    }
+    free(more);
+    return all ? 0 : -ENOMEM;
+}
+
+/* As history_traces, over all parts of the store. */
+static int find_traces(const struct store *store, const struct history_traces_query *query, struct history_trace **ret_traces,
+                       size_t *ret_count, size_t *ret_total) {
+    const struct store_parts *parts = query->trace_id ? NULL : store->parts;
+    struct history *part;
+    int error = history_traces(store->history, query, ret_traces, ret_count, ret_total);
+    if (error || !parts) return error;
+    while (!(error = parts->next(parts->owner, &part)) && part)
+        if ((error = add_part(part, query, ret_traces, ret_count, ret_total))) break;
+    if (error) free(*ret_traces);
+    return error;
+}
+
 int ask_traces(struct ask *ask) {
     struct traces_params params;
     struct history_traces_query query;
@@ -215,7 +249,7 @@ int ask_traces(struct ask *ask) {
         sieve.aliases = expression->aliases;
         query.test = &test;
     }
-    int error = history_traces(ask->store->history, &query, &traces, &count, &total);
+    int error = find_traces(ask->store, &query, &traces, &count, &total);
     expression_destroy(expression);
     alias_picture_release(aliases);
     if (error) return ask_fail(ask, error);

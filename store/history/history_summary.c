@@ -373,7 +373,7 @@ static int list_traces(struct listing *listing) {
 
 /* ---- traces: what is shown ----------------------------------------------------------------------------------------------- */
 
-static int trace_compare(const void *a, const void *b, void *order) {
+int history_traces_compare(const void *a, const void *b, void *order) {
     const struct history_trace *x = a, *y = b;
     enum history_trace_order by = *(const enum history_trace_order *)order;
     return rank_compare(rank(by, x), &x->trace_id, rank(by, y), &y->trace_id);
@@ -399,7 +399,7 @@ static int fill_traces(struct listing *listing, struct history_trace **ret_trace
         traces[count].truncated = candidate->truncated;
         if (traces[count].events > 0) count++;
     }
-    if (count > 0) qsort_r(traces, count, sizeof *traces, trace_compare, &order);
+    if (count > 0) qsort_r(traces, count, sizeof *traces, history_traces_compare, &order);
     for (size_t i = 0; i < count; i++) { /* an entry that died and was revived was listed twice */
         if (kept > 0 && history__id_equal(&traces[kept - 1].trace_id, &traces[i].trace_id)) continue;
         if (kept != i) traces[kept] = traces[i];

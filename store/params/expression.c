@@ -2,6 +2,7 @@
  *
  * See expression.h. */
 #include "expression.h"
+#include <store/filter_names.h>
 #include <store/limits.h>
 
 #include <errno.h>
@@ -45,26 +46,32 @@ static int list_apps(struct known *known, const struct node *node) {
     return 0;
 }
 
-/* Whom each alias means, and for whose events.  only: of this id alone, or NULL.  A label is text that names it where it is an
- * address; what a program calls a sort of id ("group key") names nobody. */
-static int list_aliases(struct known *known, const struct alias_picture *picture, const struct trace_node_id *only) {
+/* A label is text that names an alias where it is an address; what a program calls a sort of id ("group key") names nobody. */
+int filter_names_aliases(const struct store *store, const struct alias_picture *picture, const struct trace_node_id *only,
+                         struct trace_filter_alias **ret_list, size_t *ret_count) {
     size_t count = alias_picture_count(picture);
-    known->aliases = count ? calloc(count, sizeof *known->aliases) : NULL;
-    if (count && !known->aliases) return -ENOMEM;
+    struct trace_filter_alias *list = count ? calloc(count, sizeof *list) : NULL;
+    *ret_list = list;
+    *ret_count = 0;
+    if (count && !list) return -ENOMEM;
     for (size_t i = 0; i < count; i++) {
         const struct alias *alias = alias_picture_at(picture, i);
         if (!alias || (only && memcmp(&alias->alias_id, only, sizeof *only) != 0)) continue;
-        struct trace_filter_alias *name = &known->aliases[known->names.alias_count];
         const struct trace_node_id *peer_id = alias_picture_resolve(picture, alias->node, alias->time_ns, &alias->alias_id);
-        const struct node *node = nodes_at(known->store->nodes, alias->node);
+        const struct node *node = nodes_at(store->nodes, alias->node);
         if (!node || !memcmp(peer_id, &alias->alias_id, sizeof *peer_id)) continue;
+        struct trace_filter_alias *name = &list[(*ret_count)++];
         *name = (struct trace_filter_alias){.alias_id = alias->alias_id, .peer_id = *peer_id, .own = alias->own};
         if (!alias->own) name->by = node->info.node_id;
         if (alias->transport != TRACE_TRANSPORT_OTHER) memcpy(name->text, alias->label, sizeof alias->label);
-        known->names.alias_count++;
     }
-    known->names.aliases = known->aliases;
     return 0;
+}
+
+static int list_aliases(struct known *known, const struct alias_picture *picture, const struct trace_node_id *only) {
+    int error = filter_names_aliases(known->store, picture, only, &known->aliases, &known->names.alias_count);
+    known->names.aliases = known->aliases;
+    return error;
 }
 
 /* What a whole id can mean: it is no node's name. */

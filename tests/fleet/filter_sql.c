@@ -75,7 +75,7 @@ static void answer(struct store *store, const struct logs *logs, const char *tex
     }
     struct sums sums = {.store = store, .filter = filter};
     (void)history_visit(store->history, &all, 0, history_end_position(store->history), see, &sums, &visited);
-    trace_filter_sql(filter, logs->all, logs->count, "time_ns", &sql);
+    trace_filter_sql(filter, logs->all, logs->count, "time_ns", "peer_id", &sql);
     printf("%" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %.*s\n", sums.count, sums.sequences, sums.times, sums.products,
            (int)sql.bytes, sql.data);
     trace_text_fini(&sql);

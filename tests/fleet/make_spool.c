@@ -2,11 +2,12 @@
  *
  * Writes what traced --record would: a directory of segments.
  *
- *     make_spool DIR EVENTS SEED [load | machine NUMBER LEAD_NS DRIFT_PPB [STEP_NS]]
+ *     make_spool DIR EVENTS SEED [load | aliases | machine NUMBER LEAD_NS DRIFT_PPB [STEP_NS]]
  *
  * One run of a traced: its segments have one instance and are numbered from 0; the last has what is left.  Events are random, of
- * any kind but alias, which a fleet ships and does not follow, with any text (random_events.h).  With `load` they are such as a
- * busy network has: 1000 peers, requests of about 20 packets.  With `machine` they are what one of two machines sees of packets
+ * any kind, with any text (random_events.h).  With `load` they are such as a busy network has: 1000 peers, requests of about 20
+ * packets.  With `aliases` they are the same, but peers have several ids, and nodes say so: of their peers, each node in its own
+ * way and not always the same; and of themselves, two of them the same.  With `machine` they are what one of two machines sees of packets
  * and messages between them; its clock is ahead by LEAD_NS and gains DRIFT_PPB ns a second, and in the middle STEP_NS.  Run it
  * with one seed for both.
  * The same seed gives the same events.  Prints the instance as hex. */
@@ -79,6 +80,41 @@ static void load_event(struct random_events *random, struct trace_event *ret_eve
         event.data.app_start = (struct trace_app_start){.span_id = traces[open], .app_id = "DMA", .cmd = 2};
     }
     *ret_event = event;
+}
+
+/* ---- aliases ---- */
+
+#define ALIASED_PEERS 12 /* of them, a third are other ids of nodes */
+#define ALIASED_EVERY 97
+
+static struct trace_node_id other_id(uint32_t number) { return load_peer(2 * LOAD_PEERS + number); }
+
+/* Of itself: node 0 and 1 say the same.  Of a peer: another id of it, or an id that is an alias of another one. */
+static void say_alias(struct trace_event *event, uint32_t node) {
+    struct trace_alias alias = {.alias_id_bytes = TRACE_NODE_ID_BYTES};
+    struct trace_node_id id, peer;
+    uint32_t number = rnd(ALIASED_PEERS);
+    bool own = !rnd(3), address = !rnd(4);
+    id = other_id(own ? node <= 1 ? 0 : node : number);
+    peer = rnd(5) ? load_peer((number + (rnd(4) ? node : 1)) % LOAD_PEERS) : other_id((number + 1) % ALIASED_PEERS);
+    memcpy(alias.alias_id, id.bytes, sizeof alias.alias_id);
+    alias.transport = address ? TRACE_TRANSPORT_UDP : TRACE_TRANSPORT_OTHER;
+    snprintf(alias.label, sizeof alias.label, address ? "peer%u.example:4000" : "key %u", number);
+    event->kind = TRACE_KIND_ALIAS;
+    event->flags = own ? 0 : TRACE_FLAG_HAS_PEER;
+    event->peer_id = own ? (struct trace_node_id){{0}} : peer;
+    event->trace_id = (struct trace_id){{0}};
+    event->data.alias = alias;
+}
+
+static void aliased_event(struct random_events *random, struct trace_event *ret_event, uint32_t *ret_node, uint32_t *ret_lane) {
+    load_event(random, ret_event, ret_node, ret_lane);
+    if (!rnd(ALIASED_EVERY))
+        say_alias(ret_event, *ret_node);
+    else if (rnd(3))
+        ret_event->peer_id = other_id(rnd(ALIASED_PEERS));
+    else
+        ret_event->peer_id = load_peer(rnd(ALIASED_PEERS));
 }
 
 /* ---- two machines --------------------------------------------------------------------------------------------------------- */
@@ -212,7 +248,8 @@ int main(int argc, char **argv) {
     struct random_events random = {.state = strtoull(argv[3], NULL, 10)};
     struct recording_maker *maker;
     struct two_machines two = {.now_ns = BEGIN_NS};
-    bool machine = argc > 7 && !strcmp(argv[4], "machine"), load = argc == 5;
+    bool machine = argc > 7 && !strcmp(argv[4], "machine"), load = argc == 5 && !strcmp(argv[4], "load"),
+         aliases = argc == 5 && !strcmp(argv[4], "aliases");
     if (machine)
         two.clock = (struct machine_clock){(uint32_t)strtoul(argv[5], NULL, 10) % MACHINES, strtoll(argv[6], NULL, 10),
                                            strtoll(argv[7], NULL, 10), argc > 8 ? strtoll(argv[8], NULL, 10) : 0,
@@ -227,11 +264,12 @@ int main(int argc, char **argv) {
         last = event;
         if (machine) {
             machine_event(&two, &event);
+        } else if (aliases) {
+            aliased_event(&random, &event, &node, &lane);
         } else if (load) {
             load_event(&random, &event, &node, &lane);
         } else {
-            do random_event(&random, 1, &event, &node, &lane);
-            while (event.kind == TRACE_KIND_ALIAS);
+            random_event(&random, 1, &event, &node, &lane);
             repeat_event(i, &last, &event);
             if (i % 16 == 0) node = node_before, lane = lane_before;
         }

@@ -20,7 +20,8 @@ FILTERS = 1000
 COUNTS = 60
 FEW_EVENTS = 20000
 RANDOM_EVENTS = 70000
-LOAD_EVENTS = 230000  # `query` loads windows of 100000
+LOAD_EVENTS = 230000  # `query` loads windows of 100000, questions about whole traces parts of 200000
+ALIAS_EVENTS = 20000
 
 
 @unittest.skipIf(why_not(), why_not())
@@ -32,18 +33,21 @@ class FleetSource(unittest.TestCase):
         root = pathlib.Path(cls.temporary.name)
         cls.servers = Servers(root / "servers", shards=2)
         cls.addClassCleanup(cls.servers.close)
-        cls.random, cls.load = root / "random", root / "load"
+        cls.random, cls.load, cls.aliases = root / "random", root / "load", root / "aliases"
         one, other = cls.servers[0].url, cls.servers[1].url
-        cls.random_url, cls.load_url = f"{one}/random", f"{one}/load"
+        cls.random_url, cls.load_url, cls.aliases_url = f"{one}/random", f"{one}/load", f"{one}/aliases"
         cls.made("--cluster", "fleet", cls.random_url, f"{other}/random")
+        cls.made("--cluster", "fleet", cls.aliases_url, f"{other}/aliases")
         cls.made(cls.load_url)
         for server in cls.servers:
             server.sql("SYSTEM STOP MERGES")  # what was sent twice stays there twice
         cls.spool(cls.random, RANDOM_EVENTS, 1)
         cls.spool(cls.load, LOAD_EVENTS, 7, "load")
+        cls.spool(cls.aliases, ALIAS_EVENTS, 5, "aliases")
         for number in range(2):  # the same rows again, with a place of its own
             cls.shipped(cls.random, cls.random_url, f"random{number}")
         cls.shipped(cls.load, cls.load_url, "load")
+        cls.shipped(cls.aliases, cls.aliases_url, "aliases")
 
     @classmethod
     def made(cls, *words):
@@ -133,6 +137,60 @@ class FleetSource(unittest.TestCase):
             if "--value" in words and chance.random() < 0.4:
                 words += ["--hist"]
             self.assert_same(directory, url, *words)
+
+    # ---- who is who
+
+    def test_aliases_are_followed_as_in_recordings(self):
+        peers = rows_of(run("--read", self.aliases, "peers", "--json"))
+        said = [alias for peer in peers for alias in peer["aliases"]]
+        self.assertGreater(len(said), 20)
+        self.assertEqual({alias["disputed"] for alias in said}, {False})
+        address = next(alias["label"] for alias in said if alias["address"])
+        own = next(alias["id"] for row in rows_of(run("--read", self.aliases, "nodes", "--json")) for alias in row["aliases"] if not alias["disputed"])
+        several = [alias["id"] for alias in said if sum(one["id"] == alias["id"] for one in said) > 3]
+        self.assertTrue(several)
+        for words in (["peers"], ["peers", "--node", "node3"], ["recent", "300"], ["traces", "--limit", "40"], ["requests", "--by", "node"], ["analyze"],
+                      ["count", "--by", "peer"], ["count", "--by", "peer,node", "--value", "rtt"], ["count", "--by", "peer,time/10ms"],
+                      ["recent", "40", "--peer", address], ["count", "--where", f'peer == "{address}"', "--by", "peer,kind"],
+                      ["count", "--where", 'peer ~ "a*"'], ["count", "--where", 'peer == null'], ["count", "--by", "node", "--where", f"node == {own}"],
+                      ["count", "--node", own[:12]], ["traces", "--where", f'any peer == "{address}"', "--limit", "30"],
+                      ["traces", "--where", f"any peer == {several[0]}", "--limit", "5"]):
+            self.assert_same(self.aliases, self.aliases_url, *words, "--json")
+        for peer in {several[0], said[0]["id"], peers[0]["peer_id"], peers[-1]["peer_id"], own}:
+            for words in (["peer", peer], ["peer", peer[:10]], ["count", "--peer", peer, "--by", "peer,kind"], ["count", "--where", f"peer == {peer}", "--by", "peer"],
+                          ["count", "--where", f"not peer == {peer[:9]} and not kind == metrics"], ["count", "--peer", peer[:12], "--value", "rtt", "--by", "node"]):
+                self.assert_same(self.aliases, self.aliases_url, *words, "--json")
+        self.assert_same(self.aliases, self.aliases_url, "export", "--format", "ndjson")
+        self.assertIn('"peer_as"', run("--fleet", self.aliases_url, "recent", "300", "--json").stdout)
+
+    # ---- sums
+
+    def test_an_event_that_came_twice_counts_once(self):
+        """By a second delivery, by two runs of traced, and by a shipper of which nobody knows how often it tried."""
+        url = f"{self.servers[0].url}/twice"
+        self.made(url)
+        again = pathlib.Path(self.temporary.name) / "again"
+        again.mkdir()
+        for file in sorted(self.load.glob("*.p2rec"))[1:3]:
+            (again / file.name).symlink_to(file)
+        words = ["count", "--by", "kind", "--json"], ["peers", "--json"], ["count", "--by", "peer", "--value", "rtt", "--json"]
+        for directory, place in (self.load, "twice0"), (again, "twice1"):
+            self.shipped(directory, url, place)
+            for each in words:
+                self.assert_same(self.load, url, *each)
+        self.assertGreater(self.servers[0].number("SELECT count() FROM twice.events"), LOAD_EVENTS)
+        twice = self.servers[0].number("SELECT count() FROM (SELECT segment FROM twice.deliveries GROUP BY instance, segment HAVING count() > 1)")
+        self.assertEqual(twice, 2)
+        columns = ", ".join(f"`{name}`" for name, in self.servers[0].sql(
+            "SELECT name FROM system.columns WHERE database = 'twice' AND table = 'events_local' AND default_kind = ''"))
+        first, last = self.servers[0].sql("SELECT min(time_ns), max(time_ns) FROM twice.events WHERE segment = 0")[0]
+        self.servers[0].sql(f"INSERT INTO twice.events_local ({columns}) SELECT {columns.replace('`instance`', 'instance + 1')} FROM twice.events "
+                            "WHERE segment = 0")
+        self.servers[0].sql("INSERT INTO twice.deliveries_local SELECT instance + 1, segment, 7, machine, first_ns, last_ns FROM twice.deliveries "
+                            "WHERE segment = 0")
+        for each in words:
+            self.assert_same(self.load, url, *each)
+        self.assertLess(int(first), int(last))
 
     def test_nodes_say_on_which_host_they_are(self):
         recorded = rows_of(run("--read", self.random, "nodes", "--json"))

@@ -23,8 +23,7 @@ struct fleet_answers {
     struct fleet_context context;
     struct source *logs; /* context.store */
     const char *title;
-    bool replicated; /* of the schema */
-    bool correct;    /* clocks */
+    bool correct; /* clocks */
     struct fleet_kept kept[FLEET_PARTS_KEPT];
     uint64_t questions;
     char *total_of;    /* the last count: its condition, */
@@ -64,12 +63,17 @@ struct fleet_kept *fleet_kept_add(struct fleet_answers *answers, const struct tr
                                   struct failure *failure);
 void fleet_kept_drop(struct fleet_kept *kept);
 
-/* Loads all events for which the condition is true, in slices of time, because a whole answer is in memory while it is read.
+/* Loads all events of a choice, in slices of time, because a whole answer is in memory while it is read.
  * Refuses a question that needs more than FLEET_LOAD_EVENTS_MAX before loading anything. */
-int fleet_load_all(struct fleet_load *load, const char *condition, struct failure *failure);
+int fleet_load_all(struct fleet_load *load, const struct fleet_choice *choice, struct failure *failure);
+
+/* The two steps of it: how many rows there are, of which some may be there twice; and loading them. */
+int fleet_count_rows(const struct fleet_context *context, const struct fleet_choice *choice, uint64_t *ret_rows,
+                     struct failure *failure);
+int fleet_load_rows(struct fleet_load *load, const struct fleet_choice *choice, uint64_t rows, struct failure *failure);
 
 /* The same, where few are to be expected. */
-int fleet_load_few(struct fleet_load *load, const char *condition, struct failure *failure);
+int fleet_load_few(struct fleet_load *load, const struct fleet_choice *choice, struct failure *failure);
 
 /* Asks for the time of the fleet's oldest event; 0: there is none. */
 int fleet_first_ns(struct fleet_answers *answers, uint64_t *ret_first_ns, struct failure *failure);

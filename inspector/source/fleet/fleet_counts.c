@@ -2,7 +2,7 @@
  *
  * `count`, `requests` and `stats` of a fleet.  ClickHouse counts (fleet_tally.h); where it cannot, the events are loaded, and
  * the store counts them. */
-#include "fleet_answers.h"
+#include "fleet_parts.h"
 #include "fleet_tally.h"
 #include "json_get.h"
 
@@ -79,22 +79,22 @@ int fleet_answer_count(struct fleet_question *question) {
 
 /* ---- requests ------------------------------------------------------------------------------------------------------------- */
 
+/* Traces with a span that has an event in that time. */
+static void put_requests(struct trace_text *out, const struct fleet_question *question, uint64_t from_ns, uint64_t to_ns,
+                         const char *times) {
+    fleet_put_format(out, " AND trace_id GLOBAL IN (SELECT DISTINCT trace_id FROM `%s`.events WHERE " APP_KINDS " AND %s AND ",
+                     clickhouse_database(question->answers->context.server), times);
+    fleet_scope_put_times(out, &question->answers->context, from_ns, to_ns);
+    trace_text_puts(out, ")");
+}
+
 int fleet_answer_requests(struct fleet_question *question) {
-    const struct fleet_context *context = &question->answers->context;
-    struct trace_text condition = {0};
-    uint64_t from_ns, to_ns;
-    if (fleet_scope_times(context, question->params, &from_ns, &to_ns, question->failure)) return -1;
     /* A filter may test anything about a trace; without a filter, its spans are enough. */
-    fleet_put_format(&condition,
-                     "((%s AND trace_id GLOBAL IN (SELECT DISTINCT trace_id FROM `%s`.events WHERE " APP_KINDS " AND ",
-                     json_object_get(question->params, "filter") ? "1" : APP_KINDS, clickhouse_database(context->server));
-    fleet_scope_put_times(&condition, context, from_ns, to_ns);
-    trace_text_puts(&condition, ")) OR (kind = 'events_lost' AND ");
-    fleet_scope_put_times(&condition, context, from_ns, to_ns);
-    trace_text_puts(&condition, "))");
-    int result = fleet_answer_loaded(question, &condition, from_ns, false);
-    trace_text_fini(&condition);
-    return result;
+    bool whole = json_object_get(question->params, "filter") != NULL;
+    struct fleet_traces_wanted wanted = {put_requests, whole ? "1" : APP_KINDS, .losses = true};
+    if (fleet_scope_times(&question->answers->context, question->params, &wanted.from_ns, &wanted.to_ns, question->failure))
+        return -1;
+    return fleet_answer_traces_in_parts(question, &wanted);
 }
 
 /* ---- stats ---------------------------------------------------------------------------------------------------------------- */

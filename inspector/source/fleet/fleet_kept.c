@@ -2,6 +2,7 @@
  *
  * What the answers of a fleet share (fleet_answers.h). */
 #include "fleet_answers.h"
+#include "fleet_repeats.h"
 #include "source_store.h"
 
 #include <inttypes.h>
@@ -52,33 +53,44 @@ static uint64_t find_now(const struct fleet_logs *logs) {
 
 void fleet_answers_fini(struct fleet_answers *answers) {
     for (size_t i = 0; i < FLEET_PARTS_KEPT; i++) fleet_kept_drop(&answers->kept[i]);
+    fleet_who_fini(&answers->context.who);
     source_close(answers->logs); /* and context.store */
     fleet_logs_fini(&answers->context.logs);
     fleet_clocks_fini(&answers->context.clocks);
     free(answers->total_of);
     *answers = (struct fleet_answers){.context.server = answers->context.server,
                                       .title = answers->title,
-                                      .replicated = answers->replicated,
+                                      .context.replicated = answers->context.replicated,
                                       .correct = answers->correct};
+}
+
+/* Makes context->store. */
+static int load_logs(struct fleet_context *context, struct failure *failure) {
+    struct fleet_load load;
+    if (fleet_load_begin(&load, context, failure)) return -1;
+    if (fleet_load_aliases(&load, failure)) {
+        fleet_load_drop(&load);
+        return -1;
+    }
+    context->store = fleet_load_end(&load);
+    return 0;
 }
 
 int fleet_answers_renew(struct fleet_answers *answers, struct failure *failure) {
     struct fleet_answers next = {.context.server = answers->context.server,
                                  .title = answers->title,
-                                 .replicated = answers->replicated,
+                                 .context.replicated = answers->context.replicated,
                                  .correct = answers->correct};
     struct fleet_context *context = &next.context;
-    struct fleet_load load;
     if (fleet_logs_read(&context->logs, context->server, failure)) return -1;
     int result = 0;
     if (next.correct)
         result = fleet_clocks_open(&context->clocks, &context->logs, context->server, &answers->context.clocks, failure);
     context->now_ns = find_now(&context->logs);
-    if (!result) result = fleet_load_begin(&load, context, failure);
-    if (!result) {
-        context->store = fleet_load_end(&load);
-        result = open_loaded(&next.logs, context->store, context, next.title, failure);
-    }
+    if (!result) result = load_logs(context, failure);
+    if (!result) result = open_loaded(&next.logs, context->store, context, next.title, failure);
+    if (!result && fleet_who_open(&context->who, context->store, &context->logs, fleet_clocks_column(&context->clocks)))
+        result = failure_out_of_memory(failure);
     fleet_answers_fini(result ? &next : answers);
     if (!result) *answers = next;
     return result;
@@ -134,29 +146,36 @@ static int refuse_size(struct failure *failure) {
                        FLEET_LOAD_EVENTS_MAX);
 }
 
-static int count_rows(struct clickhouse *server, const char *condition, bool once, uint64_t *ret_rows, struct failure *failure) {
+static void put_rows(struct trace_text *sql, const struct clickhouse *server, const struct fleet_choice *choice) {
+    fleet_put_format(sql, " FROM `%s`.%s WHERE ", clickhouse_database(server), choice->rare ? "rare_events" : "events");
+    trace_text_puts(sql, choice->condition);
+}
+
+int fleet_count_rows(const struct fleet_context *context, const struct fleet_choice *choice, uint64_t *ret_rows, struct failure *failure) {
     struct trace_text sql = {0};
     struct row_reader rows;
-    fleet_put_format(&sql, "SELECT count() FROM `%s`.events %s WHERE ", clickhouse_database(server), once ? "FINAL" : "");
-    trace_text_puts(&sql, condition);
+    fleet_who_put(&sql, &context->who);
+    trace_text_puts(&sql, "SELECT count()");
+    put_rows(&sql, context->server, choice);
     trace_text_puts(&sql, " FORMAT RowBinary");
-    int result = fleet_ask(server, &sql, &rows, failure);
+    int result = fleet_ask(context->server, &sql, &rows, failure);
     trace_text_fini(&sql);
     if (!result) *ret_rows = row_read_u64(&rows);
     return result;
 }
 
 /* Times that divide the rows into `slices` parts of about equal size. */
-static int find_cuts(const struct fleet_context *context, const char *condition, unsigned slices, uint64_t *ret_cuts,
+static int find_cuts(const struct fleet_context *context, const struct fleet_choice *choice, unsigned slices, uint64_t *ret_cuts,
                      struct failure *failure) {
     struct trace_text sql = {0};
     struct row_reader rows;
+    fleet_who_put(&sql, &context->who);
     trace_text_puts(&sql, "SELECT quantilesExact(");
     for (unsigned i = 1; i < slices; i++) fleet_put_format(&sql, "%s%.4f", i > 1 ? "," : "", (double)i / slices);
     trace_text_puts(&sql, ")(");
     trace_text_puts(&sql, fleet_clocks_column(&context->clocks));
-    fleet_put_format(&sql, ") FROM `%s`.events WHERE ", clickhouse_database(context->server));
-    trace_text_puts(&sql, condition);
+    trace_text_puts(&sql, ")");
+    put_rows(&sql, context->server, choice);
     trace_text_puts(&sql, " FORMAT RowBinary");
     int result = fleet_ask(context->server, &sql, &rows, failure);
     trace_text_fini(&sql);
@@ -166,40 +185,46 @@ static int find_cuts(const struct fleet_context *context, const char *condition,
     return rows.failed || count + 1 != slices ? failure_set(failure, EXIT_FAILED, "the fleet's answer was cut short") : 0;
 }
 
-static int load_slice(struct fleet_load *load, const char *condition, uint64_t from_ns, uint64_t to_ns, struct failure *failure) {
+static int load_slice(struct fleet_load *load, const struct fleet_choice *choice, uint64_t from_ns, uint64_t to_ns,
+                      struct failure *failure) {
     struct fleet_part part = {.limit = 2 * FLEET_LOAD_EVENTS_MAX + 1};
     struct trace_text text = {0};
     trace_text_puts(&text, "(");
-    trace_text_puts(&text, condition);
+    trace_text_puts(&text, choice->condition);
     trace_text_puts(&text, ") AND ");
     fleet_scope_put_times(&text, load->context, from_ns, to_ns);
     trace_text_add(&text, "", 1);
-    int result = text.failed ? failure_out_of_memory(failure) : fleet_load_events(load, text.data, &part, failure);
+    const struct fleet_choice slice = {text.data, choice->first, choice->rare};
+    int result = text.failed ? failure_out_of_memory(failure) : fleet_load_events(load, &slice, &part, failure);
     if (!result && (part.more || load->events > FLEET_LOAD_EVENTS_MAX)) result = refuse_size(failure);
     trace_text_fini(&text);
     return result;
 }
 
-int fleet_load_few(struct fleet_load *load, const char *condition, struct failure *failure) {
+int fleet_load_few(struct fleet_load *load, const struct fleet_choice *choice, struct failure *failure) {
     struct fleet_part part = {.limit = FEW_ROWS, .all_or_none = true};
-    if (fleet_load_events(load, condition, &part, failure)) return -1;
-    return part.more ? fleet_load_all(load, condition, failure) : 0;
+    if (fleet_load_events(load, choice, &part, failure)) return -1;
+    return part.more ? fleet_load_all(load, choice, failure) : 0;
 }
 
-int fleet_load_all(struct fleet_load *load, const char *condition, struct failure *failure) {
-    uint64_t rows, once, cuts[SLICES_MAX + 1] = {0};
-    int result = count_rows(load->context->server, condition, false, &rows, failure);
-    if (!result && rows > FLEET_LOAD_EVENTS_MAX) { /* some may be duplicates */
-        result = count_rows(load->context->server, condition, true, &once, failure);
-        if (!result && once > FLEET_LOAD_EVENTS_MAX) result = refuse_size(failure);
-    }
+int fleet_load_rows(struct fleet_load *load, const struct fleet_choice *choice, uint64_t rows, struct failure *failure) {
+    uint64_t once = rows, cuts[SLICES_MAX + 1] = {0};
+    int result = 0;
+    if (rows > FLEET_LOAD_EVENTS_MAX && !choice->rare)
+        result = fleet_sum_count(load->context, choice->condition, &once, failure);
+    if (!result && once > FLEET_LOAD_EVENTS_MAX) result = refuse_size(failure);
     if (result) return -1;
     unsigned slices = rows / SLICE_ROWS < SLICES_MAX ? (unsigned)(rows / SLICE_ROWS) + 1 : SLICES_MAX;
-    if (slices > 1) result = find_cuts(load->context, condition, slices, cuts + 1, failure);
+    if (slices > 1) result = find_cuts(load->context, choice, slices, cuts + 1, failure);
     for (unsigned i = 0; i < slices && !result; i++)
         if (i + 1 == slices || cuts[i] != cuts[i + 1])
-            result = load_slice(load, condition, cuts[i], i + 1 < slices ? cuts[i + 1] : 0, failure);
+            result = load_slice(load, choice, cuts[i], i + 1 < slices ? cuts[i + 1] : 0, failure);
     return result;
+}
+
+int fleet_load_all(struct fleet_load *load, const struct fleet_choice *choice, struct failure *failure) {
+    uint64_t rows;
+    return fleet_count_rows(load->context, choice, &rows, failure) ? -1 : fleet_load_rows(load, choice, rows, failure);
 }
 
 int fleet_first_ns(struct fleet_answers *answers, uint64_t *ret_first_ns, struct failure *failure) {
@@ -240,7 +265,7 @@ int fleet_answer_loaded(struct fleet_question *question, struct trace_text *cond
     trace_text_add(condition, "", 1);
     if (condition->failed) return failure_out_of_memory(question->failure);
     if (fleet_load_begin(&load, context, question->failure)) return -1;
-    int result = nothing ? 0 : fleet_load_all(&load, condition->data, question->failure);
+    int result = nothing ? 0 : fleet_load_all(&load, &(struct fleet_choice){condition->data}, question->failure);
     if (!result) result = load_beginning(answers, &load, from_ns, question->failure);
     if (result) {
         fleet_load_drop(&load);

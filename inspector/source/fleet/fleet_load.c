@@ -15,6 +15,7 @@ int fleet_load_begin(struct fleet_load *load, const struct fleet_context *contex
     *load = (struct fleet_load){.context = context};
     int error = store_create(&load->store, HISTORY_BYTES_MIN + (size_t)FLEET_LOAD_EVENTS_MAX * STORE_BYTES_EVENT);
     if (!error) error = fleet_logs_add(&context->logs, load->store);
+    if (!error && context->store) store_borrow_aliases(load->store, context->store);
     if (!error) return 0;
     fleet_load_drop(load);
     return failure_set(failure, EXIT_FAILED, "cannot hold the fleet's nodes: %s", strerror(-error));
@@ -49,11 +50,21 @@ static int find_stranger(struct fleet_load *load, const struct fleet_event *even
     struct fleet_stranger *all = realloc(load->strangers, (load->stranger_count + 1) * sizeof *all);
     if (!all) return -ENOMEM;
     load->strangers = all;
-    struct node_info info = {.node_id = event->node_id, .log = event->log_id};
-    memcpy(info.machine.name, event->host, strnlen(event->host, sizeof info.machine.name - 1));
-    int error = store_add_node(load->store, &info, NODE_UNKNOWN, ret_index);
-    if (!error) all[load->stranger_count++] = (struct fleet_stranger){event->node_id, event->log_id, *ret_index};
-    return error;
+    struct fleet_stranger *stranger = &all[load->stranger_count];
+    *stranger = (struct fleet_stranger){event->node_id, event->log_id, .index = 0};
+    memcpy(stranger->host, event->host, sizeof stranger->host);
+    int error = fleet_load_add_stranger(load, load->store, load->stranger_count);
+    if (error) return error;
+    *ret_index = stranger->index;
+    load->stranger_count++;
+    return 0;
+}
+
+int fleet_load_add_stranger(const struct fleet_load *load, struct store *store, size_t at) {
+    struct fleet_stranger *stranger = &load->strangers[at];
+    struct node_info info = {.node_id = stranger->node_id, .log = stranger->log_id};
+    memcpy(info.machine.name, stranger->host, strnlen(stranger->host, sizeof info.machine.name - 1));
+    return store_add_node(store, &info, NODE_UNKNOWN, &stranger->index);
 }
 
 int fleet_load_read(const struct fleet_context *context, struct row_reader *reader, struct fleet_event *ret_event) {
@@ -131,11 +142,15 @@ static void put_key(struct strbuf *sql, const struct fleet_load *load, const cha
     strbuf_printf(sql, key, direction, direction, direction, direction, direction, direction, direction);
 }
 
-static void make_sql(struct strbuf *sql, const struct fleet_load *load, const char *condition, const struct fleet_part *part) {
+static void make_sql(struct strbuf *sql, const struct fleet_load *load, const struct fleet_choice *choice,
+                     const struct fleet_part *part) {
     if (part->newest) strbuf_puts(sql, "SELECT * FROM (");
+    if (load->context->who.shown) strbuf_puts(sql, load->context->who.shown);
     strbuf_puts(sql, "SELECT ");
     fleet_column_list(sql, fleet_table_find("events"));
-    strbuf_printf(sql, " FROM `%s`.events WHERE %s ORDER BY ", clickhouse_database(load->context->server), condition);
+    strbuf_printf(sql, " FROM `%s`.%s", clickhouse_database(load->context->server), choice->rare ? "rare_events" : "events");
+    if (choice->first) strbuf_printf(sql, " PREWHERE %s", choice->first);
+    strbuf_printf(sql, " WHERE %s ORDER BY ", choice->condition);
     put_key(sql, load, part->newest ? " DESC" : "");
     if (part->limit_by) strbuf_printf(sql, " LIMIT 1 BY %s", part->limit_by);
     strbuf_printf(sql, " LIMIT %" PRIu64, part->limit);
@@ -146,21 +161,46 @@ static void make_sql(struct strbuf *sql, const struct fleet_load *load, const ch
     strbuf_puts(sql, " FORMAT RowBinary");
 }
 
-int fleet_load_events(struct fleet_load *load, const char *condition, struct fleet_part *part, struct failure *failure) {
-    struct row_reader reader;
-    struct strbuf sql = {0};
-    make_sql(&sql, load, condition, part);
-    if (clickhouse_ask_rows(load->context->server, &sql, &reader, failure)) return -1;
-    int error = read_rows(load, reader, part);
+static int explain(const struct fleet_context *context, int error, uint64_t limit, struct failure *failure) {
     switch (error) {
-    case 0: return 0;
     case -ENOMEM: return failure_out_of_memory(failure);
     case -EOVERFLOW:
-        return failure_set(failure, EXIT_FAILED, "more than %" PRIu64 " events have the same time: narrow the question",
-                           part->limit);
+        return failure_set(failure, EXIT_FAILED, "more than %" PRIu64 " events have the same time: narrow the question", limit);
     case -EBADMSG:
         return failure_set(failure, EXIT_FAILED, "%s/%s has events that this inspector cannot read",
-                           clickhouse_address(load->context->server), clickhouse_database(load->context->server));
+                           clickhouse_address(context->server), clickhouse_database(context->server));
     default: return failure_set(failure, EXIT_FAILED, "cannot hold the fleet's events: %s", strerror(-error));
     }
+}
+
+int fleet_load_events(struct fleet_load *load, const struct fleet_choice *choice, struct fleet_part *part,
+                      struct failure *failure) {
+    struct row_reader reader;
+    struct strbuf sql = {0};
+    make_sql(&sql, load, choice, part);
+    if (clickhouse_ask_rows(load->context->server, &sql, &reader, failure)) return -1;
+    int error = read_rows(load, reader, part);
+    return error ? explain(load->context, error, part->limit, failure) : 0;
+}
+
+/* In the order of their times, as a node says one thing after the other. */
+int fleet_load_aliases(struct fleet_load *load, struct failure *failure) {
+    const struct fleet_context *context = load->context;
+    struct row_reader rows;
+    struct strbuf sql = {0};
+    struct fleet_event event;
+    strbuf_puts(&sql, "SELECT * FROM (SELECT ");
+    fleet_column_list(&sql, fleet_table_find("rare_events"));
+    strbuf_printf(&sql, " FROM `%s`.rare_events WHERE kind = 'alias' ORDER BY ", clickhouse_database(context->server));
+    put_key(&sql, load, " DESC");
+    strbuf_printf(&sql, " LIMIT %u) ORDER BY ", 8 * ALIASES_MAX);
+    put_key(&sql, load, "");
+    strbuf_puts(&sql, " FORMAT RowBinary");
+    if (clickhouse_ask_rows(context->server, &sql, &rows, failure)) return -1;
+    while (row_reader_more(&rows)) {
+        if (fleet_load_read(context, &rows, &event)) return explain(context, -EBADMSG, 0, failure);
+        int64_t log = fleet_logs_find(&context->logs, &event.node_id, event.log_id);
+        if (log >= 0) store_note_alias(load->store, (uint32_t)log, &event.event);
+    }
+    return 0;
 }

@@ -3,7 +3,7 @@
  * Loads events of a fleet into a store.
  *
  *     fleet_load_begin(&load, context, &failure)
- *     fleet_load_events(&load, "kind = 'metrics'", &part, &failure)      for each part
+ *     fleet_load_events(&load, &choice, &part, &failure)      for each part
  *     store = fleet_load_end(&load)
  *
  * Times are the shown ones (fleet_clocks.h).  A batch that was sent twice has duplicate rows until they are merged; only one of
@@ -25,12 +25,20 @@ struct fleet_load {
     struct fleet_stranger {     /* a log whose row has not arrived yet */
         struct trace_node_id node_id;
         uint64_t log_id;
+        char host[FLEET_HOST_BYTES_MAX + 1];
         uint32_t index;
     } * strangers;
     size_t stranger_count;
 };
 
-/* Which of the matching events to load. */
+/* Events for which the condition is true. */
+struct fleet_choice {
+    const char *condition;
+    const char *first; /* true for few rows, and read before the other columns: "trace_id = ..."; NULL */
+    bool rare;         /* look for them in rare_events, where those of its kinds are found at once */
+};
+
+/* Which of them to load. */
 struct fleet_part {
     uint64_t limit;       /* at most this many */
     bool newest;          /* the newest; otherwise the oldest */
@@ -44,17 +52,24 @@ struct fleet_part {
     uint64_t loaded;
 };
 
-/* Begins with an empty store that knows the logs.  Returns 0, or -1 with the failure. */
+/* Begins with an empty store that knows the logs, and has the aliases of the context's.  Returns 0, or -1 with the failure. */
 int fleet_load_begin(struct fleet_load *load, const struct fleet_context *context, struct failure *failure);
 
-/* Loads the events for which the condition is true.  Returns 0, or -1 with the failure; then call fleet_load_drop. */
-int fleet_load_events(struct fleet_load *load, const char *condition, struct fleet_part *part, struct failure *failure);
+/* Notes what nodes said of other ids; the context has no store yet.  Returns 0, or -1 with the failure. */
+int fleet_load_aliases(struct fleet_load *load, struct failure *failure);
+
+/* Loads events.  Returns 0, or -1 with the failure; then call fleet_load_drop. */
+int fleet_load_events(struct fleet_load *load, const struct fleet_choice *choice, struct fleet_part *part,
+                      struct failure *failure);
 
 /* Reads an event, and corrects its time.  Returns 0 or -EBADMSG. */
 int fleet_load_read(const struct fleet_context *context, struct row_reader *reader, struct fleet_event *ret_event);
 
 /* Appends one event, with its time as it is.  Returns 0 or a negative errno. */
 int fleet_load_append(struct fleet_load *load, const struct fleet_event *event);
+
+/* Adds one to a store that has the logs and those before it; at: how many those are.  Returns 0 or a negative errno. */
+int fleet_load_add_stranger(const struct fleet_load *load, struct store *store, size_t at);
 
 /* Are these one event, whichever recording has it? */
 bool fleet_load_same(const struct fleet_event *one, const struct fleet_event *other);

@@ -4,6 +4,7 @@
  * begins: the first window holds one page, later ones many.  The store of a window answers page by page.  A cursor is
  * "FROM.TO.CURSOR": the window, and the store's cursor in it, "-" for its beginning. */
 #include "fleet_answers.h"
+#include "fleet_repeats.h"
 #include "json_get.h"
 
 #include <inttypes.h>
@@ -40,7 +41,7 @@ static int load_witness(struct fleet_question *question, const struct fleet_scop
     trace_text_add(&text, condition->data, condition->bytes);
     trace_text_add(&text, "", 1);
     int result =
-        text.failed ? failure_out_of_memory(question->failure) : fleet_load_events(load, text.data, &part, question->failure);
+        text.failed ? failure_out_of_memory(question->failure) : fleet_load_events(load, &(struct fleet_choice){text.data}, &part, question->failure);
     trace_text_fini(&text);
     return result;
 }
@@ -69,7 +70,7 @@ static int load_matching(struct window *window, struct fleet_load *load) {
     trace_text_add(&text, window->scope.matching.data, window->scope.matching.bytes);
     trace_text_add(&text, "", 1);
     int result =
-        text.failed ? failure_out_of_memory(question->failure) : fleet_load_events(load, text.data, &part, question->failure);
+        text.failed ? failure_out_of_memory(question->failure) : fleet_load_events(load, &(struct fleet_choice){text.data}, &part, question->failure);
     trace_text_fini(&text);
     if (result || !part.more) return result;
     if (window->newest)
@@ -84,12 +85,12 @@ static int load_losses(struct window *window, struct fleet_load *load, const str
     struct trace_text text = {0};
     if (!window->scope.has_losses) return 0;
     trace_text_add(&text, condition->data, condition->bytes);
-    trace_text_puts(&text, " AND NOT (");
+    trace_text_puts(&text, " AND kind = 'events_lost' AND NOT (");
     trace_text_add(&text, window->scope.matching.data, window->scope.matching.bytes);
     trace_text_puts(&text, ")");
     trace_text_add(&text, "", 1);
     int result = text.failed ? failure_out_of_memory(window->question->failure)
-                             : fleet_load_all(load, text.data, window->question->failure);
+                             : fleet_load_all(load, &(struct fleet_choice){text.data, .rare = true}, window->question->failure);
     trace_text_fini(&text);
     return result;
 }
@@ -148,26 +149,21 @@ static json_t *store_params_new(const struct window *window) {
 static int count_all(struct window *window) {
     struct fleet_answers *answers = window->question->answers;
     struct trace_text text = {0};
-    struct row_reader rows;
     struct failure *failure = window->question->failure;
-    fleet_put_format(&text, "SELECT count() FROM `%s`.events FINAL WHERE ", clickhouse_database(answers->context.server));
+    if (window->scope.wide) return fleet_who_refuse(failure);
     fleet_scope_put_times(&text, &answers->context, window->scope.from_ns, window->scope.to_ns);
     if (window->scope.matching.bytes) trace_text_puts(&text, " AND ");
     if (window->scope.matching.bytes) trace_text_add(&text, window->scope.matching.data, window->scope.matching.bytes);
-    trace_text_puts(&text, " FORMAT RowBinary");
-    bool known =
-        answers->total_of && strlen(answers->total_of) == text.bytes && !memcmp(answers->total_of, text.data, text.bytes);
-    int result = 0;
+    trace_text_add(&text, "", 1);
+    if (text.failed) {
+        trace_text_fini(&text);
+        return failure_out_of_memory(failure);
+    }
+    bool known = answers->total_of && !strcmp(answers->total_of, text.data);
+    int result = known ? 0 : fleet_sum_count(&answers->context, text.data, &answers->total, failure);
     if (!known) {
-        char *copy = text.failed ? NULL : strndup(text.data, text.bytes);
-        result = copy ? fleet_ask(answers->context.server, &text, &rows, failure) : failure_out_of_memory(failure);
-        if (!result) {
-            free(answers->total_of);
-            answers->total_of = copy;
-            answers->total = row_read_u64(&rows);
-            copy = NULL;
-        }
-        free(copy);
+        free(answers->total_of);
+        answers->total_of = result ? NULL : strdup(text.data);
     }
     trace_text_fini(&text);
     return result;
@@ -224,11 +220,12 @@ static int answer_window(struct window *window) {
 static uint64_t earlier(uint64_t a, uint64_t b) { return a < b ? a : b; }
 static uint64_t later(uint64_t a, uint64_t b) { return a > b ? a : b; }
 
-static int load_few(const struct fleet_question *question, struct fleet_load *load, struct trace_text *condition) {
+static int load_few(const struct fleet_question *question, struct fleet_load *load, struct trace_text *condition,
+                    const struct fleet_choice *how) {
     trace_text_add(condition, "", 1);
     if (condition->failed) return failure_out_of_memory(question->failure);
     condition->bytes--;
-    return fleet_load_few(load, condition->data, question->failure);
+    return fleet_load_few(load, &(struct fleet_choice){condition->data, how->first, how->rare}, question->failure);
 }
 
 /* What was lost in the time of the events that are loaded.  The index does not know their shown times. */
@@ -242,11 +239,14 @@ static void put_lost(struct trace_text *out, const struct fleet_scope *scope, co
 /* Loads the trace, if it exists, and what was lost around it. */
 static int load_trace(struct fleet_question *question, const struct fleet_scope *scope, const struct trace_id *id,
                       struct fleet_load *load) {
-    struct trace_text trace = {0}, lost = {0}, both = {0};
+    struct trace_text trace = {0}, lost = {0}, both = {0}, whole = {0};
     uint64_t first_ns, last_ns;
+    fleet_scope_put_trace_id(&whole, id);
+    trace_text_add(&whole, "", 1);
+    const struct fleet_choice in_events = {.first = whole.data}, in_rare = {.rare = true};
     int result = fleet_scope_put_trace(&trace, load->context, id, &first_ns, &last_ns, question->failure);
     bool exists = first_ns <= last_ns;
-    if (!result && exists) result = load_few(question, load, &trace);
+    if (!result && exists) result = load_few(question, load, &trace, &in_events);
     if (!result && exists) {
         put_lost(&lost, scope, load);
         trace_text_puts(&both, "(");
@@ -256,12 +256,13 @@ static int load_trace(struct fleet_question *question, const struct fleet_scope 
         trace_text_puts(&both, ")");
         trace_text_puts(&lost, " AND NOT ");
         trace_text_add(&lost, trace.data, trace.bytes);
-        result = load_few(question, load, &lost);
+        result = load_few(question, load, &lost, &in_rare);
     }
     if (!result && exists) result = load_witness(question, scope, load, &both);
     trace_text_fini(&trace);
     trace_text_fini(&lost);
     trace_text_fini(&both);
+    trace_text_fini(&whole);
     return result;
 }
 
@@ -272,7 +273,7 @@ static int load_ids(struct fleet_question *question, const struct trace_id_prefi
     trace_filter_sql_prefix(&text, "trace_id", prefix, TRACE_ID_BYTES);
     trace_text_add(&text, "", 1);
     int result =
-        text.failed ? failure_out_of_memory(question->failure) : fleet_load_events(load, text.data, &one_each, question->failure);
+        text.failed ? failure_out_of_memory(question->failure) : fleet_load_events(load, &(struct fleet_choice){text.data}, &one_each, question->failure);
     trace_text_fini(&text);
     return result;
 }

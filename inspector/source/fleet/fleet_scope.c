@@ -6,9 +6,11 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <proto/event_json.h>
 #include <proto/event_table.h>
 #include <stdlib.h>
 #include <store/event_params.h>
+#include <store/filter_names.h>
 #include <store/id_param.h>
 #include <store/time_param.h>
 #include <string.h>
@@ -87,6 +89,11 @@ static struct trace_id_prefix whole(const void *bytes, size_t count) {
     struct trace_id_prefix prefix = {.digits = (unsigned)(2 * count)};
     memcpy(prefix.bytes, bytes, count);
     return prefix;
+}
+
+void fleet_scope_put_trace_id(struct trace_text *out, const struct trace_id *id) {
+    struct trace_id_prefix prefix = whole(id->bytes, sizeof id->bytes);
+    trace_filter_sql_prefix(out, "trace_id", &prefix, TRACE_ID_BYTES);
 }
 
 int fleet_scope_put_trace(struct trace_text *out, const struct fleet_context *context, const struct trace_id *id,
@@ -176,6 +183,67 @@ static bool put_trace_id(struct trace_text *out, const char *text) {
     return true;
 }
 
+static void put_is(struct trace_text *out, const char *column, const struct trace_node_id *id) {
+    struct trace_id_prefix prefix = whole(id->bytes, sizeof id->bytes);
+    trace_filter_sql_prefix(out, column, &prefix, TRACE_NODE_ID_BYTES);
+}
+
+/* "peer_id IN (...)": all ids under which there may be events of the peers whose id begins so.  The primary key can use it. */
+static void put_ids(struct trace_text *out, const struct fleet_context *context, const struct trace_id_prefix *prefix) {
+    static const size_t max = 256;
+    struct trace_node_id *list = calloc(max, sizeof *list);
+    rcu_read_lock();
+    size_t count = list ? alias_picture_find(context->who.picture, prefix, list, 0, max) : max + 1;
+    if (count <= max) count = alias_picture_names_of(context->who.picture, list, count, max);
+    rcu_read_unlock();
+    for (size_t i = 0; i < count && count <= max; i++) {
+        trace_text_puts(out, i ? " OR " : "(");
+        put_is(out, "peer_id", &list[i]);
+    }
+    if (count && count <= max) {
+        trace_text_puts(out, " OR ");
+        trace_filter_sql_prefix(out, "peer_id", prefix, TRACE_NODE_ID_BYTES);
+        trace_text_puts(out, ") AND ");
+    } else if (!count) {
+        trace_filter_sql_prefix(out, "peer_id", prefix, TRACE_NODE_ID_BYTES);
+        trace_text_puts(out, " AND ");
+    }
+    free(list);
+}
+
+/* " OR (who = ... AND node_id = ...)": for each node that means this peer by an id that begins so. */
+static void put_claims(struct trace_text *out, const struct fleet_context *context, const struct trace_id_prefix *prefix,
+                       const struct trace_filter_alias *list, size_t count) {
+    static const struct trace_node_id anybody;
+    for (size_t i = 0; i < count; i++) {
+        if (!trace_id_prefix_matches(prefix, list[i].alias_id.bytes)) continue;
+        trace_text_puts(out, " OR (");
+        put_is(out, fleet_who_column(&context->who), &list[i].peer_id);
+        if (memcmp(&list[i].by, &anybody, sizeof anybody) != 0) {
+            trace_text_puts(out, " AND ");
+            put_is(out, "node_id", &list[i].by);
+        }
+        trace_text_puts(out, ")");
+    }
+}
+
+/* As the store finds a peer: by the id that the event has, by the one that this stands for, or by another one of that peer. */
+static void put_who(struct trace_text *out, const struct fleet_context *context, const struct trace_id_prefix *prefix) {
+    struct trace_filter_alias *list;
+    size_t count;
+    put_ids(out, context, prefix);
+    trace_text_puts(out, "(");
+    trace_filter_sql_prefix(out, "peer_id", prefix, TRACE_NODE_ID_BYTES);
+    trace_text_puts(out, " OR ");
+    trace_filter_sql_prefix(out, fleet_who_column(&context->who), prefix, TRACE_NODE_ID_BYTES);
+    rcu_read_lock();
+    if (filter_names_aliases(context->store, context->who.picture, NULL, &list, &count)) out->failed = true;
+    rcu_read_unlock();
+    put_claims(out, context, prefix, list, count);
+    free(list);
+    trace_text_puts(out, ")");
+}
+
 /* A name or a complete id of a node; otherwise all ids that begin with it. */
 static bool put_peer(struct trace_text *out, const struct fleet_context *context, const char *text, struct fleet_scope *scope) {
     struct trace_rpc_error error = {0};
@@ -183,7 +251,7 @@ static bool put_peer(struct trace_text *out, const struct fleet_context *context
     struct trace_node_id id;
     bool hex;
     if (!text) return true;
-    hex = !trace_id_prefix_parse(&prefix, text, 2 * TRACE_NODE_ID_BYTES);
+    hex = !trace_id_prefix_parse(&prefix, text, 2 * TRACE_NODE_ID_BYTES) || trace_address_prefix_parse(&prefix, text);
     bool named = !id_param_read_peer(context->store, "peer_id", text, false, &id, &error);
     trace_rpc_error_fini(&error);
     if (named && !hex) prefix = whole(id.bytes, sizeof id.bytes);
@@ -193,7 +261,13 @@ static bool put_peer(struct trace_text *out, const struct fleet_context *context
     scope->peer = prefix;
     put_and(out);
     fleet_put_format(out, "bitAnd(flags,%u) != 0 AND ", TRACE_FLAG_HAS_PEER);
-    trace_filter_sql_prefix(out, "peer_id", &prefix, TRACE_NODE_ID_BYTES);
+    scope->wide |= context->who.beyond_sql;
+    if (context->who.picture && !context->who.beyond_sql)
+        put_who(out, context, &prefix);
+    else if (!context->who.picture)
+        trace_filter_sql_prefix(out, "peer_id", &prefix, TRACE_NODE_ID_BYTES);
+    else
+        trace_text_puts(out, "1");
     return true;
 }
 
@@ -224,16 +298,19 @@ static void put_kinds(struct trace_text *out, const json_t *kind) {
 /* The names that a filter may use: the same that the store offers (store/params/expression.c). */
 struct names {
     struct trace_filter_name *names;
+    struct trace_filter_alias *aliases;
     const struct trace_app **apps;
-    size_t app_count;
+    size_t app_count, alias_count;
 };
 
 static void names_fini(struct names *list) {
     free(list->names);
+    free(list->aliases);
     free((void *)list->apps);
 }
 
-static int names_init(struct names *ret_list, const struct fleet_logs *logs) {
+static int names_init(struct names *ret_list, const struct fleet_context *context) {
+    const struct fleet_logs *logs = &context->logs;
     struct trace_filter_name *names = calloc(logs->count + 1, sizeof *names);
     const struct trace_app **apps = calloc(logs->count * TRACE_APPS_MAX + 1, sizeof *apps);
     size_t app_count = 0;
@@ -246,15 +323,20 @@ static int names_init(struct names *ret_list, const struct fleet_logs *logs) {
             if (!listed) apps[app_count++] = log->apps[k];
         }
     }
-    *ret_list = (struct names){names, apps, app_count};
-    return names && apps ? 0 : -ENOMEM;
+    *ret_list = (struct names){.names = names, .apps = apps, .app_count = app_count};
+    if (!names || !apps) return -ENOMEM;
+    rcu_read_lock();
+    int error = filter_names_aliases(context->store, context->who.picture, NULL, &ret_list->aliases, &ret_list->alias_count);
+    rcu_read_unlock();
+    return error;
 }
 
 static int compile(const struct fleet_context *context, const char *text, bool complete, struct trace_filter **ret_filter) {
     struct trace_filter_error error;
     struct names list;
-    int result = names_init(&list, &context->logs);
-    const struct trace_filter_names known = {list.names, context->logs.count, list.apps, list.app_count, complete};
+    int result = names_init(&list, context);
+    const struct trace_filter_names known = {list.names,    context->logs.count, list.apps,       list.app_count,
+                                             complete,      list.aliases,        list.alias_count};
     const struct trace_filter_options options = {TRACE_FILTER_EVENTS, context->now_ns, &known};
     if (!result) result = trace_filter_compile(ret_filter, text, strlen(text), &options, &error);
     names_fini(&list);
@@ -313,7 +395,7 @@ int fleet_scope_limits(struct fleet_limits *ret_limits, const struct fleet_conte
 int fleet_scope_find_field(const struct fleet_context *context, const char *text, struct trace_field **ret_field) {
     struct trace_filter_error error;
     struct names list;
-    int result = names_init(&list, &context->logs);
+    int result = names_init(&list, context);
     const struct trace_filter_names known = {list.names, context->logs.count, list.apps, list.app_count, true};
     const struct trace_filter_options options = {.names = &known};
     if (!result) result = trace_field_find(ret_field, text, strlen(text), &options, &error);
@@ -323,15 +405,21 @@ int fleet_scope_find_field(const struct fleet_context *context, const char *text
 
 /* Sets *nothing if the store will refuse it.  Returns 0 or -ENOMEM. */
 static int put_filter(struct trace_text *out, const struct fleet_context *context, const char *text, bool complete,
-                      bool *nothing) {
+                      bool *nothing, bool *wide) {
     struct trace_filter *filter;
     if (!text) return 0;
     int error = compile(context, text, complete, &filter);
     if (error == -ENOMEM) return error;
     *nothing = *nothing || error;
     if (error) return 0;
+    bool beyond = context->who.beyond_sql && (trace_filter_uses(filter) & TRACE_FILTER_USES_PEER);
+    *wide |= beyond;
     put_and(out);
-    trace_filter_sql(filter, context->logs.for_filters, context->logs.count, fleet_clocks_column(&context->clocks), out);
+    if (beyond)
+        trace_text_puts(out, "1");
+    else
+        trace_filter_sql(filter, context->logs.for_filters, context->logs.count, fleet_clocks_column(&context->clocks),
+                         fleet_who_column(&context->who), out);
     trace_filter_destroy(filter);
     return 0;
 }
@@ -347,7 +435,7 @@ static int make_scope(struct fleet_scope *ret_scope, const struct fleet_context 
     if (stream && !put_trace_id(&rest, json_get_text(params, "trace_id"))) scope.nothing = true;
     if (!put_peer(&rest, context, json_get_text(params, "peer_id"), &scope)) scope.nothing = true;
     put_kinds(&rest, json_object_get(params, "kind"));
-    int error = put_filter(&rest, context, json_get_text(params, "filter"), !stream, &scope.nothing);
+    int error = put_filter(&rest, context, json_get_text(params, "filter"), !stream, &scope.nothing, &scope.wide);
     if (node.bytes) {
         trace_text_add(&scope.text, node.data, node.bytes);
         trace_text_add(&scope.matching, node.data, node.bytes);
@@ -379,7 +467,10 @@ int fleet_scope_events(struct fleet_scope *ret_scope, const struct fleet_context
 
 int fleet_scope_stream(struct fleet_scope *ret_scope, const struct fleet_context *context, const json_t *params,
                        struct failure *failure) {
-    return make_scope(ret_scope, context, params, true, failure);
+    if (make_scope(ret_scope, context, params, true, failure)) return -1;
+    if (!ret_scope->wide) return 0;
+    fleet_scope_fini(ret_scope);
+    return fleet_who_refuse(failure);
 }
 
 void fleet_scope_fini(struct fleet_scope *scope) {

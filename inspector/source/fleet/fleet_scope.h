@@ -7,6 +7,7 @@
 
 #include "fleet_clocks.h"
 #include "fleet_sql.h"
+#include "fleet_who.h"
 
 #include <jansson.h>
 #include <proto/field.h>
@@ -17,9 +18,11 @@
 /* What a source has. */
 struct fleet_context {
     struct clickhouse *server;
+    bool replicated; /* of the schema */
     struct fleet_logs logs;
     struct fleet_clocks clocks; /* {0}: times are as each machine had them */
-    struct store *store;        /* only the logs, without events: resolves names */
+    struct store *store;        /* only the logs and the aliases, without events: resolves names */
+    struct fleet_who who;       /* of its aliases */
     uint64_t now_ns;            /* relative times count back from it */
 };
 
@@ -29,6 +32,7 @@ struct fleet_scope {
     struct trace_text text;      /* the condition for what was lost besides; empty: none */
     bool has_losses;             /* the two conditions differ */
     bool nothing;                /* the store will refuse the question: no events are needed */
+    bool wide;                   /* the conditions are true for more events than match: only a store can tell them apart */
     struct trace_id_prefix peer; /* digits 0: the params name no peer by its id */
 };
 
@@ -74,6 +78,9 @@ int fleet_scope_times(const struct fleet_context *context, const json_t *params,
  * FLEET_IDS_MAX. */
 int fleet_scope_find_traces(const struct fleet_context *context, const struct trace_id_prefix *prefix, struct trace_id *ret_id,
                             size_t *ret_count, struct failure *failure);
+
+/* Appends the condition for the id of one trace. */
+void fleet_scope_put_trace_id(struct trace_text *out, const struct trace_id *id);
 
 /* Appends the condition for the events of one trace, using the index. */
 int fleet_scope_put_trace(struct trace_text *out, const struct fleet_context *context, const struct trace_id *id,

@@ -132,6 +132,7 @@ static int ask_rows(struct fleet_stream *stream, const struct wish *wish, struct
     struct trace_text sql = {0};
     fleet_column_list(&columns, fleet_table_find("events"));
     if (wish->newest) trace_text_puts(&sql, "SELECT * FROM (");
+    fleet_who_put(&sql, &stream->answers->context.who);
     trace_text_puts(&sql, "SELECT ");
     trace_text_puts(&sql, strbuf_text(&columns));
     put_wish(&sql, wish, clickhouse_database(server));
@@ -193,7 +194,7 @@ static int load_arrivals(struct fleet_stream *stream, bool patient, struct failu
     struct trace_text condition = {0};
     uint64_t least = 0, missing;
     if (fleet_answers_renew(stream->answers, failure)) return -1;
-    for (size_t i = 0; stream->answers->replicated && i < arrivals->count; i++) least += arrivals->all[i].events;
+    for (size_t i = 0; stream->answers->context.replicated && i < arrivals->count; i++) least += arrivals->all[i].events;
     fleet_arrivals_put(&condition, arrivals);
     int result = load(stream, &condition, 0, least, &missing, failure);
     if (!result && missing && !patient) {

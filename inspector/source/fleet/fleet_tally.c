@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "fleet_tally.h"
 
+#include "fleet_repeats.h"
 #include "json_get.h"
 
 #include <errno.h>
@@ -110,6 +111,8 @@ static void put_columns(struct trace_text *out, const struct tally *tally, const
             trace_text_puts(out, ")");
         } else if (tally->value && !strcmp(column->name, tally->value)) {
             fleet_put_format(out, "min(`%s`)", column->name);
+        } else if (!strcmp(column->name, "peer_id") && has_column(tally, "peer_id")) {
+            fleet_put_format(out, "%s", fleet_who_column(&tally->question->answers->context.who));
         } else if (!strcmp(column->name, "kind") || !strcmp(column->name, "kind_id") || has_column(tally, column->name)) {
             fleet_put_format(out, "`%s`", column->name);
         } else {
@@ -120,7 +123,10 @@ static void put_columns(struct trace_text *out, const struct tally *tally, const
 
 static void put_groups(struct trace_text *out, const struct tally *tally, const char *time) {
     trace_text_puts(out, " GROUP BY kind, kind_id");
-    for (size_t i = 0; i < tally->column_count; i++) fleet_put_format(out, ", `%s`", tally->columns[i]);
+    for (size_t i = 0; i < tally->column_count; i++)
+        fleet_put_format(out, ", `%s`", strcmp(tally->columns[i], "peer_id") != 0
+                                               ? tally->columns[i]
+                                               : fleet_who_column(&tally->question->answers->context.who));
     for (size_t i = 0; i < tally->time_count; i++) {
         trace_text_puts(out, ", intDiv(");
         trace_text_puts(out, time);
@@ -130,22 +136,26 @@ static void put_groups(struct trace_text *out, const struct tally *tally, const 
     if (tally->value) put_part(out, tally->value);
 }
 
-static void put_question(struct trace_text *out, const struct tally *tally) {
+/* As fleet_sum.put. */
+static void put_question(struct trace_text *out, const void *arg, const char *rows, const char *times) {
+    const struct tally *tally = arg;
     const struct fleet_context *context = &tally->question->answers->context;
     const struct fleet_scope *scope = tally->scope;
     const char *time = fleet_clocks_column(&context->clocks), *value = tally->value ? tally->value : "flags";
+    fleet_who_put(out, &context->who);
     trace_text_puts(out, "SELECT ");
     put_columns(out, tally, time);
     trace_text_puts(out, ", count(), max(");
     trace_text_puts(out, time);
     fleet_put_format(out, "), toUInt64(max(`%s`)), sum(bitShiftRight(toUInt64(`%s`), 32)), ", value, value);
-    fleet_put_format(out, "sum(bitAnd(toUInt64(`%s`), 4294967295)) FROM `%s`.events FINAL WHERE ", value,
-                     clickhouse_database(context->server));
+    fleet_put_format(out, "sum(bitAnd(toUInt64(`%s`), 4294967295)) FROM %s WHERE ", value, rows);
+    trace_text_puts(out, times);
+    trace_text_puts(out, " AND ");
     fleet_scope_put_times(out, context, scope->from_ns, scope->to_ns);
     if (scope->matching.bytes) trace_text_puts(out, " AND ");
     if (scope->matching.bytes) trace_text_add(out, scope->matching.data, scope->matching.bytes);
     put_groups(out, tally, time);
-    fleet_put_format(out, " LIMIT %u FORMAT RowBinary", TALLY_ROWS_MAX + 1);
+    fleet_put_format(out, " LIMIT %u", TALLY_ROWS_MAX + 1);
 }
 
 /* ---- the answer ----------------------------------------------------------------------------------------------------------- */
@@ -170,7 +180,7 @@ static int ask_lost(const struct tally *tally, uint64_t *ret_lost) {
     const struct fleet_context *context = &tally->question->answers->context;
     struct trace_text sql = {0};
     struct row_reader rows;
-    fleet_put_format(&sql, "SELECT sum(toUInt64(`count`)) FROM `%s`.events FINAL WHERE kind = 'events_lost' AND ",
+    fleet_put_format(&sql, "SELECT sum(toUInt64(`count`)) FROM `%s`.rare_events FINAL WHERE kind = 'events_lost' AND ",
                      clickhouse_database(context->server));
     fleet_scope_put_times(&sql, context, tally->limits->from_ns, tally->limits->to_ns);
     put_nodes(&sql, tally);
@@ -247,16 +257,16 @@ static int explain(const struct tally *tally, int error) {
 /* Fills `load` and *counted. */
 static int count_groups(const struct tally *tally, struct fleet_load *load, struct store_counted *counted, bool *ret_done) {
     struct fleet_question *question = tally->question;
-    struct trace_text sql = {0};
+    const struct fleet_sum sum = {&question->answers->context, put_question, tally, {"", ""}};
+    struct trace_text room = {0};
     struct row_reader rows;
     if (ask_lost(tally, &counted->lost)) return -1;
     /* Only where the time that was asked for may begin before it. */
     if (tally->limits->from_ns && fleet_first_ns(question->answers, &counted->begin_ns, question->failure)) return -1;
-    put_question(&sql, tally);
-    int result = fleet_ask(question->answers->context.server, &sql, &rows, question->failure);
-    trace_text_fini(&sql);
+    int result = fleet_sum_ask(&sum, &room, &rows, question->failure);
+    int error = result ? 0 : read_rows(tally, &rows, load, counted);
+    trace_text_fini(&room);
     if (result) return -1;
-    int error = read_rows(tally, &rows, load, counted);
     *ret_done = !error && (counted->count || !tally->limits->by_id);
     return !error || error == -E2BIG ? 0 : explain(tally, error);
 }
@@ -266,8 +276,9 @@ int fleet_tally(struct fleet_question *question, const struct fleet_scope *scope
     struct tally tally = {.question = question, .scope = scope, .limits = limits};
     struct fleet_load load;
     *ret_done = false;
-    if (scope->nothing || limits->nothing || question->answers->context.logs.count > TALLY_LOGS_MAX || !read_params(&tally))
+    if (scope->wide || scope->nothing || limits->nothing || question->answers->context.logs.count > TALLY_LOGS_MAX || !read_params(&tally))
         return 0;
+    if (question->answers->context.who.beyond_sql && has_column(&tally, "peer_id")) return 0;
     struct store_counted *counted = calloc(1, sizeof *counted);
     if (!counted) return failure_out_of_memory(question->failure);
     if (fleet_load_begin(&load, &question->answers->context, question->failure)) {
@@ -277,6 +288,7 @@ int fleet_tally(struct fleet_question *question, const struct fleet_scope *scope
     counted->from_ns = limits->from_ns;
     counted->to_ns = limits->to_ns;
     load.store->counted = counted; /* freed with it */
+    load.store->aliases = NULL;    /* peers are already who they stand for */
     int result = count_groups(&tally, &load, counted, ret_done);
     if (!result && *ret_done) return ask_counted(question, fleet_load_end(&load), ret_done);
     fleet_load_drop(&load);

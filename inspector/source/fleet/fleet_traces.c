@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * `traces` of a fleet.  By time, the index finds the traces, and their events are loaded.  With a filter of whole traces, or
- * for the slowest, every trace that may match is loaded. */
-#include "fleet_answers.h"
+ * for the slowest, every trace that may match is loaded, in parts. */
+#include "fleet_parts.h"
 #include "json_get.h"
 
 #include <inttypes.h>
@@ -11,25 +11,26 @@
 #define TRACES_DEFAULT 20
 #define TRACES_SPARE 64 /* with the same time as the last */
 
-/* " AND trace_id GLOBAL IN (SELECT ...)": conditions that one event of a trace can decide. */
-static void put_which(struct trace_text *out, const struct fleet_question *question, uint64_t from_ns, uint64_t to_ns) {
+/* " AND trace_id GLOBAL IN (SELECT ...)": conditions that one event of a trace can decide.  times: see fleet_parts.h. */
+static void put_which(struct trace_text *out, const struct fleet_question *question, uint64_t from_ns, uint64_t to_ns,
+                      const char *times) {
     const char *database = clickhouse_database(question->answers->context.server);
     const char *kind = json_get_text(question->params, "kind"), *app = json_get_text(question->params, "app");
     bool connection = kind && !strcmp(kind, "connection");
-    fleet_put_format(out, "trace_id != toFixedString('',%d)", TRACE_ID_BYTES);
     if (kind || app)
-        fleet_put_format(out, " AND trace_id GLOBAL %sIN (SELECT DISTINCT trace_id FROM `%s`.events WHERE " APP_KINDS ")",
-                         connection ? "NOT " : "", database);
+        fleet_put_format(
+            out, " AND trace_id GLOBAL %sIN (SELECT DISTINCT trace_id FROM `%s`.events WHERE " APP_KINDS " AND %s)",
+            connection ? "NOT " : "", database, times);
     if (app) {
         uint8_t padded[4] = {0};
         memcpy(padded, app, strnlen(app, sizeof padded));
         fleet_put_format(out,
                          " AND trace_id GLOBAL IN (SELECT DISTINCT trace_id FROM `%s`.events WHERE " APP_KINDS
-                         " AND app_id = toFixedString(unhex('%02x%02x%02x%02x'),4))",
-                         database, padded[0], padded[1], padded[2], padded[3]);
+                         " AND app_id = toFixedString(unhex('%02x%02x%02x%02x'),4) AND %s)",
+                         database, padded[0], padded[1], padded[2], padded[3], times);
     }
     if (from_ns || to_ns) {
-        fleet_put_format(out, " AND trace_id GLOBAL IN (SELECT DISTINCT trace_id FROM `%s`.events WHERE ", database);
+        fleet_put_format(out, " AND trace_id GLOBAL IN (SELECT DISTINCT trace_id FROM `%s`.events WHERE %s AND ", database, times);
         fleet_scope_put_times(out, &question->answers->context, from_ns, to_ns);
         trace_text_puts(out, ")");
     }
@@ -124,25 +125,29 @@ static int put_first(struct fleet_question *question, const struct trace_text *w
 
 /* ---- the method ----------------------------------------------------------------------------------------------------------- */
 
-int fleet_answer_traces(struct fleet_question *question) {
-    const char *order = json_get_text(question->params, "order"), *one = json_get_text(question->params, "trace_id");
-    static const struct fleet_scope always;
-    if (one) return fleet_answer_trace(question, one, &always);
-    bool all = json_object_get(question->params, "filter") || (order && !strcmp(order, "slowest"));
+static int answer_first(struct fleet_question *question, uint64_t from_ns, uint64_t to_ns, bool oldest) {
     struct trace_text which = {0}, condition = {0};
-    uint64_t from_ns, to_ns, total = 0;
-    if (fleet_scope_times(&question->answers->context, question->params, &from_ns, &to_ns, question->failure)) return -1;
-    put_which(&which, question, from_ns, to_ns);
-    int result = 0;
-    if (all)
-        trace_text_add(&condition, which.data, which.bytes);
-    else
-        result = put_first(question, &which, order && !strcmp(order, "oldest"), &condition);
-    if (!result && !all) result = count_traces(question, &which, &total);
+    uint64_t total = 0;
+    fleet_put_format(&which, "trace_id != toFixedString('',%d)", TRACE_ID_BYTES);
+    put_which(&which, question, from_ns, to_ns, "1");
+    int result = put_first(question, &which, oldest, &condition);
+    if (!result) result = count_traces(question, &which, &total);
     if (!result && !condition.bytes) result = fleet_ask_store(question, question->answers->logs);
     if (!result && condition.bytes) result = fleet_answer_loaded(question, &condition, 0, false);
-    if (!result && !all) json_object_set_new(*question->ret_result, "total", json_integer((json_int_t)total));
+    if (!result) json_object_set_new(*question->ret_result, "total", json_integer((json_int_t)total));
     trace_text_fini(&which);
     trace_text_fini(&condition);
     return result;
+}
+
+int fleet_answer_traces(struct fleet_question *question) {
+    const char *order = json_get_text(question->params, "order"), *one = json_get_text(question->params, "trace_id");
+    static const struct fleet_scope always;
+    struct fleet_traces_wanted wanted = {put_which, "1"};
+    if (one) return fleet_answer_trace(question, one, &always);
+    if (fleet_scope_times(&question->answers->context, question->params, &wanted.from_ns, &wanted.to_ns, question->failure))
+        return -1;
+    if (json_object_get(question->params, "filter") || (order && !strcmp(order, "slowest")))
+        return fleet_answer_traces_in_parts(question, &wanted);
+    return answer_first(question, wanted.from_ns, wanted.to_ns, order && !strcmp(order, "oldest"));
 }

@@ -136,7 +136,7 @@ int source_fleet_open(struct source **ret_source, const char *url, const struct 
     if (!result) result = refuse_partial(fleet->server, failure);
     fleet->answers.context.server = fleet->server;
     fleet->answers.title = fleet->title;
-    fleet->answers.replicated = schema.replicated;
+    fleet->answers.context.replicated = schema.replicated;
     fleet->answers.correct = correct;
     if (!result) result = fleet_answers_renew(&fleet->answers, failure);
     if (result) {

@@ -23,10 +23,11 @@ struct trace_filter_sql_log {
 };
 
 /* Appends the condition, in parentheses where it needs them.  logs: sorted by node_id, then log_id; those whose name or
- * applications are known.  time: the event's time as SQL, in ns: "time_ns", or an expression.  Rows of other logs count as
+ * applications are known.  time: the event's time as SQL, in ns: "time_ns", or an expression.  peer: who its peer is:
+ * "peer_id", or an expression for the id that this stands for.  Rows of other logs count as
  * rows of a log without name and applications. out->failed: out of memory, or longer than out->bytes_max.  Any thread. */
 void trace_filter_sql(const struct trace_filter *filter, const struct trace_filter_sql_log *logs, size_t log_count,
-                      const char *time, struct trace_text *out);
+                      const char *time, const char *peer, struct trace_text *out);
 
 #define TRACE_FIELD_COLUMNS_MAX 5
 

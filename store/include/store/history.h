@@ -259,6 +259,9 @@ struct history_traces_query {
 int history_traces(struct history *history, const struct history_traces_query *query, struct history_trace **ret_traces,
                    size_t *ret_count, size_t *ret_total);
 
+/* For qsort_r, with an enum history_trace_order as its argument: in the order of history_traces. */
+int history_traces_compare(const void *one, const void *other, void *order);
+
 struct history_peer {
     struct trace_node_id peer_id;
     uint64_t first_ns, last_ns;

@@ -19,15 +19,18 @@
 #include <store/counted.h>
 #include <store/history.h>
 #include <store/nodes.h>
+#include <store/parts.h>
 
 struct store {
     struct history *history;
     struct nodes *nodes;
     struct aliases *aliases;          /* NULL: every id stands for itself */
+    bool aliases_borrowed;            /* store_borrow_aliases */
     uint64_t instance;                /* differs from one store to the next: a query's cursor is valid for one store only */
     _Atomic uint64_t closed_ns;       /* "now" of a closed store; 0: it is open */
     _Atomic uint64_t events_answered; /* events written into answers */
     struct store_counted *counted;    /* counted.h; NULL: an event stands for itself */
+    const struct store_parts *parts;  /* parts.h; NULL: it has all its events */
     struct store_lanes *lanes;        /* store.c: by node, the lanes that store_append has seen */
 };
 
@@ -50,6 +53,13 @@ void store_destroy(struct store *store);
 /* Makes the table of aliases from the events that a history has, for one that is only read; again, when their times have changed.
  * Without memory every id stands for itself. */
 void store_read_aliases(struct store *store);
+
+/* The aliases of another store count for an empty one: it has the same nodes at the same indices, and lives longer.  Events of kind
+ * alias that are appended here change nothing. */
+void store_borrow_aliases(struct store *store, const struct store *other);
+
+/* Notes an alias without its event. */
+void store_note_alias(struct store *store, uint32_t node, const struct trace_event *event);
 
 /* What summaries ask who is who, by a picture, which must live as long; NULL for a NULL picture: nobody has several ids. */
 const struct history_who *store_who(const struct alias_picture *picture, struct history_who *who);
