@@ -333,15 +333,15 @@ const struct command command_table[] = {
         .offline = true,
         .paged = true,
         .run = run_doctor,
-        .summary = "why is nothing seen?",
+        .summary = "why do I see nothing?",
         .description = "Checks the socket, traced, the directory of the nodes' logs, each log, lost events, and disabled kinds. For each problem it "
                        "prints a line: what it found, and what to do, as a command if possible. --all also shows what is fine. "
                        "With PID it also checks whether that process can be traced; without it, it finds your processes without a log that nodes are connected to over UDP. "
                        "Works without traced, and changes nothing.\n"
                        "The exit code is 0 if nothing is wrong and events come, 1 if something is wrong, 5 if it cannot tell because no event has come for 30 s. "
                        "With --json: {\"check\", \"ok\", \"found\", \"remedy\"}; ok is null where it cannot tell.",
-        .examples = {{"inspector doctor", "why is nothing seen?"},
-                     {"inspector doctor $(pidof mynode)", "why is nothing seen of this process?"},
+        .examples = {{"inspector doctor", "why do I see nothing?"},
+                     {"inspector doctor $(pidof mynode)", "why do I see nothing of this process?"},
                      {"inspector doctor --all", "everything that was checked"}},
     },
     {
@@ -363,7 +363,7 @@ const struct command command_table[] = {
                        "an open window is saved as far as it got; on Ctrl-C it is not.\n"
                        "--exec runs a program for each window, once it is saved: words separated by blanks, quotes keep blanks, no shell. The event is in its "
                        "environment (P2PTRACE_EVENT_KIND, P2PTRACE_EVENT_NODE, P2PTRACE_EVENT_DATA_SIZE; P2PTRACE_EVENT is all of it as JSON), and the window "
-                       "(P2PTRACE_WINDOW_FILE). At most 4 run at a time; for a window that comes meanwhile none runs: it is saved, and that is reported.",
+                       "(P2PTRACE_WINDOW_FILE). At most 4 run at a time; a window that is saved meanwhile gets no run, and that is reported.",
         .examples = {{"inspector trigger 'app_end and not ok' -o 'failed-%.ndjson' --exec 'notify-send failed'", "tell me when a request fails"},
                      {"inspector trigger packet_lost -o 'loss-%.ndjson'", "a file for each loss, with the five seconds before it"},
                      {"inspector trigger 'rtt > 100ms and peer == bob' --before 2s --limit 1", "the first slow sample, and what led to it"},

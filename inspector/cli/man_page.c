@@ -203,7 +203,7 @@ void man_page_command(const struct command *command) {
     paragraphs(command->description ? command->description : command->summary);
     fputs(".SH OPTIONS\n", stdout);
     option_list(command, command->options);
-    if (command->options) fputs(".PP\nOf every command:\n", stdout);
+    if (command->options) fputs(".PP\nOptions of every command:\n", stdout);
     option_list(command, command_options(command) & ~command->options);
     if (command->own_format) put_formats();
     if (command->list) put_fields(command->list);
@@ -226,7 +226,7 @@ void man_page_all(void) {
         putchar('\n');
         sentences(command->summary);
     }
-    fputs(".TP\n\\fBhelp\\fR \\fI[COMMAND]\\fR\nthis in short, or a command with its own options\n", stdout);
+    fputs(".TP\n\\fBhelp\\fR \\fI[COMMAND]\\fR\nthis overview, or one command with its own options\n", stdout);
     fputs(".PP\nEach has a page of its own, for instance\n.BR inspector\\-trace (1).\n", stdout);
     fputs(".SH TOPICS\n.B inspector help\n.I TOPIC\nshows one of these.\n", stdout);
     for (size_t i = 0; i < topic_count; i++) {
@@ -238,7 +238,7 @@ void man_page_all(void) {
         sentences(strbuf_text(&title));
         strbuf_fini(&title);
     }
-    fputs(".SH OPTIONS\nThese are of every command; its page has its own.\n", stdout);
+    fputs(".SH OPTIONS\nEvery command takes these; the page of a command has its own.\n", stdout);
     option_list(NULL, OPTIONS_COMMON | OPTIONS_SOURCE);
     exit_status();
     environment();

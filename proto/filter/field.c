@@ -47,7 +47,7 @@ static int read_every(struct filter_parser *parser, const struct filter_token *w
                                  .text = word->text + name_bytes + 1,
                                  .bytes = word->bytes - name_bytes - 1};
     if (field->field.type != FILTER_TIME)
-        return filter__fail(parser, word->position, word->length, NULL, "only a time is cut to whole durations, like time/1s");
+        return filter__fail(parser, word->position, word->length, NULL, "only time can be divided by a duration, like time/1s");
     int error = filter__read_number(parser, &token, UNIT_TIME, "time", &field->every_ns);
     if (!error && !field->every_ns) error = filter__fail_token(parser, &token, NULL, "a duration above 0 is expected");
     if (field->every_ns < US_NS) field->every_ns = US_NS; /* a value is whole microseconds */

@@ -78,7 +78,7 @@ class Doctor(ProtocolTest):
     def test_the_text_names_the_command_to_type(self):
         done = subprocess.run([INSPECTOR, "doctor"], env=self.place.environment, capture_output=True, text=True)
         self.assertEqual(done.returncode, 1)
-        self.assertRegex(done.stdout, r"(?m)^wrong socket     no traced runs: .*; try: traced &$")
+        self.assertRegex(done.stdout, r"(?m)^wrong socket     traced is not running: .*; try: traced &$")
 
     def test_two_nodes_with_one_id(self):
         client, alice = self.healthy()
@@ -110,7 +110,7 @@ class Doctor(ProtocolTest):
             file.flush()
             mapping = mmap.mmap(file.fileno(), 0)
         self.addCleanup(mapping.close)
-        self.finds("log", "veteran (process %d) lives, and looks dead: it closed the descriptor" % os.getpid(), "this version", alone=False)
+        self.finds("log", "veteran (process %d) is alive but looks dead: it closed the descriptor" % os.getpid(), "this version", alone=False)
 
     def test_the_socket(self):
         self.place.node("alice", ALICE).do("packets", 1)
@@ -246,7 +246,7 @@ class Doctor(ProtocolTest):
             ({"history": STATS["history"] | {"first": None, "last": None}}, "history", "no event at all", "inspector doctor PID"),
             ({"limits": {"clients": 3}}, "limits", "3 connections refused", "end some inspectors"),
             ({"limits": {"descriptors": 2}}, "limits", "2 pauses", "ulimit -n"),
-            ({"limits": {"held_bytes": 4}}, "limits", "4 connections ended", "read faster"),
+            ({"limits": {"held_bytes": 4}}, "limits", "4 connections closed", "read faster"),
             ({"limits": {"memory": 5}}, "limits", "5 requests refused", "ask for less"),
             ({"clients": {"events_dropped": 9}}, "limits", "missed 9 events", "inspector follow --kind"),
             ({"clock": {"steps": 2}}, "clock", "set 2 times", "kill %d; traced &" % os.getpid()),

@@ -106,7 +106,7 @@ class Rings(HostileTest):
             ring.ready()
         for n in range(8):
             node = self.wait_for_state(connection, "liar%d" % n, "rejected", "crashed")
-            self.assertEqual((node["state"], node["reason"]), ("rejected", "what it says of its events contradicts itself"))
+            self.assertEqual((node["state"], node["reason"]), ("rejected", "what it says about its events is contradictory"))
             self.assertLessEqual(node["lost"], 64)
         good.do("packets", 100)
         until(lambda: self.nodes(connection).get("good", {}).get("indexed") == 200, "the good node's events")

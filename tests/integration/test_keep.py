@@ -55,7 +55,7 @@ class Keep(ProtocolTest):
         while self.history()["segments"] < self.history()["segments_max"] - 1:
             self.flood(self.alice)
         until(lambda: self.history()["keep"]["traces"] == len(FAILED), "the failed traces to be judged")
-        self.assertIn("20 traces stay longer, all that matched", self.inspect("doctor", "--all"))
+        self.assertIn("20 traces are kept longer, all that matched", self.inspect("doctor", "--all"))
         while self.history()["evicted"] < 2 * self.history()["events_max"]:
             self.flood(self.alice)
             self.flood(self.bob)
@@ -72,8 +72,8 @@ class Keep(ProtocolTest):
         self.assertIn("20 traces of 240 events (at most %d) stay longer: %s" % (keep["events_max"], FILTER), self.inspect("stats"))
         # On a slow machine traces of the flood may go before they are judged.
         unjudged = keep["unjudged"]
-        self.assertIn("%d traces went before it was known whether they match --keep" % unjudged if unjudged else
-                      "20 traces stay longer, all that matched", self.inspect("doctor", "--all"))
+        self.assertIn("%d traces were evicted before it was known whether they match --keep" % unjudged if unjudged else
+                      "20 traces are kept longer, all that matched", self.inspect("doctor", "--all"))
 
         record_stats = self.client.call("stats")["record"]
         self.assertEqual((record_stats["dropped_segments"], record_stats["dropped_events"]), (0, 0))

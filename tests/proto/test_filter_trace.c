@@ -139,7 +139,7 @@ START_TEST(mistakes_in_a_filter_of_traces_are_reported) {
         size_t position, length;
         const char *reason, *suggestion;
     } mistakes[] = {
-        {"rtt > 5ms", 0, 3, "\"rtt\" is about events; of a trace, ask for any, all or count", "any rtt"},
+        {"rtt > 5ms", 0, 3, "\"rtt\" belongs to events; for a trace, use any, all or count", "any rtt"},
         {"packet_lost", 0, 11, "\"packet_lost\" is about events", "any packet_lost"},
         {"metrics.rtt > 5ms", 0, 11, "is about events", "any metrics.rtt"},
         {"sampled", 0, 7, "is about events", "any sampled"},
@@ -150,7 +150,7 @@ START_TEST(mistakes_in_a_filter_of_traces_are_reported) {
         {"nodes > 5ms", 9, 2, "nodes is a number without a unit, not a time", ""},
         {"outcome == fine", 11, 4, "outcome is never \"fine\"", ""},
         {"outcome == opne", 11, 4, "outcome is never \"opne\"", "open"},
-        {"any", 0, 3, "`any` needs a filter of events behind it", ""},
+        {"any", 0, 3, "`any` needs a filter of events after it", ""},
         {"any duration > 5ms", 4, 8, "\"duration\" is a field of traces; this asks about events", ""},
         {"any any fin", 4, 3, "there is no field or kind \"any\"", ""},
         {"count(fin)", 10, 0, "what is counted has to be compared", ""},

@@ -372,7 +372,7 @@ END_TEST
 START_TEST(a_result_that_could_not_be_made_is_an_internal_error) {
     struct trace_text out = {0};
     trace_rpc_write_result(&out, NULL, NULL);
-    ck_assert_text(take(&out), ERROR("null", "-32603", "Internal error: no result could be made"));
+    ck_assert_text(take(&out), ERROR("null", "-32603", "Internal error: the result could not be written"));
 }
 END_TEST
 

@@ -324,9 +324,9 @@ START_TEST(unreadable_files_are_refused_with_a_sentence) {
         {offsetof(struct recording_header, version), 2,
          "was written by a newer p2ptrace: its format is 2, and this one reads up to 1"},
         {offsetof(struct recording_header, version), 0, "has an unknown format: 0"},
-        {offsetof(struct recording_header, byte_order), 0x04030201, "was written on a machine of another byte order"},
+        {offsetof(struct recording_header, byte_order), 0x04030201, "was written on a machine with another byte order"},
         {offsetof(struct recording_header, event_bytes), 256, "has events of 256 bytes, and this p2ptrace has 128"},
-        {offsetof(struct recording_header, magic), 0x464c457f, "is no recording"},
+        {offsetof(struct recording_header, magic), 0x464c457f, "is not a recording"},
     };
     struct recording_writer *writer = writer_for(path, false, 1);
     const char *name = path;
@@ -356,7 +356,7 @@ START_TEST(empty_and_missing_files_are_refused) {
     ck_assert_int_lt(recording_open(&recording, &names[2], 1, reason), 0);
     ck_assert_ptr_nonnull(strstr(reason, "not a file"));
     ck_assert_int_lt(recording_open(&recording, &names[3], 1, reason), 0);
-    ck_assert_ptr_nonnull(strstr(reason, "is not there"));
+    ck_assert_ptr_nonnull(strstr(reason, "does not exist"));
 }
 END_TEST
 
