@@ -140,9 +140,9 @@ START_TEST(mistakes_in_a_filter_of_traces_are_reported) {
         const char *reason, *suggestion;
     } mistakes[] = {
         {"rtt > 5ms", 0, 3, "\"rtt\" belongs to events; for a trace, use any, all or count", "any rtt"},
-        {"packet_lost", 0, 11, "\"packet_lost\" is about events", "any packet_lost"},
-        {"metrics.rtt > 5ms", 0, 11, "is about events", "any metrics.rtt"},
-        {"sampled", 0, 7, "is about events", "any sampled"},
+        {"packet_lost", 0, 11, "\"packet_lost\" belongs to events", "any packet_lost"},
+        {"metrics.rtt > 5ms", 0, 11, "belongs to events", "any metrics.rtt"},
+        {"sampled", 0, 7, "belongs to events", "any sampled"},
         {"durations > 5ms", 0, 9, "traces have no field \"durations\"", "duration"},
         {"took > 50", 7, 2, "took needs a unit: ns, us, ms, s, m or h", "50ms"},
         {"duration in {0..5}", 16, 1, "duration needs a unit", "5ms"},
