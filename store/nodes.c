@@ -78,8 +78,7 @@ void nodes_destroy(struct nodes *nodes) {
     munmap(nodes, sizeof *nodes);
 }
 
-/* ---- the appending thread ---------------------------------------------------------------------------------------------------
- * */
+/* ---- the appending thread ------------------------------------------------------------------------------------------------ */
 
 static bool may_forget(const struct nodes *nodes, uint32_t index, uint64_t history_begin_position) {
     const struct place *place = &nodes->places[index];

@@ -45,7 +45,7 @@ RING = (
     ("holes are not touched", READER, "    return slot_is_present(reader, index, slot, hole);",
      "    (void)slot_is_present(reader, index, slot, hole);\n    return true;"),
     ("gaps at a run's end", READER, "if (read->count != 0 && state != SLOT_NOT_YET) break;", ""),
-    ("traced: no_lane told once", INGEST_RING, "    ring->no_lane_told = count;\n", ""),
+    ("traced: no_lane reported once", INGEST_RING, "    ring->no_lane_told = count;\n", ""),
 )
 
 ALIAS_TABLE = (
@@ -93,8 +93,8 @@ PARSES = (
     ("size of the reserve", JSON_MEMORY, "size_t reserve_bytes = 8 * bytes + 4096;", "size_t reserve_bytes = 16;"),
     ("what is of the reserve is not freed", JSON_MEMORY, "    if (parse.runs && (uintptr_t)memory - (uintptr_t)parse.reserve < parse.reserve_bytes) return;\n", ""),
     ("no part of the reserve stays", JSON_MEMORY, "    if (parse.was_short) {", "    if (0) {"),
-    ("shortness is told (reserve)", JSON_MEMORY, "        if (on_short) on_short();\n        return out_of_memory", "        return out_of_memory"),
-    ("shortness is told", JSON_MEMORY, "    if (!memory && on_short) on_short();\n", ""),
+    ("shortness is reported (reserve)", JSON_MEMORY, "        if (on_short) on_short();\n        return out_of_memory", "        return out_of_memory"),
+    ("shortness is reported", JSON_MEMORY, "    if (!memory && on_short) on_short();\n", ""),
     ("the error's code", JSON_MEMORY, "    ret_error->text[sizeof ret_error->text - 1] = json_error_out_of_memory; /* where json_error_code looks */\n", ""),
 )
 
@@ -118,7 +118,7 @@ MACHINE_CLOCKS = (
     ("one machine has no estimate", CLOCKS, "    if (clocks->machine_count < 2)", "    if (clocks->machine_count < 1)"),
     ("the log decides between machines", CLOCKS, "!memcmp(&member->id, &id, sizeof id) && member->log == strtoull(log, NULL, 16)", "!memcmp(&member->id, &id, sizeof id)"),
     ("order of machines", CLOCKS, "    if (clocks->machine_count) qsort(clocks->machines, clocks->machine_count, sizeof *clocks->machines, compare_machines);\n", ""),
-    ("without two ways no lead is told", CLOCKS, "bool known = lead.known || lead.is_reference;", "bool known = true;"),
+    ("without both directions no lead is reported", CLOCKS, "bool known = lead.known || lead.is_reference;", "bool known = true;"),
 )
 
 FLEET_STREAM = (

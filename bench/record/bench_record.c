@@ -212,8 +212,7 @@ static void run_overhead(struct bench *bench) {
     remove_dir();
 }
 
-/* ---- a recording to read ----------------------------------------------------------------------------------------------------
- * */
+/* ---- a recording to read ------------------------------------------------------------------------------------------------- */
 
 /* Writes `mib` MiB of segments, a file each, and returns the number of events. */
 static uint64_t write_recording(struct store *store, uint64_t mib, bool compress, uint64_t *ret_bytes) {
@@ -303,8 +302,7 @@ static void run_open(struct bench *bench) {
     remove_dir();
 }
 
-/* ---- scan -------------------------------------------------------------------------------------------------------------------
- * */
+/* ---- scan ---------------------------------------------------------------------------------------------------------------- */
 
 struct tally {
     uint64_t kinds[64], bytes;

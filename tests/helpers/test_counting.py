@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""What a run says of itself: scripts/count_tests.py, unittest_tap.py, supervise.py, and .ci/run.
+"""Tests how a run reports: scripts/count_tests.py, unittest_tap.py, supervise.py, and .ci/run.
 
     test_counting.py SOURCE_ROOT SUITE_IN_C"""
 import json
@@ -19,7 +19,7 @@ SUITE_IN_C = pathlib.Path(sys.argv[2]).resolve()
 SUPERVISOR = [sys.executable, "-IS", str(SOURCE / "tests/helpers/supervise.py")]
 RUNNER = [*SUPERVISOR, sys.executable, str(SOURCE / "tests/helpers/unittest_tap.py")]
 
-# A test file with one test of each kind.  `{}` is what the last one does.
+# A test file with one test of each kind.  `{}` is the body of the last one.
 KINDS = """import os, unittest
 class Kinds(unittest.TestCase):
     def test_good(self):
@@ -163,7 +163,7 @@ class Runner(InADirectory):
                     self.assertTrue(line.startswith("#   " + wanted), lines)
 
     def test_processes_still_running_at_the_end_are_named_and_ended(self):
-        """Were it not ended, run_() would wait for its pipes."""
+        """If it did not end, run_() would wait for its pipes."""
         for last, name in (("os.system('sleep 1001 &')", "sleep 1001"), ("os.system('setsid sh -c \\'sleep 1002 & exit\\' &')", "sleep 1002"),
                            ("os.system('(trap \"\" TERM HUP; sleep 1003; sleep 1004) &')", "sleep 1003")):
             with self.subTest(last):
@@ -186,7 +186,7 @@ class Runner(InADirectory):
                 self.assertRegex(self.said, "left running: .*sleep 1006")
 
     def test_a_terminated_suite_says_where_it_was_and_leaves_nothing_running(self):
-        """As meson ends one at its time limit: the whole group, or the first process alone."""
+        """As meson ends one at its time limit: the whole group, or only the first process."""
         for to_group in (True, False):
             with self.subTest(to_group=to_group):
                 text = KINDS.format("os.system('setsid sleep 1007 &'); os.system('trap \"\" TERM; echo hangs; sleep 1008')")
@@ -257,7 +257,7 @@ class SuiteInC(InADirectory):
 
 
 class Supervisor(InADirectory):
-    """What a suite is given, and what becomes of it.  `show` prints the suite's directories."""
+    """The directories of a suite, and their removal.  `show` prints them."""
     show = 'echo "$TMPDIR $P2PTRACE_SHM_DIR"; '
 
     def setUp(self):
@@ -351,7 +351,7 @@ class Supervisor(InADirectory):
 
 
 class ContinuousIntegration(InADirectory):
-    """.ci/run beside a ./dev that only pretends."""
+    """.ci/run with a fake ./dev."""
 
     def run_ci(self, *bad_words, logs=True, hangs=(), **environment):
         (self.directory / ".ci").mkdir()

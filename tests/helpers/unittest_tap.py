@@ -4,11 +4,11 @@
 
     unittest_tap.py FILE [ARG...]
 
-Standard output is a TAP stream with one point for each test, skipped ones with their reason, and bad ones with the message in comments behind
-them; so meson and scripts/count_tests.py see what ran and what did not.  What the tests and their children write to standard output goes to standard error.
+Standard output is a TAP stream with one point per test, with the reason of skipped tests, and the message of failed ones in comments after
+them; so meson and scripts/count_tests.py see what ran and what did not.  Output of the tests and their children goes to standard error.
 
 A test that leaves a file, a socket or a process open fails: the destructor reports it as a ResourceWarning, which is an error here.
-What still runs when all tests are done, and what they leave in the suite's directories, supervise.py finds.
+supervise.py finds processes that still run when all tests are done, and files left in the suite's directories.
 
 A test that takes longer than P2PTRACE_TEST_LIMIT_S seconds hangs: it is interrupted, and the others still run.
 
@@ -27,12 +27,12 @@ import warnings
 
 import supervise
 
-# The directory of its own that a suite has for shared memory (supervise.py); run by hand, it has none.
+# The suite's directory for shared memory (supervise.py); there is none when run by hand.
 os.environ.setdefault("P2PTRACE_SHM_DIR", "/dev/shm")
 
-# For a test, or what a class prepares.  Only what hangs reaches it.
+# For a test, or the setup of a class.  Reached only by a test that hangs.
 LIMIT_S = float(os.environ.pop("P2PTRACE_TEST_LIMIT_S", "300"))
-AGAIN_S = max(LIMIT_S / 10, 2)  # then what hangs while it cleans up is interrupted, too; unittest itself needs less
+AGAIN_S = max(LIMIT_S / 10, 2)  # then a hanging cleanup is interrupted, too; unittest itself needs less
 
 MESSAGE_LINES_MAX = 20
 PLAN, POINTS = "1..%d", os.fdopen(os.dup(1), "w", buffering=1, encoding="utf-8")
@@ -43,7 +43,7 @@ class Hangs(Exception):
 
 
 class Named(unittest.FunctionTestCase):
-    """What can fail besides the tests of the file."""
+    """Failures outside the tests of the file."""
 
     def __init__(self, name):
         super().__init__(lambda: None)
@@ -76,7 +76,7 @@ class Shuffled(unittest.TestLoader):
 
 
 class TapResult(unittest.TextTestResult):
-    """Also writes a point for each result.  A test whose subtests fail has a point for each that does."""
+    """Also writes a point for each result.  A test has a point for each failed subtest."""
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
@@ -132,7 +132,7 @@ class TapResult(unittest.TextTestResult):
         self.point(False, test)
 
     def stopTest(self, test):
-        limit(LIMIT_S)  # from here on, for the setup and cleanup of a class
+        limit(LIMIT_S)  # starting now, for the setup and cleanup of a class
         self.check_left_open(test)
         super().stopTest(test)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""inspector doctor: each condition is made, and its line and remedy are looked for."""
+"""inspector doctor: creates each condition, and checks its line and remedy."""
 import json
 import mmap
 import os
@@ -29,7 +29,7 @@ class Doctor(ProtocolTest):
 
     def setUp(self):
         super().setUp()
-        if why := self.place.lacks(28):  # two rings, and what the doctor wants to be left
+        if why := self.place.lacks(28):  # two rings, and the room that the doctor requires
             self.skipTest(why)
 
     def ask(self, *words, **environment):
@@ -96,7 +96,7 @@ class Doctor(ProtocolTest):
         self.assertFalse([line for line in self.ask()[0] if line[0] == "id"])
 
     def test_a_node_of_abi_1_that_closed_its_descriptor(self):
-        """Its log is made by hand: mapped by a process that lives, and locked by nobody."""
+        """Its log is handmade: mapped by a live process, and locked by none."""
         name = f"p2ptrace.{os.geteuid()}.{os.getpid()}.0123456789abcdef"
         lane = 64 * 128
         header = struct.pack("<8sIIQIIIIiIQQQ32s32sQ", b"P2TRACE1", 1, 24576, 24576 + lane, 128, 1, 64, 0, os.getpid(), 2, 1000, 1000,
@@ -270,7 +270,7 @@ class Doctor(ProtocolTest):
         client, node = self.healthy()
         last = client.call("nodes")["nodes"]
         hello, nodes = client.call("hello"), {"nodes": last}
-        self.place.stop()  # its stand-in says the same, but that the newest event is old
+        self.place.stop()  # its replacement gives the same answers, except that the newest event is old
         old = STATS["history"] | {"last": {"timestamp": NOW - 70000000, "ns": 0}}
         with self.fake(hello=hello, nodes=nodes, stats={"history": old}):
             done = subprocess.run([INSPECTOR, "doctor"], env=self.place.environment, capture_output=True, text=True)

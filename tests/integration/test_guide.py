@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""docs/guide.md is true: its programs compile as they stand there, its commands run in order, and say what it shows.
+"""docs/guide.md is true: its programs compile unchanged, its commands run in order, and print what it shows.
 
     test_guide.py SOURCE_ROOT BUILD_ROOT MESON TEST_NODE
 
-What a block is, its language tells: `c` with a file's name in its first line is (a part of) that file, other C is a fragment, for which
-PRELUDES has what it speaks of; `console` is commands, each after a `$`, with all that they print; `meson` is a part of a meson.build."""
+The language of a block says what it is: `c` with a file name in its first line is (a part of) that file, other C is a fragment, for which
+PRELUDES has the declarations; `console` has commands, each after a `$`, with everything that they print; `meson` is a part of a meson.build."""
 import itertools
 import os
 import pathlib
@@ -24,7 +24,7 @@ GUIDE = (SOURCE / "docs/guide.md").read_text(encoding="utf-8")
 ZERO = SOURCE / "tests/zero/zero.py"
 WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"]
 
-# What fragments speak of, by a word that only that fragment has; one that is no function is put into the last one's braces.
+# The declarations that fragments need, by a word that only that fragment has; statements are put into the braces of the last declaration.
 PRELUDES = {
     "TRACE_NGTCP2_CREATE": """#include <p2ptrace/ngtcp2.h>
         struct peer { ngtcp2_conn *conn; struct trace_node_id id; TRACE_ONLY(struct trace_ngtcp2 *trace;) };
@@ -48,7 +48,7 @@ PRELUDES = {
     "careful": """TRACE_ONLY(extern const struct trace_log_options careful;)
         extern int nothing_else;""",
 }
-DUMP = "TRACE_DUMP"  # the fragment that is two lines more in first.c
+DUMP = "TRACE_DUMP"  # the fragment that is added to first.c
 
 
 def blocks(language):
@@ -56,7 +56,7 @@ def blocks(language):
 
 
 def programs():
-    """The files that the guide shows, by name; and asks.c, which it tells how to make."""
+    """The files that the guide shows, by name; and asks.c, which it describes."""
     files = {}
     for block in blocks("c"):
         named = re.match(r"/\* (\w+\.c)\b", block)
@@ -69,7 +69,7 @@ def programs():
 
 
 def fragments():
-    """Fragments of C, each behind its prelude, by the prelude's word."""
+    """Fragments of C, each after its prelude, by the prelude's word."""
     texts = {}
     for block in blocks("c"):
         if not re.match(r"/\* \w+\.c\b", block) and DUMP not in block:
@@ -80,12 +80,12 @@ def fragments():
 
 
 def commands():
-    """The guide's commands in order, each with what it shows."""
+    """The guide's commands in order, each with the output shown."""
     return [pair for block in blocks("console") for pair in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", block, re.M)]
 
 
 def run(command, directory, **environment):
-    """What it prints, errors too; an exception when it fails."""
+    """Its output, including errors; raises an exception if it fails."""
     base = {name: value for name, value in os.environ.items() if name not in ("DESTDIR", "MAKEFLAGS")}
     done = subprocess.run(command, cwd=directory, env=dict(base, **environment), stdin=subprocess.DEVNULL, text=True, check=False,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=200)
@@ -94,7 +94,7 @@ def run(command, directory, **environment):
     return done.stdout
 
 
-# Ids, times, and what follows from times.
+# Ids, times, and values derived from times.
 VARIABLE = (
     (r"\d{4}-\d\d-\d\d ", ""),
     (r"\d\d:\d\d:\d\d\.\d+", "CLOCK"),
@@ -151,7 +151,7 @@ class Guide(unittest.TestCase):
                                 P2PTRACE_SHM_DIR=str(self.traced.shm_dir))
 
     def wait_for_the_dead(self):
-        """Until traced has read what ended; it removes such a ring then."""
+        """Waits until traced has read the logs of ended programs; then it removes their rings."""
         def read():
             nodes = self.traced.ask("nodes")["nodes"]
             return len(list(self.traced.shm_dir.glob("p2ptrace.*"))) == sum(node["state"] == "live" for node in nodes)
@@ -191,7 +191,7 @@ class Guide(unittest.TestCase):
     def test_a_debugger_prints_the_shown_output(self):
         [(command, shown)] = [pair for pair in commands() if pair[0].startswith("gdb")]
         [build] = [pair[0] for pair in commands() if pair[0].startswith("cc -g ")]
-        self.environment = dict(self.environment, HOME=str(self.directory))  # a .gdbinit of the user's has no say
+        self.environment = dict(self.environment, HOME=str(self.directory))  # ignore the user's .gdbinit
         self.skip_without_a_debugger()
         self.write_programs()
         self.start_traced()
@@ -199,7 +199,7 @@ class Guide(unittest.TestCase):
         self.check(command, shown)
 
     def skip_without_a_debugger(self):
-        """gdb has to call a function in a process.  In some containers it may not trace one; and where the processor has registers that gdb
+        """gdb has to call a function in a process.  In some containers it may not trace one; and if the processor has registers that gdb
         does not know, it starts a process and then fails to call."""
         if not shutil.which("gdb"):
             self.skipTest("no gdb")
@@ -253,7 +253,7 @@ class Guide(unittest.TestCase):
         [installed] = self.staged.rglob("bin/inspector")
         self.assertTrue(str(installed).endswith(program.lstrip("/")), program)
         done = subprocess.run([installed, *words, "--socket", str(self.directory / "none")], capture_output=True, text=True, timeout=60)
-        self.assertEqual(done.returncode, 3, done.stderr)  # the command is right; no traced is there
+        self.assertEqual(done.returncode, 3, done.stderr)  # the command is right, but no traced is running
 
     def test_its_figures_are_the_measured_ones(self):
         measured = (SOURCE / "docs/performance.md").read_text(encoding="utf-8")

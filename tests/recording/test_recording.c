@@ -48,8 +48,7 @@ static struct recording *open_one(const char *name) {
     return recording;
 }
 
-/* ---- writing what the model has ---------------------------------------------------------------------------------------------
- * */
+/* ---- writing what the model has ------------------------------------------------------------------------------------------ */
 
 static struct recording_writer *writer_for(const char *name, bool compress, uint32_t nodes) {
     struct recording_writer *writer;
@@ -360,8 +359,7 @@ START_TEST(empty_and_missing_files_are_refused) {
 }
 END_TEST
 
-/* ---- several as one ---------------------------------------------------------------------------------------------------------
- * */
+/* ---- several as one ------------------------------------------------------------------------------------------------------ */
 
 START_TEST(the_steps_of_clocks_are_kept_once) {
     const struct clock_step step = {
