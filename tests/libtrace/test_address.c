@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Addresses as ids: the same address is the same id however it was written, and says which address it is. */
+ * Addresses as ids: an address gives the same id in every notation, and the id contains the address. */
 #include "ring_fixture.h"
 #include <proto/address_id.h>
 #include <proto/event_json.h>
@@ -10,7 +10,7 @@ static void assert_same(const char *a, const char *b) {
     ck_assert_msg(!memcmp(&x, &y, sizeof x), "%s is %s", a, b);
 }
 
-/* What an address says of itself; "" for an id that is no address. */
+/* The address in an id; "" if the id is not an address. */
 static const char *shown(struct trace_node_id id) {
     static char text[TRACE_ENDPOINT_TEXT_MAX + 1];
     struct trace_endpoint endpoint;
