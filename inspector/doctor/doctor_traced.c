@@ -290,7 +290,7 @@ static void look_at_events(struct doctor *doctor, const json_t *stats) {
     if (age_ns <= EVENTS_FRESH_NS)
         doctor_fine(doctor, "events", "events arrive: the newest is %.1f s old", (double)age_ns * 1e-9);
     else
-        doctor_unsure(doctor, "events", "give a node something to do, and ask again; or inspector doctor PID of one that should emit",
+        doctor_unsure(doctor, "events", "let a node work, and ask again; or inspector doctor PID of one that should emit",
                       "no event has come for %.0f s: nodes are idle, or have ended, or what they emit is not seen",
                       (double)age_ns * 1e-9);
 }
@@ -331,7 +331,7 @@ static void look_at_clock(struct doctor *doctor, const json_t *stats) {
     uint64_t steps = json_get_count(json_object_get(stats, "clock"), "steps");
     if (steps)
         doctor_wrong(doctor, "clock", doctor_restart(doctor, ""),
-                     "the system time was set %" PRIu64 " time%s since traced was started: times before and after cannot be compared",
+                     "the system time was set %" PRIu64 " time%s since traced was started: times across it cannot be compared",
                      steps, steps == 1 ? "" : "s");
     else
         doctor_fine(doctor, "clock", "the system time was not set");

@@ -92,8 +92,7 @@ static int take_item(struct filter_parser *parser, struct filter_test *test) {
     if (take_value(parser, test)) return parser->status;
     if (parser->token.type != TOKEN_RANGE) return 0;
     if (!has_order(&test->field))
-        return filter__fail_token(parser, &parser->token, NULL, "%.60s has no order, and therefore no ranges",
-                                  test->field.word);
+        return filter__fail_token(parser, &parser->token, NULL, "%.60s has no order, and therefore no ranges", test->field.word);
     test->ordered = true;
     if (filter__next(parser) || take_value(parser, test)) return parser->status;
     struct filter_value *low = &filter->values[filter->value_count - 2], *high = low + 1;
