@@ -5,7 +5,8 @@
     test_guide.py SOURCE_ROOT BUILD_ROOT MESON TEST_NODE
 
 The language of a block says what it is: `c` with a file name in its first line is (a part of) that file, other C is a fragment, for which
-PRELUDES has the declarations; `console` has commands, each after a `$`, with everything that they print; `meson` is a part of a meson.build."""
+PRELUDES has the declarations; `console` has commands, each after a `$`, with everything that they print; `meson` is a part of a meson.build,
+`toml` of a Cargo.toml; `rust`, `go` and `python` are fragments of one function."""
 import itertools
 import os
 import pathlib
@@ -49,6 +50,32 @@ PRELUDES = {
         extern int nothing_else;""",
 }
 DUMP = "TRACE_DUMP"  # the fragment that is added to first.c
+
+# Debian's compilers: another toolchain in the user's PATH may need a network.
+CARGO, RUSTC, GO = "/usr/bin/cargo", "/usr/bin/rustc", "/usr/bin/go"
+# What the fragments in other languages need around them.
+RUST = """const GET: u16 = 2;
+
+pub fn fragments(#[cfg(feature = "trace")] log: &p2ptrace::Log, #[cfg(feature = "trace")] context: p2ptrace::Context,
+                 #[cfg(feature = "trace")] caller: p2ptrace::Context, #[cfg(feature = "trace")] peer: p2ptrace::NodeId,
+                 number: u64, id: u64, size: u32) {
+%s}
+"""
+GO_MODULE = "module yours\n\ngo 1.19\n\nrequire p2ptrace v0.0.0\n\n%s\n"
+GO_FILE = """package yours
+
+import "p2ptrace"
+
+const get = 2
+
+func Fragments(log *p2ptrace.Log, context, caller p2ptrace.Context, peer p2ptrace.NodeID, number, id uint64, size uint32) {
+%s}
+"""
+PYTHON = """import p2ptrace
+key, peer, GET, number, id, size = b"my public key", b"a peer".ljust(32), 2, 7, 8, 1200
+context = p2ptrace.Context.new()
+caller = context.child()
+%s"""
 
 
 def blocks(language):
@@ -229,6 +256,55 @@ class Guide(unittest.TestCase):
                 self.assertEqual(run(["cc", "-std=gnu11", *WARNINGS, *chosen, "-fsyntax-only", "fragment.c"], self.directory), "")
             said = run([sys.executable, str(ZERO), "--keep-include", f"--cflags={' '.join(off)}", "fragment.c"], self.directory)
             self.assertEqual(said, "0 bytes differ\n")
+
+    def beside_the_tree(self):
+        """A directory beside the source tree, as the guide assumes for other languages; and an environment without the user's settings."""
+        (self.directory / "p2ptrace").symlink_to(SOURCE)
+        yours = self.directory / "yours"
+        yours.mkdir()
+        [library] = self.staged.rglob("libp2ptrace-shared.so")
+        mine = {"HOME": str(self.directory), "PATH": "/usr/bin:/bin", "LD_LIBRARY_PATH": str(library.parent)}
+        return yours, dict(self.environment, **mine)
+
+    @unittest.skipUnless(os.access(CARGO, os.X_OK) and os.access(RUSTC, os.X_OK), "no cargo or rustc: ./dev setup-bindings")
+    def test_the_rust_compiles_without_a_warning_on_and_off(self):
+        yours, environment = self.beside_the_tree()
+        [manifest], fragments = blocks("toml"), blocks("rust")
+        self.assertGreater(len(fragments), 1)
+        (yours / "Cargo.toml").write_text('[package]\nname = "yours"\nversion = "0.1.0"\nedition = "2021"\n' + manifest, encoding="utf-8")
+        (yours / "src").mkdir()
+        (yours / "src/lib.rs").write_text(RUST % "".join(fragments), encoding="utf-8")
+        environment |= {"RUSTC": RUSTC, "RUSTFLAGS": "-Dwarnings", "CARGO_HOME": str(self.directory / "cargo"), "CARGO_TERM_COLOR": "never"}
+        for features in ("", "trace"):
+            run([CARGO, "-q", "check", "--offline", "--features", features], yours, **environment)
+
+    @unittest.skipUnless(os.access(GO, os.X_OK), "no go: ./dev setup-bindings")
+    def test_the_go_compiles_on_and_off(self):
+        yours, environment = self.beside_the_tree()
+        [replace], fragments = re.findall(r"`(replace p2ptrace => [^`]+)`", GUIDE), blocks("go")
+        self.assertGreater(len(fragments), 1)
+        (yours / "go.mod").write_text(GO_MODULE % replace, encoding="utf-8")
+        (yours / "yours.go").write_text(GO_FILE % "".join(fragments), encoding="utf-8")
+        environment |= {"GOCACHE": str(self.directory / "cache"), "GOPATH": str(self.directory / "path"), "GOPROXY": "off", "GOFLAGS": "-mod=mod",
+                        "GOTOOLCHAIN": "local"}
+        for tags in ("", "notrace"):
+            run([GO, "vet", "-tags", tags, "."], yours, **environment)
+            run([GO, "build", "-tags", tags, "."], yours, **environment)
+
+    def test_the_python_runs(self):
+        yours, environment = self.beside_the_tree()
+        [module] = self.staged.rglob("p2ptrace/__init__.py")
+        node, *others = blocks("python")
+        self.assertGreater(len(others), 0)
+        text = node + "".join("    " + line for block in others for line in block.splitlines(True))
+        (yours / "yours.py").write_text(PYTHON % text, encoding="utf-8")
+        self.start_traced()
+        environment |= {"P2PTRACE_SHM_DIR": str(self.traced.shm_dir), "PYTHONPATH": str(module.parent.parent),
+                        "P2PTRACE_LIBRARY": str(next(self.staged.rglob("libp2ptrace-shared.so")))}
+        run([sys.executable, "-B", "yours.py"], yours, **environment)
+        self.wait_for_the_dead()
+        [carol] = self.traced.ask("nodes")["nodes"]
+        self.assertEqual((carol["name"], carol["indexed"], carol["lost"]), ("carol", text.count("    log."), 0))
 
     def test_a_superproject_is_traced_unless_it_is_a_release(self):
         self.write_programs()
