@@ -47,7 +47,7 @@ static const char *type_text(enum trace_type type) {
     case TRACE_TYPE_transport: return "name of a transport; a number where there is no name";
     case TRACE_TYPE_endpoint: return "`\"192.0.2.1:4433\"`, `\"[2001:db8::1]:4433\"`, or `null`";
     case TRACE_TYPE_code4: return "up to 4 characters";
-    case TRACE_TYPE_text: return "text; what is not UTF-8 comes as U+FFFD";
+    case TRACE_TYPE_text: return "text; bytes that are not UTF-8 become U+FFFD";
     case TRACE_TYPE_payload: return "hex, two digits for each byte";
     }
     return "?";

@@ -33,7 +33,7 @@ enum place_state { PLACE_EMPTY, PLACE_USED, PLACE_FORGOTTEN };
 struct place {
     enum place_state state;
     bool dead, rejected;
-    uint64_t end;   /* dead: the position behind its last event */
+    uint64_t end;   /* dead: the position after its last event */
     uint64_t order; /* dead: when, among all that died */
 };
 

@@ -249,7 +249,7 @@ static void look_at_aliases(struct doctor *doctor, const json_t *stats) {
     size_t i, k;
     if (evicted)
         doctor_wrong(doctor, "aliases", "see which node has so many: inspector count --kind alias --by node",
-                     "%" PRIu64 " aliases of nodes and peers were forgotten, for there are more than %" PRIu64, evicted,
+                     "%" PRIu64 " aliases of nodes and peers were forgotten, because there are more than %" PRIu64, evicted,
                      json_get_count(aliases, "max"));
     json_array_foreach(json_get_array(doctor->nodes, "nodes"), i, node) {
         struct strbuf name = {0}, what = {0};
@@ -258,7 +258,7 @@ static void look_at_aliases(struct doctor *doctor, const json_t *stats) {
             if (!json_get_bool(alias, "disputed")) continue;
             strbuf_clear(&what);
             text_member(&what, alias, json_get_text(alias, "address") ? "address" : "id");
-            doctor_wrong(doctor, "aliases", "give each node ids of its own; see inspector nodes",
+            doctor_wrong(doctor, "aliases", "give each node its own ids; see inspector nodes",
                          "%s says that it is also %s, which another node has or claims: it is ignored", strbuf_text(&name),
                          strbuf_text(&what));
         }

@@ -88,7 +88,7 @@ static enum filter_unit unit_of(const struct trace_field_info *info) {
     return !strcmp(info->unit, "bytes") ? UNIT_SIZE : UNIT_NONE;
 }
 
-/* The most bytes that a field of this name has, of one kind or of any: what is longer can be no value of it. */
+/* The maximum size of a field of this name, of one kind or of any: a longer text cannot be its value. */
 static unsigned longest(const struct trace_kind_info *only, const char *name) {
     unsigned count, most = 0;
     const struct trace_kind_info *kinds = trace_kind_table(&count);

@@ -98,7 +98,7 @@ static int take_word(struct filter_parser *parser) {
     struct filter_token *token = &parser->token;
     size_t length = 0;
     token->text = parser->string_end;
-    /* Two dots are a range, whatever is on their sides. */
+    /* Two dots are always a range. */
     for (; is_word(char_ahead(parser, length)) && (char_ahead(parser, length) != '.' || char_ahead(parser, length + 1) != '.');
          length++)
         lex_put(parser, char_ahead(parser, length));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Each file is read twice: first for its nodes and applications, which an export has behind its events. */
+ * Each file is read twice: first for its nodes and applications, which an export has after its events. */
 #include "saved_json.h"
 
 #include "event_writer.h"

@@ -125,9 +125,9 @@ unsigned trace_filter_uses(const struct trace_filter *filter);
 bool trace_filter_match(const struct trace_filter *filter, const struct trace_event *event,
                         const struct trace_filter_origin *origin);
 
-/* The same, for whoever bounds what filters may take: *work grows by about one for each simple comparison, and for each glob by
- * the length of the pattern and of the text.  A unit is some nanoseconds.  One event takes at most some 200 for each byte of the
- * filter's text, whatever its pattern. */
+/* The same, for callers that bound the work of filters: *work grows by about one for each simple comparison, and for each glob
+ * by the length of the pattern and of the text.  A unit is some nanoseconds.  One event takes at most some 200 for each byte
+ * of the filter's text, whatever its pattern. */
 bool trace_filter_match_counted(const struct trace_filter *filter, const struct trace_event *event,
                                 const struct trace_filter_origin *origin, uint64_t *work);
 
