@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Spoils one line at a time, and says which tests go red: the tables of docs/security.md.  Prints a Markdown row for each; changes
-sources while it runs, and puts them back.
+"""Breaks one line at a time, and prints which tests fail: the tables of docs/security.md.  Prints a Markdown row for each; changes
+sources while it runs, and restores them.
 
     tests/mutations.py BUILD_DIRECTORY [NAME...]     all of them, or the groups and those named
     tests/mutations.py --orders BUILD_TSAN [WORD...] each acquire and release, or those whose name has one of the words, made relaxed;

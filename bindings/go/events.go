@@ -274,7 +274,7 @@ func (log *Log) ConnReset(context *Context, peer *NodeID, endpoint netip.AddrPor
 	log.commit(shard)
 }
 
-// EarlyData emits early_data: What became of data sent before the handshake completed: 0-RTT.
+// EarlyData emits early_data: The fate of data sent before the handshake completed: 0-RTT.
 func (log *Log) EarlyData(context *Context, peer *NodeID, accepted bool) {
 	shard, event := log.begin(23, context, peer)
 	if event == nil {

@@ -135,7 +135,7 @@ TRACE_STATIC_ASSERT_(sizeof(struct peer_tally) == 128, "two cache lines");
 struct table {
     _Atomic uint32_t *slots;  /* TABLE_SLOTS of memory */
     _Atomic uint32_t mask;    /* slots in use - 1 */
-    _Atomic uint32_t version; /* odd: being made anew */
+    _Atomic uint32_t version; /* odd: being rebuilt */
     uint32_t used;            /* slots taken; the ingest thread's */
 };
 

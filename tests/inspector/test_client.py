@@ -630,7 +630,7 @@ class Follow(InspectorTest):
         with self.traced(self.SUBSCRIBE, stream=[notification(event(1))]):
             process = self.start("follow", "--no-header")
             process.stdout.readline()
-            process.stdout.close()  # and no event comes any more
+            process.stdout.close()  # and no further event comes
             self.assertEqual(process.wait(timeout=60), 0)
             self.assertEqual(process.stderr.read(), "")
             process.stderr.close()

@@ -99,7 +99,7 @@ def hedged(network):
 # ---- peers and failures
 
 def dead_peers(network):
-    """A lookup meets seven peers that are not traced and do not exist any more."""
+    """A lookup meets seven peers that are not traced and no longer exist."""
     network.__init__(14, untraced=range(7, 14))
     network.dead = {peer: 0 for peer in range(7, 14)}
     network.timeout, network.attempts = 700 * MS, 2
@@ -166,7 +166,7 @@ def crash_below(network):
 # ---- links
 
 def one_way_hole(network):
-    """After a second nothing reaches dave any more; what dave sends arrives: a NAT has forgotten him."""
+    """After a second nothing reaches dave any longer; what dave sends arrives: a NAT has forgotten him."""
     for node in range(5):
         network.loss[node, DAVE] = lambda time: time > 1 * S
     network.timeout = 1 * S

@@ -66,7 +66,7 @@ struct trace_filter_names {
      * this text unless it is empty. */
     const struct trace_filter_alias {
         struct trace_node_id alias_id, peer_id, by;
-        bool own; /* said by the peer of itself: it means the node peer_id, too */
+        bool own; /* reported by the peer for itself: it means the node peer_id, too */
         char text[32];
     } * aliases;
     size_t alias_count;
