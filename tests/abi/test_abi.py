@@ -99,7 +99,7 @@ class Abi(unittest.TestCase):
         uses = "#include <p2ptrace/shared.h>\nvoid f(void) { trace_emit_later(0, 0, 0, &(struct trace_later){1}, TRACE_DATA_BYTES(later)); }\n"
         subprocess.run([*compiler(top), "-x", "c", "-fsyntax-only", "-"], input=uses, text=True, check=True)
 
-    def test_a_program_of_the_time_runs_and_traced_shows_what_it_emitted(self):
+    def test_a_program_of_that_time_runs_and_traced_shows_its_events(self):
         for version in VERSIONS:
             with self.subTest(version=version.name):
                 self.run_client(version)

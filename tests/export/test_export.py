@@ -574,7 +574,7 @@ class Shiviz(unittest.TestCase):
                     matched += 1
         self.assertGreater(matched, 50)
 
-    def test_a_filter_numbers_anew(self):
+    def test_a_filter_renumbers_events(self):
         events = self.read(WORLD.export("--format", "shiviz", "--kind", "app_start,app_end"))
         starts = {e["data"]["span_id"]: e for e in WORLD.events if e["kind"] == "app_start"}
         caused = [s for s in starts.values() if s["data"]["parent_id"] in starts]

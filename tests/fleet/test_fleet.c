@@ -220,7 +220,7 @@ START_TEST(a_place_with_any_byte_changed_or_missing_is_refused) {
 }
 END_TEST
 
-START_TEST(a_place_that_cannot_be_saved_stays_as_it_was) {
+START_TEST(a_place_that_cannot_be_saved_stays_unchanged) {
     struct place back, other = sample;
     char beside[96];
     other.events++;
@@ -408,7 +408,7 @@ int main(void) {
     tcase_add_test(cases, no_table_has_a_column_twice);
     tcase_add_test(cases, a_place_is_read_as_it_was_saved);
     tcase_add_test(cases, a_place_with_any_byte_changed_or_missing_is_refused);
-    tcase_add_test(cases, a_place_that_cannot_be_saved_stays_as_it_was);
+    tcase_add_test(cases, a_place_that_cannot_be_saved_stays_unchanged);
     tcase_add_test(cases, a_place_serves_one_at_a_time);
     tcase_add_test(cases, only_segments_of_traced_are_of_the_spool);
     tcase_add_loop_test(cases, a_password_comes_from_a_file_that_nobody_else_can_read, 0, 9);

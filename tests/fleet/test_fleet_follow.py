@@ -222,7 +222,7 @@ class FleetFollow(unittest.TestCase):
         self.assertEqual(filtered.missed(), [{"missed": SEGMENT, "why": "hidden"}])
         self.assertIn(f"up to {SEGMENT} events never came", "".join(whole.notes))
 
-    def test_it_ends_when_it_was_told_to(self):
+    def test_it_ends_when_requested(self):
         spool = self.spool("one", 400, 13)
         limited = self.follow("--limit", "30")
         self.ship(spool, "alpha")

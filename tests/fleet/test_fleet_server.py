@@ -213,7 +213,7 @@ class Daemons(Case):
                 with self.assertRaisesRegex(Died, "^sh ended by itself, with status -11; the last that sh wrote:\noutput: last words$"):
                     look(daemon)
 
-    def test_one_that_a_test_kills_is_no_error(self):
+    def test_a_server_killed_by_a_test_is_not_an_error(self):
         daemon = self.spawn("exec sleep 600")
         daemon.kill()
         daemon.kill()

@@ -71,13 +71,13 @@ class Counting(InADirectory):
         self.assertEqual(self.count(entry(stdout="ok 1\n1..1\n", result="ERROR", returncode=3)),
                          (["FAIL: ./dev test: a: ERROR, exit status 3", "again: ./dev test a", "1 passed, 1 failed"], 1))
 
-    def test_what_failed_is_named_with_its_message(self):
+    def test_failures_are_named_with_their_messages(self):
         lines, _ = self.count(entry("p2ptrace:x / a", "FAIL", stdout="ok 1 - A.test_a\nnot ok 2 - A.test_b\n#   AssertionError: 1 != 2\n#   # second\nok 3 - c\n1..3\n"),
                               entry("p2ptrace:y / b", "FAIL", stdout="not ok 1 - b.c:case:name: b.c:7: Assertion 'x == 1' failed: x == 0\n1..1\n"))
         self.assertEqual(lines[:4], ["FAIL: ./dev test: x / a: A.test_b", "    AssertionError: 1 != 2", "    # second",
                                      "FAIL: ./dev test: y / b: b.c:case:name: b.c:7: Assertion 'x == 1' failed: x == 0"])
 
-    def test_a_program_that_ends_badly_is_named_with_what_it_said(self):
+    def test_a_program_that_fails_is_named_with_its_output(self):
         said = "one\n\n==7==ERROR: AddressSanitizer: heap-use-after-free\n" + "".join(f"frame {i}\n" for i in range(20))
         lines, _ = self.count(entry(stdout="ok 1\n", stderr=said, result="FAIL", returncode=-6), entry("b", "TIMEOUT", stdout="some\nwords\n"))
         self.assertEqual(lines[:3], ["FAIL: ./dev test: a: FAIL, exit status -6", "    ==7==ERROR: AddressSanitizer: heap-use-after-free", "    frame 0"])
@@ -287,14 +287,14 @@ class Supervisor(InADirectory):
         self.assertEqual(self.left(), [])
         self.assertNotEqual(self.sh(self.show)[0], directories)
 
-    def test_what_a_suite_leaves_behind_is_named_and_removed(self):
+    def test_files_left_by_a_suite_are_named_and_removed(self):
         for name in ("TMPDIR", "P2PTRACE_SHM_DIR"):
             with self.subTest(name):
                 directories, said, code = self.sh(self.show + f'mkdir -p "${name}/a/b"; ln -s / "${name}/a/c"')
                 path = directories[name != "TMPDIR"]
                 self.assertEqual((said, code, self.left()), ([f"left behind: {path}/a"], 1, []))
 
-    def test_a_suite_that_failed_keeps_its_exit_code_and_nothing_stays(self):
+    def test_a_failed_suite_keeps_its_exit_code_and_leaves_nothing(self):
         for script, code in (("exit 3", 3), ("exit 77", 77), ("kill -9 $$", 128 + signal.SIGKILL), ('chmod 0 "$TMPDIR"/a; kill $$', 128 + signal.SIGTERM)):
             with self.subTest(script):
                 self.assertEqual(self.sh('mkdir -p "$TMPDIR/a/b"; touch "$P2PTRACE_SHM_DIR/c";' + script)[1:], ([], code))
@@ -305,7 +305,7 @@ class Supervisor(InADirectory):
         self.assertRegex(done.stderr, "^./no-such-program: .*No such file")
         self.assertEqual(done.returncode, 127)
 
-    def test_nothing_stays_of_a_suite_whose_supervisor_is_ended(self):
+    def test_a_suite_whose_supervisor_is_ended_leaves_nothing(self):
         for number in (signal.SIGTERM, signal.SIGHUP):
             with self.subTest(number):
                 suite = self.begin('mkdir "$TMPDIR/a"; sleep 1011')
@@ -344,7 +344,7 @@ class Supervisor(InADirectory):
         done = self.run_(*mounted, *SUPERVISOR, "sh", "-c", self.show, **self.bases)
         self.assertEqual([os.path.dirname(path) for path in done.stdout.split()], [self.bases["TMPDIR"]] * 2)
 
-    def test_what_the_user_has_set_does_not_reach_a_suite(self):
+    def test_settings_of_the_user_do_not_reach_a_suite(self):
         names = ("P2PTRACE_CONFIG", "P2PTRACE_SOCKET", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR", "XDG_STATE_HOME", "PAGER")
         got, _, _ = self.sh("env", **dict.fromkeys(names, "the-users"))
         self.assertEqual([line for line in got if "the-users" in line], [])

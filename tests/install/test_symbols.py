@@ -19,7 +19,7 @@ def names(*command):
 
 
 class Symbols(unittest.TestCase):
-    def test_no_name_of_ours_is_a_librarys(self):
+    def test_no_name_of_ours_is_that_of_a_library(self):
         for program in PROGRAMS:
             ours = names("nm", program)
             self.assertGreater(len(ours), 100)

@@ -170,7 +170,7 @@ class Attach(ProtocolTest):
         self.fails("\n                ^~~\n", node.process.pid, "--where", "lane == 1 and rrt > 1ms", code=2, lines=3)
         self.fails("--since yesterday: ", node.process.pid, "--from", "yesterday", code=2)
 
-    def test_peers_are_who_the_node_says_that_they_are(self):
+    def test_peers_match_the_ids_that_the_node_reports(self):
         address, key = "192.0.2.7:4001", hex_id(0x77)
         node = self.place.node("alice", ALICE)
         node.do("message", "sent", "@" + address, 1)

@@ -192,7 +192,7 @@ class EveryExample(unittest.TestCase):
         for name in ("nodes", "peers", "traces", "recent", "stats"):
             self.assertTrue({(name, False), (name, True)} <= shown, name)
 
-    def test_nothing_is_coloured_but_on_demand(self):
+    def test_colours_appear_only_on_demand(self):
         for name, words in examples():
             with self.subTest(words=words):
                 self.assertFalse("\x1b" in self.succeeds(*words))

@@ -55,7 +55,7 @@ START_TEST(an_address_has_its_endpoint_s_id_and_other_text_that_of_its_bytes) {
 }
 END_TEST
 
-START_TEST(other_ids_are_no_address) {
+START_TEST(other_ids_are_not_addresses) {
     struct trace_node_id id = trace_node_id_of_address("192.0.2.1:4001"), none = {{0}};
     ck_assert_str_eq(shown(trace_node_id_of_address("node.example:443")), "");
     ck_assert_str_eq(shown(none), "");
@@ -85,7 +85,7 @@ int main(void) {
     tcase_add_test(tcase, an_address_comes_back_from_its_id);
     tcase_add_test(tcase, one_address_has_one_id);
     tcase_add_test(tcase, an_address_has_its_endpoint_s_id_and_other_text_that_of_its_bytes);
-    tcase_add_test(tcase, other_ids_are_no_address);
+    tcase_add_test(tcase, other_ids_are_not_addresses);
     tcase_add_test(tcase, an_empty_address_has_no_id);
     suite_add_tcase(suite, tcase);
     run_suite_or_exit(suite);

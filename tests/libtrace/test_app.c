@@ -127,7 +127,7 @@ START_TEST(descriptions_take_memory_when_they_are_registered) {
 }
 END_TEST
 
-START_TEST(names_that_are_no_text_are_taken_as_they_are) {
+START_TEST(names_that_are_not_text_are_accepted_unchanged) {
     struct trace_log *log = open_log(64);
     struct trace_reader *reader = attach_log(log);
     struct trace_app app = datamap;
@@ -475,7 +475,7 @@ int main(void) {
     tcase_add_test(tcase, a_full_table_takes_no_more_and_keeps_what_it_has);
     tcase_add_test(tcase, all_that_fits_is_taken);
     tcase_add_test(tcase, descriptions_take_memory_when_they_are_registered);
-    tcase_add_test(tcase, names_that_are_no_text_are_taken_as_they_are);
+    tcase_add_test(tcase, names_that_are_not_text_are_accepted_unchanged);
     tcase_add_loop_test(tcase, a_description_that_breaks_a_rule_is_refused, 0, BROKEN_COUNT);
     tcase_add_test(tcase, without_a_log_and_in_a_forked_child_nothing_is_registered_and_that_is_fine);
     tcase_add_test(tcase, a_reader_takes_whole_descriptions_while_they_are_registered);

@@ -81,7 +81,7 @@ START_TEST(bytes_that_are_not_a_context_are_refused) {
 }
 END_TEST
 
-START_TEST(who_has_no_trace_sends_a_context_too) {
+START_TEST(a_node_without_a_trace_sends_a_context_too) {
     static const struct trace_context none;
     struct trace_context context = trace_context_new(TRACE_FLAG_DEBUG), back = context;
     uint8_t wire[TRACE_CONTEXT_WIRE_BYTES];
@@ -242,7 +242,7 @@ START_TEST(a_random_node_id_is_another_one_each_time) {
 END_TEST
 
 /* Peers derive each other's ids: no version may change the result. */
-START_TEST(a_derived_node_id_is_the_same_for_ever) {
+START_TEST(a_derived_node_id_never_changes) {
     static const uint8_t expected[32] = {0x26, 0x91, 0xaa, 0x81, 0x60, 0xee, 0xbf, 0x1a, 0x7b, 0xbe, 0xa6,
                                          0xb6, 0xa7, 0x3d, 0xa7, 0x70, 0x8b, 0xd9, 0x87, 0xbf, 0x9c, 0xce,
                                          0x85, 0x38, 0xdd, 0x46, 0x18, 0xbf, 0xf8, 0xa8, 0xb0, 0xa7};
@@ -303,10 +303,10 @@ int main(void) {
     tcase_add_test(tcase, only_flags_of_a_context_get_into_one);
     tcase_add_test(tcase, the_wire_form_is_fixed_and_comes_back);
     tcase_add_test(tcase, bytes_that_are_not_a_context_are_refused);
-    tcase_add_test(tcase, who_has_no_trace_sends_a_context_too);
+    tcase_add_test(tcase, a_node_without_a_trace_sends_a_context_too);
     tcase_add_test(tcase, the_macros_write_and_read_the_wire_form);
     tcase_add_test(tcase, a_random_node_id_is_another_one_each_time);
-    tcase_add_test(tcase, a_derived_node_id_is_the_same_for_ever);
+    tcase_add_test(tcase, a_derived_node_id_never_changes);
     tcase_add_test(tcase, different_bytes_give_different_node_ids);
     tcase_add_test(tcase, shared_knowledge_gives_one_trace_and_two_spans);
     tcase_add_test(tcase, a_message_id_is_stable_and_depends_on_every_byte);

@@ -31,7 +31,7 @@ static unsigned count_descriptors(void) {
     return count;
 }
 
-START_TEST(an_object_is_private_and_says_who_made_it) {
+START_TEST(an_object_is_private_and_names_its_creator) {
     struct trace_log *log = open_log(4096);
     struct trace_reader *reader = attach_log(log);
     const struct trace_reader_info *info = trace_reader_info(reader);
@@ -428,7 +428,7 @@ static unsigned long locked_kib(void) {
     return kib;
 }
 
-START_TEST(a_log_locks_no_memory_and_needs_no_right_to) {
+START_TEST(a_log_locks_no_memory_and_needs_no_permission_for_it) {
     struct rlimit none = {0, 0};
     struct trace_log *log;
     struct trace_reader *reader;
@@ -681,7 +681,7 @@ int main(void) {
     TCase *tcase = tcase_create("life");
     tcase_add_checked_fixture(tcase, setup_shm_dir, teardown_shm_dir);
     tcase_set_timeout(tcase, 30);
-    tcase_add_test(tcase, an_object_is_private_and_says_who_made_it);
+    tcase_add_test(tcase, an_object_is_private_and_names_its_creator);
     tcase_add_test(tcase, only_lanes_in_use_take_memory);
     tcase_add_test(tcase, open_and_close_leave_nothing_open_behind);
     tcase_add_test(tcase, a_program_without_standard_streams_does_not_print_into_its_ring);
@@ -699,7 +699,7 @@ int main(void) {
     tcase_add_test(tcase, rings_of_dead_nodes_make_room_for_a_later_threads_lane);
     tcase_add_test(tcase, a_kernel_that_cannot_populate_gets_lanes_by_the_objects_name);
     tcase_add_test(tcase, a_limit_of_file_sizes_is_an_error_at_open_and_no_signal);
-    tcase_add_test(tcase, a_log_locks_no_memory_and_needs_no_right_to);
+    tcase_add_test(tcase, a_log_locks_no_memory_and_needs_no_permission_for_it);
     tcase_add_test(tcase, rings_of_dead_nodes_do_not_pile_up);
     tcase_add_test(tcase, a_forked_child_writes_nothing_into_its_parents_ring);
     tcase_add_test(tcase, a_child_of_a_raw_fork_writes_nothing_into_its_parents_ring);
