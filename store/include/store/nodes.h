@@ -22,7 +22,7 @@
 /* Words of a bit set of node indices. */
 #define NODES_SET_WORDS (NODES_MAX / 64)
 
-/* Once this many indices are in use, dead nodes without events are forgotten (longest dead first) before new indices are taken. */
+/* Once this many indices are in use, dead nodes without events (longest dead first) are forgotten before new indices are used. */
 #define NODES_KEPT 256
 
 /* The maximum number of rejected objects with an entry; further ones are only counted. */
