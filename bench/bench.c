@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The harness of the benchmarks: see bench.h.  Single-threaded but for bench_pin and bench_now_ns. */
+ * The harness of the benchmarks: see bench.h.  Single-threaded, except bench_pin and bench_now_ns. */
 #include "bench.h"
 
 #include <errno.h>
@@ -31,7 +31,7 @@ uint64_t bench_now_ns(void) { return trace_now_ns(CLOCK_MONOTONIC); }
 uint64_t bench_cpu_ns(void) { return trace_now_ns(CLOCK_THREAD_CPUTIME_ID); }
 
 bool bench_pin(unsigned n) {
-    /* What the process may use, taken before the first pin narrows it. */
+    /* The processors that the process may use, read before the first pin narrows them. */
     static cpu_set_t allowed;
     static bool known;
     cpu_set_t one;
@@ -138,7 +138,7 @@ bool bench_quick(const struct bench *bench) { return bench->quick; }
 
 unsigned bench_repetitions(const struct bench *bench, unsigned usual) { return bench->quick && usual > 3 ? 3 : usual; }
 
-/* Does `word`, "emit" or "emit/masked", choose the case? */
+/* Does `word`, such as "emit" or "emit/masked", select the case? */
 static bool chooses(const char *word, const char *name, const char *case_name) {
     size_t length = strlen(name);
     if (strncmp(word, name, length) != 0) return false;

@@ -14,8 +14,8 @@
  *         return bench_main(argc, argv, "ingest", cases, 1);
  *     }
  *
- * Machines are shared and noisy.  So what is compared is measured in turns, a repetition of one and then of the other, and the
- * ratio of the medians is the result; a figure without its ratio says little. */
+ * Machines are shared and noisy.  So compared things are measured alternately, a repetition of one and then of the other, and
+ * the ratio of the medians is the result; a figure without its ratio says little. */
 #ifndef BENCH_BENCH_H
 #define BENCH_BENCH_H
 
@@ -62,9 +62,9 @@ struct bench_result {
     const char *unit;
     const struct bench_series *values;
     const struct bench_series *floor; /* NULL: none */
-    const char *peer;                 /* what `floor` is when it is not the floor; NULL otherwise */
+    const char *peer;                 /* names what `floor` holds if it is not the floor; NULL otherwise */
     struct bench_extra extras[6];     /* more members of the JSON line, up to the first without a name */
-    const char *note;                 /* shown at the end of the table's row; NULL: none */
+    const char *note;                 /* shown at the end of the table's row; NULL for none */
 };
 void bench_report(struct bench *bench, const struct bench_result *result);
 
@@ -74,16 +74,16 @@ void bench_skip(struct bench *bench, const char *name, const char *why);
 /* CLOCK_MONOTONIC. */
 uint64_t bench_now_ns(void);
 
-/* The calling thread's processor time: what others do on the same processor is not in it.  Costs a system call. */
+/* The calling thread's processor time, without that of others on the same processor.  Costs a system call. */
 uint64_t bench_cpu_ns(void);
 
-/* Pins the calling thread to the n-th processor that it may use, counted round.  Returns false where there is only one. */
+/* Pins the calling thread to the n-th processor that it may use, modulo their number.  Returns false if there is only one. */
 bool bench_pin(unsigned n);
 
 /* Ends the program with a message: a benchmark has nobody to hand an error to. */
 __attribute__((noreturn, format(printf, 1, 2))) void bench_die(const char *format, ...);
 
-/* The compiler must have the value in a register here, and forget what it knew of it. */
+/* Forces the compiler to have the value in a register here, and to forget what it knew about it. */
 #define BENCH_OPAQUE(value) __asm__ volatile("" : "+r"(value))
 
 #endif

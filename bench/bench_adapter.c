@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * What a packet costs more when the ngtcp2 adapter looks on.
+ * What the ngtcp2 adapter adds to the cost of a packet.
  *
- * A client sends a server 4 MiB on one stream; both are in this process and on this thread, and their datagrams are handed
+ * A client sends a server 4 MiB on one stream; both run in this process and on this thread, and their datagrams are passed
  * over in memory.  Both are traced, each into its own log, so that a packet is two events: sent, and received; now and then
- * stream_data and metrics.  Handshakes are not measured.  Values are processor time of both ends for one packet, with all that
- * ngtcp2 and GnuTLS do for it; each is measured in turns with the same transfer untraced, and `added_ns_per_event` is half of
+ * stream_data and metrics.  Handshakes are not measured.  Values are processor time of both ends per packet, with all that
+ * ngtcp2 and GnuTLS do for it; each alternates with the same transfer untraced, and `added_ns_per_event` is half of
  * the difference of the medians. */
 #include "bench.h"
 #include "quic_pair.h"
@@ -22,7 +22,7 @@ static struct trace_log *log_open(unsigned number) {
     struct trace_log *log;
     int result = trace_log_open(&log, &options);
     if (result != 0) bench_die("a log could not be opened: %s", strerror(-result));
-    shm_unlink(trace_log_name(log)); /* no traced on this machine shall read along */
+    shm_unlink(trace_log_name(log)); /* hidden from any traced on this machine */
     return log;
 }
 
@@ -39,7 +39,7 @@ static double transfer(const struct quic_pair_options *options) {
     quic_pair_run(&pair);
     ns = bench_cpu_ns() - start;
     packets = pair.datagrams - packets;
-    if (pair.ends[1].received != TRANSFER_BYTES) bench_die("the transfer is not whole");
+    if (pair.ends[1].received != TRANSFER_BYTES) bench_die("the transfer is incomplete");
     quic_pair_close(&pair);
     return (double)ns / (double)packets;
 }

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""What an event costs in other languages, beside the macros of C in the same run.
+"""What an event costs in other languages, compared with the C macros in the same run.
 
-    bindings/shared   a C program by the functions of the shared library
+    bindings/shared   a C program that calls the functions of the shared library
     bindings/rust     the crate, built with --release
-    bindings/go       the package, whose batches are handed over within the time that is measured
+    bindings/go       the package; the measured time includes handing over its batches
     bindings/python   the module
 
-ns/event of wall time, in turns, nobody reads the ring.  A language whose compiler is not there is left out, and said: ./dev setup-bindings.
+ns/event of wall time, alternating; nobody reads the ring.  A language without its compiler is skipped with a message: ./dev setup-bindings.
 Run from a build directory, where Meson puts it; options and output as the other benchmarks (bench.h)."""
 import argparse
 import json
@@ -30,7 +30,7 @@ INCLUDES = [f"-I{SOURCE / part}" for part in ("proto", "proto/include", "libtrac
 
 
 class Missing(Exception):
-    """A compiler is not there."""
+    """A compiler is missing."""
 
 
 def environment(top):
@@ -103,7 +103,7 @@ def measure(report, top, wanted, quick):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("name", nargs="*", help="bindings, or bindings/CASE; names of other benchmarks are no error")
+    parser.add_argument("name", nargs="*", help="bindings, or bindings/CASE; names of other benchmarks are not an error")
     for option in ("--json", "--list", "--quick"):
         parser.add_argument(option, action="store_true")
     args = parser.parse_args()

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * What one event costs the program that emits it: the payload and the floor are those of emit_load.h.
+ * What one event costs the program that emits it; emit_load.h has the payload and the floor.
  *
- * Times are processor times of the emitting thread, but for the bursts.  The cases that are drained say in `line_ns` how long
- * a cache line took from one processor to the other right before (line.h): the reader takes every line that the writer wrote
- * and will want again, so that their figures depend on it. */
+ * Times are processor times of the emitting thread, except for the bursts.  For drained cases `line_ns` says how long
+ * a cache line took from one processor to the other just before (line.h): the reader takes every line that the writer wrote
+ * and will need again, so their figures depend on it. */
 #include "bench.h"
 #include "daemon.h"
 #include "emit_load.h"
@@ -170,7 +170,7 @@ static void sleep_until(uint64_t deadline_ns) {
     while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &time, NULL) == EINTR) continue;
 }
 
-/* Takes the lines of a ring of the floor to the other processor, as traced does with those of the log. */
+/* Moves the cache lines of the floor's ring to the other processor, as traced does with those of the log. */
 struct floor_reader {
     pthread_t thread;
     struct emit_floor *ring;
@@ -199,7 +199,7 @@ static void measure_burst(struct bench_series *series, emit_loop *loop, void *ta
     bench_series_add(series, (double)(bench_now_ns() - start) / BURST_EVENTS);
 }
 
-/* A burst of the log, one of the floor, and one of a floor that is read, in turns, each after a sleep. */
+/* Alternates bursts of the log, of the floor, and of a floor that is read, each after a sleep. */
 static void run_burst(struct bench *bench) {
     static struct bench_series values, floor, read;
     struct trace_node_id node_id = emit_node_id_new();

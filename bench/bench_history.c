@@ -2,11 +2,11 @@
  *
  * What the history alone costs, without the rings (bench_ingest.c).
  *
- * append: events lie prefilled in memory, as many as eight rings hold: 60,000 traces and 1,000 peers in random order, from 8
+ * append: events are prepared in memory, as many as eight rings hold: 60,000 traces and 1,000 peers in random order, from 8
  * nodes, kinds as a QUIC node emits them.  They are copied to the reserved place and appended, in runs of one source, with
- * every index and directory on and segments being evicted all the time.
+ * every index and directory enabled, and segments evicted all the time.
  *
- * Its floor is the same events, in the same runs, copied into an equally large ring of memory, and nothing else.  Times are
+ * Its floor only copies the same events, in the same runs, into an equally large ring of memory.  Times are
  * processor times of the thread. */
 #include "bench.h"
 

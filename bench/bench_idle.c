@@ -3,8 +3,8 @@
  * What traced costs while nothing happens.
  *
  * nodes-100: processor time of all its threads, as a share of one processor, while it is attached to 100 nodes that are alive
- * and emit nothing.  They have been silent for some seconds when the measurement begins.  What is saved so is paid with the
- * first event after such a silence: first_ms is how long the latest of them took from the macro to a subscriber. */
+ * and emit nothing.  They have been silent for some seconds when the measurement begins.  The price of that saving is paid by
+ * the first event after such a silence: first_ms is the longest time that one took from the macro to a subscriber. */
 #include "bench.h"
 #include "client.h"
 #include "node.h"

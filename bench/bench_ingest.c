@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT
  *
  * How fast traced takes events out of rings and into its history: real rings, filled before each repetition, drained by the
- * ingest's own passes (traced/ingest/ingest_internal.h) in this thread, with all indices; evictions included, for the history
- * is smaller than what goes through it.
+ * ingest's own passes (traced/ingest/ingest_internal.h) in this thread, with all indices and evictions, because the history
+ * is smaller than the events that pass through it.
  *
- * rings-1000: 1,000 rings of 4,096 events are attached, and 256 of them, spread among the others, have the events.  attach_ms
- * is how long it took from their names to the first event of each, and ring_kib the heap that one takes, beside its memory,
- * which is the node's.
+ * rings-1000: 1,000 rings of 4,096 events are attached; 256 of them, spread among the others, have the events.  attach_ms
+ * is the time from their names to the first event of each, and ring_kib the heap that one takes, besides its shared memory,
+ * which belongs to the node.
  *
- * silent-4000: 4,000 rings are attached and silent; the passes of 10 s are made in a row, as the clock asks for them.  What a
- * wake-up costs comes on top (bench_idle.c, bench_scale.py).
+ * silent-4000: 4,000 rings are attached and silent; the passes of 10 s run back to back, as the clock asks for them.  The cost
+ * of a wake-up comes on top (bench_idle.c, bench_scale.py).
  *
  * The events are of 60,000 traces and 1,000 peers in random order.  `copy` is memcpy of the same events from the same memory
- * into as much memory as the history has: no ingest that keeps events is faster. */
+ * into as much memory as the history has: no ingest that keeps events can be faster. */
 #include "bench.h"
 
 #include "ingest_internal.h"
@@ -45,7 +45,7 @@
 struct rig {
     char dir[64];
     unsigned ring_count, ring_events;
-    bool watch;          /* the directory, as traced does; otherwise it is scanned */
+    bool watch;          /* watch the directory, as traced does; otherwise scan it */
     unsigned busy_count; /* rings that are filled, at equal distances */
     uint64_t attach_ns;
     double ring_kib;
@@ -74,7 +74,7 @@ static void random_bytes(void *out, size_t count) {
     }
 }
 
-/* What a node's log holds, about: packets, some losses, streams, samples. */
+/* Roughly what a node's log holds: packets, some losses, streams, samples. */
 static void emit_one(struct trace_log *log, uint64_t number) {
     uint64_t random = random_next();
     const struct trace_context *context = &traces[(random >> 32) % TRACES];
@@ -132,7 +132,7 @@ static uint64_t ingested(const struct rig *rig) {
     return atomic_load_explicit(&rig->ingest->counters.events, memory_order_relaxed); /* relaxed: written by this thread */
 }
 
-/* Passes until `events` more are in the history. */
+/* Makes passes until `events` more are in the history. */
 static void drain(struct rig *rig, uint64_t events) {
     uint64_t end = ingested(rig) + events, deadline = bench_now_ns() + UINT64_C(20000000000);
     while (ingested(rig) < end) {
@@ -221,7 +221,7 @@ static double ingest_once(struct rig *rig) {
     return (double)events * 1e3 / (double)(end - start);
 }
 
-/* The same events, copied out of the rings into memory that is used in turns, as the history's is. */
+/* The same events, copied out of the rings into memory that is reused, as the history's is. */
 static double copy_once(struct rig *rig, struct trace_event *memory, size_t *at) {
     const uint64_t events = (uint64_t)rig->ring_count * rig->ring_events;
     const size_t memory_events = HISTORY_BYTES / TRACE_EVENT_BYTES;
@@ -244,7 +244,7 @@ struct rates {
     uint64_t lost;
 };
 
-/* One ring (RINGS_BYTES), or a thousand; measured once, whoever asks. */
+/* One ring (RINGS_BYTES), or a thousand; measured once, for all cases that need it. */
 static const struct rates *measure_one_ring(struct bench *bench) {
     static struct rates rates;
     static struct rig rig;
@@ -303,7 +303,7 @@ static void run_rings(struct bench *bench) {
     rig_fini(&rig);
 }
 
-/* Per cent of a core: the passes over silent rings, in the time that they belong to. */
+/* Per cent of a core: the time of the passes over silent rings, relative to the period that they cover. */
 static double silent_once(struct rig *rig, uint64_t *now_ns) {
     const uint64_t span_ns = SILENT_S * UINT64_C(1000000000), until_ns = *now_ns + span_ns, start = bench_cpu_ns();
     while (*now_ns < until_ns) {

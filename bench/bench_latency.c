@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * How long an event is on its way from the macro to a subscriber.
+ * How long an event takes from the macro to a subscriber.
  *
- * A node emits 100,000 events a second, ten every 100 us, beside 100 nodes that are silent, and a thread of the same process
- * has subscribed to all of them.  The time of an event is the one that it carries; it has arrived when recv() has returned
- * with the end of its notification.  p50 and p99 are quantiles over the events of a second, of which there is one repetition
- * each. */
+ * A node emits 100,000 events a second, ten every 100 us, next to 100 silent nodes, and a thread of the same process
+ * has subscribed to all of them.  The delay begins with the time that the event carries, and ends when recv() has returned
+ * the end of its notification.  p50 and p99 are quantiles over the events of a second; each second is one repetition. */
 #include "bench.h"
 #include "client.h"
 #include "node.h"
@@ -32,7 +31,7 @@ static int compare_doubles(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-/* Adds the delays of a notification's events, in ms; returns how many there are then. */
+/* Adds the delays of a notification's events, in ms; returns how many there are now. */
 static unsigned add_delays(double *delays, unsigned count, unsigned wanted, const char *line, size_t bytes, uint64_t arrived_ns) {
     static const char begin[] = "{\"timestamp\":";
     const char *end = line + bytes;
@@ -46,7 +45,7 @@ static unsigned add_delays(double *delays, unsigned count, unsigned wanted, cons
     return count;
 }
 
-/* Only keeps the delays: whatever is done with them would delay the next. */
+/* Only stores the delays: any other work would delay the next. */
 static void *subscribe(void *arg) {
     struct subscriber *subscriber = arg;
     unsigned count = 0, wanted = subscriber->seconds * RATE;
@@ -70,7 +69,7 @@ static void evaluate(struct subscriber *subscriber) {
     }
 }
 
-/* Measured once, whichever of the two is asked for.  NULL: not at all. */
+/* Measured once for both cases.  NULL: not measured. */
 static const struct subscriber *measure(struct bench *bench, const char *name) {
     static struct subscriber subscriber;
     struct bench_pace pace = {.rate = RATE, .period_ns = PERIOD_NS};
@@ -95,7 +94,7 @@ static const struct subscriber *measure(struct bench *bench, const char *name) {
     subscriber.delays = calloc(subscriber.seconds * RATE, sizeof *subscriber.delays);
     if (!subscriber.delays) bench_die("out of memory");
     if (pthread_create(&thread, NULL, subscribe, &subscriber) != 0) bench_die("no thread");
-    /* A little more than what is waited for, so that the last notification comes. */
+    /* A little more than is waited for, so that the last notification is sent. */
     pace.end_ns = bench_now_ns() + UINT64_C(1000000000) * subscriber.seconds + UINT64_C(10000000);
     bench_node_emit_paced(&node, &pace);
     pthread_join(thread, NULL);

@@ -5,9 +5,9 @@
  * 10M: one node, 10 million events a second for 60 seconds in steps of 10 us, into 32 MiB of ring, 26 ms worth.
  *
  * 2x2M: two nodes with rings of the usual 8 MiB, 2 million events a second each, in steps of 500 us; beside them a client that
- * follows all events, and one that asks for a trace 100 times a second.  Everything shares the processors as it comes.  What
- * the follower misses is told as follow_missed: JSON of 4 million events a second is more than it and traced need give, and no
- * loss of the history. */
+ * follows all events, and one that asks for a trace 100 times a second.  The scheduler places them.  The events that the
+ * follower misses are reported as follow_missed: neither it nor traced has to keep up with JSON of 4 million events a second,
+ * and these are not losses of the history. */
 #include "bench.h"
 #include "client.h"
 #include "node.h"
@@ -84,7 +84,7 @@ static void *follow(void *arg) {
     return NULL;
 }
 
-/* Asks for one of the traces of about the last 100 ms, every 10 ms.  Returns how often, and how many were there whole. */
+/* Asks for one of the traces of about the last 100 ms, every 10 ms.  Returns how often, and how many were complete. */
 static uint64_t ask_for_traces(const struct daemon *daemon, struct bench_node *node, uint64_t end_ns, uint64_t *ret_whole) {
     struct client client;
     uint64_t asked = 0;

@@ -2,11 +2,11 @@
  *
  * Does traced stay within the memory that it promised when it started (`limit`)?
  *
- * resident: the most that it had while four nodes of 104 emitted six million events of 300,000 traces and 1,000 peers, through
- * a history of the usual size; 256 subscribers asked for 10,000 recent events and all that follow, and read nothing; with each
- * of 30 rounds four more clients asked for 10,000 events and read nothing; and one client asked for the greatest answers there
- * are.  The rings, which it maps, are the nodes' memory and not counted.  `disconnected` are clients that did not read, and
- * held too much. */
+ * resident: its maximum while four nodes of 104 emitted six million events of 300,000 traces and 1,000 peers, through a
+ * history of the usual size; 256 subscribers asked for 10,000 recent events and all that follow, and read nothing; with each
+ * of 30 rounds four more clients asked for 10,000 events and read nothing; and one client asked for the largest possible
+ * answers.  The rings, which it maps, are the nodes' memory and not counted.  `disconnected` counts clients that did not read
+ * and made traced hold too much. */
 #include "bench.h"
 #include "client.h"
 #include "node.h"

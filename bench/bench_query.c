@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * How fast questions are answered that are put to a history of four million events.
+ * How fast traced answers questions about a history of four million events.
  *
  * trace-20-idle: over the socket, one after the other on one connection, each for one of 200,000 traces, by its whole id.  A
- * trace has 20 events, between which lie 1,000 others each.  The time is from before send() until after recv().
+ * trace has 20 events, with 1,000 others between one and the next.  The time is from before send() until after recv().
  *
  * trace-20-loaded: likewise, while a node emits 5 million events a second, for traces that it made within the last 100 ms to
- * 500 ms. The history is full: for each event that comes one goes. */
+ * 500 ms. The history is full: each new event evicts an old one. */
 #include "bench.h"
 #include "client.h"
 #include "node.h"

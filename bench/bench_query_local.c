@@ -3,8 +3,8 @@
  * What a process pays to ask its own ring (p2ptrace/query.h).  The ring is full: 65536 events of traces that have 20 events each,
  * spread over the ring.
  *
- * trace: all events of one trace, by the index when it has nothing to catch up with; its peer is the same question by a scan.
- * catch-up: what the index costs for each event that is new, read and linked; its peer is reading them, a count by a scan. */
+ * trace: all events of one trace, by an index that is up to date; compared with the same question by a scan.
+ * catch-up: what the index costs for each new event, read and linked; compared with only reading them, in a count by a scan. */
 #include "bench.h"
 
 #include <p2ptrace/query.h>
@@ -15,7 +15,7 @@
 #define TRACE_EVENTS 20
 #define TRACES (EVENTS / TRACE_EVENTS)
 #define REPETITIONS 101
-#define QUESTIONS 50 /* to the index, in one repetition */
+#define QUESTIONS 50 /* for the index, in one repetition */
 
 struct setting {
     struct trace_log *log;

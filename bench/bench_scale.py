@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""As many as there may be, of each kind.
+"""traced at its limits: the maximum number of nodes, threads and clients.
 
-    scale/nodes-4096    traced's share of a core beside 4,096 processes that are alive and silent.  `attach_s`: from the first process's start
-                        until all are attached, most of it the starting; `drain_ms`: from the last of their 20 events each to the last
-                        one indexed; `nodes_ms`: the answer of `nodes`; `mib`: resident; `lost`: events
-    scale/threads-256   M events/s that 256 threads of one node emit at once, of them 241 into one lane; `lost` and `no_lane`: events that the
-                        reports of traced have, in per cent.  Every event is indexed or in there, or this ends with an error
+    scale/nodes-4096    traced's share of a core next to 4,096 processes that are alive and silent.  `attach_s`: from the first process's start
+                        until all are attached, most of it spent on starting them; `drain_ms`: from the last of their 20 events each until the last
+                        is indexed; `nodes_ms`: the answer of `nodes`; `mib`: resident; `lost`: events
+    scale/threads-256   M events/s that 256 threads of one node emit at once, 241 of them into one lane; `lost` and `no_lane`: the share that the
+                        traced reports, in per cent.  Every event is either indexed or reported; otherwise this ends with an error
     scale/clients-1000  M events/s sent to 1,000 clients, each of which follows everything that one node emits; `hello_ms`: the longest
-                        `hello` meanwhile, of as many as there were time for; `missed`: events that the clients were told they missed, in per cent
+                        `hello` meanwhile, of as many as there were time for; `missed`: events reported to the clients as missed, in per cent
 
 Run from a build directory, where Meson puts it; options and output as the other benchmarks (bench.h)."""
 import argparse
@@ -60,7 +60,7 @@ def nodes(place, report, quick):
     place.start("--history", "256M")
     client = place.connect()
     attached = lambda: client.call("stats")["ingest"]["nodes_attached"] >= count
-    with concurrent.futures.ThreadPoolExecutor(32) as pool:  # else most of the time goes by between a node and the next
+    with concurrent.futures.ThreadPoolExecutor(32) as pool:  # otherwise most of the time passes between one node and the next
         begin = time.monotonic()
         list(pool.map(lambda i: place.node(f"n{i}", node_id(i), "overwrite_oldest", "0", "1024"), range(count)))
         harness.until(attached, "all nodes to be attached")
@@ -99,7 +99,7 @@ def threads(place, report, quick):
 
 
 def read_all(clients, events, pipe):
-    """Counts what all clients get, until each has all events, or was told of those that it missed.  Sends both numbers."""
+    """Counts what all clients get, until each has received every event, or a report of those that it missed.  Sends both numbers."""
     selector, rest = selectors.DefaultSelector(), [b""] * len(clients)
     got, missed = [0] * len(clients), [0] * len(clients)
     for index, client in enumerate(clients):

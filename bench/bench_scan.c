@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * How fast a history of four million events is gone through where no index serves, in process.  Processor time of one thread.
+ * How fast a history of four million events is searched without an index, in process.  Processor time of one thread.
  *
- * scan: history_select, for a kind that every block of 256 events has once, all over the history, so that each event is looked
- * at and 0.4 % are found and sorted.
+ * scan: history_select over the whole history, for a kind that every block of 256 events contains once, so that each event is
+ * examined and 0.4 % are found and sorted.
  *
- * filter: the same with the filter `rtt > 100ms`, which every other one of these events matches; filter-each: with one that no
- * index serves, so that each event is asked for its size.
+ * filter: the same with the filter `rtt > 100ms`, which every other one of these events matches; filter-each: with a filter
+ * that no index helps, so that the size of each event is compared.
  *
- * count: the method `count`, with all these events in groups by kind and peer, and the percentiles of their size. */
+ * count: the method `count`, which groups all these events by kind and peer, with percentiles of their size. */
 #include "bench.h"
 
 #include <jansson.h>
@@ -47,7 +47,7 @@ static void fill(struct history *history) {
     }
 }
 
-/* A store of its own, for this thread. */
+/* A separate store for this thread. */
 static void begin_store(struct store *store) {
     if (store_init(store, HISTORY_BYTES) != 0) bench_die("no memory for the history");
     store_enter_thread();

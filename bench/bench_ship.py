@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""What it costs to ship recordings to a fleet: one ClickHouse server of the distribution on loopback, started for it.
+"""What it costs to ship recordings to a fleet: one ClickHouse server, started for this, on loopback.
 
-    ship/insert    M events/s that one core could take: events per second of processor time of server and shipper together, merges included,
-                   beside the same rows into a table that forgets them (engine Null), which is the parsing alone.  `wall` is M events/s of
-                   time; `server_us` and `shipper_us` are processor time for each event
-    ship/bytes     bytes an event on the server's disk, once everything is merged, without and with (`index`) the index by trace; `rows_index` is
-                   how many rows that has for each event; floor: bytes in the recording
+    ship/insert    M events/s that one core could handle: events per second of processor time of server and shipper together, merges included,
+                   compared with the same rows into a table that discards them (engine Null), which only parses.  `wall` is M events/s of elapsed
+                   time; `server_us` and `shipper_us` are processor time per event
+    ship/bytes     bytes per event on the server's disk, after all merges, without and with (`index`) the index by trace; `rows_index` is
+                   the number of its rows per event; floor: bytes in the recording
 
-Events are such as a busy network has: 1000 peers, requests of about 20 packets, over two open connections each.
-Without a clickhouse-server nothing is measured, and that is said: ./dev setup-fleet.
+The events resemble those of a busy network: 1000 peers, requests of about 20 packets, over two open connections each.
+Without a clickhouse-server this measures nothing and says so: ./dev setup-fleet.
 Run from a build directory, where Meson puts it; options and output as the other benchmarks (bench.h)."""
 import argparse
 import json
@@ -36,7 +36,7 @@ def processor_s(process):
 
 
 def ship(server, database, directory):
-    """Returns processor time of the shipper and of the server, and time, all in seconds; the server's with the merges that follow."""
+    """Returns processor time of the shipper and of the server (including the merges that follow), and elapsed time, all in seconds."""
     subprocess.run([BUILD / "inspector/inspector", "fleet", "init", f"{server.url}/{database}"], stdout=subprocess.DEVNULL, check=True)
     (directory / "p2ptrace-ship.place").unlink(missing_ok=True)
     before = processor_s(server.process)
@@ -52,7 +52,7 @@ def ship(server, database, directory):
 
 
 def parse_only(server, database, rows):
-    """Processor time of the server for the same rows into a table that forgets them."""
+    """Processor time of the server for the same rows into a table that discards them."""
     names = ", ".join(f"`{name}`" for name, in server.sql(
         f"SELECT name FROM system.columns WHERE database = '{database}' AND table = 'events_local' AND default_kind = ''"))
     server.sql(f"CREATE TABLE IF NOT EXISTS {database}.forgets AS {database}.events_local ENGINE = Null")
@@ -91,7 +91,7 @@ def measure(report, top, wanted, quick):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("name", nargs="*", help="ship, or ship/CASE; names of other benchmarks are no error")
+    parser.add_argument("name", nargs="*", help="ship, or ship/CASE; names of other benchmarks are not an error")
     for option in ("--json", "--list", "--quick"):
         parser.add_argument(option, action="store_true")
     args = parser.parse_args()

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * How many events a second traced hands to one subscriber.
+ * How many events a second traced delivers to one subscriber.
  *
- * json: a subscriber asks for everything and does not read while a node emits half a million events, all of which the history
- * holds. Then it reads them, and does no more with them than to count: what is measured is traced's reading of the history,
- * its JSON, and the socket, with nothing else to do for the ingest. */
+ * json: a subscriber asks for everything and does not read while a node emits half a million events, which all fit into the
+ * history. Then it reads them and only counts them: this measures how traced reads the history and
+ * writes JSON, and the socket, while the ingest is idle. */
 #include "bench.h"
 #include "client.h"
 #include "node.h"
@@ -16,7 +16,7 @@ struct received {
     uint64_t events, lost, bytes;
 };
 
-/* Reads until all have come or are reported as lost. */
+/* Reads until all have arrived or are reported as lost. */
 static struct received receive(struct client *client, uint64_t events) {
     struct received received = {.events = 0};
     while (received.events + received.lost < events) {

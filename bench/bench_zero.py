@@ -1,17 +1,17 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""What tracing costs a program that does not have it, and what it costs one that does: the QUIC example, built three ways.
+"""What tracing costs a program when it is off, and when it is on: the QUIC example, built three ways.
 
-    on       with -DTRACE_FULL, linked with the library; its nodes write their rings and nobody reads them
-    off      the same text without a switch
-    removed  the text without its trace lines (tests/zero/strip_trace.py)
+    on       with -DTRACE_FULL, linked with the library; the nodes write their rings and nobody reads them
+    off      the same source without a switch
+    removed  the source without its trace lines (tests/zero/strip_trace.py)
 
-    zero/object-code    differing bytes of off and removed: the objects of all examples and of tests/zero/every_*.c, with every
+    zero/object-code    bytes that differ between off and removed: the objects of all examples and of tests/zero/every_*.c, with every
                         compiler, at -O0, -O2, -O3 and -Os
     zero/size-*         text + data of the program, gcc -O2, in bytes; the floor is `removed`
-    zero/get-on, -off   microseconds for a GET of 20 bytes from a node by its neighbour, over QUIC on the loopback, 100 of them on
-                        their way at once; a batch of each build in turns; the floor is `removed`.  cpu_us: the processor time of
-                        both nodes for it, and cpu_ratio to that of `removed`, in which what else the machine does is not
+    zero/get-on, -off   microseconds for a GET of 20 bytes from a neighbour, over QUIC on the loopback, 100 of them
+                        at a time; batches of the builds alternate; the floor is `removed`.  cpu_us: the processor time of
+                        both nodes for it; cpu_ratio: the same relative to `removed`, without what else the machine does
 
 Run from a build directory, where Meson puts it; options and output as the other benchmarks (bench.h)."""
 import argparse
@@ -49,7 +49,7 @@ GETS = 100
 def object_code(report, quick):
     examples = [pair for _, sources in zero.examples(BUILD) for pair in sources]
     base = ["-std=gnu11", *(f"-I{SOURCE / part}" for part in ("libtrace/include", "proto/include", "proto"))]
-    # The programs of the examples use plain types of the headers without tracing too; those of the tests use none.
+    # The examples use plain types of the headers without tracing, too; the programs of the tests use none.
     work = [(source, flags, True) for source, flags in examples]
     work += [(source, base, False) for source in sorted(glob.glob(str(SOURCE / "tests/zero/every_*.c")))]
     levels = zero.LEVELS[:1] if quick else zero.LEVELS
@@ -67,7 +67,7 @@ def object_code(report, quick):
 
 
 def linked_with():
-    """What the build links the example with, its own objects left out: libraries and flags, as the build's last command says."""
+    """What the build links the example with, besides its own objects: libraries and flags, read from the build's last command."""
     done = subprocess.run(["ninja", "-C", BUILD, "-t", "commands", f"examples/{EXAMPLE}/{EXAMPLE}"], stdout=subprocess.PIPE, text=True,
                           check=True)
     words = shlex.split(done.stdout.strip().splitlines()[-1])
@@ -85,7 +85,7 @@ def build_programs(top):
         for source, flags in sources:
             directory = os.path.join(top, pathlib.Path(source).stem)
             file = zero.write_pair(source, directory, keep_include=True)
-            # write_pair calls the text as it is `on`, and the text without its tracing `off`.
+            # write_pair calls the unchanged source `on`, and the source without its tracing `off`.
             inside = os.path.join(directory, "off" if name == "removed" else "on")
             switches = ["-DTRACE_FULL"] if name == "on" else []
             zero.compile_object("gcc", "-O2", [*flags, *switches], inside, file)
@@ -103,7 +103,7 @@ def size_of(program):
 
 
 class Pair:
-    """Two nodes of one build, each on a processor of its own; the first has the chunk that the second asks for."""
+    """Two nodes of one build, each on its own processor; the first has the chunk that the second asks for."""
 
     def __init__(self, program, name, shm_dir):
         self.nodes = nodes.line_of_nodes(program, (f"{name}-a", f"{name}-b"), shm_dir=shm_dir)
@@ -113,17 +113,17 @@ class Pair:
         self.hash = self.nodes[0].ask("store twenty bytes of text.")[1]
 
     def cpu_s(self):
-        """Processor time of both so far: the kernel's clock of a process has the number ~pid * 8 + 2."""
+        """Processor time of both so far: the kernel numbers the clock of a process ~pid * 8 + 2."""
         return sum(time.clock_gettime(~node.process.pid * 8 + 2) for node in self.nodes)
 
     def batch(self):
-        """Microseconds for a GET, of GETS that are asked for at once: of the clock, and of the processors."""
+        """Microseconds per GET, with GETS at once: elapsed time, and processor time."""
         asker = self.nodes[1]
         begin, cpu_begin = time.perf_counter(), self.cpu_s()
         asker.send("\n".join([f"get {self.hash}"] * GETS))
         answers = [asker.read().split() for _ in range(GETS)]
         end, cpu_end = time.perf_counter(), self.cpu_s()
-        wrong = [words for words in answers if words[0] != "ok" or words[3] != "1"]  # 1 hop: not out of a cache
+        wrong = [words for words in answers if words[0] != "ok" or words[3] != "1"]  # 1 hop: not from a cache
         if wrong:
             raise SystemExit(f"bench: a GET went wrong: {' '.join(wrong[0])}")
         return (end - begin) * 1e6 / GETS, (cpu_end - cpu_begin) * 1e6 / GETS
@@ -154,7 +154,7 @@ def gets(report, programs, wanted, quick):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("name", nargs="*", help="zero, or zero/CASE; names of other benchmarks are no error")
+    parser.add_argument("name", nargs="*", help="zero, or zero/CASE; names of other benchmarks are not an error")
     for option in ("--json", "--list", "--quick"):
         parser.add_argument(option, action="store_true")
     args = parser.parse_args()

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * A client of the benchmark's own: see client.h. */
+ * The benchmark's client: see client.h. */
 #include "client.h"
 
 #include "bench.h"

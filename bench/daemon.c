@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * A traced of the benchmark's own: see daemon.h. */
+ * The benchmark's traced: see daemon.h. */
 #include "daemon.h"
 
 #include "bench.h"
@@ -72,7 +72,7 @@ uint64_t daemon_cpu_ns(const struct daemon *daemon) {
     return (uint64_t)time.tv_sec * 1000000000U + (uint64_t)time.tv_nsec;
 }
 
-/* The number behind `what` in a text file; 0 where it is not. */
+/* The number after `what` in a text file; 0 if it is missing. */
 static uint64_t number_in_file(const char *path, const char *what) {
     FILE *file = fopen(path, "r");
     uint64_t value = 0;
@@ -97,7 +97,7 @@ uint64_t daemon_promised_mib(const struct daemon *daemon) {
     return number_in_file(path, "at most ");
 }
 
-/* One request on a connection of its own.  NULL when nobody answers. */
+/* One request on a new connection.  NULL when nobody answers. */
 static json_t *ask(const struct daemon *daemon, const char *method) {
     json_t *answer = NULL;
     int fd = try_connect(daemon);
@@ -143,7 +143,7 @@ struct daemon *daemon_start_with(const struct daemon_options *options) {
     return daemon;
 }
 
-/* With what is still in it: the socket's lock, logs that were not drained. */
+/* With what is left in it: the socket's lock, logs that were not drained. */
 static void remove_dir(const char *path) {
     DIR *dir = opendir(path);
     struct dirent *entry;
@@ -204,7 +204,7 @@ void daemon_attach(struct daemon *daemon, const char *log_name, const struct tra
 struct daemon_node daemon_wait_drained(struct daemon *daemon, const struct trace_node_id *node_id) {
     uint64_t deadline = bench_now_ns() + WAIT_NS_MAX;
     struct daemon_node node = {.emitted = 1};
-    /* Counters of a live node are brought up to date with each drain: ask twice, so that one lies between. */
+    /* Each drain updates the counters of a live node: ask twice, with a drain in between. */
     for (int same = 0; same < 2;) {
         uint64_t before = node.indexed + node.lost;
         if (bench_now_ns() > deadline) bench_die("traced does not drain the node");

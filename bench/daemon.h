@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * A traced of the benchmark's own: a child process with a private socket, pinned to the first processor, so that what is measured
- * can have the second one for itself. */
+ * The benchmark's traced: a child process with a private socket, pinned to the first processor, which leaves the second one to
+ * the code under measurement. */
 #ifndef BENCH_DAEMON_H
 #define BENCH_DAEMON_H
 
@@ -11,7 +11,7 @@
 
 struct daemon;
 
-/* What `nodes` says of one node. */
+/* What `nodes` says about one node. */
 struct daemon_node {
     uint64_t emitted, indexed, lost;
     bool live;
@@ -22,10 +22,10 @@ struct daemon_options {
     bool unpinned;       /* on any processor */
 };
 
-/* Starts the traced of this build directory, which sees no nodes but those it is given, and waits until it answers.  NULL when
+/* Starts the traced of this build directory, which sees only the nodes that it is given, and waits until it answers.  NULL when
  * there is no such program; any other failure ends the benchmark. */
 struct daemon *daemon_start_with(const struct daemon_options *options);
-struct daemon *daemon_start(void); /* with none */
+struct daemon *daemon_start(void); /* without nodes */
 
 /* Stops it and removes its socket.  NULL is fine. */
 void daemon_stop(struct daemon *daemon);
@@ -37,16 +37,16 @@ void daemon_attach(struct daemon *daemon, const char *log_name, const struct tra
 /* A new connection to it, blocking.  Ends the benchmark if it cannot be made. */
 int daemon_connect(const struct daemon *daemon);
 
-/* The processor time that it has used. */
+/* The processor time that it has used so far. */
 uint64_t daemon_cpu_ns(const struct daemon *daemon);
 
-/* What it has resident now, without the rings, which are the nodes'. */
+/* Its resident memory now, without the rings, which belong to the nodes. */
 uint64_t daemon_resident_bytes(const struct daemon *daemon);
 
 /* The memory that it promised in its log when it started. */
 uint64_t daemon_promised_mib(const struct daemon *daemon);
 
-/* Waits until it has drained a node that emits no more, and says what it counted. */
+/* Waits until it has drained a node that emits no more, and returns its counts. */
 struct daemon_node daemon_wait_drained(struct daemon *daemon, const struct trace_node_id *node_id);
 
 #endif

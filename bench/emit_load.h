@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * What is measured of emitting, by bench_emit.c and by peers/peers.c: one payload, the loop that emits it, and the floor below
+ * What bench_emit.c and peers/peers.c measure: one payload, the loop that emits it, and the floor below
  * it.
  *
  * Every event is a packet_sent with a context and a peer: all 128 bytes, with a trace id, a peer id and data that change from
  * event to event.
  *
- * The floor is the least that anybody must do who puts the same event into a ring of the same size: read the same clock, store
+ * The floor is the least work that puts the same event into a ring of the same size: read the same clock, store
  * the same 128 bytes into the next of 65536 slots of shared memory, and store the mark last, with release.  No log, no mask,
  * no sampling, no reservation, no busy mark, no reader.  It is measured with and without the prefetch that the library uses,
  * and the faster of the two is the floor. */
@@ -20,8 +20,8 @@
 #define EMIT_EVENTS (4U * TRACE_LANE_EVENTS) /* in one repetition: 4 laps of the ring, some milliseconds */
 #define EMIT_REPETITIONS 101
 
-/* 64 requests and 64 peers, whose values lie in memory as those of a program's connections do.  They are made once: a context
- * that is written right before it is read would measure the processor's store forwarding. */
+/* 64 requests and 64 peers, in memory like those of a program's connections.  They are made once: reading a context
+ * that was just written would measure the processor's store forwarding. */
 #define EMIT_VARIETY 64U
 
 struct emit_payload {
@@ -42,7 +42,7 @@ static inline uint32_t emit_payload_size(const struct emit_payload *payload) { r
 
 struct trace_node_id emit_node_id_new(void);
 
-/* A log for a node of this id; control as in struct trace_log_options.  hidden: no traced on this machine shall read along.  Ends
+/* A log for a node of this id; control as in struct trace_log_options.  hidden: no traced on this machine can read it.  Ends
  * the benchmark when it cannot be opened. */
 struct trace_log *emit_log_open(const struct trace_node_id *node_id, uint64_t control, bool hidden);
 
@@ -56,19 +56,19 @@ struct emit_floor *emit_floor_open(void);
 void emit_floor_close(struct emit_floor *floor);
 emit_loop emit_floor_events; /* target: a struct emit_floor */
 
-/* A reader of the floor, in another thread: copies the events from this position on, and returns where the next one will be. */
+/* A reader of the floor, in another thread: copies the events from this position on, and returns the position of the next. */
 uint64_t emit_floor_read(const struct emit_floor *floor, uint64_t position);
 
-/* One of the things that take turns. */
+/* One of the things that alternate. */
 struct emit_turn {
     emit_loop *loop;
     void *target;
     struct bench_series *series; /* ns of processor time for an event */
 };
 
-/* Measures each of turns[] and both forms of the floor, in turns, after a lap of each to warm up; the faster floor is copied to
- * `floor`.  settle, if there is one, is called before each turn, and the turn's loop then runs as long again
- * before it is measured, so that whoever reads it is awake; neither is measured. */
+/* Measures each of turns[] and both forms of the floor alternately, after a lap of each to warm up; copies the faster floor to
+ * `floor`.  settle, if not NULL, is called before each turn; the turn's loop then runs once more
+ * before it is measured, to wake its reader; neither is measured. */
 void emit_measure(struct bench *bench, const struct emit_turn turns[], unsigned turn_count, void (*settle)(void),
                   struct bench_series *floor);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * A ball that two pinned threads throw to each other: see line.h. */
+ * Two pinned threads pass a cache line back and forth: see line.h. */
 #include "line.h"
 
 #include "bench.h"
@@ -19,7 +19,7 @@ struct ball {
     char rest[124];
 };
 
-/* Relaxed: the number is all that is handed over. */
+/* Relaxed: only the number itself is passed. */
 static void await(const struct ball *ball, uint32_t throws) {
     while (__atomic_load_n(&ball->throws, __ATOMIC_RELAXED) != throws) continue;
 }

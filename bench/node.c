@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * A node of the benchmark's own: see node.h. */
+ * The benchmark's node: see node.h. */
 #include "node.h"
 
 #include "bench.h"
@@ -12,7 +12,7 @@
 #include <time.h>
 
 #define PEERS 1000
-#define SLEEP_NS_MIN 50000 /* a shorter sleep is mostly the timer's and the scheduler's */
+#define SLEEP_NS_MIN 50000 /* a shorter sleep is mostly overhead of the timer and the scheduler */
 
 /* splitmix64 (Steele, Lea, Flood 2014) */
 static uint64_t mix(uint64_t value) {
@@ -76,7 +76,7 @@ static void emit_one(struct bench_node *node) {
     case 8: TRACE_PACKET_RECEIVED(node->log, &context, peer, number, 1200, TRACE_SPACE_1RTT); break;
     default: TRACE_PACKET_SENT(node->log, &context, peer, number, 1200, TRACE_SPACE_1RTT); break;
     }
-    atomic_store_explicit(&node->emitted, number + 1, memory_order_relaxed); /* relaxed: a picture of about now */
+    atomic_store_explicit(&node->emitted, number + 1, memory_order_relaxed); /* relaxed: roughly the current state */
 }
 
 void bench_node_emit(struct bench_node *node, uint64_t count) {
@@ -92,7 +92,7 @@ static void wait_until(uint64_t due_ns, bool sleeps) {
 
 void bench_node_emit_paced(struct bench_node *node, const struct bench_pace *pace) {
     uint64_t start_ns = bench_now_ns(), done = 0;
-    (void)prctl(PR_SET_TIMERSLACK, 1UL); /* the default, 50 us, is as much as a short period */
+    (void)prctl(PR_SET_TIMERSLACK, 1UL); /* the default, 50 us, is as long as a short period */
     for (uint64_t due_ns = start_ns; due_ns < pace->end_ns; due_ns += pace->period_ns) {
         uint64_t wanted = (uint64_t)(pace->rate * 1e-9 * (double)(due_ns + pace->period_ns - start_ns));
         wait_until(due_ns, pace->period_ns >= SLEEP_NS_MIN);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * A node of the benchmark's own, which emits what a QUIC node does: packets sent and received, now and then a loss, stream
- * data and a sample of the path.  1,000 peers; 20 events a trace, spread over the 20,000 events that its 1,000 contemporaries
- * make with it. */
+ * The benchmark's node, which emits what a QUIC node does: packets sent and received, now and then a loss, stream
+ * data and a sample of the path.  1,000 peers; 20 events a trace, mixed with those of 1,000 other traces over 20,000
+ * events. */
 #ifndef BENCH_NODE_H
 #define BENCH_NODE_H
 
@@ -17,10 +17,10 @@
 struct bench_node {
     struct trace_log *log;
     struct trace_node_id id;
-    _Atomic uint64_t emitted; /* the emitting thread's; others may look */
+    _Atomic uint64_t emitted; /* written by the emitting thread; others may read it */
 };
 
-/* Opens its log, with lanes of lane_events, and hands it to the daemon, which has attached to it when this returns.  One
+/* Opens its log, with lanes of lane_events, and passes it to the daemon, which has attached to it when this returns.  One
  * thread at a time may emit. */
 void bench_node_open(struct bench_node *node, struct daemon *daemon, uint32_t lane_events);
 void bench_node_close(struct bench_node *node);
@@ -34,10 +34,10 @@ struct bench_pace {
     uint64_t end_ns;    /* bench_now_ns */
 };
 
-/* From now until the end.  When it could not go on for a while it makes up for that. */
+/* From now until the end.  After a delay it catches up. */
 void bench_node_emit_paced(struct bench_node *node, const struct bench_pace *pace);
 
-/* `count` events, never more at a time than the ring holds: none is lost. */
+/* `count` events, never more at a time than the ring holds, so none is lost. */
 void bench_node_emit_all(struct bench_node *node, struct daemon *daemon, uint64_t count);
 
 /* The params of a query for the trace of its n-th event, counted from 0. */

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Results of the benchmarks that are written in Python, printed as those of bench.c."""
+"""Prints the results of the benchmarks in Python like those of bench.c."""
 import json
 import statistics
 
@@ -8,7 +8,7 @@ class Report:
     """Prints results as bench.c does: a table, or a JSON line each."""
 
     def __init__(self, bench, peer, as_json):
-        """peer: what floors are."""
+        """peer: what the floors are."""
         self.bench, self.peer = bench, peer
         self.as_json = as_json
         self.headed = False

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""A client of traced, with nothing but the standard library: docs/protocol.md in code.  Copy it, or import it:
+"""A client of traced that needs only the standard library: docs/protocol.md in code.  Copy it, or import it:
 
     with Client() as traced:
         for trace in traced.call("traces", limit=5)["traces"]:
@@ -8,7 +8,7 @@
         for event in traced.events(kind="packet_lost", from_="-1m"):
             print(event["timestamp"], event["peer_id"])
 
-As a program it answers five questions, the same ones as examples/queries.sh, in columns with tabs between them:
+As a program it answers five questions, the same as examples/queries.sh, in columns separated by tabs:
 
     client.py failed     the newest request that failed: its time line
     client.py loss       packets lost and sent, by peer
@@ -33,11 +33,11 @@ Json = dict[str, Any]
 
 
 class TracedError(Exception):
-    """Whatever goes wrong between here and traced."""
+    """Any failure between here and traced."""
 
 
 class NotThere(TracedError):
-    """No traced listens there."""
+    """No traced is listening there."""
 
 
 class ConnectionEnded(TracedError):
@@ -45,11 +45,11 @@ class ConnectionEnded(TracedError):
 
 
 class Timeout(TracedError):
-    """No answer in time.  The connection can still be used: an answer that comes late is passed over."""
+    """No answer in time.  The connection can still be used: a late answer is ignored."""
 
 
 class Refused(TracedError):
-    """An error answer: `code` and `data` as docs/protocol.md tells them."""
+    """An error answer: `code` and `data` as docs/protocol.md lists them."""
 
     def __init__(self, error: Json):
         super().__init__(error["message"])
@@ -58,21 +58,21 @@ class Refused(TracedError):
 
 
 def default_paths() -> list[str]:
-    """Where traced is when nobody chose another place; the first is the usual one."""
+    """The default paths of traced's socket; the first is the usual one."""
     runtime = os.environ.get("XDG_RUNTIME_DIR", "")
     directories = [f"{runtime}/p2ptrace"] if runtime.startswith("/") else []
     return [f"{directory}/traced.sock" for directory in directories + [f"/tmp/p2ptrace-{os.geteuid()}"]]
 
 
 def socket_path() -> str:
-    """Where traced is, unless somebody says otherwise: as traced and the inspector find it."""
+    """The path of traced's socket, found as traced and the inspector find it."""
     return os.environ.get("P2PTRACE_SOCKET") or default_paths()[0]
 
 
 class Client:
-    """A connection to traced.  Not for several threads at once.
+    """A connection to traced.  Only one thread at a time may use it.
 
-    Params are keywords, and `from`, which Python has taken, is `from_`.  `timeout` is in seconds, for each answer; None waits for ever."""
+    Params are keywords; `from`, a reserved word in Python, is written `from_`.  `timeout` is in seconds, per answer; None waits forever."""
 
     def __init__(self, path: str | None = None, timeout: float | None = 10.0):
         self.path, self.timeout = path or socket_path(), timeout
@@ -88,8 +88,8 @@ class Client:
         self._judge_server()
 
     def _judge_server(self) -> None:
-        """Refuses another user's server: they could have taken the path first.  One that shares its socket with a group of ours (traced
-        --group) is trusted at a path that somebody chose; so is any, by root."""
+        """Refuses another user's server: they could have taken the path first.  A server that shares its socket with a group of ours (traced
+        --group) is trusted at a path that was chosen explicitly; root trusts any."""
         _, uid, _ = struct.unpack("iII", self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("iII")))
         if uid in (os.geteuid(), 0):
             return
@@ -119,15 +119,15 @@ class Client:
         return answer["result"]
 
     def batch(self, calls: Iterable[tuple[str, Json]]) -> list[Any]:
-        """The results of up to 64 calls that go out in one line, in their order.  Where one was refused there is a Refused, not raised."""
+        """The results of up to 64 calls, sent as one line, in order.  A refused call yields a Refused, which is not raised."""
         requests = [self._request(method, params) for method, params in calls]
         answers = self._answer_to(requests) if requests else []
-        if isinstance(answers, dict):  # of the whole batch: it was too long
+        if isinstance(answers, dict):  # an error of the whole batch: it was too long
             raise Refused(answers["error"])
         return [Refused(answer["error"]) if "error" in answer else answer["result"] for answer in answers]
 
     def pages(self, **params: Any) -> Iterator[Json]:
-        """The pages of a `query`, one after the other; the next is fetched when it is asked for.  Each has `events`, `gaps` with their
+        """The pages of a `query`, one after the other, fetched on demand.  Each has `events`, `gaps` with their
         sum `lost`, and `evicted`."""
         page = self.call("query", **params)
         yield page
@@ -136,13 +136,13 @@ class Client:
             yield page
 
     def events(self, **params: Any) -> Iterator[Json]:
-        """The events of all pages of a `query`, and its gaps among them, which are events too, in their order."""
+        """The events of all pages of a `query`, and its gaps (which are events, too) in their places."""
         newest_first = params.get("order") == "desc"
         for page in self.pages(**params):
             yield from sorted(page["events"] + page["gaps"], key=lambda event: (event["timestamp"], event["ns"]), reverse=newest_first)
 
     def subscribe(self, **params: Any) -> Subscription:
-        """The events that come from now on, and before them the newest `recent`."""
+        """The newest `recent` events, then new ones as they arrive."""
         return Subscription(self, self.call("subscribe", **params)["subscription"])
 
     # ---- lines ----
@@ -153,14 +153,14 @@ class Client:
         return {"jsonrpc": "2.0", "id": self._last_id, "method": method, "params": named}
 
     def _answer_to(self, request: Json | list[Json]) -> Any:
-        """Sends a request, or a batch, and waits.  Notifications that come first are kept."""
+        """Sends a request, or a batch, and waits.  Keeps notifications that arrive before the answer."""
         deadline = None if self.timeout is None else time.monotonic() + self.timeout
         try:
             self._socket.settimeout(self.timeout)
             self._socket.sendall(json.dumps(request).encode() + b"\n")
         except socket.timeout as error:
-            self.close()  # a part of a line may be gone: there is no way on
-            raise Timeout(f"{self.path} reads nothing") from error
+            self.close()  # part of a line may have been sent: the connection cannot be used any longer
+            raise Timeout(f"{self.path} does not read") from error
         except OSError as error:
             raise ConnectionEnded(f"traced at {self.path} went away") from error
         first = request[0] if isinstance(request, list) else request
@@ -172,23 +172,23 @@ class Client:
             self._keep(line)
 
     def _keep(self, line: Any) -> None:
-        """Puts a notification where its subscription finds it.  An answer that nobody waits for any more is passed over."""
+        """Puts a notification where its subscription finds it.  Ignores an answer that nobody waits for any longer."""
         if isinstance(line, dict) and line.get("method") == "events":
             self._notifications.setdefault(line["params"]["subscription"], collections.deque()).append(line["params"])
 
     def _read_line(self, deadline: float | None) -> Any:
-        """One line, parsed.  What was read of a line when the time is over stays for the next time."""
+        """One line, parsed.  After a timeout, the part of a line that was read is kept for the next call."""
         searched = 0
         while (end := self._buffer.find(b"\n", searched)) < 0:
             searched = len(self._buffer)
             left = None if deadline is None else deadline - time.monotonic()
             if left is not None and left <= 0:
-                raise Timeout(f"traced at {self.path} said nothing in time")
+                raise Timeout(f"traced at {self.path} did not answer in time")
             try:
                 self._socket.settimeout(left)
                 data = self._socket.recv(1 << 20)
             except socket.timeout as error:
-                raise Timeout(f"traced at {self.path} said nothing in time") from error
+                raise Timeout(f"traced at {self.path} did not answer in time") from error
             except OSError as error:
                 raise ConnectionEnded(f"traced at {self.path} went away") from error
             if not data:
@@ -206,8 +206,8 @@ class Client:
 
 
 class Subscription:
-    """An iterator over events as they come, for ever.  Where the reader was too slow there is {"missed": N} in their place, as
-    `inspector follow --json` has it.  Other calls on the same client may be made between two events."""
+    """An endless iterator over events as they arrive.  Where the reader was too slow, {"missed": N} stands in their place, as
+    in `inspector follow --json`.  The client may make other calls between two events."""
 
     def __init__(self, client: Client, number: int):
         self.client, self.number = client, number
@@ -226,7 +226,7 @@ class Subscription:
         self.close()
 
     def next(self, timeout: float | None) -> Json:
-        """The next event, or loss.  Raises Timeout after so many seconds without one."""
+        """The next event or loss.  Raises Timeout after that many seconds without one."""
         while not self._ready:
             params = self.client._next_notification(self.number, timeout)
             if params["lost"]:
@@ -235,7 +235,7 @@ class Subscription:
         return self._ready.popleft()
 
     def close(self) -> None:
-        """Ends it; the client goes on."""
+        """Ends the subscription; the client stays connected."""
         self.client.call("unsubscribe", subscription=self.number)
         self.client._notifications.pop(self.number, None)
 
@@ -244,7 +244,7 @@ class Subscription:
 
 
 def row(*cells: object) -> None:
-    """A line of columns.  What a node wrote must not act on a terminal."""
+    """A line of columns.  Text from a node must not control the terminal."""
     print("\t".join(re.sub(r"[\x00-\x1f\x7f-\x9f]", "?", str(cell)) for cell in cells), flush=True)
 
 
@@ -301,12 +301,12 @@ def main(words: list[str]) -> int:
     if len(words) != 1 or words[0] not in QUESTIONS:
         print(__doc__, file=sys.stderr)
         return 2
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C at once, wherever we wait
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C works at once, wherever we wait
     try:
         with Client() as traced:
             QUESTIONS[words[0]](traced)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read us has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # our reader has gone
     except TracedError as error:
         print(f"client.py: {error}", file=sys.stderr)
         return 3 if isinstance(error, NotThere) else 1

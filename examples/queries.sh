@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# Five questions to traced with nothing but socat and jq, the same ones as examples/client.py, in columns with tabs between them:
+# Five questions to traced with only socat and jq, the same as in examples/client.py, in columns separated by tabs:
 #
 #     queries.sh failed     the newest request that failed: its time line
 #     queries.sh loss       packets lost and sent, by peer
@@ -17,15 +17,15 @@ if [ -z "${P2PTRACE_SOCKET:-}" ]; then
     esac
 fi
 
-# request METHOD PARAMS: the line that goes to traced.
+# request METHOD PARAMS: the line to send to traced.
 request() {
     jq -cn --arg method "$1" --argjson params "$2" '{jsonrpc: "2.0", id: 1, method: $method, params: $params}'
 }
 
-# A line of columns; what a node wrote must not act on a terminal.
+# A line of columns; text from a node must not control the terminal.
 row='def row: map(tostring | gsub("\\p{Cc}"; "?")) | join("\t");'
 
-# ask METHOD PARAMS PROGRAM [JQ-OPTION...]: what a jq program makes of the result.
+# ask METHOD PARAMS PROGRAM [JQ-OPTION...]: runs a jq program on the result.
 ask() {
     line=$(request "$1" "$2")
     program=$3
@@ -38,7 +38,7 @@ ask() {
         if .error then "queries.sh: \(.error.message)\n" | halt_error(1) else .result | ('"$program"') end'
 }
 
-# events PARAMS: the events and gaps of a query in their order, one a line, page after page.
+# events PARAMS: the events and gaps of a query in order, one per line, page after page.
 events() {
     params=$1
     while [ "$params" != null ]; do

@@ -378,7 +378,7 @@ static inline bool is_zero_id(const struct trace_id *id) {
     return (halves[0] | halves[1]) == 0;
 }
 
-/* Has the event its peer under another id than the one that it stands for? */
+/* Is the peer's id in the event different from the one that it stands for? */
 static bool is_under_alias(const struct trace_event *event, const struct trace_event_origin *origin) {
     return origin->peer_id && (event->flags & TRACE_FLAG_HAS_PEER) &&
            memcmp(origin->peer_id, &event->peer_id, sizeof event->peer_id) != 0;

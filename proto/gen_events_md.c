@@ -47,7 +47,7 @@ static const char *type_text(enum trace_type type) {
     case TRACE_TYPE_transport: return "name of a transport; a number where there is no name";
     case TRACE_TYPE_endpoint: return "`\"192.0.2.1:4433\"`, `\"[2001:db8::1]:4433\"`, or `null`";
     case TRACE_TYPE_code4: return "up to 4 characters";
-    case TRACE_TYPE_text: return "text; what is not UTF-8 comes as U+FFFD";
+    case TRACE_TYPE_text: return "text; bytes that are not UTF-8 become U+FFFD";
     case TRACE_TYPE_payload: return "hex, two digits for each byte";
     }
     return "?";
@@ -88,7 +88,7 @@ static void write_kind(FILE *out, const struct trace_kind_info *kind) {
 }
 
 static void write_types(FILE *out) {
-    fputs("\n## Types\n\nHow each type of field is written in JSON. `[n]` behind a type is the most bytes it holds.\n\n"
+    fputs("\n## Types\n\nHow each type of field is written in JSON. `[n]` after a type is its maximum length in bytes.\n\n"
           "| type | in JSON |\n|---|---|\n",
           out);
     for (int type = TRACE_TYPE_u8; type <= TRACE_TYPE_payload; type++)
@@ -102,7 +102,7 @@ static void write_document(FILE *out) {
           "# Events\n\n"
           "Every kind of event, with the fields of its `data`. `docs/protocol.md` has the other members of an event. Ids are "
           "never\n"
-          "reused; a later version may add kinds, and fields behind those of a kind.\n\n"
+          "reused; a later version may add kinds, and fields after those of a kind.\n\n"
           "| id | kind | |\n|---|---|---|\n",
           out);
     for (unsigned i = 0; i < count; i++)
@@ -112,11 +112,12 @@ static void write_document(FILE *out) {
     write_types(out);
     write_rows(out, "Flags", "Bits of an event's flags. The JSON form does not list `has_peer`, because `peer_id` says it.",
                "bit", flags, sizeof flags / sizeof flags[0]);
-    write_rows(out, "Packet number spaces", "What `space` is one of.", "id", spaces, sizeof spaces / sizeof spaces[0]);
-    write_rows(out, "Transports", "What `transport` is one of.", "id", transports, sizeof transports / sizeof transports[0]);
+    write_rows(out, "Packet number spaces", "The values of `space`.", "id", spaces, sizeof spaces / sizeof spaces[0]);
+    write_rows(out, "Transports", "The values of `transport`.", "id", transports, sizeof transports / sizeof transports[0]);
     write_rows(out, "Causes of loss",
-               "What `cause` is one of. For each lane of a node, the events emitted are those indexed and these together.", "id",
-               losses, sizeof losses / sizeof losses[0]);
+               "The values of `cause`. For each lane of a node, the events emitted are those indexed plus those lost to these "
+               "causes.",
+               "id", losses, sizeof losses / sizeof losses[0]);
 }
 
 int main(int argc, char **argv) {

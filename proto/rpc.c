@@ -214,7 +214,7 @@ void trace_rpc_end(struct trace_text *out) { trace_text_puts(out, "}"); }
 void trace_rpc_write_result(struct trace_text *out, const json_t *id, json_t *result_new) {
     if (!result_new) {
         struct trace_rpc_error error;
-        trace_rpc_fail(&error, TRACE_RPC_INTERNAL, NULL, "no result could be made");
+        trace_rpc_fail(&error, TRACE_RPC_INTERNAL, NULL, "the result could not be written");
         trace_rpc_write_error(out, id, &error);
         return;
     }
@@ -276,7 +276,7 @@ static const char *read_reply(struct trace_rpc_reply *reply, json_t *root) {
         return NULL;
     }
     if (!id || !is_request_id(id)) return "no id";
-    if ((!result) == (!error)) return "not one of result and error";
+    if ((!result) == (!error)) return "either result or error is expected, not both or neither";
     reply->id = id;
     if (error) return read_error(reply, error);
     reply->kind = TRACE_RPC_REPLY_RESULT;

@@ -133,7 +133,7 @@ static void stray(void *context, uint32_t segment) {
     recording__need_other(recording);
     if (frame->node_map_count > 0)
         recording__problem(recording, &recording->files[frame->file], frame->offset, 0,
-                           "some events are of nodes that it does not list: they are shown as of \"unknown\"");
+                           "some events are from nodes that it does not list: these nodes are shown as \"unknown\"");
 }
 
 /* ---- open and close ----------------------------------------------------------------------------------------------------- */
@@ -202,7 +202,7 @@ static int open_paths(struct recording *recording, const char *const *paths, siz
     }
     recording__arrange(recording);
     if (recording->frame_count == 0 && recording->problem_count == 0)
-        return refuse(ret_reason, -EBADMSG, "nothing in it can be read: there is nothing");
+        return refuse(ret_reason, -EBADMSG, "nothing in it can be read: it is empty");
     if (recording->frame_count == 0 || (recording->events_lost > 0 && recording_events(recording) == 0))
         return refuse_unreadable(recording, ret_reason);
     recording->packed = malloc(recording__packed_bytes());

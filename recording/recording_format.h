@@ -8,7 +8,7 @@
  *      | header  | roster | node        | block     | blocks of the segment's image        |
  *      | 4096    |        | records     | table     | (store/history_image.h)              |
  *      +---------+--------+-------------+-----------+--------------------------------------+
- *        offset   header   each behind   at 64       at 4096 bytes, one behind the other
+ *        offset   header   each after    at 64       at 4096 bytes, one after the other
  *        of frame + 4096   the other     bytes
  *
  * Frames do not refer to each other: a file may be cut, and files may be removed or put together.  All numbers are in the byte
@@ -100,7 +100,7 @@ struct recording_record {
     uint32_t has_ring, lane_count, lane_events, policy, clock_source;
     uint32_t state; /* enum node_state */
     uint32_t lanes_used;
-    uint32_t app_count;     /* struct recording_app, behind this */
+    uint32_t app_count;     /* struct recording_app, after this */
     uint32_t machine_bytes; /* of struct recording_machine, behind the applications at the end of the record; 0: there is none */
 };
 TRACE_STATIC_ASSERT_(sizeof(struct recording_record) == 400, "docs/recording.md");

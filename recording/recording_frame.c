@@ -27,7 +27,7 @@ int recording__read(int fd, void *out, size_t count, uint64_t offset) {
 static int kind_check(const struct recording_header *header, char *ret_reason, size_t reason_bytes) {
     if (memcmp(header->magic, RECORDING_MAGIC, sizeof header->magic) != 0) return -ENOMSG;
     if (header->byte_order != RECORDING_BYTE_ORDER)
-        snprintf(ret_reason, reason_bytes, "was written on a machine of another byte order");
+        snprintf(ret_reason, reason_bytes, "was written on a machine with another byte order");
     else if (header->version > RECORDING_VERSION)
         snprintf(ret_reason, reason_bytes, "was written by a newer p2ptrace: its format is %u, and this one reads up to %u",
                  header->version, RECORDING_VERSION);

@@ -16,7 +16,7 @@ int recording__read(int fd, void *out, size_t count, uint64_t offset);
 
 /* Reads and checks the header at `offset`.  What is in it afterwards are sizes that fit each other and have bounds.  Returns 0;
  * -ENOMSG when there is no frame, -EBADMSG when it is damaged, -EPROTONOSUPPORT for one that this program cannot read, and why
- * in *ret_reason (to be put behind the file's name). */
+ * in *ret_reason (to be put after the file's name). */
 int recording__header_read(int fd, uint64_t offset, struct recording_header *ret_header, char *ret_reason, size_t reason_bytes);
 
 /* Reads the block table, header->block_count entries, and checks it: its checksum, and that the blocks lie in the frame.

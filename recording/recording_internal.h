@@ -55,7 +55,7 @@ struct recording {
     void *decompressor;
 };
 
-/* Notes a problem.  Wait-free but for formatting. */
+/* Notes a problem.  Wait-free, except for formatting. */
 void recording__problem(struct recording *recording, const struct recording_file *file, uint64_t offset, uint64_t events,
                         const char *format, ...) __attribute__((format(printf, 5, 6)));
 

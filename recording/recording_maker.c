@@ -203,7 +203,7 @@ static int put_blocks(struct recording_maker *maker, int fd, uint64_t offset, ui
     return error;
 }
 
-/* Writes what stands before the blocks, once their checksums are known. */
+/* Writes the part before the blocks, once their checksums are known. */
 static int put_front(struct recording_maker *maker, int fd, uint64_t offset, const struct recording_parts *parts) {
     const struct recording_header *header = &maker->header;
     int error = put(fd, maker->roll.roster, header->node_count * sizeof(struct recording_roster), offset + parts->roster);

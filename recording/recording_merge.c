@@ -117,7 +117,7 @@ static int make_map(struct recording *recording, struct recording_frame *frame, 
     return 0;
 }
 
-/* The checksum of the header makes none of this true: what does not fit is left out. */
+/* The checksum of the header proves none of this: what does not fit is omitted. */
 static void merge_steps(struct recording *recording, const struct recording_header *header) {
     uint32_t count = header->step_count <= CLOCK_STEPS_MAX ? header->step_count : 0;
     for (uint32_t i = 0; i < count; i++) {

@@ -13,7 +13,7 @@ struct recording_roll {
     uint32_t count;
     uint64_t records_bytes;
     struct recording_roster *roster;
-    char *records; /* behind the roster */
+    char *records; /* after the roster */
     size_t capacity;
 };
 
@@ -24,7 +24,7 @@ int recording__roll_room(struct recording_roll *roll, size_t bytes);
 void recording__roll_fini(struct recording_roll *roll);
 
 /* Decodes a record whose checksum was right, which does not make it true: names are made fit, numbers get bounds.  ret_node has
- * no applications; *ret_app_count of them follow, behind sizeof(struct recording_record).  Returns 0, or -EBADMSG. */
+ * no applications; *ret_app_count of them follow, after sizeof(struct recording_record).  Returns 0, or -EBADMSG. */
 int recording__record_decode(const void *bytes, size_t count, struct node *ret_node, uint32_t *ret_app_count);
 
 /* Decodes an application.  Returns how many bytes it has, or 0 when it does not fit `left` or reaches out of its bounds. */

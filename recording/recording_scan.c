@@ -120,10 +120,10 @@ static uint64_t find_magic(const struct recording_file *file, uint64_t offset) {
 static uint64_t pass_over(struct recording *recording, const struct recording_file *file, uint64_t offset, int error) {
     uint64_t next = find_magic(file, offset + RECORDING_ALIGN);
     if (error == -EBADMSG)
-        recording__problem(recording, file, offset, 0, "the header of a segment is damaged: %" PRIu64 " bytes are passed over",
+        recording__problem(recording, file, offset, 0, "the header of a segment is damaged: %" PRIu64 " bytes are skipped",
                            next - offset);
     else if (error == -ENOMSG)
-        recording__problem(recording, file, offset, 0, "%" PRIu64 " bytes are no segment", next - offset);
+        recording__problem(recording, file, offset, 0, "%" PRIu64 " bytes are not a segment", next - offset);
     else
         recording__problem(recording, file, offset, 0, "cannot be read: %s", strerror(-error));
     return next;
@@ -177,7 +177,7 @@ static int scan_path(struct recording *recording, const char *path, int fd, cons
         return refuse(ret_reason, -ENOMEM, path, "cannot be read: out of memory");
     }
     if (!S_ISREG(status->st_mode)) {
-        if (named) return refuse(ret_reason, -EINVAL, path, "is no recording: it is not a file");
+        if (named) return refuse(ret_reason, -EINVAL, path, "is not a recording: it is not a file");
         return 0;
     }
     if (file->bytes == 0) {
@@ -187,8 +187,8 @@ static int scan_path(struct recording *recording, const char *path, int fd, cons
     }
     error = scan_file(recording, file, ret_reason);
     if (error == -ENOMSG) {
-        if (named) return refuse(ret_reason, -ENOMSG, path, "is no recording");
-        recording__problem(recording, file, 0, 0, "is no recording");
+        if (named) return refuse(ret_reason, -ENOMSG, path, "is not a recording");
+        recording__problem(recording, file, 0, 0, "is not a recording");
         return 0;
     }
     return error == -ENOMEM ? refuse(ret_reason, error, path, "cannot be read: out of memory") : error;
@@ -225,7 +225,7 @@ int recording__scan(struct recording *recording, const char *path, char *ret_rea
     struct stat status;
     int fd = open_plain(path, &status);
 
-    if (fd < 0) return refuse(ret_reason, fd, path, fd == -ENOENT ? "is not there" : strerror(-fd));
+    if (fd < 0) return refuse(ret_reason, fd, path, fd == -ENOENT ? "does not exist" : strerror(-fd));
     if (!S_ISDIR(status.st_mode)) return scan_path(recording, path, fd, &status, true, ret_reason);
     close(fd);
     size_t before = recording->frame_count;

@@ -20,11 +20,11 @@ struct recording_writer {
     struct recording_maker *maker;
     int fd;
     uint64_t offset;  /* where the next frame goes */
-    uint64_t written; /* position behind the last event written or lost */
+    uint64_t written; /* position after the last event written or lost */
     uint64_t lost;
 };
 
-/* Locks the open file.  Appending begins behind the last frame; behind a frame that is cut off, at the next multiple of 4096. */
+/* Locks the open file.  Appending begins after the last frame; after a frame that is cut off, at the next multiple of 4096. */
 static int claim_file(struct recording_writer *writer) {
     struct stat status;
     if (flock(writer->fd, LOCK_EX | LOCK_NB) != 0 || fstat(writer->fd, &status) != 0) return -errno;

@@ -2,18 +2,18 @@
 # SPDX-License-Identifier: MIT
 """Counts what `meson test` ran in the given build directories, and says what failed.
 
-Prints, in this order, so that the end of a long log has what is needed most:
+Prints, in this order, so that the end of a long log has the most important lines:
 
-    skipped: SUITE / TEST: NAME: REASON     what this machine cannot run; a line for each reason of a test
+    skipped: SUITE / TEST: NAME: REASON     what this machine cannot run; a line for each test and reason
     FAIL: ./dev WORD: SUITE / TEST: NAME    what failed, each with the first lines of its message
-    again: ./dev WORD TEST...               what runs all that failed in a directory
+    again: ./dev WORD TEST...               the command that runs all failed tests of a directory again
     N passed, N failed[, N skipped]
 
-A TAP test counts with each of its points, another one as one; a program that ends badly although all its points passed is one
-failure more.  A Check test that skips itself (tests/helpers/skip.h) says so in a line of its own, for Check only knows "ok".  The message of
-a point is in its name, as Check writes it, or in the lines behind it that begin with "#   " (tests/helpers/unittest_tap.py).
+Each point of a TAP test counts, any other test counts as one; a program that fails although all its points passed is one
+more failure.  A Check test that skips itself (tests/helpers/skip.h) prints a separate line, because Check only knows "ok".  The message of
+a point is in its name, as Check writes it, or in the lines after it that begin with "#   " (tests/helpers/unittest_tap.py).
 
-Exit status 1 when anything failed, when a directory has no log, and when nothing passed in one: a run of no tests is no success."""
+Exit status 1 if anything failed, if a directory has no log, or if nothing passed in one: a run without tests is not a success."""
 import collections
 import itertools
 import json
@@ -30,15 +30,15 @@ SKIPPED_ITSELF = re.compile(r"# skipped (?P<name>\w+): (?P<reason>.*)")
 TAP = re.compile(r"(not )?ok\b|\d+\.\.\d|#|TAP version")
 MESSAGE = "#   "
 LINES_MAX = 40  # of failures and their messages, so that they fit into the end of a log
-MESSAGE_LINES_MAX = 13  # such as of a server that crashed
+MESSAGE_LINES_MAX = 13  # such as that of a server that crashed
 COLUMNS_MAX = 400
-# What a sanitizer, or our own runner, says of a program that ends badly.
+# What a sanitizer, or our own runner, prints when a program fails.
 CAUSE = re.compile(r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:|^left running: |Assertion .* failed")
 
 
 class Counts:
-    """Of points or tests.  `skips` has for each that was skipped the test, its name or "", and the reason; `failures` for each that failed
-    what it is called and the lines of its message.  `red` names the tests that failed."""
+    """Counts of points or tests.  `skips` has the test, its name or "", and the reason of each skipped one; `failures` has, for each failed one,
+    its name and the lines of its message.  `red` names the tests that failed."""
 
     def __init__(self, passed=0, failed=0, skips=(), failures=()):
         self.passed, self.failed, self.skips, self.failures, self.red = passed, failed, list(skips), list(failures), []
@@ -79,7 +79,7 @@ def count_points(text):
 
 
 def cause(entry):
-    """Lines that say why a program ended badly: from the first that names a cause on, or else its last ones."""
+    """Lines that say why a program failed: from the first that names a cause on, otherwise its last lines."""
     lines = [line for stream in ("stdout", "stderr") for line in (entry.get(stream) or "").splitlines() if line.strip() and not TAP.match(line)]
     first = next((i for i, line in enumerate(lines) if CAUSE.search(line)), max(len(lines) - MESSAGE_LINES_MAX, 0))
     return lines[first:]
@@ -118,17 +118,17 @@ def count_build(build):
 
 
 def word_of(build):
-    """Of ./dev, which ran the tests of that directory."""
+    """The word of ./dev that ran the tests of that directory."""
     return os.path.basename(os.path.normpath(build)).removeprefix("build").removeprefix("-") or "test"
 
 
 def again(build, counts):
-    """The command that runs a build directory's failed tests once more, as a list of one line or none."""
+    """The command that runs a build directory's failed tests again, as a list of one line or none."""
     return [f"again: ./dev {word_of(build)} {shlex.join(dict.fromkeys(counts.red))}"] if counts.red else []
 
 
 def skip_lines(skips):
-    """A line for each reason of a test; it names what was skipped if that is one."""
+    """A line for each test and reason; it names the skipped point if there is only one."""
     names = {}
     for test, name, reason in skips:
         names.setdefault((test, reason), {})[name] = True
@@ -138,13 +138,13 @@ def skip_lines(skips):
 
 
 def cut(line):
-    """Without the middle of a line that is too long: both ends of what a test compared, or of what a program said, are of use."""
+    """Cuts the middle out of a line that is too long: both ends of compared values, or of a program's output, are useful."""
     half = COLUMNS_MAX // 2
     return line if len(line) <= COLUMNS_MAX else f"{line[:half]} [...] {line[-half:]}"
 
 
 def failure_lines(failures):
-    """The more failures, the fewer lines for each.  Those that are the same, as of a test that Check runs in a loop, are one."""
+    """The more failures, the fewer lines for each.  Equal failures, as from a test that Check runs in a loop, are shown as one."""
     times = collections.Counter((what, tuple(message)) for what, message in failures)
     room = min(LINES_MAX // max(len(times), 1) - 1, MESSAGE_LINES_MAX)
     for (what, message), count in itertools.islice(times.items(), LINES_MAX):

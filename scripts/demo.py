@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """The demonstration: traced, five QUIC nodes in a line, requests that travel several hops over a lossy link, and what the
-inspector shows of them.  Then everything stays up until Ctrl-C, or with --once ends by itself; and what traced recorded is opened.
+inspector shows of them.  Then everything runs until Ctrl-C or, with --once, ends; finally the recording that traced made is opened.
 
-Every command is shown as one would type it.  All files are in one directory under /tmp, removed at the end."""
+Every command is shown as a user would type it.  All files are in one directory under /tmp, removed at the end."""
 import argparse
 import ctypes
 import glob
@@ -23,8 +23,8 @@ import time
 
 NAMES = ("alice", "bob", "carol", "dave", "erin")
 DROPS = {"bob": 15, "carol": 11}  # every Nth datagram of these nodes is dropped
-TRAFFIC_SECONDS = 0.1  # between two requests, while it stays
-STEP_SECONDS = 20  # no step takes longer, unless something is wrong
+TRAFFIC_SECONDS = 0.1  # between two requests, while it keeps running
+STEP_SECONDS = 20  # a step takes longer only if something is wrong
 LISTENING = re.compile(r"listening (\S+) id ([0-9a-f]{64})")
 STORED = re.compile(r"stored ([0-9a-f]{64}) (\d+)(?: ([0-9a-f]{32}|-))?")
 GOT = re.compile(r"ok ([0-9a-f]{64}) (\d+) (\d+)(?: ([0-9a-f]{32}|-))?")
@@ -32,7 +32,7 @@ NOT_FOUND = re.compile(r"not-found ([0-9a-f]{64})(?: ([0-9a-f]{32}|-))?")
 
 
 class DemoError(Exception):
-    """Something did not come up; the message says what."""
+    """Something did not start; the message says what."""
 
 
 def style(code, text):
@@ -60,7 +60,7 @@ def die_with_parent():
 
 
 class Node:
-    """A quic_node: commands go into a FIFO that others can write to as well, its answers come back through a pipe."""
+    """A quic_node: it reads commands from a FIFO, which others can write to as well, and answers through a pipe."""
 
     def __init__(self, demo, name, peers):
         self.name = name
@@ -75,7 +75,7 @@ class Node:
         self.lines = []
         self.ready = threading.Condition()
         self.echo = False
-        self.unheard = set()  # hashes that only the demonstration asks about: its traffic is not for the terminal
+        self.unheard = set()  # hashes that only the demonstration asks for: keep that traffic off the terminal
         self.process = demo.spawn(command, stdin=self.stdin, stdout=subprocess.PIPE, text=True)
         threading.Thread(target=self.read, daemon=True).start()
         found = self.expect(LISTENING, 0)
@@ -95,7 +95,7 @@ class Node:
             self.ready.notify_all()
 
     def expect(self, pattern, start):
-        """Waits for a line from number `start` on that matches."""
+        """Waits for a matching line, from number `start` on."""
         deadline = time.monotonic() + STEP_SECONDS
         at = start
         with self.ready:
@@ -137,14 +137,14 @@ class Demo:
     def path(self, program):
         path = os.path.join(self.build, program)
         if not os.access(path, os.X_OK):
-            raise DemoError(f"{path} is not there: ./dev build")
+            raise DemoError(f"{path} is missing: ./dev build")
         return path
 
     def shown(self, program):
         return os.path.relpath(os.path.join(self.build, program))
 
     def spawn(self, command, **options):
-        """A child in a session of its own: a Ctrl-C is for this script, which then ends the children in order."""
+        """Starts a child in its own session: Ctrl-C reaches only this script, which then ends the children in order."""
         child = subprocess.Popen(
             command, env=self.environment, stderr=self.log, start_new_session=True, preexec_fn=die_with_parent, **options
         )
@@ -197,7 +197,7 @@ class Demo:
         return found.group(4)
 
     def settle(self):
-        """Waits until traced has all that the five nodes have emitted so far, so that what is shown is whole."""
+        """Waits until traced has everything that the five nodes have emitted so far, so that the output is complete."""
         deadline = time.monotonic() + STEP_SECONDS
         ids = {node.id for node in self.nodes.values()}
         while time.monotonic() < deadline:
@@ -241,14 +241,14 @@ class Demo:
         self.children.remove(follower)
 
     def show_recording(self):
-        """Ends everything first, for then all of it is in the recording."""
+        """Ends everything first, so that the recording is complete."""
         self.end_all()
-        heading("9. All of this has ended.  What traced recorded answers the same questions, here or on another machine, now or next year.")
+        heading("9. Everything has ended.  The recording answers the same questions, here or on another machine, now or next year.")
         self.inspect("--read", self.recorded, "traces", "--where", "nodes == 5")
         self.inspect("--read", self.recorded, "trace", self.trace[:12])
 
     def begin_traffic(self):
-        """Chunks that everybody will ask for, at several places, and one that nobody has."""
+        """Stores chunks in several places, for everybody to ask for; one more hash belongs to a chunk that nobody has."""
         self.wanted = ["f" * 64]
         for name, hops in (("alice", 4), ("bob", 2), ("erin", 3), ("carol", 1)):
             stored = self.nodes[name].ask(f"put {hops} {2000 + 3000 * hops}", STORED, show=False)
@@ -257,7 +257,7 @@ class Demo:
             node.unheard.update(self.wanted)
 
     def make_traffic(self, number):
-        """One GET, each time by another node; about one in eight asks for what nobody has."""
+        """One GET, each time by another node; about one in eight asks for a chunk that nobody has."""
         names = list(self.nodes)
         node = self.nodes[names[number % len(names)]]
         wanted = self.wanted[0] if number % 8 == 7 else self.wanted[1 + number % (len(self.wanted) - 1)]
@@ -271,10 +271,10 @@ class Demo:
         for what in ("top", "requests", "follow", "traces", f"trace {self.trace[:12]} --graph", "analyze", "recent 20", "peer bob", "--help"):
             typed(f"{inspector} {what}")
         typed("echo '{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"stats\"}' | socat - UNIX-CONNECT:$P2PTRACE_SOCKET | jq .")
-        tell("A node does what is written to its file, and answers here:")
+        tell("A node reads commands from its file, and answers here:")
         typed(f"echo 'get {self.hash}' > {self.nodes['dave'].fifo}")
         tell()
-        tell("Meanwhile the nodes go on asking each other for chunks, of which one in eight does not exist.  Ctrl-C ends the demonstration.")
+        tell("Meanwhile the nodes keep asking each other for chunks; one in eight does not exist.  Ctrl-C ends the demonstration.")
         for node in self.nodes.values():
             node.echo = True
         for number in itertools.count():
@@ -296,7 +296,7 @@ class Demo:
         self.follow()
         if once:
             self.show_recording()
-            heading("That was all.  Without --once the nodes stay up, for you to try.")
+            heading("That was all.  Without --once the nodes keep running, for you to try.")
             return
         try:
             self.stay()
@@ -315,7 +315,7 @@ class Demo:
                 print(f"demo:   {line.rstrip()}", file=sys.stderr)
 
     def end_all(self):
-        """Ends the children, the nodes before traced, so that it can take their logs away.  Once more does no harm."""
+        """Ends the children, the nodes before traced, so that it can remove their logs.  A second call does nothing."""
         nodes = [node.process for node in self.nodes.values()]
         self.end(nodes)
         shm_dir = os.environ.get("P2PTRACE_SHM_DIR") or "/dev/shm"
@@ -324,7 +324,7 @@ class Demo:
         while any(glob.glob(log) for log in logs) and time.monotonic() < deadline:
             time.sleep(0.02)
         self.end([child for child in self.children if child not in nodes])
-        for path in (path for log in logs for path in glob.glob(log)):  # there was no traced any more
+        for path in (path for log in logs for path in glob.glob(log)):  # traced was gone already
             os.unlink(path)
 
     def close(self):

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Which lines of the code under test each fuzz target's corpus reaches: rows of docs/security.md.
+"""Shows which lines of the code under test each fuzz target's corpus reaches: rows of docs/security.md.
 
     fuzz_coverage.py BUILD_DIRECTORY TARGET...
 
@@ -14,7 +14,7 @@ import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-# The code that a target is about.
+# The code that each target tests.
 FILES = {
     "config": ["inspector/options/config.c"],
     "context": ["libtrace/node/context.c"],
@@ -33,7 +33,7 @@ FILES = {
 
 
 def tool(name):
-    return shutil.which(name) or shutil.which(name + "-14") or sys.exit(f"fuzz_coverage: there is no {name}")
+    return shutil.which(name) or shutil.which(name + "-14") or sys.exit(f"fuzz_coverage: {name} does not exist")
 
 
 def lines_of(build, target):

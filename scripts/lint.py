@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""What a tool can check of the house style: format, clang-tidy, and rules that need no parser.
+"""Checks those parts of the house style that a tool can check: format, clang-tidy, and rules that need no parser.
 
-Every check runs, then the exit status says whether all passed.  ./dev lint calls this with a build directory in which all
-is built: compile_commands.json says how each source is compiled, and the objects show who calls whom."""
+Every check runs, then the exit status says whether all passed.  ./dev lint calls this with a complete build directory:
+compile_commands.json says how each source is compiled, and the objects show who calls whom."""
 import argparse
 import collections
 import concurrent.futures
@@ -16,7 +16,7 @@ import time
 
 SKIP = {".git", "__pycache__", ".cache", "compile_commands.json"}
 LINES_MAX = 700  # conventions: look for the seam near 600 lines
-SOURCES_MAX = 18  # of one folder: a room that is seen at a glance
+SOURCES_MAX = 18  # in one folder, so that it can be seen at a glance
 COLUMNS_MAX = 130  # .clang-format's ColumnLimit, which does not break comments
 INCLUDED = re.compile(r'#include [<"]([^">]+)[">]')
 AGAINST_NULL = re.compile(r"\w\)? == NULL|\b(?:if|while) \((?:[^()]|\([^()]*\))*\w != NULL")
@@ -30,7 +30,7 @@ MACHINE_PATH = re.compile(r"(?<![\w.$}-])/(?:work|root|home)/\w")
 
 
 def tree():
-    """All files of the tree but build directories, as paths from its top."""
+    """All files of the tree except build directories, as paths relative to its top."""
     for top, dirs, files in os.walk("."):
         dirs[:] = sorted(d for d in dirs if d not in SKIP and not (top == "." and d.startswith("build")))
         for name in sorted(set(files) - SKIP):
@@ -57,7 +57,7 @@ def check_format(paths):
     return run(["clang-format", "--dry-run", "-Werror"] + sources, len(sources))
 
 
-# The analyzer's checks.  It takes `return -errno` for a possible success, so that its core checks are noise here.
+# The analyzer's checks.  It considers `return -errno` a possible success, so its core checks are noise here.
 DEEP = (
     "--checks=clang-analyzer-*,-clang-analyzer-core.*,-clang-analyzer-optin.*,-clang-analyzer-security.insecureAPI.strcpy,"
     "-clang-analyzer-security.insecureAPI.DeprecatedOrUnsafeBufferHandling"
@@ -71,7 +71,7 @@ def tidy_one(build, deep, source):
 
 
 def check_tidy(build, jobs, only, deep):
-    """clang-tidy on every source that is compiled.  Sources that are compiled twice are checked once."""
+    """Runs clang-tidy on every compiled source, once even if it is compiled twice."""
     with open(os.path.join(build, "compile_commands.json"), encoding="utf-8") as file:
         entries = json.load(file)
     sources = sorted({os.path.relpath(os.path.join(e["directory"], e["file"])) for e in entries if e["file"].endswith(".c")})
@@ -96,34 +96,34 @@ def check_dialect(path, lines, kinds):
             as_it_is = line.rstrip(" */").endswith("off")
         compared = COMPARES.search(line)
         if compared and compared.group(1) in kinds and not path.startswith(("proto/", "tests/")):
-            faults.append(f"{path}:{number}: the name of a kind, compared; json_get_kind and trace_kind_by_name give its number")
+            faults.append(f"{path}:{number}: compares the name of a kind; json_get_kind and trace_kind_by_name give its number")
         include = INCLUDE.match(line)
         if include and path.endswith(".c"):
             if include.group(1) == '"' and system:
-                faults.append(f"{path}:{number}: our own headers stand before those in <>, each in a block")
+                faults.append(f"{path}:{number}: our own headers come before those in <>, each in a block")
             system = system or include.group(1) == "<"
         if AGAINST_NULL.search(line) and not ASSIGNED.search(line):
-            faults.append(f"{path}:{number}: compared with NULL; write `!pointer`, or `pointer`")
+            faults.append(f"{path}:{number}: compares with NULL; write `!pointer`, or `pointer`")
         if len(line) > COLUMNS_MAX and not as_it_is:
             faults.append(f"{path}:{number}: {len(line)} columns, more than {COLUMNS_MAX}")
     return faults
 
 
 def check_rooms(paths):
-    """No folder has so many sources that nobody finds anything in it.  Of tests each source is a program of its own."""
+    """No folder has so many sources that nothing can be found in it.  (In tests, each source is a separate program.)"""
     rooms = collections.Counter(os.path.dirname(p) for p in paths if p.endswith(".c") and not p.startswith("tests/"))
-    return [f"{room}: {count} sources, more than {SOURCES_MAX}: it wants rooms" for room, count in sorted(rooms.items())
+    return [f"{room}: {count} sources, more than {SOURCES_MAX}: divide it into sub-folders" for room, count in sorted(rooms.items())
             if count > SOURCES_MAX]
 
 
 def unit_of(path):
-    """What a source belongs to: X.c and X.h beside each other are one unit.  A header below include/ is a promise that several
-    sources keep, so it is a unit of its own."""
+    """The unit of a source: X.c and X.h in one folder form a unit.  A header below include/ may be implemented by several
+    sources, so it is a separate unit."""
     return path if "/include/" in path else path.rsplit(".", 1)[0]
 
 
 def includes_by_unit(paths):
-    """For each unit, the other units that its files include.  A header is found by its name: beside the source, else anywhere.
+    """For each unit, the other units that its files include.  A header is found by its name: next to the source, else anywhere.
     X_internal.h declares what the sources of one room share: it may include X.h, and X.c may include it."""
     headers = collections.defaultdict(list)
     for path in paths:
@@ -155,7 +155,7 @@ def circle_from(start, included):
 
 
 def check_circles(paths):
-    """Two files that need each other are one file, or hide a third.  Tests include what they test, so they are left out."""
+    """Two files that need each other should be one file, or hide a third.  Tests include what they test, and are not checked."""
     sources = [p for p in paths if p.endswith((".c", ".h")) and not p.startswith(("tests/", "bench/", "examples/", "bindings/"))]
     included = includes_by_unit(sources)
     circles = {frozenset(way): way for way in (circle_from(unit, included) for unit in sorted(included)) if way}
@@ -163,7 +163,7 @@ def check_circles(paths):
 
 
 def nm(objects):
-    """What nm says of the symbols of object files: (object, type, name)."""
+    """What nm says about the symbols of object files: (object, type, name)."""
     listed = subprocess.run(["nm", "-A", "-P", *objects], stdout=subprocess.PIPE, text=True, check=True).stdout
     for line in listed.splitlines():
         path, symbol = line.split(": ", 1)
@@ -184,7 +184,7 @@ def objects_by_source(build):
 
 
 def calls_by_room(build):
-    """{room: {room that it calls: an example}}.  A symbol that several rooms define, such as main, is each program's own."""
+    """{room: {room that it calls: an example}}.  A symbol that several rooms define, such as main, counts for none of them."""
     sources = objects_by_source(build)
     defined, needed = collections.defaultdict(set), set()
     for path, kind, name in nm(sorted(sources)):
@@ -201,7 +201,7 @@ def calls_by_room(build):
 
 
 def check_calls(build):
-    """Rooms call each other in one direction only, as they include each other."""
+    """Rooms call each other in one direction only, just as they include each other."""
     calls = calls_by_room(build)
     circles = {frozenset(way): way for way in (circle_from(room, calls) for room in sorted(calls)) if way}
     for way in circles.values():
@@ -236,7 +236,7 @@ def check_house(paths):
             if code and "\t" in line:
                 faults.append(f"{path}:{number}: tab")
             if MACHINE_PATH.search(line):
-                faults.append(f"{path}:{number}: a path of one machine")
+                faults.append(f"{path}:{number}: a path that exists on one machine only")
             if path.startswith("tests/") and SHARED_PLACE.search(line):
                 faults.append(f"{path}:{number}: not in the suite's own directories (tests/helpers/scratch.h, tests/helpers/supervise.py)")
         if path.endswith((".c", ".h")):
@@ -249,7 +249,7 @@ def check_house(paths):
 
 
 def check_script(path, first):
-    """Does it parse?"""
+    """Does the script parse?"""
     if "bash" in first or path.endswith(".sh"):
         done = subprocess.run(["bash", "-n", path], stderr=subprocess.PIPE, text=True)
         return [done.stderr.strip()] if done.returncode else []

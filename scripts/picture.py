@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Makes the picture of the README: runs the nodes of the demonstration, and draws what a terminal shows of two commands as SVG.
+"""Makes the picture of the README: runs the nodes of the demonstration, and draws a terminal with two commands as SVG.
 
     scripts/picture.py [--build DIRECTORY] [-o docs/picture.svg]
 
-Nothing is drawn that the inspector did not write.  The script only waits for a request that lost a packet on its way and whose
+It draws only what the inspector wrote.  The script waits for a request that lost a packet on its way and whose
 diagram is small enough.  Times and ids differ from run to run.  Needs python3-pyte, as the tests do."""
 import argparse
 import html
@@ -32,7 +32,7 @@ FONT = "ui-monospace, 'SF Mono', Menlo, Consolas, 'DejaVu Sans Mono', 'Liberatio
 SIZE, CELL, LINE = 13, 7.8, 18  # the font's size, and a cell's width and height
 MARGIN, BAR, GAP = 18, 36, 22  # around the text, the window's title, between two windows
 
-# One dark window on any page: readable in a light theme and in a dark one.
+# A dark window, readable on a light page and on a dark one.
 BACKGROUND, BORDER, TITLE_BAR, TITLE = "#10151d", "#38414f", "#1a212c", "#9aa5b5"
 COLORS = {"default": "#d9e0ea", "black": "#5c6675", "red": "#ff7b72", "green": "#7ee787", "brown": "#e3b341", "blue": "#79b8ff",
           "magenta": "#d2a8ff", "cyan": "#56d4dd", "white": "#f0f4fa"}
@@ -40,7 +40,7 @@ DIM, PROMPT = "#8592a3", "#7ee787"
 
 
 class DimTerminal(Terminal):
-    """pyte has no dim text: here italics, which nothing writes, stand for it."""
+    """pyte has no dim text: italics, which nothing else uses, stand for it here."""
 
     def select_graphic_rendition(self, *attributes, **how):
         super().select_graphic_rendition(*(3 if attribute == 2 else attribute for attribute in attributes), **how)
@@ -54,7 +54,7 @@ def stroke(x1, y1, x2, y2, width, color, dash=""):
 
 
 def box(char, x, y, color):
-    """A box-drawing character from its name, so that lines meet whatever the font is: 'HEAVY DOWN AND HORIZONTAL'."""
+    """Draws a box-drawing character from its name ('HEAVY DOWN AND HORIZONTAL'), so that lines meet with any font."""
     name = unicodedata.name(char).removeprefix("BOX DRAWINGS ")
     mid_x, mid_y, width = x + CELL / 2, y + LINE / 2, 2.6 if "HEAVY" in name else 1.2
     dash = ' stroke-dasharray="2 2.5"' if "DASH" in name else ""
@@ -73,7 +73,7 @@ def box(char, x, y, color):
 
 
 def shape(char, x, y, color):
-    """Characters that are drawn, not written; "" for one that is text."""
+    """The SVG of a character that is drawn; "" for one that is text."""
     mid_x, mid_y = x + CELL / 2, y + LINE / 2
     if "\u2500" <= char <= "\u257f":
         return box(char, x, y, color)
@@ -104,14 +104,14 @@ def color_of(cell):
 
 
 def draw_text(text, x, y, color, bold):
-    """A stretch of text, as wide as its cells whatever the font is."""
+    """A stretch of text, as wide as its cells with any font."""
     weight = ' font-weight="600"' if bold else ""
     return (f'<text x="{x:.1f}" y="{y + LINE - 5:.1f}" fill="{color}"{weight} textLength="{len(text) * CELL:.1f}">'
             f"{html.escape(text)}</text>")
 
 
 def draw_row(row, columns, x, y):
-    """Stretches of cells that look the same; spaces only within one."""
+    """Yields stretches of cells with the same style; they neither begin nor end with spaces."""
     parts, run, run_at, look = [], "", 0, None
     chosen = [at for at in range(columns) if row[at].reverse]
     if chosen:
@@ -175,7 +175,7 @@ def draw(windows):
 
 class Picture(demonstration.Demo):
     def load(self, stop):
-        """Requests over two and three hops, until it is stopped."""
+        """Sends requests over two and three hops, until it is stopped."""
         alice, bob, carol = (self.nodes[name] for name in ("alice", "bob", "carol"))
         try:
             while not stop.is_set():
@@ -211,7 +211,7 @@ class Picture(demonstration.Demo):
         return screen
 
     def lossy_traces(self):
-        """Requests of three nodes or more that lost a packet and waited for it, those with fewest events first."""
+        """Requests of three nodes or more that waited for a lost packet, those with the fewest events first."""
         command = [self.path("inspector/inspector"), "traces", "--json", "--limit", "2000", "--where",
                    "any packet_lost and nodes >= 3 and duration > 5ms and command == GET_CHUNK and outcome == ok"]
         done = subprocess.run(command, env=self.environment, stdout=subprocess.PIPE, text=True, check=True)

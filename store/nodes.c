@@ -33,7 +33,7 @@ enum place_state { PLACE_EMPTY, PLACE_USED, PLACE_FORGOTTEN };
 struct place {
     enum place_state state;
     bool dead, rejected;
-    uint64_t end;   /* dead: the position behind its last event */
+    uint64_t end;   /* dead: the position after its last event */
     uint64_t order; /* dead: when, among all that died */
 };
 
@@ -78,8 +78,7 @@ void nodes_destroy(struct nodes *nodes) {
     munmap(nodes, sizeof *nodes);
 }
 
-/* ---- the appending thread ---------------------------------------------------------------------------------------------------
- * */
+/* ---- the appending thread ------------------------------------------------------------------------------------------------ */
 
 static bool may_forget(const struct nodes *nodes, uint32_t index, uint64_t history_begin_position) {
     const struct place *place = &nodes->places[index];

@@ -60,7 +60,7 @@ static int init_with(struct store *store, struct history *history) {
     return 0;
 }
 
-/* In the order of their times, as a node says one thing after the other; the newest, if there are many more than fit. */
+/* In time order, as the node reported them; only the newest, if there are many more than fit. */
 void store_read_aliases(struct store *store) {
     const struct history_query query = {.kinds = UINT64_C(1) << TRACE_KIND_ALIAS};
     struct history_answer answer;
@@ -206,7 +206,7 @@ void store_close(struct store *store, uint64_t now_ns) {
         now_ns = !stats.events ? trace_now_unix_ns() : stats.last_ns == UINT64_MAX ? UINT64_MAX : stats.last_ns + 1;
     }
     atomic_store_explicit(&store->closed_ns, now_ns,
-                          memory_order_relaxed); /* relaxed: one value; whoever asks meanwhile gets either */
+                          memory_order_relaxed); /* relaxed: one value; a concurrent reader gets either */
 }
 
 /* ---- time --------------------------------------------------------------------------------------------------------------- */

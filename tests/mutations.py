@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Spoils one line at a time, and says which tests go red: the tables of docs/security.md.  Prints a Markdown row for each; changes
-sources while it runs, and puts them back.
+"""Breaks one line at a time, and prints which tests fail: the tables of docs/security.md.  Prints a Markdown row for each; changes
+sources while it runs, and restores them.
 
     tests/mutations.py BUILD_DIRECTORY [NAME...]     all of them, or the groups and those named
     tests/mutations.py --texts                       whether all that they replace is there, once; changes nothing
@@ -46,7 +46,7 @@ RING = (
     ("holes are not touched", READER, "    return slot_is_present(reader, index, slot, hole);",
      "    (void)slot_is_present(reader, index, slot, hole);\n    return true;"),
     ("gaps at a run's end", READER, "if (read->count != 0 && state != SLOT_NOT_YET) break;", ""),
-    ("traced: no_lane told once", INGEST_RING, "    ring->no_lane_told = count;\n", ""),
+    ("traced: no_lane reported once", INGEST_RING, "    ring->no_lane_told = count;\n", ""),
 )
 
 ALIAS_TABLE = (
@@ -101,8 +101,8 @@ PARSES = (
     ("size of the reserve", JSON_MEMORY, "size_t reserve_bytes = 8 * bytes + 4096;", "size_t reserve_bytes = 16;"),
     ("what is of the reserve is not freed", JSON_MEMORY, "    if (parse.runs && (uintptr_t)memory - (uintptr_t)parse.reserve < parse.reserve_bytes) return;\n", ""),
     ("no part of the reserve stays", JSON_MEMORY, "    if (parse.was_short) {", "    if (0) {"),
-    ("shortness is told (reserve)", JSON_MEMORY, "        if (on_short) on_short();\n        return out_of_memory", "        return out_of_memory"),
-    ("shortness is told", JSON_MEMORY, "    if (!memory && on_short) on_short();\n", ""),
+    ("shortness is reported (reserve)", JSON_MEMORY, "        if (on_short) on_short();\n        return out_of_memory", "        return out_of_memory"),
+    ("shortness is reported", JSON_MEMORY, "    if (!memory && on_short) on_short();\n", ""),
     ("the error's code", JSON_MEMORY, "    ret_error->text[sizeof ret_error->text - 1] = json_error_out_of_memory; /* where json_error_code looks */\n", ""),
 )
 
@@ -126,7 +126,7 @@ MACHINE_CLOCKS = (
     ("one machine has no estimate", CLOCKS, "    if (clocks->machine_count < 2)", "    if (clocks->machine_count < 1)"),
     ("the log decides between machines", CLOCKS, "!memcmp(&member->id, &id, sizeof id) && member->log == strtoull(log, NULL, 16)", "!memcmp(&member->id, &id, sizeof id)"),
     ("order of machines", CLOCKS, "    if (clocks->machine_count) qsort(clocks->machines, clocks->machine_count, sizeof *clocks->machines, compare_machines);\n", ""),
-    ("without two ways no lead is told", CLOCKS, "bool known = lead.known || lead.is_reference;", "bool known = true;"),
+    ("without both directions no lead is reported", CLOCKS, "bool known = lead.known || lead.is_reference;", "bool known = true;"),
 )
 
 FLEET_STREAM = (

@@ -199,7 +199,7 @@ static int run(struct daemon *daemon, const struct options *options) {
     if (error) return fail("no memory for the history (--history)", error);
     service->memory_limit = footprint_promise(options->history_bytes) + optional_bytes(daemon, options, false);
     error = control_create(&service->control);
-    if (error) return fail("cannot create the way to the ingest", error);
+    if (error) return fail("cannot create the queue to the ingest", error);
     int code = serve(daemon, options);
     if (code == OPTIONS_EXIT_OK) {
         control_destroy(service->control);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * For bench_bindings.py: floor COUNT.  Events by the macros, or with -DSHARED by the functions of the shared library. */
+ * For bench_bindings.py: floor COUNT.  Emits with the macros or, with -DSHARED, with the functions of the shared library. */
 #define TRACE_FULL
 #ifdef SHARED
 #include <p2ptrace/shared.h>

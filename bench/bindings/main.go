@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-// For bench_bindings.py: main COUNT.  What is handed over after the last event is in the figure.
+// For bench_bindings.py: main COUNT.  The figure includes handing over the last events.
 package main
 
 import (

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * How long a short request takes beside the worst that other clients may ask for (docs/performance.md has the bound).
+ * How long a short request takes while other clients ask for the worst that they may (docs/performance.md has the bound).
  *
- * The load: a node that emits 2 million events a second; 16 clients with 16 subscriptions each, whose filters are 250 globs that
- * never match; 8 clients that ask for `count`, `traces` and `query` with such a filter, one after the other, over a history
- * of four
- * million events.  Beside it, one client asks for `hello` and for traces of 20 events by their whole id, in turns.  The time is
- * from before send() until after recv(); the value is the greatest of 100, and `alone` the greatest without the load. */
+ * The load: a node that emits 2 million events a second; 16 clients with 16 subscriptions each, whose filters are 250 globs
+ * that never match; 8 clients that ask for `count`, `traces` and `query` with such a filter, one after the other, over a
+ * history of four million events.  Meanwhile one client alternately asks for `hello` and for traces of 20 events by their
+ * whole id.  The time is from before send() until after recv(); the value is the longest of 100, and `alone` the longest
+ * without the load. */
 #include "bench.h"
 #include "client.h"
 #include "node.h"

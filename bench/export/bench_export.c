@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * How many events a second `inspector export` writes, for each format: pages of JSON as traced sends them, read and written to
- * a file in memory.  What is measured is the inspector's work; traced makes its JSON faster (bench stream).  heap_kib is what
- * malloc has given at the end, without the pages; second_half_kib what came in the second half of the events.
+ * How many events a second `inspector export` writes, for each format: it reads pages of JSON as traced sends them, and writes
+ * to a file in memory.  This measures the inspector's work; traced writes its JSON faster (bench stream).  heap_kib is what
+ * malloc has allocated at the end, without the pages; second_half_kib what the second half of the events added.
  *
  * Five nodes in a ring, each connected to two others; requests of two spans, with packets, stream bytes and a sample of the
  * path. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * LTTng's daemon and sessions, by the library liblttng-ctl: see lttng.h.  What these lines do is in LTTng's own commands
+ * LTTng's daemon and sessions, with the library liblttng-ctl: see lttng.h.  The same with LTTng's own commands:
  *
  *     lttng-sessiond --no-kernel &
  *     lttng create bench --output=...                                   (with --snapshot: LTTNG_OVERWRITE)
@@ -28,12 +28,11 @@
 #define NAME "bench"
 #define WAIT_NS_MAX UINT64_C(10000000000)
 
-/* For each processor; the events are all emitted on one.  As much as a lane of ours has, in sub-buffers of the size that LTTng
- * takes by itself. */
+/* Per processor; all events are emitted on one.  As large as one of our lanes, in sub-buffers of LTTng's default size. */
 #define BUFFER_BYTES ((uint64_t)TRACE_LANE_EVENTS * TRACE_EVENT_BYTES)
 #define SUBBUFFER_BYTES (UINT64_C(512) << 10)
 
-/* Of what is written the newest is kept, as traced keeps the newest of its history. */
+/* The newest of what is written is kept, as traced keeps the newest events. */
 #define FILE_BYTES (UINT64_C(64) << 20)
 #define FILE_COUNT 4
 
@@ -75,7 +74,7 @@ static void start_daemon(void) {
     }
 }
 
-/* Beside this program.  Its threads inherit where we are pinned: not where the events are emitted. */
+/* Runs besides this program.  Its threads inherit our pinning, away from where the events are emitted. */
 static void load_events(void) {
     char path[1024];
     ssize_t length = readlink("/proc/self/exe", path, sizeof path - 32);

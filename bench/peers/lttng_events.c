@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * The loop of emit_load.h with an LTTng tracepoint in it.  A module, because LTTng's library looks for the session daemon when
- * it is loaded, and that has to be the one of the benchmark (lttng.c). */
+ * it is loaded, and it has to find the benchmark's (lttng.c). */
 #include "lttng_events.h"
 
 #define LTTNG_UST_TRACEPOINT_CREATE_PROBES

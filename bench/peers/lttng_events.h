@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * What lttng_events.c, a module that is loaded once there is a session daemon, gives to lttng.c. */
+ * What lttng_events.c, a module that is loaded once the session daemon runs, provides to lttng.c. */
 #ifndef BENCH_PEERS_LTTNG_EVENTS_H
 #define BENCH_PEERS_LTTNG_EVENTS_H
 

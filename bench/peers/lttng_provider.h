@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * The tracepoint: the fields of an event of ours (p2ptrace/event.h), but for the timestamp, which LTTng has in each of its
- * own, and the sequence, which its packets make unnecessary.  One array where we have one: a field costs LTTng a function
+ * The tracepoint: the fields of our event (p2ptrace/event.h), except the timestamp, which each LTTng event has, and
+ * the sequence, which its packets make unnecessary.  One array where we have one: a field costs LTTng a function
  * call.
  *
- * Read several times by lttng/tracepoint-event.h, as that library wants it. */
+ * lttng/tracepoint-event.h includes this several times. */
 #undef LTTNG_UST_TRACEPOINT_PROVIDER
 #define LTTNG_UST_TRACEPOINT_PROVIDER p2ptrace_bench
 

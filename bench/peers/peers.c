@@ -1,28 +1,28 @@
 /* SPDX-License-Identifier: MIT
  *
- * What an event costs the program that emits it, beside LTTng-UST, the tracer that most would take: the same payload in the
- * same run (emit_load.h), a lap of one and a lap of the other in turns.  `./dev bench peers` installs LTTng, builds this and
+ * What an event costs the program that emits it, compared with LTTng-UST, the most usual choice: the same payload in the
+ * same run (emit_load.h), a lap of one and a lap of the other alternately.  `./dev bench peers` installs LTTng, builds this and
  * runs it.
  *
  *     emit/lttng             LTTng with its consumer daemon, which writes to files in memory, and ours with traced, which drains
  *                            and indexes
- *     emit/lttng-overwrite   LTTng as a flight recorder that nobody reads, beside ours without a reader
+ *     emit/lttng-overwrite   LTTng as a flight recorder that nobody reads, and ours without a reader
  *
- * The value is LTTng's and the floor is ours, so that the ratio says how many times faster ours is; the goal is 5, drained.
- * `peer` says what the floor is.  `floor_ns` is the floor of emit_load.h in this run, that is what any tracer must take;
+ * The value is LTTng's and the floor is ours, so the ratio says how many times faster ours is; the goal is 5, drained.
+ * `peer` says what the floor is.  `floor_ns` is the floor of emit_load.h in this run: what any tracer needs at least;
  * `line_ns` how far the processors were apart (line.h).
  *
- * Fair means here: the events are emitted on the second processor, and all of both daemons runs on the first; before each turn
- * both have had time to drain and be idle, and then 4 laps that are not measured to be awake again (`emitted` counts these
+ * To be fair, the events are emitted on the second processor, and both daemons run entirely on the first; before each turn
+ * both have had time to drain and become idle, and then 4 unmeasured laps to wake up again (`emitted` counts these
  * too).  Both have 8 MiB of buffer on the emitting processor.  Nobody waits for a reader that is too slow: of the `emitted`
  * events of each, `lost` of ours were overwritten before traced read them, and LTTng dropped `discarded` of its own, which
- * spares it the store. LTTng's buffers are those of a user, not of a process, its clock is what it takes by itself,
+ * saves it the store. LTTng's buffers are per user, not per process, its clock is its default,
  * CLOCK_MONOTONIC, and its consumer only writes, while traced checks and indexes.  Ours reads the processor's counter where
  * that is invariant.  Times are processor times of the emitting thread, with the system calls in which LTTng wakes its
  * consumer.
  *
- * Tried by hand: with other sizes of its sub-buffers, with a read timer, and linked at build time LTTng took as long; with one
- * field of 115 bytes instead of five it took a fifth less.  All events that it did not discard were in what it wrote. */
+ * Tried by hand: with other sizes of its sub-buffers, with a read timer, and linked at build time, LTTng took as long; with one
+ * field of 115 bytes instead of five it took a fifth less.  Its output had all events that it did not discard. */
 #include "bench.h"
 #include "daemon.h"
 #include "emit_load.h"
@@ -32,7 +32,7 @@
 
 #include <time.h>
 
-/* Several times what either daemon needs for a full buffer. */
+/* Several times as long as either daemon needs for a full buffer. */
 static void settle(void) {
     const struct timespec pause = {.tv_nsec = 20000000};
     nanosleep(&pause, NULL);

@@ -23,7 +23,7 @@ static void write_text(const char *path, const char *text) {
     close(fd);
 }
 
-/* A user namespace gives its first process the right to mount; whose files are whose stays as it is. */
+/* A user namespace gives its first process the right to mount; the owners of files stay the same. */
 static void keep_ids(uid_t uid, gid_t gid) {
     char map[64];
     write_text("/proc/self/setgroups", "deny");
@@ -50,7 +50,7 @@ void sandbox_enter(void) {
     if (entered) return;
     entered = true;
     if (unshare(CLONE_NEWNS | CLONE_NEWPID | (uid == 0 ? 0 : CLONE_NEWUSER)) != 0)
-        bench_die("namespaces of its own, which the peers' daemons need, are not to be had here: %s", strerror(errno));
+        bench_die("the peers' daemons need separate namespaces, which this system does not grant: %s", strerror(errno));
     if (uid != 0) keep_ids(uid, gid);
     child = fork();
     if (child < 0) bench_die("fork: %s", strerror(errno));

@@ -2,17 +2,17 @@
  *
  * Recordings on disk.
  *
- * overhead: how fast events go into a history while a thread takes each sealed segment and writes it to a file (as traced
- * --record does), beside the same without it; processor time of the appending thread, in turns.  `dropped` is the share of
- * segments that were evicted before they could be written: the appending thread does not wait.
+ * overhead: how fast events are appended to a history while a thread takes each sealed segment and writes it to a file (as
+ * traced --record does), compared with the same without it; processor time of the appending thread, alternating.  `dropped` is
+ * the share of segments that were evicted before they could be written: the appending thread does not wait.
  * open-4g: a recording of 4 GiB is opened, one trace is found by a prefix of its id and read; files are in the page cache.
- * `resident` is how much of the process is resident then.  BENCH_RECORD_MIB takes another size.
- * scan: all events of a recording are looked at, with nearly nothing done to them, beside the same events in memory.  count,
- * which comes with it: the method `count` by kind and peer with a value, likewise.  Processor time.
+ * `resident` is the memory of the process after that.  BENCH_RECORD_MIB sets another size.
+ * scan: reads all events of a recording and does almost nothing with them, compared with the same events in memory.  count,
+ * measured with it: the method `count` by kind and peer with a value, likewise.  Processor time.
  * bytes: of an event in a recording; `compressed` likewise with zstd.
  *
- * Events are those of bench_history: 60,000 traces and 1,000 peers in random order, for `bytes` with data as a QUIC node has
- * it. */
+ * The events are those of bench_history: 60,000 traces and 1,000 peers in random order; for `bytes` with data like a QUIC
+ * node's. */
 #include "bench.h"
 
 #include <dirent.h>
@@ -122,7 +122,7 @@ struct recording_thread {
     uint64_t taken, dropped;
 };
 
-/* What traced/record/recorder.c does, into one file that is written over and over. */
+/* Does what traced/record/recorder.c does, into one file that is written again and again. */
 static void *record(void *arg) {
     struct recording_thread *thread = arg;
     struct recording_maker *maker;
@@ -158,7 +158,7 @@ static void *record(void *arg) {
     return NULL;
 }
 
-/* Other traces in each pass, so that one lies in some segments and not in all. */
+/* Each pass has other traces, so that a trace is in some segments and not in all. */
 static void renew_traces(uint64_t pass) {
     static uint64_t before; /* mixed into the ids already */
     uint64_t now = pass * UINT64_C(0x9e3779b97f4a7c15);
@@ -212,8 +212,7 @@ static void run_overhead(struct bench *bench) {
     remove_dir();
 }
 
-/* ---- a recording to read ----------------------------------------------------------------------------------------------------
- * */
+/* ---- a recording to read ------------------------------------------------------------------------------------------------- */
 
 /* Writes `mib` MiB of segments, a file each, and returns the number of events. */
 static uint64_t write_recording(struct store *store, uint64_t mib, bool compress, uint64_t *ret_bytes) {
@@ -262,7 +261,7 @@ static size_t find_trace(struct recording *recording, const struct trace_id *wan
     struct history_query query = {.by_trace = true};
     struct history_answer answer;
     size_t count;
-    if (history_find_traces(history, wanted->bytes, 12, &query.trace_id, 1) != 1) bench_die("the trace is not there");
+    if (history_find_traces(history, wanted->bytes, 12, &query.trace_id, 1) != 1) bench_die("the trace is missing");
     if (history_select(history, &query, 0, UINT64_MAX, 1000, false, NULL, &answer) < 0) bench_die("no answer");
     count = answer.count;
     history_answer_fini(&answer);
@@ -303,14 +302,13 @@ static void run_open(struct bench *bench) {
     remove_dir();
 }
 
-/* ---- scan -------------------------------------------------------------------------------------------------------------------
- * */
+/* ---- scan ---------------------------------------------------------------------------------------------------------------- */
 
 struct tally {
     uint64_t kinds[64], bytes;
 };
 
-/* The method itself, as a command asks it. */
+/* The method itself, as a command calls it. */
 static double count_rate(struct store *store, uint64_t event_count) {
     struct trace_text out = {0};
     struct trace_rpc_error error = {0};
@@ -323,7 +321,7 @@ static double count_rate(struct store *store, uint64_t event_count) {
     return (double)event_count * 1e3 / (double)ns;
 }
 
-/* Nearly nothing with each event: what is measured is how they come. */
+/* Almost nothing per event: this measures how they are delivered. */
 static int tally(void *context, const struct trace_event *event, history_source source) {
     struct tally *sums = context;
     (void)source;

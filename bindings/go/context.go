@@ -16,17 +16,17 @@ import (
 	"unsafe"
 )
 
-// ContextBytes is how many bytes of trace context a message carries; 0 with the tag notrace.
+// ContextBytes is the number of bytes of trace context in a message; 0 with the tag notrace.
 const ContextBytes = 26
 
-// Context says where we are in a trace.  It is struct trace_context.
+// Context is a position in a trace.  It has the layout of struct trace_context.
 type Context struct {
 	TraceID TraceID
 	SpanID  uint64
 	Flags   uint8
 }
 
-// The last member lies where C has it.
+// The last member is at the same offset as in C.
 var _ = [1]struct{}{}[unsafe.Offsetof(Context{}.Flags)-unsafe.Offsetof(C.struct_trace_context{}.flags)]
 
 func fromC(context C.struct_trace_context) Context { return *(*Context)(unsafe.Pointer(&context)) }
@@ -37,10 +37,10 @@ func toC(context *Context) *C.struct_trace_context {
 // NewContext begins a trace, with its first span.
 func NewContext(flags uint8) Context { return fromC(C.trace_context_new(C.uint8_t(flags))) }
 
-// Child is a new span in the same trace: our part of it.
+// Child begins a new span in the same trace, for our part of it.
 func (context *Context) Child() Context { return fromC(C.trace_context_child(toC(context))) }
 
-// With is the context of one event that has more flags than its trace: Retransmission, Expired, Probe.  A nil context is fine.
+// With returns a context with more flags, for a single event: Retransmission, Expired, Probe.  A nil context is fine.
 func (context *Context) With(flags uint8) *Context {
 	var own Context
 	if context != nil {
@@ -50,7 +50,7 @@ func (context *Context) With(flags uint8) *Context {
 	return &own
 }
 
-// Span is the context's span: the parent of who is asked.  A program that is to be built with notrace, too, asks for it so.
+// Span is the context's span: the parent of the next node's span.  Programs that are also built with notrace use this method.
 func (context *Context) Span() uint64 { return context.SpanID }
 
 // Encode writes ContextBytes bytes.
@@ -59,7 +59,7 @@ func (context *Context) Encode(out []byte) {
 	C.trace_context_encode((*C.uint8_t)(unsafe.Pointer(&out[0])), toC(context))
 }
 
-// DecodeContext reads the caller's context off the wire.
+// DecodeContext reads the caller's context from a message.
 func DecodeContext(data []byte) (Context, error) {
 	var context Context
 	if len(data) < ContextBytes || C.trace_context_decode(toC(&context), (*C.uint8_t)(unsafe.Pointer(&data[0])), C.size_t(len(data))) != 0 {
@@ -68,7 +68,7 @@ func DecodeContext(data []byte) (Context, error) {
 	return context, nil
 }
 
-// NodeIDFrom makes an id of a public key, or of an id of another length: the same on every machine.
+// NodeIDFrom makes an id from a public key, or from an id of another length; the result is the same on every machine.
 func NodeIDFrom(identity []byte) NodeID {
 	var first *byte
 	if len(identity) != 0 {
@@ -78,8 +78,8 @@ func NodeIDFrom(identity []byte) NodeID {
 	return *(*NodeID)(unsafe.Pointer(&id))
 }
 
-// NodeIDOfAddress is the id of a peer of which only the address is known: "192.0.2.1:4001", "[2001:db8::1]:4001".  Alias says later
-// whose it is.
+// NodeIDOfAddress is the id of a peer of which only the address is known: "192.0.2.1:4001", "[2001:db8::1]:4001".  Alias later
+// connects it with the peer's id.
 func NodeIDOfAddress(address string) NodeID {
 	text := C.CString(address)
 	defer C.free(unsafe.Pointer(text))
@@ -87,13 +87,13 @@ func NodeIDOfAddress(address string) NodeID {
 	return *(*NodeID)(unsafe.Pointer(&id))
 }
 
-// RandomNodeID is for a node that is another one each time it starts.
+// RandomNodeID is for a node that gets a new id each time it starts.
 func RandomNodeID() NodeID {
 	id := C.trace_node_id_random()
 	return *(*NodeID)(unsafe.Pointer(&id))
 }
 
-// How the generated methods write fields: in the machine's byte order.
+// The generated methods write fields with these, in the machine's byte order.
 func putUint16(out []byte, value uint16) { *(*uint16)(unsafe.Pointer(&out[0])) = value }
 func putUint32(out []byte, value uint32) { *(*uint32)(unsafe.Pointer(&out[0])) = value }
 func putUint64(out []byte, value uint64) { *(*uint64)(unsafe.Pointer(&out[0])) = value }

@@ -7,7 +7,7 @@ package p2ptrace
 
 import "net/netip"
 
-// ConnInit emits conn_init: A connection was made, by dialling or by accepting; nothing is agreed yet.
+// ConnInit emits conn_init: A connection was created, by dialling or accepting; nothing is negotiated yet.
 func (log *Log) ConnInit(context *Context, peer *NodeID, endpoint netip.AddrPort, byRemote bool) {
 	shard, event := log.begin(1, context, peer)
 	if event == nil {
@@ -174,7 +174,7 @@ func (log *Log) AppEnd(context *Context, peer *NodeID, appId string, cmd uint16,
 	log.commit(shard)
 }
 
-// Custom emits custom: Anything else a program wants to say.
+// Custom emits custom: Anything else that a program wants to record.
 func (log *Log) Custom(context *Context, peer *NodeID, category uint32, code uint32, data []byte) {
 	shard, event := log.begin(14, context, peer)
 	if event == nil {
@@ -215,7 +215,7 @@ func (log *Log) MessageReceived(context *Context, peer *NodeID, messageId uint64
 	log.commit(shard)
 }
 
-// Link emits link: A span has to do with a span that is not its parent, of this trace or another: a link of OpenTelemetry.
+// Link emits link: A span is related to one that is not its parent, in this trace or another: a link, as in OpenTelemetry.
 func (log *Log) Link(context *Context, peer *NodeID, linkedSpanId uint64, linkedTraceId []byte, relation string) {
 	shard, event := log.begin(18, context, peer)
 	if event == nil {
@@ -229,7 +229,7 @@ func (log *Log) Link(context *Context, peer *NodeID, linkedSpanId uint64, linked
 	log.commit(shard)
 }
 
-// ConnMigrated emits conn_migrated: The connection has gone over to another path: an address changed, the peer did not.
+// ConnMigrated emits conn_migrated: The connection moved to another path: an address changed, the peer did not.
 func (log *Log) ConnMigrated(context *Context, peer *NodeID, endpoint netip.AddrPort, byRemote bool) {
 	shard, event := log.begin(19, context, peer)
 	if event == nil {
@@ -241,7 +241,7 @@ func (log *Log) ConnMigrated(context *Context, peer *NodeID, endpoint netip.Addr
 	log.commit(shard)
 }
 
-// ConnRetry emits conn_retry: The server had the client prove its address first: a Retry.
+// ConnRetry emits conn_retry: The server asked the client to prove its address first: a Retry.
 func (log *Log) ConnRetry(context *Context, peer *NodeID, endpoint netip.AddrPort) {
 	shard, event := log.begin(20, context, peer)
 	if event == nil {
@@ -263,7 +263,7 @@ func (log *Log) ConnVersion(context *Context, peer *NodeID, version uint32) {
 	log.commit(shard)
 }
 
-// ConnReset emits conn_reset: A stateless reset came: the peer has lost the connection's state, as after a restart.
+// ConnReset emits conn_reset: A stateless reset arrived: the peer has lost the connection's state, as after a restart.
 func (log *Log) ConnReset(context *Context, peer *NodeID, endpoint netip.AddrPort) {
 	shard, event := log.begin(22, context, peer)
 	if event == nil {
@@ -274,7 +274,7 @@ func (log *Log) ConnReset(context *Context, peer *NodeID, endpoint netip.AddrPor
 	log.commit(shard)
 }
 
-// EarlyData emits early_data: What became of data sent before the handshake completed: 0-RTT.
+// EarlyData emits early_data: The fate of data sent before the handshake completed: 0-RTT.
 func (log *Log) EarlyData(context *Context, peer *NodeID, accepted bool) {
 	shard, event := log.begin(23, context, peer)
 	if event == nil {

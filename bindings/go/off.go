@@ -2,16 +2,16 @@
 
 //go:build notrace
 
-// Package p2ptrace with the tag notrace: nothing.  No library is needed, no method does anything, and a message carries no context.
+// Package p2ptrace with the tag notrace: no library is needed, methods do nothing, and messages carry no context.
 package p2ptrace
 
-// ContextBytes is 0: a message carries nothing.
+// ContextBytes is 0: messages carry no context.
 const ContextBytes = 0
 
-// Log is nothing.
+// Log is empty.
 type Log struct{}
 
-// Context is nothing.
+// Context is empty.
 type Context struct{}
 
 // Open opens nothing; a nil *Log emits nothing.
@@ -23,7 +23,7 @@ func (log *Log) Flush() {}
 // Close does nothing.
 func (log *Log) Close() {}
 
-// Name is "".
+// Name returns "".
 func (log *Log) Name() string { return "" }
 
 // RegisterApp does nothing.
@@ -31,16 +31,16 @@ func (log *Log) RegisterApp(appID, name string, commands map[uint16]string, fiel
 	return nil
 }
 
-// NewContext is nothing.
+// NewContext returns an empty context.
 func NewContext(flags uint8) Context { return Context{} }
 
-// Child is nothing.
+// Child returns an empty context.
 func (context *Context) Child() Context { return Context{} }
 
-// With is the context.
+// With returns the context.
 func (context *Context) With(flags uint8) *Context { return context }
 
-// Span is 0.
+// Span returns 0.
 func (context *Context) Span() uint64 { return 0 }
 
 // Encode writes nothing.
@@ -49,11 +49,11 @@ func (context *Context) Encode(out []byte) {}
 // DecodeContext reads nothing.
 func DecodeContext(data []byte) (Context, error) { return Context{}, nil }
 
-// NodeIDFrom is the zero id.
+// NodeIDFrom returns the zero id.
 func NodeIDFrom(identity []byte) NodeID { return NodeID{} }
 
-// NodeIDOfAddress is the zero id.
+// NodeIDOfAddress returns the zero id.
 func NodeIDOfAddress(address string) NodeID { return NodeID{} }
 
-// RandomNodeID is the zero id.
+// RandomNodeID returns the zero id.
 func RandomNodeID() NodeID { return NodeID{} }

@@ -9,15 +9,15 @@
 //	defer log.Close()
 //	log.PacketSent(&context, &peer, number, size, p2ptrace.Space1RTT)
 //
-// A Log has a method for each kind of events.def, but for events_lost: the context and the peer, nil for none, then the kind's fields
-// in their order.  A field span_id is not given: it is the context's.
+// A Log has a method for each kind of events.def except events_lost.  It takes the context and the peer (nil for none), then the kind's
+// fields in order, without span_id, which comes from the context.
 //
 // A call into C costs more than an event.  So events are collected, each with the time at which it happened, and handed over together: when
-// 256 are there, after 2 ms at most, and by Flush.  Until then they are the process's own: what it has not handed over when it is killed or
-// ends without Close, is lost and counted by nobody.  One thread hands over, in one lane, but for bursts that it is too slow for: those are
-// handed over by the goroutines themselves.
+// there are 256, after 2 ms at most, and by Flush.  If the process is killed, or ends without Close, events not handed over yet are lost
+// and not counted.  One thread, with one lane, hands events over; in bursts that are too fast for it, the goroutines
+// do so themselves.
 //
-// With the build tag notrace nothing is there but empty methods, which the compiler removes, and no library is needed.
+// With the build tag notrace only empty methods remain, which the compiler removes, and no library is needed.
 package p2ptrace
 
 /*
@@ -27,7 +27,7 @@ package p2ptrace
 #include <string.h>
 #include <time.h>
 
-// Strings that Go owns, for the time of a call.
+// The strings belong to Go and are valid during the call.
 static int open_log(struct trace_log **ret_log, void *id, char *name, uint32_t policy, uint64_t control, uint32_t lane_events) {
     struct trace_log_options options = {.node_name = name, .policy = (enum trace_policy)policy, .control = control};
     memcpy(&options.node_id, id, sizeof options.node_id);
@@ -73,16 +73,16 @@ type event struct {
 	data      [64]byte
 }
 
-// Both sides see the same 128 bytes, or this does not compile.
+// Does not compile unless both sides see the same 128 bytes.
 var _ = [1]struct{}{}[unsafe.Sizeof(event{})-uintptr(C.sizeof_struct_trace_event)]
 var _ = [1]struct{}{}[unsafe.Offsetof(event{}.data)-64]
 
-// Collected events.  Goroutines that run at the same time find different ones, mostly.
+// A shard of collected events.  Goroutines that run at the same time mostly find different shards.
 type shard struct {
 	mutex  sync.Mutex
 	count  int
 	events []event
-	_      [64]byte // the next shard's lock is on another line
+	_      [64]byte // puts the next shard's lock on another cache line
 }
 
 // Log is one node's log.  A nil *Log emits nothing.  Any goroutine may use it; nobody may emit while it is closed.
@@ -90,7 +90,7 @@ type Log struct {
 	log    *C.struct_trace_log
 	clock  clock.Clock
 	shards [shardCount]shard
-	full   chan []event // to the thread that hands over
+	full   chan []event // to the thread that hands events over
 	empty  chan []event
 	wake   chan chan struct{}
 	ended  chan struct{}
@@ -119,7 +119,7 @@ func Open(name string, id NodeID, options Options) (*Log, error) {
 	return log, nil
 }
 
-// The goroutine that has the log's lane: it keeps its thread, for lanes belong to threads.
+// The goroutine that has the log's lane.  It is locked to its thread, because lanes belong to threads.
 func (log *Log) handOver(opened chan C.int, open func() C.int) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -169,7 +169,7 @@ func (log *Log) giveBack(events []event) {
 	}
 }
 
-// Hands over what is there: full batches first, for they are older.
+// Hands over all collected events: full batches first, because they are older.
 func (log *Log) collect() {
 	for more := true; more; {
 		select {
@@ -189,7 +189,7 @@ func (log *Log) collect() {
 	}
 }
 
-// Flush hands over what was emitted before, and waits for that.
+// Flush hands over everything emitted before, and waits until that is done.
 func (log *Log) Flush() {
 	if log == nil {
 		return
@@ -199,7 +199,7 @@ func (log *Log) Flush() {
 	<-done
 }
 
-// Close hands over what is left, and ends the log.  Once.
+// Close hands over the rest, and closes the log.  Call it once.
 func (log *Log) Close() {
 	if log == nil {
 		return
@@ -208,7 +208,7 @@ func (log *Log) Close() {
 	<-log.ended
 }
 
-// Name is that of the log's shared-memory object; "" for a nil log.
+// Name is the name of the log's shared-memory object; "" for a nil log.
 func (log *Log) Name() string {
 	if log == nil {
 		return ""
@@ -216,13 +216,13 @@ func (log *Log) Name() string {
 	return C.GoString(C.trace_log_name(log.log))
 }
 
-// begin takes a place for an event, and with it the shard's lock, which commit gives back.
+// begin reserves a place for an event and takes the shard's lock, which commit releases.
 func (log *Log) begin(kind uint16, context *Context, peer *NodeID) (*shard, *event) {
 	if log == nil {
 		return nil, nil
 	}
 	var here byte
-	at := uint(uintptr(unsafe.Pointer(&here))>>13) % shardCount // a goroutine's stack tells it from the others
+	at := uint(uintptr(unsafe.Pointer(&here))>>13) % shardCount // the address of a stack differs between goroutines
 	shard := &log.shards[at]
 	for i := uint(1); !shard.mutex.TryLock(); i++ {
 		shard = &log.shards[(at+i)%shardCount]
@@ -247,7 +247,7 @@ func (log *Log) begin(kind uint16, context *Context, peer *NodeID) (*shard, *eve
 	return shard, event
 }
 
-// A full batch goes to the thread that hands over.  It never waits for that one: while it is behind, the batch is handed over here.
+// A full batch goes to the thread that hands events over.  We never wait for it: if it is behind, the batch is handed over here.
 func (log *Log) commit(shard *shard) {
 	shard.count++
 	if shard.count == batch {
@@ -289,7 +289,7 @@ func (log *Log) RegisterApp(appID, name string, commands map[uint16]string, fiel
 	for number := range commands {
 		numbers = append(numbers, int(number))
 	}
-	sort.Ints(numbers) // registering the same again says the same
+	sort.Ints(numbers) // registering the same again has no further effect
 	for _, number := range numbers {
 		command := C.struct_trace_app_command_name{cmd: C.uint16_t(number)}
 		cut(command.name[:], commands[uint16(number)])

@@ -5,10 +5,10 @@ package p2ptrace
 // NodeID is a node's identity.
 type NodeID [32]byte
 
-// TraceID is that of one request, on all nodes that have a part in it.
+// TraceID identifies one request on all nodes that take part in it.
 type TraceID [16]byte
 
-// Flags that a trace carries.
+// Flags of a trace.
 const (
 	Sampled      = 1
 	Debug        = 2
@@ -16,17 +16,17 @@ const (
 	hasPeer      = 8
 )
 
-// Flags of one event alone, beside those of its trace: see Context.With.
+// Flags of a single event, in addition to those of its trace: see Context.With.
 const (
-	Retransmission = 32  // of a packet or message that was sent before, to the same peer under the same number or id
-	Expired        = 64  // of an AppEnd that is not ok: time ran out
-	Probe          = 128 // of a packet that probes the path's MTU, sent or lost: its loss is no loss
+	Retransmission = 32  // for a packet or message that was sent before, to the same peer under the same number or id
+	Expired        = 64  // for an AppEnd that is not ok: it timed out
+	Probe          = 128 // for a packet that probes the path's MTU, sent or lost: its loss does not count as loss
 )
 
-// Options says how to open a log.
+// Options for opening a log.
 type Options struct {
-	DiscardNewest bool   // newest events are dropped when there is no room, instead of the oldest
-	Sample        uint32 // keep one trace in so many; 0 and 1: all
+	DiscardNewest bool   // drop the newest events when the ring is full, instead of the oldest
+	Sample        uint32 // keep one trace in this many; 0 and 1: all
 	LaneEvents    uint32 // events that the lane keeps, a power of two; 0: 65536
 }
 

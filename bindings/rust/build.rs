@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-//! Makes the macros and structs of the event kinds out of events.def, and says where the library is.
+//! Generates the macros and structs of the event kinds from events.def, and finds the library.
 //!
-//! events.def: $P2PTRACE_TBL/events.def, else that of the source tree which this crate lies in, else that of the installed headers by
-//! pkg-config.  The library: $P2PTRACE_LIB_DIR, else by pkg-config, else where the linker looks by itself.
+//! events.def: $P2PTRACE_TBL/events.def, else that of the source tree around this crate, else that of the installed headers, found with
+//! pkg-config.  The library: $P2PTRACE_LIB_DIR, else with pkg-config, else where the linker looks by default.
 use std::env;
 use std::fmt::Write as _;
 use std::fs;
@@ -22,7 +22,7 @@ struct Kind {
     fields: Vec<Field>,
 }
 
-/// What stands between the brackets that open at the start of `text`, and how far that is.  Strings may hold brackets.
+/// The text between the brackets that open at the start of `text`, and where it ends.  Strings may contain brackets.
 fn bracketed(text: &str) -> (&str, usize) {
     let (mut depth, mut in_string, mut escaped) = (0, false, false);
     for (at, c) in text.char_indices() {
@@ -43,7 +43,7 @@ fn bracketed(text: &str) -> (&str, usize) {
     panic!("events.def: a bracket is never closed");
 }
 
-/// The arguments of a macro's call, as far as `count`; the last is the rest.
+/// The first `count` arguments of a macro call; the last one takes the rest.
 fn arguments(text: &str, count: usize) -> Vec<String> {
     let (mut found, mut start, mut in_string, mut escaped) = (Vec::new(), 0, false, false);
     for (at, c) in text.char_indices() {
@@ -77,9 +77,9 @@ fn calls<'a>(text: &'a str, name: &str) -> Vec<&'a str> {
     found
 }
 
-/// Without the comment at the head, which explains the macros by their own names.
+/// Removes the comment at the top, which mentions the macros by name.
 fn kinds(text: &str) -> Vec<Kind> {
-    let body = text.splitn(2, "*/").nth(1).expect("events.def has a comment at its head");
+    let body = text.splitn(2, "*/").nth(1).expect("events.def has a comment at its top");
     calls(body, "TRACE_KIND")
         .iter()
         .map(|call| {
@@ -101,7 +101,7 @@ fn kinds(text: &str) -> Vec<Kind> {
         .collect()
 }
 
-/// A member may be called by a word of Rust.
+/// A member's name may be a Rust keyword.
 fn member_name(name: &str) -> String {
     if matches!(name, "type" | "ref" | "match" | "loop" | "move" | "use" | "fn" | "in" | "as" | "where") {
         return format!("r#{name}");
@@ -123,7 +123,7 @@ fn member(field: &Field) -> String {
     }
 }
 
-/// The members' initialisers, of the macro's arguments.
+/// The members' initialisers, from the macro's arguments.
 fn initialiser(field: &Field) -> String {
     let (name, member) = (&field.name, member_name(&field.name));
     match field.kind.as_str() {
@@ -140,7 +140,7 @@ fn initialiser(field: &Field) -> String {
     }
 }
 
-/// Does the value exist for tracing alone, so that nothing of it is to be read when tracing is off?
+/// Does the value exist only for tracing, so that nothing may evaluate it when tracing is off?
 fn is_for_tracing_alone(field: &Field) -> bool {
     matches!(field.kind.as_str(), "endpoint" | "code4" | "payload" | "id64")
 }
@@ -167,11 +167,11 @@ fn write_kind(out: &mut String, kind: &Kind) {
 {usage}#[macro_export] macro_rules! {name} {{
     ($log:expr, $context:expr, $peer:expr{parameters} $(,)?) => {{{{
         let __log = $crate::__private::log(&$log);
-        // A match, so that what the arguments make lives until the event is written.
+        // A match, so that temporaries of the arguments live until the event is written.
         if $crate::__private::wants(__log, {id}) {{ match ($crate::__private::context(&$context), $crate::__private::peer(&$peer)) {{
             (__context, __peer) => {{
                 let __data = $crate::__private::{name} {{ {values} }};
-                // The library reads what these point at, and keeps nothing.
+                // The library reads the targets of these pointers, and keeps nothing.
                 unsafe {{
                     $crate::__private::trace_emit_{name}(__log, $crate::__private::pointer(__context),
                         $crate::__private::pointer(__peer), &__data, ::core::mem::size_of::<$crate::__private::{name}_packed>());
@@ -224,7 +224,7 @@ fn main() {
     let mut out = String::new();
     let mut constants = String::new();
     for word in ["SPACE", "TRANSPORT"] {
-        // A tree that is older does not have all of the tables.
+        // An older tree lacks some of the tables.
         let list = table.with_file_name(format!("{}s.def", word.to_lowercase()));
         for call in fs::read_to_string(list).iter().flat_map(|text| calls(text.split("*/").nth(1).unwrap_or(""), &format!("TRACE_{word}"))) {
             let parts = arguments(call, 4);

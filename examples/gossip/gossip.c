@@ -5,17 +5,17 @@
  *     gossip NAME [DELAY_MS [ANSWER_MS]]   says "listening PORT"; holds each rumour for DELAY_MS before it passes it on;
  *                                          waits ANSWER_MS for answers, by default 400
  *
- * Commands on its input, whose end ends it:
+ * It reads commands, and ends at the end of its input:
  *
- *     peers PORT...    greets them; it says "knows PORT" when a peer has told its id
- *     have KEY         from now on it has that
+ *     peers PORT...    greets them; it says "knows PORT" when it has learned a peer's id
+ *     have KEY         stores the key here
  *     publish TEXT     begins a rumour; every node says "got TEXT" the first time
- *     again            publishes the last rumour once more: a trace of its own, with a link to that which brought it
- *     find KEY         asks all peers at once; says "found KEY" or "nobody has KEY" when all have answered, or time ran out
- *     give up          as if time had run out
+ *     again            publishes the last rumour once more, in a new trace with a link to the one that brought it
+ *     find KEY         asks all peers at once; says "found KEY" or "nobody has KEY" when all have answered or timed out
+ *     give up          as if the answers had timed out
  *
- * On the wire: type (1), id (8), the sender's id (32), with tracing the trace's context, then text.  A rumour has one id on all
- * nodes.  A question and its answer have one, too. */
+ * On the wire: type (1), id (8), the sender's id (32), with tracing also the trace's context, then text.  A rumour has one id
+ * on all nodes.  A question and its answer share an id, too. */
 #include <arpa/inet.h>
 #include <poll.h>
 #include <stdbool.h>
@@ -51,7 +51,7 @@ struct peer {
     struct sockaddr_in address;
     bool known;
     uint8_t id[ID_BYTES];
-    uint64_t asked; /* the id of the question that it has not answered; 0: none */
+    uint64_t asked; /* the id of its unanswered question; 0: none */
     TRACE_ONLY(struct trace_node_id node_id; struct trace_context question;)
 };
 
@@ -59,7 +59,7 @@ struct rumour {
     uint64_t id;
     char text[TEXT_MAX + 1];
     uint8_t from[ID_BYTES];
-    int64_t pass_on_ms; /* when; 0: it has been passed on */
+    int64_t pass_on_ms; /* when to pass it on; 0: done */
     TRACE_ONLY(struct trace_context context;)
 };
 
@@ -111,7 +111,7 @@ static void send_message(const struct node *node, const struct peer *to, const s
     if (sendto(node->fd, bytes, count, 0, (const struct sockaddr *)&to->address, sizeof to->address) < 0) return; /* as if lost */
 }
 
-/* One datagram that is here; false when it is none of ours. */
+/* Reads one datagram; false if it is not a message of ours. */
 static bool receive_message(const struct node *node, struct sockaddr_in *from, struct message *message) {
     uint8_t bytes[MESSAGE_MAX + 1];
     socklen_t from_bytes = sizeof *from;
@@ -163,7 +163,7 @@ static struct rumour *add_rumour(struct node *node, uint64_t id, const char *tex
     return rumour;
 }
 
-/* brought: the rumour that this one repeats, or NULL. */
+/* brought: the received rumour that this one repeats, or NULL. */
 static void publish(struct node *node, const char *text, const struct rumour *brought) {
     struct rumour *rumour = add_rumour(node, random_id(), text);
     if (!rumour) return;
@@ -290,7 +290,7 @@ static void obey(struct node *node, char *line) {
         snprintf(node->keys[node->key_count++], sizeof node->keys[0], "%s", argument);
 }
 
-/* Does what is due; returns how long nothing is. */
+/* Does what is due; returns the time until something is due again. */
 static int do_what_is_due(struct node *node) {
     int64_t now = now_ms(), next = INT64_MAX;
     for (unsigned i = 0; i < node->rumour_count; i++) {
@@ -314,7 +314,7 @@ static void run(struct node *node) {
             ssize_t count = read(STDIN_FILENO, line, sizeof line - 1);
             if (count <= 0) return;
             line[count] = 0;
-            char *command = line; /* several, when they came fast */
+            char *command = line; /* there may be several */
             for (char *end; (end = strchr(command, '\n')); command = end + 1) {
                 *end = 0;
                 obey(node, command);

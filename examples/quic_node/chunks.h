@@ -23,10 +23,10 @@ struct chunks {
     uint64_t byte_count;
 };
 
-/* Keeps a copy under its hash.  Returns 1 when it is new, 0 when it was there, -ENOSPC or -ENOMEM. */
+/* Stores a copy under its hash.  Returns 1 if it is new, 0 if it was there already, -ENOSPC or -ENOMEM. */
 int chunks_put(struct chunks *chunks, const uint8_t hash[HASH_BYTES], const uint8_t *bytes, size_t count);
 
-/* NULL when it is not here.  Valid until it is removed. */
+/* NULL if it is not here.  Valid until it is removed. */
 const struct chunk *chunks_find(const struct chunks *chunks, const uint8_t hash[HASH_BYTES]);
 
 /* Returns 0, or -ENOENT. */

@@ -144,7 +144,7 @@ static const char *do_quit(struct commands *commands, const char *text) {
     (void)text;
     say("bye");
     commands->quit(commands->arg);
-    return NULL; /* and stays busy: nothing comes after it */
+    return NULL; /* and stays busy: no command follows it */
 }
 
 static void carry_out(struct commands *commands, const char *line) {
@@ -171,9 +171,9 @@ static void carry_out(struct commands *commands, const char *line) {
 
 /* ---- lines ------------------------------------------------------------------------------------------------------------- */
 
-/* Carries out what has been read, up to a command that has to wait for its answer. */
+/* Runs the commands that have been read, until one has to wait for its answer. */
 static void carry_out_lines(struct commands *commands) {
-    static bool inside; /* an answer that came at once brought us here again: the loop below goes on by itself */
+    static bool inside; /* an immediate answer called us recursively: the outer loop continues */
     if (inside) return;
     inside = true;
     while (!commands->busy) {
@@ -224,7 +224,7 @@ static void input_ended(struct commands *commands) {
 static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer) {
     struct commands *commands = stream->data;
     (void)buffer;
-    if (count == UV_ENOBUFS) return; /* full of commands that wait: libuv asks again */
+    if (count == UV_ENOBUFS) return; /* full of waiting commands: libuv calls again */
     if (count < 0) {
         input_ended(commands);
         return;
@@ -233,7 +233,7 @@ static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer) 
     carry_out_lines(commands);
 }
 
-/* A file is never waited for: read it at once. */
+/* libuv cannot wait for a file: read it at once. */
 static int read_file(struct commands *commands) {
     for (;;) {
         size_t left = room(commands);

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT
  *
- * What the user says on stdin, a command a line, and the answers on stdout, a line each, in the order of the commands: the next
+ * Commands on stdin, one per line, and the answers on stdout, one per line, in the order of the commands: the next
  * command is read when the last one is answered.
  *
  *     store TEXT            stored HASH HOPS TRACE        keeps the text here
- *     store-random BYTES    stored HASH HOPS TRACE        as many random bytes
+ *     store-random BYTES    stored HASH HOPS TRACE        that many random bytes
  *     put HOPS BYTES        stored HASH HOPS TRACE        random bytes, kept that many hops away
  *     get HASH              ok HASH SIZE HOPS TRACE       or: not-found HASH TRACE
  *     delete HASH           deleted HASH HOPS TRACE       or: not-found HASH TRACE
  *     peers                 peers COUNT ID@ADDRESS ...
- *     wait-peers N          peers COUNT                   when there are as many
+ *     wait-peers N          peers COUNT                   once there are that many
  *     quit                  bye
  *
- * TRACE is the request's trace id, or - with tracing off.  What is wrong is answered with: error REASON. */
+ * TRACE is the request's trace id, or - with tracing off.  A wrong command is answered with: error REASON. */
 #ifndef QUIC_NODE_COMMANDS_H
 #define QUIC_NODE_COMMANDS_H
 
@@ -22,11 +22,11 @@
 struct commands {
     struct datamap *datamap;
     struct quic_endpoint *endpoint;
-    void (*quit)(void *arg);  /* the user said so */
-    void (*ended)(void *arg); /* stdin is at its end, and all commands are answered */
+    void (*quit)(void *arg);  /* the user entered quit */
+    void (*ended)(void *arg); /* stdin has ended, and all commands are answered */
     void *arg;
 
-    /* the rest is this module's own */
+    /* the rest is private to this module */
     union {
         uv_handle_t handle;
         uv_stream_t stream;
@@ -37,13 +37,13 @@ struct commands {
     bool busy;        /* a command is not answered yet */
     unsigned awaited; /* wait-peers; 0: not waiting */
     size_t count;
-    char lines[COMMAND_BYTES_MAX]; /* read, and not yet carried out */
+    char lines[COMMAND_BYTES_MAX]; /* read, not yet run */
 };
 
-/* Begins to read stdin.  The caller has set what is above the line and zeroed the rest.  Returns 0 or a negative errno. */
+/* Begins to read stdin.  The caller has set the members above the line and zeroed the rest.  Returns 0 or a negative errno. */
 int commands_start(struct commands *commands, uv_loop_t *loop);
 
-/* Reads no more. */
+/* Stops reading. */
 void commands_stop(struct commands *commands);
 
 #endif

@@ -8,8 +8,8 @@
  *      request_step    answer it here, or forward it to a peer that was not asked yet; again when that peer could not help
  *      request_finish  a span ends; the answer goes to the user, or back on the stream it came from
  *
- * A stream's own pointer is a struct exchange: what has come in so far, and the request it belongs to.  A request may be over
- * before a stream of its is; then the exchange has no request, and whatever still comes is thrown away. */
+ * A stream's user pointer is a struct exchange: the bytes received so far, and the request it belongs to.  A request may end
+ * before its stream does; then the exchange has no request, and later bytes are discarded. */
 #include "datamap.h"
 
 #include "limits.h"
@@ -30,7 +30,7 @@ enum { CUSTOM_ADDED = 1, CUSTOM_REMOVED = 2 };
 
 struct exchange {
     struct quic_stream *stream;
-    struct request *request; /* NULL: not begun yet (inbound), or over */
+    struct request *request; /* NULL: not begun yet (inbound), or ended */
     bool outbound;
     uint8_t *bytes;
     size_t count, capacity;
@@ -44,7 +44,7 @@ struct request {
     datamap_done done;
     void *arg;
     uint64_t deadline_ns;
-    uint64_t due_ns; /* when it is looked at; 0: it has been */
+    uint64_t due_ns; /* when to handle it; 0: handled */
     bool has_caller;
     struct trace_node_id caller; /* the peer it came from */
     struct trace_node_id asked[CONNS_MAX];
@@ -57,11 +57,11 @@ struct datamap {
     struct chunks chunks;
     struct request *requests;
     unsigned request_count;
-    uint64_t seen[SEEN_MAX]; /* request ids, newest overwrites oldest */
+    uint64_t seen[SEEN_MAX]; /* request ids; the newest overwrites the oldest */
     uint64_t seen_count;
     unsigned peer_count;
     uv_timer_t sweep;
-    uv_timer_t think; /* rings when the next request is due */
+    uv_timer_t think; /* fires when the next request is due */
     unsigned think_ms;
     bool stopped;
     void (*changed)(void *arg);
@@ -71,7 +71,7 @@ struct datamap {
 
 static void request_step(struct datamap *datamap, struct request *request);
 
-/* ---- telling ----------------------------------------------------------------------------------------------------------- */
+/* ---- tracing ----------------------------------------------------------------------------------------------------------- */
 
 #ifdef TRACE_APP
 /* The data bytes of DMAP's app_command events. */
@@ -191,7 +191,7 @@ static bool may_ask(const struct request *request, const struct trace_node_id *p
     return request->asked_count < CONNS_MAX;
 }
 
-/* Sends the request on to one peer.  Returns false when that could not be done. */
+/* Forwards the request to one peer.  Returns false if that failed. */
 static bool forward_to(struct request *request, struct quic_conn *conn) {
     struct dmap_request onward = request->what;
     struct exchange *exchange = calloc(1, sizeof *exchange);
@@ -211,7 +211,7 @@ static bool forward_to(struct request *request, struct quic_conn *conn) {
         request->to = exchange;
         sent = true;
     }
-    exchange = NULL; /* the stream's now: freed when it closes */
+    exchange = NULL; /* the stream owns it now, and frees it when it closes */
 out:
     free(exchange);
     free(message);
@@ -238,7 +238,7 @@ static void store_here(struct datamap *datamap, struct request *request) {
     request_fail(datamap, request, rv < 0 ? DMAP_REFUSED : DMAP_OK);
 }
 
-/* Answers a request here, or sends it on.  Afterwards it is over, or a peer is being asked. */
+/* Answers a request here, or forwards it.  Afterwards it has ended, or a peer is being asked. */
 static void request_step(struct datamap *datamap, struct request *request) {
     const struct chunk *chunk;
 
@@ -264,7 +264,7 @@ static void request_step(struct datamap *datamap, struct request *request) {
     }
 }
 
-/* Makes a request, with its own copy of the chunk.  NULL when there is no room. */
+/* Creates a request, with its own copy of the chunk.  NULL if there is no room. */
 static struct request *request_create(struct datamap *datamap, const struct dmap_request *what) {
     struct request *request;
 
@@ -310,7 +310,7 @@ void datamap_request(struct datamap *datamap, const struct dmap_request *what, d
 
 /* ---- streams ----------------------------------------------------------------------------------------------------------- */
 
-/* Looks at the requests that are due, and sets the timer for the others.  All wait equally long: the newest is in front. */
+/* Handles the requests that are due, and sets the timer for the others.  All wait equally long, so the newest is in front. */
 static void on_due(uv_timer_t *timer) {
     struct datamap *datamap = timer->data;
     uint64_t now = monotonic_ns(), next_ns = 0;
@@ -323,18 +323,18 @@ static void on_due(uv_timer_t *timer) {
         }
         request->due_ns = 0;
         request_step(datamap, request);
-        request = datamap->requests; /* it may be over, and others with it */
+        request = datamap->requests; /* it may have ended, and others with it */
     }
     if (next_ns != 0) uv_timer_start(&datamap->think, on_due, (next_ns - now) / NS_PER_MS + 1, 0);
 }
 
-/* --think: it is looked at in a while. */
+/* --think: handle it later. */
 static void request_postpone(struct datamap *datamap, struct request *request) {
     request->due_ns = monotonic_ns() + datamap->think_ms * NS_PER_MS;
     if (!uv_is_active((uv_handle_t *)&datamap->think)) uv_timer_start(&datamap->think, on_due, datamap->think_ms, 0);
 }
 
-/* A peer's whole request is here. */
+/* A peer's request has arrived completely. */
 static void request_received(struct datamap *datamap, struct exchange *exchange) {
     struct dmap_request what;
     struct request *request;
@@ -359,7 +359,7 @@ static void request_received(struct datamap *datamap, struct exchange *exchange)
         request_step(datamap, request);
 }
 
-/* The peer that was asked has answered; or, answer NULL, it will not. */
+/* The peer that was asked has answered or, if answer is NULL, will not. */
 static void answer_received(struct datamap *datamap, struct request *request, const struct dmap_reply *answer) {
     request->to->request = NULL;
     request->to = NULL;
@@ -428,7 +428,7 @@ static void on_stream_closed(void *arg, struct quic_stream *stream) {
     if (exchange->request && exchange->outbound)
         answer_received(datamap, exchange->request, NULL);
     else if (exchange->request)
-        exchange->request->from = NULL; /* nobody waits for the answer any more; the span still gets its end */
+        exchange->request->from = NULL; /* nobody waits for the answer any longer; the span still gets its end */
     free(exchange->bytes);
     free(exchange);
 }
@@ -464,7 +464,7 @@ struct quic_app datamap_app(struct datamap *datamap) {
 static void on_sweep(uv_timer_t *timer) {
     struct datamap *datamap = timer->data;
     uint64_t now = monotonic_ns();
-    /* A request that ends may end others: look from the beginning again. */
+    /* A request that ends may end others: start again from the beginning. */
     for (struct request *request = datamap->requests; request;) {
         struct request *next = request->next;
         if (request->deadline_ns <= now) {

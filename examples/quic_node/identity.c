@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A node with tracing compiled in puts a trace context before each request, one without does not.  They must not misread each
- * other, so they do not speak the same protocol. */
+/* A node with tracing puts a trace context before each request, a node without does not.  They must not misread each
+ * other, so they use different protocol names. */
 static const char alpn[] = "dmap/1" TRACE_ONLY("+trace");
 
 /* %DISABLE_TLS13_COMPAT_MODE: QUIC has no middleboxes to please, and forbids the extra messages (RFC 9001, 8.4). */
@@ -19,7 +19,7 @@ static const char priorities[] = "NORMAL:-VERS-ALL:+VERS-TLS1.3:-CIPHER-ALL:+AES
                                  "-GROUP-ALL:+GROUP-X25519:+GROUP-SECP256R1:%DISABLE_TLS13_COMPAT_MODE";
 
 void identity_hash(uint8_t out[32], const void *bytes, size_t count) {
-    /* It fails only when the library is not there. */
+    /* Fails only if the library is missing. */
     if (gnutls_hash_fast(GNUTLS_DIG_SHA256, bytes, count, out) != 0) abort();
 }
 

@@ -24,7 +24,7 @@ struct node {
     const char *name;
     const char *qlog_dir;
     unsigned drop_every;
-    union quic_address drop_to; /* .any.sa_family 0: whomever */
+    union quic_address drop_to; /* .any.sa_family 0: any */
     unsigned think_ms;
     union quic_address listen;
     union quic_address peers[TARGETS_MAX];
@@ -44,7 +44,7 @@ static const char usage[] =
     "  --think MS           delay each request of a peer by MS before handling it\n"
     "  --qlog-dir DIR       write a qlog file for each connection\n"
     TRACE_ONLY("  --trace-source WHAT  where packets are seen: qlog (the default) or crypto\n")
-    "  --exit-on-eof        stop when stdin is at its end\n"
+    "  --exit-on-eof        stop at the end of stdin\n"
     "  --help\n"
     "Commands are read from stdin: store TEXT, store-random BYTES, put HOPS BYTES, get HASH, delete HASH,\n"
     "peers, wait-peers N, quit.\n";
@@ -120,7 +120,7 @@ static void open_log(struct node *node) {
 }
 #endif
 
-/* Leaves the loop after the caller has returned to it: nothing may be torn down inside a callback. */
+/* Leaves the loop after the caller has returned to it: a callback may not tear anything down. */
 static void leave(void *arg) { uv_stop(&((struct node *)arg)->loop); }
 
 static void on_signal(uv_signal_t *handle, int number) {
@@ -188,7 +188,7 @@ int main(int argc, char **argv) {
     node.terminated.data = node.interrupted.data = &node;
     uv_signal_start(&node.terminated, on_signal, SIGTERM);
     uv_signal_start(&node.interrupted, on_signal, SIGINT);
-    announce(&node); /* from here on others may connect, and may end it */
+    announce(&node); /* from here on others may connect, and close the connection */
 
     node.commands.datamap = node.datamap;
     node.commands.endpoint = node.endpoint;

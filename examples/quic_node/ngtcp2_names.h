@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The names of ngtcp2 1.x where the headers are those of 0.12, and a few that hide what differs.  A program for one version alone
- * needs none of this. */
+ * The names of ngtcp2 1.x for the headers of 0.12, and a few that hide differences.  A program for only one version
+ * needs none of these. */
 #ifndef QUIC_NODE_NGTCP2_NAMES_H
 #define QUIC_NODE_NGTCP2_NAMES_H
 
@@ -9,7 +9,7 @@
 
 #if NGTCP2_VERSION_NUM < 0x010000
 #define SETTINGS_QLOG(settings) ((settings)->qlog.write)
-/* On the server: what the client called the connection at first. */
+/* On the server: the client's first id of the connection. */
 #define SET_ORIGINAL_DCID(settings, params, id) ((params)->original_dcid = (settings)->qlog.odcid = (id))
 
 typedef ngtcp2_connection_close_error ngtcp2_ccerr;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * QUIC for a peer-to-peer node: one UDP socket, many connections, each of them dialled or accepted, all mutually authenticated.
- * The application sees peers that come and go, and streams that carry one message each way.
+ * QUIC for a peer-to-peer node: one UDP socket and many connections, dialled or accepted, all mutually authenticated.
+ * The application sees peers that join and leave, and streams that carry one message each way.
  *
- * With tracing compiled in, every stream belongs to a request, and the first TRACE_CONTEXT_BYTES bytes that its opener sends say
- * to which: the transport writes and reads them, so that it can say of each packet whose bytes it carries.  With tracing off they
- * are 0 bytes, and everything in TRACE_ONLY is gone.
+ * With tracing, every stream belongs to a request, and the first TRACE_CONTEXT_BYTES bytes that its opener sends say to which:
+ * the transport writes and reads them, so it can say which request's bytes each packet carries.  With tracing off they are 0
+ * bytes, and everything in TRACE_ONLY is gone.
  *
  * All of this runs on the loop's thread.  Callbacks may call anything here except quic_endpoint_close. */
 #ifndef QUIC_NODE_QUIC_H
@@ -30,14 +30,14 @@ union quic_address {
     struct sockaddr_in6 in6;
 };
 
-/* What the application hears of. */
+/* What the application is notified of. */
 struct quic_app {
-    /* A peer is authenticated; or is gone, after stream_closed for each of its streams. */
+    /* A peer was authenticated; or it has left, after stream_closed for each of its streams. */
     void (*peer_joined)(void *arg, struct quic_conn *conn);
     void (*peer_left)(void *arg, struct quic_conn *conn);
     /* Bytes of a stream, in order, each once; fin: no more will come. */
     void (*stream_data)(void *arg, struct quic_stream *stream, const uint8_t *bytes, size_t count, bool fin);
-    /* The last word about a stream.  It is freed afterwards. */
+    /* The last call for a stream, which is freed afterwards. */
     void (*stream_closed)(void *arg, struct quic_stream *stream);
     void *arg;
 };
@@ -45,7 +45,7 @@ struct quic_app {
 struct quic_config {
     uv_loop_t *loop;
     const struct identity *identity;
-    const char *name;                  /* of the node: begins the names of the qlog files */
+    const char *name;                  /* of the node; the names of the qlog files begin with it */
     const char *qlog_dir;              /* NULL: no qlog files */
     unsigned drop_every;               /* drop each Nth datagram instead of sending it; 0: none */
     union quic_address drop_to;        /* but only those to this address; family 0: all */
@@ -58,17 +58,17 @@ struct quic_config {
 /* Binds the socket and begins.  Returns 0 or a negative errno. */
 int quic_endpoint_open(struct quic_endpoint **ret_endpoint, const struct quic_config *config);
 
-/* Says goodbye on every connection, at once.  Memory is freed when the loop has closed the handles: run it to its end. */
+/* Closes every connection at once.  Memory is freed when the loop has closed the handles: run it to its end. */
 void quic_endpoint_close(struct quic_endpoint *endpoint);
 
-/* Where it listens. */
+/* The address that it listens on. */
 const union quic_address *quic_endpoint_address(const struct quic_endpoint *endpoint);
 
 /* Keeps a connection to that address: dials now, and again whenever it is lost.  Returns 0 or -ENOSPC. */
 int quic_endpoint_keep(struct quic_endpoint *endpoint, const union quic_address *address);
 
-/* The established connection after `conn`, or the first one for NULL; NULL when there are no more.  A peer with which there are
- * two connections (each dialled the other) comes once. */
+/* The established connection after `conn`, or the first one for NULL; NULL when there are no more.  A peer with
+ * two connections (each dialled the other) is listed once. */
 struct quic_conn *quic_endpoint_next_peer(struct quic_endpoint *endpoint, struct quic_conn *conn);
 
 /* The peer's id; NULL before it is authenticated. */
@@ -76,7 +76,7 @@ const struct trace_node_id *quic_conn_peer(const struct quic_conn *conn);
 const union quic_address *quic_conn_address(const struct quic_conn *conn);
 TRACE_ONLY(const struct trace_context *quic_conn_context(const struct quic_conn *conn);) /* the connection's own trace */
 
-/* Opens a stream for one request, as part of the span that `context` names.  NULL when the peer takes no more for now. */
+/* Opens a stream for one request, as part of the span that `context` names.  NULL if the peer accepts no more for now. */
 struct quic_stream *quic_stream_open(struct quic_conn *conn, void *app_data TRACE_ONLY(, const struct trace_context *context));
 
 /* Sends a stream's only message and its end.  Copies it.  Returns 0, -ENOMEM, or -EALREADY. */
@@ -85,7 +85,7 @@ int quic_stream_send(struct quic_stream *stream, const uint8_t *bytes, size_t co
 /* Gives up a stream in both directions. */
 void quic_stream_reset(struct quic_stream *stream, uint64_t code);
 
-/* The application's own pointer: what it gave at open, NULL for a stream that the peer opened, until it is set. */
+/* The application's pointer: as given at open; NULL for a stream that the peer opened, until it is set. */
 void *quic_stream_data(const struct quic_stream *stream);
 void quic_stream_set_data(struct quic_stream *stream, void *app_data);
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * One connection: what ngtcp2 calls, reading, and the end.
+ * One connection: ngtcp2's callbacks, reading, and closing.
  *
- * Life: handshake -> established -> closing or draining -> freed by the endpoint.  conn_over is the only way out of the first
- * two, and is never called from inside an ngtcp2 callback. */
+ * States: handshake -> established -> closing or draining -> freed by the endpoint.  Only conn_over leaves the first
+ * two, and it is never called from inside an ngtcp2 callback. */
 #include "quic_internal.h"
 
 #include <errno.h>
@@ -20,7 +20,7 @@ TRACE_ONLY(const struct trace_context *quic_conn_context(const struct quic_conn 
     return trace_ngtcp2_context(conn->trace);
 })
 
-/* ---- what ngtcp2 calls ------------------------------------------------------------------------------------------------- */
+/* ---- ngtcp2's callbacks ------------------------------------------------------------------------------------------------ */
 
 static void on_random(uint8_t *out, size_t count, const ngtcp2_rand_ctx *context) {
     (void)context;
@@ -72,7 +72,7 @@ static int on_stream_data(ngtcp2_conn *ngtcp2, uint32_t flags, int64_t id, uint6
 
     if (stream && stream_received(stream, bytes, count, (flags & NGTCP2_STREAM_DATA_FLAG_FIN) != 0) != 0)
         ngtcp2_conn_shutdown_stream(ngtcp2, 0, id, NGTCP2_INTERNAL_ERROR);
-    /* The application has taken the bytes: the peer may send as many again. */
+    /* The application has consumed the bytes: the peer may send that many more. */
     ngtcp2_conn_extend_max_stream_offset(ngtcp2, id, count);
     ngtcp2_conn_extend_max_offset(ngtcp2, count);
     return 0;
@@ -87,7 +87,7 @@ static int on_stream_close(ngtcp2_conn *ngtcp2, uint32_t flags, int64_t id, uint
     return 0;
 }
 
-/* May come once more from ngtcp2_conn_del. */
+/* ngtcp2_conn_del may call this once more. */
 static void on_qlog(void *arg, uint32_t flags, const void *record, size_t count) {
     struct quic_conn *conn = arg;
     (void)flags;
@@ -130,7 +130,7 @@ void conn_path(struct quic_conn *conn, ngtcp2_path *path) {
 static void settings_fill(struct quic_conn *conn, ngtcp2_settings *settings) {
     ngtcp2_settings_default(settings);
     settings->initial_ts = monotonic_ns();
-    settings->initial_rtt = NS_PER_MS_(100); /* peers are near: what is lost in the handshake is sent again after 3 of these */
+    settings->initial_rtt = NS_PER_MS_(100); /* peers are near: losses in the handshake are sent again after 3 of these */
     settings->handshake_timeout = NS_PER_MS_(HANDSHAKE_TIMEOUT_MS);
     if (conn->qlog) SETTINGS_QLOG(settings) = on_qlog;
 }
@@ -145,7 +145,7 @@ static void params_fill(ngtcp2_transport_params *params) {
     params->active_connection_id_limit = 4;
 }
 
-/* Accepting: what the first packet of the peer decides. */
+/* When accepting: what the peer's first packet determines. */
 static void accept_fill(struct quic_endpoint *endpoint, const ngtcp2_pkt_hd *hd, const ngtcp2_cid *own, ngtcp2_settings *settings,
                         ngtcp2_transport_params *params) {
     SET_ORIGINAL_DCID(settings, params, hd->dcid);
@@ -153,14 +153,14 @@ static void accept_fill(struct quic_endpoint *endpoint, const ngtcp2_pkt_hd *hd,
     ngtcp2_crypto_generate_stateless_reset_token(params->stateless_reset_token, endpoint->secret, sizeof endpoint->secret, own);
 }
 
-/* Makes the ngtcp2 side of a connection. */
+/* Creates the ngtcp2 side of a connection. */
 static int conn_start(struct quic_conn *conn, const ngtcp2_pkt_hd *hd) {
     struct quic_endpoint *endpoint = conn->endpoint;
     ngtcp2_settings settings;
     ngtcp2_transport_params params;
     ngtcp2_path path;
     ngtcp2_cid own = {.datalen = CID_BYTES}, original = {.datalen = CID_BYTES};
-    /* Tracing points these three at its own, which lead back here. */
+    /* Tracing replaces these three by its own, which call ours. */
     const ngtcp2_callbacks *used_callbacks = &callbacks;
     const ngtcp2_settings *used_settings = &settings;
     void *arg = conn;
@@ -186,7 +186,7 @@ static int conn_start(struct quic_conn *conn, const ngtcp2_pkt_hd *hd) {
     return 0;
 }
 
-/* Makes DIR/NAME-NUMBER.sqlog for the connection's qlog.  NULL with errno when it cannot be made. */
+/* Creates DIR/NAME-NUMBER.sqlog for the connection's qlog.  NULL, with errno, if that fails. */
 static FILE *qlog_open(struct quic_endpoint *endpoint) {
     char path[4096];
     int count =
@@ -240,7 +240,7 @@ void conn_destroy(struct quic_conn *conn) {
 
 /* ---- end --------------------------------------------------------------------------------------------------------------- */
 
-/* The connection is over: nothing goes out any more but goodbyes, and the application hears of it. */
+/* The connection is over: it sends only closing packets from now on, and the application is notified. */
 static void conn_over(struct quic_conn *conn, enum quic_state state) {
     const struct quic_app *app = &conn->endpoint->config.app;
     bool app_knew = conn->app_knows;
@@ -286,7 +286,7 @@ void conn_close(struct quic_conn *conn, int error, const char *reason) {
     conn_over(conn, QUIC_CLOSING);
 }
 
-/* The peer said goodbye, or nothing was heard for too long: `result` of ngtcp2 says which. */
+/* The peer closed the connection, or was silent for too long: ngtcp2's `result` says which. */
 static void conn_gone(struct quic_conn *conn, int result) {
     TRACE_NGTCP2_CLOSED(conn->trace, result, NULL);
     conn_over(conn, QUIC_DRAINING);
@@ -303,7 +303,7 @@ void conn_read(struct quic_conn *conn, const union quic_address *from, const uin
 
     TRACE_NGTCP2_SCOPE(conn->trace);
     if (conn->state == QUIC_CLOSING) {
-        /* Not forever: the peer may be closing too, and answer each with its own. */
+        /* Not forever: the peer may be closing, too, and answer each with its own. */
         if (!conn->goodbye || conn->goodbye_left == 0) return;
         conn->goodbye_left--;
         endpoint_send(conn->endpoint, from, conn->goodbye, conn->goodbye_bytes);

@@ -2,9 +2,9 @@
  *
  * One UDP socket for all connections: see quic.h.
  *
- * Whatever happens (a datagram, a timer, a command of the user) only marks connections dirty.  endpoint_tidy runs once each time
- * the loop comes round, right before it sleeps: it dials, writes packets, frees what is over and sets the timer.  So nobody has
- * to think about who is on the stack. */
+ * Every event (a datagram, a timer, a user's command) only marks connections dirty.  endpoint_tidy runs once per iteration of
+ * the loop, just before it sleeps: it dials, writes packets, frees closed connections and sets the timer.  So no code has
+ * to know what is on the stack. */
 #include "quic_internal.h"
 
 #include <arpa/inet.h>
@@ -58,7 +58,7 @@ const union quic_address *quic_endpoint_address(const struct quic_endpoint *endp
 
 /* ---- connection ids ---------------------------------------------------------------------------------------------------- */
 
-/* Most ids are our own random ones; the first id of an accepted connection is the peer's choice, of at least 8 bytes. */
+/* Most ids are random ones of ours; the peer chooses the first id of an accepted connection, of at least 8 bytes. */
 static struct quic_cid **cid_bucket(struct quic_endpoint *endpoint, const uint8_t *bytes, size_t count) {
     unsigned hash = 0;
     for (size_t i = 0; i < count; i++) hash = hash * 31 + bytes[i];
@@ -109,7 +109,7 @@ void endpoint_send(struct quic_endpoint *endpoint, const union quic_address *to,
     const union quic_address *faulty = &endpoint->config.drop_to;
     bool may_drop = faulty->any.sa_family == 0 || memcmp(faulty, to, quic_address_bytes(faulty)) == 0;
     if (every != 0 && may_drop && ++endpoint->datagrams % every == 0) return;
-    /* A datagram that the socket does not take is a datagram lost: QUIC sends its contents again. */
+    /* A datagram that the socket does not accept is lost: QUIC sends its contents again. */
     while (sendto(endpoint->socket_fd, packet, count, 0, &to->any, quic_address_bytes(to)) < 0 && errno == EINTR) {}
 }
 
@@ -119,7 +119,7 @@ static void datagram_received(struct quic_endpoint *endpoint, const union quic_a
     ngtcp2_pkt_hd hd;
     struct quic_conn *conn;
 
-    /* Other versions of QUIC are not negotiated: all nodes are of one make. */
+    /* Other versions of QUIC are not negotiated: all nodes run the same program. */
     if (ngtcp2_pkt_decode_version_cid(&ids, packet, count, CID_BYTES) != 0) return;
     conn = cid_find(endpoint, ids.dcid, ids.dcidlen);
     if (!conn) {
@@ -178,7 +178,7 @@ struct quic_conn *quic_endpoint_next_peer(struct quic_endpoint *endpoint, struct
     return NULL;
 }
 
-/* ---- the loop comes round ---------------------------------------------------------------------------------------------- */
+/* ---- once per iteration of the loop ------------------------------------------------------------------------------------ */
 
 static void free_gone(struct quic_endpoint *endpoint, uint64_t now) {
     for (struct quic_conn **link = &endpoint->conns; *link;) {
@@ -202,7 +202,7 @@ static void set_timer(struct quic_endpoint *endpoint) {
         if (conn_expiry(conn) < at) at = conn_expiry(conn);
     for (unsigned i = 0; i < endpoint->target_count; i++)
         if (!endpoint->targets[i].conn && endpoint->targets[i].dial_ns < at) at = endpoint->targets[i].dial_ns;
-    if (at == 0) at = 1; /* 0 turns a timerfd off; the past rings at once */
+    if (at == 0) at = 1; /* 0 disarms a timerfd; a time in the past fires at once */
     if (at == UINT64_MAX) at = 0;
     if (at == endpoint->timer_ns && at != 1) return;
     endpoint->timer_ns = at;
@@ -228,7 +228,7 @@ static void on_timer(uv_poll_t *poll, int status, int events) {
     (void)status, (void)events;
 
     if (read(endpoint->timer_fd, &rings, sizeof rings) < 0) return;
-    endpoint->timer_ns = 0; /* it rang: it is off until it is set again */
+    endpoint->timer_ns = 0; /* it fired: it is disarmed until it is set again */
     for (struct quic_conn *conn = endpoint->conns; conn; conn = conn->next) conn_expire(conn, now);
 }
 
@@ -262,7 +262,7 @@ int quic_endpoint_open(struct quic_endpoint **ret_endpoint, const struct quic_co
         goto fail_socket;
     }
     endpoint->socket_poll.data = endpoint->timer_poll.data = endpoint->prepare.data = endpoint;
-    /* From here on nothing fails but for want of memory at start, and then the process ends. */
+    /* From here on only a lack of memory at the start can fail, and that ends the process. */
     if ((rv = uv_poll_init(config->loop, &endpoint->socket_poll, endpoint->socket_fd)) != 0) goto fail_timer;
     if (uv_poll_init(config->loop, &endpoint->timer_poll, endpoint->timer_fd) != 0) abort();
     uv_prepare_init(config->loop, &endpoint->prepare);
@@ -293,7 +293,7 @@ void quic_endpoint_close(struct quic_endpoint *endpoint) {
     endpoint->closing = true;
     endpoint->target_count = 0;
     for (struct quic_conn *conn = endpoint->conns; conn; conn = conn->next) {
-        conn_write(conn); /* what was answered already goes out first */
+        conn_write(conn); /* send the finished answers first */
         conn_close(conn, 0, "node stops");
     }
     free_gone(endpoint, UINT64_MAX);

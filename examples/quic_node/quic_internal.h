@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * What the files of the QUIC half share.
+ * Shared by the files of the QUIC half.
  *
- *   quic_endpoint.c  the socket, connection ids, dialling and accepting, the timer: when something happens, and to whom
+ *   quic_endpoint.c  the socket, connection ids, dialling and accepting, the timer: dispatches what happens
  *   quic_conn.c      one connection: ngtcp2's callbacks, reading, closing
  *   quic_stream.c    streams, and writing packets
  *
- * Who may free what: nothing is freed while ngtcp2 or the application may still be on the stack.  A connection that is over waits
- * in the endpoint's list until the loop comes round (endpoint_tidy); a closed stream waits until its packet has been read. */
+ * Memory: nothing is freed while ngtcp2 or the application may still be on the stack.  A closed connection waits
+ * in the endpoint's list for endpoint_tidy; a closed stream waits until its packet has been read. */
 #ifndef QUIC_NODE_QUIC_INTERNAL_H
 #define QUIC_NODE_QUIC_INTERNAL_H
 
@@ -28,7 +28,7 @@ struct quic_stream {
     struct quic_conn *conn;
     int64_t id;
     void *app_data;
-    uint8_t *out; /* the message and what is before it; kept until the stream is over, for ngtcp2 retransmits from it */
+    uint8_t *out; /* the message and its prefix; kept until the stream ends, because ngtcp2 retransmits from it */
     size_t out_bytes, out_sent;
     bool out_ready, out_finished;
     bool blocked; /* by flow control, for this round of writing */
@@ -43,8 +43,8 @@ struct quic_stream {
 enum quic_state {
     QUIC_HANDSHAKE,
     QUIC_ESTABLISHED,
-    QUIC_CLOSING,  /* we said goodbye, and repeat it to a peer that has not heard it (RFC 9000, 10.2.1) */
-    QUIC_DRAINING, /* the peer did, or nothing was heard for too long: silence */
+    QUIC_CLOSING,  /* we closed, and repeat that to a peer that has not received it (RFC 9000, 10.2.1) */
+    QUIC_DRAINING, /* the peer closed, or was silent for too long: we send nothing */
 };
 
 /* An address that is kept connected. */
@@ -59,10 +59,10 @@ struct quic_conn {
     struct quic_endpoint *endpoint;
     struct quic_target *target; /* NULL: accepted */
     ngtcp2_conn *ngtcp2;
-    ngtcp2_crypto_conn_ref tls_ref; /* TLS's way back here */
+    ngtcp2_crypto_conn_ref tls_ref; /* from TLS back to here */
     gnutls_session_t tls;
     enum quic_state state;
-    bool dirty;       /* has something to write */
+    bool dirty;       /* has data to write */
     bool has_peer;    /* peer_id is authenticated */
     bool app_knows;   /* peer_joined was called */
     uint64_t gone_ns; /* closing, draining: when to forget it */
@@ -76,7 +76,7 @@ struct quic_conn {
     TRACE_ONLY(struct trace_ngtcp2 *trace;)
 };
 
-/* One of the connection ids by which a datagram finds its connection. */
+/* A connection id: datagrams with it belong to this connection. */
 struct quic_cid {
     struct quic_cid *next;
     struct quic_conn *conn;
@@ -95,10 +95,10 @@ struct quic_endpoint {
     unsigned conn_count;
     struct quic_target targets[TARGETS_MAX];
     unsigned target_count;
-    unsigned qlog_count; /* files made */
-    uint64_t datagrams;  /* that could have been dropped */
+    unsigned qlog_count; /* files created */
+    uint64_t datagrams;  /* datagrams that could have been dropped */
     uint64_t timer_ns;   /* what the timerfd is set to; 0: off */
-    uint8_t secret[32];  /* stateless reset tokens come from it */
+    uint8_t secret[32];  /* stateless reset tokens are derived from it */
     bool closing;
 };
 
@@ -109,7 +109,7 @@ void endpoint_cid_remove_all(struct quic_endpoint *endpoint, const struct quic_c
 void endpoint_send(struct quic_endpoint *endpoint, const union quic_address *to, const uint8_t *packet, size_t count);
 
 /* quic_conn.c */
-/* Makes a connection: dialled when hd is NULL, else accepted by that Initial packet.  Returns 0 or a negative errno. */
+/* Creates a connection: dialled if hd is NULL, otherwise accepted with that Initial packet.  Returns 0 or a negative errno. */
 int conn_create(struct quic_conn **ret_conn, struct quic_endpoint *endpoint, const union quic_address *remote,
                 const ngtcp2_pkt_hd *hd);
 void conn_destroy(struct quic_conn *conn);
@@ -117,14 +117,14 @@ void conn_read(struct quic_conn *conn, const union quic_address *from, const uin
 /* When it next needs conn_expire. */
 uint64_t conn_expiry(const struct quic_conn *conn);
 void conn_expire(struct quic_conn *conn, uint64_t now);
-/* Closes with ngtcp2's error, or, for 0, because the node stops. */
+/* Closes with ngtcp2's error or, if it is 0, because the node stops. */
 void conn_close(struct quic_conn *conn, int error, const char *reason);
 void conn_path(struct quic_conn *conn, ngtcp2_path *path);
 
 /* quic_stream.c */
 struct quic_stream *stream_create(struct quic_conn *conn, int64_t id, void *app_data);
 int stream_received(struct quic_stream *stream, const uint8_t *bytes, size_t count, bool fin);
-/* The stream is over, by itself or with its connection; its memory stays until streams_free_buried. */
+/* The stream has ended, alone or with its connection; its memory stays until streams_free_buried. */
 void stream_bury(struct quic_stream *stream);
 void streams_free_buried(struct quic_conn *conn);
 /* Writes and sends all packets that may be sent now. */

@@ -2,7 +2,7 @@
  *
  * Streams, each with one message each way, and the loop that writes packets.
  *
- * A message lies in one buffer from quic_stream_send until the stream is over: ngtcp2 sends, and sends again what was lost,
+ * A message stays in one buffer from quic_stream_send until the stream ends: ngtcp2 sends, and retransmits what was lost,
  * straight from it. */
 #include "quic_internal.h"
 
@@ -65,7 +65,7 @@ void quic_stream_reset(struct quic_stream *stream, uint64_t code) {
 }
 
 #ifdef TRACE
-/* Takes the opener's trace context from the front of what it sends.  Returns the number of bytes taken, or -EPROTO. */
+/* Reads the opener's trace context from the front of its bytes.  Returns the number of bytes read, or -EPROTO. */
 static int take_preamble(struct quic_stream *stream, const uint8_t *bytes, size_t count, bool fin) {
     size_t take = TRACE_CONTEXT_BYTES - stream->preamble_bytes;
 
@@ -171,11 +171,11 @@ void conn_write(struct quic_conn *conn) {
         }
         if (count == 0) break;
         sent += (size_t)count;
-        if (sent >= quantum) { /* the rest goes out when the loop comes round, or when the pacer allows it */
+        if (sent >= quantum) { /* the rest is sent in the loop's next iteration, or when the pacer allows it */
             conn->dirty = true;
             break;
         }
     }
-    /* Not before: it would hold back the client's second flight for a probe timeout's share. */
+    /* Not earlier: that would delay the client's second flight by part of a probe timeout. */
     if (sent != 0 && ngtcp2_conn_get_handshake_completed(conn->ngtcp2)) ngtcp2_conn_update_pkt_tx_time(conn->ngtcp2, now);
 }

@@ -11,7 +11,7 @@
 #define NS_PER_MS UINT64_C(1000000)
 #define NS_PER_S UINT64_C(1000000000)
 
-/* CLOCK_MONOTONIC in nanoseconds: the time that ngtcp2, the timerfd and every deadline here go by. */
+/* CLOCK_MONOTONIC in nanoseconds: the clock of ngtcp2, the timerfd and every deadline here. */
 static inline uint64_t monotonic_ns(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * A program that asks itself: it serves requests, and when one fails it shows on stderr what had happened to that one.  At its
- * end it writes its last events as JSON.  No traced is needed; compile it without TRACE and all of this is gone. */
+ * A program that queries itself: it serves requests, and when one fails it prints to stderr what happened to it.  At its
+ * end it prints its last events as JSON.  It needs no traced; compiled without TRACE, all of this vanishes. */
 #include <p2ptrace/query.h>
 #include <stdio.h>
 
@@ -22,7 +22,7 @@ static int serve(unsigned request TRACE_ONLY(, const struct trace_context *conte
     return ok;
 }
 
-/* What a program may want to know of itself: how much was lost, and its last events for another tool. */
+/* What a program may want to know about itself: how much was lost, and its last events for another tool. */
 TRACE_ONLY(static int report(void) {
     struct trace_query_filter lost = {.kinds = TRACE_QUERY_KIND(TRACE_KIND_PACKET_LOST)}, last = {.limit = 3};
     struct trace_query *query = NULL;

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * A protocol over UDP, traced: one node answers pings, the other asks and asks again while no answer comes.
+ * A protocol over UDP, traced: one node answers pings, the other repeats a ping until an answer arrives.
  *
  *     udp_ping bob [DROP]             answers until its input ends; says "listening PORT"; drops each DROP-th datagram
  *     udp_ping alice PORT [COUNT]     pings it COUNT times (1); says how many were answered
  *
- * On the wire: type (1), number (8, big-endian), the sender's id (32), and with tracing the trace's context, so that both nodes'
- * events are one trace.  A peer is only an address at first; once it has told its id, what was sent before is its, too. */
+ * On the wire: type (1), number (8, big-endian), the sender's id (32), and with tracing the trace's context, so both nodes'
+ * events are in one trace.  A peer is known only by its address at first; once its id is known, that covers earlier events,
+ * too. */
 #include <arpa/inet.h>
 #include <poll.h>
 #include <stdbool.h>
@@ -65,7 +66,7 @@ TRACE_ONLY(static struct trace_endpoint endpoint_of(const struct sockaddr_in *ad
     return endpoint;
 })
 
-/* again: the peer had it before. */
+/* again: it was sent to the peer before. */
 static bool message_send(const struct node *node, const struct sockaddr_in *to, const struct message *message, bool again) {
     uint8_t bytes[MESSAGE_BYTES] = {message->type};
     for (int i = 0; i < 8; i++) bytes[1 + i] = (uint8_t)(message->number >> (56 - 8 * i));
@@ -80,7 +81,7 @@ static bool message_send(const struct node *node, const struct sockaddr_in *to, 
     return sendto(node->fd, bytes, sizeof bytes, 0, (const struct sockaddr *)to, sizeof *to) == (ssize_t)sizeof bytes;
 }
 
-/* One datagram that is here.  False when it is no message of ours, or is dropped as if it had been lost. */
+/* Reads one datagram.  False if it is not a message of ours, or is dropped to simulate a loss. */
 static bool message_receive(const struct node *node, struct sockaddr_in *from, struct message *message, bool drop) {
     uint8_t bytes[MESSAGE_BYTES + 1];
     socklen_t from_bytes = sizeof *from;
@@ -113,7 +114,7 @@ static int serve(const struct node *node, unsigned drop) {
     return 0;
 }
 
-/* True when the answer came; *server then knows who it is. */
+/* True if the answer came; *server then has the peer's id. */
 static bool ping(const struct node *node, const struct sockaddr_in *to, uint64_t number, struct message *server) {
     struct pollfd fds[] = {{.fd = node->fd, .events = POLLIN}};
     struct sockaddr_in from;

@@ -20,7 +20,7 @@ struct intern {
 /* The text's number, a new one if it was not seen; NULL has none, NO_NUMBER.  0 or -ENOMEM. */
 int intern_number(struct intern *intern, const char *text, unsigned *ret_number);
 
-/* The same without taking notice of what was not seen: NO_NUMBER. */
+/* The same, without adding an unknown one: NO_NUMBER. */
 unsigned intern_find(const struct intern *intern, const char *text);
 
 unsigned intern_count(const struct intern *intern);

@@ -40,8 +40,8 @@ const struct command command_table[] = {
         .summary = "traces and how they ended, the newest first",
         .description = "took is the request's own time, from its first start to that span's end; duration ends with the last event, which may be a late "
                        "acknowledgement. --order slowest sorts by took.\n"
-                       "Only requests; --kind connection asks for the others, of connections and of messages alone.\n"
-                       "Outcomes: ok, failed, expired (its time ran out), open (a part has not ended), none (no request of an application).\n"
+                       "Shows only requests; --kind connection shows the others: connections, and messages without a request.\n"
+                       "Outcomes: ok, failed, expired (it timed out), open (a part has not ended), none (no request of an application).\n"
                        "Shows 20 traces, unless --limit is given.\n"
                        "Here --where tests whole traces: took, duration, age (since the first event), events, nodes, peers, packets_lost, outcome, "
                        "unfinished (open), truncated, app, command, first, last (nodes and peers are counted up to 64); and their events, with any (...), all (...) and "
@@ -105,7 +105,7 @@ const struct command command_table[] = {
         .run = run_diff,
         .summary = "two traces: what one did that the other did not, and where their times diverged",
         .description = "Each ID is the beginning of a trace id; a is the first, b the second. Steps are parts of a request that begin or end, commands, messages, streams, and lost packets. The steps "
-                       "of each node are aligned by what they have in common, in order, and then by what was done, however it ended. Their times diverged most where b took much longer, or less long, than a from one common step to the next. "
+                       "of each node are aligned in order: equal steps first, then steps that did the same but ended differently. The times diverged most where b took much longer or shorter than a between two common steps. "
                        "The table says where each request spent its time, as in trace. --node and --peer choose what is shown: the steps of that node, or with that peer, and the time there.\n"
                        "With --json, lines {\"diff\":\"traces\", \"a\", \"b\"}, {\"diff\":\"only\", \"in\", \"node_id\", \"peer_id\", \"step\", \"at\"}, "
                        "{\"diff\":\"otherwise\", \"node_id\", \"peer_id\", \"step\", \"step_b\"}, {\"diff\":\"parted\", \"node_id\", \"peer_id\", \"step\", \"a\", \"b\", \"by\"} and {\"diff\":\"place\", \"place\", \"node_id\", \"peer_id\", \"a\", "
@@ -188,7 +188,7 @@ const struct command command_table[] = {
                        "With --value, values is how many of the events have that number. --value took measures requests: of the "
                        "event that ends a request, how long it took.\n"
                        "Percentiles are exact below 256, and at most 1/128 too high above.",
-        .examples = {{"inspector count --by peer,kind --since -10s", "what happens with whom"},
+        .examples = {{"inspector count --by peer,kind --since -10s", "what happens, with which peer"},
                      {"inspector count --kind metrics --by peer --value rtt", "whose round trips are slow"},
                      {"inspector count --hist rtt", "the distribution of round trips"},
                      {"inspector count --kind app_end --by node,command --value took", "how long requests took, by node and command"},
@@ -201,15 +201,15 @@ const struct command command_table[] = {
         .run = run_follow,
         .summary = "events as they happen",
         .description = "Ends with Ctrl-C, --limit, --for, or when the reader of its output goes away.\n"
-                       "When traced goes away, the stream resumes with the next traced: it shows what that traced finds in the rings, "
-                       "nothing twice, and reports what is missing. --wait=SECONDS limits the waiting (then exit code 3); with --wait=0 the "
-                       "command ends with traced (exit code 1).\n"
+                       "When traced goes away, the stream resumes with the next traced: it shows the events that traced "
+                       "finds in the rings, without repeating any, and reports what is missing. --wait=SECONDS limits the waiting (then exit "
+                       "code 3); with --wait=0 the command ends with traced (exit code 1).\n"
                        "Missing events are reported in their place: by events_lost events where a ring was overwritten, otherwise by a line, with "
                        "--json {\"missed\":N,\"why\":W}. W is \"slow\": this inspector read too slowly; \"gone\": the events had left "
                        "the history; \"hidden\": rings were overwritten while traced was away, and it is unknown which of these events would "
                        "have matched the filter.\n"
-                       "With --fleet it asks once a second what has been shipped, and shows each event once, however late it comes; events that "
-                       "never came are \"hidden\" behind a filter.\n"
+                       "With --fleet it asks once a second what has been shipped, and shows each event once, no matter how late it comes; with a filter, "
+                       "events that never came are \"hidden\".\n"
                        "With --read it shows the recording's events and ends; --speed plays them at their own pace, or faster or slower.",
         .examples = {{"inspector follow --kind packet_lost", "losses as they happen"},
                      {"inspector follow --read today.p2rec --speed 10x --kind app_start,app_end", "a recording, ten times as fast"},
@@ -320,7 +320,7 @@ const struct command command_table[] = {
                        "a new URL, the tables that ask all servers are created again; no rows are touched.\n"
                        "status shows the servers, the machines that ship to them with their progress, and what was lost. With --json, an object for each "
                        "server and each machine.\n"
-                       "migrate adds to an older fleet what it lacks.",
+                       "migrate adds what an older fleet lacks.",
         .examples = {{"inspector fleet init http://localhost:8123/p2ptrace", "one server"},
                      {"inspector fleet init --cluster main http://db1:8123/p2ptrace http://db2:8123/p2ptrace", "two shards"},
                      {"inspector fleet init --cluster main --on-cluster --replicated http://db1:8123/p2ptrace", "with replicas"},
@@ -333,15 +333,15 @@ const struct command command_table[] = {
         .offline = true,
         .paged = true,
         .run = run_doctor,
-        .summary = "why is nothing seen?",
+        .summary = "why do I see nothing?",
         .description = "Checks the socket, traced, the directory of the nodes' logs, each log, lost events, and disabled kinds. For each problem it "
                        "prints a line: what it found, and what to do, as a command if possible. --all also shows what is fine. "
                        "With PID it also checks whether that process can be traced; without it, it finds your processes without a log that nodes are connected to over UDP. "
                        "Works without traced, and changes nothing.\n"
                        "The exit code is 0 if nothing is wrong and events come, 1 if something is wrong, 5 if it cannot tell because no event has come for 30 s. "
                        "With --json: {\"check\", \"ok\", \"found\", \"remedy\"}; ok is null where it cannot tell.",
-        .examples = {{"inspector doctor", "why is nothing seen?"},
-                     {"inspector doctor $(pidof mynode)", "why is nothing seen of this process?"},
+        .examples = {{"inspector doctor", "why do I see nothing?"},
+                     {"inspector doctor $(pidof mynode)", "why do I see nothing of this process?"},
                      {"inspector doctor --all", "everything that was checked"}},
     },
     {
@@ -363,7 +363,7 @@ const struct command command_table[] = {
                        "an open window is saved as far as it got; on Ctrl-C it is not.\n"
                        "--exec runs a program for each window, once it is saved: words separated by blanks, quotes keep blanks, no shell. The event is in its "
                        "environment (P2PTRACE_EVENT_KIND, P2PTRACE_EVENT_NODE, P2PTRACE_EVENT_DATA_SIZE; P2PTRACE_EVENT is all of it as JSON), and the window "
-                       "(P2PTRACE_WINDOW_FILE). At most 4 run at a time; for a window that comes meanwhile none runs: it is saved, and that is reported.",
+                       "(P2PTRACE_WINDOW_FILE). While 4 are running, further windows are saved without a run, and that is reported.",
         .examples = {{"inspector trigger 'app_end and not ok' -o 'failed-%.ndjson' --exec 'notify-send failed'", "tell me when a request fails"},
                      {"inspector trigger packet_lost -o 'loss-%.ndjson'", "a file for each loss, with the five seconds before it"},
                      {"inspector trigger 'rtt > 100ms and peer == bob' --before 2s --limit 1", "the first slow sample, and what led to it"},
@@ -483,7 +483,7 @@ const struct command command_table[] = {
         .summary = "events for other tools: all of a trace, or all that match",
         .description = "Writes every event of the trace ID, or without ID every matching event of the history, in time order. "
                        "The formats are json, ndjson, csv, tsv, chrome, perfetto, qlog, otlp, ctf, shiviz, parquet and pcapng; inspector help exports says "
-                       "what becomes of each field, and what each cannot express.\n"
+                       "how each field is written, and what each format cannot express.\n"
                        "With -o the file is written completely or not at all. Some formats are several files, in a new directory. Losses "
                        "are part of the output, and counted on stderr. --limit N exports the first N events.\n"
                        "With --follow it exports events as they happen, from now on or from --since or --recent, until Ctrl-C, --limit or "

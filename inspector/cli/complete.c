@@ -86,7 +86,7 @@ static void offer_options(struct completion *completion) {
     }
 }
 
-/* Moves the part behind the last comma.  Returns where the list begins. */
+/* Moves the part after the last comma.  Returns where the list begins. */
 static const char *begin_list(struct completion *completion) {
     const char *list = completion->part, *comma = strrchr(list, ',');
     if (comma) completion->part = comma + 1;

@@ -162,23 +162,23 @@ static void exit_status(void) {
         printf(".TP\n.B %d\n", code);
         sentences(exit_table[code]);
     }
-    fputs(".PP\nLater versions will not change them.\nA failure is reported in one line on standard error, with a remedy.\n",
+    fputs(".PP\nLater versions will not change these codes.\n"
+          "A failure is reported in one line on standard error, with a remedy.\n",
           stdout);
 }
 
 static void environment(void) {
     fputs(".SH ENVIRONMENT\n"
           ".TP\n.B P2PTRACE_SOCKET\nThe path of traced's socket, if\n.B \\-\\-socket\nis not given.\n"
-          ".TP\n.B XDG_RUNTIME_DIR\nThe directory of the socket, without\n.BR P2PTRACE_SOCKET ,\nin the directory\n.IR "
-          "p2ptrace .\n"
+          ".TP\n.B XDG_RUNTIME_DIR\nIf\n.B P2PTRACE_SOCKET\nis not set: the socket is in its subdirectory\n.IR p2ptrace .\n"
           ".TP\n.B P2PTRACE_CONFIG\nThe configuration file, instead of the usual place; empty: none.\n"
-          ".TP\n.B P2PTRACE_PAGER\nThe pager of long output at a terminal; empty or\n.B cat\nfor none. Else\n.BR PAGER "
-          ",\nelse\n.BR less .\n"
-          ".TP\n.B NO_COLOR\nWhen it is set and not empty there are no colours, unless\n.B \\-\\-color always\nasks for them.\n"
-          ".TP\n.B TZ\nThe time zone of the times that are shown and read, without\n.BR \\-\\-utc .\n"
+          ".TP\n.B P2PTRACE_PAGER\nThe pager of long output at a terminal; empty or\n.B cat\nfor none. Otherwise\n.BR PAGER "
+          ",\notherwise\n.BR less .\n"
+          ".TP\n.B NO_COLOR\nIf it is set and not empty, there are no colours, unless\n.B \\-\\-color always\nis given.\n"
+          ".TP\n.B TZ\nThe time zone for reading and showing times, without\n.BR \\-\\-utc .\n"
           ".SH FILES\n"
           ".TP\n.I $XDG_RUNTIME_DIR/p2ptrace/traced.sock\nThe socket of this user's traced;\n"
-          ".I /tmp/p2ptrace\\-UID/traced.sock\nwhere there is no such directory.\n"
+          ".I /tmp/p2ptrace\\-UID/traced.sock\nif that is not set.\n"
           ".TP\n.I $XDG_CONFIG_HOME/p2ptrace/config\nSaved filters and defaults of options, as\n.B inspector help "
           "config\ndescribes.\n",
           stdout);
@@ -203,7 +203,7 @@ void man_page_command(const struct command *command) {
     paragraphs(command->description ? command->description : command->summary);
     fputs(".SH OPTIONS\n", stdout);
     option_list(command, command->options);
-    if (command->options) fputs(".PP\nOf every command:\n", stdout);
+    if (command->options) fputs(".PP\nOptions of every command:\n", stdout);
     option_list(command, command_options(command) & ~command->options);
     if (command->own_format) put_formats();
     if (command->list) put_fields(command->list);
@@ -226,8 +226,8 @@ void man_page_all(void) {
         putchar('\n');
         sentences(command->summary);
     }
-    fputs(".TP\n\\fBhelp\\fR \\fI[COMMAND]\\fR\nthis in short, or a command with its own options\n", stdout);
-    fputs(".PP\nEach has a page of its own, for instance\n.BR inspector\\-trace (1).\n", stdout);
+    fputs(".TP\n\\fBhelp\\fR \\fI[COMMAND]\\fR\nthis overview, or one command with its own options\n", stdout);
+    fputs(".PP\nEach has its own page, for instance\n.BR inspector\\-trace (1).\n", stdout);
     fputs(".SH TOPICS\n.B inspector help\n.I TOPIC\nshows one of these.\n", stdout);
     for (size_t i = 0; i < topic_count; i++) {
         printf(".TP\n.B ");
@@ -238,7 +238,7 @@ void man_page_all(void) {
         sentences(strbuf_text(&title));
         strbuf_fini(&title);
     }
-    fputs(".SH OPTIONS\nThese are of every command; its page has its own.\n", stdout);
+    fputs(".SH OPTIONS\nEvery command takes these; the page of a command has its own.\n", stdout);
     option_list(NULL, OPTIONS_COMMON | OPTIONS_SOURCE);
     exit_status();
     environment();

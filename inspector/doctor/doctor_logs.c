@@ -115,7 +115,7 @@ static void look_at_log(struct doctor *doctor, const char *name, const struct tr
     if (state == TRACE_NODE_CRASHED && info->abi == TRACE_SHM_ABI_1 && process_logs_is_named(name, info->pid) &&
         is_mapped_by(info->pid, name)) {
         doctor_wrong(doctor, "log", "build it with the library of this version",
-                     "%s (process %d) lives, and looks dead: it closed the descriptor of its log, as daemons do", node,
+                     "%s (process %d) is alive but looks dead: it closed the descriptor of its log, as daemons do", node,
                      (int)info->pid);
         return;
     }
@@ -140,7 +140,7 @@ static void look_at_log(struct doctor *doctor, const char *name, const struct tr
     if (emitted)
         doctor_fine(doctor, "log", "%s (process %d) has emitted %" PRIu64 " events", node, (int)info->pid, emitted);
     else
-        doctor_wrong(doctor, "log", "see that its program comes to a TRACE_ line, with the log that it opened",
+        doctor_wrong(doctor, "log", "check that its program reaches a TRACE_ line, with the log that it opened",
                      "%s (process %d) has not emitted anything", node, (int)info->pid);
 }
 

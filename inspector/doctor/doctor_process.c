@@ -98,7 +98,7 @@ static void report_gone(struct doctor *doctor, pid_t pid) {
         doctor_wrong(doctor, "process", "ps -e", "there is no process %d", (int)pid);
     else
         doctor_wrong(doctor, "process", doctor_remedy("inspector recent 20 --node %s", id),
-                     "there is no process %d any more: it was the node %s, which %s", (int)pid, name && *name ? name : id, state);
+                     "process %d is gone: it was the node %s, which %s", (int)pid, name && *name ? name : id, state);
 }
 
 void doctor_look_at_process(struct doctor *doctor, pid_t pid) {

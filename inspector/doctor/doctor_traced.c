@@ -59,9 +59,9 @@ static void report_no_traced(struct doctor *doctor, const struct trace_socket_pa
                      "nobody listens on %s (from %s), but traced (process %d) does elsewhere", path->path, path->source,
                      (int)holder);
     else if (error == -ENOENT)
-        doctor_wrong(doctor, "socket", "traced &", "no traced runs: there is no %s (from %s)", path->path, path->source);
+        doctor_wrong(doctor, "socket", "traced &", "traced is not running: there is no %s (from %s)", path->path, path->source);
     else if (error == -ECONNREFUSED)
-        doctor_wrong(doctor, "socket", "traced &", "no traced runs: the one that created %s (from %s) is dead", path->path,
+        doctor_wrong(doctor, "socket", "traced &", "traced is not running: the one that created %s (from %s) is dead", path->path,
                      path->source);
     else if (error == -EACCES || error == -EPERM)
         doctor_wrong(doctor, "socket", doctor_remedy("sudo -u %s inspector doctor", owner_of(path->path)),
@@ -222,12 +222,12 @@ static void look_at_kept(struct doctor *doctor, const json_t *stats) {
     snprintf(more, sizeof more, " --history %" PRIu64 "M", (json_get_count(history, "bytes_max") >> 20) * 4);
     if (given_up)
         doctor_wrong(doctor, "keep", doctor_restart(doctor, more),
-                     "%" PRIu64 " traces matched --keep and had no room to stay; or the filter matches too many", given_up);
+                     "%" PRIu64 " traces matched --keep but found no room; or the filter matches too many", given_up);
     else if (unjudged)
         doctor_wrong(doctor, "keep", doctor_restart(doctor, more),
-                     "%" PRIu64 " traces went before it was known whether they match --keep: too many come", unjudged);
+                     "%" PRIu64 " traces were evicted before it was known whether they match --keep: too many come", unjudged);
     else
-        doctor_fine(doctor, "keep", "%" PRIu64 " traces stay longer, all that matched", json_get_count(keep, "traces"));
+        doctor_fine(doctor, "keep", "%" PRIu64 " traces are kept longer, all that matched", json_get_count(keep, "traces"));
 }
 
 /* Who is who: what nodes say of themselves, and whether there was room for it. */
@@ -237,7 +237,7 @@ static void look_at_aliases(struct doctor *doctor, const json_t *stats) {
     size_t i, k;
     if (evicted)
         doctor_wrong(doctor, "aliases", "see which node has so many: inspector count --kind alias --by node",
-                     "%" PRIu64 " aliases of nodes and peers were forgotten, for there are more than %" PRIu64, evicted,
+                     "%" PRIu64 " aliases of nodes and peers were forgotten, because there are more than %" PRIu64, evicted,
                      json_get_count(aliases, "max"));
     json_array_foreach(json_get_array(doctor->nodes, "nodes"), i, node) {
         struct strbuf name = {0}, what = {0};
@@ -246,7 +246,7 @@ static void look_at_aliases(struct doctor *doctor, const json_t *stats) {
             if (!json_get_bool(alias, "disputed")) continue;
             strbuf_clear(&what);
             text_member(&what, alias, json_get_text(alias, "address") ? "address" : "id");
-            doctor_wrong(doctor, "aliases", "give each node ids of its own; see inspector nodes",
+            doctor_wrong(doctor, "aliases", "give each node its own ids; see inspector nodes",
                          "%s says that it is also %s, which another node has or claims: it is ignored", strbuf_text(&name),
                          strbuf_text(&what));
         }
@@ -276,9 +276,9 @@ static void look_at_events(struct doctor *doctor, const json_t *stats) {
         return; /* look_at_history reported it */
     uint64_t age_ns = now_ns > last_ns ? now_ns - last_ns : 0;
     if (age_ns <= EVENTS_FRESH_NS)
-        doctor_fine(doctor, "events", "they come: the newest is %.1f s old", (double)age_ns * 1e-9);
+        doctor_fine(doctor, "events", "events arrive: the newest is %.1f s old", (double)age_ns * 1e-9);
     else
-        doctor_unsure(doctor, "events", "make a node work, and ask again; or inspector doctor PID of one that should emit",
+        doctor_unsure(doctor, "events", "let a node work, and ask again; or inspector doctor PID of one that should emit",
                       "no event has come for %.0f s: nodes are idle, or have ended, or what they emit is not seen",
                       (double)age_ns * 1e-9);
 }
@@ -291,7 +291,7 @@ static const struct {
     {"subscriptions", "subscriptions refused", "open more connections: each has at most 16"},
     {"line_bytes", "requests that were too long", "ask in shorter lines: at most 65536 bytes"},
     {"answer_bytes", "answers that would have been too long", "ask for less at a time: --limit 1000"},
-    {"held_bytes", "connections ended that did not read", "read faster, or ask for less: a filter, --limit 1000"},
+    {"held_bytes", "connections closed because they did not read", "read faster, or ask for less: a filter, --limit 1000"},
     {"memory", "requests refused because memory ran out", "ask for less at a time: a filter, --limit 1000"},
     {"descriptors", "pauses because descriptors were used up", "raise the limit: ulimit -n 65536; traced &"},
 };
@@ -309,7 +309,7 @@ static void look_at_limits(struct doctor *doctor, const json_t *stats) {
     uint64_t dropped = json_get_count(clients, "events_dropped");
     if (dropped) {
         met++;
-        doctor_wrong(doctor, "limits", "inspector follow --kind packet_lost, or another filter: so much cannot be read",
+        doctor_wrong(doctor, "limits", "inspector follow --kind packet_lost, or another filter: nobody can read that many",
                      "streams missed %" PRIu64 " events: their readers were too slow", dropped);
     }
     if (!met) doctor_fine(doctor, "limits", "no limit reached");
@@ -319,7 +319,7 @@ static void look_at_clock(struct doctor *doctor, const json_t *stats) {
     uint64_t steps = json_get_count(json_object_get(stats, "clock"), "steps");
     if (steps)
         doctor_wrong(doctor, "clock", doctor_restart(doctor, ""),
-                     "the system time was set %" PRIu64 " time%s since traced was started: times before and after do not compare",
+                     "the system time was set %" PRIu64 " time%s since traced was started: times across it cannot be compared",
                      steps, steps == 1 ? "" : "s");
     else
         doctor_fine(doctor, "clock", "the system time was not set");

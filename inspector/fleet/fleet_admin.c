@@ -24,7 +24,7 @@ static int run(const struct fleet_admin *admin, struct clickhouse *server, struc
 
 /* Statements for the whole cluster go through ZooKeeper or Keeper.  ClickHouse 18.16 ends with SIGSEGV when one comes before its
  * thread for them has a session, for instance while ZooKeeper is down.  This question waits for a session, or says why there is
- * none.  A user who may not ask it goes on without. */
+ * none.  For a user who may not query it, this is skipped. */
 static int need_keeper(const struct fleet_admin *admin, struct clickhouse *server, struct failure *failure) {
     struct clickhouse_answer answer;
     if (!admin->on_cluster || admin->dry_run) return 0;

@@ -11,7 +11,7 @@ struct login {
 };
 
 /* Reads the file.  It must be a plain file of this user or of root, which nobody else may read or write.  Returns 0, or -1 with
- * the failure.  The caller wipes what it does not need any more. */
+ * the failure.  The caller wipes what it no longer needs. */
 int login_file_read(struct login *ret_login, const char *path, struct failure *failure);
 
 #endif

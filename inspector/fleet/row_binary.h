@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * ClickHouse's RowBinary: columns one behind the other, numbers in little-endian order, a String with its length before it
+ * ClickHouse's RowBinary: columns one after the other, numbers in little-endian order, a String with its length before it
  * (LEB128), a FixedString as it is, an Array with its count before it.
  *
  * Writing appends to memory that grows; reading never looks beyond the end. */

@@ -195,7 +195,7 @@ enum option option_of_word(const char *word, const char **ret_value) {
     return find_option(word + 2, bytes);
 }
 
-/* What the same is called elsewhere, or in thought. */
+/* Names of the same in other programs, or that users may try. */
 static const struct {
     const char *spelling, *instead;
 } elsewhere[] = {

@@ -128,7 +128,7 @@ static void conn_migrated(struct strbuf *out, const struct view *view, const jso
 
 static void conn_retry(struct strbuf *out, const struct view *view, const json_t *event, const json_t *data) {
     (void)view, (void)event;
-    strbuf_puts(out, "Retry: address to be proven, with ");
+    strbuf_puts(out, "Retry: the address must be validated, with ");
     put_endpoint(out, data);
 }
 

@@ -119,7 +119,7 @@ enum clickhouse_outcome ship_deliver(struct ship_delivery *delivery, struct batc
         if (outcome) break;
         outcome = deliver(delivery, "events", &batch->event_rows, batch, failure);
     }
-    /* Last: whoever reads that a segment is there finds all of it. */
+    /* Last, so that a reader that sees a segment finds all of it. */
     if (!outcome) outcome = ship_deliver_rows(delivery, "segments", &batch->segments, failure);
     return outcome;
 }

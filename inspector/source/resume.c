@@ -19,7 +19,7 @@ enum sum { SUM_DISCARDED, SUM_NO_LANE, SUM_COUNT };
 struct resume_entry {
     bool begun;       /* a lane: next and window are valid */
     bool is_old;      /* a log: it existed before the first stream */
-    uint64_t next;    /* the position behind the last one delivered or reported missing */
+    uint64_t next;    /* the position after the last one delivered or reported missing */
     uint64_t window;  /* bit n: position next - 1 - n was delivered or reported */
     uint64_t resumed; /* hidden losses are counted from this position on */
     unsigned stream;  /* a log: the stream that its sums come from */
@@ -110,7 +110,7 @@ static uint64_t gap_ahead(uint64_t position, uint64_t first, uint64_t count) {
     return end - position > UINT64_MAX / 2 ? 0 : end - position;
 }
 
-/* Advances a lane behind a loss or an event.  known: what lies between was reported, so it is never delivered later. */
+/* Advances a lane past a loss or an event.  known: what lies between was reported, so it is never delivered later. */
 static void lane_advance(struct resume_entry *lane, uint64_t next, bool known) {
     uint64_t by = next - lane->next;
     uint64_t shifted = by < 64 ? lane->window << by : 0;

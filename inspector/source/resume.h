@@ -9,7 +9,7 @@
  * which can be another order.  For those we keep a window of the last 64 positions, like the anti-replay window of IPsec
  * (RFC 4303, 3.4.3).
  *
- * A loss that has a place in its lane (`first`, `count`) is cut to the part behind that number.  A loss without a place is a
+ * A loss that has a place in its lane (`first`, `count`) is cut to the part after that number.  A loss without a place is a
  * running sum of the log.  A new traced reports that sum from the start of the log; we compare it with what was already
  * reported.  A slot that a dying node left unfinished counts as missed when a later event of its lane exists: traced knows that
  * the slot never held an event, but does not say where it was. */

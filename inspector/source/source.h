@@ -28,7 +28,7 @@ enum {
     SOURCE_CONTROL = 4,  /* can change what nodes emit */
     SOURCE_STREAMS = 8,  /* can be followed several times at once */
     SOURCE_SHIPPED = 32, /* its stream has what has been shipped: late, one machine's after another's, and perhaps again; when
-                          * it comes back, it goes on where it was */
+                          * it comes back, it continues where it was */
     SOURCE_PAST = 16,    /* holds the past only: its stream is its events, and ends */
 };
 

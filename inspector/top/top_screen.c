@@ -389,7 +389,7 @@ static const char *nothing(const struct top_page *page) {
     if (*page->problem) return page->problem;
     if (!page->fed) return "waiting for traced";
     if (*page->filter) return "no row matches; Esc: all rows";
-    if (page->table.view == TOP_TRACES && (*page->node_id || *page->peer_id)) return "no trace in the history is about it";
+    if (page->table.view == TOP_TRACES && (*page->node_id || *page->peer_id)) return "no trace in the history has it";
     return none[page->table.view];
 }
 

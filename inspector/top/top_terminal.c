@@ -61,7 +61,7 @@ int terminal_open(struct terminal **ret_terminal, bool color, struct failure *fa
     terminal->color = color;
     if (take_signals(terminal)) {
         free(terminal);
-        return failure_set(failure, EXIT_FAILED, "cannot take signals: %s", strerror(errno));
+        return failure_set(failure, EXIT_FAILED, "cannot handle signals: %s", strerror(errno));
     }
     terminal->screen = newterm(NULL, stdout, stdin);
     if (!terminal->screen) {

@@ -5,7 +5,7 @@
  * Each event has its time on a line of its machine's clock (proto/event_clock.h); a step begins a new line.  Times of two lines
  * overlap after a step back, and lie far apart after a step forward.  On the axis the lines follow each other in the order in
  * which they were in force, 1 ns apart, because nothing is known about the time from the last event before a step to the first
- * one behind it:
+ * one after it:
  *
  *
  *     Unix time   0: ======|                      the clock is set back

@@ -4,7 +4,7 @@
  *
  *      nothing yet          created without a name; it gets the name when complete
  *      a regular file       replaced by one created that way, with the same mode and, as far as we may, the same owner
- *      a symbolic link      stays; the file behind it is overwritten once the output is complete, as a shell's > would
+ *      a symbolic link      stays; its target is overwritten once the output is complete, as a shell's > would
  *      a regular file in    the same
  *        a directory that
  *        we may not change

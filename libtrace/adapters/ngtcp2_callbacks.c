@@ -95,7 +95,7 @@ static int on_stream_close2(ngtcp2_conn *conn, uint32_t flags, int64_t stream_id
 }
 #endif
 
-/* ---- what becomes of the connection -------------------------------------------------------------------------------------- */
+/* ---- events of the connection -------------------------------------------------------------------------------------------- */
 
 static int on_recv_retry(ngtcp2_conn *conn, const ngtcp2_pkt_hd *hd, void *user_data) {
     struct trace_ngtcp2 *trace = user_data;

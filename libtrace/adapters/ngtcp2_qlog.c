@@ -57,7 +57,7 @@ static uint64_t read_number(struct cursor *cursor) {
     return value;
 }
 
-/* Moves behind the beginning of the header. */
+/* Moves past the beginning of the header. */
 static void seek_header(struct cursor *cursor, const char *record) {
     static const char begin[] = "\"header\":{\"packet_type\":\"";
     const char *end = cursor->end;

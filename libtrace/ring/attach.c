@@ -25,9 +25,9 @@ const char *trace_attach_fault_text(enum trace_attach_fault fault) {
     case TRACE_ATTACH_BAD_SIZE: return "its sizes do not fit";
     case TRACE_ATTACH_BAD_CLOCK: return "its clock cannot be read on this machine";
     case TRACE_ATTACH_SYSTEM: return "it could not be opened or mapped";
-    case TRACE_ATTACH_BAD_MARKS: return "what it says of its events contradicts itself";
+    case TRACE_ATTACH_BAD_MARKS: return "what it says about its events is contradictory";
     case TRACE_ATTACH_DUPLICATE: return "it is another name of an object that was attached already";
-    case TRACE_ATTACH_LOST_PAGES: return "pages of it were taken away while it was read";
+    case TRACE_ATTACH_LOST_PAGES: return "pages of it were removed while it was read";
     }
     return "unknown";
 }

@@ -3,7 +3,7 @@
  * Mappings whose holes raise SIGBUS.
  *
  * present.c asks which slots have memory before it touches them, but a live node can take pages away at any time after that, and
- * a read would allocate them anew, at our cost.  So the kernel refuses: where a page is missing it raises SIGBUS, as behind the
+ * a read would allocate them again, at our cost.  So the kernel refuses: where a page is missing it raises SIGBUS, as after the
  * end of the object, and the guard (libtrace/guard.h) turns that into a broken reader.  An honest node never takes pages of a
  * published lane away. */
 #ifndef LIBTRACE_HOLES_H

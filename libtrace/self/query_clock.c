@@ -58,7 +58,7 @@ void query__clock_sample(struct query_clock *clock, struct trace_clock_sample sa
     clock->lines[clock->count] = clock->lines[clock->count - 1];
     trace_clock_update(&clock->lines[clock->count], sample);
     if (sample.ticks <
-        newest->last.ticks) { /* the counter began again: lines are not in its order any more, and the new one knows the old */
+        newest->last.ticks) { /* the counter began again: lines are no longer in its order, and the new one knows the old */
         clock->lines[0] = clock->lines[clock->count];
         clock->count = 0;
     }

@@ -47,7 +47,7 @@ static int read_every(struct filter_parser *parser, const struct filter_token *w
                                  .text = word->text + name_bytes + 1,
                                  .bytes = word->bytes - name_bytes - 1};
     if (field->field.type != FILTER_TIME)
-        return filter__fail(parser, word->position, word->length, NULL, "only a time is cut to whole durations, like time/1s");
+        return filter__fail(parser, word->position, word->length, NULL, "only time can be divided by a duration, like time/1s");
     int error = filter__read_number(parser, &token, UNIT_TIME, "time", &field->every_ns);
     if (!error && field->every_ns < US_NS) /* a value is whole microseconds */
         error = filter__fail_token(parser, &token, NULL, "a time is cut to whole microseconds or more");
@@ -366,13 +366,13 @@ static bool is_digit(char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <
 
 #define REPLACEMENT "\xef\xbf\xbd" /* U+FFFD */
 
-/* Would it be taken for a byte that is no UTF-8, as put_label writes them? */
+/* Would it look like an invalid byte as put_label writes them? */
 static bool looks_raw(const char *text, size_t bytes) {
     return bytes >= 5 && !memcmp(text, REPLACEMENT, 3) && is_digit(text[3]) && is_digit(text[4]);
 }
 
-/* Two texts that differ look different: a byte that is no UTF-8 is U+FFFD and its two digits, and so are those of an U+FFFD that
- * digits follow. */
+/* Two texts that differ look different: a byte that is not UTF-8 is U+FFFD and its two digits, and so are those of an U+FFFD
+ * that digits follow. */
 static char *put_label(char *out, const char *text, size_t bytes) {
     char shown[5 * TRACE_VALUE_BYTES_MAX], *end = shown;
     size_t bad;

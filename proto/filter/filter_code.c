@@ -162,7 +162,7 @@ static int known(const struct maker *maker, const struct filter_test *test, cons
     switch (test->field.class) {
     case FIELD_KIND: return maker->kind ? value->low == maker->kind->id : value->low == 0;
     case FIELD_KIND_ID: return maker->kind ? filter__in_range(value, maker->kind->id) : -1;
-    case FIELD_PEER: /* a name that no node has yet is no peer's name yet */
+    case FIELD_PEER: /* a name that no node has yet is not a peer's name, either */
         return test->glob || value->is_named || value->prefix.digits || value->alias_count ? -1 : 0;
     default: return -1;
     }

@@ -88,7 +88,7 @@ static enum filter_unit unit_of(const struct trace_field_info *info) {
     return !strcmp(info->unit, "bytes") ? UNIT_SIZE : UNIT_NONE;
 }
 
-/* The most bytes that a field of this name has, of one kind or of any: what is longer can be no value of it. */
+/* The maximum size of a field of this name, of one kind or of any: a longer text cannot be its value. */
 static unsigned longest(const struct trace_kind_info *only, const char *name) {
     unsigned count, most = 0;
     const struct trace_kind_info *kinds = trace_kind_table(&count);
@@ -308,7 +308,7 @@ static int fail_of_events(struct filter_parser *parser, const struct filter_toke
     char meant[TRACE_FILTER_SUGGESTION_BYTES] = "any ";
     strncat(meant, word->text, sizeof meant - sizeof "any ");
     return filter__fail_token(parser, word, word->type == TOKEN_WORD ? meant : NULL,
-                              "\"%.60s\" is about events; of a trace, ask for any, all or count", word->text);
+                              "\"%.60s\" belongs to events; for a trace, use any, all or count", word->text);
 }
 
 static bool flag_by_name(const char *name, unsigned *ret_bit) {
@@ -336,7 +336,7 @@ int filter__find_field(struct filter_parser *parser, const struct filter_token *
     else if (dot)
         error = find_dotted(parser, word, dot, ret_field);
     else if (trace_kind_by_name(name) || flag_by_name(name, &bit))
-        return filter__fail_token(parser, word, NULL, "\"%.60s\" is a test by itself; it is not compared", name);
+        return filter__fail_token(parser, word, NULL, "\"%.60s\" is a test by itself and cannot be compared", name);
     else
         return fail_unknown(parser, word);
     ret_field->word = ret_field->class == FIELD_APP_DATA ? ret_field->name : name;

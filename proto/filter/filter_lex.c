@@ -98,7 +98,7 @@ static int take_word(struct filter_parser *parser) {
     struct filter_token *token = &parser->token;
     size_t length = 0;
     token->text = parser->string_end;
-    /* Two dots are a range, whatever is on their sides. */
+    /* Two dots are always a range. */
     for (; is_word(char_ahead(parser, length)) && (char_ahead(parser, length) != '.' || char_ahead(parser, length + 1) != '.');
          length++)
         lex_put(parser, char_ahead(parser, length));
@@ -142,7 +142,7 @@ static int fail_symbol(struct filter_parser *parser) {
                                 others[i].meant);
     }
     if ((unsigned char)*at < 0x20 || *at == 0x7f) return filter__fail(parser, parser->at, 1, NULL, "a control character");
-    return filter__fail(parser, parser->at, 1, NULL, "\"%c\" means nothing here; text with it goes in quotes", *at);
+    return filter__fail(parser, parser->at, 1, NULL, "\"%c\" means nothing here; a text that contains it needs quotes", *at);
 }
 
 static int take_symbol(struct filter_parser *parser) {

@@ -77,7 +77,7 @@ bool filter__glob_once(const char *pattern, const char *text, size_t bytes) {
     unsigned words = states.items / 64 + 1;
     for (size_t i = 0; i < bytes; i++) {
         unsigned char byte = (unsigned char)text[i];
-        bool within = (byte & 0xc0) == 0x80; /* a character goes on */
+        bool within = (byte & 0xc0) == 0x80; /* a continuation byte */
         uint64_t carry = 0, any_carry = 0, alive = 0;
         for (unsigned w = 0; w < words; w++) {
             uint64_t after_any = within ? states.any[w] << 1 | any_carry : 0;

@@ -92,13 +92,12 @@ static int take_item(struct filter_parser *parser, struct filter_test *test) {
     if (take_value(parser, test)) return parser->status;
     if (parser->token.type != TOKEN_RANGE) return 0;
     if (!has_order(&test->field))
-        return filter__fail_token(parser, &parser->token, NULL, "%.60s has no order, so that there are no ranges of it",
-                                  test->field.word);
+        return filter__fail_token(parser, &parser->token, NULL, "%.60s has no order, and therefore no ranges", test->field.word);
     test->ordered = true;
     if (filter__next(parser) || take_value(parser, test)) return parser->status;
     struct filter_value *low = &filter->values[filter->value_count - 2], *high = low + 1;
     if (!low->has_number || !high->has_number)
-        return filter__fail_token(parser, &first, NULL, "a range goes from a number to a number");
+        return filter__fail_token(parser, &first, NULL, "a range needs a number at each end");
     if (high->low < low->low) return filter__fail_token(parser, &first, NULL, "this range ends before it begins");
     low->span = high->low + high->span - low->low;
     filter->value_count--;
@@ -222,7 +221,7 @@ static int parse_of_events(struct filter_parser *parser) {
     if (word.text[0] == 'c' && parser->token.type != TOKEN_OPEN)
         return filter__fail_token(parser, &word, NULL, "count is written count(EVENT FILTER) and compared with a number");
     if (parser->token.type == TOKEN_END)
-        return filter__fail_token(parser, &word, NULL, "`%s` needs a filter of events behind it", word.text);
+        return filter__fail_token(parser, &word, NULL, "`%s` needs a filter of events after it", word.text);
     return parse_sub(parser, word.text[0] == 'c' ? SUB_COUNT : word.text[1] == 'n' ? SUB_ANY : SUB_ALL, &word);
 }
 
@@ -230,7 +229,7 @@ static int parse_unary(struct filter_parser *parser) {
     const struct filter_token *token = &parser->token;
     int node;
     if (parser->depth == TRACE_FILTER_DEPTH_MAX)
-        return filter__fail_token(parser, token, NULL, "deeper than %d parentheses", TRACE_FILTER_DEPTH_MAX);
+        return filter__fail_token(parser, token, NULL, "more than %d nested parentheses", TRACE_FILTER_DEPTH_MAX);
     parser->depth++;
     if (token->type == TOKEN_OPEN)
         node = parse_group(parser);
@@ -269,7 +268,7 @@ static int parse_or(struct filter_parser *parser) {
 static int fail_rest(struct filter_parser *parser) {
     const struct filter_token *token = &parser->token;
     struct filter_suggest suggest;
-    if (token->type == TOKEN_CLOSE) return filter__fail_token(parser, token, NULL, "no ( is open that this could close");
+    if (token->type == TOKEN_CLOSE) return filter__fail_token(parser, token, NULL, "no ( is open for this ) to close");
     if (!is_name(token)) return filter__fail_token(parser, token, NULL, "`and` or `or` is missing before %s", shown(token));
     filter__suggest_begin(&suggest, token->text);
     filter__suggest_add(&suggest, "", "and");

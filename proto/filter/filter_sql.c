@@ -101,7 +101,7 @@ static void put_prefix(struct writer *writer, const char *column, const struct t
 }
 
 /* A glob over the bytes of a text, as an expression over their digits: RE2 reads text as UTF-8, a glob takes any byte.
- * `?` takes a byte and the continuation bytes behind it; after another `?` none of those is left. */
+ * `?` takes a byte and the continuation bytes after it; after another `?` none of those is left. */
 static void put_glob(struct writer *writer, const char *expression, const char *pattern) {
     bool after_one = false;
     put(writer, "match(hex(");

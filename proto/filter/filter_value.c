@@ -75,7 +75,7 @@ int filter__read_number(struct filter_parser *parser, const struct filter_token 
     int error = trace_quantity_parse(token->text, &number);
     size_t skip = trace_quantity_unit_at(token->text);
     if (error == -ENOENT) return fail_unit(parser, token, skip, unit, field);
-    if (error == -ERANGE) return filter__fail_token(parser, token, NULL, "this number does not fit 64 bits");
+    if (error == -ERANGE) return filter__fail_token(parser, token, NULL, "this number does not fit into 64 bits");
     if (error && token->text[0] == '-') return filter__fail_token(parser, token, NULL, "%.60s is never negative", field);
     if (error)
         return filter__fail_token(parser, token, NULL, "%.60s is %s, not \"%.40s\"", field, wanted_text[unit], token->text);
@@ -188,7 +188,7 @@ static int add_id(struct filter_parser *parser, const struct filter_token *token
     if (!ids) return -ENOMEM;
     filter->ids = ids;
     if (filter->id_count == IDS_MAX)
-        return filter__fail_token(parser, token, NULL, "the names in this filter fit too many nodes");
+        return filter__fail_token(parser, token, NULL, "the names in this filter match too many nodes");
     ids[filter->id_count++] = *id;
     return 0;
 }
@@ -238,7 +238,7 @@ static int read_aliases(struct filter_parser *parser, const struct filter_test *
         if (!aliases) return -ENOMEM;
         filter->aliases = aliases;
         if (filter->alias_count == IDS_MAX)
-            return filter__fail_token(parser, token, NULL, "the names in this filter fit too many nodes");
+            return filter__fail_token(parser, token, NULL, "the names in this filter match too many nodes");
         aliases[filter->alias_count++] = (struct filter_alias){alias->peer_id, alias->by};
     }
     value->alias_count = filter->alias_count - value->alias_first;

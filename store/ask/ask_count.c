@@ -115,7 +115,7 @@ static int grow_groups(struct counting *counting, uint32_t group) {
     return 0;
 }
 
-/* The group of an event, by the values of the fields, each behind its length. */
+/* The group of an event, by the values of the fields, each after its length. */
 static int find_group(struct counting *counting, const struct trace_event *event, const struct trace_filter_origin *origin) {
     uint8_t key[STORE_COUNT_FIELDS_MAX * (1 + TRACE_VALUE_BYTES_MAX)];
     size_t bytes = 0;

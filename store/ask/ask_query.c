@@ -20,7 +20,7 @@ struct query {
     uint64_t node_set[NODES_SET_WORDS];
     uint64_t now_ns; /* of the first call */
     bool newest_first;
-    bool continues; /* `from` is the place behind the page before */
+    bool continues; /* `from` is the place after the previous page */
     struct page_place from;
 };
 

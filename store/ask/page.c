@@ -12,7 +12,7 @@ static uint64_t end_now(const struct history *history) {
     return end;
 }
 
-/* Counts the events behind the place.  `begin` is read first, so that anything evicted meanwhile, counted or not, makes the
+/* Counts the events after the place.  `begin` is read first, so that anything evicted meanwhile, counted or not, makes the
  * next page count again. */
 static void count_left(struct history *history, const struct history_query *query, bool newest_first, struct page_place *place) {
     place->begin = history_begin_position(history);

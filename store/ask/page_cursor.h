@@ -15,7 +15,7 @@
 struct page_cursor {
     uint64_t now_ns;                 /* of the first call: what relative times in `filter` count back from */
     uint64_t from_ns, to_ns;         /* resolved; 0: not given */
-    bool by_trace, by_peer, by_node; /* the ids that are meant */
+    bool by_trace, by_peer, by_node; /* the resolved ids */
     struct trace_id trace_id;
     struct trace_node_id peer_id, node_id;
     uint64_t names; /* what names in `filter` meant: trace_filter_names_hash; 0 without `filter` */
@@ -26,7 +26,7 @@ struct page_cursor {
 #define PAGE_CURSOR_BYTES 180
 #define PAGE_CURSOR_DIGITS (2 * PAGE_CURSOR_BYTES)
 
-/* What a cursor is bound to: the traced that made it, and the params but for the cursor itself. */
+/* What a cursor is bound to: the traced that made it, and the params except the cursor itself. */
 uint64_t page_cursor_binding(uint64_t instance, const json_t *params);
 
 void page_cursor_encode(const struct page_cursor *cursor, uint64_t binding, char out[PAGE_CURSOR_DIGITS + 1]);

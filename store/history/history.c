@@ -271,7 +271,7 @@ static void publish_end(struct history *history) {
 }
 
 /* Hides the oldest segment from new readers and sends it through a grace period.  First the events that its nodes' shares keep
- * are copied behind the newest event.  squeeze: as history__share_choose. */
+ * are copied after the newest event.  squeeze: as history__share_choose. */
 static void retire_oldest(struct history *history, unsigned squeeze) {
     uint64_t number = history_begin_position(history) / HISTORY_SEGMENT_EVENTS, moves = history__load(&history->moves);
     struct segment *segment = history__segment(history, number);

@@ -317,7 +317,7 @@ static int directory_take(struct backed_store *store, unsigned area, struct dire
     return 0;
 }
 
-/* The entry of an id, or 0.  The id lies behind the entry's head. */
+/* The entry of an id, or 0.  The id follows the entry's head. */
 static uint32_t find_entry(const struct directory *directory, uint64_t hash, const void *id, size_t id_bytes) {
     uint32_t mask = ((uint32_t)1 << directory->bits) - 1, tag = (uint32_t)(hash >> 32), index;
     for (uint32_t at = history__directory_home(directory, tag); (index = directory->slots[at].entry) != 0; at = (at + 1) & mask)

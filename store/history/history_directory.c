@@ -87,7 +87,7 @@ static void remove_slot(struct directory *directory, uint64_t hash, uint32_t ent
         assert(slots[hole].entry != 0);
         hole = (hole + 1) & mask;
     }
-    /* an entry behind the hole whose home is at or before it moves into it */
+    /* an entry after the hole whose home is at or before it moves into it */
     for (at = (hole + 1) & mask; slots[at].entry != 0; at = (at + 1) & mask) {
         uint32_t home = history__directory_home(directory, slots[at].tag);
         if (((at - home) & mask) < ((at - hole) & mask)) continue;

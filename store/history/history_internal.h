@@ -135,7 +135,7 @@ TRACE_STATIC_ASSERT_(sizeof(struct peer_tally) == 128, "two cache lines");
 struct table {
     _Atomic uint32_t *slots;  /* TABLE_SLOTS of memory */
     _Atomic uint32_t mask;    /* slots in use - 1 */
-    _Atomic uint32_t version; /* odd: being made anew */
+    _Atomic uint32_t version; /* odd: being rebuilt */
     uint32_t used;            /* slots taken; the ingest thread's */
 };
 
@@ -213,14 +213,14 @@ struct directory {
     uint32_t hashed;       /* in the slots */
     uint32_t swept;        /* entries on their way to be free: a list */
     uint32_t free_list;    /* were used before */
-    uint32_t sweep_at;     /* where the next sweep goes on */
+    uint32_t sweep_at;     /* where the next sweep continues */
     _Atomic uint32_t high; /* entries 1 ... high - 1 have been used */
     uint64_t (*hash_of)(const struct history *history, const void *id);
 };
 
 struct history {
     /* What readers ask for. */
-    _Atomic uint64_t end;   /* position behind the newest event */
+    _Atomic uint64_t end;   /* position after the newest event */
     _Atomic uint64_t begin; /* position of the oldest */
     _Atomic uint64_t moves; /* odd while events move from the oldest segment to the end */
     char end_pad[64 - 24];
@@ -437,7 +437,7 @@ bool history__open_next(struct history *history);
  * others have been requested; their contents must be requested with history__ready. */
 struct segment *history__segment(const struct history *history, uint64_t number);
 
-/* The same, for its bounds alone. */
+/* The same, only for its bounds. */
 struct segment *history__segment_bounds(const struct history *history, uint64_t number);
 
 /* The part of a segment that lies before a position: how many of its events. */

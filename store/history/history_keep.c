@@ -159,7 +159,7 @@ static void list_add(struct history_keep *keep, const struct kept_trace *trace) 
     keep->place_of[trace->entry] = ++keep->count;
 }
 
-/* Whoever has the entry, also one that is gone and whose entry is another's now.  Does nothing when nobody has it. */
+/* For the current trace of the entry, even if the entry was reused for another one.  Does nothing if it has none. */
 static void list_remove(struct history_keep *keep, uint32_t entry) {
     uint32_t place = keep->place_of[entry];
     struct kept_trace *trace, *last;

@@ -4,7 +4,7 @@
  *
  * An eighth of the history is shared among the nodes that have events in it.  Of each node the newest `share` events stay; what
  * one node does not need, the others get.  A node that emits more than its share needs no help: its newest events are in the
- * newest segments anyway.  The events of a quiet node are copied behind the newest event before their segment is retired.  So a
+ * newest segments anyway.  The events of a quiet node are copied after the newest event before their segment is retired.  So a
  * kept event changes only its position; it is never in the history twice (history__span).
  *
  * An event's age is the number of events that its node has appended since.  Events leave a segment in order of arrival, so a
@@ -206,7 +206,7 @@ static bool all_chosen(const struct history_share *share, const struct segment *
     return true;
 }
 
-/* The number + 1 of the first segment behind `number` that has events of the trace, or will get the kept ones. */
+/* The number + 1 of the first segment after `number` that has events of the trace, or will get the kept ones. */
 static uint64_t first_after(const struct history *history, uint64_t number, const struct trace_id *id, uint64_t last_in) {
     uint64_t hash = history__hash_trace(history, id);
     bool whole = true;

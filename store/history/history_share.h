@@ -19,7 +19,7 @@ void history__share_note(struct history *history, uint32_t node, uint32_t count)
  * shares are halved.  Returns how many. */
 uint32_t history__share_choose(struct history *history, const struct segment *segment, unsigned squeeze);
 
-/* Copies the chosen ones behind the newest event, indexed but not published. */
+/* Copies the chosen ones after the newest event, indexed but not published. */
 void history__share_copy(struct history *history, const struct segment *segment);
 
 /* Copies ever made; the most events that each node may have. */

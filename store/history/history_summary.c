@@ -148,8 +148,7 @@ size_t history_find_peers(struct history *history, const uint8_t *prefix, unsign
 /* A set of directory entries. */
 static uint64_t *bits_new(uint32_t count) { return calloc(((size_t)count + 63) / 64, sizeof(uint64_t)); }
 
-/* The directory entry of a trace that has events in the segment; 0, which no trace has, if its tally is not published yet.
- * */
+/* The directory entry of a trace that has events in the segment; 0, which no trace has, if its tally is not published yet. */
 static uint32_t entry_of(const struct history *history, const struct segment *segment, const struct trace_id *id) {
     const struct trace_tally *tally;
     bool whole = true;

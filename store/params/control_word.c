@@ -32,7 +32,7 @@ double control_word_share(uint32_t threshold) {
 
 static uint32_t kind_bit(uint16_t kind) { return (uint32_t)TRACE_CONTROL_KIND_BIT(kind); }
 
-/* The bits of the kinds that a node may emit: all except 0, which is no kind, and events_lost, which only traced writes. */
+/* The bits of the kinds that a node may emit: all except 0, which is not a kind, and events_lost, which only traced writes. */
 static const uint32_t emitted_kinds = UINT32_MAX & ~(UINT32_C(1) | (uint32_t)TRACE_CONTROL_KIND_BIT(TRACE_KIND_EVENTS_LOST));
 
 /* The ones without a name in this version; a node may be newer. */

@@ -74,7 +74,7 @@ static int list_aliases(struct known *known, const struct alias_picture *picture
     return error;
 }
 
-/* What a whole id can mean: it is no node's name. */
+/* The possible meanings of a whole id, which is not a node's name. */
 static int known_init_id(struct known *known, const struct store *store, const struct alias_picture *aliases,
                          const struct trace_node_id *id) {
     *known = (struct known){.store = store};

@@ -90,7 +90,7 @@ static void find_node_or_peer(const struct store *store, const char *text, bool 
         return;
     }
     search_nodes(store, text, hex && !peer ? &prefix : NULL, &by_name, &by_live_name, &by_prefix);
-    /* After a restart with a new id, the running node is meant. */
+    /* After a restart with a new id, the name means the running node. */
     if (by_live_name.count == 1) by_name = by_live_name;
     *ret_lookup = by_name;
     if (!by_name.count || whole) {
@@ -171,7 +171,7 @@ int id_lookup_names_init(struct id_lookup_names *names, const struct store *stor
 void id_lookup_names_fini(struct id_lookup_names *names) { free(names->names); }
 
 const char *id_lookup_names_find(const struct id_lookup_names *names, const struct trace_node_id *id) {
-    size_t low = 0, high = names->count; /* low ends at the first name behind `id` */
+    size_t low = 0, high = names->count; /* low ends at the first name after `id` */
     while (low < high) {
         size_t middle = low + (high - low) / 2;
         if (memcmp(&names->names[middle].id, id, sizeof *id) <= 0)

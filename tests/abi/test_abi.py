@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""What a version of the shared library promised holds: its symbols, their parameters, the structs, and a program of that time runs.
+"""The promises of each version of the shared library hold: its symbols, their parameters, the structs; and a program of that time runs.
 
     test_abi.py SOURCE_ROOT SHARED_LIBRARY
 
@@ -43,7 +43,7 @@ class Abi(unittest.TestCase):
         self.directory = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory(dir=os.environ["P2PTRACE_SHM_DIR"])))
 
     def keeps(self, version, top=SOURCE):
-        """What the compiler says of the promises of a version, by the headers of a tree; empty: they are kept."""
+        """The compiler's messages about the promises of a version, with the headers of a tree; empty: they are kept."""
         return subprocess.run([*compiler(top), "-fsyntax-only", version / "promises.c"], stderr=subprocess.PIPE, text=True,
                               check=False).stderr
 
@@ -99,7 +99,7 @@ class Abi(unittest.TestCase):
         uses = "#include <p2ptrace/shared.h>\nvoid f(void) { trace_emit_later(0, 0, 0, &(struct trace_later){1}, TRACE_DATA_BYTES(later)); }\n"
         subprocess.run([*compiler(top), "-x", "c", "-fsyntax-only", "-"], input=uses, text=True, check=True)
 
-    def test_a_program_of_the_time_runs_and_traced_shows_what_it_emitted(self):
+    def test_a_program_of_that_time_runs_and_traced_shows_its_events(self):
         for version in VERSIONS:
             with self.subTest(version=version.name):
                 self.run_client(version)
@@ -116,7 +116,7 @@ class Abi(unittest.TestCase):
         self.assertRegex(done.stdout, r"15 of 15 events(.*\n)+15\n\Z")  # the dump, and the count
         traced.wait_drained(["client of 1.0"], key="name")
         events = traced.query()
-        # The one of the batch says itself when it happened: first.
+        # The event of the batch has its own time: it comes first.
         self.assertEqual([event["kind"] for event in events], [
             "packet_lost", "conn_init", "conn_established", "stream_opened", "stream_data", "stream_closed", "packet_sent",
             "packet_received", "packet_lost", "metrics", "app_start", "app_command", "app_end", "custom", "conn_closed"])

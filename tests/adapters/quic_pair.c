@@ -14,7 +14,7 @@
 #include <string.h>
 
 #define PACKET_BYTES_MAX 1500
-#define DATAGRAM_NS 1000 /* how long one takes */
+#define DATAGRAM_NS 1000 /* how long a datagram takes */
 #define CID_BYTES 16
 #define IDLE_NS (30 * NGTCP2_SECONDS)
 
@@ -26,11 +26,11 @@ __attribute__((noreturn)) static void die(const char *what, int error) {
     abort();
 }
 
-/* ---- callbacks: each gets the end as user_data, or something is wrong -------------------------------------------------- */
+/* ---- callbacks: each must get the end as user_data ----------------------------------------------------------------------- */
 
 static struct quic_end *end_of(void *user_data) {
     struct quic_end *end = user_data;
-    if (!end->other || end->other->other != end) die("user_data is not the user's", 0);
+    if (!end->other || end->other->other != end) die("user_data does not belong to the user", 0);
     return end;
 }
 
@@ -261,7 +261,7 @@ void quic_pair_run(struct quic_pair *pair) {
         if (is_done(&ends[0]) && is_done(&ends[1])) return;
         next = ngtcp2_conn_get_expiry(ends[0].conn);
         if (ngtcp2_conn_get_expiry(ends[1].conn) < next) next = ngtcp2_conn_get_expiry(ends[1].conn);
-        /* ngtcp2 1.0 may leave packets in flight that it neither sends again nor gives up: then only the idle timers run. */
+        /* ngtcp2 1.0 may leave packets in flight that it neither retransmits nor gives up: then only the idle timers run. */
         if (has_written(&ends[0]) && has_written(&ends[1]) && next > pair->now_ns + IDLE_NS / 2) return;
         if (next > pair->now_ns) pair->now_ns = next;
         for (size_t i = 0; i < 2; i++) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * What becomes of a connection besides packets and streams: probes of the path's MTU, a stateless reset, updates of keys, another
+ * A connection's events besides packets and streams: probes of the path's MTU, a stateless reset, key updates, another
  * path.  On two ngtcp2 connections in this process. */
 #include "ngtcp2_events.h"
 #include "quic_pair.h"
@@ -10,7 +10,7 @@
 
 static struct trace_log *logs[2];
 static struct quic_pair pair;
-static struct trace_event *events; /* of the end that was read last */
+static struct trace_event *events; /* of the end read last */
 static uint32_t event_count;
 
 static void setup(void) {
@@ -60,7 +60,7 @@ static const struct trace_event *only(enum trace_kind kind) {
     return NULL;
 }
 
-/* A probe is larger than all that was sent before it; what is no probe is never larger than what a probe has shown to arrive. */
+/* A probe is larger than everything sent before it; other packets are never larger than a probe that has arrived. */
 START_TEST(mtu_probes_and_their_losses_are_marked) {
     uint32_t sent = 0, lost = 0, plain = 0;
     open_narrow_pair((enum trace_ngtcp2_source)_i, 1250);
@@ -111,7 +111,7 @@ START_TEST(a_stateless_reset_is_not_a_close) {
     ck_assert_int_gt(count, 0);
     quic_pair_deliver(&pair.ends[0], packet, (size_t)count);
     ck_assert_int_eq(pair.ends[0].result, NGTCP2_ERR_DRAINING);
-    TRACE_NGTCP2_CLOSED(pair.ends[0].trace, pair.ends[0].result, NULL); /* as every user does */
+    TRACE_NGTCP2_CLOSED(pair.ends[0].trace, pair.ends[0].result, NULL); /* like every user */
     read_end(0);
     const struct trace_event *reset = only(TRACE_KIND_CONN_RESET), *closed = only(TRACE_KIND_CONN_CLOSED);
     ck_assert_uint_eq(reset->data.conn_reset.endpoint.port, 4001);
@@ -143,7 +143,7 @@ START_TEST(each_key_update_is_reported_at_both_ends) {
     for (unsigned i = 0; i < 3; i++) {
         talk();
         read_end(0);
-        ck_assert_uint_eq(count_of(TRACE_KIND_KEY_UPDATED), 0); /* ngtcp2 has made the next keys by now, and not used them */
+        ck_assert_uint_eq(count_of(TRACE_KIND_KEY_UPDATED), 0); /* ngtcp2 has created the next keys by now, but not used them */
     }
     for (unsigned update = 1; update <= 2; update++) {
         ck_assert_int_eq(ngtcp2_conn_initiate_key_update(pair.ends[0].conn, pair.now_ns), 0);
@@ -172,7 +172,7 @@ START_TEST(a_connection_that_moves_says_where_to) {
     ck_assert_uint_eq(moved->data.conn_migrated.endpoint.port, 5000);
     ck_assert_uint_eq(moved->data.conn_migrated.by_remote, 1);
     struct trace_node_id address = trace_node_id_of_endpoint(&moved->data.conn_migrated.endpoint);
-    ck_assert_uint_eq(count_of(TRACE_KIND_ALIAS), 2); /* where it was at first, and where it is now */
+    ck_assert_uint_eq(count_of(TRACE_KIND_ALIAS), 2); /* its first and its current address */
     for (uint32_t i = 0; i < event_count; i++)
         if (events[i].kind == TRACE_KIND_ALIAS) moved = &events[i];
     ck_assert_mem_eq(moved->data.alias.alias_id, address.bytes, sizeof address);
@@ -193,8 +193,8 @@ START_TEST(a_connection_that_moves_says_where_to) {
 }
 END_TEST
 
-/* ngtcp2 1.12 and later reuses a path that it has already validated, without a callback.  Here the server believes that it
- * moved. */
+/* ngtcp2 1.12 and later reuses a path that it has already validated, without a callback.  Here the server considers it
+ * a move. */
 START_TEST(reuse_of_a_path_without_a_callback_is_reported_only_if_validated) {
     open_pair((enum trace_ngtcp2_source)_i);
     struct trace_ngtcp2 *trace = pair.ends[1].trace;
@@ -215,7 +215,7 @@ START_TEST(reuse_of_a_path_without_a_callback_is_reported_only_if_validated) {
 }
 END_TEST
 
-/* ---- what a handshake may meet -------------------------------------------------------------------------------------------- */
+/* ---- events during a handshake ------------------------------------------------------------------------------------------- */
 
 /* A record of ngtcp2 of a 0-RTT packet, before or after the handshake has completed. */
 static void hear_of_early_packet(struct trace_ngtcp2 *trace, bool established) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The ngtcp2 adapter, on two connections in this process: which events it emits, and that the user's own callbacks do not
- * notice. */
+ * The ngtcp2 adapter, on two connections in this process: which events it emits, and that it does not affect the user's
+ * callbacks. */
 #include "ngtcp2_events.h"
 #include "ngtcp2_names.h"
 #include "quic_pair.h"
@@ -13,7 +13,7 @@
 #define CODE_OF_THE_USER 77
 
 /* Without memory: the adapter is linked with --wrap=calloc. */
-static int allocations_left = -1; /* -1: as many as wanted */
+static int allocations_left = -1; /* -1: unlimited */
 void *__real_calloc(size_t count, size_t bytes);
 void *__wrap_calloc(size_t count, size_t bytes);
 void *__wrap_calloc(size_t count, size_t bytes) {
@@ -22,7 +22,7 @@ void *__wrap_calloc(size_t count, size_t bytes) {
     return __real_calloc(count, bytes);
 }
 
-/* ---- reading what was emitted ---------------------------------------------------------------------------------------------- */
+/* ---- reading the events -------------------------------------------------------------------------------------------------- */
 
 struct events {
     struct trace_event *all;
@@ -83,7 +83,7 @@ static unsigned count_of(const struct events *events, enum trace_kind kind) {
     return count;
 }
 
-/* The first and the last of its kind; there must be one. */
+/* The first and the last event of a kind; there must be one. */
 static const struct trace_event *first(const struct events *events, enum trace_kind kind) {
     for (uint32_t i = 0; i < events->count; i++)
         if (events->all[i].kind == kind) return &events->all[i];
@@ -157,7 +157,7 @@ START_TEST(one_end_sends_what_the_other_receives) {
     for (unsigned i = 0; i < 2; i++) {
         list_packets(&sent, i == 0 ? &client : &server, TRACE_KIND_PACKET_SENT);
         list_packets(&received, i == 0 ? &server : &client, TRACE_KIND_PACKET_RECEIVED);
-        ck_assert_int_eq(sent.count > 200, sees_packets((enum trace_ngtcp2_source)_i)); /* the numbers go over one byte */
+        ck_assert_int_eq(sent.count > 200, sees_packets((enum trace_ngtcp2_source)_i)); /* the numbers exceed one byte */
         ck_assert_uint_eq(sent.count, received.count);
         for (unsigned j = 0; j < sent.count; j++) ck_assert_uint_eq(sent.keys[j], received.keys[j]);
         if (sent.count == 0) continue;
@@ -169,7 +169,7 @@ START_TEST(one_end_sends_what_the_other_receives) {
 }
 END_TEST
 
-/* With the rate that the user sets; the clock of this is the machine's, but an hour has not passed. */
+/* At the rate set by the user; it uses the machine's clock, but less than an hour passes. */
 START_TEST(metrics_are_emitted_on_change_or_at_the_users_interval) {
     const struct trace_metrics *before = NULL;
     unsigned whole;
@@ -245,7 +245,7 @@ START_TEST(packets_lost_in_the_qlog_were_seen_when_encrypted) {
     list_packets(&crypto, &client, TRACE_KIND_PACKET_SENT);
     list_packets(&lost, &client, TRACE_KIND_PACKET_LOST);
     ck_assert_uint_gt(lost.count, 0);
-    /* What was lost had been sent: the qlog's numbers are those that were put together from the headers. */
+    /* Lost packets had been sent: the numbers in the qlog are those decoded from the headers. */
     for (unsigned i = 0; i < lost.count; i++) {
         bool found = false;
         for (unsigned j = 0; j < crypto.count; j++) found = found || crypto.keys[j] >> 20 == lost.keys[i] >> 20;
@@ -345,7 +345,7 @@ START_TEST(a_peers_stream_is_reported_before_what_the_user_emits_and_in_its_trac
     ck_assert_uint_eq(server.all[i + 1].data.stream_data.fin, 1);
     ck_assert_uint_eq(server.all[i + 1].data.stream_data.sent, 0);
     if (source == TRACE_NGTCP2_CRYPTO || source == TRACE_NGTCP2_CRYPTO_LOST) {
-        i++; /* the packet that brought it waited for that */
+        i++; /* the packet that carried it was held until then */
         ck_assert_uint_eq(server.all[i + 1].kind, TRACE_KIND_PACKET_RECEIVED);
         ck_assert(is_in(&server.all[i + 1], &request));
     }
@@ -354,7 +354,7 @@ START_TEST(a_peers_stream_is_reported_before_what_the_user_emits_and_in_its_trac
 }
 END_TEST
 
-/* One packet with an ACK frame, by which another is found lost, and behind it the first frame of a stream. */
+/* A packet with an ACK frame, which declares another one lost, followed by the first frame of a stream. */
 START_TEST(a_loss_that_is_found_on_the_way_does_not_separate_a_packet_from_its_stream) {
     const struct trace_ngtcp2_packet packet = {TRACE_NGTCP2_RECEIVED, TRACE_SPACE_1RTT, 1000, 118, 0};
     const struct trace_ngtcp2_packet lost = {TRACE_NGTCP2_LOST, TRACE_SPACE_1RTT, 999, 0, -1};
@@ -439,7 +439,7 @@ START_TEST(bytes_that_are_sent_have_their_offsets_without_a_hole) {
     uint64_t offset = 0;
 
     open_pair(TRACE_NGTCP2_NONE, (struct quic_pair_options){0});
-    pair.drop_every = 9; /* what is sent again is not told again */
+    pair.drop_every = 9; /* retransmissions are not reported again */
     quic_pair_send(&pair.ends[0], 100000, &request);
     quic_pair_run(&pair);
     quic_pair_close(&pair);
@@ -473,7 +473,7 @@ START_TEST(a_connection_is_one_trace_with_its_peer_its_address_and_its_round_tri
         ck_assert_uint_eq(init->data.conn_init.endpoint.family, 4);
         ck_assert_uint_eq(init->data.conn_init.endpoint.port, 4001 - i);
         ck_assert_uint_eq(init->data.conn_init.endpoint.address[0], 127);
-        /* Until the peer is authenticated it is its address; then it is told that they are one. */
+        /* Until the peer is authenticated its address stands for it; then an alias connects both. */
         const struct trace_event *alias = first(both[i], TRACE_KIND_ALIAS);
         struct trace_node_id address = trace_node_id_of_endpoint(&init->data.conn_init.endpoint);
         ck_assert_uint_eq(init->flags, TRACE_FLAG_SAMPLED | TRACE_FLAG_HAS_PEER);
@@ -509,7 +509,7 @@ START_TEST(both_ends_say_why_a_connection_ended_and_that_its_stream_did) {
     quic_pair_send(&pair.ends[0], 100, &request);
     quic_pair_run(&pair);
     quic_pair_say_goodbye(&pair.ends[0], 42, "1234567890123456789012345678901234567890123456789012345 and more");
-    TRACE_NGTCP2_CLOSED(pair.ends[0].trace, NGTCP2_ERR_IDLE_CLOSE, NULL); /* the first word counts */
+    TRACE_NGTCP2_CLOSED(pair.ends[0].trace, NGTCP2_ERR_IDLE_CLOSE, NULL); /* the first report counts */
     quic_pair_close(&pair);
     read_both();
     check_end(&client, 42, false, longest);
@@ -529,9 +529,9 @@ START_TEST(a_close_that_ngtcp2_found_is_named_and_an_unreported_one_is_reported_
 }
 END_TEST
 
-/* ---- the user's own ---------------------------------------------------------------------------------------------------- */
+/* ---- the user's part ----------------------------------------------------------------------------------------------------- */
 
-/* That user_data is the user's in every callback, the pair checks itself. */
+/* The pair itself checks that every callback gets the user's user_data. */
 START_TEST(the_users_writers_get_every_record_to_the_last) {
     struct quic_pair untraced;
 
@@ -548,7 +548,7 @@ START_TEST(the_users_writers_get_every_record_to_the_last) {
 }
 END_TEST
 
-/* What create does to the three pointers. */
+/* The effect of create on the three pointers. */
 struct wiring {
     ngtcp2_callbacks own_callbacks;
     ngtcp2_settings own_settings;
@@ -622,7 +622,7 @@ START_TEST(one_process_protects_its_packets_in_one_way) {
     wiring_init(&wiring);
     ck_assert_int_eq(create(&trace, logs[0], TRACE_NGTCP2_CRYPTO, &wiring), 0);
     ck_assert(wiring.callbacks->encrypt != wiring.own_callbacks.encrypt);
-    ck_assert(wiring.own_callbacks.encrypt == quic_pair_callbacks.encrypt); /* the user's are as they were */
+    ck_assert(wiring.own_callbacks.encrypt == quic_pair_callbacks.encrypt); /* the user's are unchanged */
     wiring_init(&wiring);
     if (_i == 0)
         wiring.own_callbacks.encrypt = other_encrypt;
@@ -631,7 +631,7 @@ START_TEST(one_process_protects_its_packets_in_one_way) {
     ck_assert_int_eq(create(&other, logs[0], TRACE_NGTCP2_CRYPTO_LOST, &wiring), -EBUSY);
     ck_assert_ptr_null(other);
     check_untouched(&wiring);
-    ck_assert_int_eq(create(&other, logs[0], TRACE_NGTCP2_QLOG, &wiring), 0); /* which asks nothing of them */
+    ck_assert_int_eq(create(&other, logs[0], TRACE_NGTCP2_QLOG, &wiring), 0); /* which does not use them */
     trace_ngtcp2_destroy(other);
     wiring_init(&wiring);
     ck_assert_int_eq(create(&other, logs[0], TRACE_NGTCP2_CRYPTO, &wiring), 0);
@@ -640,14 +640,14 @@ START_TEST(one_process_protects_its_packets_in_one_way) {
 }
 END_TEST
 
-/* ---- wrapped functions, packet by packet: they belong to the test, and the connection is only declared to have begun --- */
+/* ---- wrapped functions, packet by packet: the test provides them, and the connection only pretends to have begun ------- */
 
 static int protect_result;
 
 static int protect(uint8_t *dest, const ngtcp2_crypto_aead *aead, const ngtcp2_crypto_aead_ctx *ctx, const uint8_t *from,
                    size_t count, const uint8_t *nonce, size_t nonce_bytes, const uint8_t *aad, size_t aad_bytes) {
     (void)aead, (void)ctx, (void)nonce, (void)nonce_bytes, (void)aad, (void)aad_bytes;
-    memset(dest, 0xff, count); /* in place: what was there is gone */
+    memset(dest, 0xff, count); /* in place: the plaintext is overwritten */
     if (from != dest) memcpy(dest, from, count);
     return protect_result;
 }
@@ -659,7 +659,7 @@ static struct trace_ngtcp2 *create_wrapped(void) {
     wiring_init(&wiring);
     wiring.own_callbacks.encrypt = wiring.own_callbacks.decrypt = protect;
     ck_assert_int_eq(create(&trace, logs[0], TRACE_NGTCP2_CRYPTO, &wiring), 0);
-    trace->conn = (ngtcp2_conn *)logs; /* nothing here asks it anything */
+    trace->conn = (ngtcp2_conn *)logs; /* nothing here uses it */
     return trace;
 }
 
@@ -755,7 +755,7 @@ START_TEST(a_trace_may_go_within_its_own_scope_and_scopes_nest) {
             TRACE_NGTCP2_SCOPE(inner);
             trace_ngtcp2_destroy(inner);
         }
-        /* Left where it was entered: what the next one finds before it is the outer one. */
+        /* Left where it was entered: the next scope then finds the outer one. */
         struct trace_ngtcp2 *before = trace_ngtcp2__enter(NULL);
         ck_assert_ptr_eq(before, outer);
         trace_ngtcp2__leave(&before);

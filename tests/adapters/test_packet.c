@@ -9,8 +9,8 @@
 
 /* ---- packet numbers ---------------------------------------------------------------------------------------------------- */
 
-/* The first is the example of RFC 9000, A.3; the others stand on both sides of each edge of the window, and of the first and
- * last packet number there is. */
+/* The first is the example of RFC 9000, A.3; the others are on both sides of each edge of the window, and of the first and
+ * last possible packet number. */
 static const struct {
     uint64_t largest_next; /* the largest so far + 1 */
     uint32_t number;
@@ -32,7 +32,7 @@ static const struct {
     {0xabe8b4, 0xace8fe, 3, 0xace8fe},
     {UINT64_C(0x1ffffffff), 0, 4, UINT64_C(0x200000000)},
     {UINT64_C(0x3fffffffffffffff), 0xff, 1, UINT64_C(0x3fffffffffffffff)},
-    {UINT64_C(0x3fffffffffffffff), 0x00, 1, UINT64_C(0x3fffffffffffff00)}, /* 2^62 is no packet number */
+    {UINT64_C(0x3fffffffffffffff), 0x00, 1, UINT64_C(0x3fffffffffffff00)}, /* 2^62 is not a packet number */
 };
 
 START_TEST(a_packet_number_is_the_one_nearest_to_the_next) {
@@ -41,7 +41,7 @@ START_TEST(a_packet_number_is_the_one_nearest_to_the_next) {
 }
 END_TEST
 
-/* What a sender may leave out, a receiver puts back (RFC 9000, A.2): twice the distance to the largest acknowledged must fit. */
+/* A receiver restores what a sender may omit (RFC 9000, A.2): twice the distance to the largest acknowledged must fit. */
 START_TEST(a_packet_number_comes_back_whole_from_its_low_bytes) {
     unsigned bytes = (unsigned)_i;
     uint64_t range = (UINT64_C(1) << (8 * bytes)) / 2;
@@ -123,7 +123,7 @@ END_TEST
     "\x0f\x09\x00\x03" \
     "abc"
 
-/* Each kind of frame, before a STREAM frame that must be found behind it. */
+/* Each kind of frame, before a STREAM frame that must be found after it. */
 static const struct {
     const char *bytes;
     size_t count;
@@ -160,7 +160,7 @@ static const struct {
     {BYTES("\x40\1")},             /* a type in more bytes than it needs is still that type */
 };
 
-/* In memory of exactly its size: the sanitizers see a step too far. */
+/* In memory of exactly its size, so that the sanitizers detect a read beyond it. */
 static int64_t first_stream(const void *bytes, size_t count) {
     uint8_t *payload = malloc(count + 1);
     int64_t id;

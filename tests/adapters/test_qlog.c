@@ -105,7 +105,7 @@ START_TEST(a_record_cut_anywhere_is_read_to_its_end_and_not_beyond) {
     const char *record = packets[_i].record;
     size_t whole = strlen(record);
     for (size_t count = 0; count < whole; count++) {
-        char *cut = malloc(count + 1); /* exactly as long: the sanitizers see a step too far */
+        char *cut = malloc(count + 1); /* of exactly its length, so that the sanitizers detect a read beyond it */
         struct trace_ngtcp2_packet packet;
         ck_assert_ptr_nonnull(cut);
         memcpy(cut + 1, record, count);

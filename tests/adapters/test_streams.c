@@ -5,7 +5,7 @@
 
 #include "run.h"
 
-/* As QUIC numbers them: four kinds of streams, in steps of four. */
+/* Numbered like in QUIC: four kinds of streams, in steps of four. */
 static int64_t id_of(unsigned n) { return (int64_t)(n / 4) * 4 + n % 4; }
 
 START_TEST(streams_that_are_open_are_all_found_however_many) {
@@ -35,7 +35,7 @@ START_TEST(consecutive_streams_reuse_room_and_the_last_closed_remain) {
             ck_assert_ptr_nonnull(trace_ngtcp2__stream_find(&streams, id_of(i - j)));
     }
     ck_assert_uint_le(streams.slot_count, 4 * STREAMS_CLOSED_KEPT);
-    ck_assert_uint_eq(trace_ngtcp2__stream_find(&streams, id_of(0))->sent, 99); /* however old: it is open */
+    ck_assert_uint_eq(trace_ngtcp2__stream_find(&streams, id_of(0))->sent, 99); /* old, but still open */
     trace_ngtcp2__streams_fini(&streams);
 }
 END_TEST

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The adapter, the example and these tests compile with the headers of every supported ngtcp2.
 
-Those that the build found are one.  More are looked for below /usr/local and /opt, and in the directories that NGTCP2_INCLUDES names, separated by
+The build uses one version.  The test looks for more below /usr/local and /opt, and in the directories that NGTCP2_INCLUDES names, separated by
 colons: each has a directory ngtcp2 with version.h in it.
 
 usage: test_versions.py SOURCE_ROOT"""
@@ -33,7 +33,7 @@ def version_of(directory):
 
 
 def installed():
-    """Where the headers are that the build uses."""
+    """The directory of the headers that the build uses."""
     said = subprocess.run(["pkg-config", "--variable=includedir", "libngtcp2"], text=True, capture_output=True, check=True)
     return pathlib.Path(said.stdout.strip() or "/usr/include")
 
@@ -47,7 +47,7 @@ def others():
 
 class Versions(unittest.TestCase):
     def compile(self, directory, compiler, patterns, *switches):
-        """Each source by itself, for its errors alone.  Returns what the compiler said."""
+        """Compiles each source, only for its errors.  Returns the compiler's messages."""
         said = ""
         for source in sorted(path for pattern in patterns for path in pathlib.Path(ROOT).glob(pattern)):
             command = [compiler, "-std=gnu11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Wno-missing-field-initializers", "-Werror", "-fsyntax-only",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The wiring that p2ptrace/ngtcp2.h shows compiles as it stands there, with tracing and without, and without it leaves nothing.
+"""The wiring shown in p2ptrace/ngtcp2.h compiles unchanged, with and without tracing, and without tracing it leaves nothing.
 
 usage: test_wiring.py SOURCE_ROOT"""
 
@@ -28,7 +28,7 @@ def wiring():
 
 class Wiring(unittest.TestCase):
     def compile(self, compiler, *switches):
-        """The names that the object needs from elsewhere."""
+        """The undefined names of the object."""
         with tempfile.TemporaryDirectory() as top:
             command = [compiler, "-std=gnu11", "-O0", "-Wall", "-Wextra", "-Werror", *switches,
                        *(f"-I{ROOT}/{path}" for path in ("proto/include", "proto", "libtrace/include")),

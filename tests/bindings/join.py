@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the tests of all bindings share: a node in another language answers one in C, and both are in the same traces.
+"""Shared by the tests of all bindings: a node in another language answers one in C, and both are in the same traces.
 
 A node is started as NODE PORT_FILE COUNT: see bindings/python/examples/carol.py."""
 import fcntl
@@ -17,13 +17,13 @@ COUNT = 5
 
 def use_alone(scratch):
     """Waits until no other run of this suite uses the directory: the programs in it have fixed names.  Then it is ours until this process
-    ends.  Call it before the tests begin, so that it counts for none of them."""
+    ends.  Call it before the tests begin, so that the wait counts for none of them."""
     scratch.mkdir(exist_ok=True)
     fcntl.flock(os.open(scratch, os.O_RDONLY), fcntl.LOCK_EX)
 
 
 def join(test, directory, node, environment):
-    """Runs the two nodes, and checks what traced shows of them."""
+    """Runs the two nodes, and checks what traced shows."""
     directory = pathlib.Path(directory)
     traced = Traced(os.environ["TRACED"], directory, ["--history", "64MiB"])
     test.addCleanup(traced.end)
@@ -59,6 +59,6 @@ def check_joined(test, traced):
 
 
 def check_no_loss(test, traced, emitted):
-    """carol emitted so many events, and all of them are there, in the order of their times."""
+    """carol emitted that many events, and all of them are there, in time order."""
     [node] = [node for node in traced.ask("nodes")["nodes"] if node["name"] == "carol"]
     test.assertEqual((node["emitted"], node["indexed"], node["lost"]), (emitted, emitted, 0))

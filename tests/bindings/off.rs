@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-//! Code with trace lines, as a node has it.  Without the feature `trace` its object code is that of the same text without the lines that
-//! end in "// trace" (tests/bindings/test_rust.py); at opt-level 0 but for those that compute a value ("// trace, computed"), for which rustc
-//! leaves room on the stack.
+//! Code with trace lines, like a node's.  Without the feature `trace` its object code is that of the same text without the lines that
+//! end in "// trace" (tests/bindings/test_rust.py); at opt-level 0 except for those that compute a value ("// trace, computed"), for which rustc
+//! reserves stack.
 
 pub struct Node {
     pub sent: u64,

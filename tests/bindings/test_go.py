@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """The Go package: its generated methods are those of events.def, a node in Go joins the trace of one in C, every kind arrives, batches
-lose nothing and keep each event's time; and with the tag notrace there is nothing.
+lose nothing and keep each event's time; and with the tag notrace nothing remains.
 
     test_go.py SOURCE_ROOT SCRATCH_DIRECTORY.  $TRACED, $ASKER, $P2PTRACE_LIBRARY.  Nothing is downloaded."""
 import os
@@ -49,7 +49,7 @@ class Generated(unittest.TestCase):
         for which, name in (("on", "events.go"), ("off", "events_off.go"), ("constants", "constants.go")):
             made = subprocess.run([sys.executable, SOURCE / "bindings/generate_go.py", SOURCE, which], stdout=subprocess.PIPE, text=True,
                                   check=True).stdout
-            self.assertEqual((PACKAGE / name).read_text(encoding="utf-8"), made, "write it anew: meson compile -C build bindings-go")
+            self.assertEqual((PACKAGE / name).read_text(encoding="utf-8"), made, "generate it again: meson compile -C build bindings-go")
 
 
 @unittest.skipUnless(os.access(GO, os.X_OK), "no go: ./dev setup-bindings")
@@ -103,7 +103,7 @@ class Go(unittest.TestCase):
         panic("contexts")
     }
     if _, err = p2ptrace.DecodeContext(wire[1:]); err == nil {
-        panic("decoded what is none")
+        panic("decoded something that is not a context")
     }
     if _, err = p2ptrace.Open("zero", p2ptrace.NodeID{}, p2ptrace.Options{}); err == nil {
         panic("opened without an id")
@@ -168,7 +168,7 @@ class Go(unittest.TestCase):
                 node = traced.wait_drained(["many"], key="name")["many"]
                 self.assertEqual((node["emitted"], node["lost"]), (48000, 0))
                 numbers = {}
-                for event in traced.query(kind="packet_sent", limit=10000):  # by time
+                for event in traced.query(kind="packet_sent", limit=10000):  # in time order
                     numbers.setdefault(event["peer_id"], []).append(event["data"]["packet_num"])
                 self.assertEqual([numbers[peer] for peer in sorted(numbers)], 16 * [list(range(3000))])
                 traced.end()

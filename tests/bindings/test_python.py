@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""The Python module: every kind with every field, contexts, what is refused, and a node beside one in C.
+"""The Python module: every kind with every field, contexts, errors, and a node together with one in C.
 
     test_python.py SOURCE_ROOT.  $TRACED, $ASKER, $P2PTRACE_LIBRARY."""
 import os
@@ -51,7 +51,7 @@ class Python(unittest.TestCase):
 
     def test_wrong_values_are_errors_and_long_ones_are_cut(self):
         log = p2ptrace.Log.__new__(p2ptrace.Log)
-        log._log = None  # emits nothing; all is checked
+        log._log = None  # emits nothing, but checks everything
         with self.assertRaises(TypeError):
             log.packet_sent(None, None, size=1, colour=2)
         with self.assertRaises(TypeError):

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""The Rust crate: it builds with each feature, a node in Rust joins the trace of one in C, every kind arrives; and off it is nothing.
+"""The Rust crate: it builds with each feature, a node in Rust joins the trace of one in C, every kind arrives; and off it leaves nothing.
 
     test_rust.py SOURCE_ROOT SCRATCH_DIRECTORY.  $TRACED, $ASKER, $P2PTRACE_LIBRARY.  Nothing is downloaded."""
 import os
@@ -29,7 +29,7 @@ use_alone(SCRATCH)
 
 
 def environment(**more):
-    # Of the user's own settings none: another toolchain in his PATH, a wrapper of rustc, warnings that are errors.
+    # None of the user's settings: another toolchain in the PATH, a wrapper of rustc, warnings as errors.
     return {"PATH": "/usr/bin:/bin", "HOME": str(SCRATCH / "home"), "CARGO_HOME": str(SCRATCH / "cargo-home"), "LD_LIBRARY_PATH": str(LIBRARY.parent),
             "CARGO_TARGET_DIR": str(SCRATCH / "target"), "P2PTRACE_LIB_DIR": str(LIBRARY.parent), "CARGO_TERM_COLOR": "never",
             "RUSTFLAGS": "-Dwarnings", "RUSTC": RUSTC, **more}
@@ -62,7 +62,7 @@ class Rust(unittest.TestCase):
         check_no_loss(self, traced, 15)
 
     def user(self, main):
-        """A crate outside, with this main function."""
+        """A separate crate with this main function."""
         top = self.directory / "user"
         (top / "src").mkdir(parents=True)
         (top / "Cargo.toml").write_text('[package]\nname = "user"\nversion = "0.1.0"\nedition = "2021"\n[features]\non = ["p2ptrace/trace-full"]\n'
@@ -124,10 +124,10 @@ class Rust(unittest.TestCase):
         traced.wait_drained(["sampled"], key="name")
         numbers = [event["data"]["packet_num"] for event in traced.query()]
         self.assertIn(9999, numbers)
-        self.assertTrue(300 < len(numbers) < 700, len(numbers))  # 500, give or take ten deviations
+        self.assertTrue(300 < len(numbers) < 700, len(numbers))  # 500, plus or minus ten standard deviations
 
     def object_code(self, text, level, features, warnings="-Dwarnings"):
-        """What rustc makes of a library's text, with the crate as it is with these features."""
+        """rustc's output for a library's text, with the crate built with these features."""
         cargo("build", features=features, CARGO_TARGET_DIR=str(SCRATCH / f"off-{features}"))
         source = self.directory / "off.rs"
         source.write_text(text, encoding="utf-8")
@@ -138,7 +138,7 @@ class Rust(unittest.TestCase):
         return (self.directory / "off.o").read_bytes()
 
     def without(self, text, ending):
-        """The text without the trace lines, or those of one ending alone."""
+        """The text without the trace lines, or only without those of one ending."""
         return "".join("\n" if re.search(rf"// trace{ending or '(, computed)?'}$", line) else line for line in text.splitlines(True))
 
     def test_off_is_the_object_code_without_the_lines(self):

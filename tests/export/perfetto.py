@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Reads a trace of Perfetto's, as far as the tests ask: the wire format, and what the fields mean by their numbers.
+"""Reads a Perfetto trace, as far as the tests need it: the wire format, and the meaning of field numbers.
 
-Numbers and meanings are those of Perfetto's own definitions, read for this file; perfetto.proto of the exporter has no part in it."""
+Numbers and meanings were taken from Perfetto's own definitions, independently of the exporter's perfetto.proto."""
 import collections
 import struct
 
@@ -42,7 +42,7 @@ def fields(data):
 
 
 def message(data, repeated=()):
-    """{number: value}, of `repeated` ones {number: [value...]}."""
+    """{number: value}, for `repeated` fields {number: [value...]}."""
     found = {number: [] for number in repeated}
     for number, value in fields(data):
         if number in repeated:

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Events with random bytes wherever a node may write any, from a seed. */
+ * Events with random bytes wherever a node may write arbitrary ones, from a seed. */
 #ifndef TESTS_EXPORT_RANDOM_EVENTS_H
 #define TESTS_EXPORT_RANDOM_EVENTS_H
 
@@ -18,7 +18,7 @@ struct random_events {
 /* An application with a name and fields that need escapes. */
 extern const struct trace_app random_app;
 
-/* The next event: of any kind, one in 16 unknown; times rise.  wild: text and payloads of any bytes, else printable ones. */
+/* The next event: of any kind, one in 16 unknown; times increase.  wild: text and payloads of any bytes, else printable ones. */
 void random_event(struct random_events *random, int wild, struct trace_event *ret_event, uint32_t *ret_node, uint32_t *ret_lane);
 
 /* One of RANDOM_NODES. */

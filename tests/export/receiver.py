@@ -56,7 +56,7 @@ class Receiver:
         self.server.server_close()
 
     def spans(self, encoding="gzip"):
-        """Of all bodies; each one once."""
+        """The spans of all bodies; each one once."""
         found = []
         for path, headers, body in self.requests:
             assert (path, headers["Content-Type"], headers.get("Content-Encoding")) == ("/v1/traces", "application/json", encoding), headers

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Events as JSON lines that a test writes itself, for what the QUIC example does not do: `inspector --read FILE` opens them."""
+"""Events as JSON lines that a test writes, for cases that the QUIC example does not produce: `inspector --read FILE` opens them."""
 import json
 import pathlib
 import subprocess
@@ -16,7 +16,7 @@ class Scene:
         self.sequences = {}
 
     def emit(self, node, kind, data, *, peer=None, trace=None, flags=(), lane=0):
-        """A microsecond after the one before."""
+        """A microsecond after the previous one."""
         sequence = self.sequences.get((node, lane), 0)
         self.sequences[node, lane] = sequence + 1
         event = {"timestamp": SECOND * 1_000_000 + len(self.events), "ns": 7, "node_id": NODES[node], "lane": lane, "sequence": sequence, "kind": kind,
@@ -32,7 +32,7 @@ class Scene:
         return self.emit(node, f"packet_{kind}", data, peer=peer, **more)
 
     def connect(self, node, peer, trace, port=4433):
-        """A connection's beginning on both ends."""
+        """The beginning of a connection on both ends."""
         for end, other, by_remote in ((node, None, False), (peer, None, True)):
             self.emit(end, "conn_init", {"endpoint": f"127.0.0.1:{port + by_remote}", "by_remote": by_remote}, trace=trace)
         for end, other in ((node, peer), (peer, node)):
@@ -43,7 +43,7 @@ class Scene:
         return path
 
     def export(self, inspector, path, *args):
-        """The output, as bytes.  Nothing may be wrong with the events."""
+        """The output, as bytes.  The events must be valid."""
         done = subprocess.run([inspector, "export", "--read", str(self.write(path)), *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
         assert (done.returncode, done.stderr) == (0, b""), done
         return done.stdout

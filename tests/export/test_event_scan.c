@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Events read where their JSON lies, beside the reading of proto/event_parse.h. */
+ * Events read in place from JSON, compared with proto/event_parse.h. */
 #include "event_scan.h"
 #include "random_events.h"
 
@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* In memory of exactly its size, so that the address sanitizer sees a step too far. */
+/* In memory of exactly its size, so that the address sanitizer detects a read beyond it. */
 static int scan_exact(const char *text, size_t bytes, struct scanned_event *ret_event, struct trace_parse_error *ret_error) {
     char *copy = malloc(bytes + !bytes);
     memcpy(copy, text, bytes);
@@ -59,7 +59,7 @@ START_TEST(an_event_is_read_as_the_thorough_parser_reads_it) {
 }
 END_TEST
 
-/* Members in another order, with space, with a log; and every other text that a change of one byte makes. */
+/* Members in another order, with space, with a log; and every text with one byte changed. */
 START_TEST(order_and_space_do_not_matter_and_damage_is_seen) {
     struct random_events random = {.state = 77 + (uint64_t)_i};
     char text[TRACE_EVENT_JSON_MAX];

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""`inspector export`: what a user does with it, and what comes out in each format that needs no program of other people to be judged.
+"""`inspector export`: how users call it, and the output in each format that can be checked without other programs.
 
     test_export.py TRACED INSPECTOR QUIC_NODE"""
 import collections
@@ -84,7 +84,7 @@ class Command(unittest.TestCase):
             path = WORLD.directory / "interrupted"
             process = subprocess.Popen([INSPECTOR, "export", "--format", "ctf", "-o", str(path)], stderr=subprocess.PIPE,
                                        env=dict(os.environ, P2PTRACE_SOCKET=str(WORLD.traced.socket_path)))
-            # A file has no name before it is whole; the directory has one, and is there before anything is asked.
+            # A file has no name before it is complete; a directory has one, and exists before anything is requested.
             while not list(WORLD.directory.glob("interrupted*")) and process.poll() is None:
                 pass
             process.send_signal(signal.SIGINT)
@@ -114,7 +114,7 @@ class Json(unittest.TestCase):
         self.assertTrue(expected)
 
     def test_lines_equal_those_of_range(self):
-        # The second of January: east of Greenwich, the first begins before time does.
+        # The second of January, because east of Greenwich the first begins before Unix time.
         done = subprocess.run([INSPECTOR, "range", "1970-01-02", "now", "--json"], stdout=subprocess.PIPE, timeout=60,
                               env=dict(os.environ, P2PTRACE_SOCKET=str(WORLD.traced.socket_path)))
         self.assertEqual(WORLD.export("--format", "ndjson"), done.stdout.decode())
@@ -216,7 +216,7 @@ class Chrome(unittest.TestCase):
 
 
 class Qlog(unittest.TestCase):
-    """Beside the qlog files that ngtcp2 itself wrote, in the same processes."""
+    """Compared with the qlog files that ngtcp2 itself wrote, in the same processes."""
 
     @classmethod
     def setUpClass(cls):
@@ -232,7 +232,7 @@ class Qlog(unittest.TestCase):
         return found
 
     def test_packets_of_each_connection_match_ngtcp2_s_qlog(self):
-        """Event for event: name, packet type, number and size, in this order."""
+        """Compares event by event: name, packet type, number and size, in order."""
         def packets(records):
             return [(r["name"], r["data"]["header"]["packet_type"], r["data"]["header"]["packet_number"], r["data"].get("raw", {}).get("length"))
                     for r in records if r["name"] in PACKETS]
@@ -309,7 +309,7 @@ class Qlog(unittest.TestCase):
 
 @unittest.skipUnless(shutil.which("babeltrace2"), "babeltrace2 is not installed")
 class Ctf(unittest.TestCase):
-    """What babeltrace2 reads."""
+    """The events as read by babeltrace2."""
     LINE = re.compile(r"^\[(\d+)\.(\d{9})\] \(\S+\) (\w+): (.*)$")
 
     @classmethod
@@ -429,7 +429,7 @@ class Otlp(unittest.TestCase):
         connections = {(s["traceId"], s["spanId"]) for s in self.spans if s["name"].startswith("connection")}
         linked = {(link["traceId"], link["spanId"]) for s in self.spans for link in s.get("links", [])}
         self.assertLessEqual(linked, connections)
-        # Those of the nodes that waited for an answer; carol's spans are over before her packets go out.
+        # The spans of nodes that waited for an answer; carol's spans end before her packets are sent.
         self.assertLessEqual({(s["traceId"], s["spanId"]) for s in self.spans if s["name"] == "connection with bob" or s["name"] == "connection to alice"}
                              & connections, linked)
 
@@ -519,7 +519,7 @@ class Push(unittest.TestCase):
 
 
 class Shiviz(unittest.TestCase):
-    """By the rules that ShiViz checks when it loads a log."""
+    """Checked with the rules that ShiViz applies when it loads a log."""
 
     @classmethod
     def setUpClass(cls):
@@ -535,7 +535,7 @@ class Shiviz(unittest.TestCase):
         return found
 
     def check(self, events):
-        """Returns the pairs of events that are one before the other on two hosts, as told by the clocks."""
+        """Returns the pairs of events on two hosts where one precedes the other, according to the clocks."""
         by_host, edges = collections.defaultdict(list), set()
         for number, (host, clock, _, _) in enumerate(events):
             own = by_host[host]
@@ -545,9 +545,9 @@ class Shiviz(unittest.TestCase):
                 self.assertGreaterEqual(ticks, before.get(other, 0))
                 if other == host or ticks == before.get(other, 0):
                     continue
-                self.assertLessEqual(ticks, len(by_host[other]))  # that has happened
+                self.assertLessEqual(ticks, len(by_host[other]))  # the event happened
                 for third, known in by_host[other][ticks - 1].items():
-                    self.assertGreaterEqual(clock.get(third, 0), known)  # and all that was before it
+                    self.assertGreaterEqual(clock.get(third, 0), known)  # and everything before it
                 edges.add((other, ticks, host, clock[host]))
             own.append(clock)
         return edges
@@ -574,7 +574,7 @@ class Shiviz(unittest.TestCase):
                     matched += 1
         self.assertGreater(matched, 50)
 
-    def test_a_filter_numbers_anew(self):
+    def test_a_filter_renumbers_events(self):
         events = self.read(WORLD.export("--format", "shiviz", "--kind", "app_start,app_end"))
         starts = {e["data"]["span_id"]: e for e in WORLD.events if e["kind"] == "app_start"}
         caused = [s for s in starts.values() if s["data"]["parent_id"] in starts]
@@ -583,7 +583,7 @@ class Shiviz(unittest.TestCase):
 
 
 class Losses(unittest.TestCase):
-    """A node that overwrote most of what it emitted before traced came."""
+    """A node that overwrote most of its events before traced started."""
 
     @classmethod
     def setUpClass(cls):

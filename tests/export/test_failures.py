@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Every format where something goes wrong: one line on stderr, an exit code that is not 0, and no half file; and losses within.
+"""Every format when something goes wrong: one line on stderr, a non-zero exit code, and no partial file; and losses in the output.
 
     test_failures.py INSPECTOR"""
 import datetime
@@ -63,7 +63,7 @@ class Failures(Case):
             self.assertEqual(file.read_text(), "mine")
 
     def test_a_full_disk_leaves_no_half_file(self):
-        """What a file may have is limited, which fails like a disk that is full: in the middle."""
+        """The file size is limited, which fails like a full disk: in the middle."""
         def limit():
             signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
             resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
@@ -101,7 +101,7 @@ class Failures(Case):
 
 
 class Losses(Case):
-    """17 events of alice are missing between her second and her third; of bob none."""
+    """17 events of alice are missing between her second and her third, and none of bob."""
 
     def setUp(self):
         super().setUp()
@@ -128,7 +128,7 @@ class Losses(Case):
             moment = datetime.datetime.fromtimestamp(SECOND, datetime.timezone.utc)
             return f"{moment:%H:%M:%S}.{event['timestamp'] - SECOND * 1_000_000:06d}{event['ns']:03d}"
 
-        alice = [e for e in self.scene.events if e["node_id"] == NODES["alice"]]  # the third is the gap, which has the time of its end
+        alice = [e for e in self.scene.events if e["node_id"] == NODES["alice"]]  # the third is the gap, with the time of its end
         self.assertEqual((count, begin, end), ("17", clock(alice[1]), clock(alice[2])))
         self.assertEqual(done.stdout.count("\n"), 6)
 

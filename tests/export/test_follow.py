@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""`inspector export --follow`: a stream in another program's format; and --limit.
+"""`inspector export --follow`: a stream in the format of another program; and --limit.
 
     test_follow.py INSPECTOR"""
 import csv
@@ -65,7 +65,7 @@ class Case(unittest.TestCase):
 
 
 def _each(pipe, into):
-    """Appends each line as it comes; yields none."""
+    """Appends each line as it arrives; yields none."""
     for line in pipe:
         into.append(line)
     return iter(())
@@ -154,7 +154,7 @@ class Push(Case):
         with Receiver() as receiver:
             process = self.push(receiver)
             self.subscribed(connection)
-            node.do("packets", "5")  # of no connection: spans of no length
+            node.do("packets", "5")  # without a connection: spans of no length
             until(lambda: receiver.requests and len(receiver.spans()) == 5, "the spans")
             node.do("packets", "5")
             until(lambda: len(receiver.spans()) == 10 and receiver.answered == len(receiver.requests), "more spans, and the answers")

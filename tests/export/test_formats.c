@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Every format, with events that have any bytes in them: what comes out is well-formed, all of it, and memory does not grow with
+ * Every format, with events that contain arbitrary bytes: the output is completely well-formed, and memory does not grow with
  * it. */
 #include "../helpers/scratch.h"
 #include "../helpers/skip.h"
@@ -18,7 +18,7 @@
 
 #define EVENTS 3000
 #define EVENTS_MANY 420000
-#define EVENTS_FULL 300000 /* by then all bounded tables are full: of otlp, 8,192 open spans with their links */
+#define EVENTS_FULL 300000 /* by then all bounded tables are full: otlp has 8,192 open spans with their links */
 
 struct output {
     char directory[SCRATCH_BYTES];
@@ -46,7 +46,7 @@ static void read_file(struct output *output, const char *path) {
     fclose(file);
 }
 
-/* Of malloc, small and large ones: what is large changes with what was freed. */
+/* malloc's bytes in use, small and large: the limit between these changes as memory is freed. */
 static size_t bytes_in_use(void) {
     struct mallinfo2 info = mallinfo2();
     return info.uordblks + info.hblkhd;
@@ -84,7 +84,7 @@ static ptrdiff_t run(const struct export_format *format, int wild, size_t events
     return grown;
 }
 
-/* Is each line, or each record behind an RS, or the whole a JSON text? */
+/* Is each line, or each record after an RS, or the whole, a JSON text? */
 static void expect_json(const struct export_format *format, struct output *output) {
     const char *separator = strstr(format->name, "qlog")                                     ? "\x1e"
                             : strstr(format->name, "ndjson") || strstr(format->name, "otlp") ? "\n"
@@ -122,7 +122,7 @@ START_TEST(the_output_is_well_formed_for_any_input) {
 END_TEST
 
 START_TEST(memory_does_not_grow_with_events) {
-    if (SANITIZED) SKIP_TEST("a sanitizer's memory says nothing of ours");
+    if (SANITIZED) SKIP_TEST("a sanitizer's memory says nothing about ours");
     for (size_t i = 0; i < export_format_count; i++) {
         struct output output = {.text = NULL};
         ptrdiff_t grown = run(export_formats[i], 0, EVENTS_MANY, &output);
@@ -179,7 +179,7 @@ START_TEST(events_beyond_the_most_of_a_span_are_counted) {
 }
 END_TEST
 
-/* A stream may go on for weeks: connections come and go, and spans begin that never end. */
+/* A stream may run for weeks: connections open and close, and some spans never end. */
 static size_t run_connections(const struct export_format *format, unsigned count, struct output *output) {
     struct export_settings settings = {.exported_ns = 1};
     struct failure failure = {.code = EXIT_OK};
@@ -209,7 +209,7 @@ static size_t run_connections(const struct export_format *format, unsigned count
 }
 
 START_TEST(memory_grows_neither_with_closed_connections_nor_with_unfinished_spans) {
-    if (SANITIZED) SKIP_TEST("a sanitizer's memory says nothing of ours");
+    if (SANITIZED) SKIP_TEST("a sanitizer's memory says nothing about ours");
     const struct export_format *otlp = export_find("otlp", NULL);
     struct output output = {.text = NULL};
     size_t few = run_connections(otlp, 30000, &output);
@@ -220,7 +220,7 @@ START_TEST(memory_grows_neither_with_closed_connections_nor_with_unfinished_span
     for (const char *at = output.text; (at = strstr(at, "p2ptrace.incomplete")); at++) cut++;
     for (const char *at = output.text; (at = strstr(at, "\"connection with ")); at++) connections++;
     for (const char *at = output.text; (at = strstr(at, "\"connection to ")); at++) connections++;
-    ck_assert_uint_eq(cut, 60000); /* every span is there all the same */
+    ck_assert_uint_eq(cut, 60000); /* still every span is there */
     ck_assert_uint_eq(connections, 60000);
     remove_output(&output);
 }

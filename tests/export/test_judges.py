@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""What programs of other people read of an export: those that are too big for every run.  `./dev judges` installs them and runs this.
+"""How independent programs read exports: those that are too big for every run.  `./dev judges` installs them and runs this.
 
     test_judges.py TRACED INSPECTOR QUIC_NODE JUDGES_DIRECTORY"""
 import collections
@@ -34,7 +34,7 @@ def tearDownModule():
 
 def judge(script, *args):
     """Runs a script of judges/; returns the lines that it printed, read as JSON."""
-    with tempfile.TemporaryDirectory() as config:  # Chromium makes it where it does not exist
+    with tempfile.TemporaryDirectory() as config:  # Chromium creates it if it does not exist
         done = subprocess.run(["node", str(HERE / "judges" / script), *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120,
                               env=dict(os.environ, JUDGES=JUDGES, XDG_CONFIG_HOME=config))
     assert done.returncode == 0, done.stderr.decode()
@@ -46,7 +46,7 @@ FLAGS = {"sampled": 1, "debug": 2, "app_initiated": 4, "future": 16, "retransmis
 
 
 class Parquet(unittest.TestCase):
-    """What DuckDB reads."""
+    """The rows as read by DuckDB."""
 
     @classmethod
     def setUpClass(cls):
@@ -131,7 +131,7 @@ class Otlp(unittest.TestCase):
 @unittest.skipUnless(shutil.which("chromium"), "chromium is not installed; ./dev judges does it")
 class Speedscope(unittest.TestCase):
     def test_it_opens_chrome_with_every_slice_on_its_track(self):
-        """It leaves out instants, counters and arrows: those are judged by the schema."""
+        """It omits instants, counters and arrows: the schema checks those."""
         path = WORLD.file("speedscope.json", "--format", "chrome")
         records = json.loads(path.read_text())["traceEvents"]
         processes = {r["pid"]: r["args"]["name"] for r in records if r["name"] == "process_name"}
@@ -146,7 +146,7 @@ class Speedscope(unittest.TestCase):
 
 
 class Schemas(unittest.TestCase):
-    """Those that are installed, by ajv."""
+    """Checks the installed schemas with ajv."""
 
     DIRECTORY = HERE.parent.parent / "inspector/export/formats/schemas"
 

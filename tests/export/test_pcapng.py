@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""pcapng, as tshark reads it: alone, and merged with a capture of the same packets, which the key log in it decrypts.
+"""pcapng, as read by tshark: alone, and merged with a capture of the same packets, which the included key log decrypts.
 
     test_pcapng.py TRACED INSPECTOR QUIC_NODE"""
 import collections
@@ -51,7 +51,7 @@ def start_capture(path):
         return None
     process = subprocess.Popen(["dumpcap", "-i", "lo", "-f", "udp", "-q", "-w", str(path)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     for line in process.stderr:
-        if line.startswith("File:"):  # it captures from now on
+        if line.startswith("File:"):  # now it is capturing
             return process
     process.wait()
     process.stderr.close()
@@ -119,7 +119,7 @@ class TheWorld(unittest.TestCase):
         self.assertGreater(length, 1000)
 
     def test_wireshark_decrypts_a_merged_capture(self):
-        """Each packet that went from one node to the other is in the capture, which only the key log of the export decrypts."""
+        """Each packet from one node to the other is in the capture, which only the key log of the export decrypts."""
         if self.capture is None:
             self.skipTest("dumpcap may not capture here")
         # Nodes drop some on purpose: those were never on the wire.

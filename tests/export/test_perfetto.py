@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""perfetto, beside chrome: the same marks, by another way.
+"""perfetto, compared with chrome: the same marks, in another encoding.
 
     test_perfetto.py TRACED INSPECTOR QUIC_NODE"""
 import collections
@@ -42,7 +42,7 @@ class TheWorld(unittest.TestCase):
         cls.records = cls.document["traceEvents"]
         cls.base = int(cls.document["metadata"]["first_event_unix_ns"])
         cls.nodes = {r["pid"]: r["args"]["name"] for r in cls.records if r["name"] == "process_name"}
-        # A track that is named again has its last name.
+        # A renamed track has its last name.
         cls.names = {(r["pid"], r["tid"]): r["args"]["name"] for r in cls.records if r["name"] == "thread_name"}
 
     def chrome(self, *phases):

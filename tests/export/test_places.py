@@ -104,7 +104,7 @@ class Otlp(Case):
                 for span in resource["scopeSpans"][0]["spans"]]
 
     def message_spans(self):
-        """Those of messages, by kind."""
+        """The spans of messages, by kind."""
         found = collections.defaultdict(list)
         for span in self.spans():
             if span["kind"] in (4, 5):
@@ -114,7 +114,7 @@ class Otlp(Case):
     def test_a_message_received_links_to_the_one_that_was_sent(self):
         self.scene.message("alice", "sent", "bob", 1, trace=TRACE)
         self.scene.message("bob", "received", "alice", 1)  # its trace was not on the wire
-        self.scene.message("carol", "received", "alice", 1)  # nobody sent that
+        self.scene.message("carol", "received", "alice", 1)  # which nobody sent
         (sent,), received = self.message_spans()
         self.assertEqual((sent["name"], sent["traceId"], received[0]["name"]), ("send gossip", TRACE, "receive gossip"))
         self.assertEqual([span.get("links") for span in received], [[{"traceId": TRACE, "spanId": sent["spanId"]}], None])
@@ -140,7 +140,7 @@ class Otlp(Case):
         for span, parent in (("11" * 8, "0" * 16), ("22" * 8, "11" * 8)):
             self.scene.emit("alice", "app_start", {"span_id": span, "parent_id": parent, "app_id": "DMAP", "cmd": 1}, trace=TRACE)
         self.link("alice", "11" * 8, "99" * 8, REQUEST, 'a "word"')
-        self.link("alice", "33" * 8, "98" * 8, TRACE, "")  # a span that is not open: the one that began last
+        self.link("alice", "33" * 8, "98" * 8, TRACE, "")  # a span that is not open: the one that began last counts
         self.link("alice", "22" * 8, "0" * 16, REQUEST)    # not valid in OpenTelemetry: an event
         self.link("alice", "22" * 8, "97" * 8, "")
         self.link("bob", "44" * 8, "96" * 8, REQUEST)      # no span of bob's is here: one of its own
@@ -191,7 +191,7 @@ class Shiviz(Case):
         self.assertEqual(self.clocks(), [{a: 1}, {a: 2}, {a: 1, b: 1}, {a: 1, b: 2}, {a: 3}, {a: 3, c: 1}])
 
     def test_a_message_sent_twice_was_sent_before_it_was_received(self):
-        """Which of the two arrived is not known: that it came after the first is."""
+        """It is not known which of the two arrived, but it arrived after the first."""
         self.scene.message("alice", "sent", "bob", 1)
         self.scene.message("alice", "sent", "bob", 1)
         self.scene.message("bob", "received", "alice", 1)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""alice, bob and carol, three nodes of the QUIC example, with requests that went well and one that did not, and losses on the way; all of it
+"""alice, bob and carol, three nodes of the QUIC example, with requests that succeeded, one that failed, and losses on the way; all of it
 in the past, so that every export has the same events."""
 import json
 import os

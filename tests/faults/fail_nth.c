@@ -11,9 +11,9 @@
  *     short    read, write, and their kin                           takes one byte only
  *     count    the same as error                                    nothing: the report says how many there are
  *
- * FILE gets the name of what failed; it stays empty if the program never gets to the nth.  If the program then aborts, it also
- * gets " abort" and the library or program that called abort() or whose assertion failed.  Counting begins with main: what the
- * dynamic linker does is not ours.  After the nth everything works again.
+ * FILE gets the name of what failed; it stays empty if the program never reaches the nth.  If the program then aborts, it also
+ * gets " abort" and the library or program that called abort() or whose assertion failed.  Counting begins with main, without
+ * the calls of the dynamic linker.  After the nth everything works again.
  *
  * The kernel catches system calls (seccomp), because most calls within libc do not go through symbols: stdio's write cannot be
  * replaced from outside.  A caught call raises SIGSYS; its handler makes the call again, from the only place where the filter
@@ -116,9 +116,9 @@ static long pass(long number, unsigned long long a, unsigned long long b, unsign
 static void report(const char *name) { (void)pass(SYS_write, (unsigned)report_fd, (uintptr_t)name, strlen(name)); }
 
 /* Reads and writes of a wake-up: up to 16 bytes of a pipe, or an eventfd and its like.  libuv rightly aborts when they fail.
- * They are never cut, nor are those of a message in a pipe: the kernel writes up to PIPE_BUF bytes whole, so that who reads as
- * many gets whole messages.  libuv hands signals over in that way, 16 bytes each: cut a write and it aborts, cut a read and the
- * signal is lost, SIGTERM too. */
+ * They are never shortened, nor are those of a message in a pipe: the kernel writes up to PIPE_BUF bytes at once, so a reader
+ * of that size gets whole messages.  libuv passes signals that way, 16 bytes each: a short write makes it abort, and a short
+ * read loses the signal, even SIGTERM. */
 static int is_wake_up(const struct call *call, const unsigned long long *arguments) {
     struct stat status;
     if (call->number != SYS_read && call->number != SYS_write) return 0;
@@ -127,7 +127,7 @@ static int is_wake_up(const struct call *call, const unsigned long long *argumen
     return arguments[0] > 2 && ((S_ISFIFO(status.st_mode) && arguments[2] <= most) || (status.st_mode & S_IFMT) == 0);
 }
 
-/* Is it this one's turn? */
+/* Is this the nth? */
 static int is_nth(const char *name) {
     if (atomic_fetch_add(&seen, 1) + 1 != fail_at) return 0;
     report(name);
@@ -186,7 +186,7 @@ __attribute__((constructor)) static void begin(void) {
     const char *word = getenv("FAULT_MODE"), *at = getenv("FAULT_AT"), *path = getenv("FAULT_REPORT");
     if (!word || !at || !path) return;
     fail_at = strtoul(at, NULL, 10);
-    /* Far from the numbers that the program's own descriptors get, so that they are the same as without us. */
+    /* Far from the program's own descriptors, so that those keep their numbers. */
     int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
     report_fd = fcntl(fd, F_DUPFD_CLOEXEC, 500);
     close(fd);
@@ -231,7 +231,7 @@ PUBLIC int sigaction(int number, const struct sigaction *action, struct sigactio
     return next(number, action, old);
 }
 
-/* ---- whose code it was: libraries that end the process are not ours to mend ---- */
+/* ---- whose code it was: we cannot fix libraries that end the process ---- */
 
 static void report_caller(const char *before, void *caller) {
     Dl_info info;
@@ -263,7 +263,7 @@ extern void *__libc_calloc(size_t count, size_t bytes);
 extern void *__libc_realloc(void *memory, size_t bytes);
 extern void *__libc_memalign(size_t alignment, size_t bytes);
 
-/* Also says for whom. */
+/* Also reports the caller. */
 static int fails(const char *name, void *caller) {
     if (mode != ALLOC || !is_nth(name)) return 0;
     report_caller(" ", caller);

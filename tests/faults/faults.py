@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Runs a program again and again, each time with another allocation or system call that fails (fail_nth.c).
+"""Runs a program repeatedly, each time with another allocation or system call failing (fail_nth.c).
 
-In the suite only some are tried: all of the first FEW, and then at growing distances.  FAULTS=all tries every one, and prints how
+The suite tries only some: all of the first FEW, and then at growing distances.  FAULTS=all tries every one, and prints how
 many there were."""
 import os
 import signal
@@ -11,11 +11,11 @@ import tempfile
 MODES = ("alloc", "error", "eintr", "short")
 ALL = os.environ.get("FAULTS") == "all"
 FEW = 4
-HANG_S = int(os.environ.get("FAULTS_HANG_S", "60"))  # ends what hangs; judges no slow machine
+HANG_S = int(os.environ.get("FAULTS_HANG_S", "60"))  # ends a hanging program, and does not fail on a slow machine
 
 
 def numbers(what):
-    """Those to try: 1, 2, 3, ... all of them, or growing gaps.  The last is one that is not reached."""
+    """The numbers to try: 1, 2, 3, ..., all of them or with growing gaps.  The last one is not reached."""
     at, step = 1, 1
     while True:
         try:
@@ -38,13 +38,13 @@ LIBUV_ABORTS = {("alloc", "realloc libuv.so.1"), ("alloc", "calloc ld-linux-x86-
 
 
 def is_libuv_abort(mode, failed, code):
-    """Did libuv itself end the process, where it may?"""
+    """Did libuv end the process in a place where it may?"""
     call, _, who = failed.partition(" abort ")
     return code == -signal.SIGABRT and who == "libuv.so.1" and (mode, call) in LIBUV_ABORTS
 
 
 class Run:
-    """What came of one run: n, the call that failed (empty: the program never got there), the exit code and what it wrote."""
+    """The result of one run: n, the call that failed (empty: not reached), the exit code and the output."""
 
     def __init__(self, mode, number, failed, code, out, err):
         self.mode, self.number, self.failed, self.code, self.out, self.err = mode, number, failed, code, out, err
@@ -66,7 +66,7 @@ def run(words, mode, number, base, **popen):
 
 
 def walk(words, mode, base, **popen):
-    """Yields each run until one that does not reach its number."""
+    """Yields each run, up to the first that does not reach its number."""
     for number in numbers(f"{' '.join(words[1:])} {mode}"):
         one = run(words, mode, number, base, **popen)
         if not one.failed:

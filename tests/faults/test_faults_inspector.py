@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Each command of the inspector, while one allocation or system call after the other fails.
 
-What is kept: a command that exits with 0 wrote exactly what it writes without faults, or says on stderr what is missing; a file of
--o is whole or not there, and an older one stays.  What is lost: the answer, with exit code 1 (3 where traced could not be reached)
+Kept: a command that exits with 0 wrote exactly what it writes without faults, or says on stderr what is missing; a file of
+-o is complete or absent, and an older one stays.  Lost: the answer, with exit code 1 (3 where traced could not be reached)
 and a sentence.  Never: a signal, a hang, a temporary file."""
 import os
 import pathlib
@@ -44,12 +44,12 @@ class Faults(unittest.TestCase):
     def check_one(self, one, good, doctor=False):
         if faults.is_libuv_abort(one.mode, one.failed, one.code):
             return
-        self.assertIn(one.code, (0, 1, 3, 5) if doctor else (0, 1, 3), str(one))  # 5: what the fault hid could not be judged
+        self.assertIn(one.code, (0, 1, 3, 5) if doctor else (0, 1, 3), str(one))  # 5: too little to judge, because of the fault
         if one.code:
-            said = one.out.decode() + one.err if doctor else one.err  # what is wrong is the doctor's answer
+            said = one.out.decode() + one.err if doctor else one.err  # the problem is the doctor's answer
             self.assertRegex(said, r"(?m)^ *\S+.* \S", f"{one} {one.out!r}")
             self.assertLessEqual(len(one.err.splitlines()), 6, str(one))
-        if one.mode == "error" and one.failed in ("read", "pread64"):  # nobody must think that the file is the fault
+        if one.mode == "error" and one.failed in ("read", "pread64"):  # the message must not blame the file
             self.assertNotIn("damaged", one.err, str(one))
         if one.code == 0 and one.out != good and good is not None:
             self.assertNotEqual(one.err, "", f"{one}: wrote {one.out[-300:]!r}")
@@ -82,7 +82,7 @@ class Faults(unittest.TestCase):
     def check_file(self, one, path, old, recording):
         left = sorted(each.name for each in path.parent.iterdir())
         self.assertLessEqual(set(left), {"out"}, str(one))
-        if one.code and recording and path.exists():  # what could be saved, and it opens
+        if one.code and recording and path.exists():  # it was saved, and can be opened
             opened = faults.run([os.environ["INSPECTOR"], "count", "-r", path], "off", 1, self.base)
             self.assertEqual((opened.code, opened.err), (0, ""), f"{one}: {opened}")
         elif one.code:
@@ -103,7 +103,7 @@ class Faults(unittest.TestCase):
         self.walk_file(lambda path: ("record", "-r", self.recording, "-o", path), None, recording=True)
 
     def test_few_descriptors(self):
-        """A real limit, as `ulimit -n` sets it."""
+        """A real limit, set like by `ulimit -n`."""
         for limit in range(5, 20):
             done = subprocess.run([os.environ["INSPECTOR"], "nodes"], env=self.base, capture_output=True, timeout=faults.HANG_S, check=False,
                                   preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit)))

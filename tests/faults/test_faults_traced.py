@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """traced, while one allocation or system call after the other fails: as it starts, reads its first nodes, answers, and stops.
 
-What is kept: a traced that serves answers every request or refuses it with an error, ends with 0 on SIGTERM, and takes its socket
-with it; the nodes' events stay in their rings, and the next traced has them.  What is lost: a traced that cannot serve ends with 1
+Kept: a traced that serves answers every request or refuses it with an error, ends with 0 on SIGTERM, and removes its
+socket; the nodes' events stay in their rings, and the next traced has them.  Lost: a traced that cannot serve ends with 1
 and one sentence; a node whose ring could not be read is in the log or in `stats`; a client's connection may end.  Never: a signal,
 a hang, a socket or lock that keeps the next traced away."""
 import json
@@ -18,7 +18,7 @@ import faults
 import harness
 
 ID = harness.hex_id(0xaa)
-ANOTHER_UID = 61234  # of nobody else's processes, so that none of them count
+ANOTHER_UID = 61234  # a user without other processes, so that none of them count
 REQUESTS = ("hello", "stats", "nodes", "query", "count", "traces", "peers", "apps", "subscribe")
 
 
@@ -31,7 +31,7 @@ class Faults(unittest.TestCase):
         self.node.do("packets", 20)
 
     def start(self, mode, number, report, log, options):
-        """Returns once it serves or has ended; the log does not say which, for it may be what fails."""
+        """Returns once it serves or has ended; the log cannot show which, because it may be what fails."""
         base = faults.environment(mode, number, report, self.place.environment)
         process = subprocess.Popen([os.environ["TRACED"], "--history", "60M", *options], stdin=subprocess.DEVNULL, stderr=log, env=base)
         self.addCleanup(process.kill)
@@ -39,7 +39,7 @@ class Faults(unittest.TestCase):
                                       "traced to serve or to end")
 
     def ask_all(self):
-        """Every request is answered, or the connection ends; it sends nothing that is not JSON.  Returns how many were
+        """Every request is answered, or the connection ends; it sends only JSON.  Returns how many were
         answered."""
         answers = 0
         client = socket.socket(socket.AF_UNIX)
@@ -117,7 +117,7 @@ class Faults(unittest.TestCase):
         self.assertLessEqual(set(temporaries), {".lock"}, temporaries)
 
     def test_few_threads(self):
-        """A real limit, as `ulimit -u` and `TasksMax=` set it.  It does not hold for root."""
+        """A real limit, set like by `ulimit -u` and `TasksMax=`.  It does not apply to root."""
         uid = ANOTHER_UID if os.geteuid() == 0 else os.geteuid()
         self.node.kill()
         traced = harness.program_for_all(os.environ["TRACED"], self.place.directory)

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""ClickHouse servers for tests: ordinary processes on loopback, each in a directory of its own, on ports that are theirs.
+"""ClickHouse servers for tests: ordinary processes on loopback, each with its own directory and ports.
 
     with Servers(directory, shards=2) as servers:
         servers[0].sql("SELECT 1")          rows as lists of text
         servers[0].kill(); servers[0].start()
 
-They know each other as the cluster "fleet".  With a ZooKeeper there may be several replicas of a shard.  A server that ends by itself is
-an error of the test that looks next (Died).  Standard library only."""
+They form the cluster "fleet".  With a ZooKeeper a shard may have several replicas.  If a server ends by itself, the next test that uses it
+gets an error (Died).  Standard library only."""
 import contextlib
 import json
 import os
@@ -21,7 +21,7 @@ import urllib.request
 from xml.sax.saxutils import escape
 
 DEADLINE_S = 60.0 * float(os.environ.get("TEST_TIME_FACTOR", "1"))
-LAST_LINES = 6  # of each file of a daemon that ended: what ClickHouse says of a crash
+LAST_LINES = 6  # of each file of a daemon that ended: what ClickHouse writes about a crash
 
 CONFIG = """<?xml version="1.0"?>
 <yandex>
@@ -77,15 +77,15 @@ PASSWORD = "correct horse"
 
 
 def why_not():
-    """Why there can be no server here, or None."""
+    """Why no server can run here, or None."""
     if not shutil.which("clickhouse-server"):
         return "no clickhouse-server: ./dev setup-fleet installs it"
     return None
 
 
 def free_port():
-    """A port for a server.  It stays bound until this program ends, so that the kernel gives it to nobody else, also while its server does
-    not run.  A server may bind it all the same: both set SO_REUSEADDR, and only the server listens."""
+    """A port for a server.  It stays bound until this program ends, so the kernel gives it to nobody else, even while its server does
+    not run.  A server can still bind it: both set SO_REUSEADDR, and only the server listens."""
     with socket.socket() as holder:
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         holder.bind(("127.0.0.1", 0))
@@ -95,14 +95,14 @@ def free_port():
 
 
 def why_no_replicas():
-    """Why there can be no replicas here, or None."""
+    """Why no replicas can run here, or None."""
     if not shutil.which("java") or not os.path.exists(ZOOKEEPER_JAR):
         return "no ZooKeeper: ./dev setup-fleet-replicas installs it"
     return why_not()
 
 
 def run(*words):
-    """What the inspector does with these words."""
+    """Runs the inspector with these words."""
     done = subprocess.run([os.environ["INSPECTOR"], *map(str, words)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, encoding="utf-8", errors="replace", timeout=4 * DEADLINE_S, check=False)
     Daemon.check_all()
@@ -115,11 +115,11 @@ def rows_of(done):
 
 
 class Refused(Exception):
-    """What the server said against a statement."""
+    """The server's error for a statement."""
 
 
 class Died(AssertionError):
-    """A daemon ended that no test had ended: its status, and the last that it wrote."""
+    """A daemon ended although no test ended it: its status, and its last output."""
 
 
 PF_EXITING = 4
@@ -153,7 +153,7 @@ class Daemon:
         Daemon.running[self.process] = self
 
     def last_lines(self):
-        """What it wrote last, a text."""
+        """Its last output, as text."""
         lines = [f"the last that {self.process.args[0]} wrote:"]
         for name in self.logs:
             path = self.directory / name
@@ -165,11 +165,11 @@ class Daemon:
     def check_all():
         """Raises Died if one has ended."""
         for process, daemon in list(Daemon.running.items()):
-            if has_ended(process) and Daemon.running.pop(process, None):  # who kills it takes it out before
+            if has_ended(process) and Daemon.running.pop(process, None):  # whoever kills it removes it first
                 raise Died(f"{process.args[0]} ended by itself, with status {process.returncode}; {daemon.last_lines()}")
 
     def wait_for(self, condition, what):
-        """Raises Died if a daemon ends meanwhile."""
+        """Waits for a condition; raises Died if a daemon ends meanwhile."""
         end = time.monotonic() + DEADLINE_S
         while not condition():
             Daemon.check_all()
@@ -177,7 +177,7 @@ class Daemon:
             time.sleep(0.02)
 
     def kill(self, number=signal.SIGKILL):
-        """Does nothing when it does not run.  Raises Died when it has ended by itself and nobody has said so."""
+        """Does nothing if it is not running.  Raises Died if it has ended by itself and that was not reported yet."""
         if self.process not in Daemon.running:
             return
         Daemon.check_all()
@@ -202,7 +202,7 @@ class Server(Daemon):
         return f"http://127.0.0.1:{self.http}"
 
     def configure(self, shards, more=""):
-        """shards: of each the TCP ports of its replicas."""
+        """shards: for each, the TCP ports of its replicas."""
         text = CONFIG.format(dir=escape(str(self.directory)), http=self.http, tcp=self.tcp, zone=self.zone, more=more,
                              shards="".join(SHARD.format("".join(REPLICA.format(port) for port in ports)) for ports in shards))
         (self.directory / "config.xml").write_text(text)
@@ -235,7 +235,7 @@ class Server(Daemon):
             self.start()
 
     def mark_log(self):
-        """What is in its log now says nothing of what follows."""
+        """From now on, ignores what is in its log already."""
         log = self.directory / "log"
         self.log_begin = log.stat().st_size if log.exists() else 0
 
@@ -291,7 +291,7 @@ class ZooKeeper(Daemon):
 
 
 class Servers(list):
-    """The cluster "fleet": so many shards of one server each; or, with a ZooKeeper, shards of several replicas, like [2, 1]."""
+    """The cluster "fleet": that many shards of one server each; or, with a ZooKeeper, shards of several replicas, like [2, 1]."""
 
     def __init__(self, directory, shards=1, zones=("UTC", "Asia/Kolkata"), zookeeper=None):
         sizes = shards if zookeeper else [1] * shards
@@ -313,7 +313,7 @@ class Servers(list):
             raise
 
     def wait_for_ddl(self):
-        """Until each of them takes statements ON CLUSTER, also after restart_zookeeper.  ClickHouse 18.16 answers before that, and such a
+        """Waits until each of them accepts statements ON CLUSTER, also after restart_zookeeper.  ClickHouse 18.16 answers earlier, but then such a
         statement ends it with SIGSEGV."""
         for server in self:
             server.wait_for(server.takes_ddl, "the thread for statements ON CLUSTER")
@@ -324,7 +324,7 @@ class Servers(list):
         self.zookeeper.start()
 
     def close(self):
-        with contextlib.ExitStack() as stack:  # all of them, also when one has died
+        with contextlib.ExitStack() as stack:  # all of them, even if one has died
             for server in self:
                 stack.callback(server.kill)
 

@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: MIT
  *
- * Writes what traced --record would: a directory of segments.
+ * Writes a directory of segments, like traced --record.
  *
  *     make_spool DIR EVENTS SEED [load | aliases | machine NUMBER LEAD_NS DRIFT_PPB [STEP_NS]]
  *
- * One run of a traced: its segments have one instance and are numbered from 0; the last has what is left.  Events are random, of
- * any kind, with any text (random_events.h).  With `load` they are such as a busy network has: 1000 peers, requests of about 20
+ * One run of a traced: its segments have one instance and are numbered from 0; the last one has the rest.  Events are random,
+ * of any kind, with any text (random_events.h).  With `load` they resemble a busy network: 1000 peers, requests of about 20
  * packets.  With `aliases` they are the same, but peers have several ids, and nodes say so: of their peers, each node in its own
- * way and not always the same; and of themselves, two of them the same.  With `machine` they are what one of two machines sees of packets
- * and messages between them; its clock is ahead by LEAD_NS and gains DRIFT_PPB ns a second, and in the middle STEP_NS.  Run it
- * with one seed for both.
- * The same seed gives the same events.  Prints the instance as hex. */
+ * way and not always the same; and of themselves, two of them the same.  With `machine` they are the events of one of two
+ * machines, with packets and messages between them; its clock is ahead by LEAD_NS, gains DRIFT_PPB ns a second, and is stepped by
+ * STEP_NS in the middle.  Use the same seed for both.  The same seed gives the same events.  Prints the instance as hex. */
 #include "random_events.h"
 
 #include <fcntl.h>
@@ -144,7 +143,7 @@ static uint64_t own_time(const struct machine_clock *clock, uint64_t true_ns) {
                                 (true_ns >= clock->step_at_ns ? clock->step_ns : 0));
 }
 
-/* A packet leaves one machine and arrives at the other; every fifth is a message.  Sometimes one end says something else. */
+/* A packet leaves one machine and arrives at the other; every fifth is a message.  Sometimes one end reports something else. */
 static void next_packet(struct two_machines *two, struct trace_event events[MACHINES], uint64_t times[MACHINES]) {
     uint32_t from = rnd(MACHINES), to = 1 - from;
     two->now_ns += TRAVEL_NS + QUEUES_NS + rnd(2 * APART_NS);
@@ -154,7 +153,7 @@ static void next_packet(struct two_machines *two, struct trace_event events[MACH
     times[to] = two->now_ns + TRAVEL_NS + (rnd(4) ? rnd(QUEUES_NS) : 0);
     for (uint32_t i = 0; i < MACHINES; i++) {
         events[i].flags = TRACE_FLAG_HAS_PEER | TRACE_FLAG_SAMPLED;
-        /* Some traces are of one machine only: in their own times they come in another order. */
+        /* Some traces belong to only one machine: by their own times they have another order. */
         events[i].trace_id = load_trace(two->trace + (two->trace % 5 ? 0 : 1000000 * i));
         events[i].peer_id = random_node_id(1 - i);
         events[i].sequence = two->sequences[i]++;
@@ -201,7 +200,7 @@ static void write_segment(struct recording_maker *maker, struct store *store, co
     close(fd);
 }
 
-/* Now and then two events of one lane have the same time, kind and peer; and traced tells losses of several causes at one
+/* Now and then two events of one lane have the same time, kind and peer; and traced reports losses of several causes at one
  * position. */
 static void repeat_event(uint64_t i, const struct trace_event *last, struct trace_event *event) {
     uint32_t sequence = event->sequence;

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: MIT
-"""A proxy between a client and a server, for faults in the midst of a request: it counts the bytes that come from the client and calls back
-when so many have passed.  Standard library only."""
+"""A proxy between a client and a server, for faults in the middle of a request: it counts the bytes from the client and calls back
+when that many have passed.  Standard library only."""
 import socket
 import struct
 import threading
 
 
 class Pair:
-    """A client's connection and that to the server.  Each of two threads pumps in one direction; when one ends, so does the other, and then
-    both connections are reset, as by the kernel of a process that was killed."""
+    """A client's connection and the one to the server.  Two threads copy, one per direction; when one ends, so does the other, and then
+    both connections are reset, as after a process was killed."""
 
     def __init__(self, client, server):
         self.sockets = (client, server)
@@ -40,8 +40,8 @@ class Pair:
 class Proxy:
     """Connections to `port` go to 127.0.0.1:target.
 
-    on_request: called once, when request_bytes of all that clients send have been passed on; then the connection is cut
-    on_answer:  called once, before the first piece of an answer is passed on that comes when request_bytes have; then the connection is cut
+    on_request: called once, when request_bytes from all clients have been passed on; then the connection is cut
+    on_answer:  called once, before passing on the first piece of an answer after request_bytes have passed; then the connection is cut
     called:     set when either has returned"""
 
     def __init__(self, target, request_bytes, on_request=None, on_answer=None):

@@ -26,7 +26,7 @@ class Filters:
         return '"' + str(text).replace("\\", "\\\\").replace('"', '\\"') + '"'
 
     def seen(self, name):
-        """A value that some event has in that field of its data, or None."""
+        """A value that occurs in that data field, or None."""
         for _ in range(200):
             value = self.one(self.events)["data"].get(name.rsplit(".", 1)[-1])
             if value is not None:

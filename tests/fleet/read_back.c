@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * Prints events as lines of JSON, with their log and host before them:
+ * Prints events as lines of JSON, each preceded by its log and host:
  *
- *     read_back HOST DIR          those of recordings
- *     read_back < ROWS            those of rows of the fleet's table events, as RowBinary
+ *     read_back HOST DIR          events of recordings
+ *     read_back < ROWS            events from rows of the fleet's table events, as RowBinary
  *     read_back --columns         the columns that these rows have, in their order */
 #include "fleet_tables.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * What can be said of fleets without a server: rows, columns, places, spools, logins. */
+ * The parts of fleets that need no server: rows, columns, places, spools, logins. */
 #include "../helpers/scratch.h"
 #include "batch.h"
 #include "batch_nodes.h"
@@ -96,7 +96,7 @@ START_TEST(a_row_cut_anywhere_is_refused) {
         row_writer_clear(&rows);
         row_writer_end(&rows, fleet_event_put(row_writer_begin(&rows, FLEET_EVENT_BYTES_MAX), &origin, 0, &event));
         for (size_t bytes = 0; bytes < rows.count; bytes++) {
-            uint8_t *copy = malloc(bytes + 1); /* so that the sanitizer sees a read beyond it */
+            uint8_t *copy = malloc(bytes + 1); /* so that the sanitizer detects a read beyond it */
             struct fleet_event back;
             memcpy(copy, rows.bytes, bytes);
             struct row_reader reader = row_reader_of(copy, bytes);
@@ -220,7 +220,7 @@ START_TEST(a_place_with_any_byte_changed_or_missing_is_refused) {
 }
 END_TEST
 
-START_TEST(a_place_that_cannot_be_saved_stays_as_it_was) {
+START_TEST(a_place_that_cannot_be_saved_stays_unchanged) {
     struct place back, other = sample;
     char beside[96];
     other.events++;
@@ -283,7 +283,7 @@ START_TEST(a_password_comes_from_a_file_that_nobody_else_can_read) {
     static const struct {
         const char *text;
         mode_t mode;
-        const char *says; /* NULL: it is taken */
+        const char *says; /* NULL: accepted */
     } cases[] = {
         {"writer:correct horse\n", 0600, NULL}, {"writer:a:b", 0400, NULL},        {"writer:\r\n", 0600, NULL},
         {"writer:x\n", 0640, "chmod 600"},      {"writer:x\n", 0604, "chmod 600"}, {"writer\n", 0600, "user:password"},
@@ -336,7 +336,7 @@ static const struct {
 
 START_TEST(a_url_names_a_server_and_a_database) {
     struct clickhouse *server;
-    char *url = strdup(urls[_i].url); /* on the heap, where the address sanitizer sees each byte that is read behind its end */
+    char *url = strdup(urls[_i].url); /* on the heap, where the address sanitizer detects each byte read beyond its end */
     ck_assert_ptr_nonnull(url);
     int result = clickhouse_open(&server, url, &(struct clickhouse_settings){0}, &failure);
     free(url);
@@ -408,7 +408,7 @@ int main(void) {
     tcase_add_test(cases, no_table_has_a_column_twice);
     tcase_add_test(cases, a_place_is_read_as_it_was_saved);
     tcase_add_test(cases, a_place_with_any_byte_changed_or_missing_is_refused);
-    tcase_add_test(cases, a_place_that_cannot_be_saved_stays_as_it_was);
+    tcase_add_test(cases, a_place_that_cannot_be_saved_stays_unchanged);
     tcase_add_test(cases, a_place_serves_one_at_a_time);
     tcase_add_test(cases, only_segments_of_traced_are_of_the_spool);
     tcase_add_loop_test(cases, a_password_comes_from_a_file_that_nobody_else_can_read, 0, 9);

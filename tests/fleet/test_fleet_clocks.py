@@ -21,7 +21,7 @@ ERROR_NS = 100_000
 
 
 def time_text(us):
-    """As filters take it."""
+    """In the form that filters accept."""
     return f"'{datetime.datetime.fromtimestamp(int(us) / 1e6, datetime.timezone.utc).strftime('%Y-%m-%dT%H:%M:%S.%f')}Z'"
 
 
@@ -42,12 +42,12 @@ class FleetClocks(unittest.TestCase):
 
     @classmethod
     def network(cls, name, events, seed, clocks):
-        """Two machines with such clocks, shipped twice.  Returns how to read their recordings, and the URL."""
+        """Two machines with these clocks, shipped twice.  Returns how to read their recordings, and the URL."""
         urls = [f"{server.url}/{name}" for server in cls.servers]
         done = run("fleet", "init", "--cluster", "fleet", *urls)
         assert done.returncode == 0, done
         for server in cls.servers:
-            server.sql("SYSTEM STOP MERGES")  # what was sent twice stays there twice
+            server.sql("SYSTEM STOP MERGES")  # rows that were sent twice stay duplicated
         reads = []
         for number, clock in enumerate(clocks):
             directory = cls.root / f"{name}{number}"
@@ -153,7 +153,7 @@ class FleetClocks(unittest.TestCase):
         done = run("fleet", "migrate", *(f"{server.url}/older" for server in self.servers))
         self.assertEqual(done.returncode, 0, done)
         filled = {tuple(row) for row in self.servers[0].sql(rows)}
-        self.assertLessEqual({tuple(row) for row in shipped}, filled)  # it has all, a segment gives at most so many
+        self.assertLessEqual({tuple(row) for row in shipped}, filled)  # it has all, although a segment contributes only that many
         self.assertEqual(run("--fleet", url, "nodes").returncode, 0)
 
     def test_a_filter_that_is_too_long_as_sql_is_refused(self):

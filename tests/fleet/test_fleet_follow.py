@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""inspector --fleet URL follow, with two real ClickHouse servers: each event once, however late it comes, and losses are reported.
+"""inspector --fleet URL follow, with two real ClickHouse servers: each event once, no matter how late it comes, and losses are reported.
 
 INSPECTOR, MAKE_SPOOL, TRACED and TEST_NODE name the programs."""
 import json
@@ -32,7 +32,7 @@ def recorded(*directories, words=()):
 
 
 class Follower:
-    """A follow that runs, and what it has said so far."""
+    """A running follow, and its output so far."""
 
     def __init__(self, *words):
         self.process = subprocess.Popen([os.environ["INSPECTOR"], *map(str, words), "--json"], stdin=subprocess.DEVNULL,
@@ -112,7 +112,7 @@ class FleetFollow(unittest.TestCase):
         self.assertEqual(sorted(map(key, follower.events())), sorted(map(key, events)))
 
     def test_each_event_comes_once_and_also_those_of_a_machine_that_is_late(self):
-        """Both recordings are of the same seconds; the second machine ships when the first one is done, to the other shard."""
+        """Both recordings cover the same seconds; the second machine ships after the first, to the other shard."""
         before, first, late = self.spool("before", 500, 1), self.spool("first", SEGMENT + 700, 2), self.spool("late", 900, 3)
         self.ship(before, "alpha")
         follower = self.follow()
@@ -159,7 +159,7 @@ class FleetFollow(unittest.TestCase):
             server.sql("SYSTEM STOP MERGES")
         self.addCleanup(lambda: [server.sql("SYSTEM START MERGES") for server in self.servers])
         (old / "p2ptrace-ship.place").unlink()
-        self.ship(old, "alpha")  # now its rows are there twice
+        self.ship(old, "alpha")  # now its rows exist twice
         followers += [self.follow("--recent", "40"), self.follow("--since", str(since["timestamp"]))]
         self.ship(new, "beta")
         exact = [event for event in recorded(old) if event["timestamp"] >= since["timestamp"]]
@@ -183,7 +183,7 @@ class FleetFollow(unittest.TestCase):
                   event["kind"] != "packet_lost"]
         self.ship(one, "alpha")
         until(lambda: follower.events(), "the first")
-        self.servers[1].kill()  # a shard: now no answer would be complete
+        self.servers[1].kill()  # a shard: now no answer can be complete
         until(lambda: "does not answer" in "".join(follower.notes) or follower.process.poll() is not None, "it to be noticed")
         self.servers[1].start()
         self.ship(other, "beta", shard=1)
@@ -224,7 +224,7 @@ class FleetFollow(unittest.TestCase):
         self.assertEqual(filtered.missed(), [{"missed": SEGMENT, "why": "hidden"}])
         self.assertIn(f"up to {SEGMENT} events never came", "".join(whole.notes))
 
-    def test_it_ends_when_it_was_told_to(self):
+    def test_it_ends_when_requested(self):
         spool = self.spool("one", 400, 13)
         limited = self.follow("--limit", "30")
         self.ship(spool, "alpha")

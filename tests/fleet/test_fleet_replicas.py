@@ -87,7 +87,7 @@ class FleetReplicas(unittest.TestCase):
         spool = self.spool("one", EVENTS, 3)
         self.ship(spool, self.urls[0])
         (spool / "p2ptrace-ship.place").unlink()
-        self.ship(spool, self.urls[1])  # the place is lost: all of it again
+        self.ship(spool, self.urls[1])  # the place is lost: everything is sent again
         for url in self.urls:
             self.assertEqual(self.events(url), EVENTS)
 
@@ -97,7 +97,7 @@ class FleetReplicas(unittest.TestCase):
         until(lambda: self.rows(self.two) == EVENTS, "the second replica to have the rows")
         self.one.kill()
         try:
-            self.assertEqual(self.events(self.urls[2]), EVENTS)  # asked by the other shard: it takes the replica that lives
+            self.assertEqual(self.events(self.urls[2]), EVENTS)  # asked through the other shard: it uses the live replica
             done = run(*self.words(then, self.urls[0]), "--once", "--wait=0")
             self.assertEqual(done.returncode, 3, done)
             self.ship(then, self.urls[1])

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""inspector ship and --fleet with a server that speaks TLS, with what does not, and with one whose disk is full; and servers of these tests.
+"""inspector ship and --fleet with a server that speaks TLS, with something that does not, and with a full disk; and the test servers themselves.
 
 INSPECTOR and MAKE_SPOOL name the programs."""
 import contextlib
@@ -35,7 +35,7 @@ DISK_MIB = 60  # of the small one
 
 
 class Authority:
-    """A certificate authority, and what it signs."""
+    """A certificate authority and its certificates."""
 
     def __init__(self, directory):
         self.directory = directory
@@ -52,12 +52,12 @@ class Authority:
         subprocess.run(["openssl", *words], cwd=self.directory, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
 
     def sign_request(self, name, *words, end):
-        """Valid since long ago, so that a clock that is set back changes nothing."""
+        """Valid since long ago, so that setting a clock back has no effect."""
         self.openssl("ca", "-batch", "-config", "ca.cnf", "-keyfile", "ca.key", "-in", f"{name}.csr", "-out", f"{name}.pem", "-startdate",
                      "20200101000000Z", "-enddate", end, "-notext", *words)
 
     def sign(self, name, host, end=END):
-        """A certificate of that host, and its key."""
+        """A certificate for that host, and its key."""
         self.openssl("req", "-newkey", "rsa:2048", "-nodes", "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", f"/CN={host}", "-addext",
                      f"subjectAltName=DNS:{host}")
         self.sign_request(name, "-cert", "ca.pem", end=end)
@@ -101,7 +101,7 @@ class FleetTls(Case):
         self.assertEqual(server.number("SELECT count() FROM d.events"), 900)
         done = run("--fleet", url, "--ca", authority.certificate, "count", "--json")
         self.assertIn('"events":900', done.stdout.replace(" ", ""), done)
-        # Without knowing who answers, it sends nothing, least of all a password.
+        # Without knowing who answers, it sends nothing, and certainly no password.
         other = Authority(self.root / "other")
         for ca in [], ["--ca", other.certificate]:
             for words in ["ship", "--from", spool, "--to", url, "--once"], ["--fleet", url, "count"], ["fleet", "status", url]:
@@ -117,10 +117,10 @@ class FleetTls(Case):
 
 
 class NoTls(unittest.TestCase):
-    """ClickHouse's http_port is the one or the other: it looks for the end of a word, and the handshake is random."""
+    """ClickHouse's http_port causes either message: it looks for the end of a word, and the handshake is random."""
 
     def ask(self, answer):
-        """What the inspector says when this is what comes back.  None: nothing."""
+        """The inspector's message after this answer.  None: no answer."""
         with socket.create_server(("127.0.0.1", 0)) as listener:
             def serve():
                 client, _ = listener.accept()
@@ -155,9 +155,9 @@ class NoTls(unittest.TestCase):
 
 
 def why_no_small_disk():
-    """A file system of our own, in a name space of our own."""
+    """A separate file system, in a separate namespace."""
     done = subprocess.run(["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", "mount -t tmpfs tmpfs /mnt"], stderr=subprocess.DEVNULL, check=False)
-    return why_not() or (None if done.returncode == 0 else "no name spaces for a small disk")
+    return why_not() or (None if done.returncode == 0 else "no namespaces for a small disk")
 
 
 class SmallDisk(Server):
@@ -195,7 +195,7 @@ class FleetDisk(Case):
 
 
 class Daemons(Case):
-    """Those of the other tests (clickhouse.py)."""
+    """The servers of the other tests (clickhouse.py)."""
 
     def spawn(self, script):
         daemon = Daemon(tempfile.mkdtemp(dir=self.root))
@@ -213,7 +213,7 @@ class Daemons(Case):
                 with self.assertRaisesRegex(Died, "^sh ended by itself, with status -11; the last that sh wrote:\noutput: last words$"):
                     look(daemon)
 
-    def test_one_that_a_test_kills_is_no_error(self):
+    def test_a_server_killed_by_a_test_is_not_an_error(self):
         daemon = self.spawn("exec sleep 600")
         daemon.kill()
         daemon.kill()

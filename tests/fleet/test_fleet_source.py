@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""inspector --fleet: what a fleet with real ClickHouse servers answers is what --read says of the same recordings.
+"""inspector --fleet: a fleet with real ClickHouse servers gives the same answers as --read with the same recordings.
 
 INSPECTOR, MAKE_SPOOL and FILTER_SQL name the programs."""
 import json
@@ -40,11 +40,11 @@ class FleetSource(unittest.TestCase):
         cls.made("--cluster", "fleet", cls.aliases_url, f"{other}/aliases")
         cls.made(cls.load_url)
         for server in cls.servers:
-            server.sql("SYSTEM STOP MERGES")  # what was sent twice stays there twice
+            server.sql("SYSTEM STOP MERGES")  # rows that were sent twice stay duplicated
         cls.spool(cls.random, RANDOM_EVENTS, 1)
         cls.spool(cls.load, LOAD_EVENTS, 7, "load")
         cls.spool(cls.aliases, ALIAS_EVENTS, 5, "aliases")
-        for number in range(2):  # the same rows again, with a place of its own
+        for number in range(2):  # the same rows again, with a separate place
             cls.shipped(cls.random, cls.random_url, f"random{number}")
         cls.shipped(cls.load, cls.load_url, "load")
         cls.shipped(cls.aliases, cls.aliases_url, "aliases")
@@ -65,7 +65,7 @@ class FleetSource(unittest.TestCase):
         assert done.returncode == 0, done
 
     def assert_same(self, directory, url, *words, in_order=True):
-        """Two events of one place in their lane have no order between them, and the random ones have some of those."""
+        """Two events with the same position in a lane have no defined order, and some random ones do."""
         recorded, fleet = run("--read", directory, *words), run("--fleet", url, *words)
         self.assertEqual((fleet.returncode, fleet.stderr), (recorded.returncode, recorded.stderr), words)
         one, other = recorded.stdout.splitlines(), fleet.stdout.splitlines()
@@ -257,7 +257,7 @@ class FleetSource(unittest.TestCase):
         self.assertIn("nope", done.stderr)
         self.assertEqual(rows_of(run("--fleet", self.load_url, "count", "--json"))[0]["events"], LOAD_EVENTS)
 
-    # ---- what is wrong
+    # ---- errors
 
     def test_errors_are_reported_as_usual(self):
         for words in (["trace", "zz"], ["trace", "0123456789"], ["peer", "ffff"], ["recent", "10", "--where", "sise > 3"],

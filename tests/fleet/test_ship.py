@@ -53,10 +53,10 @@ class Fleet(unittest.TestCase):
         self.dir.mkdir()
         self.url = f"{self.server.url}/{self.database}"
 
-    # ---- what there is
+    # ---- expected contents
 
     def spool(self, events=2 * SEGMENT + 1000, seed=1, directory=None):
-        """Records so many events; returns the instance."""
+        """Records that many events; returns the instance."""
         done = subprocess.run([os.environ["MAKE_SPOOL"], str(directory or self.dir), str(events), str(seed)], stdout=subprocess.PIPE,
                               text=True, check=True)
         return done.stdout.strip()
@@ -188,7 +188,7 @@ class Fleet(unittest.TestCase):
     # ---- kills and outages
 
     def kill_at(self, request_bytes, when):
-        """Ships through a proxy that kills the shipper when so much was sent, or when the answer to that comes."""
+        """Ships through a proxy that kills the shipper when that much was sent, or when the answer to it arrives."""
         started = queue.SimpleQueue()  # it may send before Popen has returned
         proxy = self.proxy(request_bytes, **{when: lambda: started.get(timeout=DEADLINE_S).kill()})
         victim = subprocess.Popen([os.environ["INSPECTOR"], *map(str, self.words(proxy.url)), "--once"], stdin=subprocess.DEVNULL,
@@ -269,7 +269,7 @@ class Fleet(unittest.TestCase):
         self.ship()
         self.assert_all_there()
 
-    # ---- what was lost before
+    # ---- earlier losses
 
     def test_segments_removed_before_shipping_are_a_loss(self):
         instance = self.spool(SEGMENT)
@@ -278,7 +278,7 @@ class Fleet(unittest.TestCase):
         kept = self.dir / "kept"
         kept.mkdir()
         other = self.spool(4 * SEGMENT, seed=3, directory=kept)
-        for number in (2, 3):  # of another run, whose first two are gone
+        for number in (2, 3):  # from another run, whose first two are gone
             shutil.move(kept / f"p2ptrace-{other}-{number:010}.p2rec", self.dir)
         done = self.ship()
         is_now, = rows_of(done)
@@ -333,7 +333,7 @@ class Fleet(unittest.TestCase):
         self.assertEqual(rows_of(self.ship())[0]["lost_segments"], 0)
         self.assertIn("a size like", self.ship("--keep", "20s", code=2).stderr)
 
-    # ---- what is wrong
+    # ---- errors
 
     def test_each_mistake_is_one_sentence_with_its_remedy(self):
         self.spool(1000)
@@ -431,7 +431,7 @@ class Fleet(unittest.TestCase):
         self.assertEqual(self.server.number(f"SELECT count() FROM system.databases WHERE name = '{self.database}'"), 0)
 
     def age(self, version):
-        """Makes the fleet one of another version."""
+        """Gives the fleet another version."""
         fleet, = self.server.sql(f"SELECT fleet FROM {self.database}.p2ptrace_schema")
         self.server.sql(f"DROP TABLE {self.database}.p2ptrace_schema")
         self.server.sql(f"CREATE VIEW {self.database}.p2ptrace_schema AS SELECT toUInt32({version}) AS version, '{fleet[0]}' AS fleet, "
@@ -525,7 +525,7 @@ class Fleet(unittest.TestCase):
         inspector("fleet", "init", "--cluster", "fleet", *urls)
         self.assertEqual(self.servers[1].number(f"SELECT count() FROM {self.database}.events"), 1000)
         self.spool(500, seed=2)
-        self.ship(url=urls[1])  # the place was settled: it may go to another shard
+        self.ship(url=urls[1])  # the place is settled: it may switch to another shard
         self.assertEqual(self.events(), self.recorded())
 
     def test_a_batch_in_doubt_goes_to_the_shard_that_may_have_it(self):

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * What all fuzz targets share.  With clang a target is a libFuzzer program: ./dev fuzz NAME SECONDS.  As an ordinary test,
+ * Shared by all fuzz targets.  With clang a target is a libFuzzer program: ./dev fuzz NAME SECONDS.  As an ordinary test,
  * replay.c runs it over its corpus, with any compiler. */
 #ifndef TESTS_FUZZ_H
 #define TESTS_FUZZ_H
@@ -15,7 +15,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
 
-/* A promise of the code under test: breaking it is a finding, as much as what the sanitizers find.  On descriptor 2, because some
+/* A promise of the code under test: breaking it is a finding, like those of the sanitizers.  On descriptor 2, because some
  * targets silence stderr. */
 #define REQUIRE(condition)                                             \
     do {                                                               \
@@ -25,10 +25,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
         }                                                              \
     } while (0)
 
-/* Compares what was zeroed as a whole before it was filled in, padding included. */
+/* Compares structs that were zeroed completely before they were filled in, including padding. */
 static inline int fuzz_same(const void *left, const void *right, size_t bytes) { return !memcmp(left, right, bytes); }
 
-/* Makes a file without a name from the input; its path is good until the descriptor is closed. */
+/* Makes an unnamed file from the input; its path is valid until the descriptor is closed. */
 static inline int fuzz_file(const uint8_t *data, size_t bytes, char path[32]) {
     int fd = memfd_create("fuzz", MFD_CLOEXEC);
     REQUIRE(fd >= 0 && write(fd, data, bytes) == (ssize_t)bytes);
@@ -36,7 +36,7 @@ static inline int fuzz_file(const uint8_t *data, size_t bytes, char path[32]) {
     return fd;
 }
 
-/* The code under test reports problems for the user on stderr; a million of them help nobody. */
+/* The code under test reports problems for the user on stderr; a million of them are useless. */
 static inline void fuzz_silence(void) {
     static FILE *nowhere;
     if (nowhere) return;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Fuzz target: the configuration file (inspector/options/config.h), and a filter that names its saved ones.  The input is the
- * file; behind a NUL, if there is one, comes the filter.  A file or a filter that is refused has its reason. */
+ * file; after a NUL, if there is one, comes the filter.  A refused file or filter must have a reason. */
 #include "config.h"
 #include "fuzz.h"
 

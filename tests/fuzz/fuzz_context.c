@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Fuzz target: trace contexts off the wire (p2ptrace/context.h), binary and as traceparent.  What was read is written and read
- * again as the same. */
+ * Fuzz target: trace contexts from the wire (p2ptrace/context.h), binary and as traceparent.  A context that was read is
+ * written and read again unchanged. */
 #include "fuzz.h"
 
 #include <p2ptrace/context.h>
@@ -33,7 +33,7 @@ static void read_traceparent(const char *text, size_t bytes) {
     if (trace_context_from_traceparent(&context, text, bytes)) return;
     REQUIRE(has_trace(&context) && context.span_id != 0);
     REQUIRE(trace_context_to_traceparent(out, &context) == 0);
-    REQUIRE(strlen(out) == sizeof out - 1 && !memcmp(out + 2, text + 2, 51)); /* all but the version and the flags */
+    REQUIRE(strlen(out) == sizeof out - 1 && !memcmp(out + 2, text + 2, 51)); /* everything except the version and the flags */
     REQUIRE(trace_context_from_traceparent(&again, out, sizeof out - 1) == 0 && same(&context, &again));
 }
 

@@ -2,9 +2,9 @@
  *
  * Fuzz target: events, as bytes of a slot and as JSON.
  *
- * The first byte chooses.  Even: the rest is an event's bytes, and the 42 of an application's description's fields; its JSON is
- * JSON, reads back, and is written again byte for byte.  Odd: the rest is JSON text; both readers (proto/event_parse.h and
- * inspector/base/event_scan.h) say the same of it. */
+ * The first byte selects.  Even: the rest is an event's bytes, and 42 bytes for the fields of an application's description;
+ * its JSON is valid, reads back, and is written again byte for byte.  Odd: the rest is JSON text; both readers
+ * (proto/event_parse.h and inspector/base/event_scan.h) agree about it. */
 #include "event_scan.h"
 #include "fuzz.h"
 
@@ -15,7 +15,7 @@ static const struct trace_app app = {
     .app_id = {'T', 'E', 'S', 'T'},
     .name = "a test",
     .command_count = 1,
-    .field_count = 200, /* more than there are: a node's word */
+    .field_count = 200, /* more than there are: a node may claim that */
     .commands = {{7, "GO\xff"}},
     .fields = {{"hash", TRACE_APP_HASH, 0, 8, 0}, {"size", TRACE_APP_UNSIGNED, 8, 4, 0}, {"far", TRACE_APP_BYTES, 200, 200, 0}}};
 
@@ -26,7 +26,7 @@ static void check_same(const struct trace_parsed_event *parsed, const struct sca
     REQUIRE((parsed->app != NULL) == (scanned->app.bytes != 0));
 }
 
-/* The tree's reader decides what is JSON; the other reads only texts of which that is known. */
+/* The tree's reader decides what is JSON; the other one reads only valid JSON. */
 static void read_json(const char *text, size_t bytes) {
     struct trace_parsed_event parsed;
     struct scanned_event scanned;
@@ -34,7 +34,7 @@ static void read_json(const char *text, size_t bytes) {
     struct json_span span;
     json_t *object = json_loadb(text, bytes, JSON_REJECT_DUPLICATES, NULL);
     if (!object) {
-        if (json_scan_value(text, bytes, &span)) (void)event_scan(span, &scanned, &scan_error); /* nothing but no crash */
+        if (json_scan_value(text, bytes, &span)) (void)event_scan(span, &scanned, &scan_error); /* must not crash */
         return;
     }
     REQUIRE(json_scan_value(text, bytes, &span));

@@ -3,7 +3,7 @@
  * Fuzz target: the filter language (proto/filter.h) against any text, and any event.
  *
  * The input's first byte has flags: 1: a filter of traces; 2: names and applications are known; 4: and there are no others.
- * Then comes the text; behind a NUL, if there is one, an event of up to 128 bytes and the 42 data bytes of an application's.
+ * Then comes the text; after a NUL, if there is one, an event of up to 128 bytes and the 42 data bytes of an application's.
  * Checked beyond the sanitizers: an error lies within the text, and matches lie within the bounds given to an index.
  *
  * fuzz.h says how it runs. */
@@ -16,7 +16,7 @@ static const struct trace_app app = {
     .app_id = {'D', 'M', 'A', 'P'},
     .name = "DataMap",
     .command_count = 1,
-    .field_count = 200, /* more than there are: a node's word */
+    .field_count = 200, /* more than there are: a node may claim that */
     .commands = {{2, "GET_CHUNK"}},
     .fields = {{"hash", TRACE_APP_HASH, 0, 8, 0},
                {"size", TRACE_APP_UNSIGNED, 8, 4, 0},

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Fuzz target: rows of events as ClickHouse answers them (inspector/fleet/fleet_event.h).  A row that can be read can be written,
- * and is read again as the same. */
+ * and is read again unchanged. */
 #include "fleet_event.h"
 #include "fuzz.h"
 
@@ -15,7 +15,7 @@ static void check_row(const struct fleet_event *row) {
     REQUIRE(end <= bytes + sizeof bytes);
     struct row_reader reader = row_reader_of(bytes, (size_t)(end - bytes));
     REQUIRE(fleet_event_read(&reader, &again) == 0 && !row_reader_more(&reader));
-    /* The first writing drops what nothing shows (fleet_event.h); the second drops nothing more. */
+    /* The first write drops what is never shown (fleet_event.h); the second drops nothing more. */
     fleet_origin_make(&origin, &again.node_id, again.log_id, again.host, again.instance, again.segment);
     end = fleet_event_put(bytes, &origin, again.lane, &again.event);
     reader = row_reader_of(bytes, (size_t)(end - bytes));

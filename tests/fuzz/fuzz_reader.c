@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: MIT
  *
- * Fuzz target: the ring reader (libtrace/reader.h) against an object that somebody else writes as he likes, before it is attached
+ * Fuzz target: the ring reader (libtrace/reader.h) against an object with arbitrary contents, written before it is attached
  * and while it is mapped.
  *
- * An input is a program of operations on one object, which begins as a good ring of 2 lanes of 64 events:
+ * An input is a program of operations on one object, which begins as a valid ring of 2 lanes of 64 events:
  *
  *     op   operands                            what
  *     0    u16 offset, u8 count, bytes         write into the header and the app table
  *     1    u16 offset, u8 count, bytes         write into the slots
- *     2    u8 flags                            detach and attach; bit 0: with the right to write
+ *     2    u8 flags                            detach and attach; bit 0: with write access
  *     3    u8 lane, u8 max, u8 final, u8 time  read; time: 10 ms each since the last
  *     4    u8 which                            ask: counters, descriptions, control, liveness
- *     5    u16 pages                           cut the object to so many pages of 4096 bytes, or make it longer
- *     6    u8 lane, u8 position, u8 count      commit so many events from a position on, as a node would
+ *     5    u16 pages                           cut the object to that many pages of 4096 bytes, or extend it
+ *     6    u8 lane, u8 position, u8 count      commit that many events from a position on, like a node
  *
- * The op is taken modulo 7; what the input does not have reads as 0.  Whatever it does, a reader that is attached keeps what
- * reader.h promises; that it touches nothing else is the sanitizers' to see.
+ * The op is taken modulo 7; missing input reads as 0.  In every case an attached reader keeps the promises of
+ * reader.h; the sanitizers check that it touches nothing else.
  *
  * fuzz.h says how it runs. */
 #include "../helpers/scratch.h"
@@ -71,7 +71,7 @@ static void make_object(void) {
     write_at(&header, sizeof header, 0);
 }
 
-/* Bytes of the input's choice, at a place of its choice in the object. */
+/* Bytes from the input, at a place from the input in the object. */
 static void spoil(struct input *input, size_t begin) {
     size_t offset = begin + take_word(input);
     uint8_t noise[255];
@@ -124,7 +124,7 @@ static void read_lane(struct input *input, struct trace_reader *reader) {
     REQUIRE(after.taken == before.taken + read.count);
     REQUIRE(after.unfinished >= before.unfinished);
     REQUIRE(trace_reader_position(reader, lane) >= position);
-    /* every position that was passed is one of the three */
+    /* every position that was passed was taken, lost or unfinished */
     REQUIRE(trace_reader_position(reader, lane) - position == read.count + read.lost + (after.unfinished - before.unfinished));
     for (uint32_t i = 0; i < read.count; i++) REQUIRE(out[i].sequence == (uint32_t)(read.first + i));
 }

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * Fuzz target: a recording that is not what it says (recording/recording.h), although its checksums are right.
+ * Fuzz target: a recording with wrong contents (recording/recording.h), although its checksums are right.
  *
  * The input's first byte has flags: 1: the recording is compressed; 2: checksums of blocks are left wrong; 4: those of node
  * records; 8: that of the header; 16: the file is cut.  Then come changes of four bytes each: part of the frame, place in it (2
  * bytes), new byte.  The frame that is changed has 300 events of 3 nodes.  With bit 16 the second byte says where it is cut, in
  * 256ths.
  *
- * What the sanitizers do not see is asked here: what a question finds is what it asked for, and each question ends.
+ * Beyond the sanitizers it checks that answers match their questions, and that each question ends.
  *
  * fuzz.h says how it runs. */
 #include "../helpers/scratch.h"
@@ -33,7 +33,7 @@ static struct trace_event make_event(uint32_t i) {
     return event;
 }
 
-/* A whole recording, of which each run changes a copy. */
+/* A complete recording; each run changes a copy. */
 static void make_base(struct base *base, bool compress) {
     char dir[SCRATCH_BYTES], path[SCRATCH_BYTES + 16];
     struct recording_writer *writer;
@@ -79,8 +79,8 @@ static void change(char *frame, size_t count, const struct recording_header *hea
         (char)what[3];
 }
 
-/* Makes the checksums right.  The sizes are those that the frame had before it was changed: what a header claims may not be
- * there. */
+/* Corrects the checksums.  It uses the sizes from before the change, because the header may claim data that
+ * does not exist. */
 static void seal(char *frame, const struct recording_header *before, uint8_t flags) {
     struct recording_header *header = (struct recording_header *)frame;
     struct recording_parts parts;

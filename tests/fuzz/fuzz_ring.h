@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * A small ring's header for fuzz targets: 2 lanes of 64 events, none written.  Each spoils it in its own way. */
+ * A small ring's header for fuzz targets: 2 lanes of 64 events, none written.  Each target corrupts it in its own way. */
 #ifndef TESTS_FUZZ_RING_H
 #define TESTS_FUZZ_RING_H
 
@@ -13,7 +13,7 @@
 #define OBJECT_BYTES (TRACE_SHM_LANES_OFFSET + LANES * EVENTS * TRACE_EVENT_BYTES)
 
 static inline void fuzz_ring_header(struct trace_shm_header *ret_header) {
-    memset(ret_header, 0, sizeof *ret_header); /* padding included, for all of it is written */
+    memset(ret_header, 0, sizeof *ret_header); /* including padding, because all of it is written */
     ret_header->magic = TRACE_SHM_MAGIC;
     ret_header->abi = TRACE_SHM_ABI;
     ret_header->header_bytes = TRACE_SHM_LANES_OFFSET;

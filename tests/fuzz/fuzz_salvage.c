@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * Fuzz target: salvage (recording/salvage.h): the rings of dead nodes, whatever their bytes, become a sound recording.
+ * Fuzz target: salvage (recording/salvage.h): the rings of dead nodes, with any contents, become a sound recording.
  *
- * The ring begins as a good one of 2 lanes of 64 events, 40 of them written.  The input is changes: u16 place, u8 count,
- * bytes.  The place is an offset into the first 64 KiB; a count of 0 sets the object's length to place modulo 64 pages. */
+ * The ring begins as a valid one of 2 lanes of 64 events, 40 of them written.  The input is a list of changes: u16 place, u8
+ * count, bytes.  The place is an offset into the first 64 KiB; a count of 0 sets the object's length to place modulo 64 pages. */
 #include "../helpers/scratch.h"
 #include "fuzz_ring.h"
 

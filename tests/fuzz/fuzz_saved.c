@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Fuzz target: saved JSON for --read (inspector/source/recording): any text becomes a recording that is sound, or a failure with
- * its reason. */
+ * Fuzz target: saved JSON for --read (inspector/source/recording): any text becomes a sound recording, or a failure with
+ * a reason. */
 #include "fuzz.h"
 #include "saved_json.h"
 
@@ -23,7 +23,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes) {
             recording_verify(recording);
             REQUIRE(recording_store(recording)->history != NULL);
             recording_close(recording);
-        } else { /* nodes alone are no recording that could be opened */
+        } else { /* a recording with only nodes could not be opened */
             REQUIRE(reason[0] != 0);
         }
         close(made);

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * Fuzz target: what a statement's conditions become for the source (inspector/sql/sql_push.c).
+ * Fuzz target: the params made from a statement's conditions (inspector/sql/sql_push.c).
  *
- * The input is the text behind WHERE.  The first byte chooses the table.  Its rows with the condition are those that the same
- * condition leaves of all rows: SQLite passes no condition into a subquery with LIMIT, so that the second statement asks for
- * everything. */
+ * The input is the text after WHERE.  The first byte selects the table.  The condition must select the same rows as when it is
+ * applied to all rows: SQLite passes no condition into a subquery with LIMIT, so the second statement requests everything. */
 #include "fuzz.h"
 #include "small_store.h"
 #include "source_store.h"
@@ -37,7 +36,7 @@ static void open_sql(void) {
     REQUIRE(sql_init(&sql, &session) == 0);
     sqlite3_progress_handler(sql.db, SQL_PROGRESS_STEPS, bound, NULL);
     sqlite3_limit(sql.db, SQLITE_LIMIT_LENGTH, 1 << 20);
-    /* SELECT * leaves out hidden columns: their names in double quotes would be texts there. */
+    /* SELECT * omits hidden columns: there, their names in double quotes would be strings. */
     sqlite3_db_config(sql.db, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
     atexit(close_sql);
 }
@@ -67,7 +66,7 @@ static struct sum run(const char *from, const char *where, size_t bytes) {
     return sum;
 }
 
-/* What may answer otherwise the second time, or ends the text of the condition. */
+/* Words whose result may differ the second time, or that end the condition. */
 static int is_fickle(const char *where, size_t bytes) {
     static const char *const words[] = {"random", "limit", "now",   "date",    "time(",     "julianday", "changes", "--",    "/*",
                                         ";",      "order", "union", "explain", "intersect", "except",    "group",   "window"};
@@ -89,7 +88,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes) {
     if (is_fickle(where, bytes - 1)) return 0;
     struct sum with = run(table[0], where, bytes - 1);
     if (with.rc != SQLITE_DONE) {
-        REQUIRE(!sql.failed); /* SQLite may refuse a text; the source must not refuse what became of it */
+        REQUIRE(!sql.failed); /* SQLite may refuse a text; the source must not refuse the params made from it */
         return 0;
     }
     struct sum all = run(table[1], where, bytes - 1);

@@ -32,5 +32,5 @@ int main(int argc, char **argv) {
     }
     closedir(dir);
     printf("%u inputs, %u runs\n", files, runs);
-    return files ? 0 : 1; /* a corpus that is not there tests nothing */
+    return files ? 0 : 1; /* a missing corpus tests nothing */
 }

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Writes the inputs to begin fuzzing the reader with, one for each way in which a ring is known to lie.
+"""Writes the initial inputs for fuzzing the reader, one for each known way in which a ring can lie.
 
     seeds.py DIRECTORY
 
-fuzz_reader.c says what the bytes mean, p2ptrace/shm.h where the fields lie."""
+fuzz_reader.c explains the bytes, p2ptrace/shm.h has the positions of the fields."""
 import pathlib
 import struct
 import sys

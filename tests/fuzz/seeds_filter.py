@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Writes the inputs to begin fuzzing filters with.
+"""Writes the initial inputs for fuzzing filters.
 
     seeds_filter.py DIRECTORY
 
-fuzz_filter.c says what the bytes mean."""
+fuzz_filter.c explains the bytes."""
 import pathlib
 import struct
 import sys

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Writes the inputs to begin fuzzing with, of the targets whose inputs are texts or rows.
+"""Writes the initial inputs for the targets that read text or rows.
 
     seeds_more.py DIRECTORY     makes DIRECTORY/corpus_NAME of each
 
-The sources of the targets say what the bytes mean."""
+The sources of the targets explain the bytes."""
 import json
 import pathlib
 import struct
@@ -29,7 +29,7 @@ LINES = "".join(json.dumps(each) + "\n" for each in (NODE, APP, event(), event(s
 
 
 def row(kind=3, texts=()):
-    """A row with empty texts; columns of numbers as many as there may be."""
+    """A row with empty texts and the maximum number of numeric columns."""
     return struct.pack("<Q16sI", 1, b"t", 2) + b"\x0bpacket_sent" + struct.pack("<HB32sB32sQ", kind, 1, b"p", 0, b"n", 9) + b"\x04host" + b"\0" * 200
 
 

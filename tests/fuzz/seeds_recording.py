@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Writes corpus_recording: seeds_recording.py DIRECTORY.  What the bytes mean is told in fuzz_recording.c."""
+"""Writes corpus_recording: seeds_recording.py DIRECTORY.  fuzz_recording.c explains the bytes."""
 import pathlib
 import random
 import struct
@@ -41,7 +41,7 @@ SEEDS = {
     "cut": seed(CUT, cut=200),
     "cut_compressed": seed(CUT | COMPRESSED, cut=230),
     "noise_compressed": seed(COMPRESSED, *[(IMAGE, random.randrange(65536), random.randrange(256)) for _ in range(30)]),
-    # from behind the events on: blocks, tallies, links, tables
+    # after the events: blocks, tallies, links, tables
     "noise": seed(0, *[(IMAGE, random.randrange(39000, 60000), random.randrange(256)) for _ in range(60)]),
     "marks": seed(0, *[(REST, random.randrange(300), random.randrange(256)) for _ in range(30)]),
 }

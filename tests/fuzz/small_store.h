@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * A closed store with something of everything, for targets that ask questions: two nodes, an application, five events of each
- * kind in five traces, and a kind that nobody knows. */
+ * A closed store with some of everything, for targets that ask questions: two nodes, an application, five events of each
+ * kind in five traces, and an unknown kind. */
 #ifndef TESTS_FUZZ_SMALL_STORE_H
 #define TESTS_FUZZ_SMALL_STORE_H
 

@@ -3,7 +3,7 @@
  * Asks recordings the questions of the socket:
  *
  *     ask_recording PATH... < REQUESTS
- *     ask_recording --salvage FILE DIR      salvages the rings of a directory into a file, and tells of each
+ *     ask_recording --salvage FILE DIR      salvages the rings of a directory into a file, and reports each
  *
  * A request is a line "METHOD PARAMS"; its answer is a line of stdout, {"result":...} or {"error":...}.  At the end of
  * stdin, it reports problems on stderr; the exit code is 0 if there were none, else 3.  Exit code 1: the recordings

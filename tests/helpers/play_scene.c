@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * play_scene FILE [NOW_NS]: plays a scene (scene.h) through real rings, one process for each life of a node, with the scene's
- * own times: nothing sleeps.  When all is written it prints "ok"; the nodes that live in the scene live until its stdin ends.
+ * play_scene FILE [NOW_NS]: plays a scene (scene.h) through real rings, one process per life of a node, with the scene's times
+ * and without sleeping.  When all is written it prints "ok"; nodes that are alive in the scene stay alive until its stdin
+ * ends.
  *
- * Run it with P2PTRACE_CLOCK=monotonic: then a ring's time is clock_gettime's, and that is ours here.  The scene ends at the
- * time when this program began, so that traced finds nothing in the future. */
+ * Run it with P2PTRACE_CLOCK=monotonic: then a ring's time comes from clock_gettime, which we replace here.  The scene ends
+ * when this program began, so traced finds nothing in the future. */
 #define TRACE_FULL
 #include "scene.h"
 
@@ -17,10 +18,10 @@
 #include <time.h>
 #include <unistd.h>
 
-/* CLOCK_MONOTONIC of this program; 0: the true one. */
+/* The CLOCK_MONOTONIC to show; 0: the true one. */
 static uint64_t made_up_ns;
 
-/* Takes the place of the C library's: the emit path asks it for every event. */
+/* Replaces that of the C library; the emit path calls it for every event. */
 int clock_gettime(clockid_t clock, struct timespec *ret_time) {
     if (clock != CLOCK_MONOTONIC || !made_up_ns) return (int)syscall(SYS_clock_gettime, clock, ret_time);
     *ret_time = (struct timespec){.tv_sec = (time_t)(made_up_ns / 1000000000), .tv_nsec = (long)(made_up_ns % 1000000000)};
@@ -37,7 +38,7 @@ static void emit(struct trace_log *log, const struct trace_event *event) {
     trace__commit(slot);
 }
 
-/* One life, in a process of its own.  Says when it has written all, and lives on until `live` ends. */
+/* One life, in its own process.  Reports when it has written everything, and stays alive until `live` ends. */
 static void live(const struct scene *scene, unsigned life, int written, int until) {
     const struct scene_node *node = &scene->nodes[scene->lives[life].node];
     struct trace_log_options options = {.node_id = node->id, .node_name = node->name};
@@ -74,7 +75,7 @@ int main(int argc, char **argv) {
             close(written[0]);
             live(&scene, i, written[1], until[0]);
         }
-        if (read(written[0], &byte, 1) != 1) return 4; /* one after the other, so that the order of the logs is the scene's */
+        if (read(written[0], &byte, 1) != 1) return 4; /* one after the other, so that the logs have the scene's order */
     }
     printf("ok %zu\n", scene.count);
     fflush(stdout);

@@ -5,16 +5,16 @@
  * usage: quic_peer server|client NAME QLOG_DIR [--source qlog|crypto] [--port PORT] [--secret TEXT] [--versions HEX,...]
  *                  [--retry]
  *
- * Prints "listening PORT VERSION": the other version of QUIC that it speaks beside 1.  Commands, and what answers them:
+ * Prints "listening PORT VERSION": the other version of QUIC that it speaks besides 1.  Commands and their answers:
  *
  *   server  forget-tickets        ok: later clients cannot resume
- *           vanish                ends without a goodbye
+ *           vanish                ends without closing
  *   client  connect PORT VERSION  connected VERSION | over WHY
  *           resume PORT VERSION   connected VERSION taken|refused: with early data, by the last connection's ticket
  *           talk BYTES            ok: sent, and answered by the server | over WHY
- *           update-keys           ok: begun, as soon as ngtcp2 lets it
+ *           update-keys           ok: begun, as soon as ngtcp2 permits it
  *           migrate               moved PORT: the new path is validated
- *           rebind                moved PORT: as if an address translator had taken another port; ngtcp2 does not know
+ *           rebind                moved PORT: as if a NAT had chosen another port; ngtcp2 does not notice
  *           close                 ok
  *   both    quit
  */
@@ -66,7 +66,7 @@ static void answer(struct quic_peer *peer, const struct sockaddr_in *to, const u
     if (sendto(peer->fds[0], packet, (size_t)count, 0, (const struct sockaddr *)to, sizeof *to) < 0) die("sending", 0);
 }
 
-/* ---- what a server says without a connection ------------------------------------------------------------------------------- */
+/* ---- answers of a server without a connection ---------------------------------------------------------------------------- */
 
 static void answer_with_versions(struct quic_peer *peer, const struct sockaddr_in *from, const ngtcp2_version_cid *ids) {
     uint8_t packet[1500];
@@ -147,7 +147,7 @@ static void datagram_received(struct quic_peer *peer, int fd, const struct socka
     if (rv != 0) return;
     conn = find(peer, &ids);
     if (!conn && !peer->is_server && peer->conn_count != 0)
-        conn = peer->conns[peer->conn_count - 1]; /* a stateless reset has no id that anybody knows */
+        conn = peer->conns[peer->conn_count - 1]; /* a stateless reset has an unknown id */
     else if (!conn && peer->is_server && ids.version == 0)
         answer_with_reset(peer, from, &ids);
     else if (!conn && peer->is_server)
@@ -165,7 +165,7 @@ static void read_all(struct quic_peer *peer, int fd) {
         datagram_received(peer, fd, &from, packet, (size_t)count);
 }
 
-/* Writes all that is due, waits for a datagram, a timer, or stdin if `commands`, and reads.  Returns whether stdin is
+/* Writes everything that is due, waits for a datagram, a timer or, if `commands`, stdin, and reads.  Returns whether stdin is
  * readable. */
 static bool turn(struct quic_peer *peer, bool commands) {
     struct pollfd polls[3] = {{.fd = peer->fds[0], .events = POLLIN},
@@ -213,7 +213,7 @@ static void talk(struct quic_peer *peer, size_t count) {
     while (!conn->over && conn->echoes == echoes) turn(peer, false);
 }
 
-/* Until the ticket has come, too, that the next connection may use. */
+/* Also waits for the ticket that the next connection may use. */
 static void connect_to(struct quic_peer *peer, uint16_t port, uint32_t version, bool early) {
     struct sockaddr_in server = loopback(port);
     struct quic_peer_conn *conn;
@@ -352,7 +352,7 @@ int main(int argc, char **argv) {
     peer.fds[0] = socket_open(port);
     peer.fds[1] = -1;
     setvbuf(stdout, NULL, _IOLBF, 0);
-    setvbuf(stdin, NULL, _IONBF, 0); /* poll sees what was not read yet */
+    setvbuf(stdin, NULL, _IONBF, 0); /* unbuffered, because poll must see unread input */
     printf("listening %u %x\n", ntohs(address_of(peer.fds[0]).sin_port), VERSION_2);
     while (!turn(&peer, true) || (fgets(line, sizeof line, stdin) && obey(&peer, line))) {}
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * quic_peer: one end of QUIC connections over UDP, for tests of what the adapter says about a connection's fate: Retry, versions,
- * early data, updates of keys, other paths, stateless resets.  It is traced like any program, and beside its trace it writes
- * ngtcp2's own qlog.  It does nothing by itself but answer packets: a command on stdin is done when its answer, a line, is on
+ * early data, key updates, other paths, stateless resets.  It is traced like any program, and also writes
+ * ngtcp2's own qlog.  By itself it only answers packets: a command on stdin is done when its answer, a line, is on
  * stdout. */
 #ifndef TESTS_HELPERS_QUIC_PEER_H
 #define TESTS_HELPERS_QUIC_PEER_H
@@ -29,14 +29,14 @@ struct quic_peer_conn {
     struct trace_ngtcp2 *trace;
     FILE *qlog;
     struct sockaddr_in local, remote; /* as ngtcp2 knows them */
-    ngtcp2_cid first_dcid;            /* a server's: what the client called it at first */
+    ngtcp2_cid first_dcid;            /* a server's: the client's first id */
     bool wants_early, early_refused;
-    int64_t stream_id;        /* the one that is being sent, -1: none */
+    int64_t stream_id;        /* the stream being sent, -1: none */
     size_t out_left;          /* bytes */
     uint64_t echoes;          /* streams that the server has answered to their ends */
     unsigned paths_validated; /* as the callback said */
     bool over;
-    int result; /* of ngtcp2, when it is over */
+    int result; /* of ngtcp2, when the connection is over */
 };
 
 struct quic_peer {
@@ -50,7 +50,7 @@ struct quic_peer {
     struct identity identity;
     gnutls_datum_t ticket_key, ticket; /* a server's; the last that a client got */
     gnutls_anti_replay_t anti_replay;
-    uint8_t early_params[EARLY_PARAMS_BYTES_MAX]; /* a client's: what it must remember of the connection of the ticket */
+    uint8_t early_params[EARLY_PARAMS_BYTES_MAX]; /* a client's: parameters of the connection that the ticket is from */
     size_t early_params_bytes;
     struct trace_log *log;
     int fds[2]; /* sockets; a client that has moved has two */
@@ -60,19 +60,19 @@ struct quic_peer {
 
 /* ---- quic_peer_conn.c ----------------------------------------------------------------------------------------------------- */
 
-/* Makes a connection: a client's for hd NULL, which begins with `version`; a server's for its first packet.  original: of a
- * server after a Retry, the id that the client used first; otherwise NULL.  Ends the program when it fails. */
+/* Creates a connection: a client's if hd is NULL, which begins with `version`; otherwise a server's, for its first packet.
+ * original: for a server after a Retry, the client's first id; otherwise NULL.  A failure ends the program. */
 struct quic_peer_conn *conn_create(struct quic_peer *peer, const struct sockaddr_in *remote, const ngtcp2_pkt_hd *hd,
                                    const ngtcp2_cid *original, uint32_t version);
 void conn_destroy(struct quic_peer_conn *conn);
 
-/* A datagram came to the socket `fd`. */
+/* A datagram arrived at the socket `fd`. */
 void conn_read(struct quic_peer_conn *conn, int fd, const struct sockaddr_in *from, const uint8_t *packet, size_t count);
 
-/* Sends all that is due, and sees to timers. */
+/* Sends everything that is due, and handles timers. */
 void conn_write(struct quic_peer_conn *conn);
 
-/* Says goodbye. */
+/* Closes the connection. */
 void conn_close(struct quic_peer_conn *conn);
 
 uint64_t monotonic_ns(void);

@@ -70,7 +70,7 @@ static void tls_open(struct quic_peer_conn *conn) {
     ngtcp2_conn_set_tls_native_handle(conn->ngtcp2, conn->tls);
 }
 
-/* ---- what ngtcp2 calls ----------------------------------------------------------------------------------------------------- */
+/* ---- ngtcp2's callbacks -------------------------------------------------------------------------------------------------- */
 
 static void on_random(uint8_t *out, size_t count, const ngtcp2_rand_ctx *context) {
     (void)context;
@@ -87,7 +87,7 @@ static int on_new_cid(ngtcp2_conn *ngtcp2, ngtcp2_cid *cid, uint8_t *token, size
                : NGTCP2_ERR_CALLBACK_FAILURE;
 }
 
-/* ngtcp2 may leave it to the program to look whether the server took the early data. */
+/* ngtcp2 may leave it to the program to check whether the server accepted the early data. */
 static int on_handshake_completed(ngtcp2_conn *ngtcp2, void *arg) {
     struct quic_peer_conn *conn = arg;
     if (conn->peer->is_server) return gnutls_session_ticket_send(conn->tls, 1, 0) == 0 ? 0 : NGTCP2_ERR_CALLBACK_FAILURE;
@@ -268,14 +268,14 @@ void conn_read(struct quic_peer_conn *conn, int fd, const struct sockaddr_in *fr
     if (rv != 0) conn_over(conn, rv);
 }
 
-/* Sends from the socket of the path: after a move that of the new one. */
+/* Sends from the socket of the path; after a move, from the new one. */
 static void datagram_send(const struct quic_peer_conn *conn, const ngtcp2_path *path, const uint8_t *packet, size_t count) {
     struct sockaddr_in local;
     int fd = conn->peer->fds[0];
 
     memcpy(&local, path->local.addr, sizeof local);
     if (conn->peer->fds[1] >= 0 && address_of(conn->peer->fds[1]).sin_port == local.sin_port) fd = conn->peer->fds[1];
-    if (sendto(fd, packet, count, 0, path->remote.addr, path->remote.addrlen) < 0) return; /* like any lost datagram */
+    if (sendto(fd, packet, count, 0, path->remote.addr, path->remote.addrlen) < 0) return; /* treated like a lost datagram */
 }
 
 static bool write_one(struct quic_peer_conn *conn) {

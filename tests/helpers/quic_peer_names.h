@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * What differs between ngtcp2 0.12 and 1.x in tokens, versions, paths and early data. */
+ * Differences between ngtcp2 0.12 and 1.x in tokens, versions, paths and early data. */
 #ifndef TESTS_HELPERS_QUIC_PEER_NAMES_H
 #define TESTS_HELPERS_QUIC_PEER_NAMES_H
 
@@ -26,7 +26,7 @@ static inline void use_token(ngtcp2_settings *settings, const ngtcp2_pkt_hd *hd,
     settings->token = hd->token;
 }
 
-/* What a client has to remember of a connection, to send early data on the next.  Returns bytes. */
+/* What a client has to remember of a connection to send early data on the next.  Returns the number of bytes. */
 static inline size_t early_params_get(ngtcp2_conn *conn, uint8_t out[EARLY_PARAMS_BYTES_MAX]) {
     _Static_assert(sizeof(ngtcp2_transport_params) <= EARLY_PARAMS_BYTES_MAX, "there is room");
     memcpy(out, ngtcp2_conn_get_remote_transport_params(conn), sizeof(ngtcp2_transport_params));

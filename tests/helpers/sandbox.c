@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT
  *
- * Runs a program under what a unit of the system's manager restricts (traced@.service), as far as this can be had without that
+ * Runs a program under the restrictions of a system manager's unit (traced@.service), as far as possible without that
  * manager:
  *
  *     sandbox DIRECTORY CALLS PROGRAM [ARG...]
  *
- *     DIRECTORY   the only one that can be written
- *     CALLS       numbers of system calls, with commas between them: any other ends the program
+ *     DIRECTORY   the only writable directory
+ *     CALLS       numbers of system calls, separated by commas: any other call ends the program
  *
- * All mounts are read-only, also below; networks and IPC are new ones, without an interface; no privileges, and none to
- * get; sockets are Unix sockets; no new name spaces; no memory that is both writable and executable.  Exit code 77: the
+ * All mounts are read-only, recursively; new network and IPC namespaces, without an interface; no privileges, and no way to
+ * gain any; only Unix sockets; no new namespaces; no memory that is both writable and executable.  Exit code 77: the
  * kernel does not allow this here.  x86-64 Linux. */
 #include <errno.h>
 #include <fcntl.h>
@@ -44,7 +44,7 @@ static void write_text(const char *path, const char *text) {
     close(fd);
 }
 
-/* Who is not root becomes able to mount in a name space of users, where he is still himself. */
+/* Lets a user who is not root mount, in a user namespace that maps the user to itself. */
 static void new_spaces(void) {
     unsigned uid = geteuid(), gid = getegid();
     char map[64];
@@ -87,7 +87,7 @@ static void add(struct sock_filter instruction) {
 static void load(size_t offset) { add((struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (unsigned)offset)); }
 static void finish(unsigned verdict) { add((struct sock_filter)BPF_STMT(BPF_RET | BPF_K, verdict)); }
 
-/* If the call is `number`: refuses it with `error` where its argument has all these bits. */
+/* Refuses the call `number` with `error` if its argument has all these bits. */
 static void refuse(unsigned number, unsigned argument, unsigned bits, int error) {
     add((struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 5));
     load(offsetof(struct seccomp_data, args) + 8 * argument);
@@ -113,7 +113,7 @@ static void filter_calls(char *calls) {
     refuse_other_families();
     refuse(SYS_mmap, 2, PROT_WRITE | PROT_EXEC, EPERM);
     refuse(SYS_mprotect, 2, PROT_EXEC, EPERM);
-    refuse(SYS_clone3, 0, 0, ENOSYS); /* its flags are in memory: libc goes on with clone */
+    refuse(SYS_clone3, 0, 0, ENOSYS); /* its flags are in memory; libc falls back to clone */
     for (unsigned bit = 0; bit < 32; bit++)
         if ((unsigned)ALL_SPACES & 1U << bit) refuse(SYS_clone, 0, 1U << bit, EPERM), refuse(SYS_unshare, 0, 1U << bit, EPERM);
     refuse(SYS_setns, 0, 0, EPERM);

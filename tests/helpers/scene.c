@@ -56,7 +56,7 @@ static void join(char *out, size_t room, const struct words *words, unsigned fro
 
 /* ---- events ---- */
 
-/* What a machine's clock shows. */
+/* The time on a machine's clock. */
 static uint64_t clock_of(const struct scene *scene, unsigned machine) {
     const struct scene_machine *other = &scene->machines[machine];
     if (!machine) return scene->now_ns;
@@ -72,7 +72,7 @@ static struct trace_event *add(struct scene *scene, unsigned node, enum trace_ki
     struct scene_event *added = &scene->events[scene->count++];
     *added = (struct scene_event){.life = scene->nodes[node].life};
     added->event.timestamp = clock_of(scene, scene->nodes[node].machine);
-    scene->now_ns++; /* so that events of different nodes have an order */
+    scene->now_ns++; /* so that events of different nodes are ordered */
     trace_event_set_clock_steps(&added->event, scene->step_count);
     added->event.kind = (uint16_t)kind;
     for (size_t i = 0; i + 1 < scene->count; i++) added->event.sequence += scene->events[i].life == added->life;
@@ -162,7 +162,7 @@ static void set_stream_data(struct trace_event *event, const struct words *words
     event->data.stream_data.sent = number(words, 7, 10, 0) != 0;
 }
 
-/* Words, kinds, and where a line has its peer and its trace (0: nowhere). */
+/* Words, kinds, and the positions of peer and trace in a line (0: none). */
 static const struct verb {
     const char *word;
     enum trace_kind kind;
@@ -195,7 +195,7 @@ static bool obey_event(struct scene *scene, const struct verb *verb, const struc
     if (words->count < 3 || node >= SCENE_NODES_MAX || !scene->nodes[node].traced) return false;
     struct trace_event *event = add(scene, (unsigned)node, verb->kind);
     if (verb->trace) set_trace(event, words, verb->trace);
-    /* A start has its parent before its peer, an end its outcome. */
+    /* In a start the parent precedes the peer, in an end the outcome does. */
     if (verb->peer && !set_peer(scene, event, words, verb->peer)) return false;
     switch (verb->kind) {
     case TRACE_KIND_MESSAGE_SENT:
@@ -332,7 +332,7 @@ static int obey_all(struct reader *reader, const char *path) {
         for (unsigned round = 0; round < rounds; round++) {
             for (size_t k = begin; k < end; k++) {
                 if (obey(reader->scene, reader->lines[k], round)) continue;
-                fprintf(stderr, "%s:%zu: what is this? %s", path, k + 1, reader->lines[k]);
+                fprintf(stderr, "%s:%zu: not understood: %s", path, k + 1, reader->lines[k]);
                 return -1;
             }
         }

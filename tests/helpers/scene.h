@@ -1,33 +1,33 @@
 /* SPDX-License-Identifier: MIT
  *
- * A scene: a small text that says what happened in a network, as events with made-up times.  One line, one thing:
+ * A scene: a small text that describes what happened in a network, as events with invented times.  Each line is one of:
  *
  *     # a comment
- *     show COMMAND...                          what a test is to run on it; see tests/inspector/test_scenes.c
- *     node N BYTE NAME                         a traced node; its id begins with that byte.  Once more: it has been started again
- *     peer N BYTE NAME                         a node that is not traced: others speak of it
+ *     show COMMAND...                          what a test runs on it; see tests/inspector/test_scenes.c
+ *     node N BYTE NAME                         a traced node; its id begins with that byte.  Repeated: it was restarted
+ *     peer N BYTE NAME                         a node that is not traced, but mentioned by others
  *     ms COUNT, us COUNT                       time passes
  *     start N TRACE SPAN PARENT [PEER [CMD]]   app_start; TRACE in hexadecimal, padded with zeros; SPAN and PARENT hexadecimal
  *     end N TRACE SPAN OK [PEER [CMD]]         app_end
  *     sent|recv|lost N PEER NUMBER [BYTES [SPACE [TRACE]]]
- *     psent|plost N PEER NUMBER [BYTES [SPACE [TRACE]]]   the same of a probe of the MTU
+ *     psent|plost N PEER NUMBER [BYTES [SPACE [TRACE]]]   the same for a probe of the MTU
  *     msent|mrecv|magain N PEER ID TYPE [TRACE]   message_sent, message_received over UDP; magain: sent again
  *     link N TRACE SPAN TRACE SPAN             a link, from a span to another
- *     expire N TRACE SPAN [PEER [CMD]]         app_end of a span for which time ran out
+ *     expire N TRACE SPAN [PEER [CMD]]         app_end of a span that timed out
  *     sopen N PEER STREAM [TRACE]
  *     sdata N PEER STREAM OFFSET BYTES FIN SENT [TRACE]
  *     sclose N PEER STREAM CODE [TRACE]
  *     est N PEER RTT_NS, met N PEER RTT_NS, closed N PEER CODE REASON..., custom N CODE
- *     missing N COUNT                          traced could not read so many events of the node
+ *     missing N COUNT                          traced could not read that many events of the node
  *     close N, crash N                         the node ends, and closes its log or does not
  *     step MS                                  the system time is set, forward, or back if MS is below 0
  *     sleep MS                                 the machine is suspended
- *     machine NAME AHEAD_US PPM N...           these nodes run on another machine: its clock is so far ahead of the
- *                                              first one's, and gains so much; the first one is called "here"
- *     times COUNT ... done                     lines that are repeated; "%" in them is the round: 0000, 0001, ...
+ *     machine NAME AHEAD_US PPM N...           these nodes run on another machine: its clock is that far ahead of the
+ *                                              first one's, and gains that much; the first one is called "here"
+ *     times COUNT ... done                     repeats the lines; "%" in them is the round: 0000, 0001, ...
  *
- * Each event takes a nanosecond.  PEER is the number of a node or peer, -1 for none.  The first event is at the time that
- * scene_read gets. */
+ * Each event takes a nanosecond.  PEER is the number of a node or peer, -1 for none.  The first event has the time given
+ * to scene_read. */
 #ifndef TESTS_SCENE_H
 #define TESTS_SCENE_H
 
@@ -44,7 +44,7 @@
 
 enum scene_end { SCENE_LIVES, SCENE_CLOSED, SCENE_CRASHED };
 
-/* One life of a node: what one log has. */
+/* One life of a node, from opening its log to its end. */
 struct scene_life {
     unsigned node;
     enum scene_end end;
@@ -83,14 +83,14 @@ struct scene {
     size_t count, capacity;
     char shows[SCENE_SHOWS_MAX][SCENE_LINE_MAX];
     unsigned show_count;
-    struct scene_step steps[SCENE_STEPS_MAX]; /* of the first machine's clock; each event has the number of those before it */
+    struct scene_step steps[SCENE_STEPS_MAX]; /* of the first machine's clock; each event has the number of steps before it */
     unsigned step_count;
     struct scene_machine machines[SCENE_MACHINES_MAX];
     unsigned machine_count;
-    uint64_t now_ns; /* behind the last line */
+    uint64_t now_ns; /* after the last line */
 };
 
-/* Reads a scene.  On an error it says which line is wrong on stderr and returns -1.  scene_fini frees it in any case. */
+/* Reads a scene.  On an error it prints the wrong line to stderr and returns -1.  scene_fini frees it in any case. */
 int scene_read(struct scene *scene, const char *path, uint64_t start_ns);
 void scene_fini(struct scene *scene);
 

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Loaded before libc (LD_PRELOAD): the clocks of another machine.  SHIFT_NS is what its CLOCK_REALTIME is ahead, SHIFT_PPM how
- * much faster it
- * and CLOCK_MONOTONIC run; SHIFT_STEP_NS is added to CLOCK_REALTIME from the moment on when the file SHIFT_STEP_FILE is there. */
+ * Loaded before libc (LD_PRELOAD): the clocks of another machine.  Its CLOCK_REALTIME is SHIFT_NS ahead, and it and
+ * CLOCK_MONOTONIC run faster by SHIFT_PPM; SHIFT_STEP_NS is added to CLOCK_REALTIME once the file SHIFT_STEP_FILE exists. */
 #include <dlfcn.h>
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Loaded before libc (LD_PRELOAD): a disk that takes nothing written with pwrite() while the file STUCK_DISK_FILE exists. */
+ * Loaded before libc (LD_PRELOAD): pwrite() blocks while the file STUCK_DISK_FILE exists, like a stuck disk. */
 #include <dlfcn.h>
 #include <stdlib.h>
 #include <unistd.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * A suite of Check whose tests say on standard error when they run.  One of them is wrong: it finds a file that another has made.
+ * A Check suite whose tests report to standard error when they run.  One of them fails if another test has left a file.
  *
  *     suite_in_c FILE */
 #include <check.h>

@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Runs a suite so that it disturbs no other one, and nothing stays of it.
+"""Runs a suite so that it does not disturb others and leaves nothing behind.
 
     supervise.py COMMAND [ARG...]
 
-Meson runs each suite under this program (meson.build).  The suite has two directories that nobody else uses: $TMPDIR, and
-$P2PTRACE_SHM_DIR for what belongs into shared memory.  Both are removed when the suite ends, however that is.  A supervisor that
-is killed cannot do it; then the next one does: each holds a lock on its directories for as long as it lives.
+Meson runs each suite under this program (meson.build).  The suite has two directories to itself: $TMPDIR, and
+$P2PTRACE_SHM_DIR for shared memory.  Both are removed when the suite ends, for whatever reason.  If a supervisor is
+killed, the next one removes them: each holds a lock on its directories while it lives.
 
-Processes whose parents have ended become children of the supervisor, so that it finds them, and kills what still runs when the
-suite has ended: it would hold the pipe that meson reads until its time limit, and disturb other suites.
+Processes whose parents have ended become children of the supervisor, so it finds those that still run when the
+suite has ended, and kills them: they would keep open the pipe that meson reads until its time limit, and disturb other suites.
 
 A suite that leaves a process running fails, and so does one that passed and left a file in one of its directories: a test cleans up."""
 import contextlib
@@ -27,20 +27,20 @@ import time
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 STACKS = signal.SIGUSR2
 WAITED_FOR = signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP
-PATIENCE_S = 60  # for a process that the kernel ends slowly; only one that cannot be ended reaches it
+PATIENCE_S = 60  # for a process that the kernel ends slowly; reached only if a process cannot be ended
 PREFIX = "p2ptest-"
-SHARED_BYTES = 1 << 30  # enough for all suites that run at once: the largest need 150 MiB each
-BASE_BYTES_MAX = 38  # sockets are made in these directories, and the path of a socket has 107 bytes at most
+SHARED_BYTES = 1 << 30  # enough for all suites that run at the same time: the largest need 150 MiB each
+BASE_BYTES_MAX = 38  # sockets are created in these directories, and the path of a socket has at most 107 bytes
 
-# What the user of this machine has set must not reach the programs that the tests run: not his pager, not his configuration, and
-# not the traced that he runs.  Nobody, not even root, can create a file below /proc.
+# Settings of this machine's user must not reach the programs under test: no pager, no configuration, and no running
+# traced.  Nobody, not even root, can create a file below /proc.
 SETTINGS = {"PAGER": "cat"} | dict.fromkeys(("XDG_CONFIG_HOME", "XDG_RUNTIME_DIR", "XDG_STATE_HOME"), "/proc/nonexistent")
 UNSET = ("P2PTRACE_CONFIG", "P2PTRACE_FLEET", "P2PTRACE_PAGER", "P2PTRACE_SOCKET")
 
 
 def main():
     signal.pthread_sigmask(signal.SIG_BLOCK, WAITED_FOR)
-    signal.signal(signal.SIGINT, lambda *_: None)  # the suite has it, too
+    signal.signal(signal.SIGINT, lambda *_: None)  # the suite inherits it
     prctl(PR_SET_CHILD_SUBREAPER, 1)
     with contextlib.ExitStack() as stack:
         directories = [stack.enter_context(directory(base)) for base in bases()]
@@ -64,13 +64,13 @@ def main():
 def wait_for(suite):
     """Returns the status of the suite, and the first signal that asked to end it, or 0.
 
-    A handler would not do: Python runs it between two system calls, and a signal just before the wait would be seen after it."""
+    A handler would not work: Python runs it between two system calls, so a signal just before the wait would be seen after it."""
     ended_by = 0
     while True:
         number = signal.sigwait(WAITED_FOR)
         if number != signal.SIGCHLD:
             if not ended_by:
-                os.kill(suite, STACKS)  # it is our child until we have waited for it
+                os.kill(suite, STACKS)  # it stays our child until we have waited for it
             ended_by = ended_by or number
             continue
         while (ended := os.waitpid(-1, os.WNOHANG)) != (0, 0):
@@ -107,7 +107,7 @@ def start(command, environment):
 
 def answer_supervisor():
     """For a suite in Python: when its supervisor is ended, as meson does at the time limit, it writes the stacks of its threads to
-    standard error and ends, wherever it hangs."""
+    standard error and exits, even if it hangs."""
     # Meson signals the whole group.  The one that ends the suite comes from the supervisor, once: two would cut the stacks short.
     signal.signal(signal.SIGTERM, lambda *_: None)
     signal.signal(signal.SIGHUP, lambda *_: None)
@@ -118,10 +118,10 @@ def answer_supervisor():
 
 
 def bases():
-    """Where to make the directory for files, and that for shared memory.
+    """The parents of the directory for files and of that for shared memory.
 
-    Where there is little shared memory, as in many containers, rings are files, too.  A suite that looks at a ring's pages needs a
-    tmpfs all the same (P2PTRACE_TEST_NEEDS=tmpfs): then such suites wait for each other, so that each has all that there is."""
+    With little shared memory, as in many containers, rings are regular files, too.  A suite that examines a ring's pages still needs a
+    tmpfs (P2PTRACE_TEST_NEEDS=tmpfs): then such suites wait for each other, so that each has all of it."""
     files, shared = tempfile.gettempdir(), os.environ.get("P2PTRACE_SHM_DIR") or "/dev/shm"
     if len(files) > BASE_BYTES_MAX:
         files = "/tmp"
@@ -139,13 +139,13 @@ def bases():
 
 @contextlib.contextmanager
 def directory(base):
-    """A new directory, ours until the end.  Those of supervisors that were killed are removed."""
+    """A new directory, ours until the end.  Removes those of killed supervisors."""
     for entry in os.scandir(base):
         if entry.name.startswith(PREFIX) and (lock := locked(entry.path)) is not None:
             remove(entry.path)
             os.close(lock)
     lock = None
-    while lock is None:  # another supervisor may take it for one of the dead before it is locked
+    while lock is None:  # another supervisor may consider it abandoned before it is locked
         path = tempfile.mkdtemp(prefix=PREFIX, dir=base)
         lock = locked(path)
     try:
@@ -157,7 +157,7 @@ def directory(base):
 
 
 def locked(path):
-    """A descriptor that holds the lock of this directory; None when it is not ours, held by somebody else, or removed."""
+    """A descriptor that holds the lock of this directory; None if the directory is not ours, locked by another process, or removed."""
     try:
         lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError:
@@ -172,10 +172,10 @@ def locked(path):
 
 
 def remove(path):
-    """Removes the directory with all that is in it.  What cannot be removed is named."""
+    """Removes the directory with its contents.  Names what cannot be removed."""
     failures = []
     shutil.rmtree(path, onerror=lambda *failure: failures.append(failure))
-    if failures:  # a test that was killed may have taken rights from itself
+    if failures:  # a killed test may have removed its own permissions
         os.chmod(path, 0o700)
         for parent, names, _ in os.walk(path):
             for name in names:
@@ -188,8 +188,8 @@ def remove(path):
 
 
 def processes():
-    """The parent and the state of each process, by its id.  When one ends while they are read, its children may be missing: then
-    they are read again."""
+    """The parent and the state of each process, by id.  If one ends while they are read, its children may be missing: then
+    all are read again."""
     for _ in range(100):
         found, ended = {}, False
         for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
@@ -204,7 +204,7 @@ def processes():
 
 
 def running():
-    """The command lines, by process id, of what descends from this process and has not ended: no zombies."""
+    """The command lines, by process id, of this process's descendants that have not ended: no zombies."""
     found, mine = processes(), {os.getpid()}
     while more := {pid for pid, (parent, _) in found.items() if parent in mine} - mine:
         mine |= more
@@ -221,7 +221,7 @@ def command_line(pid):
 
 
 def end_all():
-    """Kills all that descends from this process, and what they start meanwhile.  Returns their command lines."""
+    """Kills all descendants of this process, and those that they start meanwhile.  Returns their command lines."""
     found, deadline = {}, time.monotonic() + PATIENCE_S
     while (now := running()) and time.monotonic() < deadline:
         for pid, command in now.items():

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""What a run says of itself: scripts/count_tests.py, unittest_tap.py, supervise.py, and .ci/run.
+"""Tests how a run reports: scripts/count_tests.py, unittest_tap.py, supervise.py, and .ci/run.
 
     test_counting.py SOURCE_ROOT SUITE_IN_C"""
 import json
@@ -19,7 +19,7 @@ SUITE_IN_C = pathlib.Path(sys.argv[2]).resolve()
 SUPERVISOR = [sys.executable, "-IS", str(SOURCE / "tests/helpers/supervise.py")]
 RUNNER = [*SUPERVISOR, sys.executable, str(SOURCE / "tests/helpers/unittest_tap.py")]
 
-# A test file with one test of each kind.  `{}` is what the last one does.
+# A test file with one test of each kind.  `{}` is the body of the last one.
 KINDS = """import os, unittest
 class Kinds(unittest.TestCase):
     def test_good(self):
@@ -71,13 +71,13 @@ class Counting(InADirectory):
         self.assertEqual(self.count(entry(stdout="ok 1\n1..1\n", result="ERROR", returncode=3)),
                          (["FAIL: ./dev test: a: ERROR, exit status 3", "again: ./dev test a", "1 passed, 1 failed"], 1))
 
-    def test_what_failed_is_named_with_its_message(self):
+    def test_failures_are_named_with_their_messages(self):
         lines, _ = self.count(entry("p2ptrace:x / a", "FAIL", stdout="ok 1 - A.test_a\nnot ok 2 - A.test_b\n#   AssertionError: 1 != 2\n#   # second\nok 3 - c\n1..3\n"),
                               entry("p2ptrace:y / b", "FAIL", stdout="not ok 1 - b.c:case:name: b.c:7: Assertion 'x == 1' failed: x == 0\n1..1\n"))
         self.assertEqual(lines[:4], ["FAIL: ./dev test: x / a: A.test_b", "    AssertionError: 1 != 2", "    # second",
                                      "FAIL: ./dev test: y / b: b.c:case:name: b.c:7: Assertion 'x == 1' failed: x == 0"])
 
-    def test_a_program_that_ends_badly_is_named_with_what_it_said(self):
+    def test_a_program_that_fails_is_named_with_its_output(self):
         said = "one\n\n==7==ERROR: AddressSanitizer: heap-use-after-free\n" + "".join(f"frame {i}\n" for i in range(20))
         lines, _ = self.count(entry(stdout="ok 1\n", stderr=said, result="FAIL", returncode=-6), entry("b", "TIMEOUT", stdout="some\nwords\n"))
         self.assertEqual(lines[:3], ["FAIL: ./dev test: a: FAIL, exit status -6", "    ==7==ERROR: AddressSanitizer: heap-use-after-free", "    frame 0"])
@@ -163,7 +163,7 @@ class Runner(InADirectory):
                     self.assertTrue(line.startswith("#   " + wanted), lines)
 
     def test_processes_still_running_at_the_end_are_named_and_ended(self):
-        """Were it not ended, run_() would wait for its pipes."""
+        """If it did not end, run_() would wait for its pipes."""
         for last, name in (("os.system('sleep 1001 &')", "sleep 1001"), ("os.system('setsid sh -c \\'sleep 1002 & exit\\' &')", "sleep 1002"),
                            ("os.system('(trap \"\" TERM HUP; sleep 1003; sleep 1004) &')", "sleep 1003")):
             with self.subTest(last):
@@ -186,7 +186,7 @@ class Runner(InADirectory):
                 self.assertRegex(self.said, "left running: .*sleep 1006")
 
     def test_a_terminated_suite_says_where_it_was_and_leaves_nothing_running(self):
-        """As meson ends one at its time limit: the whole group, or the first process alone."""
+        """As meson ends one at its time limit: the whole group, or only the first process."""
         for to_group in (True, False):
             with self.subTest(to_group=to_group):
                 text = KINDS.format("os.system('setsid sleep 1007 &'); os.system('trap \"\" TERM; echo hangs; sleep 1008')")
@@ -257,7 +257,7 @@ class SuiteInC(InADirectory):
 
 
 class Supervisor(InADirectory):
-    """What a suite is given, and what becomes of it.  `show` prints the suite's directories."""
+    """The directories of a suite, and their removal.  `show` prints them."""
     show = 'echo "$TMPDIR $P2PTRACE_SHM_DIR"; '
 
     def setUp(self):
@@ -287,14 +287,14 @@ class Supervisor(InADirectory):
         self.assertEqual(self.left(), [])
         self.assertNotEqual(self.sh(self.show)[0], directories)
 
-    def test_what_a_suite_leaves_behind_is_named_and_removed(self):
+    def test_files_left_by_a_suite_are_named_and_removed(self):
         for name in ("TMPDIR", "P2PTRACE_SHM_DIR"):
             with self.subTest(name):
                 directories, said, code = self.sh(self.show + f'mkdir -p "${name}/a/b"; ln -s / "${name}/a/c"')
                 path = directories[name != "TMPDIR"]
                 self.assertEqual((said, code, self.left()), ([f"left behind: {path}/a"], 1, []))
 
-    def test_a_suite_that_failed_keeps_its_exit_code_and_nothing_stays(self):
+    def test_a_failed_suite_keeps_its_exit_code_and_leaves_nothing(self):
         for script, code in (("exit 3", 3), ("exit 77", 77), ("kill -9 $$", 128 + signal.SIGKILL), ('chmod 0 "$TMPDIR"/a; kill $$', 128 + signal.SIGTERM)):
             with self.subTest(script):
                 self.assertEqual(self.sh('mkdir -p "$TMPDIR/a/b"; touch "$P2PTRACE_SHM_DIR/c";' + script)[1:], ([], code))
@@ -305,7 +305,7 @@ class Supervisor(InADirectory):
         self.assertRegex(done.stderr, "^./no-such-program: .*No such file")
         self.assertEqual(done.returncode, 127)
 
-    def test_nothing_stays_of_a_suite_whose_supervisor_is_ended(self):
+    def test_a_suite_whose_supervisor_is_ended_leaves_nothing(self):
         for number in (signal.SIGTERM, signal.SIGHUP):
             with self.subTest(number):
                 suite = self.begin('mkdir "$TMPDIR/a"; sleep 1011')
@@ -344,14 +344,14 @@ class Supervisor(InADirectory):
         done = self.run_(*mounted, *SUPERVISOR, "sh", "-c", self.show, **self.bases)
         self.assertEqual([os.path.dirname(path) for path in done.stdout.split()], [self.bases["TMPDIR"]] * 2)
 
-    def test_what_the_user_has_set_does_not_reach_a_suite(self):
+    def test_settings_of_the_user_do_not_reach_a_suite(self):
         names = ("P2PTRACE_CONFIG", "P2PTRACE_SOCKET", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR", "XDG_STATE_HOME", "PAGER")
         got, _, _ = self.sh("env", **dict.fromkeys(names, "the-users"))
         self.assertEqual([line for line in got if "the-users" in line], [])
 
 
 class ContinuousIntegration(InADirectory):
-    """.ci/run beside a ./dev that only pretends."""
+    """.ci/run with a fake ./dev."""
 
     def run_ci(self, *bad_words, logs=True, hangs=(), **environment):
         (self.directory / ".ci").mkdir()

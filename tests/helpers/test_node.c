@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * A traced program that follows commands: the other end of tests that run a real traced.
+ * A traced program controlled by commands: the node in tests with a real traced.
  *
  *     test_node NAME NODE_ID_HEX [POLICY [CONTROL [LANE_EVENTS]]]
  *
- * POLICY is "overwrite_oldest" or "discard_newest", CONTROL the control word to begin with in hexadecimal (0: everything).  Then
- * commands on stdin, each answered with "ok" on stdout when it is done:
+ * POLICY is "overwrite_oldest" or "discard_newest", CONTROL the initial control word in hexadecimal (0: everything).  Then
+ * it reads commands on stdin, and answers each with "ok" on stdout when it is done:
  *
- *     packets COUNT [TRACE [PEER]]    COUNT packet_sent events, numbered on from the last; ids are 32 and 64 digits, "-" for none
+ *     packets COUNT [TRACE [PEER]]    COUNT packet_sent events, continuing the numbers; ids are 32 and 64 digits, "-" for none
  *     metrics RTT MIN_RTT PEER        a sample
  *     app                             registers DMAP
  *     app NAME CMD COMMAND FIELD TYPE BYTES
@@ -20,12 +20,12 @@
  *     alias PEER ALIAS [LABEL]        ALIAS is another id of PEER, or of this node for "-"
  *     address PEER ADDRESS            the same with an address, over UDP
  *     threads COUNT EVENTS            COUNT threads at once, each emits EVENTS metrics
- *     stream MICROSECONDS             one packet_sent every so often, until the next command comes
+ *     stream MICROSECONDS             one packet_sent per MICROSECONDS, until the next command arrives
  *     close                           closes the log and ends
  *
  * PEER and ALIAS: 64 digits, or "@" and an address.
  *
- * At the end of stdin it ends without closing, as a crash does. */
+ * At the end of stdin it ends without closing the log, like a crash. */
 #define TRACE_FULL
 #include <p2ptrace/trace.h>
 
@@ -118,7 +118,7 @@ static void emit_address(char *const *word) {
     TRACE_ADDRESS(trace_log, NULL, has_peer ? &peer : NULL, TRACE_TRANSPORT_UDP, word[1]);
 }
 
-/* Emits at a steady pace while there is nothing to read. */
+/* Emits at a steady pace until there is input. */
 static void stream(unsigned long microseconds) {
     struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
     struct timespec pause = {.tv_nsec = (long)microseconds * 1000};
@@ -133,7 +133,7 @@ static pthread_barrier_t together;
 static void *emit_metrics(void *events) {
     pthread_barrier_wait(&together);
     for (uintptr_t i = 0; i < (uintptr_t)events; i++) TRACE_METRICS(trace_log, NULL, NULL, i, 1, 12000, 3000);
-    pthread_barrier_wait(&together); /* until here each keeps its lane */
+    pthread_barrier_wait(&together); /* each keeps its lane until here */
     return NULL;
 }
 
@@ -208,7 +208,7 @@ int main(int argc, char **argv) {
     }
     puts("ok");
     fflush(stdout);
-    setvbuf(stdin, NULL, _IONBF, 0); /* stream() polls: a command that came with the one before it must not be in a buffer */
+    setvbuf(stdin, NULL, _IONBF, 0); /* stream() polls, so the next command must not be in a buffer already */
     char line[512];
     while (fgets(line, sizeof line, stdin)) {
         if (obey(line)) continue;

@@ -4,12 +4,12 @@
 
     unittest_tap.py FILE [ARG...]
 
-Standard output is a TAP stream with one point for each test, skipped ones with their reason, and bad ones with the message in comments behind
-them; so meson and scripts/count_tests.py see what ran and what did not.  What the tests and their children write to standard output goes to standard error.
+Standard output is a TAP stream with one point per test, with the reason of skipped tests, and the message of failed ones in comments after
+them; so meson and scripts/count_tests.py see what ran and what did not.  Output of the tests and their children goes to standard error.
 
 A test that leaves a file, a socket or a process open fails: the destructor reports it as a ResourceWarning, which is an error here.
-So does a test of which a thread ends with an exception: what it should have done was not done.
-What still runs when all tests are done, and what they leave in the suite's directories, supervise.py finds.
+So does a test with a thread that ends with an exception: what it should have done was not done.
+supervise.py finds processes that still run when all tests are done, and files left in the suite's directories.
 
 A test that takes longer than P2PTRACE_TEST_LIMIT_S seconds hangs: it is interrupted, and the others still run.
 
@@ -29,12 +29,12 @@ import warnings
 
 import supervise
 
-# The directory of its own that a suite has for shared memory (supervise.py); run by hand, it has none.
+# The suite's directory for shared memory (supervise.py); there is none when run by hand.
 os.environ.setdefault("P2PTRACE_SHM_DIR", "/dev/shm")
 
-# For a test, or what a class prepares.  Only what hangs reaches it.
+# For a test, or the setup of a class.  Reached only by a test that hangs.
 LIMIT_S = float(os.environ.pop("P2PTRACE_TEST_LIMIT_S", "300"))
-AGAIN_S = max(LIMIT_S / 10, 2)  # then what hangs while it cleans up is interrupted, too; unittest itself needs less
+AGAIN_S = max(LIMIT_S / 10, 2)  # then a hanging cleanup is interrupted, too; unittest itself needs less
 
 MESSAGE_LINES_MAX = 20
 PLAN, POINTS = "1..%d", os.fdopen(os.dup(1), "w", buffering=1, encoding="utf-8")
@@ -45,7 +45,7 @@ class Hangs(Exception):
 
 
 class Named(unittest.FunctionTestCase):
-    """What can fail besides the tests of the file."""
+    """Failures outside the tests of the file."""
 
     def __init__(self, name):
         super().__init__(lambda: None)
@@ -78,7 +78,7 @@ class Shuffled(unittest.TestLoader):
 
 
 class TapResult(unittest.TextTestResult):
-    """Also writes a point for each result.  A test whose subtests fail has a point for each that does."""
+    """Also writes a point for each result.  A test has a point for each failed subtest."""
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
@@ -135,7 +135,7 @@ class TapResult(unittest.TextTestResult):
         self.point(False, test)
 
     def stopTest(self, test):
-        limit(LIMIT_S)  # from here on, for the setup and cleanup of a class
+        limit(LIMIT_S)  # starting now, for the setup and cleanup of a class
         self.check_unseen(test)
         super().stopTest(test)
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Facts made by hand. */
+ * Handmade facts. */
 #ifndef TESTS_INSPECTOR_FACTS_FIXTURE_H
 #define TESTS_INSPECTOR_FACTS_FIXTURE_H
 

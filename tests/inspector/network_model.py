@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A small network in which incidents are made up: nodes that ask each other over links, and what they would trace of it, as a scene.
+"""A small simulated network for incidents: nodes that ask each other over links, and their trace events, as a scene.
 
     network = Network()
     network.work[BOB] = lambda time: 80 * MS              bob is slow
@@ -7,7 +7,7 @@
     network.requests(count=200, every=10 * MS)            everybody asks everybody
     network.write(path, "what is true")
 
-Times are integers, in nanoseconds.  Everything is decided by the seed, so that a scene is the same each time."""
+Times are integers, in nanoseconds.  Everything follows from the seed, so a scene is the same each time."""
 import random
 
 US, MS, S = 1_000, 1_000_000, 1_000_000_000
@@ -20,7 +20,7 @@ class Network:
     """The attributes may be changed before requests are made.
 
     work: {node: time -> ns}, how long a node works for an answer.  loss: {(from, to): time -> probability}.
-    late: {(from, to): time -> ns}, what a link delays beyond the usual.  stops: {node: [(from, to)]}, when a node does nothing.
+    late: {(from, to): time -> ns}, the extra delay of a link.  stops: {node: [(from, to)]}, when a node does nothing.
     dead: {node: time}, when it ends.  timeout: how long an asker waits.  packets: are packets traced?"""
 
     def __init__(self, nodes=5, untraced=()):
@@ -38,7 +38,7 @@ class Network:
             self.lines.append((time, len(self.lines), text))
 
     def say(self, time, text):
-        """A line of the scene that is no event: crash N."""
+        """A line of the scene that is not an event: crash N."""
         self.lines.append((time, len(self.lines), text))
 
     def span(self):
@@ -48,7 +48,7 @@ class Network:
     # ---- links
 
     def awake(self, node, time):
-        """When a node can act at the earliest."""
+        """The earliest time at which a node can act."""
         return next((end for begin, end in self.stops.get(node, ()) if begin <= time < end), time)
 
     def alive(self, node, time):
@@ -86,11 +86,11 @@ class Network:
     # ---- requests
 
     def answer(self, time, node, _trace, _span):
-        """What a node does for an answer: when it is done, and whether it could."""
+        """A node's work for an answer: when it is done, and whether it succeeded."""
         return time + (self.work[node](time) if node in self.work else 50 * US), True
 
     def ask(self, time, asker, asked, trace, parent, command=GET, answer=None, timeout=None):
-        """One node asks another.  Returns when the asker goes on, and whether it got an answer."""
+        """One node asks another.  Returns when the asker continues, and whether it got an answer."""
         time, span = self.awake(asker, time), self.span()
         self.trace(time, asker, f"start {asker} {trace:x} {span:x} {parent:x} {asked} {command}")
         done, good = self.answered(time, asker, asked, trace, span, command, answer or self.answer)
@@ -115,7 +115,7 @@ class Network:
         return (None, False) if arrival is None else (arrival + 5 * US, good)
 
     def request(self, time, node, steps, command=GET):
-        """A request that a node begins.  steps(time, trace, root): when they are done, and whether all went well."""
+        """A request that a node begins.  steps(time, trace, root): when they are done, and whether all succeeded."""
         self.traces += 1
         time, trace, root = self.awake(node, time), self.traces, self.span()
         self.trace(time, node, f"start {node} {trace:x} {root:x} 0 -1 {command}")

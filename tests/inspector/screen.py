@@ -21,7 +21,7 @@ import time
 
 import pyte
 
-DEADLINE_S = 100.0  # only what hangs reaches it
+DEADLINE_S = 100.0  # reached only if something hangs
 TYPE = "screen-256color"  # what pyte knows all sequences of
 KEYS = {"up": "\x1bOA", "down": "\x1bOB", "right": "\x1bOC", "left": "\x1bOD", "home": "\x1b[1~", "end": "\x1b[4~",
         "page_up": "\x1b[5~", "page_down": "\x1b[6~", "enter": "\r", "escape": "\x1b", "backspace": "\x7f", "back_tab": "\x1b[Z"}

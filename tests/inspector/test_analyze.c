@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * What is a finding and what is not: each case has a counterpart that differs only in the thing that matters. */
+ * What is a finding and what is not: each case has a counterpart that differs only in the relevant detail. */
 #include "analyze.h"
 #include "analyze_thresholds.h"
 #include "facts_fixture.h"

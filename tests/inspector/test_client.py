@@ -127,7 +127,7 @@ class Connecting(InspectorTest):
         self.assertEqual(code, 0)
         self.assertIn("bob", out)
 
-    def test_a_path_that_fits_no_address_is_wrong_usage(self):
+    def test_a_path_too_long_for_an_address_is_invalid_usage(self):
         self.fails(2, "", "nodes", "--socket", "/" + "x" * 200)
 
 
@@ -497,7 +497,7 @@ class Follow(InspectorTest):
         code, told, err, _ = self.resumed([logged(1)], [logged(1), logged(2)], lines=2)
         self.assertRegex(err, r"connected again after \d.\d s; missed nothing\n")
 
-    def test_gaps_that_no_loss_explains_are_reported_as_gone(self):
+    def test_unexplained_gaps_are_reported_as_gone(self):
         self.assertEqual(self.resumed([logged(1)], [logged(50), logged(51)], args=["--count", "3"])[1], [1, ("gone", 48), 50, 51])
 
     def test_the_numbers_go_round_with_a_restart_between(self):
@@ -630,7 +630,7 @@ class Follow(InspectorTest):
         with self.traced(self.SUBSCRIBE, stream=[notification(event(1))]):
             process = self.start("follow", "--no-header")
             process.stdout.readline()
-            process.stdout.close()  # and no event comes any more
+            process.stdout.close()  # and no further event comes
             self.assertEqual(process.wait(timeout=60), 0)
             self.assertEqual(process.stderr.read(), "")
             process.stderr.close()

@@ -44,7 +44,7 @@ class Topics(unittest.TestCase):
     DOCS = pathlib.Path(__file__).resolve().parent.parent.parent / "docs"
     FILES = {"findings": "analyze", "recordings": "recording", "sql-columns": "sql"}
 
-    def test_each_has_every_word_of_its_document_and_no_marks(self):
+    def test_each_page_has_every_word_of_its_document_and_no_markup(self):
         self.assertLessEqual({"filter", "time", "config"}, set(topics()))
         for topic in topics():
             shown = output(INSPECTOR, "help", topic)

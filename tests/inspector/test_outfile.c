@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Output files: what was there before, what is there in the end, and that there is nothing else. */
+ * Output files: what exists before and after, and that nothing else is left. */
 #include "../helpers/scratch.h"
 #include "outfile.h"
 
@@ -81,7 +81,7 @@ END_TEST
 START_TEST(a_new_file_that_is_not_kept_was_never_there) {
     struct outfile file;
     ck_assert_int_eq(outfile_begin(&file, path, &failure), 0);
-    ck_assert_uint_eq(names(), 0); /* nor can anybody find anything in the meantime */
+    ck_assert_uint_eq(names(), 0); /* and nothing is visible in the meantime */
     ck_assert_int_eq(outfile_end(&file, false, &failure), 0);
     ck_assert_uint_eq(names(), 0);
 }

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""What `analyze` says of incidents that are made up: each function here says what is true, and incidents/NAME.txt has the sentences.
+"""What `analyze` says about invented incidents: each function here describes the truth, and incidents/NAME.txt has the sentences.
 
     test_played_incidents.py TEST_SCENES
 
-The network is that of network_model.py; test_scenes plays what it traced.  INSPECTOR_GOLDEN_UPDATE=1 writes the sentences anew."""
+The network is that of network_model.py; test_scenes plays what it traced.  INSPECTOR_GOLDEN_UPDATE=1 rewrites the sentences."""
 import itertools
 import os
 import pathlib
@@ -29,7 +29,7 @@ def healthy(network):
 
 
 def idle_network(network):
-    """All went home; one node emits an event much later.  Nobody is silent alone."""
+    """All nodes are idle; one emits an event much later.  No node is silent alone."""
     network.requests(150, 10 * MS)
     network.trace(20 * S, ALICE, "custom 0 1")
 
@@ -244,7 +244,7 @@ def hedged(network):
 # ---- peers and failures
 
 def dead_peers(network):
-    """A lookup meets seven peers that are not traced and do not exist any more."""
+    """A lookup meets seven peers that are not traced and no longer exist."""
     network.__init__(14, untraced=range(7, 14))
     network.dead = {peer: 0 for peer in range(7, 14)}
     network.timeout, network.attempts = 700 * MS, 2
@@ -293,7 +293,7 @@ def impatient(network):
 
 
 def only_one_asks(network):
-    """bob and carol are dead, and only alice asks them: that it is she who fails says nothing against her."""
+    """bob and carol are dead, and only alice asks them: that she fails does not speak against her."""
     network.__init__(3, untraced=(BOB, CAROL))
     network.dead, network.timeout, network.packets = {BOB: 0, CAROL: 0}, 500 * MS, False
     network.requests(40, 20 * MS, askers=[ALICE])
@@ -332,7 +332,7 @@ def flood(network):
 # ---- links
 
 def one_way_hole(network):
-    """After a second nothing reaches dave any more; what dave sends arrives: a NAT has forgotten him."""
+    """After a second nothing reaches dave any longer; what dave sends arrives: a NAT has forgotten him."""
     for node in range(5):
         network.loss[node, DAVE] = lambda time: time > 1 * S
     network.timeout = 1 * S
@@ -390,7 +390,7 @@ def lossy_link_beside_dead_peers(network):
 
 
 def lossy_sender(network):
-    """A fifth of what dave sends is lost.  The delays on each of his links are told."""
+    """A fifth of what dave sends is lost.  The delays on each of his links are reported."""
     for node in range(5):
         network.loss[DAVE, node] = lambda _: 0.2
     network.requests(500, 10 * MS)

@@ -24,7 +24,7 @@
 
 #define BEGIN_NS (UINT64_C(1767225600) * 1000000000) /* 2026-01-01 00:00:00 */
 
-/* ---- a scene as traced would tell it ---- */
+/* ---- a scene as answers of traced ---- */
 
 static json_t *event_new(const struct scene *scene, const struct scene_event *played) {
     char text[TRACE_EVENT_JSON_MAX];

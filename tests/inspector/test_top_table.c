@@ -177,7 +177,7 @@ END_TEST
 
 /* ---- rows ---- */
 
-START_TEST(a_row_that_disappears_and_returns_starts_anew) {
+START_TEST(a_row_that_disappears_and_returns_starts_again) {
     feed_peer('a', 1000, 0, 1 * SECOND, false);
     feed_peer('b', 1000, 0, 2 * SECOND, false);
     ck_assert_uint_eq(table.row_count, 1);
@@ -357,7 +357,7 @@ int main(void) {
     tcase_add_test(tcase, loss_is_a_share_of_the_sends_in_the_last_ten_intervals);
     tcase_add_test(tcase, more_lost_than_sent_is_all_of_it);
     tcase_add_test(tcase, a_node_s_backlog_is_emitted_minus_read);
-    tcase_add_test(tcase, a_row_that_disappears_and_returns_starts_anew);
+    tcase_add_test(tcase, a_row_that_disappears_and_returns_starts_again);
     tcase_add_test(tcase, a_node_that_was_started_again_is_another_row);
     tcase_add_test(tcase, entries_that_are_not_rows_are_skipped);
     tcase_add_loop_test(tcase, bad_values_are_marked, 0, sizeof marks / sizeof *marks);

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""What is installed can be used from outside: with pkg-config and a plain cc, by CMake, and as a subproject of Meson.
+"""The installation can be used by other projects: with pkg-config and plain cc, with CMake, and as a subproject of Meson.
 
     test_install.py MESON SOURCE_ROOT BUILD_ROOT [SWITCH...]
 
 SWITCH: what the build in BUILD_ROOT was configured to trace, -DTRACE_FULL for instance.
 
-Two installations are looked at: the whole of the build directory, staged with DESTDIR; and the library alone with other switches,
-configured where no other dependency can be found, with a prefix of its own."""
+It tests two installations: the complete build directory, staged with DESTDIR; and only the library with other switches,
+configured where no other dependency can be found, with its own prefix."""
 import json
 import os
 import pathlib
@@ -30,7 +30,7 @@ WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"]
 
 
 def run(*command, **environment):
-    """The output; an exception with all that was said when the command fails."""
+    """The output; raises an exception with all messages if the command fails."""
     base = {name: value for name, value in os.environ.items() if name not in ("DESTDIR", "MAKEFLAGS")}
     done = subprocess.run([str(word) for word in command], env=dict(base, **environment), stdin=subprocess.DEVNULL, text=True,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=200, check=False)
@@ -44,7 +44,7 @@ def public_headers():
 
 
 class Installation:
-    """A tree with an installation somewhere below it; pkg_config_environment says how pkg-config comes to see it."""
+    """A tree with an installation somewhere below it; pkg_config_environment makes pkg-config find it."""
 
     def __init__(self, top, sysroot=None):
         [pc_file] = top.rglob("p2ptrace.pc")
@@ -84,13 +84,13 @@ class Install(unittest.TestCase):
         self.directory = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory(dir=os.environ["P2PTRACE_SHM_DIR"])))
         self.shm_dir = self.directory / "shm"
         self.shm_dir.mkdir()
-        self.shared = {}  # where a shared library is that is not beside its program
+        self.shared = {}  # for a shared library that is not next to its program
 
     def rings(self):
         return list(self.shm_dir.glob("p2ptrace.*"))
 
     def compile(self, installation, package, name):
-        """The outside program, by the three words that a README would give."""
+        """The external program, built with the three words that a README would give."""
         program = self.directory / name
         run("cc", *WARNINGS, HERE / "outside.c", "-o", program, *installation.flags("--cflags", "--libs", package))
         return program

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""No function of ours has the name of one in a library that the program links: the linker would give it to the library's callers,
-or ours to it, without a word (libedit and our history both had a history_end)."""
+"""No function of ours has the name of one in a linked library: the linker would silently give ours to the library's callers,
+or the other way round (libedit and our history both had a history_end)."""
 import re
 import subprocess
 import sys
@@ -12,14 +12,14 @@ del sys.argv[1:]
 
 
 def names(*command):
-    """The functions that are defined there, without versions and without what the linker adds to every object."""
+    """The functions defined there, without versions and without those that the linker adds to every object."""
     lines = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()
     found = {re.sub("@.*", "", line.split()[-1]) for line in lines if re.search(r" T ", line)}
     return found - {"_init", "_fini"}
 
 
 class Symbols(unittest.TestCase):
-    def test_no_name_of_ours_is_a_librarys(self):
+    def test_no_name_of_ours_is_that_of_a_library(self):
         for program in PROGRAMS:
             ours = names("nm", program)
             self.assertGreater(len(ours), 100)

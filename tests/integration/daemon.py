@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Starts a traced on its own socket and queries it, for the tests of this directory.  Nothing but the standard library."""
+"""Starts a traced on its own socket and queries it, for the tests of this directory.  Standard library only."""
 
 import json
 import pathlib
@@ -13,7 +13,7 @@ from nodes import PATIENCE_S
 
 
 def wait_for(condition, what):
-    """Calls condition until it returns something true, and returns that."""
+    """Calls condition until it returns a true value, and returns that."""
     deadline = time.monotonic() + PATIENCE_S
     while True:
         result = condition()
@@ -25,7 +25,7 @@ def wait_for(condition, what):
 
 
 def emitted(path):
-    """A ring's log, as `nodes` calls it, and how many events it was given (p2ptrace/shm.h)."""
+    """A ring's log, as named in `nodes`, and how many events were written to it (p2ptrace/shm.h)."""
     open_ticks, no_lane, lanes, lane_bytes, lane_count = 48, 264, 1024, 192, 16
     with open(path, "rb") as ring:
         header = ring.read(4096)
@@ -79,7 +79,7 @@ class Traced:
         return answer["result"]
 
     def query(self, **params):
-        """All events of a query, page by page; and nothing may be missing between them."""
+        """All events of a query, page by page, without gaps."""
         events, cursor = [], None
         while True:
             page = self.ask("query", **params, **({"cursor": cursor} if cursor else {}))
@@ -90,7 +90,7 @@ class Traced:
                 return events
 
     def settle(self):
-        """Until it has read all that is in the rings now.  Its own counters may agree although it has not seen all events."""
+        """Waits until it has read everything that is in the rings now.  Its own counters may agree before it has seen all events."""
         counts = dict(emitted(path) for path in self.shm_dir.glob("p2ptrace.*"))
 
         def read():
@@ -99,7 +99,7 @@ class Traced:
         wait_for(read, "all rings to be read")
 
     def wait_drained(self, node_ids, key="node_id"):
-        """Until these nodes have ended and are read to their end.  Returns their entries by id; key "name": names instead of ids."""
+        """Waits until these nodes have ended and are completely read.  Returns their entries by id; key "name": by name."""
         def drained():
             nodes = {node[key]: node for node in self.ask("nodes")["nodes"] if node[key] in node_ids}
             done = [node for node in nodes.values()

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Runs a real traced, real nodes and connections to it, for tests.  Standard library only.
 
-Everything lives in a directory of its own, so that tests can run side by side.  Nothing here sleeps to wait for somebody:
+Everything is in a separate directory, so tests can run side by side.  Nothing here sleeps for a fixed time:
 tests wait for conditions, with a deadline."""
 import json
 import os
@@ -15,14 +15,14 @@ import tempfile
 import time
 import unittest
 
-# What a shell runs in the background ignores SIGINT, and so would all that we start.
+# Background processes of a shell ignore SIGINT, and so would everything that we start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-DEADLINE_S = 100.0  # only what hangs reaches it
+DEADLINE_S = 100.0  # reached only if something hangs
 
 
 def until(condition, what):
-    """Asks again and again until the condition holds; returns what it returned."""
+    """Repeats the condition until it holds; returns its value."""
     end = time.monotonic() + DEADLINE_S
     while True:
         result = condition()
@@ -60,7 +60,7 @@ class Connection:
         return json.loads(line)
 
     def ask(self, method, **params):
-        """The whole reply; notifications that come before it are kept."""
+        """The whole reply; keeps notifications that come before it."""
         self.last += 1
         request = {"jsonrpc": "2.0", "id": self.last, "method": method}
         if params:
@@ -97,7 +97,7 @@ class Connection:
 
 
 class Node:
-    """tests/helpers/test_node: emits what it is told to."""
+    """tests/helpers/test_node: emits on command."""
 
     def __init__(self, place, name, node_id, *options, **environment):
         self.name, self.node_id = name, node_id
@@ -106,12 +106,12 @@ class Node:
         self.finish()
 
     def begin(self, *words):
-        """Tells it to do something, and does not wait."""
+        """Sends it a command, and does not wait."""
         self.process.stdin.write((" ".join(str(word) for word in words) + "\n").encode())
         self.process.stdin.flush()
 
     def finish(self):
-        """Waits until it has done the next thing that it was told."""
+        """Waits until it has executed the next command."""
         line = self.process.stdout.readline()
         assert line == b"ok\n", line
 
@@ -124,7 +124,7 @@ class Node:
         self.wait()
 
     def kill(self):
-        """Ends it, if it has not ended by itself."""
+        """Ends it, if it has not ended yet."""
         self.process.kill()
         self.wait()
 
@@ -141,14 +141,14 @@ class Place:
         self.directory = tempfile.mkdtemp(dir=os.environ["P2PTRACE_SHM_DIR"])
         self.path = os.path.join(self.directory, "traced.sock")
         self.environment = dict(os.environ, P2PTRACE_SHM_DIR=self.directory, P2PTRACE_SOCKET=self.path, XDG_CONFIG_HOME=self.directory, PAGER="cat")
-        # Under the address sanitizer: freed memory that is kept aside would look like growth.
+        # Under the address sanitizer: freed memory in its quarantine would look like growth.
         self.environment["ASAN_OPTIONS"] = os.environ.get("ASAN_OPTIONS", "") + ":quarantine_size_mb=1"
         self.traced = None
         self.nodes = []
         self.connections = []
 
     def lacks(self, mebibytes):
-        """Why a test that needs so much shared memory is skipped, or None."""
+        """The reason to skip a test that needs that much shared memory, or None."""
         room = os.statvfs(self.directory)
         free = room.f_bavail * room.f_frsize >> 20
         return f"/dev/shm has {free} MiB free, this needs {mebibytes}" if free < mebibytes else None
@@ -168,7 +168,7 @@ class Place:
                 return
 
     def hold(self):
-        """Has traced stand still, all of its threads, until SIGCONT."""
+        """Stops traced, with all of its threads, until SIGCONT."""
         tasks = pathlib.Path("/proc/%d/task" % self.traced.pid)
         self.traced.send_signal(signal.SIGSTOP)
         until(lambda: all((task / "stat").read_text().rsplit(")", 1)[1].split()[0] == "T" for task in tasks.iterdir()),
@@ -195,7 +195,7 @@ class Place:
         return node
 
     def settle(self, connection, events):
-        """Waits until traced has indexed so many events in all."""
+        """Waits until traced has indexed that many events in total."""
         return until(lambda: connection.call("stats")["ingest"]["events"] >= events, "%d events" % events)
 
     def close(self):
@@ -204,7 +204,7 @@ class Place:
         for node in self.nodes:
             node.kill()
         if self.traced:
-            self.traced.send_signal(signal.SIGCONT)  # a test may have ended while it held it
+            self.traced.send_signal(signal.SIGCONT)  # a test may have ended while it was stopped
         code, log = self.stop() if self.traced else (0, "")
         shutil.rmtree(self.directory)
         assert code == 0, "traced ended with %d:\n%s" % (code, log)
@@ -214,14 +214,14 @@ AGE = r"[\d.]+(?: [a-z]+|[mhd]\d\d[smh])"  # 912 ms, 1m05s
 
 
 def without_ages(text):
-    """A table without its column "ago", and a sentence that says how old the newest event is without that: they count from now, or
+    """A table without its column "ago", and a sentence about the newest event without its age: both count from now, or
     from the end of a recording."""
     text = re.sub(rf"(\d\d:\d\d:\d\d\.\d{{6}}) +{AGE}  ", r"\1  ", text)
     return re.sub(rf"the newest {AGE} ago", "the newest AGE ago", re.sub(r" +ago ", " ", text))
 
 
 def program_for_all(program, directory):
-    """A copy in the directory that every user can run: others may have no way into the build directory."""
+    """A copy in the directory that every user can run: others may have no access to the build directory."""
     os.chmod(directory, 0o755)
     copy = shutil.copy(program, directory)
     os.chmod(copy, 0o755)

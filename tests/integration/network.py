@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""traced and some real nodes, and what the inspector says of them, for the tests of this directory."""
+"""traced, some real nodes, and what the inspector says about them, for the tests of this directory."""
 
 import fcntl
 import json
@@ -20,7 +20,7 @@ NAMES = ["alice", "bob", "carol", "dave", "erin"]
 ROUNDS = 25
 
 
-# Sleeps on one processor, and says for each line that it reads how many ms late it woke at worst.
+# Sleeps on one processor, and reports for each line that it reads by how many ms it woke late at worst.
 METRONOME = """import os, select, sys, time
 os.sched_setaffinity(0, {int(sys.argv[1])})
 worst = 0
@@ -33,7 +33,7 @@ while True:
     if asked:
         print(worst, flush=True)
 """
-HELD_UP_MS = 1  # ten times what a hop takes
+HELD_UP_MS = 1  # ten times as long as a hop takes
 
 
 class Metronomes:
@@ -55,9 +55,9 @@ class Metronomes:
 
 
 class Net:
-    """traced and nodes.  options(name, address of the node before) are more options of a node.
+    """traced and nodes.  options(name, address of the previous node) are further options of a node.
 
-    They are in a row, each connected to those beside it; or, with hub, all are connected to the first."""
+    They are in a row, each connected to its neighbours; or, with hub, all are connected to the first."""
 
     programs = None  # paths of traced, inspector and quic_node
 
@@ -94,11 +94,11 @@ class Net:
         return traces
 
     def was_held_up(self):
-        """Whether the machine let one of us wait: then a node may have been slow that is not."""
+        """Whether the machine delayed one of our processes: then a node may look slow that is not."""
         return self.metronomes.worst_ms() > HELD_UP_MS
 
     def settle(self):
-        """Until traced has all that the nodes have emitted."""
+        """Waits until traced has everything that the nodes have emitted."""
         self.traced.settle()
 
     def run(self, *arguments, code=0):
@@ -109,7 +109,7 @@ class Net:
         return done.stdout if code == 0 else done.stderr
 
     def run_in_terminal(self, columns, *arguments):
-        """What the inspector writes to a terminal of that width, without colours."""
+        """The inspector's output on a terminal of that width, without colours."""
         master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
         with subprocess.Popen([self.inspector, *arguments, "--socket", str(self.traced.socket_path)], stdout=slave, stderr=slave,
@@ -136,7 +136,7 @@ class Net:
 
 
 def holds(test, net, finding):
-    """Its evidence is in the history, and its next command can be typed and shows something."""
+    """Checks that its evidence is in the history, and that its next command works and shows something."""
     test.assertTrue(finding["evidence"], finding)
     for event in finding["evidence"]:
         found = net.traced.query(node_id=event["node_id"], kind=event["kind"])

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Starting quic_node and talking to it, for the tests of this directory.  Nothing but the standard library.
+"""Starts quic_node and talks to it, for the tests of this directory.  Standard library only.
 
-Everything waits for a condition, with a limit that only a hanging program reaches."""
+Everything waits for a condition, with a time limit that only a hanging program reaches."""
 
 import collections
 import json
@@ -12,7 +12,7 @@ import signal
 import subprocess
 import threading
 
-# What a shell runs in the background ignores SIGINT, and so would all that we start.
+# Background processes of a shell ignore SIGINT, and so would everything that we start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 PATIENCE_S = 90
@@ -65,7 +65,7 @@ class Node:
         return self.read().split()
 
     def hold(self):
-        """Stops it, and waits until it stands still: from then on all stays as it is."""
+        """Stops it, and waits until it has stopped: from then on nothing changes."""
         self.process.send_signal(signal.SIGSTOP)
         tasks = pathlib.Path(f"/proc/{self.process.pid}/task")
         while any((task / "stat").read_text().rsplit(")", 1)[1].split()[0] != "T" for task in tasks.iterdir()):
@@ -87,7 +87,7 @@ class Node:
 
 
 def line_of_nodes(binary, names, **options):
-    """Nodes in a row, each connected to those beside it."""
+    """Nodes in a row, each connected to its neighbours."""
     nodes = []
     try:
         for name in names:

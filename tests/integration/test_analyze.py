@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """`inspector analyze` on five real nodes in a row: with a lossy link, with a slow node, and with neither.
 
-It must name the culprit, and nothing else as severe; and what it says must hold against the events that traced has.
+It must name the culprit, and nothing else as severe; and its statements must agree with the events that traced has.
 
 usage: test_analyze.py TRACED INSPECTOR QUIC_NODE SOURCE_ROOT"""
 
@@ -23,8 +23,8 @@ THINK_MS = 60
 
 
 class Verdicts(unittest.TestCase):
-    """A machine that stops a node for a while makes it slow, and analyze is right to say so.  So a verdict of a network that the machine
-    held up is checked again on a new one; the exact ones are in tests/inspector/scenes, with written times."""
+    """If the machine stops a node for a while, the node is slow, and analyze is right to say so.  So a verdict about a network that the machine
+    delayed is checked again with a new network; tests/inspector/scenes has exact tests, with given times."""
 
     TIMES = 5
 
@@ -34,7 +34,7 @@ class Verdicts(unittest.TestCase):
 
     @classmethod
     def begin(cls):
-        """Makes cls.net, and what happens in it."""
+        """Creates cls.net, and the events in it."""
 
     def steadily(self, check):
         for _ in range(self.TIMES - 1):
@@ -58,7 +58,7 @@ class ALinkThatLoses(Verdicts):
         def check():
             severe = self.net.severe()
             self.assertIn(("lossy_link", "carol", "bob"), severe)
-            # What it costs the requests may be told, too: of the same two nodes.
+            # It may also report the cost for requests, about the same two nodes.
             self.assertEqual([found for found in severe if set(found[1:]) != {"bob", "carol"}], [], severe)
         self.steadily(check)
 
@@ -187,7 +187,7 @@ class ANodeThatStandsStill(unittest.TestCase):
         cls.dave.process.send_signal(signal.SIGSTOP)
         cls.net.nodes[0].send("get " + "5a" * 32)
 
-        def probed():  # so often that more than a second must have passed
+        def probed():  # this often means that more than a second must have passed
             sent = [event["timestamp"] for event in cls.net.traced.query(peer_id=cls.dave.id, kind="packet_sent")
                     if event["timestamp"] > before]
             return sent and sent[-1] - sent[0] > 1500000
@@ -240,7 +240,7 @@ class AChunkThatNobodyHas(unittest.TestCase):
 
 
 class ThePage(unittest.TestCase):
-    """docs/analyze.md is what the sources say."""
+    """docs/analyze.md agrees with the sources."""
 
     def setUp(self):
         self.page = pathlib.Path(ROOT, "docs/analyze.md").read_text(encoding="utf-8")

@@ -23,7 +23,7 @@ class Applications(ProtocolTest):
         node.do("end", trace, SPAN, cmd, 1)
 
     def seen(self, client, node):
-        """Of a node's events: kind, app, command and fields."""
+        """Kind, app, command and fields of a node's events."""
         events = client.call("query", node_id=node)["events"]
         return [(event["kind"], event.get("app"), event.get("command"), event.get("fields")) for event in events]
 

@@ -46,7 +46,7 @@ class AttachTest(unittest.TestCase):
             self.assertEqual(node.end(), 0)
 
     def spans(self, traced, trace, count):
-        """The nodes of a trace's spans in order, once so many have ended."""
+        """The nodes of a trace's spans in order, once that many have ended."""
         def ended():
             events = traced.query(trace_id=trace) if traced.ask("traces", limit=10000)["total"] else []
             return events if sum(event["kind"] == "app_end" for event in events) >= count else None
@@ -84,7 +84,7 @@ class AttachTest(unittest.TestCase):
         self.assertEqual(self.spans(second, after, 3), ids)
         self.end_all(nodes)
         entries = second.wait_drained(ids)
-        # The old history is gone with the old traced, but the rings are not: everything is reported again, and each event once.
+        # The old history is gone with the old traced, but the rings are not: every event is reported again, once.
         self.assertEqual(self.spans(second, trace, 3), ids)
         for node in nodes:
             numbers = [event["sequence"] for event in second.query(node_id=node.id)]
@@ -131,7 +131,7 @@ class AttachTest(unittest.TestCase):
         self.addCleanup(late.end, signal.SIGKILL)
         late.ask("wait-peers 1")
         last = late.ask("store the last")[-1]
-        # Events of different nodes come in the order in which they are drained, not of time: wait for all that are meant.
+        # Events of different nodes come in the order in which they are drained, not in time order: wait for all expected ones.
         whole = {(trace, node.id, kind) for node in nodes for kind in ("app_start", "app_end")}
         whole |= {(last, late.id, kind) for kind in ("app_start", "app_end")}
         with seen:

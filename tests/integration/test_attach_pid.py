@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""inspector attach: a process's events, with traced and without, and nothing written to its ring."""
+"""inspector attach: a process's events, with and without traced, without writing to its ring."""
 import json
 import os
 import shutil
@@ -18,7 +18,7 @@ OBJECT_NAME = "p2ptrace."
 
 
 class Attached:
-    """inspector attach --json; what it says, sorted by what it is."""
+    """inspector attach --json; its lines, sorted by type."""
 
     def __init__(self, place, pid, *options):
         self.events, self.missed, self.notes = [], 0, []
@@ -59,7 +59,7 @@ class Attached:
 
 
 def without_times(value):
-    """The clock of a ring is measured anew by each reader, and differs by some nanoseconds."""
+    """Each reader calibrates the clock of a ring itself, so times differ by some nanoseconds."""
     if isinstance(value, list):
         return [without_times(element) for element in value]
     if isinstance(value, dict):
@@ -81,7 +81,7 @@ class Attach(ProtocolTest):
         self.assertIn(reason, done.stderr)
 
     def asks(self, *words, pid=None):
-        """What a command says with --json: asked of traced, or of a process's rings."""
+        """A command's output with --json, from traced or from a process's rings."""
         more = [] if pid is None else ["--pid", str(pid)]
         done = subprocess.run([INSPECTOR, *words, "--json", *more], env=self.place.environment, capture_output=True, text=True)
         self.assertEqual((done.returncode, done.stderr), (0, ""), words)
@@ -170,14 +170,14 @@ class Attach(ProtocolTest):
         self.fails("\n                ^~~\n", node.process.pid, "--where", "lane == 1 and rrt > 1ms", code=2, lines=3)
         self.fails("--since yesterday: ", node.process.pid, "--from", "yesterday", code=2)
 
-    def test_peers_are_who_the_node_says_that_they_are(self):
+    def test_peers_match_the_ids_that_the_node_reports(self):
         address, key = "192.0.2.7:4001", hex_id(0x77)
         node = self.place.node("alice", ALICE)
         node.do("message", "sent", "@" + address, 1)
         node.do("address", BOB, address)
         attached = self.attach(node.process.pid, "--count", "3")
         until(lambda: attached.said("read out of its ring"), "it to be attached")
-        node.do("message", "sent", "@" + address, 2)  # the alias is older than the stream, and counts all the same
+        node.do("message", "sent", "@" + address, 2)  # the alias is older than the stream, and still counts
         node.do("alias", BOB, key)
         node.do("message", "sent", key, 3)
         self.assertEqual(attached.finish(), 0)

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""What holds for every command of the inspector, tried on every example of its help: exit codes, errors, --json, --no-header, --utc,
---socket, Ctrl-C.  In front of a real traced and three real QUIC nodes that have been stopped, so that what is told stays the same.
+"""Rules for every command of the inspector, tested with every example of its help: exit codes, errors, --json, --no-header, --utc,
+--socket, Ctrl-C.  With a real traced and three real QUIC nodes that have been stopped, so that answers stay the same.
 
     test_cli.py TRACED INSPECTOR QUIC_NODE
 
-A command that is new is tried by its own examples.  One that does not end by itself says below how it is brought to its end."""
+A new command is tested by its own examples.  For one that does not end by itself, the table below says how to end it."""
 import collections
 import datetime
 import json
@@ -27,17 +27,17 @@ from nodes import PATIENCE_S, line_of_nodes
 TRACED, INSPECTOR, QUIC_NODE = (os.path.abspath(arg) for arg in sys.argv[1:4])
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 ENDS_BY = {"follow": ["-n", "2"], "attach": ["-n", "2"], "trigger": ["--for", "0s"],
-           "record": ["--for", "0s"]}  # what is added to an example, so that it ends
-FINDS_FAULTS = {"doctor"}  # 1 of these is a fault found: stopped nodes are one
-WITHOUT_TRACED = {"attach", "config", "doctor", "salvage"}  # what these do without one is tried where they are
-OF_FLEETS = {"fleet", "ship"}  # what these are needs servers, which their own tests have
-FOR_TERMINALS = {"top"}  # what these are needs a terminal; without one they say what else there is
-RECORDINGS = ("today.p2rec", "all.p2rec", "crash.p2rec")  # what examples read
-MADE = "made.p2rec"  # what examples write, instead: nothing is overwritten
-DOCUMENTS = {"export"}  # what these write is one JSON text of many lines, with --json and without
+           "record": ["--for", "0s"]}  # added to an example, so that it ends
+FINDS_FAULTS = {"doctor"}  # exit code 1 of these means a fault was found, such as stopped nodes
+WITHOUT_TRACED = {"attach", "config", "doctor", "salvage"}  # their behaviour without one is tested elsewhere
+OF_FLEETS = {"fleet", "ship"}  # these need servers, which their own tests have
+FOR_TERMINALS = {"top"}  # these need a terminal; without one they suggest alternatives
+RECORDINGS = ("today.p2rec", "all.p2rec", "crash.p2rec")  # files that examples read
+MADE = "made.p2rec"  # replaces the files that examples write: nothing is overwritten
+DOCUMENTS = {"export"}  # these write one JSON text of many lines, with and without --json
 SHELL_WORDS = {"|", ">", "<", "&", "&&", ";"}
 TIME = re.compile(r"(?<![\w:])(\d\d:\d\d:\d\d)(?![\d:])")
-ZONE, ZONE_OFFSET = "TEST-03:30", datetime.timedelta(hours=3, minutes=30)  # as POSIX writes it: east of Greenwich
+ZONE, ZONE_OFFSET = "TEST-03:30", datetime.timedelta(hours=3, minutes=30)  # POSIX notation: east of Greenwich
 
 
 def setUpModule():
@@ -50,7 +50,7 @@ def tearDownModule():
 
 
 class World:
-    """alice, bob and carol, with requests that went well and one that did not, and losses; all of it in the past."""
+    """alice, bob and carol, with requests that succeeded, one that failed, and losses; all of it in the past."""
 
     def __init__(self):
         self.began = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
@@ -91,7 +91,7 @@ def run(*words, **environment):
 
 
 def commands():
-    """Name: the words of its arguments in help."""
+    """Maps each command to the words of its arguments in help."""
     text = subprocess.run([INSPECTOR, "help"], stdout=subprocess.PIPE, text=True, check=True).stdout.split("\noptions of")[0]
     found = dict(re.findall(r"^  ([a-z]\S*)((?: [A-Z\[]\S*)*)", text, re.MULTILINE))
     del found["help"]
@@ -100,17 +100,17 @@ def commands():
 
 
 def least_words(args):
-    """A word for each argument that cannot be left out."""
+    """A word for each mandatory argument."""
     return re.sub(r"\[.*?\]", "", args).split()
 
 
 def asking():
-    """The commands that are nothing without a traced."""
+    """The commands that need a traced."""
     return sorted(set(commands()) - FOR_TERMINALS - OF_FLEETS - WITHOUT_TRACED)
 
 
 def example_words(line):
-    """The inspector's own words of an example, about things that are there."""
+    """The inspector's arguments of an example, adapted to existing things."""
     pid = str(WORLD.nodes[0].process.pid)
     words = [pid if word == "4242" else word for word in shlex.split(re.sub(r"\$\(.*?\)", pid, line))]
     assert words[0] == "inspector", line
@@ -154,7 +154,7 @@ class EveryExample(unittest.TestCase):
 
     @staticmethod
     def shape(line):
-        """A line without its numbers: how long ago something was, and what traced says of itself, is another number each time."""
+        """A line without its numbers: how long ago something was, and what traced says of itself, differ each time."""
         line = re.sub(r"(\d\d:\d\d:\d\d\.\d{6}) +[\d.]+(?: [a-z]+|[mhd]\d\d[smh])", r"\1", line)
         return " ".join(re.sub(r"[\d.]*\d(e-?\d+)?", "0", line).split())
 
@@ -163,10 +163,10 @@ class EveryExample(unittest.TestCase):
             with self.subTest(words=words):
                 whole = self.succeeds(*words, "--color", "never").splitlines()
                 bare = self.succeeds(*words, "--color", "never", "--no-header").splitlines()
-                for line in [] if words[0] in FINDS_FAULTS else bare:  # whose lines are words like titles
+                for line in [] if words[0] in FINDS_FAULTS else bare:  # whose lines look like titles
                     self.assertNotRegex(line, r"^ *[a-z]+( ?[a-z]+)*(  +[a-z]+( [a-z]+)*){2,}$", "column titles")
                     self.assertNotRegex(line, r" --[a-z-]+ [A-Z]+\b", "a note on what could be asked")
-                # What is left out was no data: no id, no time.  The events of the last seconds become fewer by themselves.
+                # The omitted lines were not data: no id, no time.  The events of the last seconds become fewer by themselves.
                 if any(re.fullmatch(r"-\d+[a-z]+", word) for word in words):
                     continue
                 kept = collections.Counter(map(self.shape, bare))
@@ -195,7 +195,7 @@ class EveryExample(unittest.TestCase):
         for name in ("nodes", "peers", "traces", "recent", "stats"):
             self.assertTrue({(name, False), (name, True)} <= shown, name)
 
-    def test_nothing_is_coloured_but_on_demand(self):
+    def test_colours_appear_only_on_demand(self):
         for name, words in examples():
             with self.subTest(words=words):
                 self.assertFalse("\x1b" in self.succeeds(*words))
@@ -211,7 +211,7 @@ class EveryExample(unittest.TestCase):
     def test_without_a_reader_it_ends_quietly(self):
         for name, words in examples():
             if name == "export":
-                continue  # says so, because its output is not whole
+                continue  # says so, because its output is incomplete
             with self.subTest(words=words):
                 (WORLD.directory / MADE).unlink(missing_ok=True)
                 reader, writer = os.pipe()
@@ -305,7 +305,7 @@ class Document(unittest.TestCase):
     def test_its_shell_lines_say_something(self):
         lines = self.block("sh").splitlines()
         self.assertGreater(len(lines), 3)
-        for line in lines[:-1]:  # the last says something only where something is wrong
+        for line in lines[:-1]:  # the last prints something only if something is wrong
             out, err = self.start("sh", "-c", line).communicate(timeout=PATIENCE_S)
             self.assertTrue(out and not err, f"{line}: {err}")
 
@@ -319,7 +319,7 @@ class Document(unittest.TestCase):
 
 
 class Interrupted(unittest.TestCase):
-    """Ctrl-C ends everything at once, by the signal itself, so that a shell's loop ends too."""
+    """Ctrl-C ends everything at once, by the signal itself, so a shell's loop ends, too."""
 
     def setUp(self):
         self.directory = self.enterContext(tempfile.TemporaryDirectory())
@@ -375,9 +375,9 @@ SYSTEM_CALLS = {"x86_64": {1: "write", 232: "poll", 281: "poll"}, "aarch64": {64
 
 
 def sleeping_in(pid):
-    """What a process sleeps in, or None."""
+    """The kernel function in which a process sleeps, or None."""
     with open(f"/proc/{pid}/syscall", encoding="utf-8") as file:
-        number = file.read().split()[0]  # "running" while it does
+        number = file.read().split()[0]  # "running" while it runs
     return SYSTEM_CALLS.get(int(number)) if number.isdigit() else None
 
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""The five questions of examples/client.py and examples/queries.sh, in front of a real traced and real nodes: both say the same, and
-what they say is so.
+"""The five questions of examples/client.py and examples/queries.sh, with a real traced and real nodes: both give the same answers, and
+these are right.
 
     test_clients.py TRACED QUIC_NODE TEST_NODE DIRECTORY      the directory of the two"""
 import collections
@@ -55,7 +55,7 @@ class Clients(unittest.TestCase):
         cls.temporary.cleanup()
 
     def rows(self, question):
-        """What both answer, as lists of cells."""
+        """The answer of both, as lists of cells."""
         answers = {}
         for name, command in PROGRAMS.items():
             done = subprocess.run([*command, question], env=self.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -78,7 +78,7 @@ class Clients(unittest.TestCase):
     def test_loss_by_peer(self):
         counted = collections.Counter((event["peer_id"], event["kind"]) for node in self.nodes
                                       for event in self.traced.query(peer_id=node.id, kind=["packet_sent", "packet_lost"])
-                                      if event["kind"] == "packet_sent" or "probe" not in event["flags"])  # a lost probe is no loss
+                                      if event["kind"] == "packet_sent" or "probe" not in event["flags"])  # a lost probe does not count as loss
         ids = {node.name: node.id for node in self.nodes}
         rows = self.rows("loss")
         self.assertEqual({name for name, _, _ in rows}, set(ids))
@@ -97,7 +97,7 @@ class Clients(unittest.TestCase):
             self.assertEqual((command, outcome, int(duration)), (trace["command"], trace["outcome"], trace["duration"]))
 
     def test_losses_as_they_happen(self):
-        names = {node.id: node.name for node in self.nodes} | {None: "-"}  # of a handshake, the peer may not be known yet
+        names = {node.id: node.name for node in self.nodes} | {None: "-"}  # during a handshake, the peer may not be known yet
         last = [[names[event["node_id"]], names[event["peer_id"]], str(event["data"]["packet_num"])]
                 for event in self.traced.query(kind="packet_lost")][-10:]
         self.assertGreater(len(last), 1)
@@ -105,7 +105,7 @@ class Clients(unittest.TestCase):
             process = subprocess.Popen([*command, "follow"], env=self.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                        text=True, start_new_session=True)
             told = [process.stdout.readline().rstrip("\n").split("\t") for _ in last]
-            self.assertIsNone(process.poll(), f"{name} does not go on")
+            self.assertIsNone(process.poll(), f"{name} does not continue")
             os.killpg(process.pid, signal.SIGINT)
             self.assertEqual(process.wait(PATIENCE_S), -signal.SIGINT, name)
             process.stdout.close()

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""A request during which the system time is set: every view reports it, its durations are marked, and no conclusion is drawn
+"""A request during which the system time is set: every view reports that, marks its durations, and draws no conclusion
 from them.  Live, and
-from what traced recorded.  The clock is that of tests/helpers/shifted_clock.c; the node has the true one, which its ticks do not show.
+from a recording.  The clock is that of tests/helpers/shifted_clock.c; the node has the true one, which its ticks do not show.
 
     test_clock_steps.py SHIFTED_CLOCK TEST_NODE"""
 import json
@@ -36,7 +36,7 @@ def rows(*args):
 
 
 class Step:
-    """What every step of the clock has in common; the classes below say how large it is."""
+    """Common to all steps of the clock; the classes below define their size."""
 
     @classmethod
     def setUpClass(cls):
@@ -124,7 +124,7 @@ class Step:
         for source, said in self.said.items():
             self.assertEqual(sum(row["took"]["count"] for row in said["requests"] if "took" in row), 2, source)
             self.assertLess(max(row["took"]["max"] for row in said["requests"] if "took" in row), SECOND, source)
-            self.assertEqual([row["took_stepped"] for row in said["requests"]], [1, 1], source) # that of the row, and of all
+            self.assertEqual([row["took_stepped"] for row in said["requests"]], [1, 1], source) # of the row, and in total
             self.assertEqual((said["took"][0]["rows"][0]["value"]["count"], said["took"][0]["took_stepped"]), (2, 1), source)
             for table in ("requests table", "took table"):
                 self.assertRegex(said[table], r"left out.*because the clock was stepped meanwhile: 1 request\n", source)

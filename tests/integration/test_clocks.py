@@ -56,12 +56,12 @@ def answers(*source):
 
 
 def differ(one, other):
-    """The first rows in which they differ; a whole difference would take minutes."""
+    """The first rows that differ; a complete diff would take minutes."""
     return [pair for pair in itertools.zip_longest(one, other) if pair[0] != pair[1]][:3]
 
 
 def plain(line):
-    """A row without what depends on how a recording was made: the numbers of nodes give the order of their lists, and of what is at one time."""
+    """A row without what depends on how a recording was made: node numbers determine the order of lists, and of simultaneous events."""
     row = json.loads(line)
     row.pop("clock_lead", None)
     if "nodes" in row:
@@ -74,7 +74,7 @@ def ns_of(event):
 
 
 class World:
-    """Nodes, each on a machine of its own unless it is told otherwise, and what they say.  Clocks are functions of true time."""
+    """Nodes, each on its own machine unless stated otherwise, and their events.  Clocks are functions of true time."""
 
     def __init__(self, clocks, machines=None):
         self.clocks = clocks
@@ -90,7 +90,7 @@ class World:
             "trace_id": trace or "0" * 31 + "1", "sequence": 0, "lane": 0, "kind": kind, "flags": ["sampled"], "data": data}))
 
     def packet(self, sender, receiver, at, trace=None, delay=None):
-        """Returns when it came."""
+        """Returns when it arrived."""
         number = self.numbers[sender, receiver] = self.numbers.get((sender, receiver), -1) + 1
         delay = delay or 100_000 + int(self.chance.expovariate(1 / 200_000))
         data = {"packet_num": number, "size": 1200, "space": "1rtt"}
@@ -106,7 +106,7 @@ class World:
                 self.packet(b, a, at + length // count // 2)
 
     def request(self, names, at, trace):
-        """A request down a chain of nodes and back: each asks the next."""
+        """A request along a chain of nodes and back: each asks the next."""
         def ask(index, at, parent):
             name, span = names[index], f"{index + 1:016x}"
             self.say(name, at, "app_start", None, trace, span_id=span, parent_id=parent, app_id="TEST", cmd=1)
@@ -156,7 +156,7 @@ class Worlds(unittest.TestCase):
         return events
 
     def check_times(self, world, events, names, near=()):
-        """Each event is shown where it truly was, on one clock, to within the stated error; `near` a step nothing is promised."""
+        """Each event is shown at its true time, on one clock, within the stated error; `near` a step nothing is promised."""
         truth = {(name, ns): at for name in names for at, event in world.events[name] for ns in [ns_of(event)]}
         shown, widest = [], 0
         for event in events:
@@ -173,7 +173,7 @@ class Worlds(unittest.TestCase):
             shown.append((at, ns_of(event), lead["error"]))
             widest = max(widest, lead["error"])
         self.assertTrue(shown)
-        zero = sorted(time_ns - BEGIN_NS - at for at, time_ns, error in shown if error == 0)  # of the reference: what its own clock shows
+        zero = sorted(time_ns - BEGIN_NS - at for at, time_ns, error in shown if error == 0)  # of the reference: the time of its own clock
         reference = self.reference(world, events)
         for at, time_ns, error in shown:
             self.assertLessEqual(abs(time_ns - BEGIN_NS - at - world.clocks[reference](at)), error + 1, (at, error))
@@ -207,7 +207,7 @@ class Worlds(unittest.TestCase):
         self.assertIn("bob's clock (on host-bob) is 5h00m ahead of host-alice's, ± ", said)
         self.assertNotIn("!", said)
         traces = json.loads(inspect("traces", "--json", "--kind", "request", *self.arguments))
-        self.assertLess(traces["duration"], 10_000_000)  # of the whole request, over both machines
+        self.assertLess(traces["duration"], 10_000_000)  # of the complete request, over both machines
 
     def test_all_views_have_the_same_times(self):
         world = World({"alice": steady(), "bob": steady(-7_300_000, -40)})
@@ -265,7 +265,7 @@ class Worlds(unittest.TestCase):
                 world.talk("alice", "bob", count=2000)
                 events = self.read(world)
                 self.check_causes(events, ["alice", "bob"])
-                if by > 0:  # a file of JSON is in order of its own times: after a step back what was first is not known
+                if by > 0:  # a JSON file is ordered by its own times: after a backward step the original order is unknown
                     self.check_times(world, events, ["alice", "bob"], near=[41 * SECOND])
                 row = [json.loads(line) for line in inspect("nodes", "--json", *self.arguments).splitlines()][1]
                 self.assertEqual((row["name"], row["clock_lead"]["steps"]), ("bob", 1))
@@ -341,11 +341,11 @@ class Worlds(unittest.TestCase):
         known = {(e["node_id"], e["sequence"]): ns_of(e) for e in before}
         for event in after:
             self.assertLess(abs(ns_of(event) - known[event["node_id"], event["sequence"]]), 1_000_000)
-        # The new recording has as its own times what the old ones show: indices made of them and indices that were corrected say the same.
+        # The own times of the new recording are the times that the old ones show: its indices and corrected indices agree.
         self.assertEqual(differ(answers(*self.arguments), answers("--read", path, "--no-clock-correction")), [])
 
 
-@unittest.skipUnless(SHIFTED_CLOCK, "what is sanitized allows nothing to be loaded before it")
+@unittest.skipUnless(SHIFTED_CLOCK, "sanitized programs do not allow a library to be loaded before them")
 class Machines(unittest.TestCase):
     """Two traced, the second with another clock: as if its machine were another one."""
 
@@ -372,12 +372,12 @@ class Machines(unittest.TestCase):
 
     @classmethod
     def talk(cls):
-        """bob on the one, alice on the other machine; between two talks bob's clock is stepped."""
+        """bob and alice on different machines; between two exchanges bob's clock is stepped."""
         hill, vale = (dict(os.environ, P2PTRACE_SHM_DIR=str(traced.shm_dir)) for traced in cls.traced)
         with subprocess.Popen([UDP_PING, "bob", "0"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=vale) as bob:
             port = bob.stdout.readline().split()[1]
             for stepped_now in (False, True):
-                if stepped_now: # what was said before has the time of before
+                if stepped_now: # earlier events keep the earlier time
                     wait_for(lambda: any(node["indexed"] == 2 * PINGS for node in cls.traced[1].ask("nodes")["nodes"]), "bob's events")
                     steps = cls.traced[1].ask("stats")["clock"]["steps"]
                     cls.step_file.touch()
@@ -409,7 +409,7 @@ class Machines(unittest.TestCase):
         rows = inspect("traces", "--json", "--limit", 2 * PINGS, *self.recordings).splitlines()
         self.assertEqual(len(rows), 2 * PINGS)
         for row in map(json.loads, rows):
-            self.assertEqual(row["duration"], row["took"])  # the root has all of it in it, also what the other machine did
+            self.assertEqual(row["duration"], row["took"])  # the root contains everything, including the other machine's part
         trace = json.loads(rows[0])["trace_id"]
         said = inspect("trace", trace, "--graph", *self.recordings)
         self.assertRegex(said, r"bob's clock \(on vale\) is 1h59m behind hill's, ± [0-9.]+ us: its times are corrected")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The configuration: saved filters wherever a filter is, defaults of options, what is wrong with a file; and exit codes that say what was
+"""The configuration: saved filters wherever a filter is allowed, defaults of options, mistakes in a file; and exit codes that say what was
 found."""
 import json
 import os

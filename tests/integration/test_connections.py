@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""What becomes of real connections, and what the adapter says of it.
+"""The life of real connections, as reported by the adapter.
 
 A client and servers of tests/helpers/quic_peer.c, each a process, speak QUIC over UDP: with a Retry, with versions that are negotiated, with
-early data that is taken and refused, with updates of keys, on new paths, and with a server that has forgotten them.  The judges are
-ngtcp2's own qlog, in which each connection is a file, and what the programs did: ports, results, versions.
+early data that is accepted and refused, with key updates, on new paths, and with a server that has forgotten them.  The expectations come
+from ngtcp2's own qlog, with a file for each connection, and from what the programs did: ports, results, versions.
 
-All of it twice, for the sources of packets.
+Everything runs twice, once for each source of packets.
 
 usage: test_connections.py TRACED QUIC_PEER"""
 
@@ -34,7 +34,7 @@ class Peer:
         self.process = subprocess.Popen([QUIC_PEER, role, name, str(place.qlog_dir), "--source", place.source, *options], text=True,
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
         place.addClassCleanup(self.kill)
-        word, port, self.version = self.ask().split()  # what is better than version 1
+        word, port, self.version = self.ask().split()  # preferred to version 1
         assert word == "listening", word
         self.port = int(port)
 
@@ -60,7 +60,7 @@ class Connection:
     def __init__(self, path, events):
         self.records = list(qlog_records(path))
         self.group_id = self.records[0]["trace"]["common_fields"]["group_id"][:32]
-        begun = [event["trace_id"] for event in events if event["kind"] == "conn_init"]  # a file each, numbered in this order
+        begun = [event["trace_id"] for event in events if event["kind"] == "conn_init"]  # one file each, numbered in this order
         self.trace_id = begun[int(path.stem.rsplit("-", 1)[1])]
         self.events = [event for event in events if event["trace_id"] == self.trace_id]
 
@@ -70,7 +70,7 @@ class Connection:
                                    if record.get("name") == "transport:" + name)
 
     def fates(self):
-        """What became of it, in order: kinds and data."""
+        """The events of its life, in order: kinds and data."""
         return [(event["kind"], event["data"]) for event in self.events if event["kind"] in FATES]
 
     def of(self, kind):
@@ -78,7 +78,7 @@ class Connection:
 
 
 class Connections:
-    """One scene; the tests only look at what it left."""
+    """One scenario; the tests only examine its results."""
 
     source = None
 
@@ -112,11 +112,11 @@ class Connections:
         client = cls.client = Peer(cls, "client", "client", *both)
         elder = cls.elder = Peer(cls, "client", "elder")
 
-        # elder-0: nothing happens but talk
+        # elder-0: only talk
         cls.do(elder, f"connect {plain.port} 1", "connected 1")
         cls.do(elder, "talk 20000", "ok")
         cls.do(elder, "close", "ok")
-        # elder-1, elder-2: early data that is taken, and that is not
+        # elder-1, elder-2: early data, accepted and refused
         cls.do(elder, f"resume {plain.port} 1", "connected 1 taken")
         cls.do(elder, "close", "ok")
         cls.do(plain, "forget-tickets", "ok")
@@ -128,12 +128,12 @@ class Connections:
         cls.do(elder, "close", "ok")
         cls.do(elder, f"resume {careful.port} 1", "connected 1 taken")
         cls.do(elder, "close", "ok")
-        # elder-5: a version that nobody speaks
+        # elder-5: an unknown version
         cls.do(elder, f"connect {plain.port} {UNKNOWN:x}", "over ERR_RECV_VERSION_NEGOTIATION")
         # client-0: a better version than the first
         cls.do(client, f"connect {modern.port} 1", f"connected {cls.version}")
         cls.do(client, "close", "ok")
-        # client-1: updates of keys, new paths, and a server that has forgotten
+        # client-1: key updates, new paths, and a server that has forgotten
         cls.do(client, f"connect {plain.port} 1", "connected 1")
         for _ in range(3):
             cls.do(client, "update-keys", "ok")
@@ -154,7 +154,7 @@ class Connections:
 
     @classmethod
     def wait_talking(cls, peer, kind, count):
-        """Has the client talk until that peer has said so many events: ngtcp2 does such things when it has packets to send."""
+        """Lets the client talk until that peer has reported that many events: ngtcp2 does such things when it sends packets."""
         node_id = wait_for(lambda: [node["node_id"] for node in cls.traced.ask("nodes")["nodes"] if node["name"] == peer.name], peer.name)
 
         def told():
@@ -166,7 +166,7 @@ class Connections:
         return f"127.0.0.1:{port}"
 
     def check_fates(self, end, *right):
-        """What the adapter said of that end's connection is exactly this."""
+        """The adapter reported exactly this about that end's connection."""
         self.assertEqual(self.ends[end].fates(), list(right), end)
 
     def test_a_connection_to_which_nothing_happens_says_nothing(self):

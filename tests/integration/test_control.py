@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""What nodes emit, changed while they run; and what `nodes` tells of how they do it.  A real traced, real nodes."""
+"""What nodes emit, changed while they run; and how `nodes` describes their settings.  Real traced, real nodes."""
 import hashlib
 import os
 import signal
@@ -41,7 +41,7 @@ class NodesTest(ProtocolTest):
         return next(entry for entry in self.nodes() if entry["name"] == name)
 
     def indexed(self, *counts):
-        """Waits for so many events of the nodes, in the order of their names."""
+        """Waits for that many events of the nodes, in the order of their names."""
         until(lambda: [entry["indexed"] for entry in self.nodes()] == list(counts), "%s events" % (counts,))
 
 
@@ -73,7 +73,7 @@ class Control(NodesTest):
         each()
         self.indexed(3 + 1 + 0 + 3, 12)
         self.assertEqual(self.kinds_of("alice"), ["packet_sent"] * 2 + ["custom"] * 2 + ["packet_sent"] * 2 + ["custom"])
-        self.assertEqual(self.entry("alice")["lost"], 0)  # what is not wanted is not lost
+        self.assertEqual(self.entry("alice")["lost"], 0)  # disabled events are not lost
 
     def test_all_nodes_keep_the_same_traces(self):
         alice, bob = self.node("alice", ALICE), self.node("bob", BOB)
@@ -112,7 +112,7 @@ class Control(NodesTest):
         self.indexed(1)
         self.assertEqual(self.emits("alice"), (["metrics", "custom"], 0.5))
         self.control(kinds="all", sample=1)
-        # Not traced remembers it but the node itself: the next traced can still go back.
+        # The node remembers it, not traced: the next traced can still go back.
         self.assertEqual(self.place.stop(signal.SIGKILL)[0], -signal.SIGKILL)
         self.client = self.start()
         until(lambda: self.nodes(), "the node")
@@ -134,7 +134,7 @@ class Control(NodesTest):
         self.assertEqual(self.control(kinds="none"), set())
         alice = self.node("alice", ALICE)
         alice.kill()
-        error = self.client.fail("control", node_id="alice", kinds="none")  # also while traced has not yet seen that it died
+        error = self.client.fail("control", node_id="alice", kinds="none")  # even before traced has noticed that it died
         self.assertEqual((error["code"], error["data"]), (-32001, {"param": "node_id"}))
         until(lambda: self.entry("alice")["state"] == "crashed", "the end")
         self.assertEqual(self.emits("alice"), (None, None))
@@ -163,14 +163,14 @@ class Control(NodesTest):
                 while (line := client.read_line()) is not None:
                     self.assertTrue("result" in line or "stopping" in line["error"]["message"], line)
             except ConnectionResetError:
-                pass  # requests that were not read any more
+                pass  # requests that were no longer read
 
 
 class HowANodeEmits(NodesTest):
-    """Policies and clocks, as `nodes` tells them."""
+    """Policies and clocks, as `nodes` shows them."""
 
     def overrun(self, policy):
-        """64 slots, 10 events that are read, and 100 that are not while they are made."""
+        """64 slots, 10 events that are read, and 100 that are not read while they are emitted."""
         node = self.node("alice", ALICE, policy, "0", "64")
         node.do("packets", 10)
         self.indexed(10)

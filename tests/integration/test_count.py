@@ -48,7 +48,7 @@ class CountTest(ProtocolTest):
 
 
 def field_of(event, name):
-    """What a field is, by the event's JSON."""
+    """The value of a field, from the event's JSON."""
     short = {"node": "node_id", "peer": "peer_id", "trace": "trace_id", "time": "timestamp"}
     name = short.get(name, name)
     if name in ("app", "command"):
@@ -59,7 +59,7 @@ def field_of(event, name):
 
 
 def quantile(values, share):
-    """By nearest rank."""
+    """The nearest-rank percentile."""
     return sorted(values)[max(0, math.ceil(share * len(values)) - 1)]
 
 

@@ -17,9 +17,9 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../
 import supervise  # noqa: E402
 
 NAMES = ("alice", "bob", "carol", "dave", "erin")
-SECONDS = 240  # only what hangs reaches it
+SECONDS = 240  # reached only if something hangs
 points = 0
-shm_dir = ""  # of this test: no other test's nodes, no other traced
+shm_dir = ""  # only for this test: no other nodes, no other traced
 
 
 def point(good, name, why=""):
@@ -40,7 +40,7 @@ def start(source, build, *arguments):
 
 
 def processes(directory):
-    """Those whose environment names the directory: the demo's children."""
+    """The processes whose environment names the directory: the demo's children."""
     found = []
     for path in glob.glob("/proc/[0-9]*/environ"):
         try:
@@ -48,7 +48,7 @@ def processes(directory):
                 if directory.encode() in file.read():
                     found.append(int(path.split("/")[2]))
         except OSError:
-            continue  # gone, or another user's
+            continue  # has ended, or belongs to another user
     return found
 
 
@@ -58,7 +58,7 @@ def directory_of(output):
 
 
 def left_behind(output):
-    """What a finished demo must not leave: processes, its directory, its nodes' logs."""
+    """What a finished demo has left behind: processes, its directory, its nodes' logs."""
     directory = directory_of(output)
     return [f"process {pid}" for pid in processes(directory)] + glob.glob(directory) + os.listdir(shm_dir)
 
@@ -120,7 +120,7 @@ def test_once(source, build):
 
 
 def test_stays(source, build):
-    """Without --once it stays up until it is told to end."""
+    """Without --once it runs until it is ended."""
     demo = start(source, build)
     lines = []
     deadline = time.monotonic() + SECONDS
@@ -130,7 +130,7 @@ def test_stays(source, build):
             break
     output = "".join(lines)
     running = processes(directory_of(output)) if directory_of(output) else []
-    point("Ctrl-C ends" in output and len(running) >= 6, "without --once traced and the nodes stay up", output)
+    point("Ctrl-C ends" in output and len(running) >= 6, "without --once traced and the nodes keep running", output)
 
     environment = dict(os.environ, P2PTRACE_SOCKET=os.path.join(directory_of(output), "traced.sock"))
     asked = subprocess.run(
@@ -149,7 +149,7 @@ def test_stays(source, build):
     first, now = requests(), [0, 0]
     while (now[0] < first[0] + 20 or now[1] <= first[1]) and time.monotonic() < deadline:
         now = requests()
-    point(now[0] >= first[0] + 20 and now[1] > first[1], "requests go on, and some fail", f"{first} {now}")
+    point(now[0] >= first[0] + 20 and now[1] > first[1], "requests continue, and some fail", f"{first} {now}")
     demo.send_signal(signal.SIGINT)
     try:
         rest, _ = demo.communicate(timeout=SECONDS)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""inspector doctor: each condition is made, and its line and remedy are looked for."""
+"""inspector doctor: creates each condition, and checks its line and remedy."""
 import json
 import mmap
 import os
@@ -30,7 +30,7 @@ class Doctor(ProtocolTest):
 
     def setUp(self):
         super().setUp()
-        if why := self.place.lacks(28):  # two rings, and what the doctor wants to be left
+        if why := self.place.lacks(28):  # two rings, and the room that the doctor requires
             self.skipTest(why)
 
     def ask(self, *words, **environment):
@@ -79,7 +79,7 @@ class Doctor(ProtocolTest):
     def test_the_text_names_the_command_to_type(self):
         done = subprocess.run([INSPECTOR, "doctor"], env=self.place.environment, capture_output=True, text=True)
         self.assertEqual(done.returncode, 1)
-        self.assertRegex(done.stdout, r"(?m)^wrong socket     no traced runs: .*; try: traced &$")
+        self.assertRegex(done.stdout, r"(?m)^wrong socket     traced is not running: .*; try: traced &$")
 
     def test_two_nodes_with_one_id(self):
         client, alice = self.healthy()
@@ -97,7 +97,7 @@ class Doctor(ProtocolTest):
         self.assertFalse([line for line in self.ask()[0] if line[0] == "id"])
 
     def test_a_node_of_abi_1_that_closed_its_descriptor(self):
-        """Its log is made by hand: mapped by a process that lives, and locked by nobody."""
+        """Its log is handmade: mapped by a live process, and locked by none."""
         name = f"p2ptrace.{os.geteuid()}.{os.getpid()}.0123456789abcdef"
         lane = 64 * 128
         header = struct.pack("<8sIIQIIIIiIQQQ32s32sQ", b"P2TRACE1", 1, 24576, 24576 + lane, 128, 1, 64, 0, os.getpid(), 2, 1000, 1000,
@@ -111,7 +111,7 @@ class Doctor(ProtocolTest):
             file.flush()
             mapping = mmap.mmap(file.fileno(), 0)
         self.addCleanup(mapping.close)
-        self.finds("log", "veteran (process %d) lives, and looks dead: it closed the descriptor" % os.getpid(), "this version", alone=False)
+        self.finds("log", "veteran (process %d) is alive but looks dead: it closed the descriptor" % os.getpid(), "this version", alone=False)
 
     def test_the_socket(self):
         self.place.node("alice", ALICE).do("packets", 1)
@@ -265,7 +265,7 @@ class Doctor(ProtocolTest):
             ({"history": STATS["history"] | {"first": None, "last": None}}, "history", "no event at all", "inspector doctor PID"),
             ({"limits": {"clients": 3}}, "limits", "3 connections refused", "end some inspectors"),
             ({"limits": {"descriptors": 2}}, "limits", "2 pauses", "ulimit -n"),
-            ({"limits": {"held_bytes": 4}}, "limits", "4 connections ended", "read faster"),
+            ({"limits": {"held_bytes": 4}}, "limits", "4 connections closed", "read faster"),
             ({"limits": {"memory": 5}}, "limits", "5 requests refused", "ask for less"),
             ({"clients": {"events_dropped": 9}}, "limits", "missed 9 events", "inspector follow --kind"),
             ({"clock": {"steps": 2}}, "clock", "set 2 times", "kill %d; traced &" % os.getpid()),
@@ -289,7 +289,7 @@ class Doctor(ProtocolTest):
         client, node = self.healthy()
         last = client.call("nodes")["nodes"]
         hello, nodes = client.call("hello"), {"nodes": last}
-        self.place.stop()  # its stand-in says the same, but that the newest event is old
+        self.place.stop()  # its replacement gives the same answers, except that the newest event is old
         old = STATS["history"] | {"last": {"timestamp": NOW - 70000000, "ns": 0}}
         with self.fake(hello=hello, nodes=nodes, stats={"history": old}):
             done = subprocess.run([INSPECTOR, "doctor"], env=self.place.environment, capture_output=True, text=True)
@@ -332,7 +332,7 @@ class Doctor(ProtocolTest):
         pid = node.process.pid
         node.kill()
         until(lambda: client.call("nodes")["nodes"][0]["state"] == "crashed", "the node to be seen as crashed")
-        self.finds("process", f"there is no process {pid} any more: it was the node alice, which crashed",
+        self.finds("process", f"process {pid} is gone: it was the node alice, which crashed",
                    f"inspector recent 20 --node {ALICE}", pid, alone=False)
 
     def test_a_process(self):

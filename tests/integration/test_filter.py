@@ -22,7 +22,7 @@ class FilterTest(ProtocolTest):
         self.client = self.start()
 
     def emit(self):
-        """10 packets of trace 1 to bob, 5 of trace 2 to carol, three samples, and one part of a request, which bob has."""
+        """10 packets of trace 1 to bob, 5 of trace 2 to carol, three samples, and one part of a request at bob."""
         self.alice, self.bob = self.place.node("alice", ALICE), self.place.node("bob", BOB)
         self.alice.do("packets", 10, TRACE_1, BOB)
         self.alice.do("packets", 5, TRACE_2, CAROL)
@@ -71,8 +71,8 @@ class Query(FilterTest):
         self.assertEqual(self.explained("rtt > 100ms")[1], "kind")
         self.assertEqual(self.explained("node == bob"), (3, "node", 3))
         self.assertEqual(self.explained("not debug")[1], "scan")
-        self.assertEqual(self.explained("trace == 1")[1], "scan")  # two begin so
-        self.assertEqual(self.explained("trace == 13"), (0, "time", 0))  # none does: nothing is looked at
+        self.assertEqual(self.explained("trace == 1")[1], "scan")  # two begin like that
+        self.assertEqual(self.explained("trace == 13"), (0, "time", 0))  # none does: nothing is examined
         self.assertEqual(self.explained("packet_sent and metrics")[2], 0)
         self.assertEqual(self.explained("time > -1s and time < -2s")[2], 0)
 
@@ -89,14 +89,14 @@ class Query(FilterTest):
 
     def test_pages_count_back_from_the_moment_of_the_first(self):
         first = self.client.call("query", filter="packet_num == 0 and trace == 11")["events"][0]
-        # So narrow that the first events would be outside when the next page is asked for, but not yet when the first is.
+        # So narrow that the first events would be too old when the next page is requested, but not when the first is.
         def begin():
             age = time.time() - first["timestamp"] / 1e6
             params = {"filter": "packet_sent and time > -%dms" % (age * 1000 + 300), "limit": 1}
             page = self.client.call("query", **params)
             return page["events"][0]["data"]["packet_num"] == 0 and (params, page, age + 0.3)
         params, page, age = until(begin, "a first page in time")
-        until(lambda: time.time() - first["timestamp"] / 1e6 > age + 0.3, "the events to be older than the filter says")
+        until(lambda: time.time() - first["timestamp"] / 1e6 > age + 0.3, "the events to be older than the filter allows")
         self.assertEqual(self.count(params["filter"]), 0)
         events = page["events"]
         while page["cursor"]:
@@ -107,7 +107,7 @@ class Query(FilterTest):
     def test_a_cursor_ends_when_a_peers_name_means_others_than_before(self):
         asked = [{"filter": text, "limit": 4} for text in ("peer == bob", "not peer ~ b*", "node == alice and packet_sent")]
         cursors = [self.client.call("query", **params)["cursor"] for params in asked]
-        self.place.node("carol", CAROL)  # whom nobody means
+        self.place.node("carol", CAROL)  # which matches no node
         until(lambda: len(self.client.call("nodes")["nodes"]) == 3, "carol")
         for params, cursor in zip(asked, cursors):
             self.assertEqual(len(self.client.call("query", cursor=cursor, **params)["events"]), 4)
@@ -123,7 +123,7 @@ class Query(FilterTest):
         answer = self.client.call("query", filter="rtt > 100ms", total=True, limit=1)
         self.assertEqual((len(answer["events"]), answer["total"]), (1, 2))
         self.assertEqual(self.client.call("query", filter="not metrics", total=True, limit=1)["total"], 18)
-        # No index helps, and there are whole blocks of events behind the first page.
+        # No index helps, and there are entire blocks of events after the first page.
         self.alice.do("packets", 1000)
         self.place.settle(self.client, 1021)
         self.assertEqual(self.client.call("query", filter="not packet_num in {900..999}", total=True, limit=1)["total"], 921)
@@ -136,7 +136,7 @@ class Query(FilterTest):
         for text, position, length, suggestion in cases:
             for method in ("query", "subscribe"):
                 if method == "subscribe" and suggestion in ("alice", "DMAP", "GET_CHUNK", "key"):
-                    continue  # may still come
+                    continue  # may still appear
                 error = self.client.fail(method, filter=text)
                 self.assertEqual((error["code"], error["data"]["param"]), (-32602, "filter"), text)
                 if position is None:
@@ -163,7 +163,7 @@ class Subscribe(FilterTest):
         self.assertEqual(sorted(seen), ["app_end", "metrics", "metrics"])
 
     def test_names_apply_to_nodes_that_start_later(self):
-        """Also a peer, whose name is only known by its own log; and nothing is narrowed by what is known now."""
+        """Also a peer, whose name is known only from its own log; what is known now narrows nothing."""
         self.client.call("subscribe", filter="peer == bob and packet_sent")
         self.client.call("subscribe", filter="node == bob and packet_sent")
         bob = self.place.node("bob", BOB)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""inspector follow beside a traced that is killed and started again: every event is shown once, or told as missed."""
+"""inspector follow beside a traced that is killed and started again: every event is shown once, or reported as missed."""
 import fcntl
 import json
 import os
@@ -19,7 +19,7 @@ ALICE, BOB = hex_id(0xa1), hex_id(0xb2)
 
 
 class Follower:
-    """inspector follow --json; what it says, sorted by what it is."""
+    """inspector follow --json; its lines, sorted by type."""
 
     def __init__(self, place, *options, recent="10000"):
         self.events, self.missed = [], 0
@@ -65,7 +65,7 @@ class Follow(ProtocolTest):
         return follower
 
     def emitted(self, count):
-        """Of all nodes, so many, when they have ended and are read to their ends.  A traced that has just begun knows none yet."""
+        """Waits until that many nodes have ended and are completely read.  A traced that has just started knows none yet."""
         client = self.place.connect()
 
         def states():
@@ -98,7 +98,7 @@ class Follow(ProtocolTest):
             self.place.traced.kill()
             self.place.finish()
             for number, node in enumerate(nodes):
-                node.do("packets", chance.choice((1, 100, 1500)))  # 1500 go round alice's ring
+                node.do("packets", chance.choice((1, 100, 1500)))  # 1500 lap alice's ring
                 node.finish()
                 node.do("metrics", turn, turn, hex_id(number))
             self.start()
@@ -107,10 +107,10 @@ class Follow(ProtocolTest):
         emitted = self.emitted(len(nodes))
         for follower in followers:
             self.accounts_for(follower, emitted)
-            self.assertGreater(follower.missed, 0)  # else nothing was tried
-            self.assertGreater(sum("traced went away" in note for note in follower.notes), 5)  # some come and go between two tries
+            self.assertGreater(follower.missed, 0)  # otherwise nothing was tested
+            self.assertGreater(sum("traced went away" in note for note in follower.notes), 5)  # some come and go between two attempts
         until(lambda: {(event["node_id"], event["data"]["rtt"]) for event in some.events} >= {(ALICE, 19), (BOB, 19)}, "the last metrics")
-        until(lambda: some.missed > 0, "it to tell what its filter hid")
+        until(lambda: some.missed > 0, "it to report what its filter hid")
         some.end()
         self.assertTrue(any("missed at most" in note for note in some.notes), some.notes)
         self.assertEqual(len(set(some.names())), len(some.names()))
@@ -121,7 +121,7 @@ class Follow(ProtocolTest):
         for turn in range(3):
             node = self.place.node("alice", ALICE)
             node.do("packets", 50)
-            # All of it: what a traced that is killed had read of a node that ended, and not yet sent, nobody has any more.
+            # All of it: what a killed traced had read from a node that has ended, but not yet sent, is gone.
             until(lambda turn=turn: len(follower.events) == turn * 130 + 50, "the first events")
             self.place.traced.kill()
             self.place.finish()
@@ -174,7 +174,7 @@ class AtATerminal(ProtocolTest):
                                            stderr=subprocess.DEVNULL, env=self.place.environment | {"TERM": "dumb", "LC_ALL": "C"})
                 self.addCleanup(process.wait)
                 self.addCleanup(process.kill)
-                read_until("event")  # the titles: it follows
+                read_until("event")  # the titles are there, so it follows
             node.do("custom", f"round{round_}")
             text = read_until("custom")
             for line in text.splitlines():

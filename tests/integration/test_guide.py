@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""docs/guide.md is true: its programs compile as they stand there, its commands run in order, and say what it shows.
+"""docs/guide.md is true: its programs compile unchanged, its commands run in order, and print what it shows.
 
     test_guide.py SOURCE_ROOT BUILD_ROOT MESON TEST_NODE
 
-What a block is, its language tells: `c` with a file's name in its first line is (a part of) that file, other C is a fragment, for which
-PRELUDES has what it speaks of; `console` is commands, each after a `$`, with all that they print; `meson` is a part of a meson.build."""
+The language of a block says what it is: `c` with a file name in its first line is (a part of) that file, other C is a fragment, for which
+PRELUDES has the declarations; `console` has commands, each after a `$`, with everything that they print; `meson` is a part of a meson.build,
+`toml` of a Cargo.toml; `rust`, `go` and `python` are fragments of one function."""
 import itertools
 import os
 import pathlib
@@ -24,7 +25,7 @@ GUIDE = (SOURCE / "docs/guide.md").read_text(encoding="utf-8")
 ZERO = SOURCE / "tests/zero/zero.py"
 WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"]
 
-# What fragments speak of, by a word that only that fragment has; one that is no function is put into the last one's braces.
+# The declarations that fragments need, by a word that only that fragment has; statements are put into the braces of the last declaration.
 PRELUDES = {
     "TRACE_NGTCP2_CREATE": """#include <p2ptrace/ngtcp2.h>
         struct peer { ngtcp2_conn *conn; struct trace_node_id id; TRACE_ONLY(struct trace_ngtcp2 *trace;) };
@@ -48,7 +49,33 @@ PRELUDES = {
     "careful": """TRACE_ONLY(extern const struct trace_log_options careful;)
         extern int nothing_else;""",
 }
-DUMP = "TRACE_DUMP"  # the fragment that is two lines more in first.c
+DUMP = "TRACE_DUMP"  # the fragment that is added to first.c
+
+# Debian's compilers: another toolchain in the user's PATH may need a network.
+CARGO, RUSTC, GO = "/usr/bin/cargo", "/usr/bin/rustc", "/usr/bin/go"
+# What the fragments in other languages need around them.
+RUST = """const GET: u16 = 2;
+
+pub fn fragments(#[cfg(feature = "trace")] log: &p2ptrace::Log, #[cfg(feature = "trace")] context: p2ptrace::Context,
+                 #[cfg(feature = "trace")] caller: p2ptrace::Context, #[cfg(feature = "trace")] peer: p2ptrace::NodeId,
+                 number: u64, id: u64, size: u32) {
+%s}
+"""
+GO_MODULE = "module yours\n\ngo 1.19\n\nrequire p2ptrace v0.0.0\n\n%s\n"
+GO_FILE = """package yours
+
+import "p2ptrace"
+
+const get = 2
+
+func Fragments(log *p2ptrace.Log, context, caller p2ptrace.Context, peer p2ptrace.NodeID, number, id uint64, size uint32) {
+%s}
+"""
+PYTHON = """import p2ptrace
+key, peer, GET, number, id, size = b"my public key", b"a peer".ljust(32), 2, 7, 8, 1200
+context = p2ptrace.Context.new()
+caller = context.child()
+%s"""
 
 
 def blocks(language):
@@ -56,7 +83,7 @@ def blocks(language):
 
 
 def programs():
-    """The files that the guide shows, by name; and asks.c, which it tells how to make."""
+    """The files that the guide shows, by name; and asks.c, which it describes."""
     files = {}
     for block in blocks("c"):
         named = re.match(r"/\* (\w+\.c)\b", block)
@@ -69,7 +96,7 @@ def programs():
 
 
 def fragments():
-    """Fragments of C, each behind its prelude, by the prelude's word."""
+    """Fragments of C, each after its prelude, by the prelude's word."""
     texts = {}
     for block in blocks("c"):
         if not re.match(r"/\* \w+\.c\b", block) and DUMP not in block:
@@ -80,12 +107,12 @@ def fragments():
 
 
 def commands():
-    """The guide's commands in order, each with what it shows."""
+    """The guide's commands in order, each with the output shown."""
     return [pair for block in blocks("console") for pair in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", block, re.M)]
 
 
 def run(command, directory, **environment):
-    """What it prints, errors too; an exception when it fails."""
+    """Its output, including errors; raises an exception if it fails."""
     base = {name: value for name, value in os.environ.items() if name not in ("DESTDIR", "MAKEFLAGS")}
     done = subprocess.run(command, cwd=directory, env=dict(base, **environment), stdin=subprocess.DEVNULL, text=True, check=False,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=200)
@@ -94,7 +121,7 @@ def run(command, directory, **environment):
     return done.stdout
 
 
-# Ids, times, and what follows from times.
+# Ids, times, and values derived from times.
 VARIABLE = (
     (r"\d{4}-\d\d-\d\d ", ""),
     (r"\d\d:\d\d:\d\d\.\d+", "CLOCK"),
@@ -151,7 +178,7 @@ class Guide(unittest.TestCase):
                                 P2PTRACE_SHM_DIR=str(self.traced.shm_dir))
 
     def wait_for_the_dead(self):
-        """Until traced has read what ended; it removes such a ring then."""
+        """Waits until traced has read the logs of ended programs; then it removes their rings."""
         def read():
             nodes = self.traced.ask("nodes")["nodes"]
             return len(list(self.traced.shm_dir.glob("p2ptrace.*"))) == sum(node["state"] == "live" for node in nodes)
@@ -191,7 +218,7 @@ class Guide(unittest.TestCase):
     def test_a_debugger_prints_the_shown_output(self):
         [(command, shown)] = [pair for pair in commands() if pair[0].startswith("gdb")]
         [build] = [pair[0] for pair in commands() if pair[0].startswith("cc -g ")]
-        self.environment = dict(self.environment, HOME=str(self.directory))  # a .gdbinit of the user's has no say
+        self.environment = dict(self.environment, HOME=str(self.directory))  # ignore the user's .gdbinit
         self.skip_without_a_debugger()
         self.write_programs()
         self.start_traced()
@@ -199,7 +226,7 @@ class Guide(unittest.TestCase):
         self.check(command, shown)
 
     def skip_without_a_debugger(self):
-        """gdb has to call a function in a process.  In some containers it may not trace one; and where the processor has registers that gdb
+        """gdb has to call a function in a process.  In some containers it may not trace one; and if the processor has registers that gdb
         does not know, it starts a process and then fails to call."""
         if not shutil.which("gdb"):
             self.skipTest("no gdb")
@@ -230,6 +257,55 @@ class Guide(unittest.TestCase):
             said = run([sys.executable, str(ZERO), "--keep-include", f"--cflags={' '.join(off)}", "fragment.c"], self.directory)
             self.assertEqual(said, "0 bytes differ\n")
 
+    def beside_the_tree(self):
+        """A directory beside the source tree, as the guide assumes for other languages; and an environment without the user's settings."""
+        (self.directory / "p2ptrace").symlink_to(SOURCE)
+        yours = self.directory / "yours"
+        yours.mkdir()
+        [library] = self.staged.rglob("libp2ptrace-shared.so")
+        mine = {"HOME": str(self.directory), "PATH": "/usr/bin:/bin", "LD_LIBRARY_PATH": str(library.parent)}
+        return yours, dict(self.environment, **mine)
+
+    @unittest.skipUnless(os.access(CARGO, os.X_OK) and os.access(RUSTC, os.X_OK), "no cargo or rustc: ./dev setup-bindings")
+    def test_the_rust_compiles_without_a_warning_on_and_off(self):
+        yours, environment = self.beside_the_tree()
+        [manifest], fragments = blocks("toml"), blocks("rust")
+        self.assertGreater(len(fragments), 1)
+        (yours / "Cargo.toml").write_text('[package]\nname = "yours"\nversion = "0.1.0"\nedition = "2021"\n' + manifest, encoding="utf-8")
+        (yours / "src").mkdir()
+        (yours / "src/lib.rs").write_text(RUST % "".join(fragments), encoding="utf-8")
+        environment |= {"RUSTC": RUSTC, "RUSTFLAGS": "-Dwarnings", "CARGO_HOME": str(self.directory / "cargo"), "CARGO_TERM_COLOR": "never"}
+        for features in ("", "trace"):
+            run([CARGO, "-q", "check", "--offline", "--features", features], yours, **environment)
+
+    @unittest.skipUnless(os.access(GO, os.X_OK), "no go: ./dev setup-bindings")
+    def test_the_go_compiles_on_and_off(self):
+        yours, environment = self.beside_the_tree()
+        [replace], fragments = re.findall(r"`(replace p2ptrace => [^`]+)`", GUIDE), blocks("go")
+        self.assertGreater(len(fragments), 1)
+        (yours / "go.mod").write_text(GO_MODULE % replace, encoding="utf-8")
+        (yours / "yours.go").write_text(GO_FILE % "".join(fragments), encoding="utf-8")
+        environment |= {"GOCACHE": str(self.directory / "cache"), "GOPATH": str(self.directory / "path"), "GOPROXY": "off", "GOFLAGS": "-mod=mod",
+                        "GOTOOLCHAIN": "local"}
+        for tags in ("", "notrace"):
+            run([GO, "vet", "-tags", tags, "."], yours, **environment)
+            run([GO, "build", "-tags", tags, "."], yours, **environment)
+
+    def test_the_python_runs(self):
+        yours, environment = self.beside_the_tree()
+        [module] = self.staged.rglob("p2ptrace/__init__.py")
+        node, *others = blocks("python")
+        self.assertGreater(len(others), 0)
+        text = node + "".join("    " + line for block in others for line in block.splitlines(True))
+        (yours / "yours.py").write_text(PYTHON % text, encoding="utf-8")
+        self.start_traced()
+        environment |= {"P2PTRACE_SHM_DIR": str(self.traced.shm_dir), "PYTHONPATH": str(module.parent.parent),
+                        "P2PTRACE_LIBRARY": str(next(self.staged.rglob("libp2ptrace-shared.so")))}
+        run([sys.executable, "-B", "yours.py"], yours, **environment)
+        self.wait_for_the_dead()
+        [carol] = self.traced.ask("nodes")["nodes"]
+        self.assertEqual((carol["name"], carol["indexed"], carol["lost"]), ("carol", text.count("    log."), 0))
+
     def test_a_superproject_is_traced_unless_it_is_a_release(self):
         self.write_programs()
         (self.directory / "subprojects").mkdir()
@@ -253,7 +329,7 @@ class Guide(unittest.TestCase):
         [installed] = self.staged.rglob("bin/inspector")
         self.assertTrue(str(installed).endswith(program.lstrip("/")), program)
         done = subprocess.run([installed, *words, "--socket", str(self.directory / "none")], capture_output=True, text=True, timeout=60)
-        self.assertEqual(done.returncode, 3, done.stderr)  # the command is right; no traced is there
+        self.assertEqual(done.returncode, 3, done.stderr)  # the command is right, but no traced is running
 
     def test_its_figures_are_the_measured_ones(self):
         measured = (SOURCE / "docs/performance.md").read_text(encoding="utf-8")

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""An adversary beside traced: rings that were made by hand, names in their directory, and what traced does about them.  What holds beside each
-of them: good nodes are read whole, traced answers, and it stops on request.
+"""An adversary of traced: handmade rings, names in their directory, and how traced handles them.  In each case
+good nodes are read completely, traced answers, and it stops on request.
 
 environment: TRACED, INSPECTOR, TEST_NODE"""
 import contextlib
@@ -46,7 +46,7 @@ class Ring:
         self.put(LANES_AT + 192 * index + 64, struct.pack("<I", state))
 
     def slot(self, position, mark=None, kind=12, ticks=None):
-        """A packet_lost event, or whatever the kind says."""
+        """A packet_lost event, or one of the given kind."""
         ticks = time.clock_gettime_ns(time.CLOCK_MONOTONIC) if ticks is None else ticks
         mark = (position if mark is None else mark) + 1
         self.put(LANES + position % self.events * EVENT_BYTES, struct.pack("<Q16xIHBB", ticks, mark % MARKS, kind, 0, 0).ljust(128, b"\0"))
@@ -68,7 +68,7 @@ class HostileTest(ProtocolTest):
         return ring
 
     def ends(self):
-        """traced ends in a time that has nothing to do with the adversary."""
+        """traced ends within a time that does not depend on the adversary."""
         code, log = self.place.stop()
         self.assertEqual(code, 0, log)
         return log
@@ -106,7 +106,7 @@ class Rings(HostileTest):
             ring.ready()
         for n in range(8):
             node = self.wait_for_state(connection, "liar%d" % n, "rejected", "crashed")
-            self.assertEqual((node["state"], node["reason"]), ("rejected", "what it says of its events contradicts itself"))
+            self.assertEqual((node["state"], node["reason"]), ("rejected", "what it says about its events is contradictory"))
             self.assertLessEqual(node["lost"], 64)
         good.do("packets", 100)
         until(lambda: self.nodes(connection).get("good", {}).get("indexed") == 200, "the good node's events")
@@ -162,7 +162,7 @@ class Load(HostileTest):
         node.kill()
 
     def test_a_stopped_traced_does_not_keep_it_beyond_its_time(self):
-        """Without an end, a question waits 30 s for its answer."""
+        """Without a limit, a request waits 30 s for its answer."""
         node = self.place.node("quiet", hex_id(7))
         node.do("packets", 1)
         self.start()
@@ -198,7 +198,7 @@ class Load(HostileTest):
         node.kill()
 
     def ends_though_nobody_reads(self, *words, together=False):
-        """together: stderr is the same full pipe, so that not even the reason can be written."""
+        """together: stderr is the same full pipe, so not even the reason can be written."""
         reading, writing = os.pipe()
         os.set_blocking(writing, False)
         with contextlib.suppress(BlockingIOError):
@@ -244,7 +244,7 @@ class Load(HostileTest):
 STRANGER = 65534
 EVIL = "/x\x1b]0;owned\x07\u202e\u2028\x7f'$(touch pwned)`id`;rm -rf"
 
-# Serves a path as another user: says that it is traced, and what a child process's id is.
+# Serves a path as another user: claims to be traced, and prints a child's process id.
 SERVE = """
 import json, os, socket, sys
 listener = socket.socket(socket.AF_UNIX)
@@ -265,7 +265,7 @@ def has_no_control(text):
 
 
 class Strangers(HostileTest):
-    """Other users' files and servers where ours would be."""
+    """Other users' files and servers in the place of ours."""
 
     def run_inspector(self, *words, **more):
         environment = more.pop("environment", self.place.environment)
@@ -292,7 +292,7 @@ class Strangers(HostileTest):
         lines = {line["check"]: line for line in map(json.loads, done.stdout.splitlines())}
         remedy = lines["socket"]["remedy"]
         self.assertTrue(has_no_control(remedy), remedy)
-        # Typed into a shell it names the socket, every byte of it, and runs nothing.
+        # Typed into a shell, it names the socket, byte for byte, and runs nothing.
         place = tempfile.mkdtemp(dir=self.place.directory)
         shell = subprocess.run(["bash", "-c", remedy + '; printf %s "$P2PTRACE_SOCKET"'], capture_output=True, cwd=place)
         self.assertEqual(shell.stdout.decode(), EVIL)
@@ -305,7 +305,7 @@ class Strangers(HostileTest):
         os.fchown(file.fileno(), STRANGER, STRANGER)
         self.assertNotIn("4711", self.check())
         self.assertNotIn("4711", self.run_inspector("doctor").stdout)
-        connection = self.start()  # and hinders nobody
+        connection = self.start()  # and blocks nobody
         self.place.node("good", hex_id(7)).do("packets", 10)
         self.place.settle(connection, 10)
 
@@ -337,7 +337,7 @@ class Strangers(HostileTest):
         done = self.run_inspector("doctor", environment=environment)
         self.assertIn("another user", done.stdout)
         self.assertNotIn("kill", done.stdout)
-        # Chosen by its path it is asked by root, but nobody is advised to kill a process that is not his.
+        # Root uses it when its path is given, but nobody is advised to kill another user's process.
         chosen = self.run_inspector("doctor", "--socket", os.path.join(directory, "traced.sock"))
         self.assertIn("traced is 0.0.9", chosen.stdout)
         self.assertNotIn("kill", chosen.stdout)
@@ -369,7 +369,7 @@ class Strangers(HostileTest):
             self.assertIn("is a symbolic link that others may have created", done.stdout + done.stderr)
         self.assertEqual(os.listdir(target), [])
         own = os.path.join(self.place.directory, "own")
-        os.symlink(target, own)  # one in a directory of ours is our own
+        os.symlink(target, own)  # a link in our own directory is ours
         self.place.path = os.path.join(own, "traced.sock")
         self.place.environment["P2PTRACE_SOCKET"] = self.place.path
         self.start().call("hello")

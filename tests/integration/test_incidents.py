@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Incidents among real nodes: the first finding of `inspector analyze` names who is at fault, and no innocent node stands above it.
+"""Incidents among real nodes: the first finding of `inspector analyze` names the node at fault, and no innocent node comes before it.
 
-How long things take differs from machine to machine, so a test only asserts what follows from what happened: who was stopped, who
-lost packets, who asked how often.  Where a time decides, the test reads it from the same events.
+Durations differ from machine to machine, so a test only asserts consequences of what happened: who was stopped, who
+lost packets, who asked how often.  Where a time matters, the test reads it from the same events.
 
 usage: test_incidents.py TRACED INSPECTOR QUIC_NODE"""
 
@@ -15,7 +15,7 @@ from network import Net, holds
 
 
 def blamed(test, net, name):
-    """The first finding is about that node, and so is every severe one: as its node, or as an end of its link."""
+    """The first finding and every severe one is about that node: as its node, or as an end of its link."""
     findings = net.findings()
     first = findings[0]
     test.assertEqual((first["severity"], net.ids.get(first["node_id"])), ("severe", name), first["says"])
@@ -28,7 +28,7 @@ def blamed(test, net, name):
 
 
 class ANodeThatRunsOnlyPartOfTheTime(unittest.TestCase):
-    """dave is stopped again and again, each time until all others have asked him and their transports have probed him."""
+    """dave is stopped several times, each time until all others have asked him and their transports have probed him."""
 
     ROUNDS = 12
 
@@ -71,7 +71,7 @@ class AFlood(unittest.TestCase):
 
 
 class AFewSlowRequests(unittest.TestCase):
-    """Of the requests of one command a few need a slow node."""
+    """A few requests of one command need a slow node."""
 
     def test_the_outliers_agree_with_the_history(self):
         net = Net(AFewSlowRequests, lambda name, before: ["--think", "1500"] if name == "carol" else [], names=["alice", "bob", "carol"])

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""traced --keep: traces that match stay while others go.  Real traced with a thread that judges, real nodes, a recording."""
+"""traced --keep: matching traces are kept while others are evicted.  Real traced with a judging thread, real nodes, a recording."""
 import json
 import os
 import subprocess
@@ -18,7 +18,7 @@ FINE = ["e%031x" % i for i in range(1, 21)]
 
 class Keep(ProtocolTest):
     def request(self, trace, number, ok):
-        """Of twelve events, at two nodes."""
+        """A trace of twelve events, at two nodes."""
         self.alice.do("start", trace, number, 0, 1)
         self.alice.do("packets", 5, trace, BOB)
         self.bob.do("packets", 5, trace, ALICE)
@@ -26,7 +26,7 @@ class Keep(ProtocolTest):
         self.events += 12
 
     def flood(self, node):
-        """The number of events that any ring holds.  Waits until all are indexed, and those of full segments recorded."""
+        """As many events as any ring holds.  Waits until all are indexed, and those of full segments recorded."""
         self.number += 1
         node.do("packets", 5000, "%032x" % self.number, BOB)
         self.events += 5000
@@ -55,7 +55,7 @@ class Keep(ProtocolTest):
         while self.history()["segments"] < self.history()["segments_max"] - 1:
             self.flood(self.alice)
         until(lambda: self.history()["keep"]["traces"] == len(FAILED), "the failed traces to be judged")
-        self.assertIn("20 traces stay longer, all that matched", self.inspect("doctor", "--all"))
+        self.assertIn("20 traces are kept longer, all that matched", self.inspect("doctor", "--all"))
         while self.history()["evicted"] < 2 * self.history()["events_max"]:
             self.flood(self.alice)
             self.flood(self.bob)
@@ -70,10 +70,10 @@ class Keep(ProtocolTest):
         keep = self.history()["keep"]
         self.assertEqual((keep["traces"], keep["events"], keep["given_up"], keep["events_lost"]), (20, 240, 0, 0))
         self.assertIn("20 traces of 240 events (at most %d) stay longer: %s" % (keep["events_max"], FILTER), self.inspect("stats"))
-        # On a slow machine traces of the flood may go before they are judged.
+        # On a slow machine traces of the flood may be evicted before they are judged.
         unjudged = keep["unjudged"]
-        self.assertIn("%d traces went before it was known whether they match --keep" % unjudged if unjudged else
-                      "20 traces stay longer, all that matched", self.inspect("doctor", "--all"))
+        self.assertIn("%d traces were evicted before it was known whether they match --keep" % unjudged if unjudged else
+                      "20 traces are kept longer, all that matched", self.inspect("doctor", "--all"))
 
         record_stats = self.client.call("stats")["record"]
         self.assertEqual((record_stats["dropped_segments"], record_stats["dropped_events"]), (0, 0))

@@ -123,7 +123,7 @@ class NodeTest(unittest.TestCase):
 
     def test_a_node_without_room_for_a_log_says_so_and_runs_untraced(self):
         alice = self.start("alice")
-        traced = alice.ask("store x")[3] != "-"  # else tracing is compiled out, and there is nothing to say
+        traced = alice.ask("store x")[3] != "-"  # otherwise tracing is compiled out, and there is nothing to check
         self.shm_dir = self.shm_dir / "not" / "there"
         bob = self.start("bob", peers=[alice])
         self.assertEqual(bob.ask("wait-peers 1"), ["peers", "1"])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Long output at a terminal goes to a pager, as git has it: which one, and when not; what happens when its user quits, or presses Ctrl-C."""
+"""Long output at a terminal goes to a pager, as in git: which one, and when not; what happens when its user quits, or presses Ctrl-C."""
 import os
 import pathlib
 import pty
@@ -14,7 +14,7 @@ from test_read import ReadTest, run
 
 
 class Shown:
-    """An inspector whose terminal is ours: it is the leader of a session of its own."""
+    """An inspector on a terminal that we control; it leads its own session."""
 
     def __init__(self, environment, args, columns=80):
         self.text = b""
@@ -34,7 +34,7 @@ class Shown:
             self.text += piece
 
     def wait(self):
-        """(what it showed, its exit code, or minus the signal that ended it)"""
+        """(its output, its exit code, or minus the signal that ended it)"""
         while True:
             try:
                 piece = os.read(self.fd, 65536)

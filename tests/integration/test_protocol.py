@@ -100,7 +100,7 @@ class Framing(ProtocolTest):
         self.alive()
         clients = self.client.call("stats")["clients"]
         self.assertEqual((clients["requests"], clients["errors"]), (6, 2))
-        # Nor does it leave anything in the answer of a batch.
+        # It leaves nothing in the answer of a batch, either.
         reply = self.exchange(b'[{"jsonrpc":"2.0","method":"nonsense"},{"jsonrpc":"2.0","id":2,"method":"query"},'
                               b'{"jsonrpc":"2.0","method":"query"},{"jsonrpc":"2.0","id":4,"method":"hello"}]\n')
         self.assertEqual([one["id"] for one in reply], [2, 4])
@@ -133,7 +133,7 @@ class Framing(ProtocolTest):
         self.assertEqual(self.exchange(request + b" " * (65536 - len(request)) + b"\n")["id"], 1)
         self.client.send_raw(request + b" " * (65536 - len(request)))
         other = self.place.connect()
-        for _ in range(3):  # by then the loop has read what came before
+        for _ in range(3):  # by then the loop has read everything before it
             other.call("hello")
         self.assertEqual(self.exchange(b"\n")["id"], 1)
         reply = self.error(request + b" " * (65537 - len(request)) + b"\n")
@@ -178,7 +178,7 @@ class Framing(ProtocolTest):
 
 
 class Methods(ProtocolTest):
-    """What nodes emitted, as the methods tell it."""
+    """What nodes emitted, as the methods report it."""
 
     def setUp(self):
         super().setUp()
@@ -292,7 +292,7 @@ class Methods(ProtocolTest):
                 pages += page["events"]
                 if page["cursor"] is None:
                     break
-                self.alice.do("packets", 2)  # what comes after the first page is not in it
+                self.alice.do("packets", 2)  # the events after the first page are not in it
                 self.total += 2
                 page = self.client.call("query", cursor=page["cursor"], **params)
             self.assertEqual(pages, whole if order == "asc" else whole[::-1])
@@ -325,7 +325,7 @@ class Methods(ProtocolTest):
             page, given, evicted = first, len(first["events"]), []
             while page["cursor"] is not None:
                 if number == 0 and len(evicted) == 3:
-                    self.emit(90000)  # all that these questions are about is gone
+                    self.emit(90000)  # all events of these queries have been evicted
                 page = self.client.call("query", limit=1000, cursor=page["cursor"], **question)
                 self.assertEqual(page.get("total"), count if "total" in question else None)
                 given += len(page["events"])
@@ -343,7 +343,7 @@ class Methods(ProtocolTest):
             self.assertEqual((error["code"], error["data"]["param"]), (-32602, "cursor"))
         flipped = cursor[:40] + ("0" if cursor[40] != "0" else "1") + cursor[41:]
         self.assertEqual(self.client.fail("query", limit=3, trace_id="11", cursor=flipped)["code"], -32602)
-        # A prefix that is ambiguous by now still means what it meant on the first page.
+        # A prefix that has become ambiguous still means the same as on the first page.
         self.alice.do("packets", 1, "1177" + "0" * 28)
         until(lambda: self.client.ask("query", trace_id="11").get("error"), "the prefix to be ambiguous")
         rest = []
@@ -426,7 +426,7 @@ class Gaps(ProtocolTest):
         self.assertEqual(answer["lost"], node["lost"])
         self.assertEqual([gap["data"]["count"] for gap in answer["gaps"]], [node["lost"]])
         self.assertEqual(answer["gaps"][0]["kind"], "events_lost")
-        # Told once, not on each page; and not to a question about another node.
+        # Reported once, not on each page; and not to a query about another node.
         again = client.call("query", trace_id=TRACE_1, limit=10, cursor=answer["cursor"])
         self.assertEqual((again["lost"], again["gaps"]), (0, []))
         other = client.call("query", trace_id=TRACE_2)
@@ -452,11 +452,11 @@ class Gaps(ProtocolTest):
             second = client.call("query", cursor=first["cursor"], **params)
             self.assertEqual([len(first["events"]), len(second["events"]), second["cursor"]], [10, 10, None])
             self.assertEqual((first["lost"], second["lost"]), (0, lost))
-        # A loss before the first event of an answer is not a gap in it, unless the question begins earlier.
+        # A loss before the first event of an answer is not a gap in it, unless the query begins earlier.
         self.assertEqual(client.call("query", trace_id="77")["lost"], 0)
         self.assertEqual(client.call("query", trace_id="77", **{"from": "-1h"})["lost"], lost)
         self.assertEqual(client.call("query", node_id="alice", kind="custom", **{"from": "-1h", "to": "-0s"})["lost"], lost)
-        # A few events, and more than one gap to be looked for: what began as a small question is none.
+        # A few events, but more than one gap to look for: the query begins as a small one, and is not.
         self.place.hold()
         alice.do("packets", 100000, TRACE_2)
         self.place.traced.send_signal(signal.SIGCONT)

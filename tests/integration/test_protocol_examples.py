@@ -1,21 +1,21 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Every example of docs/protocol.md, sent to a real traced; its answers have the members that the document tells, and no others.
+"""Every example of docs/protocol.md, sent to a real traced; its answers have exactly the members that the document shows.
 
     test_protocol_examples.py DOCUMENT ERRORS      the table of error codes
 
-An example is a box of the document that begins with ```rpc.  In it `-->` goes to traced and `<--` comes from it, over one connection, in this
-order; lines that begin with a space go on with the one before, and "(N times)" at the end of one repeats it.  Options of traced may stand behind
-`rpc`, or "short of memory".  In an answer:
+An example is a block of the document that begins with ```rpc.  In it `-->` goes to traced and `<--` comes from it, over one connection, in this
+order; lines that begin with a space continue the previous one, and "(N times)" at the end of a line repeats it.  `rpc` may be followed by options of traced,
+or by "short of memory".  In an answer:
 
-    …           any value; among members: there are others; among elements: any number of any
-    "64 hex"    so many hex digits
-    "Text: …"   text that begins so
-    null        null, or what is told elsewhere; what the document does not show as null must not be null
+    …           any value; among members: there are others; among elements: any number of elements
+    "64 hex"    that many hex digits
+    "Text: …"   text that begins like this
+    null        null, or the value shown elsewhere; a value that the document never shows as null must not be null
     [a, b]      some elements, each like one of these
-    all else    the same type; of `id` and `code` the same value
+    otherwise   the same type; for `id` and `code` the same value
 
-In a request "cursor":"…" is the cursor of the answer before."""
+In a request "cursor":"…" is the cursor of the previous answer."""
 import json
 import os
 import pathlib
@@ -50,7 +50,7 @@ def examples():
 
 
 def shape(text):
-    """What an answer in the document says: JSON, once each … is in quotes."""
+    """An answer in the document: JSON, once each … is in quotes."""
     text = re.sub(r'("(?:[^"\\]|\\.)*")|…', lambda match: match.group(1) or f'"{MORE}"', text)
     text = re.sub(r'(?<=[{,])"…"(?=[,}])', f'"{MORE}":0', text)
     return json.loads(text)
@@ -64,7 +64,7 @@ def compare(told, got, place="answer"):
     """Raises Mismatch unless the answer is as documented."""
     def check(condition, what):
         if not condition:
-            raise Mismatch(f"{place}: {what}; told {json.dumps(told, ensure_ascii=False)[:200]}, got {json.dumps(got)[:200]}")
+            raise Mismatch(f"{place}: {what}; documented {json.dumps(told, ensure_ascii=False)[:200]}, got {json.dumps(got)[:200]}")
 
     if told is None or told == MORE:
         return
@@ -72,7 +72,7 @@ def compare(told, got, place="answer"):
         check(isinstance(got, dict), "no object")
         names = set(told) - {MORE}
         check(names <= set(got), f"without {sorted(names - set(got))}")
-        check(MORE in told or names == set(got), f"with {sorted(set(got) - names)}, which the document does not tell")
+        check(MORE in told or names == set(got), f"with {sorted(set(got) - names)}, which the document does not show")
         for name in names:
             compare(told[name], got[name], f"{place}.{name}")
             check(name not in ("id", "code") or told[name] == got[name], f"another {name}")
@@ -110,7 +110,7 @@ def compare_to_one(shapes, got, place):
 
 class Examples(unittest.TestCase):
     def stage(self, options):
-        """A traced with all that the examples speak of."""
+        """A traced with everything that the examples mention."""
         place = Place()
         self.addCleanup(place.close)
         pathlib.Path(place.directory, "p2ptrace.0.1.bogus").write_bytes(b"\0" * 4096)
@@ -125,17 +125,17 @@ class Examples(unittest.TestCase):
         bob = place.node("bob", BOB)
         bob.do("app")
         bob.do("packets", 1, TRACE, ALICE)
-        place.environment["MALLOC_ARENA_MAX"] = "1"  # else each thread has memory in reserve
+        place.environment["MALLOC_ARENA_MAX"] = "1"  # otherwise each thread reserves memory
         place.start(*(() if options == SHORT_OF_MEMORY else options))
         client = place.connect()
         place.settle(client, 16)
-        until(lambda: any(node["state"] == "rejected" for node in client.call("nodes")["nodes"]), "what is no ring to be rejected")
+        until(lambda: any(node["state"] == "rejected" for node in client.call("nodes")["nodes"]), "the object that is not a ring to be rejected")
         return place
 
     def run_example(self, place, options, steps):
         connection, cursor = place.connect(), None
         if options == SHORT_OF_MEMORY:
-            connection.call("control")  # what it needs for the first request of a connection it has now
+            connection.call("control")  # now it has what it needs for the first request of a connection
             _, most = resource.prlimit(place.traced.pid, resource.RLIMIT_DATA)
             resource.prlimit(place.traced.pid, resource.RLIMIT_DATA, (1 << 20, most))
         for direction, text in steps:

@@ -24,7 +24,7 @@ class Subscriptions(ProtocolTest):
         self.client = self.start()
 
     def collect(self, client, count):
-        """Events of the stream, until there are so many; and the sum of lost."""
+        """The first events of the stream, that many; and the sum of lost."""
         events, lost = [], 0
         while len(events) < count:
             told = client.notification()
@@ -44,7 +44,7 @@ class Subscriptions(ProtocolTest):
     def test_filters_hold_and_subscriptions_end(self):
         by_trace = self.client.call("subscribe", trace_id=TRACE_2)["subscription"]  # not known yet
         by_kind = self.client.call("subscribe", kind=["metrics", "custom"])["subscription"]
-        by_name = self.client.call("subscribe", node_id="bob")["subscription"]  # is to come
+        by_name = self.client.call("subscribe", node_id="bob")["subscription"]  # will appear
         by_node = self.client.call("subscribe", node_id=CAROL, peer_id=PEER)["subscription"]
         alice, bob, carol = (self.place.node(name, node_id) for name, node_id in (("alice", ALICE), ("bob", BOB), ("carol", CAROL)))
         alice.do("packets", 3, TRACE_1)
@@ -167,7 +167,7 @@ class Subscriptions(ProtocolTest):
         self.assertEqual({log: [event["sequence"] for event in events if event["log"] == log] for log in logs},
                          {log: list(range(count)) for log, count in logs.items()})
         self.client.call("subscribe", recent=5, log=True)
-        again = [event["log"] for event in self.collect(self.client, 5)[0]]  # in order of time, the stream as it was drained
+        again = [event["log"] for event in self.collect(self.client, 5)[0]]  # in order of time; the stream, in drained order
         self.assertEqual(sorted(again), sorted(event["log"] for event in events))
         self.client.call("subscribe", recent=1)
         self.assertNotIn("log", self.collect(self.client, 1)[0][0])
@@ -203,7 +203,7 @@ class Subscriptions(ProtocolTest):
                 self.assertEqual(told["lost"], 0)
                 self.assertEqual(told["events"][0]["sequence"], received)
                 received += len(told["events"])
-            if i == 8:  # the history has gone round once: whatever it touches it has touched
+            if i == 8:  # the history has been filled once, so it has touched all of its memory
                 resident = self.client.call("stats")["process"]["resident_bytes"]
         self.assertEqual(received, chunk * chunks)
         self.assertLess(self.client.call("stats")["process"]["resident_bytes"], resident + (8 << 20))
@@ -251,7 +251,7 @@ class Subscriptions(ProtocolTest):
             self.assertLess(len(deaf), 100)
             deaf.append(self.place.connect())
             deaf[-1].send_raw(ask)
-            self.assertEqual(len(self.client.call("query", limit=10000)["events"]), 10000)  # who reads is served
+            self.assertEqual(len(self.client.call("query", limit=10000)["events"]), 10000)  # readers are served
         stats = self.client.call("stats")
         self.assertLessEqual(stats["process"]["resident_bytes"] - stats["process"]["rings_bytes"], stats["process"]["limit_bytes"])
         self.assertLess(stats["limits"]["held_bytes"], 4)
@@ -289,7 +289,7 @@ class Subscriptions(ProtocolTest):
         self.place.settle(self.client, 20000)
         pid = self.place.traced.pid
         if os.environ.get("SANITIZED"):
-            self.skipTest("a sanitizer's memory has no bounds")
+            self.skipTest("a sanitizer's memory is unbounded")
         self.assertNotEqual(resource.prlimit(pid, resource.RLIMIT_DATA)[0], resource.RLIM_INFINITY)
         with open("/proc/%d/status" % pid, encoding="ascii") as status:
             taken = int(re.search(r"VmData:\s+(\d+)", status.read())[1]) << 10
@@ -409,7 +409,7 @@ class Life(ProtocolTest):
         for other in others:
             other.send_raw(b'{"jsonrpc":"2.0","id":1,"method":"hello"}\n')
         self.assertLess(first.call("stats")["clients"]["connected"], 40)
-        for other in others:  # served in the order of their coming, as those before them leave
+        for other in others:  # served in order of arrival, as earlier ones leave
             self.assertEqual(other.read_line()["id"], 1)
             other.close()
         until(lambda: first.call("stats")["clients"]["connected"] == 1, "the others to be gone")
@@ -422,7 +422,7 @@ class Life(ProtocolTest):
     @unittest.skipUnless(os.geteuid() == 0, "only root can be somebody else")
     def test_another_user_is_not_served(self):
         client = self.start()
-        os.chmod(self.place.directory, 0o711)  # the doors are open, and still
+        os.chmod(self.place.directory, 0o711)  # the permissions would allow it, and still
         os.chmod(self.place.path, 0o666)
         code = ("import os, socket, sys\nos.setuid(65534)\ns = socket.socket(socket.AF_UNIX)\ns.connect(sys.argv[1])\n"
                 "sys.stdout.buffer.write(s.makefile('rb').read())\n")

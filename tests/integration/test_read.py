@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""inspector --read: every command says of a recording what it said of the live history; damage is reported, and everything
-whole is read."""
+"""inspector --read: every command gives the same answers for a recording as for the live history; damage is reported, and everything
+else is read."""
 import json
 import os
 import pathlib
@@ -55,7 +55,7 @@ class ReadTest(ProtocolTest):
         return done[1]
 
     def record(self):
-        """Two nodes, requests that end and one that does not, a loss, more than a page of packets.  Both nodes have ended."""
+        """Two nodes, requests with an end and one without, a loss, more than a page of packets.  Both nodes have ended."""
         self.client = self.start("--record", str(self.dir))
         alice, bob = self.place.node("alice", ALICE), self.place.node("bob", BOB)
         alice.do("app")
@@ -120,7 +120,7 @@ class EveryCommand(ReadTest):
             with self.subTest(args=args):
                 self.assertEqual(live[0], 0, live)
                 self.assertEqual(self.without_ago(run(self.place, *args, "--read", self.dir)), live)
-        self.assertGreater(sum(bool(live[1]) for live in wanted.values()), 60, "nearly nothing was compared")
+        self.assertGreater(sum(bool(live[1]) for live in wanted.values()), 60, "almost nothing was compared")
         document = json.loads(self.read("export", TRACE))
         self.assertEqual(len(document["events"]), 52)
         for member in ("trace_id", "events", "gaps", "lost", "evicted", "nodes", "apps"):
@@ -158,7 +158,7 @@ class EveryCommand(ReadTest):
         self.assertEqual(len(self.read("follow", "--json", "--speed", "0.001x", "--for", "1ms", path=slow).splitlines()), 1)
         self.assertEqual(len(self.read("follow", "--json", "--speed", "1000000x", path=slow).splitlines()), 3)
         self.assertEqual(len(self.read("follow", "--json", "--speed", "1x", "--count", "1", path=slow).splitlines()), 1)
-        process = self.begin("follow", "--json", "--speed", "1x", "-r", slow)  # its reader goes while it waits
+        process = self.begin("follow", "--json", "--speed", "1x", "-r", slow)  # its reader goes away while it waits
         self.assertTrue(process.stdout.readline())
         process.stdout.close()
         self.assertEqual((process.wait(), process.stderr.read()), (0, b""))
@@ -238,11 +238,11 @@ class Damage(ReadTest):
         (place / "foreign").write_bytes(b"\x7fELF" + bytes(20000))
         (place / "none").mkdir()
         self.refused("is empty", place / "empty")
-        self.refused("is no recording", place / "foreign")
-        self.refused("is not there", place / "missing")
+        self.refused("is not a recording", place / "foreign")
+        self.refused("does not exist", place / "missing")
         self.refused("has no recordings", place / "none")
-        self.refused("is no recording", self.file, place / "foreign")
-        self.refused("is no recording", "/dev/null")
+        self.refused("is not a recording", self.file, place / "foreign")
+        self.refused("is not a recording", "/dev/null")
         newer = bytearray(self.whole)
         newer[8] = 99
         (place / "newer.p2rec").write_bytes(newer)
@@ -288,13 +288,13 @@ class Damage(ReadTest):
         (self.dir / "empty.p2rec").write_bytes(b"")
         code, out, err = run(self.place, "count", "--json", "-r", self.dir)
         self.assertEqual((code, len(err.splitlines())), (0, 2), err)
-        self.assertIn("is no recording", err)
+        self.assertIn("is not a recording", err)
         self.assertIn("is empty", err)
         self.assertTrue(out)
 
 
 class Saved(ReadTest):
-    """What the inspector saves itself."""
+    """What the inspector itself saves."""
 
     def setUp(self):
         super().setUp()
@@ -316,9 +316,9 @@ class Saved(ReadTest):
 
     def test_ctrl_c_ends_record_and_loses_nothing(self):
         process = self.begin("record", "-o", self.file, "--from", "0")
-        until(lambda: os.path.exists(self.file), "the file")  # from then on it catches signals
+        until(lambda: os.path.exists(self.file), "the file")  # from now on it catches signals
         until(lambda: self.client.call("stats")["clients"]["events_sent"] >= self.events, "all to be sent")
-        carol = self.place.node("carol", CAROL)  # a node that comes later
+        carol = self.place.node("carol", CAROL)  # a node that starts later
         carol.do("packets", 7)
         until(lambda: self.client.call("stats")["clients"]["events_sent"] >= self.events + 7, "all to be sent")
         process.send_signal(signal.SIGINT)
@@ -331,7 +331,7 @@ class Saved(ReadTest):
         process = self.begin("record", "-o", self.file)
 
         def written():
-            """How often it has written something: a question."""
+            """How often it has written something, that is, a request."""
             with open("/proc/%d/io" % process.pid, encoding="ascii") as file:
                 return int(re.search(r"^syscw: (\d+)$", file.read(), re.M)[1])
 
@@ -413,7 +413,7 @@ class Saved(ReadTest):
 
 
 class Json(ReadTest):
-    """JSON that was saved can be opened again."""
+    """Saved JSON can be opened again."""
 
     def setUp(self):
         super().setUp()

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""What the README tells people to type works as it stands there: the program, its compiler's command, the shell, the script.
+"""Everything to type in the README works unchanged: the program, the compiler's command, the shell, the script.
 
     test_readme.py SOURCE_ROOT BUILD_ROOT"""
 import os

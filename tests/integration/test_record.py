@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""traced --record: what it wrote answers as it did itself; and what a kill, a full disk, limits and damage cost."""
+"""traced --record: its files give the same answers as traced; and what a kill, a full disk, limits and damage cost."""
 import json
 import os
 import pathlib
@@ -29,7 +29,7 @@ def ask(paths, *requests, code=0):
 
 
 def total(count):
-    """The events of an answer to `count`, the losses not."""
+    """The number of events in an answer to `count`, without losses."""
     return sum(row["count"] for row in count["rows"])
 
 
@@ -42,7 +42,7 @@ class Record(ProtocolTest):
         return sorted(self.dir.glob("*.p2rec"))
 
     def emit(self, node, count):
-        """So many packets, a lane's worth at a time, each batch drained before the next: none is lost."""
+        """Emits that many packets, a lane's worth at a time, each batch drained before the next: none is lost."""
         while count:
             now = min(count, 20000)
             node.do("packets", now, TRACES[self.total // 20000 % len(TRACES)], BOB)
@@ -65,7 +65,7 @@ class Record(ProtocolTest):
         until(lambda: self.client.call("nodes")["nodes"][0]["state"] == "exited", "alice to end")
 
     def compare(self):
-        """Asks traced, stops it, and asks what it recorded."""
+        """Asks traced, stops it, and asks its recording."""
         requests = [("query", {"limit": 500}), ("query", {"trace_id": TRACES[3], "limit": 10000}),
                     ("query", {"trace_id": TRACES[3][:12], "order": "desc", "limit": 9000}),
                     ("count", {"group_by": ["peer", "kind"]}), ("traces", {"limit": 50}), ("peers", {}), ("nodes", {}), ("apps", {})]
@@ -75,7 +75,7 @@ class Record(ProtocolTest):
         answers, _ = ask([self.dir], *requests)
         for request, one, other in zip(requests, live, answers):
             other = other["result"]
-            for answer in (one, other):  # a cursor is of one history alone
+            for answer in (one, other):  # a cursor belongs to one history
                 if answer.get("cursor"):
                     answer["cursor"] = "..."
             self.assertEqual(one, other, request)
@@ -98,7 +98,7 @@ class Record(ProtocolTest):
         self.assertEqual(total(answers[0]["result"]), 2 * SEGMENT)
 
     def test_old_events_are_written_although_their_segment_is_open(self):
-        """Each event once, whether its segment was sealed in one piece or in several; a kill then costs the newest alone."""
+        """Each event once, whether its segment was sealed in one piece or in several; a kill then costs only the newest events."""
         node = self.record("--record-seal", "1s", events=1000)
         until(lambda: self.client.call("stats")["record"]["events"] == 1000, "the first events to be written")
         self.emit(node, 500)
@@ -169,7 +169,7 @@ class Record(ProtocolTest):
         del self.place.environment["LD_PRELOAD"]
         self.total = 0
         node = self.place.node("alice", ALICE)
-        self.emit(node, 5 * SEGMENT)  # returns when all is indexed
+        self.emit(node, 5 * SEGMENT)  # returns when everything is indexed
         self.assertEqual(self.client.call("stats")["record"]["segments"], 0)
         stuck.unlink()
         until(lambda: sum(self.client.call("stats")["record"][name] for name in ("events", "dropped_events")) == self.total,
@@ -187,7 +187,7 @@ class Record(ProtocolTest):
     def test_a_full_disk_drops_segments_and_tracing_continues(self):
         def limit():
             signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-            resource.setrlimit(resource.RLIMIT_FSIZE, (5 << 20, 5 << 20))  # a whole segment does not fit, a rest does
+            resource.setrlimit(resource.RLIMIT_FSIZE, (5 << 20, 5 << 20))  # a whole segment does not fit, the rest does
 
         self.record(preexec_fn=limit)
         self.assertEqual(total(self.client.call("count")), 2 * SEGMENT + 5000)
@@ -252,7 +252,7 @@ class Salvage(ProtocolTest):
         self.assertEqual(len(answers[1]["result"]["events"]), 101)
         self.assertEqual(answers[1]["result"]["events"][0]["kind"], "app_start")
 
-        # what a traced finds in the same rings is the same, but for some nanoseconds: its clock is another
+        # another traced finds the same in the same rings, except for some nanoseconds: its clock is calibrated separately
         def timeless(events):
             return [{name: value for name, value in event.items() if name not in ("timestamp", "ns")} for event in events]
 

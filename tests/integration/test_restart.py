@@ -6,13 +6,13 @@ import unittest
 from harness import ProtocolTest, hex_id, until
 
 ROUNDS = 100
-BURST = 200  # of each node, twice in each round: what all rounds make does not fill a ring
+BURST = 200  # per node, twice in each round: all rounds together do not fill a ring
 NAMES = ("alice", "bob")
 
 
 class Restart(ProtocolTest):
     def watch(self, connection, seen, count):
-        """Notifications of a subscription, until it has told so many events; each of a lane in order, and none twice."""
+        """Notifications of a subscription, until it has sent that many events; those of a lane in order, and none twice."""
         while sum(len(sequences) for sequences in seen.values()) < count:
             for event in connection.notification()["events"]:
                 self.assertEqual(event["kind"], "packet_sent")
@@ -31,7 +31,7 @@ class Restart(ProtocolTest):
             connection.call("subscribe", recent=10000)
             for node in nodes:
                 node.begin("packets", BURST)
-            # What earlier rounds made is in the rings; the second bursts come while it is told.
+            # The events of earlier rounds are in the rings; the second bursts come while these are sent.
             least = min(10000, finished * 2 * BURST * len(nodes))
             self.watch(connection, {}, chance.randrange(least // 2, least + BURST * len(nodes) + 1))
             self.place.traced.kill()

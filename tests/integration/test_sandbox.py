@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""traced locked up: what traced@.service restricts is worth what systemd says of it, and traced does all that it does under it.
+"""traced under restrictions: systemd rates those of traced@.service well, and traced works completely under them.
 
-Without systemd as the machine's first process the unit itself cannot run; tests/helpers/sandbox.c has what it does not cover."""
+Without systemd as the machine's first process the unit itself cannot run; tests/helpers/sandbox.c lists what it does not cover."""
 import os
 import pathlib
 import re
@@ -16,7 +16,7 @@ SYSCALLS = pathlib.Path("/usr/include/x86_64-linux-gnu/asm/unistd_64.h")
 
 
 def calls_of(name):
-    """The names of the calls in one of systemd's groups, as this systemd has it."""
+    """The names of the calls in one of systemd's groups, according to this systemd."""
     if not name.startswith("@"):
         return {name}
     said = subprocess.run(["systemd-analyze", "syscall-filter", "--no-pager", name], capture_output=True, text=True, check=True).stdout
@@ -38,12 +38,12 @@ class Unit(unittest.TestCase):
         place = harness.Place()
         self.addCleanup(place.close)
         path = pathlib.Path(place.directory, "traced@someone.service")
-        # It looks whether the program is there.
+        # It checks whether the program exists.
         path.write_text(re.sub(r"^ExecStart=\S+", "ExecStart=/bin/true", UNIT.read_text(encoding="utf-8"), flags=re.M), encoding="utf-8")
         done = subprocess.run(["systemd-analyze", "security", "--offline=true", "--no-pager", "--threshold=20", path], capture_output=True,
                               text=True, check=False)
         if "unrecognized option" in done.stderr:
-            self.skipTest("this systemd-analyze judges no unit that is not loaded")
+            self.skipTest("this systemd-analyze rates only loaded units")
         self.assertIn("Overall exposure level", done.stdout, done.stderr)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 

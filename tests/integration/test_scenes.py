@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The scenes of tests/inspector/scenes through real rings, a real traced and a real inspector: the same sentences.
 
-Times of day differ from run to run, and are masked on both sides; durations do not, for the scene's clock is its own (play_scene.c).
+Times of day differ from run to run, and are masked on both sides; durations do not differ, because the scene has its own clock (play_scene.c).
 
 usage: test_scenes.py TRACED INSPECTOR PLAY_SCENE SCENES"""
 
@@ -20,7 +20,7 @@ TRACED = INSPECTOR = PLAY_SCENE = SCENES = None
 
 
 def masked(text):
-    """Without times of day, and what an event is known by elsewhere."""
+    """Without times of day, and without what identifies an event elsewhere."""
     text = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+", "DATE", text)
     text = re.sub(r"\d\d:\d\d:\d\d\.\d+", "TIME", text)
     return re.sub(r"range \d+ \d+", "range FROM TO", text)
@@ -28,7 +28,7 @@ def masked(text):
 
 class Scenes(unittest.TestCase):
     def play(self, scene):
-        """Plays a scene and yields each of its commands with what the inspector says."""
+        """Plays a scene and yields each of its commands with the inspector's output."""
         text = scene.read_text(encoding="utf-8")
         shows = re.findall(r"^show (.*)$", text, re.M)
         with tempfile.TemporaryDirectory(prefix="scenes-") as directory:
@@ -60,7 +60,7 @@ class Scenes(unittest.TestCase):
     def test_they_are_reported_in_the_same_sentences(self):
         for scene in sorted(SCENES.glob("*.scene")):
             if re.search(r"^(missing|step|sleep|machine) ", scene.read_text(encoding="utf-8"), re.M):
-                continue  # no ring can be made to lose an event at a given moment, and nobody sets a clock
+                continue  # a ring cannot lose an event at a chosen moment, and no clock is set
             expected = scene.with_suffix(".txt").read_text(encoding="utf-8")
             parts = dict(re.findall(r"^\$ inspector ([^\n]*)\n(.*?)(?=^\$ inspector |\Z)", expected, re.M | re.S))
             with self.subTest(scene=scene.name):

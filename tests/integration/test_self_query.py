@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""A program that asks itself says what traced says of it; and the example at the head of p2ptrace/query.h compiles.
+"""A program that queries itself gets the same answers as from traced; and the example at the top of p2ptrace/query.h compiles.
 
     test_self_query.py SOURCE_ROOT SELF_QUERY TRACED"""
 import json

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""traced as a service: its log, its pidfile, who starts it and how it ends."""
+"""traced as a service: its log, its pidfile, how it is started and how it ends."""
 import datetime
 import fcntl
 import os
@@ -25,7 +25,7 @@ class ServiceTest(ProtocolTest):
         return os.path.join(self.place.directory, name)
 
     def fails(self, *options, **popen):
-        """What a traced that cannot start says."""
+        """The message of a traced that cannot start."""
         process = self.place.spawn("--history", "64M", *options, **popen)
         _, text = process.communicate(timeout=DEADLINE_S)
         self.assertEqual(process.returncode, 1, text)
@@ -70,7 +70,7 @@ class Log(ServiceTest):
         client.call("hello")
 
     def test_without_a_log_file_sighup_ends_it_like_a_terminal_that_went_away(self):
-        self.start(preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL))  # whoever runs this may be under nohup
+        self.start(preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL))  # this may be running under nohup
         code, log = self.place.stop(signal.SIGHUP)
         self.assertEqual(code, 0)
         self.assertIn("stopping (SIGHUP)", log)
@@ -96,7 +96,7 @@ class Log(ServiceTest):
         log = self.path("log")
         with open(self.path("p2ptrace.two\nlines\x7f"), "wb") as bad:
             bad.write(b"no ring" * 1000)
-        self.place.environment["TZ"] = "FAR-9"  # its times are those of UTC wherever it is
+        self.place.environment["TZ"] = "FAR-9"  # its times are in UTC everywhere
         for _ in range(2):
             client = self.start_quietly("--log", log)
             until(lambda: client.call("stats")["ingest"]["nodes_rejected"], "the bad object to be seen")
@@ -144,7 +144,7 @@ class Pidfile(ServiceTest):
         self.start_quietly("--pidfile", pidfile).call("hello")
         until(lambda: os.path.exists(pidfile), "the pidfile")
         self.assertEqual(read(pidfile), "%d\n" % self.place.traced.pid)
-        self.assertEqual(os.stat(pidfile).st_mode & 0o777, 0o644)  # others ask by it whether it runs
+        self.assertEqual(os.stat(pidfile).st_mode & 0o777, 0o644)  # others check with it whether traced runs
         self.assertEqual(self.place.stop()[0], 0)
         self.assertFalse(os.path.exists(pidfile))
 
@@ -180,7 +180,7 @@ class OneDrains(ServiceTest):
         self.assertEqual(len(text.splitlines()), 1)
         self.assertFalse(os.path.exists(self.place.path))
         self.place.stop()
-        self.start().call("hello")  # the right is free again
+        self.start().call("hello")  # the lock is free again
 
     def test_the_right_of_one_that_was_killed_is_free(self):
         self.start()
@@ -220,7 +220,7 @@ class OneDrains(ServiceTest):
 
 class Check(ServiceTest):
     def check(self, *options, **popen):
-        """The exit code, and the lines by what they are about: {"socket": [("ok", "would listen on ...")], ...}"""
+        """The exit code, and the lines by subject: {"socket": [("ok", "would listen on ...")], ...}"""
         done = subprocess.run([os.environ["TRACED"], "--check", *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                               env=self.place.environment, text=True, check=False, **popen)
         self.assertEqual(done.stderr, "")
@@ -231,7 +231,7 @@ class Check(ServiceTest):
         return done.returncode, lines
 
     def wrong(self, what, *options, **popen):
-        """The one thing that is wrong."""
+        """The only problem."""
         code, lines = self.check(*options, **popen)
         self.assertEqual(code, 1, lines)
         [(found, sentence)] = [(w, text) for w, told in lines.items() for verdict, text in told if verdict == "wrong"]
@@ -300,7 +300,7 @@ class Check(ServiceTest):
         self.assertTrue(self.check("--group", "54321")[1]["socket"][0][1].endswith(", for this user, root and the group"))
 
 
-# Connects as another user, and says what it gets for a request.
+# Connects as another user, and prints the answer to a request.
 VISIT = """
 import os, socket, sys
 path, uid, gid, groups = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), [int(word) for word in sys.argv[4:]]
@@ -333,7 +333,7 @@ class Group(ServiceTest):
         os.chmod(self.place.directory, 0o711)
 
     def in_a_directory_below(self):
-        """As traced makes one."""
+        """Created as by traced."""
         self.place.path = self.path("run/traced.sock")
         self.place.environment["P2PTRACE_SOCKET"] = self.place.path
         return self.path("run")
@@ -369,7 +369,7 @@ class Group(ServiceTest):
         self.assertIn("no group nonsense", self.fails("--group", "nonsense"))
 
 
-# Becomes traced as a service manager starts one: the descriptors of argv[1] are 3, 4, ... and LISTEN_PID is right.
+# Becomes traced as started by a service manager: the descriptors of argv[1] are 3, 4, ... and LISTEN_PID is right.
 ACTIVATE = """
 import os, sys
 for number, fd in enumerate(sys.argv[1].split(","), 3):
@@ -408,7 +408,7 @@ class ServiceManager(ServiceTest):
         self.listener.listen(8)
 
     def activate(self, *sockets, off=0, options=()):
-        """traced, with these sockets passed to the process whose id is `off` from its own."""
+        """traced, with these sockets, passed to the process whose id differs by `off` from its own."""
         fds = [fcntl.fcntl(s, fcntl.F_DUPFD, 20) for s in sockets]
         process = subprocess.Popen([sys.executable, "-c", ACTIVATE, ",".join(map(str, fds)), str(off), os.environ["TRACED"],
                                     "--history", "64M", *options],
@@ -446,7 +446,7 @@ class ServiceManager(ServiceTest):
         packets.bind("\0" + self.place.path + ".packets")
         for other_kind in (packets, internet):
             self.addCleanup(other_kind.close)
-            other_kind.listen(8)  # unbound: a port that the kernel chooses
+            other_kind.listen(8)  # unbound: on a port chosen by the kernel
             self.assertIn("did not pass a listening Unix stream socket", self.refused(other_kind))
         self.listener.bind("\0" + self.place.path)
         self.listener.listen(8)

@@ -37,7 +37,7 @@ class Node:
         self.process.stdin.flush()
 
     def expect(self, word):
-        """Its next line that begins with that.  In between it reports whom it has met."""
+        """Its next line that begins with that word.  In between it reports which peers it has met."""
         for line in self.process.stdout:
             if line.startswith(word):
                 return line.rstrip("\n")
@@ -140,7 +140,7 @@ class Spread(unittest.TestCase):
         self.befriend("alice", ["bob", "carol"])
         self.befriend("bob", ["carol"])
         self.nodes["alice"].say("publish news")
-        # Alice tells both; they tell each other, or the second had it from the first, and then tells alice.
+        # Alice sends to both; they send to each other, or the second got it from the first, and then sends to alice.
         wait_for(lambda: len(self.traced.query(kind="message_received")) == 4, "four messages that arrived")
         self.drain()
         said = self.spread(self.trace_of("RUMOUR"))

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""SQL over the live history: what comes out, what of it traced was asked for, and that nothing can be changed by it.  A real traced, real
-nodes, the real inspector; what the answers should be, SQLite says over a copy of all rows in an ordinary table."""
+"""SQL over the live history: the results, the requests to traced, and that nothing can be changed.  A real traced, real
+nodes, the real inspector; the expected answers come from SQLite, with a copy of all rows in an ordinary table."""
 import json
 import os
 import random
@@ -22,7 +22,7 @@ from harness import Place, ProtocolTest, hex_id, until  # noqa: E402
 ALICE, BOB, TWIN_1, TWIN_2, EVIL = hex_id(0xAA), hex_id(0xBB), hex_id(0x71), hex_id(0x72), hex_id(0xEE)
 STRANGER = hex_id(0x99)  # a peer without a log
 TRACES = ["11" * 16, "12" * 16, "ab" * 16, "abcdef" * 5 + "00"]
-EVIL_NAME = "\x1b[31mevil"  # an application's; of a node traced has made it EVIL_NODE
+EVIL_NAME = "\x1b[31mevil"  # an application's name; traced turns that of a node into EVIL_NODE
 EVIL_NODE = "?[31mevil"
 SPAN = "0123456789abcdef"
 UNSIGNED, TEXT = 1, 4
@@ -30,7 +30,7 @@ ENDLESS = "WITH RECURSIVE r(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM r) SELEC
 
 
 def prepare(place):
-    """A history that has some of everything; returns the connection."""
+    """A history with some of everything; returns the connection."""
     place.start()
     client = place.connect()
     alice, bob = place.node("alice", ALICE), place.node("bob", BOB)
@@ -80,7 +80,7 @@ class SqlTest(unittest.TestCase):
         return done.stderr
 
     def explain(self, statement):
-        """What traced was asked for by each table, with the index, and the events looked at and given."""
+        """The request of each table to traced, with the index, and the events examined and returned."""
         done = self.run_sql("--explain", "--json", statement)
         self.assertEqual(done.returncode, 0, done.stderr)
         found = re.findall(r"^table (\S+): asked for (.*?)(?:, the last of (\d+) times)?; index (\w+); (\d+) events? examined, (\d+) rows? returned",
@@ -177,7 +177,7 @@ class Answers(SqlTest):
 
 
 class Pushdown(SqlTest):
-    """Each condition that a request can carry is in the request."""
+    """Each condition that a request can express is in the request."""
 
     def one(self, where, table="events"):
         (found,) = self.explain("SELECT * FROM %s WHERE %s" % (table, where))
@@ -363,14 +363,14 @@ class Output(SqlTest):
 
 
 class Large(ProtocolTest):
-    """Histories that are more than one answer."""
+    """Histories larger than one answer."""
 
     def sql(self, statement, *words):
         return subprocess.run([os.environ["INSPECTOR"], "sql", "--no-header", *words, statement], env=self.place.environment,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def fill(self, count):
-        """So many packets of alice, in portions that its ring holds."""
+        """Emits that many packets of alice, in portions that its ring holds."""
         client = self.start("--history", "160M")
         alice = self.place.node("alice", ALICE)
         for done in range(0, count, 50_000):
@@ -378,14 +378,14 @@ class Large(ProtocolTest):
             self.place.settle(client, min(done + 50_000, count))
 
     def peak_of(self, statement):
-        """The greatest resident size of an inspector that runs it, in KiB."""
+        """The maximum resident size of an inspector that runs it, in KiB."""
         process = subprocess.Popen([os.environ["INSPECTOR"], "sql", "--json", statement], env=self.place.environment, stdout=subprocess.DEVNULL)
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         self.assertEqual(process.returncode, 0)
         return usage.ru_maxrss
 
-    @unittest.skipIf("ASAN_OPTIONS" in os.environ, "freed memory is kept aside there")
+    @unittest.skipIf("ASAN_OPTIONS" in os.environ, "freed memory is quarantined there")
     def test_memory_does_not_grow_with_the_rows_read(self):
         self.fill(200_000)
         few = self.peak_of("SELECT * FROM events LIMIT 4000")
@@ -436,7 +436,7 @@ class Large(ProtocolTest):
 
 
 def has_socket(pid):
-    """Is one of its descriptors a socket?  They come and go while we look."""
+    """Is one of its descriptors a socket?  Descriptors change while we look."""
     for fd in os.listdir("/proc/%d/fd" % pid):
         try:
             if os.readlink("/proc/%d/fd/%s" % (pid, fd)).startswith("socket:"):
@@ -470,7 +470,7 @@ class Gone(ProtocolTest):
 
 
 class Strange(unittest.TestCase):
-    """A traced of another version, or none at all."""
+    """A traced of another version, or something that is not traced."""
 
     apps = []
 
@@ -507,7 +507,7 @@ class Strange(unittest.TestCase):
         self.assertEqual([json.loads(line)["name"] for line in done.stdout.splitlines()], ["size", 'a"b', "field_SIZE", "more"])
 
     def asked_filter(self, apps, statement):
-        """What it is asked for of a traced with these applications: (app_id, fields), a field as (name, type, bytes)."""
+        """The requests to a traced with these applications: (app_id, fields), a field as (name, type, bytes)."""
         self.apps = [{"app_id": app_id, "name": "x", "commands": [],
                       "fields": [{"name": name, "type": kind, "offset": 0, "bytes": size} for name, kind, size in fields]} for app_id, fields in apps]
         done, asked = self.ask(statement, {"events": [], "cursor": None})
@@ -562,7 +562,7 @@ class Strange(unittest.TestCase):
 
 
 class Document(SqlTest):
-    """docs/sql.md, as far as it can be tried."""
+    """docs/sql.md, as far as it can be tested."""
 
     with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "docs", "sql.md"), encoding="utf-8") as file:
         document = file.read()
@@ -621,7 +621,7 @@ class Property(SqlTest):
         return "NULL" if value is None else "'%s'" % value.replace("'", "''") if isinstance(value, str) else repr(value)
 
     def value(self, column):
-        """One that occurs, or nearly, or not at all, or of another type."""
+        """A value that occurs, or almost, or not at all, or one of another type."""
         strange = [None, "", "x", 7, 1.5, "'", "%", "twin", TRACES[0].upper(), "11", 2**63 - 1, -1]
         likely = {"trace_id": TRACES, "peer_id": [ALICE, BOB, STRANGER, TWIN_1], "node_id": [ALICE, BOB, TWIN_1, EVIL, STRANGER],
                   "node": ["alice", "bob", "twin", EVIL_NODE], "peer": ["alice", "bob"], "rtt": [1_000_000, 40_000_000, 2.0e19, 1.5e6, "2000000", float(2**63), 0, -1, 2**63 - 1, 9.1e18],
@@ -635,7 +635,7 @@ class Property(SqlTest):
 
     def pattern(self, column):
         text = str(self.value(column))
-        if text and self.random.random() < 0.3:  # one that may match, with something special within
+        if text and self.random.random() < 0.3:  # one that may match, with a special character inside
             at = self.random.randrange(len(text))
             return text[:at] + self.random.choice(["_", "?", "[a-f0-9]", "%", "*"]) + text[at + 1:]
         return self.random.choice([text[:self.random.randint(0, 12)] + self.random.choice(["%", "*", "_", "?", "[a-f]*", "%b%", ""]), text])
@@ -667,7 +667,7 @@ class Property(SqlTest):
         return "(%s)" % joined.join(self.condition(depth + 1) for _ in range(self.random.randint(2, 3)))
 
     def statement(self):
-        """A statement, and whether the order of its rows is given."""
+        """A statement, and whether the order of its rows is defined."""
         where = self.condition()
         shape = self.random.random()
         if shape < 0.6:
@@ -705,7 +705,7 @@ class Property(SqlTest):
             expected = self.copy.execute(statement).fetchall()
             found += bool(expected) and len(expected) < len(self.all)
             self.assertEqual(answer if ordered else sorted(answer), expected if ordered else sorted(expected), statement)
-        self.assertGreater(found, count // 5)  # or the conditions would say nothing
+        self.assertGreater(found, count // 5)  # otherwise the conditions would prove nothing
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""`inspector sql` in a terminal: what its user types and sees.  A pseudo-terminal, a real traced, the real inspector."""
+"""`inspector sql` in a terminal: what the user types and sees.  A pseudo-terminal, a real traced, the real inspector."""
 import contextlib
 import os
 import pty
@@ -25,7 +25,7 @@ ENDLESS = "with recursive r(x) as (select 1 union all select x + 1 from r) selec
 
 
 class Shell:
-    """The inspector in a terminal of its own."""
+    """The inspector in its own terminal."""
 
     def __init__(self, place, *words, **environment):
         environment = dict(place.environment, TERM="xterm", NO_COLOR="1", **environment)
@@ -36,18 +36,18 @@ class Shell:
         self.settings = termios.tcgetattr(self.fd)
 
     def read(self, seconds):
-        """Whether anything came."""
+        """Whether anything arrived."""
         if not select.select([self.fd], [], [], seconds)[0]:
             return False
         try:
             data = os.read(self.fd, 65536)
-        except OSError:  # nobody has the other end any more
+        except OSError:  # nobody has the other end any longer
             data = b""
         self.seen += data.decode()
         return bool(data)
 
     def expect(self, text):
-        """Waits until the text has come; returns what came up to its end, and forgets that."""
+        """Waits until the text has arrived; returns and discards everything up to its end."""
         end = time.monotonic() + DEADLINE_S
         while text not in self.seen:
             if not self.read(0.1) and time.monotonic() > end:
@@ -60,7 +60,7 @@ class Shell:
         os.write(self.fd, text.encode())
 
     def ask(self, line):
-        """Types a line; returns what comes up to the next prompt, without the echo."""
+        """Types a line; returns the output up to the next prompt, without the echo."""
         self.send(line + "\r")
         self.expect("\r\n")
         return self.prompted()
@@ -72,18 +72,18 @@ class Shell:
         self.prompted(MORE)
 
     def prompted(self, prompt=PROMPT):
-        """Waits for the prompt, and until keys are read one by one; returns what came before."""
+        """Waits for the prompt, and until keys are read one by one; returns the output before it."""
         before = self.expect(prompt)[:-len(prompt)]
         until(lambda: not self.makes_signals(), "the line editor")
         return before
 
     def makes_signals(self):
-        """Ctrl-C is a signal now: a statement runs, or is about to."""
+        """Waits until Ctrl-C is a signal: a statement runs, or is about to."""
         return termios.tcgetattr(self.fd)[3] & termios.ISIG
 
     @contextlib.contextmanager
     def standing_still(self):
-        """What is written to the terminal waits meanwhile, as after Ctrl-S."""
+        """Output to the terminal is held meanwhile, as after Ctrl-S."""
         terminal = os.open("/proc/%d/fd/0" % self.pid, os.O_RDWR | os.O_NOCTTY)
         try:
             termios.tcflow(terminal, termios.TCOOFF)
@@ -154,10 +154,10 @@ class SqlShell(ProtocolTest):
         self.assertEqual(shell.end(), 0)
 
     def test_keys_are_read_one_by_one_before_a_prompt_is_seen(self):
-        """Ctrl-D right behind a prompt leaves.  With output that stands still the prompt is on its way for as long as the test likes."""
+        """Ctrl-D right after a prompt leaves.  While output is held, the test decides how long the prompt is on its way."""
         shell = self.shell()
         self.place.hold()
-        shell.send(".explain off\r")  # asks traced which applications there are, and writes nothing
+        shell.send(".explain off\r")  # asks traced for the applications, and writes nothing
         until(shell.makes_signals, "the statement to run")
         with shell.standing_still():
             self.place.traced.send_signal(signal.SIGCONT)
@@ -204,7 +204,7 @@ class SqlShell(ProtocolTest):
         shell.send("select count(*) from events;\r")
         until(shell.makes_signals, "the statement to run")
         shell.send("\x03")
-        self.assertRegex(shell.prompted(), r"inspector: interrupted\r\n$")  # not: that traced did not answer
+        self.assertRegex(shell.prompted(), r"inspector: interrupted\r\n$")  # and not that traced did not answer
         self.place.traced.send_signal(signal.SIGCONT)
         self.assertEqual(shell.ask("select count(*) from events;"), "count(*)\r\n      10\r\n")
 

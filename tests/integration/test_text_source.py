@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""The seam of the inspector: a source of sixty lines (tests/inspector/text_source.c), events out of a text file, serves every command.
+"""The inspector's source interface: a source of sixty lines (tests/inspector/text_source.c), with events from a text file, serves every command.
 
-What a live traced answers is saved as text and read back.  The answers must be the same, byte for byte, where they do not depend on now
-or on what a text does not have."""
+The answers of a live traced are saved as text and read back.  The answers must be the same, byte for byte, unless they depend on the current time
+or on what a text does not contain."""
 import json
 import os
 import subprocess
@@ -95,7 +95,7 @@ class TextSource(ProtocolTest):
         self.assertEqual(self.text("range", "-10ms", "now", "--json").splitlines(), within)
 
     def old(self):
-        """A text of long ago, with a gap: 12:00:00 to 12:00:02 of a January day."""
+        """An old text, with a gap: 12:00:00 to 12:00:02 of a January day."""
         path, begin = os.path.join(self.place.directory, "old.ndjson"), 1769860800_000000
         event = json.loads(self.live("recent", "1", "--kind", "metrics", "--json"))
         lost = {**event, "kind": "events_lost", "peer_id": None, "sequence": 1, "timestamp": begin + 1_000000,

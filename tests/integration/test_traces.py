@@ -28,7 +28,7 @@ class Traces(ProtocolTest):
         self.bob.do("app")
         events = 0
         for i in range(TRACES):
-            if i % 3:  # a request, of which each sixth does not end and each sixth fails
+            if i % 3:  # a request; every sixth does not end, and every sixth fails
                 self.alice.do("start", trace_id(i), i, 0, 1 + i % 2)
                 events += 1
             self.alice.do("packets", 1 + i % 5, trace_id(i), BOB if i % 2 else CAROL)
@@ -45,7 +45,7 @@ class Traces(ProtocolTest):
         self.assertEqual(len(self.all), TRACES)
 
     def test_requests_are_their_traces_added_up(self):
-        """Figures of `requests` and of `count --value took` are those of the rows of `traces`."""
+        """The figures of `requests` and of `count --value took` agree with the rows of `traces`."""
         def sums(traces):
             ended = [trace for trace in traces if trace["took"] is not None]
             took = sorted(trace["took"] for trace in ended)
@@ -85,7 +85,7 @@ class Traces(ProtocolTest):
         self.assertRegex(inspect("--where", "took > 1h"), r"\Ano request matches --where 'took > 1h'; the history has .*\n0 requests\n\Z")
 
     def test_two_traces_are_compared(self):
-        """i = 4 is ok and of bob, too; i = 2 failed, and i = 5 has no end; all are the same command's or not."""
+        """i = 4 is ok and also belongs to bob; i = 2 failed, and i = 5 has no end; all have the same command, or not."""
         def diff(a, b):
             done = subprocess.run([os.environ["INSPECTOR"], "diff", trace_id(a), trace_id(b), "--json", "--socket", self.place.path], text=True,
                                   capture_output=True, timeout=60, check=False)
@@ -96,7 +96,7 @@ class Traces(ProtocolTest):
             return [line for line in lines if line["diff"] == what]
 
         took = {trace["trace_id"]: trace["took"] for trace in self.all}
-        lines = diff(4, 2)  # one command, that failed once
+        lines = diff(4, 2)  # one command, which failed once
         self.assertEqual(lines[0], {"diff": "traces", "a": {"trace_id": trace_id(4), "took": took[trace_id(4)], "took_stepped": False, "steps": 2},
                                     "b": {"trace_id": trace_id(2), "took": took[trace_id(2)], "took_stepped": False, "steps": 2}})
         self.assertEqual([(line["step"], line["step_b"]) for line in of(lines, "otherwise")], [("< STORE_CHUNK ok", "< STORE_CHUNK FAILED")])
@@ -120,7 +120,7 @@ class Traces(ProtocolTest):
         return [trace["trace_id"] for trace in answer["traces"]], answer["total"]
 
     def assert_traces(self, text, condition):
-        """condition says of a trace and its events whether the filter means it."""
+        """condition says whether the filter matches a trace with its events."""
         expected = [trace["trace_id"] for trace in self.all if condition(trace, self.events[trace["trace_id"]])]
         self.assertEqual(self.ids(filter=text, limit=1000), (expected, len(expected)), text)
         self.assertEqual(self.ids(filter=text, limit=2), (expected[:2], len(expected)), text)
@@ -220,12 +220,12 @@ class LongRequests(ProtocolTest):
         self.place.settle(self.client, 60_000)
 
     def attempt(self):
-        """Six that look at every event of every trace, and one that does not; True when that one had not to wait for any of them."""
+        """Six requests that examine every event of every trace, and one that does not; True if that one did not have to wait for any of them."""
         before = self.client.call("stats")["clients"]["requests"]
         long = [self.place.connect() for _ in range(6)]
         for connection in long:
             connection.send_raw(b'{"jsonrpc":"2.0","id":1,"method":"traces","params":{"filter":"all (packet_num < 1 or kind ~ *_sent)"}}\n')
-        polls = 0  # themselves are requests; they need no worker
+        polls = 0  # are requests themselves, but need no worker
         while self.client.call("stats")["clients"]["requests"] < before + 6 + polls + 1:
             polls += 1
         self.client.call("nodes")

@@ -31,7 +31,7 @@ class TriggerTest(ProtocolTest):
         self.sent, self.begun = 0, []
 
     def begin(self, *words, **popen):
-        """An inspector that waits for its condition."""
+        """Starts an inspector that waits for its condition."""
         until(lambda: self.subscriptions() <= sum(other.poll() is None for other in self.begun), "those that ended to be gone")
         before = self.subscriptions()
         process = subprocess.Popen([os.environ["INSPECTOR"], "trigger", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -45,7 +45,7 @@ class TriggerTest(ProtocolTest):
         return process
 
     def with_time_enough(self, attempt):
-        """Calls attempt(seconds), and again with more time: what a stalled machine does not manage in one second it does in a minute."""
+        """Calls attempt(seconds), and again with more time: a stalled machine needs a minute for what usually takes a second."""
         for seconds in (1, 8):
             try:
                 return attempt(seconds)
@@ -65,14 +65,14 @@ class TriggerTest(ProtocolTest):
         self.emit("packets", count, count=count)
 
     def window(self, name):
-        """The lines of a file that has one window."""
+        """The lines of a file with one window."""
         with open(os.path.join(self.place.directory, name), encoding="utf-8") as file:
             lines = [json.loads(line) for line in file]
         self.assertEqual((list(lines[0]), list(lines[-1])), (["trigger"], ["end"]))
         return lines[0]["trigger"], lines[1:-1], lines[-1]["end"]
 
     def assert_whole(self, head, events, end):
-        """The window has what the history has of that time."""
+        """The window has the history's events of that time."""
         times = {side: head[side]["timestamp"] * 1000 + head[side]["ns"] for side in ("from", "to")}
         expected = self.client.call("query", **{"from": times["from"] // 1000, "to": times["to"] // 1000 + 1}, limit=10000)["events"]
         self.assertEqual(events, expected)
@@ -123,13 +123,13 @@ class Trigger(TriggerTest):
         self.assertEqual(sorted(name for name in os.listdir(self.place.directory) if name.startswith("one")), ["one1.ndjson"])
 
     def three_windows(self, name):
-        """Three windows in one file; returns whether some events came too soon to open another, and none too late to be counted."""
+        """Three windows in one file; returns whether some events came too soon to open another window, and none came too late to be counted."""
         process = self.begin("rtt > 100ms", "--after", "100ms", "--every", "500ms", "--write", name, "--limit", "3", "--json")
         self.emit(*SLOW)
         self.assertEqual(json.loads(process.stdout.readline())["suppressed"], 0)
 
         def again():
-            """Until one is late enough to open a window."""
+            """Emits until an event is late enough to open a window."""
             self.emit(*SLOW)
             return process.poll() is not None
 
@@ -148,7 +148,7 @@ class Trigger(TriggerTest):
         self.assertEqual([window["suppressed"] for window in told], [end["suppressed"] for end in ends[1:]])
         suppressed, between = sum(end["suppressed"] for end in ends), sum(
             end <= at < begin for at in slow for end, begin in zip(closed, opened[1:]))
-        late = sum(within) - sum(fitted)  # what a traced that stood still told after the window was fetched
+        late = sum(within) - sum(fitted)  # reported by a stalled traced after the window was fetched
         self.assertLessEqual(between, suppressed)
         self.assertLessEqual(suppressed, between + late + sum(at >= closed[2] for at in slow))  # until the third was fetched
         return suppressed > 0 and late == 0 and sum(fitted) > 3
@@ -258,7 +258,7 @@ class Trigger(TriggerTest):
             idle, busy = self.begin("rtt > 1m", *words), self.begin("rtt > 100ms", *words)
             sent = self.client.call("stats")["clients"]["events_sent"]
             self.emit(*SLOW)
-            until(lambda: self.client.call("stats")["clients"]["events_sent"] > sent or busy.poll() is not None, "the event to be told")
+            until(lambda: self.client.call("stats")["clients"]["events_sent"] > sent or busy.poll() is not None, "the event to be reported")
             self.place.stop(signal.SIGKILL)
             for process, code in ((idle, 0), (busy, 3)):
                 self.assertEqual(process.wait(), code)
@@ -345,9 +345,9 @@ class Exec(TriggerTest):
 
         def all_end():
             try:
-                os.close(os.open(fifo, os.O_WRONLY | os.O_NONBLOCK))  # whoever reads it has read to the end
+                os.close(os.open(fifo, os.O_WRONLY | os.O_NONBLOCK))  # its reader has read to the end
             except OSError:
-                pass  # nobody does yet
+                pass  # nobody reads it yet
             return not children()
 
         until(all_end, "all of them to be reaped")

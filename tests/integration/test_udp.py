@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""A program without QUIC: examples/udp_ping, and what every question says of its messages.
+"""A program without QUIC: examples/udp_ping, and the answers of every command about its messages.
 
     test_udp.py TRACED INSPECTOR UDP_PING"""
 import json
@@ -20,7 +20,7 @@ DROP, COUNT = 4, 9
 
 
 class Udp(unittest.TestCase):
-    """bob loses each DROP-th datagram that reaches him, the fourth for the first time: what alice asks there she asks again."""
+    """bob drops each DROP-th datagram that reaches him, first the fourth: alice repeats those questions."""
 
     @classmethod
     def setUpClass(cls):
@@ -64,7 +64,7 @@ class Udp(unittest.TestCase):
         self.assertEqual({(e["data"]["transport"], e["data"]["size"]) for e in sent + received}, {("udp", 41 + 26)})
         self.assertEqual({e["peer_id"] for e in received}, {self.ids["alice"]})
         self.assertEqual({e["peer_id"] for e in sent}, {self.ids["bob"]})
-        self.assertEqual(["peer_as" in e for e in sent], [True] + [False] * (len(sent) - 1))  # who bob is, his first answer tells
+        self.assertEqual(["peer_as" in e for e in sent], [True] + [False] * (len(sent) - 1))  # bob's first answer has his id
 
     def test_filters_counts_and_sql_know_messages(self):
         lines = self.inspect("recent", "--json", "--where", "message_sent and retransmission and type == PING and transport == udp")
@@ -91,7 +91,7 @@ class Udp(unittest.TestCase):
         messages = [json.loads(line) for line in self.inspect("trace", first, "--graph", "--json").splitlines()]
         self.assertEqual([(m["message"], m["state"], m["from"], m["to"]) for m in messages if m["message"] == "message"],
                          [("message", "matched", self.ids["alice"], self.ids["bob"]), ("message", "matched", self.ids["bob"], self.ids["alice"])])
-        lost = self.again()[0]["trace_id"]  # of two sends one arrived; which, nobody can know
+        lost = self.again()[0]["trace_id"]  # one of two sends arrived; which one is unknown
         states = [json.loads(line)["state"] for line in self.inspect("trace", lost, "--graph", "--json").splitlines()]
         self.assertEqual(sorted(states), ["ambiguous"] * 3 + ["matched"])
         self.assertIn("sent again", self.inspect("trace", lost, "--graph"))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What is the same for all commands: formats and fields, old and new names of options, and the messages for a wrong name or
+"""Common to all commands: formats and fields, old and new names of options, and the messages for a wrong name or
 an empty result."""
 import csv
 import io
@@ -35,7 +35,7 @@ class Formats(Recorded):
 
     @staticmethod
     def plain(value):
-        """What csv has for a value of JSON."""
+        """The csv form of a JSON value."""
         if value is None:
             return ""
         if isinstance(value, str):
@@ -244,7 +244,7 @@ class Names(Recorded):
                 lines.append({"timestamp": 1767225600000000 + begin + at, "ns": 0, "node_id": asker, "peer_id": peer, "trace_id": trace,
                               "sequence": len(lines), "lane": 0, "kind": kind, "flags": [], "data": data})
         lines.append(lines[-1] | {"node_id": silent, "trace_id": None, "sequence": 0, "kind": "custom",
-                                  "data": {"category": 1, "code": 0, "data": ""}})  # so that it is a node
+                                  "data": {"category": 1, "code": 0, "data": ""}})  # to make it a node
         path = pathlib.Path(self.place.directory) / "waits.ndjson"
         path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
         code, out, err = run(self.place, "diff", "c1", "c2", "--node", silent, "--json", "-r", path)

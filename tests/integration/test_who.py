@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Who is who: a node that is known by its address at first, by several ids, or by one that comes later; and nodes that lie."""
+"""Who is who: a node that is known by its address at first, by several ids, or by one that it gets later; and nodes that lie."""
 import json
 import os
 import pathlib
@@ -42,11 +42,11 @@ class WhoTest(ProtocolTest):
         return [json.loads(line) for line in self.run_inspector(*args, "--json").splitlines()]
 
     def peers(self, by):
-        """By peer id: how many events of that node are its."""
+        """For each peer id, how many events that node has with it."""
         return {row["peer_id"]: row["events"] for row in self.connection.call("peers", node_id=by)["peers"]}
 
     def ids(self, **params):
-        """The message ids of the events that a query finds."""
+        """The message ids of the events found by a query."""
         events = self.connection.call("query", **params)["events"]
         return [event["data"]["message_id"] for event in events if event["kind"].startswith("message")]
 
@@ -105,7 +105,7 @@ class Address(WhoTest):
                 self.assertEqual([row["count"] for row in rows], [1])
 
     def test_pages_go_over_all_of_the_ids(self):
-        self.tell(self.alice, "message", "sent", CAROL, 5)  # between them: of no page
+        self.tell(self.alice, "message", "sent", CAROL, 5)  # between them: on no page
         self.learn()
         found, cursor = [], None
         while True:
@@ -269,7 +269,7 @@ class Keys(WhoTest):
 
 
 class Liar(WhoTest):
-    """mallory says things about others and about itself; bob has done nothing."""
+    """mallory makes claims about others and about itself; bob has done nothing."""
 
     def setUp(self):
         super().setUp()
@@ -277,7 +277,7 @@ class Liar(WhoTest):
         self.mallory = self.place.node("mallory", MALLORY)
         self.tell(self.alice, "message", "sent", BOB, 1)
         self.tell(self.alice, "message", "sent", KEY, 2)
-        for node in (self.bob, self.mallory):  # so that traced knows them
+        for node in (self.bob, self.mallory):  # to make them known to traced
             self.tell(node, "packets", 1)
 
     def disputed(self):

@@ -15,7 +15,7 @@ import unittest
 from test_read import ALICE, BOB, CAROL, TRACE, ReadTest, run
 
 WIDTHS = (40, 60, 80, 100, 200)
-# A word with a digit: it must be whole, and so must a number with its unit.  A "…" ends a text that was cut.
+# A word with a digit must not be cut, nor a number with its unit.  A "…" ends a text that was cut.
 WORD = re.compile(r"[\w.]*\d[\w.]*")
 PART = re.compile(r"\d\.\d+ ?…|\d [KMG]?i?…")
 TABLES = {"nodes": ["nodes"], "peers": ["peers"], "traces": ["traces"], "count": ["count", "--by", "peer,kind"],
@@ -23,7 +23,7 @@ TABLES = {"nodes": ["nodes"], "peers": ["peers"], "traces": ["traces"], "count":
 
 
 def on_terminal(place, width, *args):
-    """What a terminal of that width gets."""
+    """The output on a terminal of that width."""
     primary, secondary = pty.openpty()
     fcntl.ioctl(secondary, termios.TIOCSWINSZ, struct.pack("HHHH", 50, width, 0, 0))
     environment = place.environment | {"TERM": "dumb", "LC_ALL": "C.UTF-8"}
@@ -79,7 +79,7 @@ class Widths(ReadTest):
                         longest = max((columns(word) for word in line.split()), default=0)
                         indent = len(line) - len(line.lstrip())
                         self.assertLessEqual(columns(line), max(width, indent + longest + 20), line)
-        self.assertGreater(compared, 3000, "nearly nothing was compared")
+        self.assertGreater(compared, 3000, "almost nothing was compared")
 
     def cells(self, args, field):
         lines = run(self.place, *args, "--read", self.dir, "--fields", field)[1].splitlines()
@@ -109,7 +109,7 @@ class Widths(ReadTest):
                                 self.assertIn(title, missing, shown)
                             continue
                         for cell, line in zip(cells[:len(rows) - 1], shown[1:]):
-                            if "(" not in cell:  # a text that has numbers, and may be cut between them
+                            if "(" not in cell:  # a text with numbers, which may be cut between them
                                 self.assertRegex(line, r"(?:^|\s)" + re.escape(cell) + r"(?:\s|$)", shown)
                         shown_fields += 1
             self.assertGreater(shown_fields, 10, name)
@@ -152,7 +152,7 @@ class Live(ReadTest):
                 with self.subTest(args=args, width=width):
                     shown = on_terminal(self.place, width, *args)[1]
                     for word in re.findall(r"[^\s…]*\d[^\s…]*", shown):
-                        # The time and memory that doctor tells are others every time.
+                        # doctor's time and memory differ each time.
                         self.assertTrue(word in known or args[0] == "doctor" or "name" in word, (word, shown))
                     self.assertLessEqual(max(map(columns, shown.splitlines())), max(width, 90))
         for node in nodes:

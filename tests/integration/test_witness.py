@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT
 """Exactness against an independent witness.
 
-Five nodes in a row, each losing every ninth datagram, store and find chunks.  Beside its trace each of them writes ngtcp2's own qlog
-files.  What traced answers must be what the qlog says: every packet sent, received and lost, by number, space and size; none
-missing, none twice.  And each request must be told whole: its spans form one chain over the right nodes, in causal order.
+Five nodes in a row, each losing every ninth datagram, store and find chunks.  Besides its trace each of them writes ngtcp2's own qlog
+files.  traced must answer what the qlog says: every packet sent, received and lost, by number, space and size; none
+missing, none twice.  And each request must be complete: its spans form one chain over the right nodes, in causal order.
 
-All of it twice: once with the packets from the qlog hook, and once with those that are counted where they are encrypted and
-decrypted, which has nothing in common with what ngtcp2 records (but for the losses, docs/decisions/007).
+Everything runs twice: once with the packets from the qlog hook, and once with those counted where they are encrypted and
+decrypted, which is independent of what ngtcp2 records (except for losses, docs/decisions/007).
 
 usage: test_witness.py TRACED INSPECTOR QUIC_NODE"""
 
@@ -33,7 +33,7 @@ def at(event):
 
 
 class Witness:
-    """One run of five nodes; the tests only look at what it left.  source: where the nodes see packets."""
+    """One run of five nodes; the tests only examine its results.  source: where the nodes see packets."""
 
     source = None
 
@@ -56,7 +56,7 @@ class Witness:
 
     @staticmethod
     def use(alice, bob, carol, dave, erin):
-        """Requests, each with what its trace must be: (trace id, command, hash, names of the nodes in its chain, size, ok)."""
+        """Requests, each with its expected trace: (trace id, command, hash, names of the nodes in its chain, size, ok)."""
         requests = []
 
         def store(node, command, size, chain):
@@ -89,14 +89,14 @@ class Witness:
         return next(node.name for node in self.nodes if node.id == node_id)
 
     def inspect(self, *arguments):
-        """What the inspector prints for machines: an object a line."""
+        """The inspector's output with --json: an object per line."""
         done = subprocess.run([INSPECTOR, *arguments, "--json", "--socket", str(self.traced.socket_path)], text=True,
                               capture_output=True, timeout=PATIENCE_S, check=False)
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         return [json.loads(line) for line in done.stdout.splitlines()]
 
     def check_packets(self, node, events):
-        """The packet events of a node are the packets of its qlog files."""
+        """The packet events of a node agree with the packets in its qlog files."""
         positions = collections.Counter((event["lane"], event["sequence"]) for event in events)
         self.assertEqual([position for position, count in positions.items() if count != 1], [], "the same event twice")
         self.assertEqual({event["node_id"] for event in events}, {node.id})
@@ -110,7 +110,7 @@ class Witness:
     def test_packets_match_the_qlog_none_missing_none_twice(self):
         lost = sum(self.check_packets(node, self.traced.query(node_id=node.id, kind=PACKET_KINDS, limit=777))
                    for node in self.nodes)
-        self.assertGreater(lost, 0, "nothing was lost: this run shows less than it should")
+        self.assertGreater(lost, 0, "nothing was lost: this run proves less than it should")
 
     def test_the_inspector_shows_the_packets_of_the_qlog(self):
         for node in self.nodes:
@@ -148,13 +148,13 @@ class Witness:
         self.assertEqual([self.name_of(event["node_id"]) for event in starts], chain)
         self.assertEqual([self.name_of(event["node_id"]) for event in ends], chain[::-1])
         self.assertEqual([self.name_of(event["node_id"]) for event in commands], chain)
-        # The chain of spans: each one's parent is the one before.
+        # The chain of spans: the parent of each is the previous one.
         spans = [event["data"]["span_id"] for event in starts]
         self.assertEqual([event["data"]["parent_id"] for event in starts], ["0" * 16] + spans[:-1])
         self.assertEqual(len(set(spans)), len(chain))
         self.assertEqual([event["data"]["span_id"] for event in ends], spans[::-1])
         self.assertEqual({event["data"]["ok"] for event in ends}, {ok})
-        # Who asked is who the peer is.
+        # The peer is the node that asked.
         callers = [event["peer_id"] and self.name_of(event["peer_id"]) for event in starts]
         self.assertEqual(callers, [None] + chain[:-1])
         for event in starts + ends + commands:
@@ -164,7 +164,7 @@ class Witness:
         self.check_hops(of_kind, chain)
 
     def check_hops(self, of_kind, chain):
-        """Streams and packets of a request lie between nodes that are beside each other in its chain, on both sides."""
+        """Streams and packets of a request are between neighbours in its chain, on both sides."""
         hops = {(a, b) for a, b in zip(chain, chain[1:])}
         both_ways = hops | {(b, a) for a, b in hops}
         for kind in ["stream_opened", "stream_data", "stream_closed", *PACKET_KINDS]:
@@ -181,7 +181,7 @@ class Witness:
             self.check_stream_bytes(of_kind["stream_data"], b, a)
 
     def check_stream_bytes(self, events, sender, receiver):
-        """What one side says it sent and the other that it received is the same stretch of bytes, whole."""
+        """One side sent and the other received the same range of bytes, completely."""
         def stretch(node, peer, sent):
             pieces = sorted((event["data"]["offset"], event["data"]["length"], event["data"]["fin"]) for event in events
                             if (self.name_of(event["node_id"]), self.name_of(event["peer_id"])) == (node, peer)

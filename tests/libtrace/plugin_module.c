@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * A plugin that is a node, with a copy of the library of its own: what test_plugin.c loads. */
+ * A plugin that is a node, with its own copy of the library, for test_plugin.c. */
 #include "plugin_module.h"
 
 #include <p2ptrace/trace.h>

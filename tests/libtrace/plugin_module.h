@@ -2,7 +2,7 @@
 #ifndef TESTS_PLUGIN_MODULE_H
 #define TESTS_PLUGIN_MODULE_H
 
-/* What a plugin gives its host, under the name "plugin". */
+/* What a plugin exports to its host, under the name "plugin". */
 struct plugin {
     int (*open)(unsigned number);
     void (*emit)(unsigned code);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * What the libtrace tests share: a directory of their own for shared-memory objects, logs in it, and reading them to the end. */
+ * Shared by the libtrace tests: a directory for shared-memory objects, logs in it, and reading them to the end. */
 #ifndef TESTS_RING_FIXTURE_H
 #define TESTS_RING_FIXTURE_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Addresses as ids: the same address is the same id however it was written, and says which address it is. */
+ * Addresses as ids: an address gives the same id in every notation, and the id contains the address. */
 #include "ring_fixture.h"
 #include <proto/address_id.h>
 #include <proto/event_json.h>
@@ -10,7 +10,7 @@ static void assert_same(const char *a, const char *b) {
     ck_assert_msg(!memcmp(&x, &y, sizeof x), "%s is %s", a, b);
 }
 
-/* What an address says of itself; "" for an id that is no address. */
+/* The address in an id; "" if the id is not an address. */
 static const char *shown(struct trace_node_id id) {
     static char text[TRACE_ENDPOINT_TEXT_MAX + 1];
     struct trace_endpoint endpoint;
@@ -55,7 +55,7 @@ START_TEST(an_address_has_its_endpoint_s_id_and_other_text_that_of_its_bytes) {
 }
 END_TEST
 
-START_TEST(other_ids_are_no_address) {
+START_TEST(other_ids_are_not_addresses) {
     struct trace_node_id id = trace_node_id_of_address("192.0.2.1:4001"), none = {{0}};
     ck_assert_str_eq(shown(trace_node_id_of_address("node.example:443")), "");
     ck_assert_str_eq(shown(none), "");
@@ -85,7 +85,7 @@ int main(void) {
     tcase_add_test(tcase, an_address_comes_back_from_its_id);
     tcase_add_test(tcase, one_address_has_one_id);
     tcase_add_test(tcase, an_address_has_its_endpoint_s_id_and_other_text_that_of_its_bytes);
-    tcase_add_test(tcase, other_ids_are_no_address);
+    tcase_add_test(tcase, other_ids_are_not_addresses);
     tcase_add_test(tcase, an_empty_address_has_no_id);
     suite_add_tcase(suite, tcase);
     run_suite_or_exit(suite);

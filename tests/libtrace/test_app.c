@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Application protocols: what may be registered, what a reader finds of it, and events made of an application's own messages. */
+ * Application protocols: what can be registered, what a reader gets, and events made from an application's messages. */
 #include "ring_fixture.h"
 
 #include <libtrace/clock.h>
@@ -60,7 +60,7 @@ START_TEST(only_an_identical_description_may_be_registered_again) {
     same.fields[2].type = 99;
     same.fields[0].reserved = 1;
     ck_assert_int_eq(trace_log_register_app(log, &same), 0);
-    same.command_count = same.field_count = 0; /* those up to the first without a name */
+    same.command_count = same.field_count = 0; /* up to the first without a name */
     ck_assert_int_eq(trace_log_register_app(log, &same), 0);
     other.commands[0].cmd = 9;
     ck_assert_int_eq(trace_log_register_app(log, &other), -EEXIST);
@@ -127,7 +127,7 @@ START_TEST(descriptions_take_memory_when_they_are_registered) {
 }
 END_TEST
 
-START_TEST(names_that_are_no_text_are_taken_as_they_are) {
+START_TEST(names_that_are_not_text_are_accepted_unchanged) {
     struct trace_log *log = open_log(64);
     struct trace_reader *reader = attach_log(log);
     struct trace_app app = datamap;
@@ -135,7 +135,7 @@ START_TEST(names_that_are_no_text_are_taken_as_they_are) {
     strncpy(app.commands[0].name, "\xed\xa0\x80", sizeof app.commands[0].name);
     strncpy(app.fields[0].name, "a\nb", sizeof app.fields[0].name);
     ck_assert_int_eq(trace_log_register_app(log, &app), 0);
-    expect_app(reader, 0, &app); /* what is shown of them: test_event_json.c and test_apps.py */
+    expect_app(reader, 0, &app); /* how they are shown: test_event_json.c and test_apps.py */
     trace_reader_detach(reader);
     trace_log_close(log);
 }
@@ -149,7 +149,7 @@ static void break_app(struct trace_app *app, int how) {
     case 3: app->name[0] = 0; break;
     case 4: app->command_count = TRACE_APP_COMMANDS_MAX + 1; break;
     case 5: app->field_count = TRACE_APP_FIELDS_MAX + 1; break;
-    /* too many, and not counted: the compiler has cut what is behind */
+    /* too many, and not counted: the compiler has dropped the rest */
     case 19:
         app->command_count = 0;
         for (unsigned i = 0; i <= TRACE_APP_COMMANDS_MAX; i++) {
@@ -191,7 +191,7 @@ START_TEST(a_description_that_breaks_a_rule_is_refused) {
     break_app(&app, _i);
     ck_assert_int_eq(trace_log_register_app(log, &app), is_too_long(_i) ? -E2BIG : -EINVAL);
     ck_assert_int_eq(trace_log_register_app(NULL, &app),
-                     is_too_long(_i) ? -E2BIG : -EINVAL); /* a mistake is one also without a log */
+                     is_too_long(_i) ? -E2BIG : -EINVAL); /* mistakes are reported even without a log */
     expect_no_app(reader, 0);
     trace_reader_detach(reader);
     trace_log_close(log);
@@ -215,9 +215,9 @@ START_TEST(without_a_log_and_in_a_forked_child_nothing_is_registered_and_that_is
 }
 END_TEST
 
-/* ---- a reader meanwhile ---------------------------------------------------------------------------------------------------- */
+/* ---- with a reader ------------------------------------------------------------------------------------------------------ */
 
-/* Each description is full of one letter, so that a half of one shows. */
+/* Each description is full of one letter, so a torn one is detected. */
 static struct trace_app app_of_letter(char letter) {
     struct trace_app app = {.command_count = 1, .field_count = 1};
     memset(app.app_id, letter, sizeof app.app_id);
@@ -259,7 +259,7 @@ START_TEST(a_reader_takes_whole_descriptions_while_they_are_registered) {
 }
 END_TEST
 
-/* Writes over the first description of the ring, as a node of another version or a broken one would. */
+/* Overwrites the first description of the ring, like a node of another version or a broken one. */
 static void overwrite_app(const struct trace_log *log, const struct trace_app *app) {
     int fd = openat(shm_dir_fd, trace_log_name(log) + 1, O_RDWR);
     void *base = mmap(NULL, TRACE_SHM_LANES_OFFSET, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
@@ -308,12 +308,12 @@ END_TEST
 
 /* ---- messages ------------------------------------------------------------------------------------------------------------- */
 
-/* An application's own message, and what its functions were asked. */
+/* An application's message, and how its functions were called. */
 struct message {
     const char *text;
     size_t claimed; /* what to_trace_data returns */
     bool wanted;
-    struct trace_log *log; /* to_trace_data emits an event of its own to it */
+    struct trace_log *log; /* to_trace_data itself emits an event to it */
     unsigned asked, encoded;
     bool out_was_zero;
 };
@@ -357,7 +357,7 @@ static void teardown_messages(void) {
     teardown_shm_dir();
 }
 
-/* Takes what is there; returns how many events that are. */
+/* Reads what is there; returns the number of events. */
 static uint32_t take(struct trace_event *events, uint32_t max) {
     struct trace_read read;
     trace_reader_read(message_reader, 0, events, max, false, trace__monotonic_ns(), &read);
@@ -386,7 +386,7 @@ START_TEST(a_message_becomes_a_command_with_the_bytes_that_the_application_made)
     ck_assert_mem_eq(event.data.app_command.app_id, "DMAP", 4);
     ck_assert_uint_eq(event.data.app_command.cmd, 2);
     ck_assert_uint_eq(event.data.app_command.data_bytes, 8);
-    /* What it wrote beyond what it claimed stays out. */
+    /* Bytes beyond the returned count are not recorded. */
     ck_assert_mem_eq(event.data.app_command.data, "thirteen\0\0\0\0\0", 13);
     ck_assert(message.out_was_zero);
 }
@@ -475,7 +475,7 @@ int main(void) {
     tcase_add_test(tcase, a_full_table_takes_no_more_and_keeps_what_it_has);
     tcase_add_test(tcase, all_that_fits_is_taken);
     tcase_add_test(tcase, descriptions_take_memory_when_they_are_registered);
-    tcase_add_test(tcase, names_that_are_no_text_are_taken_as_they_are);
+    tcase_add_test(tcase, names_that_are_not_text_are_accepted_unchanged);
     tcase_add_loop_test(tcase, a_description_that_breaks_a_rule_is_refused, 0, BROKEN_COUNT);
     tcase_add_test(tcase, without_a_log_and_in_a_forked_child_nothing_is_registered_and_that_is_fine);
     tcase_add_test(tcase, a_reader_takes_whole_descriptions_while_they_are_registered);

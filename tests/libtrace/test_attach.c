@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Attaching to what is not a ring, or no longer one: refused with the right reason, survived, and nothing leaks. */
+ * Attaching to something that is not a ring, or no longer one: it is refused with the right reason, without a crash or a leak. */
 #include "ring_fixture.h"
 
 #include <libtrace/guard.h>
@@ -10,7 +10,7 @@
 static struct trace_shm_header good;
 static uint64_t good_bytes;
 
-/* The header of a real ring, to spoil in one place. */
+/* The header of a real ring, to corrupt in one place. */
 static void setup_good(void) {
     struct trace_log *log;
     int fd;
@@ -152,7 +152,7 @@ START_TEST(an_object_that_shrinks_under_the_reader_breaks_only_the_reader) {
     ck_assert_int_eq(trace_reader_app(reader, 0, &app), -ENOENT);
     trace_reader_set_control(reader, 0);
     trace_reader_detach(reader);
-    ck_assert_int_eq(ftruncate(fd, (off_t)good_bytes), 0); /* for the log, whose memory it is as well */
+    ck_assert_int_eq(ftruncate(fd, (off_t)good_bytes), 0); /* for the log, which shares the memory */
     close(fd);
     trace_log_close(log);
 }
@@ -166,7 +166,7 @@ START_TEST(a_sigbus_outside_the_guarded_range_is_still_fatal) {
     page = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0);
     ck_assert_int_eq(ftruncate(fd, 0), 0);
     ck_assert_int_eq(trace_guard_install(), 0);
-    teardown_shm_dir(); /* the signal leaves no time for it */
+    teardown_shm_dir(); /* killed before it can */
     trace_guard_begin(guarded, sizeof guarded);
     (void)page[0];
 }
@@ -176,7 +176,7 @@ START_TEST(only_the_right_object_is_unlinked) {
     struct trace_log *log = open_log(64);
     struct trace_reader *reader = attach_log(log);
     ck_assert_int_eq(unlinkat(shm_dir_fd, trace_log_name(log) + 1, 0), 0);
-    make_object(trace_log_name(log) + 1, NULL, 100); /* someone else has the name now */
+    make_object(trace_log_name(log) + 1, NULL, 100); /* the name belongs to another object now */
     ck_assert_int_eq(trace_reader_unlink(reader), -ESTALE);
     trace_reader_detach(reader);
     trace_log_close(log);
@@ -195,7 +195,7 @@ START_TEST(random_headers_and_slots_are_survived) {
         int fd;
         for (size_t i = 0; i < sizeof noise; i++) noise[i] = (uint8_t)rand();
         for (unsigned i = 0; i < flips; i++) ((uint8_t *)&header)[(unsigned)rand() % 320] ^= (uint8_t)(1U << (rand() % 8));
-        memcpy(header.lanes, noise, sizeof noise); /* heads, counters and states are anything */
+        memcpy(header.lanes, noise, sizeof noise); /* heads, counters and states have arbitrary values */
         for (unsigned i = 0; i < TRACE_LANES_MAX; i++) header.lanes[i].state = (uint32_t)rand() % 5;
         make_object("p2ptrace.test", &header, good_bytes);
         fd = openat(shm_dir_fd, "p2ptrace.test", O_RDWR);

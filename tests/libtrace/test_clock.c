@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Ticks to Unix time, with samples made up: rising, continuous, close, and told about steps. */
+ * Ticks to Unix time, with invented samples: increasing, continuous, accurate, and informed about steps. */
 #include "ring_fixture.h"
 
 #include <libtrace/clock.h>
@@ -49,7 +49,7 @@ START_TEST(a_bad_first_slope_is_mended_without_a_jump) {
 }
 END_TEST
 
-/* Each sample is read up to 2 us late or early.  Whatever the signs are, no time is off by more than a few of them. */
+/* Each sample is read up to 2 us late or early.  Whatever the signs are, no time is wrong by more than a few times that. */
 START_TEST(in_the_first_second_no_time_is_off_by_more_than_samples_are) {
     for (unsigned signs = 0; signs < 1024; signs++) {
         double seconds = 10.005;
@@ -80,7 +80,7 @@ START_TEST(events_older_than_the_clock_use_the_rings_own_opening) {
     trace_clock_init(&clock, sample_at(3600), second);
     ck_assert_int_le(llabs(error_at(&clock, 1)), 1000);
     ck_assert_int_le(llabs(error_at(&clock, 3599)), 1000);
-    /* one that does not agree with the clock is not believed */
+    /* a value that contradicts the clock is rejected */
     ck_assert_int_le(llabs((int64_t)(trace_clock_unix_ns(&clock, &liar, 0) - sample_at(0).unix_ns)), 200000000);
 }
 END_TEST
@@ -110,14 +110,14 @@ START_TEST(a_monotonic_ring_needs_only_the_offset) {
 END_TEST
 
 /* ---- a machine that sleeps --------------------------------------------------------------------------------------------------
- * CLOCK_MONOTONIC stands still meanwhile, CLOCK_REALTIME goes on, and the counter does one of three. */
+ * Meanwhile CLOCK_MONOTONIC stops, CLOCK_REALTIME continues, and the counter does one of three things. */
 
 enum counter { GOES_ON, STANDS, FALLS };
 
 static struct machine {
     enum counter counter;
     double awake, asleep; /* seconds in all */
-    double fell_at;       /* what the counter had counted, in seconds, when it began again; 0: never */
+    double fell_at;       /* the counter's value, in seconds, when it restarted; 0: never */
     double hz;
 } machine;
 
@@ -175,7 +175,7 @@ START_TEST(a_sleep_is_followed_within_a_second_and_breaks_no_duration) {
     ck_assert_uint_eq(clock.steps, 1);
     ck_assert_uint_eq(clock.restarts, machine.counter == STANDS ? 0 : 1);
     expect_exact(&clock, clock_of_ring, sample);
-    before.ticks--; /* the last sample's own tick belongs to either */
+    before.ticks--; /* the tick of the last sample may belong to either side */
     before.monotonic_ns--;
     expect_exact(&clock, clock_of_ring, before);
     for (unsigned i = 0; i < 20; i++) {
@@ -213,7 +213,7 @@ START_TEST(events_between_several_sleeps_keep_their_times) {
 }
 END_TEST
 
-/* Its traced starts after the sleep: nothing but the ring's opening tells of before. */
+/* Its traced starts after the sleep: only the ring's opening has information from before. */
 START_TEST(a_ring_that_was_opened_before_a_sleep_is_read_by_a_clock_that_was_started_after_it) {
     struct trace_clock_sample opened, event, first;
     struct trace_ring_clock clock_of_ring = {.source = TRACE_CLOCK_TSC};
@@ -236,7 +236,7 @@ START_TEST(a_ring_that_was_opened_before_a_sleep_is_read_by_a_clock_that_was_sta
 }
 END_TEST
 
-/* A process that stands still after it has measured a slope over 5 ms, and that badly. */
+/* A process that is stopped after it has measured a slope over only 5 ms, and inaccurately. */
 START_TEST(a_badly_measured_slope_is_not_a_sleep) {
     static const double pauses[] = {1, 10, 300};
     struct trace_clock_sample second = sample_at(10.005);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Contexts: ids never repeat, and both forms that cross the wire are what they say. */
+ * Contexts: ids never repeat, and both wire formats are as documented. */
 #include "ring_fixture.h"
 
 #include <sys/wait.h>
@@ -75,13 +75,13 @@ START_TEST(bytes_that_are_not_a_context_are_refused) {
     wire[0] = 1;
     ck_assert_int_eq(trace_context_decode(&back, wire, sizeof wire), -EINVAL);
     trace_context_encode(wire, &context);
-    wire[25] = 0xff; /* flags of a later version, and has_peer, which is not the sender's to say */
+    wire[25] = 0xff; /* flags of a later version, and has_peer, which the sender may not set */
     ck_assert_int_eq(trace_context_decode(&back, wire, sizeof wire), 0);
     ck_assert_uint_eq(back.flags, TRACE_FLAG_SAMPLED | TRACE_FLAG_DEBUG | TRACE_FLAG_APP_INITIATED);
 }
 END_TEST
 
-START_TEST(who_has_no_trace_sends_a_context_too) {
+START_TEST(a_node_without_a_trace_sends_a_context_too) {
     static const struct trace_context none;
     struct trace_context context = trace_context_new(TRACE_FLAG_DEBUG), back = context;
     uint8_t wire[TRACE_CONTEXT_WIRE_BYTES];
@@ -116,7 +116,7 @@ static const struct trace_id w3c_id = {
     {0x4b, 0xf9, 0x2f, 0x35, 0x77, 0xb3, 0x4d, 0xa6, 0xa3, 0xce, 0x92, 0x9d, 0x0e, 0x0e, 0x47, 0x36}};
 static const uint64_t w3c_span = UINT64_C(0x00f067aa0ba902b7);
 
-/* Parses a copy of exactly its length, so that a sanitizer sees a read behind it. */
+/* Parses a copy of exactly its length, so that a sanitizer detects a read beyond it. */
 static int parse(struct trace_context *ret_context, const char *text, size_t length) {
     char *copy = malloc(length != 0 ? length : 1);
     memcpy(copy, text, length);
@@ -221,7 +221,7 @@ START_TEST(a_traceparent_that_is_cut_short_is_refused) {
     struct trace_context context;
     for (size_t length = 0; length < strlen(GOOD); length++) {
         ck_assert_int_eq(parse(&context, GOOD, length), -EINVAL);
-        ck_assert_int_eq(trace_context_from_traceparent(&context, GOOD, length), -EINVAL); /* also when the rest lies behind it */
+        ck_assert_int_eq(trace_context_from_traceparent(&context, GOOD, length), -EINVAL); /* even if the rest follows it */
     }
     for (size_t i = 0; i < strlen(GOOD); i++) { /* a NUL anywhere */
         char text[] = GOOD;
@@ -241,8 +241,8 @@ START_TEST(a_random_node_id_is_another_one_each_time) {
 }
 END_TEST
 
-/* Peers derive each other's: no version may change what the bytes come to. */
-START_TEST(a_derived_node_id_is_the_same_for_ever) {
+/* Peers derive each other's ids: no version may change the result. */
+START_TEST(a_derived_node_id_never_changes) {
     static const uint8_t expected[32] = {0x26, 0x91, 0xaa, 0x81, 0x60, 0xee, 0xbf, 0x1a, 0x7b, 0xbe, 0xa6,
                                          0xb6, 0xa7, 0x3d, 0xa7, 0x70, 0x8b, 0xd9, 0x87, 0xbf, 0x9c, 0xce,
                                          0x85, 0x38, 0xdd, 0x46, 0x18, 0xbf, 0xf8, 0xa8, 0xb0, 0xa7};
@@ -254,7 +254,7 @@ END_TEST
 START_TEST(different_bytes_give_different_node_ids) {
     struct trace_node_id ids[200];
     uint8_t bytes[200] = {0};
-    for (unsigned i = 0; i < 100; i++) ids[i] = trace_node_id_from(bytes, i); /* nothing but zeros, of another length each */
+    for (unsigned i = 0; i < 100; i++) ids[i] = trace_node_id_from(bytes, i); /* only zeros, each time another length */
     for (unsigned i = 0; i < 100; i++) {
         bytes[i] = 1;
         ids[100 + i] = trace_node_id_from(bytes, 100);
@@ -262,7 +262,7 @@ START_TEST(different_bytes_give_different_node_ids) {
     }
     for (unsigned i = 0; i < 200; i++)
         for (unsigned k = 0; k < i; k++)
-            for (unsigned part = 0; part < 32; part += 8) /* each part is as good as the whole */
+            for (unsigned part = 0; part < 32; part += 8) /* each part has the quality of the whole */
                 ck_assert_mem_ne(ids[i].bytes + part, ids[k].bytes + part, 8);
 }
 END_TEST
@@ -303,10 +303,10 @@ int main(void) {
     tcase_add_test(tcase, only_flags_of_a_context_get_into_one);
     tcase_add_test(tcase, the_wire_form_is_fixed_and_comes_back);
     tcase_add_test(tcase, bytes_that_are_not_a_context_are_refused);
-    tcase_add_test(tcase, who_has_no_trace_sends_a_context_too);
+    tcase_add_test(tcase, a_node_without_a_trace_sends_a_context_too);
     tcase_add_test(tcase, the_macros_write_and_read_the_wire_form);
     tcase_add_test(tcase, a_random_node_id_is_another_one_each_time);
-    tcase_add_test(tcase, a_derived_node_id_is_the_same_for_ever);
+    tcase_add_test(tcase, a_derived_node_id_never_changes);
     tcase_add_test(tcase, different_bytes_give_different_node_ids);
     tcase_add_test(tcase, shared_knowledge_gives_one_trace_and_two_spans);
     tcase_add_test(tcase, a_message_id_is_stable_and_depends_on_every_byte);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Nodes that die: what was committed is read, the slot in the making is not an event, nothing is torn.  And threads that end. */
+ * Nodes that die: committed events are read, an unfinished slot is not an event, nothing is torn.  And threads that end. */
 #include "ring_fixture.h"
 
 #include <semaphore.h>
@@ -14,7 +14,7 @@ static struct trace_event events[8192];
 
 static const struct point {
     const char *name;
-    unsigned committed; /* of the event in the making */
+    unsigned committed; /* of the unfinished event */
     unsigned unfinished;
 } points[] = {
     {"reserved", 0, 1}, {"marked", 0, 1}, {"half written", 0, 1}, {"written", 0, 1}, {"committed", 1, 0},
@@ -65,7 +65,7 @@ static bool is_whole(const struct trace_event *event, uint32_t code) {
     return whole;
 }
 
-/* The codes rise by one from `first`.  One assertion for all of them: each is a write to the runner's pipe. */
+/* The codes increase by one from `first`.  One assertion for all, because each is a write to the runner's pipe. */
 static void expect_whole(uint32_t count, uint32_t first) {
     uint32_t whole = 0;
     while (whole < count && is_whole(&events[whole], first + whole)) whole++;
@@ -171,7 +171,7 @@ static void *succeed(void *unused) {
     return unused;
 }
 
-/* Comes after the library's own destructor, for its key is younger. */
+/* Runs after the library's destructor, because its key is newer. */
 static void emit_after_a_successor(void *successor) {
     pthread_create(successor, NULL, succeed, NULL);
     sem_wait(&successor_has_emitted);
@@ -202,7 +202,7 @@ START_TEST(a_handler_in_a_thread_that_ends_never_writes_into_a_lane_that_was_han
     pthread_join(thread, NULL);
     sem_post(&successor_may_end);
     pthread_join(successor, NULL);
-    trace_reader_count(reader, 1, &ended); /* lane 0 is who opened the log */
+    trace_reader_count(reader, 1, &ended); /* lane 0 belongs to the thread that opened the log */
     trace_reader_count(reader, 2, &next);
     ck_assert_uint_eq(ended.emitted, 3);
     ck_assert_uint_eq(next.emitted, 1);

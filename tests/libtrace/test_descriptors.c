@@ -24,7 +24,7 @@ static void dup_over(void) {
     for (int fd = FIRST; fd <= LAST; fd++) dup2(null, fd);
 }
 
-/* As close_in_a_loop; and a child, which has them too, closes what it was left. */
+/* Like close_in_a_loop; and a child, which inherits them, closes the rest. */
 static void close_after_fork(void) {
     pid_t child = fork();
     if (child == 0) {
@@ -47,7 +47,7 @@ static off_t size_of(int fd) {
     return fstat(fd, &status) == 0 ? status.st_size : -1;
 }
 
-/* The program's life, in a process of its own.  Returns what went wrong, or NULL. */
+/* The program's life, in its own process.  Returns what went wrong, or NULL. */
 static const char *live(void (*close_all)(void)) {
     struct trace_log *log = open_log(4096);
     struct trace_query *query;
@@ -76,11 +76,11 @@ static const char *live(void (*close_all)(void)) {
     dir = open(shm_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     enum trace_attach_fault fault;
     if (trace_reader_attach(&reader, dir, name, geteuid(), 0, &fault) != 0) return "the log cannot be attached to";
-    if (trace_reader_state(reader) != TRACE_NODE_LIVE) return "the node seems dead";
+    if (trace_reader_state(reader) != TRACE_NODE_LIVE) return "the node is considered dead";
     trace_reader_count(reader, 1, &lane);
     if (lane.behind != 1) return "the thread's event is missing";
     trace_log_close(log);
-    if (trace_reader_state(reader) != TRACE_NODE_EXITED) return "the node seems alive";
+    if (trace_reader_state(reader) != TRACE_NODE_EXITED) return "the node is considered alive";
     for (int i = 0; i < count; i++)
         if (write(files[i], "more\n", 5) != 5) return "a descriptor of the program's was closed";
     return NULL;
@@ -91,7 +91,7 @@ START_TEST(a_program_that_closes_all_descriptors_keeps_its_files_and_its_log) {
     int status;
     pid_t child;
     wrong =
-        mmap(NULL, sizeof *wrong, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0); /* no descriptor could tell it */
+        mmap(NULL, sizeof *wrong, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0); /* no descriptor could notify it */
     child = fork();
     if (child == 0) {
         *wrong = live(ways[_i]);
@@ -115,7 +115,7 @@ START_TEST(a_log_keeps_no_descriptor) {
 }
 END_TEST
 
-/* A name that means another object by now. */
+/* A name that belongs to another object by now. */
 START_TEST(an_object_that_took_the_name_is_never_taken_for_the_logs) {
     struct trace_log *log = open_log(64);
     struct trace_query *query = NULL;

@@ -8,7 +8,7 @@
 
 #define OTHERS 4
 
-static pthread_key_t others[OTHERS]; /* keys that somebody else makes before us */
+static pthread_key_t others[OTHERS]; /* keys that are created before ours */
 static int mine = 42;
 static struct trace_log *early_log;
 static int open_result = 1;
@@ -89,7 +89,7 @@ int main(void) {
     TCase *tcase = tcase_create("early");
     SRunner *runner;
     int failed;
-    /* In this process: a test of Check's own would be a fork, in which the log is gone. */
+    /* In this process: a Check test would be a fork, in which the log is gone. */
     suite_add_tcase(suite, tcase);
     tcase_add_test(tcase, another_librarys_thread_data_stay_its_own);
     tcase_add_test(tcase, a_child_that_was_forked_there_writes_nothing_and_draws_its_own_ids);

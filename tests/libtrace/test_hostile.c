@@ -94,13 +94,13 @@ START_TEST(reading_a_ring_of_holes_allocates_nothing) {
     struct trace_reader *reader = attach_with(flags);
     look_everywhere(reader, final);
     ck_assert_int_ne(trace_reader_fault(reader),
-                     TRACE_ATTACH_BAD_SIZE); /* no SIGBUS, which would be one that was not allocated */
+                     TRACE_ATTACH_BAD_SIZE); /* no SIGBUS, which would mean that a page was not allocated */
     trace_reader_detach(reader);
     ck_assert_uint_eq(allocated(), before);
 }
 END_TEST
 
-/* Pages here and there: what is in them is read, in order, and nothing else comes to be. */
+/* Scattered pages: their events are read, in order, and no others appear. */
 START_TEST(between_the_holes_of_a_ring_its_events_are_read) {
     struct trace_shm_header header = good;
     struct trace_event events[64];
@@ -124,7 +124,7 @@ START_TEST(between_the_holes_of_a_ring_its_events_are_read) {
 }
 END_TEST
 
-/* A live node takes back what its reader has already seen: a slot's page, or the header's. */
+/* A live node removes memory that its reader has already seen: a slot's page, or the header's. */
 START_TEST(a_hole_that_comes_while_a_ring_is_read_stays_a_hole) {
     if (!is_userfaultfd_allowed()) SKIP_TEST("the kernel, or a filter, does not allow userfaultfd");
     unsigned flags = _i & 1 ? TRACE_READER_CONTROL : 0;
@@ -151,7 +151,7 @@ START_TEST(a_hole_that_comes_while_a_ring_is_read_stays_a_hole) {
 }
 END_TEST
 
-/* A node whose kernel does not fill a lane's pages in advance: they come one by one, over the first lap and beyond. */
+/* A node whose kernel does not fill a lane's pages in advance: they appear one by one, over the first lap and beyond. */
 START_TEST(a_ring_whose_pages_come_one_by_one_is_read_whole) {
     struct trace_shm_header header = good;
     struct trace_event events[64];
@@ -194,7 +194,7 @@ static enum trace_attach_fault fault_after(struct trace_reader *reader, bool fin
                                              count.lost[TRACE_LOSS_INVALID] + count.lost[TRACE_LOSS_BEFORE_ATTACH]);
         *work += read.work;
         *taken += read.count;
-        ck_assert_uint_le(*work, 4 * EVENTS); /* of a ring that nobody writes there is an end */
+        ck_assert_uint_le(*work, 4 * EVENTS); /* reading a ring that nobody writes ends */
     } while (read.more);
     return trace_reader_fault(reader);
 }
@@ -218,7 +218,7 @@ START_TEST(marks_ahead_of_the_head_are_bad_marks) {
 }
 END_TEST
 
-/* Half of the marks are a lap old, half are right; and the writer claims all. */
+/* Half of the marks are a lap old, half are correct; and the writer claims all of them. */
 START_TEST(reading_marks_that_run_backwards_ends) {
     struct trace_shm_header header = good;
     uint64_t work, taken;
@@ -267,8 +267,8 @@ START_TEST(an_impossible_head_before_attach_is_a_bad_mark_and_not_a_loss) {
 }
 END_TEST
 
-/* The writer overtakes us in the middle of a run.  The slot that it has overwritten is the only loss: who looks at the gap when
- * the run ends, and again in the next read, must not jump as if it had been lapped twice. */
+/* The writer overtakes us in the middle of a run.  The slot that it has overwritten is the only loss: a reader that sees the
+ * gap when the run ends, and again in the next read, must not jump as if it had been lapped twice. */
 START_TEST(a_gap_after_a_run_is_an_exact_loss_of_the_next_read) {
     struct trace_shm_header header = good;
     struct trace_event events[64];
@@ -295,7 +295,7 @@ START_TEST(a_gap_after_a_run_is_an_exact_loss_of_the_next_read) {
 }
 END_TEST
 
-/* What lies behind the last lane is no lane, whatever is there. */
+/* Whatever follows the last lane is not a lane. */
 START_TEST(a_lane_that_the_ring_does_not_have_is_empty) {
     struct trace_shm_header header = good;
     struct trace_event events[64];
@@ -317,7 +317,7 @@ START_TEST(a_lane_that_the_ring_does_not_have_is_empty) {
 }
 END_TEST
 
-/* Time passes, and with it a writer may get anywhere: then the distance is a loss, and no lie. */
+/* As time passes, a writer may get anywhere: then the distance is a loss, not a lie. */
 START_TEST(a_head_that_a_writer_could_have_reached_is_accepted) {
     struct trace_shm_header header = good;
     struct trace_event events[64];

@@ -31,7 +31,7 @@ static unsigned count_descriptors(void) {
     return count;
 }
 
-START_TEST(an_object_is_private_and_says_who_made_it) {
+START_TEST(an_object_is_private_and_names_its_creator) {
     struct trace_log *log = open_log(4096);
     struct trace_reader *reader = attach_log(log);
     const struct trace_reader_info *info = trace_reader_info(reader);
@@ -92,7 +92,7 @@ START_TEST(a_program_with_no_descriptor_left_above_them_leaves_no_object_behind)
     if (child == 0) {
         for (int fd = 0; fd < 3; fd++) close(fd);
         setrlimit(RLIMIT_NOFILE, &three);
-        _exit(trace__log_open(&log, &options, 64) == -EINVAL && !log ? 0 : 1); /* fcntl's own word for it */
+        _exit(trace__log_open(&log, &options, 64) == -EINVAL && !log ? 0 : 1); /* as fcntl reports it */
     }
     waitpid(child, &status, 0);
     ck_assert_int_eq(status, 0);
@@ -128,8 +128,8 @@ START_TEST(a_missing_directory_is_an_error_and_a_null_log_emits_nothing) {
 END_TEST
 
 /* ---- a small /dev/shm ------------------------------------------------------------------------------------------------------
- * Each of these tests runs twice: on a tmpfs of its own, which needs the right to mount, and with reservations that fail as
- * they would there, which needs no right. */
+ * Each of these tests runs twice: on a separate tmpfs, which needs permission to mount, and with reservations that fail as
+ * they would there, which needs none. */
 
 static size_t room_bytes; /* in the tests' directory; 0: as much as there is */
 
@@ -151,10 +151,10 @@ int posix_fallocate(int fd, off_t offset, off_t bytes) {
     return fallocate(fd, 0, offset, bytes) == 0 ? 0 : errno;
 }
 
-static bool old_kernel;         /* that knows no MADV_POPULATE_WRITE */
-static bool cgroup_is_full;     /* memory is refused that the filesystem says it has */
-static unsigned populations;    /* how often memory was asked for */
-static unsigned room_questions; /* how often room was asked for */
+static bool old_kernel;         /* one without MADV_POPULATE_WRITE */
+static bool cgroup_is_full;     /* memory is refused although the filesystem reports room */
+static unsigned populations;    /* how often memory was requested */
+static unsigned room_questions; /* how often the free room was queried */
 static uint64_t later_ns;       /* how far CLOCK_MONOTONIC is ahead */
 
 int madvise(void *at, size_t bytes, int advice) {
@@ -180,7 +180,7 @@ int clock_gettime(clockid_t clock, struct timespec *ret_time) {
     return result;
 }
 
-/* False: this way cannot be had here, there is nothing to test. */
+/* False: this variant is not possible here, so there is nothing to test. */
 static bool make_small(int way, size_t mebibytes) {
     char options[64];
     room_bytes = 0;
@@ -273,7 +273,7 @@ END_TEST
 
 static pthread_barrier_t may_emit, has_emitted;
 
-/* Emits 1000 events each time that it may. */
+/* Emits 1000 events each time it is allowed to. */
 static void *emit_in_turns(void *log) {
     for (;;) {
         pthread_barrier_wait(&may_emit);
@@ -307,7 +307,7 @@ static struct trace_log *open_short_log(struct trace_reader **ret_reader) {
 START_TEST(a_thread_without_a_lane_asks_for_one_seldom) {
     struct trace_reader *reader;
     open_short_log(&reader);
-    ck_assert_uint_eq(populations, 0); /* the filesystem had said that it has no room */
+    ck_assert_uint_eq(populations, 0); /* the filesystem had reported no room */
     ck_assert_uint_le(room_questions, 2);
     for (unsigned second = 1; second <= 60; second++) {
         later_ns += UINT64_C(1000000000);
@@ -317,7 +317,7 @@ START_TEST(a_thread_without_a_lane_asks_for_one_seldom) {
     }
     ck_assert_uint_eq(trace_reader_no_lane(reader), 61000);
     room_bytes = 0;
-    turn(); /* no second has passed */
+    turn(); /* less than a second has passed */
     ck_assert_uint_eq(trace_reader_no_lane(reader), 62000);
     later_ns += UINT64_C(1000000000);
     turn();
@@ -428,7 +428,7 @@ static unsigned long locked_kib(void) {
     return kib;
 }
 
-START_TEST(a_log_locks_no_memory_and_needs_no_right_to) {
+START_TEST(a_log_locks_no_memory_and_needs_no_permission_for_it) {
     struct rlimit none = {0, 0};
     struct trace_log *log;
     struct trace_reader *reader;
@@ -466,7 +466,7 @@ START_TEST(a_forked_child_writes_nothing_into_its_parents_ring) {
         emit_codes(log, 1000, 1100);
         if (trace__log_open(&own, &options, 64) != 0) _exit(1);
         emit_codes(own, 0, 5);
-        trace_log_close(log); /* both are the child's to close */
+        trace_log_close(log); /* the child closes both */
         trace_log_close(own);
         _exit(0);
     }
@@ -486,7 +486,7 @@ START_TEST(a_forked_child_writes_nothing_into_its_parents_ring) {
 }
 END_TEST
 
-/* Nobody hears of this fork. */
+/* No fork handler runs. */
 START_TEST(a_child_of_a_raw_fork_writes_nothing_into_its_parents_ring) {
     struct trace_log *log = open_log(64);
     struct trace_reader *reader = attach_log(log);
@@ -597,7 +597,7 @@ static void *register_again_and_again(void *log) {
     return NULL;
 }
 
-/* Children that live on while their parent opens and closes logs. */
+/* Children that stay alive while their parent opens and closes logs. */
 START_TEST(a_fork_during_an_open_or_close_keeps_no_log_alive) {
     pthread_t thread;
     pid_t children[FORKS];
@@ -643,7 +643,7 @@ START_TEST(a_child_forked_during_a_registration_can_register_its_own) {
     for (unsigned i = 0; i < FORKS; i++) {
         pid_t child = fork();
         if (child == 0) {
-            alarm(10); /* were it to wait for a thread that it does not have */
+            alarm(10); /* in case it waited for a thread that it does not have */
             _exit(trace_log_register_app(open_log(64), &app) == 0 ? 0 : 1);
         }
         waitpid(child, &status, 0);
@@ -681,7 +681,7 @@ int main(void) {
     TCase *tcase = tcase_create("life");
     tcase_add_checked_fixture(tcase, setup_shm_dir, teardown_shm_dir);
     tcase_set_timeout(tcase, 30);
-    tcase_add_test(tcase, an_object_is_private_and_says_who_made_it);
+    tcase_add_test(tcase, an_object_is_private_and_names_its_creator);
     tcase_add_test(tcase, only_lanes_in_use_take_memory);
     tcase_add_test(tcase, open_and_close_leave_nothing_open_behind);
     tcase_add_test(tcase, a_program_without_standard_streams_does_not_print_into_its_ring);
@@ -699,7 +699,7 @@ int main(void) {
     tcase_add_test(tcase, rings_of_dead_nodes_make_room_for_a_later_threads_lane);
     tcase_add_test(tcase, a_kernel_that_cannot_populate_gets_lanes_by_the_objects_name);
     tcase_add_test(tcase, a_limit_of_file_sizes_is_an_error_at_open_and_no_signal);
-    tcase_add_test(tcase, a_log_locks_no_memory_and_needs_no_right_to);
+    tcase_add_test(tcase, a_log_locks_no_memory_and_needs_no_permission_for_it);
     tcase_add_test(tcase, rings_of_dead_nodes_do_not_pile_up);
     tcase_add_test(tcase, a_forked_child_writes_nothing_into_its_parents_ring);
     tcase_add_test(tcase, a_child_of_a_raw_fork_writes_nothing_into_its_parents_ring);

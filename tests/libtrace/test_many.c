@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Many logs in one process, and many threads: a thread's writers beyond its fixed table, reused places, and that no way of
- * emitting makes a system call. */
+ * Many logs in one process, and many threads: a thread's writers beyond its fixed table, reused indices, and that emitting
+ * never makes a system call. */
 #include "../helpers/skip.h"
 #include "open_logs.h"
 #include "ring_fixture.h"
@@ -16,7 +16,8 @@
 
 #define LOGS_MAX 600
 
-/* The thread sanitizer makes system calls and maps memory of its own: what we make and map can't be told from it. */
+/* The thread sanitizer makes system calls and maps memory of its own: our calls and mappings cannot be distinguished from
+ * these. */
 #ifdef THREAD_SANITIZER
 #define SEES_SYSTEM 0
 #else
@@ -79,8 +80,8 @@ START_TEST(a_log_in_the_place_of_a_closed_one_has_none_of_its_events) {
     open_logs(200);
     emit_to_all(200, 0);
     for (unsigned i = 0; i < 200; i += 3) trace_log_close(logs[i]);
-    /* One that takes a place but does not fit into the addresses: places and addresses no longer correspond, so whatever a
-     * thread remembers of a closed log's lane certainly belongs to another log. */
+    /* A log that takes an index but does not fit into the addresses: indices and addresses no longer correspond, so whatever a
+     * thread remembers about a closed log's lane certainly belongs to another log. */
     ck_assert_int_eq(trace__log_open(&larger, &options, 4096), 0);
     for (unsigned i = 0; i < 200; i += 3) {
         options.node_id = id_of(1000 + i);
@@ -111,7 +112,7 @@ END_TEST
 
 /* ---- no system calls ----------------------------------------------------------------------------------------------------- */
 
-/* From here on every system call but the last one, and writing down what failed, kills the process. */
+/* From here on any system call kills the process, except the last one and writing down what failed. */
 static void forbid_system_calls(void) {
     struct sock_filter filter[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
@@ -133,7 +134,7 @@ static const struct {
 
 static pthread_barrier_t lanes_taken;
 
-/* Takes a lane of each log and stays. */
+/* Takes a lane of each log and stays alive. */
 static void *hold_lanes(void *arg) {
     emit_to_all(*(const unsigned *)arg, 0);
     pthread_barrier_wait(&lanes_taken);
@@ -150,7 +151,7 @@ static void *emit_without_system_calls(void *arg) {
     return NULL;
 }
 
-/* In a child: ends with status 0 when all was emitted, and killed when that made a system call. */
+/* In a child: exits with status 0 when all was emitted; a system call kills it. */
 static void run_way(unsigned way) {
     unsigned count = ways[way].logs, holders = ways[way].shared ? TRACE_LANES_MAX - 2 : 0; /* one lane is this thread's */
     pthread_t thread;
@@ -173,7 +174,7 @@ START_TEST(emitting_makes_no_system_call) {
 }
 END_TEST
 
-/* ---- threads that come and go -------------------------------------------------------------------------------------------- */
+/* ---- short-lived threads ------------------------------------------------------------------------------------------------ */
 
 static void *emit_once_to_all(void *arg) {
     emit_to_all(*(const unsigned *)arg, 1);
@@ -195,7 +196,7 @@ START_TEST(threads_that_end_leave_neither_lanes_nor_memory_behind) {
     open_logs(count);
     for (unsigned i = 0; i < 60; i++) {
         pthread_t thread;
-        if (i == 10) before = mapped_pages(); /* by then the C library has what it keeps for threads */
+        if (i == 10) before = mapped_pages(); /* by then the C library has allocated what it keeps for threads */
         pthread_create(&thread, NULL, emit_once_to_all, &count);
         pthread_join(thread, NULL);
     }
@@ -221,7 +222,7 @@ struct own {
 
 static atomic_uint busy_writers;
 
-/* Emits to logs that nobody closes, while others come and go around them.  The rings are small: heads count. */
+/* Emits to logs that stay open, while others are opened and closed.  The rings are small, so heads are counted. */
 static void *emit_to_own(void *arg) {
     const struct own *own = arg;
     for (uint32_t round = 0; round < EACH; round++)
@@ -292,14 +293,14 @@ END_TEST
 
 /* ---- signal handlers ----------------------------------------------------------------------------------------------------- */
 
-static volatile uint32_t handled; /* pthread_kill is not thought to call us */
+static volatile uint32_t handled; /* the compiler assumes that pthread_kill does not call us */
 
 static void emit_to_all_from_handler(int number) {
     (void)number;
     emit_to_all(200, handled++);
 }
 
-/* Its first event to each log comes from a handler that interrupts nothing; then they take turns. */
+/* Its first event to each log comes from a handler that interrupts nothing; then they alternate. */
 static void *take_turns_with_a_handler(void *arg) {
     pthread_t self = pthread_self();
     (void)arg;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * What a log takes is what docs/memory.md says: its table against the kernel's account of a real log. */
+ * A log takes the memory that docs/memory.md says: compares its table with the kernel's account of a real log. */
 #include "../helpers/skip.h"
 #include "ring_fixture.h"
 

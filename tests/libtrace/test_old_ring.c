@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * A ring of the version before, ABI 1, written byte by byte as its library did: it is read to its end, applications and all. */
+ * A ring of the previous version, ABI 1, written byte by byte as its library did: it is read to its end, including
+ * applications. */
 #include "ring_fixture.h"
 
 #include <libtrace/clock.h>

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * The ordering labels of p2ptrace/shm.h, one test for each pair that the thread sanitizer can judge: two threads share nothing
- * but the pair's word, so that without one half of it the sanitizer reports a race on the bytes that the pair orders.  Only built
- * under that sanitizer; elsewhere none of these could fail.
+ * The ordering labels of p2ptrace/shm.h, one test for each pair that the thread sanitizer can check: two threads share only
+ * the pair's word, so without one half of it the sanitizer reports a race on the bytes that the pair orders.  Only built
+ * with that sanitizer; otherwise none of these could fail.
  *
- * The sanitizer does not see across two mappings of an object, so that here the reader reads the log's own mapping.  Flags that
- * the tests themselves need are relaxed: they order nothing. */
+ * The sanitizer does not see across two mappings of an object, so here the reader reads the log's own mapping.  Flags of
+ * the tests themselves are relaxed: they order nothing. */
 #include "open_logs.h"
 #include "query_json.h"
 #include "reader_internal.h"
@@ -21,7 +21,7 @@
 
 static struct trace_log *log_;
 static struct trace_reader *reader;
-static uint32_t plain; /* passed from one thread to the other beside the ring */
+static uint32_t plain; /* passed from one thread to the other outside the ring */
 static atomic_bool begun, over;
 
 static bool is_over(void) { return atomic_load_explicit(&over, memory_order_relaxed); }
@@ -63,8 +63,8 @@ static void read_codes(unsigned lane, uint32_t next, uint32_t to) {
 
 /* ---- commit:R and read:A ---- */
 
-/* The rest comes after the reader has begun, and the thread stays until all is read: taking and returning a lane would order the
- * events, too. */
+/* The rest is emitted after the reader has begun, and the thread stays until all is read: taking and returning a lane would
+ * order the events, too. */
 static void *emit_a_lane(void *arg) {
     emit_codes(log_, 0, 1);
     while (!atomic_load_explicit(&begun, memory_order_relaxed)) sched_yield();
@@ -116,7 +116,7 @@ static void *emit_and_end(void *arg) {
 
 static void *take_the_returned_lane(void *arg) {
     while (__atomic_load_n(&((struct log *)log_)->header->lanes[1].state, __ATOMIC_RELAXED) != TRACE_LANE_RETURNED) sched_yield();
-    emit_codes(log_, 0, LANE_EVENTS); /* once around: over the events of the first */
+    emit_codes(log_, 0, LANE_EVENTS); /* one lap: over the events of the first */
     return arg;
 }
 
@@ -167,7 +167,7 @@ static void *register_an_app(void *arg) {
     return arg;
 }
 
-/* As a query of the process's own ring does, but for the mapping, which is another one there. */
+/* Like a query of the process's own ring, except that a query uses another mapping. */
 static void *show_until_it_has_a_name(void *arg) {
     const struct log *log = (const struct log *)log_;
     struct query_ring ring = {log->header, log->slots, log->lane_count, log->lane_events};

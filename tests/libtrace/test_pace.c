@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * libtrace/ring/pace.h, with writers and readers whose times are made up. */
+ * libtrace/ring/pace.h, with writers and readers on invented times. */
 #include "pace.h"
 
 #include "ring_fixture.h"
@@ -12,10 +12,10 @@
 struct race {
     struct pace pace;
     uint64_t now_ns, taken;
-    double head; /* of a writer of a steady pace */
+    double head; /* of a writer with a steady pace */
 };
 
-/* The reader reads a run in run_ns, while the writer makes an event in event_ns. */
+/* The reader reads a run in run_ns, while the writer emits an event in event_ns. */
 static void read_run(struct race *race, double event_ns, uint64_t run_ns) {
     race->now_ns += run_ns;
     race->taken += RUN;
@@ -55,7 +55,7 @@ START_TEST(a_writer_at_half_our_pace_is_not) {
 }
 END_TEST
 
-/* It waits for the lines that we read: nobody knows how fast it would be. */
+/* It waits for the lines that we read: its true speed is unknown. */
 START_TEST(a_writer_at_about_our_pace_counts_as_held_up) {
     struct race race;
     begin(&race);
@@ -82,7 +82,7 @@ START_TEST(a_reader_that_stood_still_does_not_take_a_slow_writer_for_a_faster_on
     struct race race;
     begin(&race);
     for (unsigned run = 0; run < 10; run++) read_run(&race, 100, RUN_NS);
-    read_run(&race, 100, 25 * SECOND / 1000); /* the writer makes four laps */
+    read_run(&race, 100, 25 * SECOND / 1000); /* the writer completes four laps */
     ck_assert(!is_faster(&race));
     read_for_a_lap(&race, 100, RUN_NS);
     ck_assert(!is_faster(&race));
@@ -117,7 +117,7 @@ START_TEST(a_few_events_prove_nothing) {
 }
 END_TEST
 
-/* What lay between the last look before a restart and the first one after it was sleep, not reading. */
+/* The time between the last look before a restart and the first after it was sleep, not reading. */
 START_TEST(a_pause_before_a_restart_is_not_a_run) {
     struct race race;
     begin(&race);
@@ -129,7 +129,7 @@ START_TEST(a_pause_before_a_restart_is_not_a_run) {
 }
 END_TEST
 
-/* We had caught up, and slept: what the writer made meanwhile is in its pace, though we were not looking. */
+/* We had caught up, and slept: what the writer emitted meanwhile counts for its pace, although we were not looking. */
 START_TEST(a_writer_is_measured_from_the_moment_when_we_had_caught_up) {
     struct race race;
     begin(&race);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * A host without tracing, and its plugins, each a node with its own copy of the library.  They are loaded side by side,
- * unloaded while threads that emitted live on, and export nothing to the host but what they mean to. */
+ * unloaded while threads that emitted are still alive, and export only what they intend to. */
 #include "plugin_module.h"
 #include "ring_fixture.h"
 
@@ -14,7 +14,7 @@ struct loaded {
     const struct plugin *plugin;
 };
 
-/* The loader takes the same file for the same library, so each plugin gets its own file. */
+/* The loader treats the same file as the same library, so each plugin gets its own file. */
 static void copy_module(const char *path) {
     struct stat status;
     int from = open(PLUGIN_MODULE, O_RDONLY), to = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0700);
@@ -93,7 +93,7 @@ static void *emit_and_outlive(void *plugin) {
     return NULL;
 }
 
-/* With the log closed before, and with it open still. */
+/* With the log closed before, and with it still open. */
 START_TEST(a_thread_that_emitted_ends_after_the_plugin_was_unloaded) {
     enum { THREADS = 8 };
     struct loaded loaded = load_copy(0, RTLD_LOCAL);

@@ -56,7 +56,7 @@ START_TEST(an_answer_has_copies_with_unix_times_and_positions) {
     after = trace_clock_read().unix_ns;
     query = open_query(log, _i % 2);
     answer = ask_trace(query, 7);
-    TRACE_PACKET_LOST(log, &context, &peer, 7, TRACE_SPACE_1RTT); /* the answer is not the ring */
+    TRACE_PACKET_LOST(log, &context, &peer, 7, TRACE_SPACE_1RTT); /* the answer is a copy, not the ring */
     ck_assert_uint_eq(answer.count, 1);
     ck_assert_uint_eq(answer.matched, 1);
     ck_assert_uint_eq(answer.events[0].lane, 0);
@@ -137,7 +137,7 @@ START_TEST(the_common_queries_find_what_their_names_say) {
     ck_assert_int_eq(trace_query_peer(query, &peer, &answer), 0);
     ck_assert_uint_eq(answer.count, 1);
     ck_assert_uint_eq(answer.events[0].position, 4);
-    ck_assert_int_eq(trace_query_peer(query, &nobody, &answer), 0); /* an id of zeros is not the want of one */
+    ck_assert_int_eq(trace_query_peer(query, &nobody, &answer), 0); /* an id of zeros does not mean no id */
     ck_assert_uint_eq(answer.count, 0);
     ck_assert_int_eq(trace_query_trace(query, &none, &answer), 0); /* events of no trace */
     ck_assert_uint_eq(answer.count, 3);
@@ -248,7 +248,7 @@ START_TEST(events_after_an_unfinished_slot_are_found) {
     inside.point = "half written";
     if (setjmp(inside.leave) == 0) emit_trace(log, 1, 10, 11);
     for (uint32_t emitted = 11; emitted < 3 * EVENTS; emitted++) {
-        /* The slot is never used again: in the first lap its event is unfinished, later the events that would have had it. */
+        /* The slot is never used again: in the first lap its event is unfinished, later the events that would have used it. */
         unsigned held = emitted < EVENTS ? emitted : EVENTS, lap_start = emitted - held;
         unsigned left = lap_start <= 10 || emitted > EVENTS + 10 ? 1 : 0;
         answer = ask_trace(query, 1);
@@ -384,7 +384,7 @@ static int take_line(void *arg, const char *line, size_t bytes) {
     return ++lines->count == lines->stop_at ? 42 : 0;
 }
 
-/* What traced would say: the event as its reader has it, with the application that the ring describes. */
+/* What traced would answer: the event as its reader sees it, with the application that the ring describes. */
 static size_t expected_lines(const struct trace_log *log, const struct trace_query_answer *answer, char *out) {
     struct trace_reader *reader = attach_log(log);
     struct trace_node_id node = id_of(1);
@@ -447,7 +447,7 @@ END_TEST
 
 static char text[1 << 16];
 
-/* What was written to the file, as one string. */
+/* The contents of the file, as one string. */
 static const char *read_text(int fd) {
     ssize_t bytes = pread(fd, text, sizeof text - 1, 0);
     ck_assert_int_ge(bytes, 0);
@@ -581,7 +581,7 @@ END_TEST
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) && !defined(__clang__)
 static unsigned malloc_calls;
 
-/* Stands before the C library's, for its own calls too. */
+/* Replaces that of the C library, also for the C library's own calls. */
 void *malloc(size_t bytes) {
     extern void *__libc_malloc(size_t bytes);
     malloc_calls++;
@@ -600,7 +600,7 @@ START_TEST(nothing_calls_malloc) {
     free(malloc(1));
     ck_assert_uint_gt(malloc_calls, 0);
     before = malloc_calls;
-    /* no assertions here: those call it */
+    /* no assertions here: they call it */
     (void)trace__query_open(&query, log, (enum trace_query_mode)_i);
     (void)trace_query_trace(query, &context.trace_id, &answer);
     (void)trace_query_find(query, NULL, &answer);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Queries against a slow model: random events of several threads and random questions, to a query that scans and to one with an
- * index; and the same two beside a thread that emits all the time. */
+ * index; and the same two during continuous emitting by another thread. */
 #include "../helpers/skip.h"
 #include "ring_fixture.h"
 
@@ -32,7 +32,7 @@ static struct trace_id trace_of(unsigned n) {
     return id;
 }
 
-/* ---- events that say which they are ---------------------------------------------------------------------------------------- */
+/* ---- events that identify themselves ------------------------------------------------------------------------------------ */
 
 /* The n-th event: trace, peer, kind and data all follow from n. */
 struct made {
@@ -86,7 +86,7 @@ static bool is_same(const void *a, const void *b) { return memcmp(a, b, sizeof(s
 
 /* ---- the model ------------------------------------------------------------------------------------------------------------- */
 
-/* What each lane was given, all of it. */
+/* Everything that was written to each lane. */
 static struct {
     uint32_t *numbers;
     size_t count, capacity;
@@ -151,7 +151,7 @@ static void give_batch(struct worker *worker, unsigned count) {
     sem_wait(&worker->done);
 }
 
-/* Each thread's first event takes it a lane: 1, 2, ... for the opener has 0. */
+/* Each thread's first event takes a lane: 1, 2, ..., because the opener has 0. */
 static void start_workers(struct trace_log *log) {
     for (unsigned i = 0; i < WORKERS; i++) {
         struct worker *worker = &workers[i];
@@ -177,7 +177,7 @@ static void stop_workers(void) {
 
 static struct trace_query_event full[FOUND_MAX];
 
-/* Asks for everything and compares it with the model.  Leaves it in full[]; returns how many. */
+/* Queries everything and compares it with the model.  Leaves it in full[]; returns the number. */
 static size_t expect_everything(struct trace_query *query) {
     struct trace_query_answer answer;
     size_t wrong = 0;
@@ -204,7 +204,7 @@ struct question {
     struct trace_node_id peer_id;
 };
 
-/* Times are those of full[], so that they lie right on the edges; ids may be unknown ones. */
+/* Times are taken from full[], so they lie exactly on the edges; ids may be unknown. */
 static void random_question(struct question *question, size_t full_count) {
     memset(question, 0, sizeof *question);
     question->trace_id = trace_of(random_below(TRACES + 1));
@@ -254,7 +254,7 @@ START_TEST(scan_and_index_answer_as_the_slow_model_does) {
         for (unsigned q = 0; q < 2; q++) {
             size_t count;
             struct question question;
-            if (random_below(3) == 0) continue; /* an index has to catch up over more than one step, too */
+            if (random_below(3) == 0) continue; /* also lets an index catch up over more than one step */
             count = expect_everything(queries[q]);
             for (unsigned i = 0; i < 4; i++) {
                 random_question(&question, count);
@@ -269,19 +269,19 @@ START_TEST(scan_and_index_answer_as_the_slow_model_does) {
 }
 END_TEST
 
-/* ---- beside an emitter ----------------------------------------------------------------------------------------------------- */
+/* ---- during emitting ---------------------------------------------------------------------------------------------------- */
 
 #define BUSY_EVENTS 4096
 #define BURSTS_A_QUESTION 8
 
 static struct {
     struct trace_log *log;
-    _Atomic uint32_t emitted; /* release: what was emitted before is to be found by who acquires it */
+    _Atomic uint32_t emitted; /* release: whoever acquires it must find what was emitted before */
     _Atomic uint32_t asked;   /* questions */
     atomic_bool stop;
 } busy;
 
-/* Bursts and pauses, so that questions meet the writer in every way: asleep, passing by, laps ahead. */
+/* Bursts and pauses, so that queries meet the writer in every state: asleep, overtaking, laps ahead. */
 static void *emit_for_ever(void *arg) {
     uint32_t n = 0, bursts = 0, asked = 0;
     uint64_t state = 7;
@@ -294,8 +294,8 @@ static void *emit_for_ever(void *arg) {
         }
         for (uint32_t spin = (uint32_t)(state >> 45); spin > 0 && !atomic_load(&busy.stop); spin--)
             atomic_signal_fence(memory_order_seq_cst);
-        /* Who asks may have no processor for a while: emitting beside nobody tells nothing.  Nor is what was not emitted beside
-         * earlier questions made up for. */
+        /* The querying thread may have no processor for a while, and emitting without queries proves nothing.  Nor does it
+         * catch up on what was not emitted during earlier queries. */
         for (bursts++; bursts > BURSTS_A_QUESTION && asked == atomic_load(&busy.asked) && !atomic_load(&busy.stop);)
             sched_yield();
         if (asked != atomic_load(&busy.asked)) bursts = 0;
@@ -308,14 +308,14 @@ struct seen {
     uint64_t due, overwritten;
 };
 
-/* Every event that must be there is, once, in order; what else is there is whole and matches. */
+/* Every event that must be there is there, once, in order; all others are complete and match. */
 static void ask_beside(struct trace_query *query, const struct question *question, struct seen *seen) {
     static bool found[1 << 24];
     struct trace_query_answer answer;
     uint32_t before = atomic_load_explicit(&busy.emitted, memory_order_acquire), after, oldest;
     size_t wrong = 0, missing = 0;
     ck_assert_int_eq(trace_query_find(query, &question->filter, &answer), 0);
-    after = atomic_load_explicit(&busy.emitted, memory_order_acquire) + 1; /* one more may be in the making */
+    after = atomic_load_explicit(&busy.emitted, memory_order_acquire) + 1; /* one more may be unfinished */
     oldest = after > BUSY_EVENTS ? after - BUSY_EVENTS : 0;
     ck_assert_uint_lt(after, sizeof found);
     for (size_t i = 0; i < answer.count; i++) {
@@ -352,7 +352,7 @@ START_TEST(beside_an_emitter_what_stays_in_the_ring_is_found_and_what_is_found_i
     ck_assert_int_eq(trace__query_open(&queries[0], busy.log, TRACE_QUERY_SCAN), 0);
     ck_assert_int_eq(trace__query_open(&queries[1], busy.log, TRACE_QUERY_INDEXED), 0);
     ck_assert_int_eq(pthread_create(&thread, NULL, emit_for_ever, NULL), 0);
-    /* On a busy machine the writer may not run for long: ask until it was met in both ways. */
+    /* On a busy machine the writer may not run for long: query until it was met in both states. */
     for (unsigned i = 0;
          (i < 4000 || seen.due == 0 || seen.overwritten == 0) && atomic_load(&busy.emitted) < (1 << 24) - 64 * BUSY_EVENTS; i++) {
         if (i >= 4000) sched_yield();

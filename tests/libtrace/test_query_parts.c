@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Parts of a query, met by what a whole one cannot be made to meet: a writer at a chosen moment, equal times, hours of clock. */
+ * Parts of a query, in situations that a whole query cannot be brought into: a writer at a chosen moment, equal times, hours
+ * of clock. */
 #include "ring_fixture.h"
 
 #include "open_logs.h"
@@ -13,10 +14,10 @@ static uint32_t random_below(uint32_t limit) {
     return (uint32_t)(seed >> 33) % limit;
 }
 
-/* ---- a writer that comes by while we read ------------------------------------------------------------------------------ */
+/* ---- a writer that overtakes a read ------------------------------------------------------------------------------------- */
 
 #define EVENTS 64
-#define EMITTED 100 /* before the question: positions 36 ... 99 are in the ring */
+#define EMITTED 100 /* before the query: positions 36 ... 99 are in the ring */
 #define BEGIN (EMITTED - EVENTS)
 
 static const struct trace_id asked = {{7}};
@@ -30,7 +31,7 @@ static void emit_numbered(struct trace_log *log, uint32_t from, uint32_t to) {
     }
 }
 
-/* Emits when it has taken so many. */
+/* Emits when it has collected that many. */
 struct emitting_sink {
     struct query_sink sink;
     struct trace_log *log;
@@ -47,7 +48,7 @@ static void take_and_emit(struct query_sink *sink, const struct trace_query_even
     if (++self->taken == self->emit_at) emit_numbered(self->log, EMITTED, EMITTED + self->burst);
 }
 
-/* How many of the asked trace are in [from, to). */
+/* How many events of the requested trace are in [from, to). */
 static unsigned asked_in(uint64_t from, uint64_t to) {
     unsigned count = 0;
     for (; from < to; from++) count += from % 3 != 0;
@@ -59,7 +60,7 @@ static struct query_ring ring_of(const struct trace_log *base) {
     return (struct query_ring){log->header, log->slots, log->lane_count, log->lane_events};
 }
 
-/* _i: the burst.  Whatever of it, what is told is whole, and the overwritten are counted to the event. */
+/* _i: the burst.  In every case the returned events are complete, and the overwritten ones are counted exactly. */
 START_TEST(a_writer_that_passes_by_ends_the_lane_and_is_counted) {
     for (unsigned variant = 0; variant < 6; variant++) {
         struct trace_log *log = open_log(EVENTS);
@@ -69,7 +70,7 @@ START_TEST(a_writer_that_passes_by_ends_the_lane_and_is_counted) {
         struct emitting_sink sink = {.sink = {take_and_emit}, .log = log, .burst = (unsigned)_i, .last = UINT64_MAX};
         struct query_search search = {.clock = &clock, .filter = {.trace_id = &asked}, .sink = &sink.sink};
         struct trace_query_ring told;
-        uint64_t oldest = EMITTED + (uint64_t)_i - EVENTS, met; /* in the ring after the burst; where we stand then */
+        uint64_t oldest = EMITTED + (uint64_t)_i - EVENTS, met; /* in the ring after the burst; our position then */
         emit_numbered(log, 0, EMITTED);
         memset(&clock, 0, sizeof clock);
         query__clock_init(&clock, ring.header, false);
@@ -81,7 +82,7 @@ START_TEST(a_writer_that_passes_by_ends_the_lane_and_is_counted) {
         ck_assert_uint_eq(told.emitted, EMITTED);
         ck_assert_uint_eq(told.gone, BEGIN);
         if (!index) ck_assert_uint_eq(told.overwritten, (oldest < met ? oldest : met) - BEGIN);
-        if (index && oldest > BEGIN + 2) ck_assert_uint_gt(told.overwritten, 0); /* it does not look at other traces */
+        if (index && oldest > BEGIN + 2) ck_assert_uint_gt(told.overwritten, 0); /* it does not examine other traces */
         ck_assert_uint_le(told.overwritten, (oldest < met ? oldest : met) - BEGIN);
         query__index_destroy(index);
         trace_log_close(log);
@@ -89,7 +90,7 @@ START_TEST(a_writer_that_passes_by_ends_the_lane_and_is_counted) {
 }
 END_TEST
 
-/* _i: the burst, between the question and the catch-up. */
+/* _i: the burst, between the query and the catch-up. */
 START_TEST(an_index_that_is_lapped_before_it_has_caught_up_reports_it) {
     struct trace_log *log = open_log(EVENTS);
     struct query_ring ring = ring_of(log);
@@ -109,7 +110,7 @@ START_TEST(an_index_that_is_lapped_before_it_has_caught_up_reports_it) {
     emit_numbered(log, EMITTED, EMITTED + (uint32_t)_i);
     ck_assert_int_eq(query__index_catch_up(index, &lane, &end), 0);
     ck_assert_uint_eq(end, EMITTED);
-    /* what was known before the catch-up is not looked at by it: only what is asked for is missed */
+    /* the catch-up does not examine what was known before: only requested events are missed */
     if (oldest > 50) ck_assert_uint_eq(lane.floor, oldest);
     query__index_search(index, &lane, &search);
     ck_assert_uint_eq(sink.wrong, 0);
@@ -215,11 +216,11 @@ START_TEST(a_reported_time_stays_and_time_never_goes_back) {
         query__clock_sample(&clock, sample_of(&machine));
     }
     ck_assert_uint_eq(clock.count, QUERY_LINES_MAX);
-    ck_assert_uint_ge(machine.monotonic_ns, 600 * SECOND_NS); /* what the header promises */
+    ck_assert_uint_ge(machine.monotonic_ns, 600 * SECOND_NS); /* as the header promises */
 }
 END_TEST
 
-/* The measure, at each tick where one was taken. */
+/* Checks each tick at which a sample was taken. */
 START_TEST(times_stay_near_the_measure_over_hours_of_questions) {
     struct query_clock clock;
     struct machine machine;
@@ -257,7 +258,7 @@ START_TEST(after_a_step_of_the_system_time_new_events_have_the_new_time_and_old_
 }
 END_TEST
 
-/* The counter goes on, or begins again: see test_clock.c. */
+/* The counter continues, or restarts: see test_clock.c. */
 START_TEST(a_sleep_of_the_machine_is_noticed_by_the_next_question) {
     struct query_clock clock;
     struct machine machine;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The ring: events are read whole, once, and in order; and those not read are counted. */
+ * The ring: events are read completely, once, and in order; and those not read are counted. */
 #include "ring_fixture.h"
 
 #include <pthread.h>
@@ -12,7 +12,7 @@
 
 static struct trace_event events[1 << 17];
 
-/* Reads a lane until there is nothing more.  Returns the number taken into `events`; losses are added up. */
+/* Reads a lane until it is empty.  Returns the number stored in `events`; adds up losses. */
 static uint32_t read_all(struct trace_reader *reader, unsigned lane, bool final, uint64_t *ret_lost) {
     struct trace_read read;
     uint32_t count = 0;
@@ -253,7 +253,7 @@ START_TEST(a_watch_sees_what_a_writer_does_next) {
     ck_assert(stirs(reader, 1));
     ck_assert_uint_eq(read_all(reader, 0, false, NULL), 1);
     ck_assert(!stirs(reader, 1));
-    for (unsigned lap = 0; lap < 3; lap++) { /* what is in a slot from the lap before is no news */
+    for (unsigned lap = 0; lap < 3; lap++) { /* a slot's contents from the previous lap are not new */
         emit_codes(log, 1, 2);
         ck_assert(stirs(reader, 1));
         ck_assert_uint_eq(read_all(reader, 0, false, NULL), 1);
@@ -276,7 +276,7 @@ START_TEST(a_watch_sees_what_a_writer_does_next) {
     ck_assert(stirs(reader, 3)); /* it was handed on */
     ck_assert_uint_eq(read_all(reader, 1, false, NULL), 1);
     ck_assert(!stirs(reader, 3));
-    (void)trace__begin(log, TRACE_CONTROL_ALL, NULL, NULL, TRACE_KIND_CUSTOM); /* a slot in the making */
+    (void)trace__begin(log, TRACE_CONTROL_ALL, NULL, NULL, TRACE_KIND_CUSTOM); /* an unfinished slot */
     ck_assert(stirs(reader, 3));
     trace_reader_detach(reader);
     trace_log_close(log);
@@ -303,7 +303,7 @@ START_TEST(a_lapped_reader_counts_exactly_what_it_missed) {
 }
 END_TEST
 
-/* A reader that takes an event in 20 ns, and its writer, on made-up time. */
+/* A reader that takes 20 ns per event, and its writer, on invented time. */
 struct race {
     struct trace_log *log;
     struct trace_reader *reader;
@@ -313,7 +313,7 @@ struct race {
 
 enum { RACE_RUN = 128, RACE_LAP = 32 * RACE_RUN, RACE_RUN_NS = 20 * RACE_RUN };
 
-/* The writer makes so many events in that time, and the reader reads a run.  Returns what it lost. */
+/* The writer emits that many events in that time, and the reader reads a run.  Returns what it lost. */
 static uint64_t race_on(struct race *race, unsigned made, uint64_t ns) {
     struct trace_read read;
     emit_codes(race->log, race->emitted, race->emitted + made);
@@ -324,7 +324,7 @@ static uint64_t race_on(struct race *race, unsigned made, uint64_t ns) {
     return read.lost;
 }
 
-/* Some runs at full pace; then for long a few events a millisecond, each taken at once, which say nothing of paces. */
+/* Some runs at full pace; then, for a long time, a few events a millisecond, each read at once, which say nothing about paces. */
 static void race_begin(struct race *race) {
     race->log = open_log(RACE_LAP);
     race->reader = attach_log(race->log);
@@ -344,7 +344,7 @@ static void race_end(struct race *race) {
 
 static unsigned race_behind(const struct race *race) { return race->emitted - (unsigned)trace_reader_position(race->reader, 0); }
 
-/* The writer makes an event in event_ns and comes near while the reader stands still; then it may rest.  Returns what is lost. */
+/* The writer emits an event per event_ns and comes near while the reader is stopped; then it may rest.  Returns what is lost. */
 static uint64_t lost_beside_a_writer(unsigned event_ns, bool rests) {
     struct race race;
     unsigned made;
@@ -361,13 +361,13 @@ static uint64_t lost_beside_a_writer(unsigned event_ns, bool rests) {
 
 START_TEST(a_reader_yields_only_to_a_faster_writer) {
     ck_assert_uint_gt(lost_beside_a_writer(10, false), 0);
-    ck_assert_uint_gt(lost_beside_a_writer(20, false), 0); /* as fast: it may be so because we hold it up */
+    ck_assert_uint_gt(lost_beside_a_writer(20, false), 0); /* as fast: perhaps because we slow it down */
     ck_assert_uint_eq(lost_beside_a_writer(36, false), 0); /* we can outrun it */
     ck_assert_uint_eq(lost_beside_a_writer(10, true), 0);  /* a burst that is over */
 }
 END_TEST
 
-/* Overtaken, and again before it has caught up.  Returns how far beyond the oldest event it jumps then. */
+/* Overtaken twice, the second time before it has caught up.  Returns how far beyond the oldest event it then jumps. */
 static uint64_t jumped_beyond(unsigned event_ns) {
     struct race race;
     uint64_t behind, lost;
@@ -385,18 +385,18 @@ START_TEST(a_reader_overtaken_again_skips_ahead_by_half_a_ring_if_the_writer_is_
 }
 END_TEST
 
-/* What a writer did while nobody read does not make it fast. */
+/* What a writer did while nobody was reading does not make it fast. */
 START_TEST(a_burst_that_fits_into_the_ring_is_read_whole) {
     struct trace_log *log = open_log(EVENTS);
     struct trace_reader *reader = attach_log(log);
     struct trace_read read;
     unsigned emitted = 0;
-    for (unsigned lap = 0; lap < 3; lap++) { /* each when the one before has been read to its end */
+    for (unsigned lap = 0; lap < 3; lap++) { /* each after the previous one has been read to its end */
         emit_codes(log, emitted, emitted + EVENTS);
         emitted += EVENTS;
         ck_assert_uint_eq(read_all(reader, 0, false, NULL), EVENTS);
     }
-    emit_codes(log, emitted, emitted + EVENTS / 2); /* and one while the half of another has been read */
+    emit_codes(log, emitted, emitted + EVENTS / 2); /* and one when half of another has been read */
     trace_reader_read(reader, 0, events, EVENTS / 4, false, 1, &read);
     ck_assert_uint_eq(read.count, EVENTS / 4);
     emit_codes(log, emitted + EVENTS / 2, emitted + EVENTS + EVENTS / 4);
@@ -619,12 +619,12 @@ END_TEST
 
 static uint32_t got_before_commit;
 
-/* The slow one's bytes arrive late: whoever had taken its slot would show them as its own. */
+/* The slow one's bytes arrive late: a thread that had taken its slot would show them as its own. */
 static void *overtake_itself_in_the_shared_lane(void *reader) {
     struct trace__slot slow = trace__begin(the_log, TRACE_CONTROL_ALL, NULL, NULL, TRACE_KIND_CUSTOM);
     emit_codes(the_log, 1, 64 + 10); /* position 64 would be the slow one's slot */
     slow.event->data.custom.code = 12345;
-    got_before_commit = read_all(reader, TRACE_LANES_MAX - 1, true, NULL); /* as of a dead node: nothing is waited for */
+    got_before_commit = read_all(reader, TRACE_LANES_MAX - 1, true, NULL); /* as with a dead node: the reader does not wait */
     trace__commit(slow);
     return NULL;
 }
@@ -690,7 +690,7 @@ static atomic_bool stop;
 
 static _Atomic uint32_t emitted_by_main;
 
-/* One signal for each event of the main code at most, else the handlers alone would lap the reader. */
+/* At most one signal per event of the main code, otherwise the handlers alone would lap the reader. */
 static void *bombard(void *arg) {
     pthread_t target = *(pthread_t *)arg;
     uint32_t seen = 0;
@@ -747,7 +747,7 @@ static void *emit_until_stopped(void *arg) {
     return NULL;
 }
 
-/* One assertion an event: each is a write to the runner's pipe. */
+/* One assertion per event: each is a write to the runner's pipe. */
 static void expect_numbered(const struct trace_event *event, uint32_t code) {
     uint32_t words[11];
     bool whole = event->kind == TRACE_KIND_CUSTOM && event->data.custom.code == code &&
@@ -869,7 +869,7 @@ START_TEST(an_unfinished_slot_is_never_written_by_an_emit_one_lap_later) {
     slow.event->data.custom.code = 12345;
     trace__commit(slow);
     (void)read_all(reader, 0, false, &lost);
-    for (unsigned i = 0; i < 3; i++) { /* the hole at position 64 is passed after a while */
+    for (unsigned i = 0; i < 3; i++) { /* the hole at position 64 is skipped after a while */
         struct trace_read read;
         trace_reader_read(reader, 0, events, 100, false, 1 + i * UINT64_C(1000000000), &read);
     }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * TRACE_SAMPLE and TRACE_MINIMAL, which this file is compiled with: what a log starts with when its options say nothing. */
+ * TRACE_SAMPLE and TRACE_MINIMAL, with which this file is compiled: the defaults of a log whose options are not set. */
 #include "ring_fixture.h"
 
 enum { TRACES = 10000 };
@@ -12,7 +12,7 @@ static struct trace_log *open_as_a_program_does(uint64_t control) {
     return log;
 }
 
-/* Closes the log and returns which codes were in it, as ret_kept[code] != 0, and how many events. */
+/* Closes the log and reports which codes were in it, as ret_kept[code] != 0; returns the number of events. */
 static uint32_t read_codes(struct trace_log *log, uint8_t *ret_kept) {
     static struct trace_event events[512];
     struct trace_reader *reader = attach_log(log);
@@ -90,7 +90,7 @@ START_TEST(kinds_that_a_log_opens_with_are_emitted_for_every_trace) {
         TRACE_CUSTOM(log, &context, NULL, 0, i, NULL, 0);
         TRACE_STREAM_OPENED(log, &context, NULL, i);
     }
-    ck_assert_uint_eq(read_codes(log, kept), 100); /* which knows no other kind */
+    ck_assert_uint_eq(read_codes(log, kept), 100); /* which has no other kind */
 }
 END_TEST
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * A program that a seccomp filter forbids a system call: one after the other, before it opens its log, and after.  Each time it
- * goes on and ends well, opening fails with the filter's error or works, and every event is written or counted.  docs/memory.md
- * says which calls matter. */
+ * A seccomp filter refuses a program one system call after the other, before it opens its log, and after.  Each time the
+ * program continues and exits normally, opening works or fails with the filter's error, and every event is written or counted.
+ * docs/memory.md says which calls matter. */
 #include "ring_fixture.h"
 
 #include "../helpers/skip.h"
@@ -64,7 +64,7 @@ struct confined {
     int error;
 };
 
-/* A thread's first events, when the call is forbidden to it. */
+/* A thread's first events, when the call is refused. */
 static void *emit_confined(void *arg) {
     const struct confined *confined = arg;
     forbid(confined->number, confined->error);
@@ -74,7 +74,7 @@ static void *emit_confined(void *arg) {
     return NULL;
 }
 
-/* A node that is forbidden the call, in the process that ends here: 0 its log was open, 1 it was refused with the right error. */
+/* A node without the call; this ends the process: 0 if its log was open, 1 if it was refused with the right error. */
 __attribute__((noreturn)) static void run_node(long number, int error, bool before) {
     struct trace_log_options options = {.node_id = id_of(1), .node_name = "confined"};
     struct trace_log *log = NULL;
@@ -131,7 +131,7 @@ static void check_events(const char *name, bool traces) {
     ck_assert_msg((written == EVENTS) == traces, "%s: %llu events were written", name, (unsigned long long)written);
 }
 
-static const int errors[] = {EPERM, ENOSYS}; /* what filters of containers answer */
+static const int errors[] = {EPERM, ENOSYS}; /* what container filters return */
 
 START_TEST(opening_fails_with_the_error_of_a_refused_call_or_does_not_need_it) {
     struct trace_shm_header header;
@@ -141,7 +141,7 @@ START_TEST(opening_fails_with_the_error_of_a_refused_call_or_does_not_need_it) {
         if (status == 77) SKIP_TEST("no seccomp filters here");
         ck_assert_msg(status == (opens ? 0 : 1), "%s: %d", calls[_i].name, status);
         if (opens) check_events(calls[_i].name, (calls[_i].without & TRACES) != 0);
-        if (!opens) ck_assert_msg(read_header(&header) == 0, "%s: an object is left behind", calls[_i].name);
+        if (!opens) ck_assert_msg(read_header(&header) == 0, "%s: an object was left behind", calls[_i].name);
         remove_all(shm_dir);
         ck_assert_int_eq(mkdir(shm_dir, 0700), 0);
         close(shm_dir_fd);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * A few events that the tests of filters ask about, each known by a letter.
+ * A few events for the tests of filters, each with a letter.
  *
  *      S  packet_sent by alice to bob        L  packet_lost, without peer and trace     M  metrics of bob
  *      D  stream_data, sent, the last        I  conn_init by an IPv4 address            J  conn_init by an IPv6 address

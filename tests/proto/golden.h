@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The events whose JSON form is written down in golden/NAME.json: at least one of each kind.  Made by designated fields, so that
- * reading a case here and its file beside it tells the form. */
+ * The events whose JSON form is written down in golden/NAME.json: at least one of each kind.  They use designated fields, so
+ * that a case here and its file explain the format. */
 #ifndef TESTS_PROTO_GOLDEN_H
 #define TESTS_PROTO_GOLDEN_H
 
@@ -15,7 +15,7 @@
         }                                                                                                                     \
     }
 
-/* Who and when of most cases. */
+/* Node, peer and time of most cases. */
 #define WHO(kind_, flags_)                                                                                          \
     .timestamp = UINT64_C(1767225600123456789), .sequence = 41, .kind = (kind_), .flags = (flags_),                 \
     .trace_id = {{0x4b, 0xf9, 0x2f, 0x35, 0x77, 0xb3, 0x4d, 0xa6, 0xa3, 0xce, 0x92, 0x9d, 0x0e, 0x0e, 0x47, 0x36}}, \

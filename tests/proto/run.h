@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * What every test program here ends with. */
+ * The main of every test program here. */
 #ifndef TESTS_PROTO_RUN_H
 #define TESTS_PROTO_RUN_H
 
@@ -8,7 +8,7 @@
 
 #define COUNT_OF(array) (sizeof(array) / sizeof *(array))
 
-/* Runs and frees the suite.  Returns what main returns. */
+/* Runs and frees the suite.  Returns the exit status for main. */
 static inline int run_suite(Suite *suite) {
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The JSON form of events: each kind against its golden file; every event, golden or random, read back by jansson and compared
- * with the table member by member; and how long it can get. */
+ * The JSON form of events: compares each kind with its golden file; reads every event, golden or random, with jansson and
+ * compares it with the table member by member; and checks the maximum length. */
 #include "golden.h"
 #include "run.h"
 #include <arpa/inet.h>
@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Reads text back as whoever gets it over the socket does. */
+/* Parses text like a client of the socket. */
 static json_t *load(const char *text, size_t bytes) {
     json_error_t error;
     json_t *root = json_loadb(text, bytes, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
@@ -23,7 +23,7 @@ static json_t *load(const char *text, size_t bytes) {
 
 /* ---- the same event by other means ------------------------------------------------------------------------------------- */
 
-/* Check notes each assertion that holds, through a pipe: too slow for the millions below. */
+/* Check reports each assertion that holds through a pipe: too slow for the millions below. */
 #define MUST(condition)                                   \
     do {                                                  \
         if (!(condition)) ck_abort_msg("%s", #condition); \
@@ -59,7 +59,7 @@ static void check_name(const json_t *value, const char *name, uint64_t number) {
     }
 }
 
-/* Text of printing ASCII comes back as it was; of other text only that it is a string is looked at here. */
+/* Printable ASCII must come back unchanged; for other text we only check here that it is a string. */
 static void check_text(const json_t *value, const char *text, size_t size) {
     size_t bytes = strnlen(text, size);
     MUST(json_is_string(value));
@@ -88,7 +88,7 @@ static void check_endpoint(const json_t *value, const uint8_t *at) {
 
 static void check_field(const json_t *value, const struct trace_event *event, const struct trace_field_info *field) {
     const uint8_t *at = (const uint8_t *)event + 64 + field->offset;
-    uint64_t number = 0; /* little-endian, as every machine this runs on */
+    uint64_t number = 0; /* little-endian, like every machine that runs this */
     switch (field->type) {
     case TRACE_TYPE_u8: check_unsigned(value, *at); return;
     case TRACE_TYPE_u16:
@@ -136,7 +136,7 @@ static void check_flags(const json_t *flags, uint8_t bits) {
     MUST(json_array_size(flags) == expected);
 }
 
-/* Compares every member but those of the application.  Returns how many there must be. */
+/* Compares every member except those of the application.  Returns how many there must be. */
 static size_t check_members(const json_t *root, const struct trace_event *event, const struct trace_event_origin *origin) {
     check_unsigned(json_object_get(root, "timestamp"), event->timestamp / 1000);
     check_unsigned(json_object_get(root, "ns"), event->timestamp % 1000);
@@ -276,7 +276,7 @@ static const struct {
 };
 
 START_TEST(a_string_is_escaped_and_made_utf8) {
-    /* In a block of its exact size, so that a sanitizer sees a read behind it. */
+    /* In a block of its exact size, so that a sanitizer detects a read beyond it. */
     char *text = malloc(strings[_i].bytes + (strings[_i].bytes == 0));
     char out[64];
     memcpy(text, strings[_i].text, strings[_i].bytes);
@@ -302,9 +302,9 @@ START_TEST(a_string_takes_at_most_6_bytes_for_each) {
 }
 END_TEST
 
-/* ---- whatever the bytes are --------------------------------------------------------------------------------------------- */
+/* ---- arbitrary bytes ---------------------------------------------------------------------------------------------------- */
 
-/* An app description that its node filled with anything. */
+/* An app description with arbitrary contents. */
 static const struct trace_app *broken_app(struct trace_app *app) {
     *app = golden_app;
     app->field_count = 65535;
@@ -336,7 +336,7 @@ START_TEST(a_field_name_that_comes_twice_is_shown_once) {
     memcpy(event.data.app_command.app_id, "DMAP", 4);
     event.data.app_command.data_bytes = 4;
     memcpy(event.data.app_command.data, "\1\2\3\4", 4);
-    /* The second and third differ as bytes and are the same as text; the fourth begins like the first. */
+    /* The second and third have different bytes and the same text; the fourth begins like the first. */
     app.field_count = 5;
     static const char *const names[] = {"one", "\xff", "\xfe", "on", "one"};
     for (uint8_t i = 0; i < 5; i++) {
@@ -406,7 +406,7 @@ START_TEST(the_longest_event_of_any_kind_fits) {
         event.kind = (uint16_t)kind;
         if (kind == TRACE_KIND_APP_COMMAND) event.data.app_command.data_bytes = TRACE_APP_DATA_BYTES;
         size_t bytes = length_of(&event, &origin);
-        /* 16 x (20 x 6 + 42 x 6 + 6): the longest does come about, so that the limit is not a guess. */
+        /* 16 x (20 x 6 + 42 x 6 + 6): the maximum does occur, so the limit is not a guess. */
         if (kind == TRACE_KIND_APP_COMMAND) ck_assert_uint_gt(bytes, 6000);
         memset(&event.data, 1, sizeof event.data);
     }
@@ -420,7 +420,7 @@ static uint32_t random_below(uint32_t limit) {
     return (uint32_t)(random_state >> 33) % limit;
 }
 
-/* Any byte, with those more often that are special in text and in counts. */
+/* Any byte; bytes that are special in text and in counts are more frequent. */
 static uint8_t random_byte(void) {
     static const uint8_t special[] = {0,   0,   1,    4,    6,    42,   43,   '"',  '\\', '\n',
                                       'a', 'b', 0x7f, 0x80, 0xbf, 0xc3, 0xe2, 0xed, 0xf0, 0xff};
@@ -435,7 +435,7 @@ static void random_fill(void *memory, size_t bytes) {
 START_TEST(random_bytes_are_a_valid_event_of_at_most_the_longest_length) {
     static char text[TRACE_EVENT_JSON_MAX];
     random_state = (uint64_t)_i + 1;
-    /* Blocks of their exact size, so that a sanitizer sees a read behind them. */
+    /* Blocks of their exact size, so that a sanitizer detects a read beyond them. */
     struct trace_event *event = malloc(sizeof *event);
     struct trace_app *app = malloc(sizeof *app);
     for (int i = 0; i < 10000; i++) {
@@ -443,7 +443,7 @@ START_TEST(random_bytes_are_a_valid_event_of_at_most_the_longest_length) {
         if (random_below(8) != 0) event->kind = (uint16_t)random_below(20);
         if (i % 10 == 0) random_fill(app, sizeof *app);
         if (random_below(2)) {
-            /* The description is of this event's application, and its fields lie where there is data. */
+            /* The description belongs to this event's application, and its fields are within the data. */
             size_t at = event->kind == TRACE_KIND_APP_COMMAND ? 0 : event->kind == TRACE_KIND_APP_START ? 16 : 8;
             memcpy(app->app_id, event->data.bytes + at, 4);
             for (int j = 0; j < TRACE_APP_FIELDS_MAX; j++) {

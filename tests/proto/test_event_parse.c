@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Events from JSON: a round trip of each kind, golden and random; and JSON that is not an event, with the field that the error
- * names.  The same events as objects, without text in between. */
+ * Events from JSON: a round trip of each kind, golden and random; and JSON that is not an event, with the field named in the
+ * error.  The same events as objects, without text in between. */
 #include "golden.h"
 #include "run.h"
 
@@ -30,16 +30,16 @@ static void parse(const json_t *root, struct trace_parsed_event *ret_parsed) {
     if (trace_event_parse(root, ret_parsed, &error)) ck_abort_msg("%s %s", error.field, error.reason);
 }
 
-/* ---- what JSON carries ------------------------------------------------------------------------------------------------- */
+/* ---- what JSON preserves ------------------------------------------------------------------------------------------------ */
 
-/* Is all of it ASCII?  Other bytes may come back as others; that the JSON is the same is looked at, too. */
+/* Is all of it ASCII?  Other bytes may come back different; we also check that the JSON is the same. */
 static bool is_ascii(const uint8_t *at, size_t bytes) {
     for (size_t i = 0; i < bytes && at[i]; i++)
         if (at[i] > 0x7f) return false;
     return true;
 }
 
-/* Copies what JSON carries of a field, as the header lists it. */
+/* Copies what JSON preserves of a field, as the header lists it. */
 static void carry_field(struct trace_event *out, const struct trace_event *in, const struct trace_parsed_event *back,
                         const struct trace_field_info *field) {
     static const uint8_t widths[] = {
@@ -88,7 +88,7 @@ static void carry(struct trace_event *out, const struct trace_event *in, const s
     for (unsigned i = 0; kind && i < kind->field_count; i++) carry_field(out, in, back, &kind->fields[i]);
 }
 
-/* The object of an event is that of its text, in the same order. */
+/* The object of an event equals that of its text, in the same order. */
 static void check_object(const struct trace_event *event, const struct trace_event_origin *origin, const json_t *parsed) {
     json_t *object = trace_event_object_new(event, origin);
     char *text = json_dumps(object, JSON_COMPACT), *expected = json_dumps(parsed, JSON_COMPACT);
@@ -99,7 +99,7 @@ static void check_object(const struct trace_event *event, const struct trace_eve
     json_decref(object);
 }
 
-/* Byte for byte: what no field has is zero on both sides. */
+/* Byte for byte: bytes outside of fields are zero on both sides. */
 static bool is_same(const void *a, const void *b, size_t bytes) { return !memcmp(a, b, bytes); }
 
 /* There and back: the event, and its JSON. */
@@ -152,7 +152,7 @@ static uint32_t random_below(uint32_t limit) {
     return (uint32_t)(random_state >> 33) % limit;
 }
 
-/* With those bytes more often that are special in text, in UTF-8, in counts and in endpoints. */
+/* Bytes that are special in text, in UTF-8, in counts and in endpoints are more frequent. */
 static uint8_t random_byte(void) {
     static const uint8_t special[] = {0,   0,   1,    4,    6,    42,   43,   '"',  '\\', '\n', 'a',
                                       'b', 255, 0x7f, 0x80, 0xbf, 0xc3, 0xbd, 0xe2, 0xed, 0xf0, 0xef};
@@ -184,7 +184,7 @@ START_TEST(text_that_grew_when_written_returns_to_its_length) {
 }
 END_TEST
 
-/* Text that is UTF-8 comes back as it was, U+FFFD of its own too, if it fits; else each U+FFFD is a byte that is not UTF-8. */
+/* UTF-8 text comes back unchanged, including its own U+FFFD, if it fits; otherwise each U+FFFD stands for an invalid byte. */
 START_TEST(text_that_is_utf8_comes_back_as_it_was) {
     static const char text[] = "caf\xc3\xa9 \xef\xbf\xbd", grown[] = "a\xfe"
                                                                      "b\xf0\x9f\x98";
@@ -229,7 +229,7 @@ START_TEST(the_last_time_is_not_passed) {
 }
 END_TEST
 
-/* ---- what is no event --------------------------------------------------------------------------------------------------- */
+/* ---- not an event ------------------------------------------------------------------------------------------------------- */
 
 #define Z8 "00000000"
 #define Z32 Z8 Z8 Z8 Z8
@@ -250,7 +250,7 @@ static const struct {
     {"command", "{" HEAD_ "\"kind\":\"app_command\",\"flags\":[],\"data\":{\"app_id\":\"DMAP\",\"cmd\":1,\"data\":\"0a\"}}"},
 };
 
-/* A member of one of them replaced; NULL: taken away.  field: the one that the error names; NULL: it is an event still. */
+/* A member of one of them is replaced, or removed for NULL.  field: the one named in the error; NULL: it is still an event. */
 static const struct {
     const char *base, *object, *key, *value, *field;
 } changes[] = {
@@ -373,7 +373,7 @@ static const struct {
     {"init", "data", "endpoint", "\"[::1:443\"", "data.endpoint"},
     {"init", "data", "endpoint", "\"example.org:443\"", "data.endpoint"},
     {"init", "data", "endpoint", "\"\"", "data.endpoint"},
-    /* what readers must pass over */
+    /* what readers must skip */
     {"sent", "", "novelty", "[[{}]]", NULL},
     {"sent", "data", "novelty", "7", NULL},
     {"sent", "", "app", "7", NULL},
@@ -442,7 +442,7 @@ START_TEST(an_unchanged_base_is_an_event) {
 }
 END_TEST
 
-/* Written by a version that did not know it. */
+/* Written by a version without this kind. */
 START_TEST(an_unknown_kind_that_this_version_knows_is_that_kind) {
     struct trace_parsed_event event;
     json_t *root = base_new("unknown");

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * The descriptors against the structs that the same table made. */
+ * The descriptors against the structs generated from the same table. */
 #include "run.h"
 #include <proto/event_table.h>
 #include <string.h>
 
-/* How many bytes a field takes in the event data. */
+/* The size of a field in the event data. */
 static size_t field_bytes(const struct trace_field_info *field) {
     switch (field->type) {
     case TRACE_TYPE_u8:

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Fields read one by one: each is what the event's JSON has there. */
+ * Fields read one by one: each has the value that the event's JSON has. */
 #include "filter_events.h"
 
 #include <check.h>
@@ -253,7 +253,7 @@ START_TEST(a_cut_time_says_from_when_to_when_it_is) {
 }
 END_TEST
 
-/* Texts that differ, of which the JSON of an event may tell the same. */
+/* Texts that differ, but may be the same in an event's JSON. */
 START_TEST(labels_of_different_texts_differ) {
     static const struct {
         const char *text, *label;
@@ -312,7 +312,7 @@ START_TEST(values_are_ordered_and_equal_by_their_bytes) {
     field = find("reason");
     strcpy(events[6].event.data.conn_closed.reason, "idle");
     a_bytes = trace_field_read(field, &events[6].event, &events[6].origin, a);
-    memset(events[6].event.data.conn_closed.reason + 5, 'x', 10); /* behind the NUL */
+    memset(events[6].event.data.conn_closed.reason + 5, 'x', 10); /* after the NUL */
     b_bytes = trace_field_read(field, &events[6].event, &events[6].origin, b);
     ck_assert_uint_eq(a_bytes, b_bytes);
     ck_assert_mem_eq(a, b, a_bytes);

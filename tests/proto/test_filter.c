@@ -62,7 +62,7 @@ static const struct {
     {"not (packet_sent or packet_lost)", "MDIJXCAENU"},
     {"((((packet_sent))))", "S"},
     {"  packet_sent\t\n", "S"},
-    /* what is not there */
+    /* missing fields */
     {"size == 1200", "S"},
     {"size != 1200", ""},
     {"size != 1", "S"},
@@ -323,7 +323,7 @@ START_TEST(bytes_are_compared_to_their_end) {
 }
 END_TEST
 
-/* Above, everything is known that may be. */
+/* Above, all names are known. */
 START_TEST(knowing_names_changes_no_match) {
     static const char *const texts[] = {"node == alice", "node == a11ce", "DMAP.size > 1MiB", "app == DataMap",
                                         "command == GET_CHUNK"};

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * docs/filter.md: its list of fields is what the table of events says, and its examples are filters.
+ * docs/filter.md: its list of fields agrees with the table of events, and its examples are valid filters.
  *
  *     test_filter_doc FILTER.MD
  *
- * FILTER_DOC_UPDATE=1 in the environment writes the list anew instead. */
+ * FILTER_DOC_UPDATE=1 in the environment rewrites the list instead. */
 #include "filter_events.h"
 #include "run.h"
 #include <proto/event_table.h>
@@ -70,7 +70,7 @@ static char *list_fields(void) {
 START_TEST(the_document_lists_the_fields_of_the_table) {
     char *text = read_all(), *list = list_fields();
     char *begin = strstr(text, HEAD), *end = strstr(text, END);
-    ck_assert_msg(begin != NULL && end != NULL, "the marks are gone");
+    ck_assert_msg(begin != NULL && end != NULL, "the marks are missing");
     begin += strlen(HEAD);
     if (getenv("FILTER_DOC_UPDATE")) {
         FILE *file = fopen(path, "w");
@@ -123,7 +123,7 @@ START_TEST(every_example_in_the_document_is_a_filter) {
         } else if (!strncmp(line, "    any", 7) || !strncmp(line, "    unfinished", 14) || !strncmp(line, "    count(", 10)) {
             check(line, strlen(line), TRACE_FILTER_TRACES);
             traces++;
-        } else if (!traces) { /* behind them the text is about traces */
+        } else if (!traces) { /* after them the text is about traces */
             inlines += check_inline(line);
         }
     }
@@ -134,7 +134,7 @@ START_TEST(every_example_in_the_document_is_a_filter) {
 }
 END_TEST
 
-/* What the fields of the table take, they take in every way that they are named. */
+/* Each field of the table accepts its values under each of its names. */
 START_TEST(every_field_of_every_kind_can_be_used_by_each_of_its_names) {
     unsigned count;
     const struct trace_kind_info *kinds = trace_kind_table(&count);

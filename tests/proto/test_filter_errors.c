@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * What the filter language says about mistakes: where they are, why, and what may have been meant; and its limits. */
+ * What the filter language says about mistakes: where they are, why, and what was probably meant; and its limits. */
 #include "filter_events.h"
 #include "run.h"
 #include <errno.h>
@@ -25,7 +25,7 @@ static int compile(const char *text, size_t bytes, enum trace_filter_mode mode, 
 
 /* ---- mistakes ----------------------------------------------------------------------------------------------------------- */
 
-/* The place is marked: from ^ to $, both taken out of the text. */
+/* ^ and $ mark the place, and are removed from the text. */
 static const struct {
     const char *text, *reason, *suggestion;
 } mistakes[] = {
@@ -92,11 +92,11 @@ static const struct {
     {"size > ^1.5$", "without a unit size is a whole number", ""},
     {"size > ^1.2.3$", "size is a size, in B KiB MiB GiB kB MB GB, not \"1.2.3\"", ""},
     {"size > ^.5KiB$", "size is a size, in B KiB MiB GiB kB MB GB, not \".5KiB\"", ""},
-    {"code > ^18446744073709551616$", "this number does not fit 64 bits", ""},
-    {"code > ^0x10000000000000000$", "this number does not fit 64 bits", ""},
+    {"code > ^18446744073709551616$", "this number does not fit into 64 bits", ""},
+    {"code > ^0x10000000000000000$", "this number does not fit into 64 bits", ""},
     {"code > ^0x$", "code is a number without a unit, not \"0x\"", ""},
-    {"rtt > ^5124095.6h$", "this number does not fit 64 bits", ""},
-    {"rtt > ^99999999999999h$", "this number does not fit 64 bits", ""},
+    {"rtt > ^5124095.6h$", "this number does not fit into 64 bits", ""},
+    {"rtt > ^99999999999999h$", "this number does not fit into 64 bits", ""},
     {"time > ^-5$", "a relative time needs a unit", ""},
     {"time > ^-5MB$", "a relative time needs a unit", ""},
     {"time > ^5s$", "a time is Unix microseconds", ""},
@@ -107,7 +107,7 @@ static const struct {
     {"fin ^>$ true", "fin has no order: use ==, !=, in", ""},
     {"size ^~$ 5", "~ compares text, but size is not text: use ==, !=, in, or < <= > >=", ""},
     {"fin ^~$ t*", "~ compares text, but fin is not text: use ==, !=, in", ""},
-    {"kind in {packet_lost^..$packet_sent}", "kind has no order, so that there are no ranges of it", ""},
+    {"kind in {packet_lost^..$packet_sent}", "kind has no order, and therefore no ranges", ""},
     {"size in {^5$..2}", "this range ends before it begins", ""},
     {"size ^=$ 5", "\"=\" is written \"==\" here", "=="},
     {"fin ^&&$ sent", "\"&&\" is written \"and\" here", "and"},
@@ -165,7 +165,7 @@ START_TEST(a_mistake_is_reported_with_position_reason_and_suggestion) {
 }
 END_TEST
 
-/* What is suggested goes into the place; then that place is right. */
+/* The suggestion replaces the place; then that place is correct. */
 START_TEST(applying_a_suggestion_removes_the_error) {
     char text[200], mended[300];
     size_t length = 0, position = unmark(mistakes[_i].text, text, &length);
@@ -193,14 +193,14 @@ START_TEST(a_name_that_may_still_appear_is_not_an_error) {
                           error.reason);
         ck_assert_msg(compile(texts[i], strlen(texts[i]), TRACE_FILTER_EVENTS, &all_names, &error) == -EINVAL, "%s", texts[i]);
     }
-    /* One slip away from a name of ours it is a slip. */
+    /* A word that is one slip away from a name of ours counts as a slip. */
     ck_assert_int_eq(compile("metrisc.rtt > 0", 15, TRACE_FILTER_EVENTS, NULL, &error), -EINVAL);
-    /* What a node has registered it does not change. */
+    /* A name that a node has registered is not corrected. */
     ck_assert_int_eq(compile("DMAP.late > 5", 13, TRACE_FILTER_EVENTS, &open_names, &error), -EINVAL);
 }
 END_TEST
 
-/* An application's name is its node's, and may be anything. */
+/* A node chooses its application's name, which may be anything. */
 START_TEST(an_error_is_one_line_of_utf8_for_any_names) {
     static const struct trace_app hostile = {
         .app_id = {'E', 'V', 'I', 'L'}, .name = "a\033[31m\xff", .command_count = 1, .commands = {{1, "GE\nT\xc3"}}};

@@ -34,7 +34,7 @@ static uint64_t next_random(void) { /* splitmix64 */
 static unsigned below(unsigned count) { return (unsigned)(next_random() % count); }
 static bool chance(unsigned percent) { return below(100) < percent; }
 
-/* Few different values, and the edges, so that comparisons come out either way. */
+/* Few different values, and the limits, so that comparisons have both results. */
 static uint64_t random_number(void) {
     static const uint64_t some[] = {0,      1,       2,     5,       10,        1000,       1024,       1200,      65536,
                                     100000, 1000000, 50000, 5000000, 100000000, 1000000000, 1073741824, UINT64_MAX};
@@ -120,7 +120,7 @@ static void make_sample(struct sample *sample) {
     char *end = trace_event_json(json, &sample->event, &origin);
     sample->json = json_loadb(json, (size_t)(end - json), 0, NULL);
     ck_assert_msg(sample->json != NULL, "%.*s", (int)(end - json), json);
-    if (sample->origin.host && *sample->origin.host) /* what `nodes` says of the event's node */
+    if (sample->origin.host && *sample->origin.host) /* what `nodes` says about the event's node */
         json_object_set_new(sample->json, "host", json_string(sample->origin.host));
 }
 
@@ -220,7 +220,7 @@ static const char *const spaces[] = {"initial", "handshake", "1rtt", "udp", "utp
 static const char *const transports[] = {"other", "udp", "utp", "memory"};
 #define ANY(list) ((list)[below(COUNT_OF(list))])
 
-/* A number that the field's unit allows, in one of the ways to write it; time: of `time`. */
+/* A number with a unit of the field, in one of its notations; time: for `time`. */
 static void choose_number(const struct test *test, struct value *value) {
     uint64_t number = random_number();
     bool time = !strcmp(test->unit, "ns"), size = !strcmp(test->unit, "bytes"), any = test->class == APP_DATA;
@@ -421,7 +421,7 @@ static bool is_member(const json_t *event, const char *kind, const char *name) {
     return false;
 }
 
-/* The member that the field's name leads to; NULL when there is none. */
+/* The member with the field's name; NULL if there is none. */
 static const json_t *look_up(const json_t *event, const char *field) {
     static const char *const head[][2] = {{"node", "node_id"}, {"peer", "peer_id"}, {"trace", "trace_id"}};
     const char *dot = strchr(field, '.'), *name = dot ? dot + 1 : field;
@@ -455,7 +455,7 @@ static const char *name_of(const char *id) {
     return begins(id, "a11ce") ? "alice" : begins(id, "b0b0") ? "bob" : begins(id, "ca01") ? "carol" : "";
 }
 
-/* A known name is that node's; anything else that is hex, the beginning of an id. */
+/* A known name means that node; any other hex text is the beginning of an id. */
 static bool node_fits(const char *id, const struct value *value, bool pattern) {
     if (pattern) return glob(value->text, id) || (*name_of(id) && glob(value->text, name_of(id)));
     if (!strcmp(value->text, "alice") || !strcmp(value->text, "bob") || !strcmp(value->text, "carol"))
@@ -514,7 +514,7 @@ static bool fits(const struct test *test, const json_t *json, const struct value
     }
 }
 
-/* Of `app` and `command`, which have an id and a name. */
+/* For `app` and `command`, which have an id and a name. */
 static bool named_fits(const struct test *test, const json_t *event, const struct value *value) {
     const json_t *data = json_object_get(event, "data"), *name = json_object_get(event, test->class == APP ? "app" : "command");
     char id[24];
@@ -556,7 +556,7 @@ static bool evaluate_app_data(const struct test *test, const json_t *json) {
     return test->op == NE ? comparable && !any : any;
 }
 
-/* Those that are listed, and has_peer, which peer_id tells. */
+/* The listed ones, and has_peer, which follows from peer_id. */
 static bool evaluate_flags(const struct test *test, const json_t *event) {
     json_t *flags = json_copy(json_object_get(event, "flags"));
     bool any = false;
@@ -670,7 +670,7 @@ START_TEST(a_random_filter_agrees_with_a_slow_evaluation_of_the_json) {
         trace_filter_destroy(filter);
         free_tree(tree);
     }
-    /* Neither nearly none nor nearly all: then it would hardly ask anything. */
+    /* Neither almost none nor almost all: otherwise the test would prove little. */
     ck_assert_uint_gt(matched, FILTERS / 16 * EVENTS / 10);
     ck_assert_uint_lt(matched, FILTERS / 16 * EVENTS / 10 * 9);
     for (unsigned i = 0; i < EVENTS; i++) json_decref(samples[i].json);

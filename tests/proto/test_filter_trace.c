@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Filters of whole traces, and what filters tell an index. */
+ * Filters of whole traces, and the bounds that filters give to an index. */
 #include "filter_events.h"
 #include "run.h"
 #include <errno.h>
@@ -46,7 +46,7 @@ static const struct trace_filter_summary trace = {
 
 static const struct {
     const char *text;
-    int without_events; /* what is known by the summary alone */
+    int without_events; /* what the summary alone decides */
     int matches;
 } cases[] = {
     {"any packet_lost", -1, 1},
@@ -139,10 +139,10 @@ START_TEST(mistakes_in_a_filter_of_traces_are_reported) {
         size_t position, length;
         const char *reason, *suggestion;
     } mistakes[] = {
-        {"rtt > 5ms", 0, 3, "\"rtt\" is about events; of a trace, ask for any, all or count", "any rtt"},
-        {"packet_lost", 0, 11, "\"packet_lost\" is about events", "any packet_lost"},
-        {"metrics.rtt > 5ms", 0, 11, "is about events", "any metrics.rtt"},
-        {"sampled", 0, 7, "is about events", "any sampled"},
+        {"rtt > 5ms", 0, 3, "\"rtt\" belongs to events; for a trace, use any, all or count", "any rtt"},
+        {"packet_lost", 0, 11, "\"packet_lost\" belongs to events", "any packet_lost"},
+        {"metrics.rtt > 5ms", 0, 11, "belongs to events", "any metrics.rtt"},
+        {"sampled", 0, 7, "belongs to events", "any sampled"},
         {"durations > 5ms", 0, 9, "traces have no field \"durations\"", "duration"},
         {"took > 50", 7, 2, "took needs a unit: ns, us, ms, s, m or h", "50ms"},
         {"duration in {0..5}", 16, 1, "duration needs a unit", "5ms"},
@@ -150,7 +150,7 @@ START_TEST(mistakes_in_a_filter_of_traces_are_reported) {
         {"nodes > 5ms", 9, 2, "nodes is a number without a unit, not a time", ""},
         {"outcome == fine", 11, 4, "outcome is never \"fine\"", ""},
         {"outcome == opne", 11, 4, "outcome is never \"opne\"", "open"},
-        {"any", 0, 3, "`any` needs a filter of events behind it", ""},
+        {"any", 0, 3, "`any` needs a filter of events after it", ""},
         {"any duration > 5ms", 4, 8, "\"duration\" is a field of traces; this asks about events", ""},
         {"any any fin", 4, 3, "there is no field or kind \"any\"", ""},
         {"count(fin)", 10, 0, "what is counted has to be compared", ""},
@@ -246,7 +246,7 @@ static void check_prefix(const char *text, const struct trace_id_prefix *prefix,
                   text, prefix->digits);
 }
 
-/* Of a filter that means one id or one beginning; none: any peer may match. */
+/* For a filter that means one id or prefix; none: any peer may match. */
 static struct trace_id_prefix peer_of(const struct trace_filter *filter) {
     struct trace_id_prefix prefix = {0};
     struct trace_node_id id;
@@ -341,7 +341,7 @@ END_TEST
 
 /* ---- aliases ------------------------------------------------------------------------------------------------------------- */
 
-/* 7700... is bob, as bob says himself; node.example:1 is bob, as alice says. */
+/* 7700... is bob according to bob; node.example:1 is bob according to alice. */
 static int try_with_aliases(const char *text, struct trace_filter **ret_filter) {
     struct trace_filter_alias aliases[2] = {{.peer_id = id_bob, .own = true}, {.peer_id = id_bob, .by = id_alice}};
     struct trace_filter_names with = {.complete = true, .aliases = aliases, .alias_count = 2};
@@ -418,7 +418,7 @@ START_TEST(a_match_has_a_peer_of_this_id_or_one_that_it_is_an_alias_of) {
 }
 END_TEST
 
-/* The hash of what names mean, when these `count` nodes are known. */
+/* The hash of what names mean if these `count` nodes are known. */
 static uint64_t names_hash(const char *text, const struct trace_filter_name *nodes, size_t count) {
     struct trace_filter_names known = {.nodes = nodes, .node_count = count};
     struct trace_filter_options options = {.now_ns = 1, .names = &known};
@@ -443,7 +443,7 @@ START_TEST(a_name_that_now_means_different_peers_is_noticed) {
         ck_assert_msg(hash == names_hash(texts[i], twice, 2), "%s: another log of the same", texts[i]);
         ck_assert_msg(hash == names_hash(texts[i], beside, 2), "%s: one that is not meant", texts[i]);
     }
-    /* An event brings its own node's name along: forgotten or not, the name means what it meant. */
+    /* An event has its node's name: even if the node is forgotten, the name keeps its meaning. */
     ck_assert_uint_eq(names_hash("node == bob", &bob, 1), names_hash("node == bob", NULL, 0));
     ck_assert_uint_eq(names_hash("node ~ b*", &bob, 1), names_hash("node ~ b*", NULL, 0));
     /* A name, or the beginning of ids. */

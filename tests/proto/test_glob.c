@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * Globs: what they match, held against the plainest matcher there is, and what they cost. */
+ * Globs: what they match, compared with the simplest possible matcher, and what they cost. */
 #include "run.h"
 #include <filter_internal.h>
 #include <stdint.h>
 #include <string.h>
 
-/* The definition, by recursion: slow, and short enough to be seen to be right. */
+/* The definition, by recursion: slow, and short enough to be obviously right. */
 static bool matches(const char *pattern, const char *text, const char *end) {
     if (!*pattern) return text == end;
     if (*pattern == '*') return matches(pattern + 1, text, end) || (text < end && matches(pattern, text + 1, end));
@@ -25,7 +25,7 @@ static uint32_t below(uint32_t bound) {
     return (state >> 16) % bound;
 }
 
-/* Of few letters, so that much matches and much is tried again. */
+/* Few letters, so that much matches and there is much backtracking. */
 static size_t random_text(char *out, const char *const *letters, uint32_t count, uint32_t length) {
     *out = 0;
     for (uint32_t i = below(length + 1); i > 0; i--) strcat(out, letters[below(count)]);
@@ -48,7 +48,7 @@ START_TEST(a_glob_matches_by_its_definition) {
 }
 END_TEST
 
-/* Long texts of one letter: the retrying matcher gives up, and the answer comes from the other one. */
+/* Long texts of one letter: the backtracking matcher gives up, and the answer comes from the other one. */
 START_TEST(a_glob_that_backtracks_for_long_gives_the_same_answer) {
     char text[GLOB_TEXT_MAX + 1], pattern[GLOB_TEXT_MAX + 3];
     for (unsigned bytes = 1; bytes <= GLOB_TEXT_MAX; bytes += 1 + bytes / 16) {
@@ -71,7 +71,7 @@ START_TEST(a_glob_that_backtracks_for_long_gives_the_same_answer) {
 }
 END_TEST
 
-/* The sets of the matcher that looks at each byte once are words of 64 bits: `?` also takes all of a character where one ends. */
+/* The matcher that examines each byte once uses 64-bit sets: `?` matches a whole character even where a set ends. */
 START_TEST(a_character_is_one_wherever_it_is) {
     char text[GLOB_TEXT_MAX], pattern[GLOB_TEXT_MAX];
     for (unsigned before = 0; before < GLOB_TEXT_MAX - 8; before++) {
@@ -86,7 +86,7 @@ START_TEST(a_character_is_one_wherever_it_is) {
 }
 END_TEST
 
-/* Counted, not timed: what the filter says that it took. */
+/* Counted, not timed: the work that the filter reports. */
 static uint64_t work_of(const char *text) {
     struct trace_filter *filter;
     struct trace_filter_error error;

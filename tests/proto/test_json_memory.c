@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Each allocation fails once, and all from one on: a text is parsed whole, or there is an error, and nothing is read or written
- * that is not there. */
+ * Each allocation fails once, and all from one on: a text is parsed completely, or there is an error, without reads or writes
+ * out of bounds. */
 #include <check.h>
 #include <proto/json_memory.h>
 #include <stdbool.h>
@@ -27,7 +27,7 @@ static const char *const texts[] = {
     "[true,true,true,true,true,true,true,true,true,false,null,truetruetruetruetruetrue]",
     "[\"123456789012345\",\"1234567890123456789012345678901\",\"\",\"12345678901234567890123456789012345678901234567890\"]",
     "{\"a\":{\"b\":{\"c\":[[[[{\"jsonrpc\":\"2.0\",\"method\":\"0123456789012345678901234567890123456789\"}]]]]}}}",
-    /* An array grows as the buffer would, and then the buffer: neither may get the other's memory. */
+    /* An array grows like the buffer, and then the buffer: neither may get the other's memory. */
     ("[\"a buffer of sixty-four bytes for this one\",true,true,true,true,true,true,true,true,"
      "\"and one of a hundred and twenty-eight for what comes behind the ninth, in the same reserve\"]"),
 };

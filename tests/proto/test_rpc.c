@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * JSON-RPC lines: which lines are requests, what is written, and what a client accepts. */
+ * JSON-RPC lines: which lines are requests, what the writers produce, and what a client accepts. */
 #include "run.h"
 #include <errno.h>
 #include <proto/rpc.h>
@@ -9,7 +9,7 @@
 
 /* ---- helpers ------------------------------------------------------------------------------------------------------------ */
 
-/* Parses one line the way traced does: the answer of the first request that is wrong, else "ok", else "-" where none is due. */
+/* Parses one line like traced: the answer to the first wrong request, else "ok", or "-" if no answer is due. */
 static char *serve(const char *text, size_t bytes) {
     struct trace_rpc_line line = {0};
     struct trace_rpc_error error = {0};
@@ -36,7 +36,7 @@ static char *serve(const char *text, size_t bytes) {
     return answer;
 }
 
-/* The text of an out that a writer filled; frees it. */
+/* The text that a writer has produced; frees the out. */
 static char *take(struct trace_text *out) {
     ck_assert(!out->failed);
     char *text = strndup(out->data, out->bytes);
@@ -124,11 +124,11 @@ START_TEST(a_request_is_taken_apart) {
 }
 END_TEST
 
-/* ---- what is not JSON --------------------------------------------------------------------------------------------------- */
+/* ---- not JSON ----------------------------------------------------------------------------------------------------------- */
 
 #define WITH(literal) literal, sizeof literal - 1
 
-/* position: where it stopped being JSON. */
+/* position: where the parser found the error. */
 static const struct {
     const char *line;
     size_t bytes;
@@ -177,7 +177,7 @@ static const struct {
 START_TEST(invalid_json_is_a_parse_error_with_its_position) {
     struct trace_rpc_line line = {0};
     struct trace_rpc_error error = {0};
-    /* In a block of its exact size, so that a sanitizer sees a read behind it. */
+    /* In a block of its exact size, so that a sanitizer detects a read beyond it. */
     char *text = malloc(malformed[_i].bytes + (malformed[_i].bytes == 0));
     memcpy(text, malformed[_i].line, malformed[_i].bytes);
     ck_assert_int_eq(trace_rpc_line_parse(&line, text, malformed[_i].bytes, &error), -EINVAL);
@@ -220,7 +220,7 @@ START_TEST(deep_nesting_is_refused_without_harm) {
         ck_assert_ptr_nonnull(strstr(answer, "-32700"));
         free(answer);
     }
-    /* Within what the parser takes it is JSON, and no request. */
+    /* Within the parser's limits it is JSON, but not a request. */
     char deep[4096];
     size_t depth = 1000;
     memset(deep, '[', depth);
@@ -264,7 +264,7 @@ static uint32_t random_below(uint32_t limit) {
     return (uint32_t)(random_state >> 33) % limit;
 }
 
-/* Good lines with some of their bytes changed, left out or doubled: every answer is JSON. */
+/* Valid lines with some bytes changed, removed or doubled: every answer is JSON. */
 START_TEST(a_damaged_line_gets_an_answer_that_is_json) {
     random_state = (uint64_t)_i + 1;
     for (int i = 0; i < 2000; i++) {
@@ -372,7 +372,7 @@ END_TEST
 START_TEST(a_result_that_could_not_be_made_is_an_internal_error) {
     struct trace_text out = {0};
     trace_rpc_write_result(&out, NULL, NULL);
-    ck_assert_text(take(&out), ERROR("null", "-32603", "Internal error: no result could be made"));
+    ck_assert_text(take(&out), ERROR("null", "-32603", "Internal error: the result could not be written"));
 }
 END_TEST
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Untrusted text, as it is shown and as it is typed.  The shell itself says whether a word is what it should be. */
+ * Untrusted text, as shown and as typed.  The shell itself checks each word. */
 #include <check.h>
 #include <proto/untrusted.h>
 #include <stdio.h>
@@ -77,12 +77,12 @@ static const char *const words[] = {
     "a|b>c",
 };
 
-/* What bash makes of it. */
+/* The result in bash. */
 START_TEST(a_quoted_word_is_one_shell_word_with_the_same_text) {
     char word[256], command[300], out[256], shown[512];
     ck_assert(trace_shell_word(word, sizeof word, words[_i]));
     trace_show_text(shown, sizeof shown, word, strlen(word));
-    ck_assert_str_eq(shown, word); /* it can be shown as it is */
+    ck_assert_str_eq(shown, word); /* it can be shown unchanged */
     int ends[2], status;
     ck_assert_int_eq(pipe(ends), 0);
     pid_t child = fork();

@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <string.h>
 
-/* The encoding of a code point, by the book. */
+/* The standard encoding of a code point. */
 static size_t encode(char *out, uint32_t point) {
     if (point < 0x80) {
         out[0] = (char)point;

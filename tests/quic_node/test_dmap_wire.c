@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * DataMap messages: what is written comes back, and nothing else is taken. */
+ * DataMap messages: what is written is read back, and nothing else is accepted. */
 #include "dmap_wire.h"
 
 #include "limits.h"

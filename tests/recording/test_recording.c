@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Recordings: written files are read back, whole or damaged. */
+ * Recordings: written files are read back, intact or damaged. */
 #include "../helpers/scratch.h"
 #include "history_checks.h"
 #include "recording_format.h"
@@ -48,8 +48,7 @@ static struct recording *open_one(const char *name) {
     return recording;
 }
 
-/* ---- writing what the model has ---------------------------------------------------------------------------------------------
- * */
+/* ---- writing the model's events ----------------------------------------------------------------------------------------- */
 
 static struct recording_writer *writer_for(const char *name, bool compress, uint32_t nodes) {
     struct recording_writer *writer;
@@ -127,7 +126,7 @@ END_TEST
 
 /* ---- damage --------------------------------------------------------------------------------------------------------------- */
 
-/* Two segments of the model and a rest, which is where most tests begin. */
+/* Two segments of the model and a partial one: the start of most tests. */
 #define EVENTS 140000
 
 static void write_file(bool compress) {
@@ -174,7 +173,7 @@ static size_t all_events(struct recording *recording) {
     ck_assert_int_eq(history_select(recording_store(recording)->history, &query, 0, UINT64_MAX, LIMIT_ALL, false, NULL, &answer),
                      0);
     count = answer.count;
-    for (size_t i = 0; i < count; i++) { /* all of them are real ones, each once; segments before them may be missing */
+    for (size_t i = 0; i < count; i++) { /* all of them are genuine, each once; earlier segments may be missing */
         bool known = false;
         if (i > 0) quick_assert(history_compare(&answer.hits[i - 1], &answer.hits[i]) < 0);
         for (uint64_t at = answer.hits[i].position; at < model.end && !known; at += HISTORY_SEGMENT_EVENTS)
@@ -186,7 +185,7 @@ static size_t all_events(struct recording *recording) {
     return count;
 }
 
-/* Asks everything that there is to ask; the answers only have to come. */
+/* Asks all possible questions; they only have to be answered. */
 static void ask_all(struct recording *recording) {
     struct history *read = recording_store(recording)->history;
     struct history_query query = {.by_trace = true, .trace_id = model.events[7].event.trace_id};
@@ -206,7 +205,7 @@ static void ask_all(struct recording *recording) {
     history_stats(read, &stats);
 }
 
-/* Whatever was lost was reported.  unknown: events of segments that nothing in the file tells of. */
+/* Whatever was lost was reported.  unknown: events of segments that the file does not mention. */
 static void check_damaged(uint64_t unknown) {
     const char *name = path;
     struct recording *recording;
@@ -285,7 +284,7 @@ START_TEST(a_flipped_bit_is_found_wherever_it_is) {
         struct recording_header header;
         uint64_t at = i < 20 ? i * 211 : generator_below(&generator, whole);
         flip(at);
-        check_damaged(i < 20 ? UINT64_MAX : 0); /* without a header, nobody knows how many there were */
+        check_damaged(i < 20 ? UINT64_MAX : 0); /* without a header, their number is unknown */
         flip(at);
         header = header_at(0);
         ck_assert_uint_eq(header.number, 0);
@@ -313,7 +312,7 @@ START_TEST(a_damaged_header_costs_its_segment_alone) {
 }
 END_TEST
 
-/* ---- what is refused ------------------------------------------------------------------------------------------------------- */
+/* ---- refused files ------------------------------------------------------------------------------------------------------ */
 
 START_TEST(unreadable_files_are_refused_with_a_sentence) {
     static const struct {
@@ -324,9 +323,9 @@ START_TEST(unreadable_files_are_refused_with_a_sentence) {
         {offsetof(struct recording_header, version), 2,
          "was written by a newer p2ptrace: its format is 2, and this one reads up to 1"},
         {offsetof(struct recording_header, version), 0, "has an unknown format: 0"},
-        {offsetof(struct recording_header, byte_order), 0x04030201, "was written on a machine of another byte order"},
+        {offsetof(struct recording_header, byte_order), 0x04030201, "was written on a machine with another byte order"},
         {offsetof(struct recording_header, event_bytes), 256, "has events of 256 bytes, and this p2ptrace has 128"},
-        {offsetof(struct recording_header, magic), 0x464c457f, "is no recording"},
+        {offsetof(struct recording_header, magic), 0x464c457f, "is not a recording"},
     };
     struct recording_writer *writer = writer_for(path, false, 1);
     const char *name = path;
@@ -356,12 +355,11 @@ START_TEST(empty_and_missing_files_are_refused) {
     ck_assert_int_lt(recording_open(&recording, &names[2], 1, reason), 0);
     ck_assert_ptr_nonnull(strstr(reason, "not a file"));
     ck_assert_int_lt(recording_open(&recording, &names[3], 1, reason), 0);
-    ck_assert_ptr_nonnull(strstr(reason, "is not there"));
+    ck_assert_ptr_nonnull(strstr(reason, "does not exist"));
 }
 END_TEST
 
-/* ---- several as one ---------------------------------------------------------------------------------------------------------
- * */
+/* ---- several as one ------------------------------------------------------------------------------------------------------ */
 
 START_TEST(the_steps_of_clocks_are_kept_once) {
     const struct clock_step step = {
@@ -450,7 +448,7 @@ END_TEST
 /* ---- kills and full disks
  * ---------------------------------------------------------------------------------------------------- */
 
-/* A child writes for ever and is killed in the midst of it: what is whole is read. */
+/* A child writes endlessly and is killed meanwhile: everything complete is read. */
 START_TEST(a_kill_costs_the_segment_in_the_making) {
     make_model(&loads[0], EVENTS);
     for (unsigned round = 0; round < 6; round++) {
@@ -474,10 +472,10 @@ START_TEST(a_kill_costs_the_segment_in_the_making) {
             if (stat(path, &status) != 0) status.st_size = 0;
         kill(child, SIGKILL);
         ck_assert_int_eq(waitpid(child, NULL, 0), child);
-        if (recording_open(&recording, &name, 1, reason) < 0) continue; /* not one segment was whole */
+        if (recording_open(&recording, &name, 1, reason) < 0) continue; /* not one segment was complete */
         recording_verify(recording);
         ck_assert_uint_eq(recording_events_lost(recording), 0);
-        ck_assert_uint_le(recording_problem_count(recording), 1); /* the rest of the file is no segment */
+        ck_assert_uint_le(recording_problem_count(recording), 1); /* the rest of the file is not a segment */
         ck_assert_uint_eq(history_end_position(recording_store(recording)->history) % HISTORY_SEGMENT_EVENTS, 0);
         recording_close(recording);
     }

@@ -67,7 +67,7 @@ static void check_count(const struct history_query *query, uint64_t from, uint64
                       model_visit(&model, query, from, to, newest_first, after, NULL, NULL));
 }
 
-/* What a visit has seen, in any order. */
+/* What a visitor has seen, in any order. */
 struct sight {
     uint64_t count, times, sources;
     uint64_t count_max; /* then it has enough */
@@ -181,7 +181,7 @@ static void oddness_see(void *context, const struct trace_event *event, history_
 static bool oddness_keep(void *context, const struct history_trace *trace) {
     struct oddness *oddness = context;
     bool odd = oddness->sum % 2 != 0;
-    quick_assert(oddness->events == trace->events); /* each of its events, and no other, once */
+    quick_assert(oddness->events == trace->events); /* each of its events once, and no other */
     *oddness = (struct oddness){0};
     return odd;
 }

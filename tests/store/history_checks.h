@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Random questions to a history, whose answers must agree with the model.  For one test program, which has the one history to
- * ask. */
+ * Random questions to a history, whose answers must agree with the model.  For one test program, with one history
+ * to ask. */
 #ifndef TESTS_HISTORY_CHECKS_H
 #define TESTS_HISTORY_CHECKS_H
 
@@ -9,7 +9,7 @@
 
 #define LIMIT_ALL ((size_t)1 << 40)
 
-/* Workloads that differ in what there is most of, and in the order of times. */
+/* Workloads that differ in what is most frequent, and in the order of times. */
 #define LOADS 7
 extern const struct workload loads[LOADS];
 
@@ -18,7 +18,7 @@ extern struct history *history;
 extern struct model model;
 extern struct generator generator;
 
-/* Makes an empty history in memory (of the least size), its model and its generator; capacity: events that there will be. */
+/* Makes an empty history in memory (of the minimum size), its model and its generator; capacity: the number of events to come. */
 void checks_begin(const struct workload *load, uint64_t seed, uint64_t capacity);
 void checks_begin_with(const struct workload *load, uint64_t seed, uint64_t capacity, size_t history_bytes);
 void checks_end(void);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The model: every answer is found by looking at all events.  It shares only the structs with the history, no code. */
+ * The model: it finds every answer by examining all events.  It shares only the structs with the history, no code. */
 #include "history_model.h"
 
 #include <malloc.h>
@@ -11,7 +11,7 @@
 
 void model_init(struct model *model, uint64_t capacity) {
     memset(model, 0, sizeof *model);
-    /* big arrays are allocated and freed all the time: keep their pages */
+    /* big arrays are allocated and freed constantly: keep their pages */
     mallopt(M_MMAP_MAX, 0);
     mallopt(M_TRIM_THRESHOLD, 1 << 30);
     model->events = malloc(capacity * sizeof *model->events);
@@ -48,7 +48,7 @@ static size_t sort_ids(void *ids, size_t count, size_t id_bytes) {
 
 static const struct model *sorting;
 
-/* Marks the events of traces that lost older ones to this eviction; when a trace is wholly gone, nothing remembers it. */
+/* Marks the events of traces that lost older ones to this eviction; a trace that is entirely gone is forgotten. */
 static void evict_segment(struct model *model) {
     uint64_t limit = model->begin + HISTORY_SEGMENT_EVENTS;
     struct trace_id *lose = malloc(HISTORY_SEGMENT_EVENTS * sizeof *lose);
@@ -178,8 +178,8 @@ static void add_peer(struct history_trace *trace, const struct trace_node_id *pe
     if (trace->peer_count < HISTORY_SUMMARY_NODES_MAX) trace->peers[trace->peer_count++] = *peer;
 }
 
-/* The trace's events are order[0 ... count - 1], in the order of answers.  The first start without a parent decides, else the
- * first start. */
+/* The trace's events are order[0 ... count - 1], in the order of answers.  The first start without a parent counts, otherwise
+ * the first start. */
 static void set_outcome(const struct model *model, const uint64_t *order, uint64_t count, struct history_trace *trace) {
     const struct trace_event *decides = NULL, *decides_end = NULL;
     uint32_t source = 0, end_source = 0;
@@ -346,7 +346,7 @@ static void sum_up(const struct model *model, const uint64_t *order, uint64_t co
             has_min = true;
         }
         if (event->kind != TRACE_KIND_METRICS && event->kind != TRACE_KIND_CONN_ESTABLISHED) continue;
-        /* the newest; of one moment the greater node's, of one node the later one's */
+        /* the newest; at equal times that of the greater node, within a node the later one */
         if (!sample || event->timestamp > sample->event.timestamp ||
             (event->timestamp == sample->event.timestamp && item->source >> 8 >= sample->source >> 8))
             sample = item;
@@ -478,7 +478,7 @@ static void fill_data(struct generator *generator, struct trace_event *event) {
         event->data.app_end.span_id = number % 7;
         event->data.app_end.cmd = (uint16_t)(number / 7 % 5);
         event->data.app_end.ok = number / 64 % 2;
-        if (number / 128 % 2 != 0) event->flags |= TRACE_FLAG_EXPIRED; /* of one that is ok it does not count */
+        if (number / 128 % 2 != 0) event->flags |= TRACE_FLAG_EXPIRED; /* without effect on one that is ok */
         break;
     default: memcpy(event->data.bytes, &number, sizeof number);
     }
@@ -504,7 +504,7 @@ void generator_event(struct generator *generator, history_source source, struct 
         event->flags |= TRACE_FLAG_HAS_PEER;
         event->peer_id = generator_peer_id(load->peers == 0 ? number : shift / 16 + generator_below(generator, load->peers));
     } else if (generator_below(generator, 2) != 0) {
-        event->peer_id = generator_peer_id(shift); /* without the flag it does not count */
+        event->peer_id = generator_peer_id(shift); /* without effect without the flag */
     }
     fill_data(generator, event);
 }

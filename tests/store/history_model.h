@@ -20,7 +20,7 @@ struct model_event {
     bool evicted_part; /* a retired segment held an older event of this trace, and the trace lived on */
 };
 
-/* Every event ever appended, by position; what is before `begin` is gone. */
+/* Every event ever appended, by position; those before `begin` are gone. */
 struct model {
     struct model_event *events;
     uint64_t begin, end, capacity;
@@ -38,7 +38,7 @@ struct history_hit *model_select(const struct model *model, const struct history
                                  size_t limit, bool newest_first, const struct history_hit *after, size_t *ret_count,
                                  bool *ret_more);
 
-/* Shows `visit` each event that history_count counts, in no order, unless it is NULL.  Returns how many. */
+/* Calls `visit`, unless it is NULL, for each event that history_count counts, in any order.  Returns how many. */
 uint64_t model_visit(const struct model *model, const struct history_query *query, uint64_t begin, uint64_t end,
                      bool newest_first, const struct history_hit *after,
                      int (*visit)(void *context, const struct trace_event *event, history_source source), void *context);
@@ -53,11 +53,11 @@ size_t model_find(const struct model *model, bool peers, const uint8_t *prefix, 
 
 struct workload {
     const char *name;
-    uint32_t traces, peers, nodes, lanes; /* how many different ones; 0 traces or peers: each event its own */
+    uint32_t traces, peers, nodes, lanes; /* how many different ones; 0 traces or peers: a new one for each event */
     uint64_t step_ns;                     /* between events; 0: all at one moment */
     uint64_t jitter_ns;                   /* times of a lane go back by up to this */
     uint64_t skew_ns;                     /* node n's clock is n * skew_ns ahead */
-    bool drifting;                        /* traces and peers come and go: new ones take the place of old ones */
+    bool drifting;                        /* new traces and peers replace old ones over time */
     uint32_t run_max;                     /* events of one append */
 };
 

@@ -11,7 +11,7 @@
 
 #define FIXTURE_BEGIN_NS UINT64_C(1700000000000000000)
 #define FIXTURE_STEP_NS UINT64_C(1000000000)
-#define FIXTURE_EVENTS 40 /* of the two nodes that have some, one a second */
+#define FIXTURE_EVENTS 40 /* from the two nodes with events, one a second */
 
 static inline struct node_info fixture_node(const char *name, uint8_t first_byte) {
     struct node_info info = {.log = first_byte, .started_unix_ns = FIXTURE_BEGIN_NS};
@@ -39,7 +39,7 @@ static inline struct trace_event fixture_event(uint32_t i) {
     return event;
 }
 
-/* A live node, and a trace, for each number. */
+/* Each number is a live node, or a trace. */
 static inline uint32_t fixture_add_node(struct store *store, uint32_t number) {
     struct node_info info = fixture_node("node", 1);
     uint32_t node;

@@ -18,7 +18,7 @@ START_TEST(answers_agree_with_the_model) {
     check_everything(8);
     workload_append(&generator, history, &model, 1000);
     check_everything(48);
-    for (unsigned i = 0; i < 4; i++) { /* over the end of a segment, and later through evictions */
+    for (unsigned i = 0; i < 4; i++) { /* across the end of a segment, and later through evictions */
         workload_append(&generator, history, &model, 55000 + generator_below(&generator, 60000));
         check_everything(16);
     }
@@ -78,7 +78,7 @@ static void check_pages(bool newest_first) {
         history_answer_fini(&answer);
         workload_append(&generator, history, &model, 5000);
     }
-    /* whatever is still there was given */
+    /* whatever is still there was returned */
     for (uint64_t i = model.begin; i < end_first; i++) quick_assert(seen[i] == 1);
     ck_assert_uint_gt(given, 0);
     free(seen);
@@ -113,7 +113,7 @@ START_TEST(one_trace_in_all_events_is_found_whole) {
 }
 END_TEST
 
-/* More than the pools are made for.  With more traces, the history reaches less far back; with more peers, it does not; and
+/* More than the pools are designed for.  More traces shorten the history, more peers do not; and
  * it stays exact. */
 START_TEST(invented_traces_shorten_the_history_and_peers_do_not) {
     static const struct workload own[] = {
@@ -130,7 +130,7 @@ START_TEST(invented_traces_shorten_the_history_and_peers_do_not) {
     if (own[_i].traces != 0) {
         struct history_stats stats;
         history_stats(history, &stats);
-        ck_assert_uint_eq(stats.segments, stats.segments_max); /* all that there is room for */
+        ck_assert_uint_eq(stats.segments, stats.segments_max); /* as many as there is room for */
         ck_assert_uint_gt(stats.rare_peer_events, 40000);
     }
     checks_end();
@@ -180,7 +180,7 @@ START_TEST(a_query_says_which_index_served_it) {
     ck_assert_int_eq(history_select(history, &query, 0, UINT64_MAX, LIMIT_ALL, false, NULL, &answer), 0);
     ck_assert_str_eq(answer.index, "peer");
     ck_assert_uint_gt(answer.count, 0);
-    ck_assert_uint_lt(answer.examined, 5000); /* the peer's chain, and nothing else */
+    ck_assert_uint_lt(answer.examined, 5000); /* only the peer's chain */
     history_answer_fini(&answer);
     query = (struct history_query){.by_trace = true, .trace_id = model.events[59999].event.trace_id};
     query.trace_id = generator_trace_id(&generator, 100);

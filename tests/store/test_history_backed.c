@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * A history made of images: it answers like the history in memory that they were taken from, and damage costs only the
+ * A history of images: it answers like the history in memory from which they were taken, and damage costs only the
  * damaged part. */
 #include "history_checks.h"
 #include <store/history_image.h>
@@ -22,7 +22,7 @@ static struct {
     /* blocks that cannot be loaded, by segment */
     uint64_t bad[SEGMENTS_MAX][8];
     unsigned loads, rejects;
-    struct history *memory; /* where they were taken from */
+    struct history *memory; /* their origin */
 } store;
 
 static int load(void *context, uint32_t segment, uint32_t block, void *out, size_t bytes) {
@@ -164,7 +164,7 @@ static int add_up(void *context, const struct trace_event *event, history_source
     return 0;
 }
 
-/* Without positions: evicted events have kept theirs. */
+/* Without positions, because evicted events have kept theirs. */
 static void check_sums(const struct history_query *query) {
     struct history_answer answer;
     uint64_t sum = 0, expected = 0;
@@ -203,7 +203,7 @@ START_TEST(damage_costs_only_the_damaged_part) {
         forget_bad();
         ck_assert_uint_eq(whole.end - model.end, history_image_block_events(&store.infos[0].segment.shape, BLOCK_BYTES, block));
         check_all_sums();
-        if (model.end == whole.end) { /* an index: no answer may differ */
+        if (model.end == whole.end) { /* an index: all answers must be the same */
             check_everything(8);
         } else {
             struct history_trace *traces = NULL;

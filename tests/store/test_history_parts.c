@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Parts of the history that random workloads do not reach, or do not spell out: ids with equal hashes, the outcome of a
+ * Parts of the history that random workloads do not reach, or not explicitly: ids with equal hashes, the outcome of a
  * trace, and more traces than are ranked at once. */
 #include "history_internal.h"
 
@@ -52,7 +52,7 @@ static size_t count_of(const struct history_query *query) {
     return count;
 }
 
-#define COLLIDING 700 /* more than the least table has room for at once */
+#define COLLIDING 700 /* more than fit into the smallest table */
 
 START_TEST(ids_whose_hashes_are_equal_stay_apart) {
     struct trace_event event = {.timestamp = 5, .kind = TRACE_KIND_PACKET_SENT, .flags = TRACE_FLAG_HAS_PEER};
@@ -86,7 +86,7 @@ START_TEST(ids_whose_hashes_are_equal_stay_apart) {
 }
 END_TEST
 
-/* Tables begin small and are made anew several times on the way. */
+/* Tables begin small and are rebuilt several times. */
 START_TEST(nothing_is_lost_when_a_table_grows) {
     struct trace_event event = {.timestamp = 5, .kind = TRACE_KIND_PACKET_SENT, .flags = TRACE_FLAG_HAS_PEER};
     const uint32_t ids = 9000, nodes = 3;
@@ -176,7 +176,7 @@ static void append_step(char step, char digit, uint16_t place, uint64_t time_ns)
     append(&event, step == 'S' || step == 'E');
 }
 
-/* In the order of the steps, or in reverse: times decide. */
+/* In the order of the steps, or reversed: only times matter. */
 static void check_outcome(const struct outcome_case *expected, bool backwards) {
     struct history_trace *traces;
     size_t count, total, length = strlen(expected->steps);
@@ -206,7 +206,7 @@ END_TEST
 START_TEST(the_outcome_does_not_depend_on_the_order_of_arrival) { check_outcome(&outcomes[_i], true); }
 END_TEST
 
-/* More than are examined before some are dropped. */
+/* More than are collected before some are dropped. */
 #define MANY_TRACES 50000
 #define MANY_INVERSE 17679 /* of 7919, modulo MANY_TRACES */
 

@@ -21,7 +21,7 @@
 #define EVENTS 500000U /* nearly 8 segments */
 #define READERS 2
 #define NODES 6
-#define RUN_EVENTS 2048 /* of one source: what is appended at once, at most */
+#define RUN_EVENTS 2048 /* maximum length of an append, from one source */
 #define ALL ((size_t)1 << 40)
 
 static struct history *history;
@@ -35,7 +35,7 @@ static uint64_t mix(uint64_t x) {
     return x ^ x >> 31;
 }
 
-/* ---- what stands where -------------------------------------------------------------------------------------------------- */
+/* ---- what is where ------------------------------------------------------------------------------------------------------ */
 
 static uint64_t trace_of(uint64_t position) {
     uint64_t segment = position / HISTORY_SEGMENT_EVENTS, many = segment % 2 != 0 ? 20000 : 30;
@@ -114,7 +114,7 @@ static void ask_for_events(uint64_t random) {
 
     if (end == begin) return;
     like = begin + random % (end - begin);
-    if (random / 8 % 2 == 0) like = end + random / 16 % RUN_EVENTS; /* what is just being appended */
+    if (random / 8 % 2 == 0) like = end + random / 16 % RUN_EVENTS; /* still being appended */
     switch (random % 8) {
     case 0:
         query.by_node = true;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Traces kept longer than others (store/keep.h), whatever else fills the history.  The appending thread judges them itself,
- * when it would otherwise wake the judging thread, so that every run is the same. */
+ * Traces kept longer than others (store/keep.h), no matter what else fills the history.  The appending thread judges them
+ * itself where it would wake the judging thread, so every run is the same. */
 #include "history_internal.h"
 #include "store_fixture.h"
 
@@ -61,14 +61,14 @@ static void end(uint32_t node, uint64_t trace, bool ok) {
            (struct trace_event){.kind = TRACE_KIND_APP_END, .data.app_end = {.span_id = 1, .app_id = "TEST", .ok = ok}});
 }
 
-/* Of ten events. */
+/* A trace of ten events. */
 static void request(uint32_t node, uint32_t other, uint64_t trace, bool ok) {
     start(node, trace);
     for (unsigned i = 0; i < 4; i++) emit(node, trace), emit(other, trace);
     end(node, trace, ok);
 }
 
-/* Events of traces that are nobody's. */
+/* Events of unrelated traces. */
 static void flood(uint32_t node, uint64_t count) {
     static uint64_t number;
     for (uint64_t i = 0; i < count; i++, number++) emit(node, number / 20);
@@ -102,7 +102,7 @@ static void see(void *context, const struct trace_event *event, history_source s
     (void)source;
 }
 
-/* What `traces` tells of it. */
+/* What `traces` says about it. */
 static struct history_trace summary_of(uint64_t number) {
     struct trace_id id = fixture_trace_id(number);
     const struct history_trace_test test = {&id, see, is_this};
@@ -158,7 +158,7 @@ START_TEST(a_trace_in_many_segments_stays_whole) {
     check_whole(FAILED, events);
     ck_assert_uint_eq(keep_stats().traces, 1);
     ck_assert_uint_eq(keep_stats().events, events);
-    ck_assert_uint_eq(stats().kept, events); /* and nothing else stays */
+    ck_assert_uint_eq(stats().kept, events); /* and nothing else is kept */
 }
 END_TEST
 
@@ -170,7 +170,7 @@ START_TEST(a_flood_of_failed_traces_evicts_none_of_another_node) {
     for (uint64_t i = 0; i < 100000; i++) request(sybil, sybil, FINE + i, false);
     for (uint64_t i = 0; i < 100; i++) check_whole(FAILED + i, 10);
     struct history_keep_stats now = keep_stats();
-    ck_assert_uint_gt(now.given_up, 0); /* it is said */
+    ck_assert_uint_gt(now.given_up, 0); /* it is reported */
     ck_assert_uint_le(now.events, now.events_max);
     ck_assert_uint_gt(now.traces, 1000);
     ck_assert_uint_eq(now.unjudged + now.events_lost, 0);
@@ -178,7 +178,7 @@ START_TEST(a_flood_of_failed_traces_evicts_none_of_another_node) {
 }
 END_TEST
 
-/* Of one node the traces that ended last stay. */
+/* Within a node, the traces that ended last are kept. */
 START_TEST(the_oldest_traces_are_dropped_when_room_runs_out) {
     uint32_t node = fixture_add_node(&store, 1);
     uint64_t room = keep_stats().events_max / 10, traces = 4 * room, whole = 0, first = 0;
@@ -223,7 +223,7 @@ START_TEST(traces_count_for_the_node_of_their_root) {
 }
 END_TEST
 
-/* As sybils do: a new trace for each event, so that segments are evicted early. */
+/* Like sybils: a new trace for each event, so segments are evicted early. */
 START_TEST(a_flood_of_traces_evicts_no_failed_one) {
     uint32_t node = fixture_add_node(&store, 1);
     request(node, node, FAILED, false);
@@ -234,7 +234,7 @@ START_TEST(a_flood_of_traces_evicts_no_failed_one) {
 }
 END_TEST
 
-/* Earlier verdicts hold while nobody judges; unjudged traces are counted. */
+/* Earlier verdicts stay valid while nobody judges; unjudged traces are counted. */
 START_TEST(a_late_judge_loses_nothing_of_before_and_is_counted) {
     uint32_t node = fixture_add_node(&store, 1);
     request(node, node, FAILED, false);
@@ -252,7 +252,7 @@ START_TEST(a_late_judge_loses_nothing_of_before_and_is_counted) {
 }
 END_TEST
 
-/* The index of a node that died long ago is finally reused: its traces do not hold it. */
+/* The index of a node that died long ago is finally reused: its traces do not keep it. */
 START_TEST(traces_of_the_long_dead_go_and_are_counted) {
     uint32_t loud = fixture_add_node(&store, 1), index_max = 0;
     for (uint32_t i = 0; i < 3000; i++) {
@@ -271,7 +271,7 @@ START_TEST(traces_of_the_long_dead_go_and_are_counted) {
 }
 END_TEST
 
-/* When a node's kept traces are gone, nothing of it is left, and its index is free. */
+/* When a node's kept traces are gone, it is forgotten, and its index is free. */
 START_TEST(events_that_only_their_trace_keeps_count_for_their_node) {
     uint32_t loud = fixture_add_node(&store, 1), node = fixture_add_node(&store, 2);
     request(node, node, FAILED, false);
@@ -292,7 +292,7 @@ START_TEST(events_that_only_their_trace_keeps_count_for_their_node) {
 }
 END_TEST
 
-/* The least history: all segments but the newest are judged, and that one not before it is full. */
+/* The smallest history: all segments except the newest are judged, and the newest only when it is full. */
 START_TEST(a_small_history_keeps_them_too) {
     const uint64_t every = 10000;
     size_t bytes = (size_t)4 << 20;
@@ -312,7 +312,7 @@ START_TEST(a_small_history_keeps_them_too) {
 }
 END_TEST
 
-/* ---- events that move while a trace is looked at ------------------------------------------------------------------------- */
+/* ---- events that move while a trace is examined ------------------------------------------------------------------------- */
 
 static struct {
     struct history_work work;

@@ -24,7 +24,7 @@ static void teardown(void) {
     rcu_unregister_thread();
 }
 
-/* reason: NULL, or why it is rejected */
+/* reason: why it is rejected, or NULL */
 static int add(const char *name, const char *reason, uint64_t history_begin_position, uint32_t *ret_index) {
     struct node_info info = {.pid = 7, .started_unix_ns = 42};
     snprintf(info.node_name, sizeof info.node_name, "%s", name);
@@ -161,7 +161,7 @@ START_TEST(rejected_objects_are_limited_and_forgotten_with_their_name) {
 }
 END_TEST
 
-/* A reader that looks at entries while they are removed and reused never sees half of one. */
+/* A reader never sees a torn entry while entries are removed and reused. */
 static _Atomic bool reader_runs, reader_stop;
 
 static void *read_entries(void *arg) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Pages of a query while the history moves on: each event that was there at the first call is returned once, or counted as
- * gone. */
+ * Pages of a query while the history advances: each event that was there at the first call is returned once, or counted as
+ * evicted. */
 #include "history_model.h"
 
 #include <page.h>
@@ -186,7 +186,7 @@ START_TEST(a_page_that_is_the_only_one_is_counted_without_asking) {
 }
 END_TEST
 
-/* ---- while the ingest goes on ------------------------------------------------------------------------------------------- */
+/* ---- while the ingest continues ----------------------------------------------------------------------------------------- */
 
 static void *append_without_end(void *arg) {
     atomic_bool *stop = arg;

@@ -150,7 +150,7 @@ START_TEST(a_cursor_that_was_touched_is_refused) {
     text[PAGE_CURSOR_DIGITS - 1] = 0;
     ck_assert_int_eq(page_cursor_decode(&out, 7, text), -EINVAL);
     ck_assert_int_eq(page_cursor_decode(&out, 7, ""), -EINVAL);
-    cursor.place.after.position = cursor.place.end; /* well made, and impossible */
+    cursor.place.after.position = cursor.place.end; /* well-formed, but impossible */
     page_cursor_encode(&cursor, 7, text);
     ck_assert_int_eq(page_cursor_decode(&out, 7, text), -EINVAL);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * `requests`, and `took` as a number of `count`: against a plain model of random requests, and cases that the model does not
- * reach.  Also numbers of `count` and `peers` that were once wrong. */
+ * `requests`, and `took` as a number of `count`: against a simple model of random requests, and cases that the model does not
+ * reach.  Also numbers of `count` and `peers` that were wrong once. */
 #include "store_fixture.h"
 
 #include <inttypes.h>
@@ -120,7 +120,7 @@ static void make_model(void) {
                                            : random_below(2) ? FAILED
                                                              : EXPIRED};
         if (random_below(10)) request->end_ns = request->start_ns + random_below(3000000) * (uint64_t)random_below(300);
-        /* a part on the other node, which is not a request; in half of the cases it ends later than its root */
+        /* a part on the other node, which is not a request; in half of the cases it outlives its root */
         start(request->start_ns, request->node, i, 1, 0, request->cmd);
         start(request->start_ns + 1, !request->node, i, 2, 1, request->cmd);
         end(request->start_ns + random_below(100000000), !request->node, i, 2, random_below(2) ? FINE : FAILED, request->cmd);
@@ -223,7 +223,7 @@ START_TEST(rates_by_time_are_of_a_rows_own_time) {
 }
 END_TEST
 
-/* `count --value took` says the same as `requests`, and `traces`. */
+/* `count --value took` agrees with `requests` and `traces`. */
 START_TEST(count_measures_what_requests_measures) {
     static const char *const names[] = {"count", "min", "p50", "p90", "p99", "max", "mean", "sum"};
     make_model();
@@ -315,7 +315,7 @@ START_TEST(one_that_ended_before_it_began_has_no_time) {
 }
 END_TEST
 
-/* The clock was set forward meanwhile: it counts, but has no time, and is said to have none. */
+/* The clock was set forward meanwhile: it counts, but its time is unknown, and reported as such. */
 START_TEST(one_across_a_step_of_the_clock_has_no_time) {
     start(1 * MS, 0, 1, 1, 0, 1);
     clock_steps = 1;
@@ -343,7 +343,7 @@ START_TEST(one_across_a_step_of_the_clock_has_no_time) {
 }
 END_TEST
 
-/* A program that ends a span again: the first end is the request's, as in `traces`; also of two of one moment. */
+/* A program that ends a span twice: the first end counts for the request, as in `traces`; also if both have the same time. */
 START_TEST(only_the_first_end_has_the_time) {
     start(0, 0, 1, 1, 0, 1);
     end(3 * MS, 0, 1, 1, FINE, 1);

@@ -24,7 +24,7 @@ static void setup_filled(void) {
 
 static void teardown(void) { store_destroy(store); }
 
-/* The result, the caller's to free. */
+/* The result; the caller frees it. */
 static json_t *ask(const char *method, const char *params) {
     struct trace_text out = {0};
     struct trace_rpc_error error;
@@ -76,7 +76,7 @@ START_TEST(a_node_counts_what_was_appended) {
     ck_assert_int_eq(number(other, "emitted"), 0);
     ck_assert_str_eq(json_string_value(json_object_get(bob, "state")), "exited");
     ck_assert_int_eq(number(bob, "emitted"), FIXTURE_EVENTS / 2);
-    /* nobody knows of a ring, or of a process */
+    /* there is no ring and no process */
     for (const char *const *name =
              (const char *const[]){"lane_events", "bytes", "clock", "policy", "kinds", "sample", "pid", NULL};
          *name; name++)

@@ -52,7 +52,7 @@ static uint64_t count(const struct history_query *query) {
 
 #define HONEST 1000000000
 
-/* One event in a hundred is of an honest peer. */
+/* One event in a hundred belongs to an honest peer. */
 START_TEST(peers_evict_no_event_and_change_no_answer) {
     uint32_t node = fixture_add_node(&store, 1);
     const uint64_t events = 400000;
@@ -60,7 +60,7 @@ START_TEST(peers_evict_no_event_and_change_no_answer) {
     struct history_stats now = stats();
     ck_assert_uint_ge(now.events, now.events_max - HISTORY_SEGMENT_EVENTS);
     ck_assert_uint_eq(now.events + now.evicted, events);
-    ck_assert_uint_gt(now.rare_peer_events, 0); /* it is said */
+    ck_assert_uint_gt(now.rare_peer_events, 0); /* it is reported */
     struct history_query query = {.by_peer = true, .peer_id = peer_of(HONEST)};
     ck_assert_uint_eq(count(&query), (events - now.evicted + 99) / 100 - (now.evicted % 100 != 0));
     query.peer_id = peer_of(events - 1);
@@ -122,7 +122,7 @@ START_TEST(a_loud_node_evicts_no_event_of_a_quiet_one) {
     ck_assert_uint_ge(now.events, now.events_max - HISTORY_SEGMENT_EVENTS);
     ck_assert_uint_ge(now.kept, 2500 - 1000);
     check_newest(loud, events_of(loud));
-    /* by trace, by peer, and in summaries they are as before; complete traces count as complete */
+    /* by trace, by peer, and in summaries they are unchanged; complete traces count as complete */
     const struct trace_id id = fixture_trace_id(HONEST + 100);
     ck_assert_uint_eq(count(&(struct history_query){.by_trace = true, .trace_id = id}), 4);
     ck_assert_uint_eq(count(&(struct history_query){.by_peer = true, .peer_id = peer_of(HONEST)}), 2500);
@@ -166,12 +166,12 @@ START_TEST(images_have_each_event_once) {
 }
 END_TEST
 
-/* The share is an eighth, and room that a node does not need of its equal part goes to the others. */
+/* The share is an eighth, and unused room of a node's equal part goes to the others. */
 START_TEST(each_node_keeps_its_newest_events_up_to_its_share) {
     uint32_t loud = fixture_add_node(&store, 1), quiet[10];
     for (uint32_t i = 0; i < 10; i++) quiet[i] = fixture_add_node(&store, i + 2);
     uint64_t share = stats().events_max / 8;
-    /* one emits much more than its share, then nothing; one nearly nothing */
+    /* one emits much more than its share, then nothing; one almost nothing */
     for (uint64_t i = 0; i < 200000; i++) emit(quiet[0], i / 9, 5);
     emit(quiet[1], 1, 1);
     for (uint64_t i = 0; i < 3000000; i++) {
@@ -214,7 +214,7 @@ START_TEST(sybil_traces_leave_a_quarter_and_the_shares) {
     struct history_stats now = stats();
     ck_assert_uint_ge(now.events, now.events_max / 4 - HISTORY_SEGMENT_EVENTS);
     ck_assert_uint_eq(now.events + now.evicted, 1501500);
-    ck_assert_uint_gt(now.early, 0); /* it is said */
+    ck_assert_uint_gt(now.early, 0); /* it is reported */
     check_newest(quiet, 1500);
 }
 END_TEST
@@ -231,7 +231,7 @@ START_TEST(all_at_once_leave_a_quarter) {
 }
 END_TEST
 
-/* Dead nodes have shares, but do not hold those of the living for ever. */
+/* Dead nodes have shares, but do not reduce those of the living forever. */
 START_TEST(the_nodes_that_died_last_keep_their_shares) {
     uint32_t loud = fixture_add_node(&store, 1), node, index_max = 0;
     for (uint32_t i = 0; i < 3000; i++) {

@@ -14,7 +14,7 @@
 
 static struct store *store;
 
-/* One trace in all events, of one node; more than one segment. */
+/* One trace for all events, from one node; more than one segment. */
 static void setup(void) {
     struct node_info info = fixture_node("aaaaaaaaaaaaaaaaaaaaaaa", 0xaa);
     uint32_t node;
@@ -49,7 +49,7 @@ static const struct {
 };
 #define REQUESTS (sizeof requests / sizeof *requests)
 
-/* As a server asks. */
+/* Like a server. */
 static int ask(size_t i, struct history_work work, uint64_t *ret_done) {
     json_t *params = json_loads(requests[i].params, 0, NULL);
     struct trace_text out = {0};

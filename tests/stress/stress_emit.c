@@ -5,7 +5,7 @@
  *
  *     stress_emit EVENTS     in all; half of them for each policy
  *
- * Each event says which thread wrote it, with a number and a checksum.  A torn event has a wrong checksum; one that comes twice
+ * Each event contains its thread, a number and a checksum.  A torn event has a wrong checksum; one that comes twice
  * or out of order has a number not above the thread's last.  At the end: emitted = read + lost + without a lane, by our own
  * count and by the ring's.  Lanes are short, so that writers lap the reader. */
 #include "../helpers/scratch.h"
@@ -28,7 +28,7 @@
 
 struct life {
     struct trace_log *log;
-    uint32_t number; /* of this thread among all that ever were */
+    uint32_t number; /* number of this thread, counting all that ever ran */
     uint64_t events;
 };
 
@@ -37,7 +37,7 @@ struct totals {
 };
 
 static atomic_bool over;
-static pthread_barrier_t together; /* all threads of a round are there at once */
+static pthread_barrier_t together; /* all threads of a round are running at the same time */
 static atomic_ulong emitted;
 
 static uint64_t sum_of(uint32_t life, uint64_t number) { return (number + life) * UINT64_C(0x9e3779b97f4a7c15) ^ number; }
@@ -50,7 +50,7 @@ static void *live(void *arg) {
         TRACE_CUSTOM(life->log, NULL, NULL, 1, life->number, data, sizeof data);
     }
     atomic_fetch_add(&emitted, life->events);
-    pthread_barrier_wait(&together); /* until here each has the lane that it got */
+    pthread_barrier_wait(&together); /* each keeps its lane until here */
     return NULL;
 }
 
@@ -58,7 +58,7 @@ static void *live(void *arg) {
 
 struct reading {
     struct trace_reader *reader;
-    uint64_t *last; /* by life: the number of the newest event read */
+    uint64_t *last; /* by thread number: the newest event read */
     uint32_t lives;
     struct totals totals;
 };

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Nodes, clients and traced come, go and are killed, for SOAK_SECONDS; at rest afterwards everything is as it was after the first
+"""Nodes, clients and traced start, end and are killed, for SOAK_SECONDS; at rest afterwards everything is as it was after the first
 rounds: traced's memory and descriptors, the objects in the directory of rings, and the count of every node's events.
 
-Every other traced is killed, after KILL_EVERY rounds.  The others are stopped, each after twice the rounds of the one before: a
+Every second traced is killed, after KILL_EVERY rounds.  The others are stopped, each after twice as many rounds as the previous one: a
 slow leak shows in a long life.  Standard error has a line for each."""
 import os
 import pathlib
@@ -14,13 +14,13 @@ import unittest
 import harness
 
 SECONDS = float(os.environ.get("SOAK_SECONDS", "10"))
-WARM_ROUNDS = 4  # then memory that is taken once has been taken
+WARM_ROUNDS = 4  # by then one-time allocations have been made
 KILL_EVERY = 8
-GROWTH_KIB = 8192  # mostly of the 256 dead nodes that traced keeps; no more after them
+GROWTH_KIB = 8192  # mostly for the 256 dead nodes that traced keeps; it does not grow after them
 
-# The address sanitizer sets freed memory aside, 256 MiB of it: then memory grows with all that was ever freed.
+# The address sanitizer quarantines 256 MiB of freed memory, so memory grows with everything that was ever freed.
 if os.environ.get("SANITIZED"):
-    GROWTH_KIB *= 3  # what a dead node takes, with the sanitizer's own
+    GROWTH_KIB *= 3  # memory per dead node, including the sanitizer's
     os.environ["ASAN_OPTIONS"] = ":".join(filter(None, [os.environ.get("ASAN_OPTIONS"),
                                                         "quarantine_size_mb=1:thread_local_quarantine_size_kb=64"]))
 
@@ -37,7 +37,7 @@ class Soak(harness.ProtocolTest):
         return [name for name in os.listdir(self.place.directory) if name.startswith("p2ptrace.")]
 
     def nodes_round(self, random_):
-        """Two nodes that emit, one that closes and one that is killed; and each event of them is there or lost."""
+        """Two nodes that emit; one closes its log and one is killed; each of their events is indexed or counted as lost."""
         expected = {}
         connection = self.place.connect()
         for name in ("ending", "killed"):
@@ -64,7 +64,7 @@ class Soak(harness.ProtocolTest):
         return True
 
     def clients_round(self, random_):
-        """Clients that ask, that subscribe and vanish, and that leave in the midst of a line."""
+        """Clients that ask, that subscribe and vanish, and that disconnect in the middle of a line."""
         for _ in range(5):
             client = harness.Connection(self.place.path)
             what = random_.randrange(3)
@@ -81,7 +81,7 @@ class Soak(harness.ProtocolTest):
         self.clients_round(random_)
 
     def at_rest(self):
-        """Memory and descriptors of a traced that has one client, and nothing to do."""
+        """Memory and descriptors of an idle traced with one client."""
         connection = self.place.connect()
         harness.until(lambda: not self.objects(), "all rings to be removed")
         harness.until(lambda: connection.call("stats")["clients"]["connected"] == 1, "all other clients to be gone")

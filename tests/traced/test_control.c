@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The box between who asks for control and the ingest thread, and the arithmetic of the control word. */
+ * The mailbox between `control` requests and the ingest thread, and the arithmetic of the control word. */
 #include "control.h"
 
 #include <check.h>
@@ -49,18 +49,18 @@ END_TEST
 START_TEST(a_share_is_that_part_of_all_hashes) {
     ck_assert_uint_eq(control_word_threshold(1), UINT32_MAX); /* each hash is at most this */
     ck_assert_uint_eq(control_word_threshold(0.5), UINT32_MAX / 2);
-    ck_assert_uint_eq(control_word_threshold(1e-300), 0);                                /* the least that there is: never none */
-    for (uint64_t threshold = 0; threshold <= UINT32_MAX; threshold = threshold * 3 + 1) /* every one comes back */
+    ck_assert_uint_eq(control_word_threshold(1e-300), 0);                                /* the smallest share: never none */
+    for (uint64_t threshold = 0; threshold <= UINT32_MAX; threshold = threshold * 3 + 1) /* each survives the round trip */
         ck_assert_uint_eq(control_word_threshold(control_word_share((uint32_t)threshold)), threshold);
 }
 END_TEST
 
-/* ---- the box ------------------------------------------------------------------------------------------------------------- */
+/* ---- the mailbox -------------------------------------------------------------------------------------------------------- */
 
 #define ASKERS 8
 #define QUESTIONS 500
 
-/* Stands for the ingest: the word of its only node. */
+/* Stands in for the ingest: the word of its only node. */
 static void carry_out(void *arg, const struct control_change *change, struct control_result *result) {
     uint64_t *word = arg;
     *word = control_apply(change, *word, OPENED);
@@ -68,7 +68,7 @@ static void carry_out(void *arg, const struct control_change *change, struct con
     result->count = 1;
 }
 
-/* Each asker sets the kinds to different numbers, and must get its own back. */
+/* Each request sets the kinds to different numbers, and must get its own back. */
 static void *ask(void *arg) {
     uint32_t first = *(const uint32_t *)arg;
     for (uint32_t i = 0; i < QUESTIONS; i++) {
@@ -84,7 +84,7 @@ static void *ask(void *arg) {
     return NULL;
 }
 
-/* Serves until so many questions have been answered or, with all of them, until nobody asks any more. */
+/* Serves until that many requests have been answered or, with all of them, until no more come. */
 static void serve(uint64_t *word, unsigned rounds) {
     struct pollfd fd = {.fd = control_fd(control), .events = POLLIN};
     while (rounds-- > 0) {
@@ -119,7 +119,7 @@ START_TEST(every_asker_gets_the_result_of_its_own_request) {
     ck_assert_int_eq(pthread_create(&closer, NULL, close_when_all_are_answered, threads), 0);
     while (word >> 32 != 0) serve(&word, 1);
     pthread_join(closer, NULL);
-    control_serve(control, carry_out, NULL); /* nothing waits: nothing is carried out */
+    control_serve(control, carry_out, NULL); /* nothing waits, so nothing is executed */
 }
 END_TEST
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Discovery of names: with inotify and without, each test in a directory of its own. */
+ * Discovery of names: with inotify and without, each test in its own directory. */
 #include "../helpers/scratch.h"
 #include "../helpers/skip.h"
 #include "discover.h"
@@ -97,7 +97,7 @@ static void teardown(void) {
     ck_assert_uint_eq(open_files(), fds_before);
 }
 
-/* Lets the news be told that inotify has by now. */
+/* Processes the inotify events that have arrived. */
 static void run(uint64_t now_ns) {
     struct pollfd pollfd = {.fd = discover_fd(discover), .events = POLLIN};
     bool readable = pollfd.fd >= 0 && poll(&pollfd, 1, 0) == 1;
@@ -224,7 +224,7 @@ END_TEST
 START_TEST(when_the_watch_is_taken_away_scans_go_on) {
     ck_assert_int_eq(discover_create(&discover, dir, &handler, true), 0);
     run(1);
-    ck_assert_int_eq(inotify_rm_watch(discover_fd(discover), 1), 0); /* what the kernel does when a file system is unmounted */
+    ck_assert_int_eq(inotify_rm_watch(discover_fd(discover), 1), 0); /* as the kernel does when a file system is unmounted */
     make("p2ptrace.a");
     run(2);
     ck_assert_int_eq(discover_fd(discover), -1);
@@ -259,8 +259,8 @@ START_TEST(too_many_names_are_left_out_until_others_have_gone) {
 }
 END_TEST
 
-/* Names of another user's files take no room, however many there are.  (Only root can make files of another user.  So we look
- * for the files of another user, and ours are the foreign ones.) */
+/* Names of another user's files take no room, no matter how many there are.  (Only root can create files of another user.  So
+ * we look for the files of another user, and ours are the foreign ones.) */
 START_TEST(names_of_other_users_files_are_not_reported_and_take_no_room) {
     char name[64];
     uint32_t stranger = (uint32_t)geteuid();

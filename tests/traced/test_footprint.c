@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * What there is to spare, and that no more is taken than was said. */
+ * How much memory is available, and that no more is used than was announced. */
 #include "../helpers/scratch.h"
 #include "../helpers/skip.h"
 #include <footprint.h>
@@ -86,11 +86,11 @@ START_TEST(the_promised_memory_exceeds_the_history) {
 }
 END_TEST
 
-/* These two run in a process of their own: the bound stays. */
+/* These two run in a separate process, because the limit is permanent. */
 START_TEST(an_allocation_beyond_the_bound_fails_and_is_reported_once) {
     struct rlimit limit;
     const size_t great = (size_t)64 << 20;
-    if (SANITIZED) SKIP_TEST("a sanitizer's memory has no bounds");
+    if (SANITIZED) SKIP_TEST("a sanitizer's memory is unbounded");
     char *text = malloc(great);
     footprint_begin();
     ck_assert_int_eq(footprint_keep((size_t)8 << 20), 0);
@@ -111,7 +111,7 @@ END_TEST
 
 START_TEST(a_narrower_bound_is_left_alone) {
     struct rlimit limit = {.rlim_cur = (rlim_t)512 << 20, .rlim_max = RLIM_INFINITY};
-    if (SANITIZED) SKIP_TEST("a sanitizer's memory has no bounds");
+    if (SANITIZED) SKIP_TEST("a sanitizer's memory is unbounded");
     ck_assert_int_eq(setrlimit(RLIMIT_DATA, &limit), 0);
     ck_assert_int_eq(footprint_keep(UINT64_C(1) << 40), 0);
     ck_assert_int_eq(getrlimit(RLIMIT_DATA, &limit), 0);

@@ -37,7 +37,7 @@ static struct history *history;
 static struct nodes *nodes;
 static struct ingest *ingest;
 static uint64_t now_ns;
-static uint32_t uid; /* whose rings it takes */
+static uint32_t uid; /* whose rings it reads */
 static unsigned wakes, lines;
 static char said[8192];
 static unsigned fds_before, maps_before;
@@ -122,7 +122,7 @@ static uint64_t pass(void) {
     return ingest_pass(ingest, readable, now_ns);
 }
 
-/* As many passes as it takes for everything that is done by time to be done. */
+/* As many passes as needed to do everything that depends on time. */
 static void settle(void) {
     for (unsigned i = 0; i < 60; i++) pass();
 }
@@ -308,17 +308,17 @@ START_TEST(a_node_that_died_before_the_ingest_began_is_drained_at_once) {
 }
 END_TEST
 
-/* What a process does that spawn() begins: it opens a log, emits, says so, and waits to be killed. */
+/* A process started by spawn(): it opens a log, emits, reports that, and waits to be killed. */
 static int be_a_node(const char *name, uint32_t count) {
     struct trace_log *log;
-    if (try_open_log(&log, name, 1024, TRACE_OVERWRITE_OLDEST)) return 1; /* Check's assertions work in tests alone */
+    if (try_open_log(&log, name, 1024, TRACE_OVERWRITE_OLDEST)) return 1; /* Check's assertions work only in tests */
     emit(log, 0, count);
     if (write(STDOUT_FILENO, "x", 1) != 1) return 1;
     for (;;) pause();
 }
 
-/* Begins a node in a process of its own, and returns when it has emitted.  By exec, not by fork alone: the history has a thread,
- * which may hold a lock of the allocator at that moment, and a forked child would wait for it for ever (seen under the address
+/* Starts a node in its own process, and returns when it has emitted.  Uses exec, not only fork: the history has a thread,
+ * which may hold a lock of the allocator at that moment, and a forked child would wait for it forever (seen with the address
  * sanitizer). */
 static pid_t spawn(const char *name, uint32_t count) {
     char program[] = "test_ingest", role[] = "node", node_name[32], number[16], byte;
@@ -341,7 +341,7 @@ static pid_t spawn(const char *name, uint32_t count) {
 
 START_TEST(a_killed_node_has_crashed_and_all_it_committed_is_kept) {
     pid_t pid = spawn("alice", _i == 0 ? 0 : 900);
-    if (_i == 2) pass(); /* attached and half drained before, or only found dead */
+    if (_i == 2) pass(); /* attached and half drained before, or first found when dead */
     kill(pid, SIGKILL);
     waitpid(pid, NULL, 0);
     settle();
@@ -417,7 +417,7 @@ START_TEST(events_that_a_full_ring_discarded_are_reported) {
     assert_codes(65, history_source_make(0, 0), 64, 65);
     assert_settled(node_named("alice"), 101, 65);
     settle();
-    ck_assert_uint_eq(history_end_position(history), 66); /* told once */
+    ck_assert_uint_eq(history_end_position(history), 66); /* reported once */
     ck_assert_uint_eq(ingest->counters.lost[TRACE_LOSS_DISCARDED], 36);
     trace_log_close(log);
 }
@@ -510,7 +510,7 @@ static void *emit_from_thread(void *log) {
     return NULL;
 }
 
-/* A time that has not come yet would be the newest for as long as the history lasts. */
+/* Otherwise a time in the future would be the newest as long as the event is in the history. */
 START_TEST(an_event_from_the_future_gets_the_time_of_reading_and_a_flag) {
     static const uint64_t late_ticks[] = {UINT64_C(1) << 36, UINT64_C(1) << 50, UINT64_MAX / 2};
     struct trace_log *log = open_log("alice");
@@ -532,7 +532,7 @@ START_TEST(an_event_from_the_future_gets_the_time_of_reading_and_a_flag) {
 }
 END_TEST
 
-/* However many: one read does not pass over all of them, and the history is not to be filled with what is lost. */
+/* Many losses: one read does not skip all of them, and they must not fill the history. */
 START_TEST(a_long_row_of_losses_is_one_event) {
     struct trace_log *log = open_log_with("alice", 8192, TRACE_OVERWRITE_OLDEST);
     history_source source;
@@ -549,7 +549,7 @@ START_TEST(a_long_row_of_losses_is_one_event) {
 }
 END_TEST
 
-/* What costs nothing but our time counts as well: a pass ends, and the others get their turn. */
+/* Work that only costs time counts as well: a pass ends, and the others get their turn. */
 START_TEST(losses_count_towards_the_budget_of_a_pass) {
     struct trace_log *log = open_log_with("alice", 65536, TRACE_OVERWRITE_OLDEST);
     for (unsigned i = 0; i < 60000; i++) trace__commit(trace__begin(log, TRACE_CONTROL_ALL, NULL, NULL, 0));
@@ -578,7 +578,7 @@ START_TEST(nodes_and_lanes_are_kept_apart) {
     assert_settled(node_named("bob"), 1600, 1600);
     ck_assert_uint_ge(node_named("alice")->lanes_used, 2);
     ck_assert_uint_eq(history_end_position(history), 4000);
-    for (uint64_t i = 0; i < 4000; i++) { /* within a lane each event follows the one before */
+    for (uint64_t i = 0; i < 4000; i++) { /* within a lane each event follows the previous one */
         history_source source;
         struct trace_event event = at(i, &source);
         uint32_t *expected = &next[history_source_node(source)][history_source_lane(source)];
@@ -625,7 +625,7 @@ static void make_file(const char *name, size_t bytes, const void *content, size_
     close(fd);
 }
 
-/* A header that is good, made by the library elsewhere. */
+/* A valid header, created by the library elsewhere. */
 static struct trace_shm_header good_header(uint64_t *ret_object_bytes) {
     struct trace_shm_header header;
     char elsewhere[SCRATCH_BYTES], command[SCRATCH_BYTES + 16];
@@ -703,7 +703,7 @@ START_TEST(a_bad_object_is_rejected_once_and_forgotten_with_its_name) {
     ck_assert_uint_eq(node->state, NODE_REJECTED);
     ck_assert_str_eq(node->reason, trace_attach_fault_text(bad_objects[_i].fault));
 
-    emit(log, 0, 10); /* nobody else is disturbed */
+    emit(log, 0, 10); /* no other node is affected */
     settle();
     ck_assert_uint_eq(node_named("alice")->indexed, 10);
 
@@ -718,7 +718,7 @@ END_TEST
 START_TEST(another_users_objects_are_counted_and_logged_once_a_minute) {
     char name[80];
     close_ingest();
-    uid = (uint32_t)geteuid() + 1; /* so that what we make is a stranger's, with our id in its name */
+    uid = (uint32_t)geteuid() + 1; /* so that our files belong to another user, with our id in their names */
     open_ingest();
     lines = 0;
     for (unsigned i = 0; i < 500; i++) {
@@ -754,7 +754,7 @@ START_TEST(a_flood_of_bad_objects_is_a_few_lines_a_minute) {
 }
 END_TEST
 
-/* As long as its node lives, and where another one drains, a rejected object stays. */
+/* A rejected object stays while its node lives, and where another traced drains. */
 START_TEST(the_draining_traced_removes_rejected_objects_of_dead_nodes) {
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     make_wrong_version();
@@ -773,7 +773,7 @@ START_TEST(the_draining_traced_removes_rejected_objects_of_dead_nodes) {
 }
 END_TEST
 
-/* A ring with two names is one node, and its events appear once; also when it is dead, and one name goes before the other. */
+/* A ring with two names is one node, and its events appear once; even if it is dead, and one name is removed before the other. */
 START_TEST(a_hard_link_of_a_ring_is_not_read_again) {
     char other[512];
     struct trace_log *log = open_log("alice");
@@ -796,7 +796,7 @@ START_TEST(a_hard_link_of_a_ring_is_not_read_again) {
     pass_time(INGEST_REJECTED_KEPT_NS / 2);
     ck_assert_uint_eq(ingest->counters.nodes_attached, 1);
     ck_assert_uint_eq(history_end_position(history), 10);
-    pass_time(INGEST_REJECTED_KEPT_NS + 2 * INGEST_SWEEP_NS); /* none of the names stays for ever */
+    pass_time(INGEST_REJECTED_KEPT_NS + 2 * INGEST_SWEEP_NS); /* none of the names stays forever */
     ck_assert(!exists(name) && !exists("p2ptrace.0.0.link") && !exists("p2ptrace.0.0.link2"));
     ck_assert_uint_eq(ingest->counters.nodes_attached, 1);
 }
@@ -818,7 +818,7 @@ START_TEST(an_object_that_gets_ready_later_is_attached) {
     pass();
     ck_assert_uint_eq(ingest->pending_count, 1);
     ck_assert_uint_eq(ingest->counters.nodes_attached, 0);
-    ck_assert_uint_lt(pass(), 3 * MS); /* looked at again soon */
+    ck_assert_uint_lt(pass(), 3 * MS); /* checked again soon */
     ck_assert_int_eq(truncate(path(BAD), (off_t)bytes), 0);
     pass_time(100 * MS);
     ck_assert_uint_eq(ingest->pending_count, 1); /* no magic yet */
@@ -844,7 +844,7 @@ START_TEST(an_object_that_never_gets_ready_is_finally_rejected) {
     ck_assert_str_eq(node_named(BAD)->reason, trace_attach_fault_text(TRACE_ATTACH_NOT_READY));
     lines = 0;
     pass_time(5 * INGEST_RETRY_LATE_NS);
-    ck_assert_uint_eq(lines, 0); /* told once */
+    ck_assert_uint_eq(lines, 0); /* reported once */
     ck_assert_uint_eq(ingest->counters.nodes_rejected, 1);
     ck_assert_int_eq(remove(path(BAD)), 0);
     pass();
@@ -853,7 +853,7 @@ START_TEST(an_object_that_never_gets_ready_is_finally_rejected) {
 }
 END_TEST
 
-/* A node that was stopped while it made its log, for longer than we wait at first. */
+/* A node that was stopped while it created its log, for longer than we wait at first. */
 START_TEST(an_object_that_gets_ready_after_it_was_rejected_is_attached_or_rejected_anew) {
     uint64_t bytes;
     struct trace_shm_header header = good_header(&bytes);
@@ -867,7 +867,7 @@ START_TEST(an_object_that_gets_ready_after_it_was_rejected_is_attached_or_reject
     close(fd);
     pass_time(INGEST_RETRY_LATE_NS);
     ck_assert_uint_eq(ingest->pending_count, 0);
-    ck_assert_uint_eq(nodes_count(nodes), 2); /* the entry of before is another one, and out of use */
+    ck_assert_uint_eq(nodes_count(nodes), 2); /* the previous entry is a different one, and no longer used */
     ck_assert_ptr_null(nodes_at(nodes, 0));
     if (_i == 0) {
         ck_assert_uint_eq(ingest->counters.nodes_attached, 1);
@@ -916,7 +916,7 @@ static int open_object_beside(const struct trace_log *log) {
     return fd;
 }
 
-/* Half of alice's lane, or her header, goes while she lives. */
+/* Half of alice's lane, or her header, is removed while she lives. */
 START_TEST(a_ring_that_gets_holes_costs_only_its_own_node) {
     pid_t alice = spawn("alice", 20);
     struct trace_log *bob = open_log("bob");
@@ -1014,7 +1014,7 @@ START_TEST(a_node_whose_name_was_removed_goes_on) {
 }
 END_TEST
 
-/* Nothing is left of it when both its name and its reader are gone. */
+/* It is gone when both its name and its reader are. */
 START_TEST(a_ring_whose_name_was_removed_finally_takes_no_memory) {
     size_t heap_bytes[4];
     for (unsigned round = 0; round < 4; round++) {
@@ -1068,7 +1068,7 @@ START_TEST(a_ring_that_shrinks_is_detached_in_the_same_pass) {
     closedir(objects);
     ck_assert_int_eq(truncate(path(name), 0), 0);
     now_ns += 2 * MS;
-    (void)ingest_pass(ingest, false, now_ns); /* nobody has said that anything happened to it */
+    (void)ingest_pass(ingest, false, now_ns); /* there was no notification about it */
     ck_assert_uint_eq(node_named("bob")->state, NODE_REJECTED);
     ck_assert_uint_eq(ingest->attached_count, 1);
     kill(pid, SIGKILL);
@@ -1091,7 +1091,8 @@ START_TEST(an_index_is_used_again_but_not_while_the_history_has_its_events) {
     ck_assert_uint_eq(nodes_count(nodes), NODES_KEPT);
     log = open_log("newcomer");
     pass();
-    /* "second" died when the history's one event was there: it may be forgotten only when that is gone.  Nobody may, so far. */
+    /* "second" died when the history's one event was there: it may be forgotten only when that event is gone.  So far no node
+     * may. */
     ck_assert_uint_eq(nodes_count(nodes), NODES_KEPT + 1);
     for (uint32_t i = 0; history_begin_position(history) == 0; i++) {
         emit(log, i * 1000, (i + 1) * 1000);
@@ -1107,7 +1108,7 @@ START_TEST(an_index_is_used_again_but_not_while_the_history_has_its_events) {
 }
 END_TEST
 
-/* Copies of one ring, each locked as by a node of its own.  Of the object only what has been written is copied. */
+/* Copies of one ring, each locked as if by its own node.  Only the written part of the object is copied. */
 static int copies[NODES_MAX];
 
 static void copy_part(int from, int to, off_t at, size_t bytes) {
@@ -1168,7 +1169,7 @@ START_TEST(nodes_that_the_table_has_no_room_for_are_left_out_and_counted) {
     ck_assert_uint_eq(ingest->counters.nodes_left_out, 2);
     ck_assert_ptr_nonnull(strstr(said, "copy.4095 rejected: there are already 4096 nodes with events"));
 
-    emit(alice, 3, 4); /* the others go on, to their end */
+    emit(alice, 3, 4); /* the others continue to their end */
     end_copies(alice, NODES_MAX);
     pass();
     trace_log_close(alice);
@@ -1220,7 +1221,7 @@ START_TEST(a_step_of_the_system_time_is_counted_logged_and_followed) {
     ck_assert_uint_eq(clock_steps_copy(nodes_clock_steps(nodes), steps), 1);
     ck_assert_uint_eq(steps[0].number, 1);
     ck_assert(!steps[0].slept);
-    int64_t step_ns = (int64_t)(steps[0].after_ns - steps[0].before_ns); /* the two clocks are not read at one moment */
+    int64_t step_ns = (int64_t)(steps[0].after_ns - steps[0].before_ns); /* the two clocks are not read at the same moment */
     ck_assert_int_gt(step_ns, (int64_t)(4999 * MS) - 1);
     ck_assert_int_lt(step_ns, (int64_t)(5001 * MS));
     pass_time(3000 * MS);
@@ -1317,7 +1318,7 @@ END_TEST
 
 START_TEST(the_first_event_after_a_silence_is_late_by_a_bounded_time_and_makes_all_rings_due) {
     struct trace_log *alice = open_log("alice"), *bob = open_log("bob");
-    for (uint32_t i = 0; i < 20; i++) { /* the two are looked at in step, or not */
+    for (uint32_t i = 0; i < 20; i++) { /* the two are polled in step, or not */
         pass_time((1500 + i * 37) * MS);
         emit(alice, i, i + 1);
         emit(bob, i, i + 1);
@@ -1344,7 +1345,7 @@ START_TEST(a_silent_ring_is_checked_for_everything_that_a_writer_can_do) {
     uint64_t begin_ns;
     emit(log, 0, 1);
     pass_time(5000 * MS);
-    pthread_create(&thread, NULL, emit_one_elsewhere, log); /* in a lane of its own */
+    pthread_create(&thread, NULL, emit_one_elsewhere, log); /* in a separate lane */
     pthread_join(thread, NULL);
     for (begin_ns = now_ns; history_end_position(history) < 2;) pass();
     ck_assert_uint_le(now_ns - begin_ns, INGEST_WAIT_MAX_NS);
@@ -1360,7 +1361,7 @@ START_TEST(a_silent_ring_is_checked_for_everything_that_a_writer_can_do) {
 }
 END_TEST
 
-/* Counters that no event comes with, and without anybody who says that an object was closed. */
+/* Counters without events, and without a notification that an object was closed. */
 START_TEST(a_silent_ring_is_checked_now_and_then) {
     struct trace_log *log;
     if (_i == 1) {
@@ -1530,7 +1531,7 @@ START_TEST(events_emitted_before_the_stop_are_ingested) {
     struct ingest *running = start();
     struct trace_log *log = open_log("alice");
     while (nodes_count(nodes) == 0) sem_wait(&woken);
-    /* so quiet that it is not looked at in each pass: not to wait for something, only to make the test sharper */
+    /* quiet enough not to be polled in each pass: not required, but makes the test stricter */
     usleep(_i * 100000);
     emit(log, 0, 900);
     ingest_stop(running);

@@ -14,7 +14,7 @@
 
 struct test_job {
     struct job job;
-    sem_t go; /* what it waits for, unless it is free */
+    sem_t go; /* what it waits for, if anything */
     bool free, ran, done;
     atomic_bool was_here;
     int order; /* in which it began */
@@ -76,14 +76,14 @@ START_TEST(a_short_job_does_not_wait_for_long_ones) {
     for (unsigned i = 0; i < 20; i++) submit(i, (pid_t)i, true, false);
     wait_begun(LIMIT_LONG_RUNNING);
     struct test_job *quick = submit(30, 1, false, true);
-    run_until(&quick->done); /* no long one has been let go */
+    run_until(&quick->done); /* no long one has been released */
     ck_assert(quick->ran);
     ck_assert_uint_eq(done_count, 1);
     for (unsigned i = 0; i < 20; i++) sem_post(&jobs[i].go);
 }
 END_TEST
 
-/* Which job gets the next thread, not which begins first: the scheduler may let a thread wait. */
+/* Checks which job gets the next thread, not which begins first: the scheduler may delay a thread. */
 START_TEST(a_clients_first_job_comes_before_anothers_second) {
     const unsigned share = LIMIT_LONG_THREADS / 2;
     for (unsigned i = 0; i < 10; i++) submit(i, 1, true, false);
@@ -107,7 +107,7 @@ START_TEST(a_clients_first_job_comes_before_anothers_second) {
 }
 END_TEST
 
-/* Gives way until the other one has run: if it did not, this would never end. */
+/* Yields until the other one has run; otherwise this would never end. */
 static struct test_job *other;
 static void give_way(struct job *job) {
     sem_post(&begun);

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""The manual page of traced says what the program says.
+"""The manual page of traced agrees with the program.
 
     test_man.py TRACED PAGE"""
 import os

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What store_ask says without a socket is, byte for byte, what traced's server says over one: the server runs in a thread of this
- * process, over the same store. */
+ * store_ask answers without a socket exactly, byte for byte, what traced's server answers over one: the server runs in a
+ * thread of this process, with the same store. */
 #include "../helpers/scratch.h"
 #include "server.h"
 #include "store_fixture.h"
@@ -83,7 +83,7 @@ static void over_the_socket(const char *method, const char *params, struct trace
     out->bytes--;
 }
 
-/* The same by store_ask, within the envelope. */
+/* The same from store_ask, with the envelope added. */
 static void without_a_socket(const char *method, const char *params, struct trace_text *out) {
     const json_t *id = json_integer(1);
     json_t *object = params ? json_loads(params, 0, NULL) : NULL;
@@ -121,7 +121,7 @@ START_TEST(store_ask_gives_the_bytes_of_the_socket) {
 }
 END_TEST
 
-/* The cursor that the socket gave continues without it. */
+/* The cursor from the socket continues without the socket. */
 START_TEST(pages_are_the_same) {
     struct trace_text answer = {0};
     char params[1024] = "{\"limit\":9}";

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The right to a socket path: who gets it, who is refused with a reason, and what is left behind. */
+ * The claim to a socket path: who gets it, who is refused with a reason, and what is left behind. */
 #include "../helpers/scratch.h"
 
 #include <check.h>
@@ -138,7 +138,7 @@ START_TEST(the_user_root_and_the_groups_members_may_enter) {
         {.uid = 2000, .gid = 50},                                    /* by the first group */
         {.uid = 2000, .gid = 1, .groups = groups, .group_count = 3}, /* by another */
         {.uid = 2000, .gid = 1, .groups = groups, .group_count = 1}, /* not yet */
-        {.uid = 2000, .gid = CREDENTIALS_NO_GROUP},                  /* of no group, which is none to be in */
+        {.uid = 2000, .gid = CREDENTIALS_NO_GROUP},                  /* of no group, which nobody is in */
     };
     for (size_t i = 0; i < sizeof peers / sizeof *peers; i++) {
         ck_assert_msg(credentials_may_enter(&peers[i], 1000, 50) == (i < 4), "%zu, with a group", i);
@@ -157,7 +157,7 @@ START_TEST(of_many_that_start_at_once_one_wins) {
             struct socket_claim claim;
             char byte;
             close(go[1]);
-            while (read(go[0], &byte, 1) > 0) continue; /* all go when the parent closes */
+            while (read(go[0], &byte, 1) > 0) continue; /* all start when the parent closes it */
             if (!socket_claim_take(&claim, path, CREDENTIALS_NO_GROUP, reason)) {
                 ssize_t n = write(won[1], "w", 1);
                 (void)n;
@@ -176,7 +176,7 @@ START_TEST(of_many_that_start_at_once_one_wins) {
         for (ssize_t n; (n = read(won[0], wins + count, sizeof wins - (size_t)count)) > 0;) count += n;
         ck_assert_int_eq(count, 1);
         close(won[0]);
-        /* The socket knows the winner; the next round takes over what it leaves. */
+        /* The socket identifies the winner; the next round takes over what it leaves. */
         struct ucred peer;
         socklen_t bytes = sizeof peer;
         struct sockaddr_un address = {.sun_family = AF_UNIX};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * How much of the history a subscription looks at for how much work, and what it loses when that is too little.  Counted, never
- * timed. */
+ * How much of the history a subscription examines with a given amount of work, and what it loses if that is too little.
+ * Counted, never timed. */
 #include "store_fixture.h"
 #include "subscription.h"
 #include "subscriptions.h"
@@ -50,7 +50,7 @@ static bool renew(struct subscription *subscription) {
     return subscription_renew(subscription, store.history, &lanes, &under_way, renewed, &renewals);
 }
 
-/* As a connection does when there are new events. */
+/* Like a connection when there are new events. */
 static void collect(struct subscription *subscription, uint64_t work_max, struct trace_text *out,
                     struct subscription_news *ret_news) {
     ck_assert(renew(subscription));
@@ -106,7 +106,7 @@ START_TEST(only_the_expensive_one_loses_and_says_how_many) {
         dropped += news.dropped;
     }
     ck_assert_uint_gt(dropped, 100000);
-    ck_assert_uint_eq(dear->lost, dropped); /* not told yet: nothing matched, and it is behind */
+    ck_assert_uint_eq(dear->lost, dropped); /* not reported yet: nothing matched, and it is behind */
     while (!news.caught_up) collect(dear, 1000000000, &out, &news);
     char *lost = strstr(out.data, "\"lost\":");
     out.data[out.bytes - 1] = 0;
@@ -153,13 +153,13 @@ START_TEST(kept_events_are_neither_repeated_nor_lost) {
     ck_assert_uint_gt(stats.kept, 5000);
     ck_assert_uint_eq(quick_seen, appended);
     ck_assert_uint_lt(slow_seen, appended);
-    ck_assert_uint_eq(slow_seen + follow(slow, true), appended); /* given or lost, each once */
+    ck_assert_uint_eq(slow_seen + follow(slow, true), appended); /* delivered or lost, each once */
     subscription_destroy(quick);
     subscription_destroy(slow);
 }
 END_TEST
 
-/* ---- names that come to mean more ---------------------------------------------------------------------------------------- */
+/* ---- names that later mean more ----------------------------------------------------------------------------------------- */
 
 static void add_nodes(unsigned count) {
     for (unsigned i = 0; i < count; i++) {
@@ -179,7 +179,7 @@ START_TEST(names_are_looked_up_again_on_the_pool_when_that_takes_long) {
     ck_assert_int_eq(uv_loop_init(&loop), 0);
     lanes_init(&lanes, &loop);
     struct subscription *quick = subscribe("peer == late"), *slow = subscribe(long_names()), *gone = subscribe(long_names());
-    ck_assert(renew(quick) && renew(slow)); /* nothing has come */
+    ck_assert(renew(quick) && renew(slow)); /* nothing has arrived */
     add_nodes(200);
     ck_assert(renew(quick));
     ck_assert_uint_eq(event_filter_renewal_work(&quick->filter), 0);
@@ -208,7 +208,7 @@ START_TEST(names_are_looked_up_again_on_the_pool_when_that_takes_long) {
 }
 END_TEST
 
-/* Who says that it reaches the peer aa... also as cc..., and one packet to each of them. */
+/* A node whose peer aa... also has the id cc..., and one packet to each of them. */
 static void tell_alias(void) {
     struct trace_event alias = fixture_event(0), packets[2] = {fixture_event(0), fixture_event(2)};
     alias.kind = TRACE_KIND_ALIAS;
@@ -226,7 +226,7 @@ START_TEST(events_that_come_with_an_alias_are_the_peer_s) {
     struct subscription_news news;
     struct subscription *stream = subscribe("packet_sent and peer == " ALIAS),
                         *early = subscribe("packet_sent and peer == " ALIAS);
-    ck_assert(renew(early)); /* and then both come at once, before it looks */
+    ck_assert(renew(early)); /* and then both arrive together, before it looks */
     tell_alias();
     collect(stream, 1000000, &out, &news);
     ck_assert_uint_eq(news.events, NUMBER_OF_PACKETS);
@@ -241,7 +241,7 @@ START_TEST(events_that_come_with_an_alias_are_the_peer_s) {
 }
 END_TEST
 
-/* A node that says a new alias whenever the names were looked up does not hold up a stream. */
+/* A node that emits a new alias after each look-up of the names does not delay a stream. */
 START_TEST(a_stream_goes_on_while_aliases_keep_coming) {
     struct trace_text out = {0};
     struct subscription_news news;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * A loop whose table has room from the start: no allocation, which might fail, when descriptors come. */
+ * A loop whose table has room from the start: new descriptors need no allocation, which might fail. */
 #include <check.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -37,7 +37,7 @@ START_TEST(a_wide_loop_needs_no_memory_for_descriptors) {
     watch(&loop, &polls[0], 200);
     watch(&loop, &polls[1], DESCRIPTORS - 1);
     ck_assert_uint_eq(reallocations, 0);
-    ck_assert_int_eq(fcntl(DESCRIPTORS, F_GETFD), -1); /* nothing stays open */
+    ck_assert_int_eq(fcntl(DESCRIPTORS, F_GETFD), -1); /* nothing is left open */
     uv_run(&loop, UV_RUN_DEFAULT);
     ck_assert_int_eq(uv_loop_close(&loop), 0);
 }

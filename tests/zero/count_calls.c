@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Counts what a program asks of the allocator and the kernel for memory.  test_zero.py links it to every_macro.c with the
- * linker's --wrap, which hands it the calls of the program and of the library; at the end it prints how many there were.  The
+ * Counts a program's requests for memory to the allocator and the kernel.  test_zero.py links it to every_macro.c with the
+ * linker's --wrap, which redirects the calls of the program and of the library; at the end it prints their number.  The
  * functions of names in 64 are what glibc calls the others for programs with large files. */
 #include <stddef.h>
 #include <stdio.h>
@@ -9,7 +9,7 @@
 
 static unsigned calls;
 
-/* One function: what it is called, its parameters, and how they are handed on. */
+/* One function: its name, its parameters, and how they are passed on. */
 #define COUNT(type, name, parameters, arguments) \
     type __real_##name parameters;               \
     type __wrap_##name parameters;               \

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * A program that uses everything p2ptrace/trace.h offers, in every place where a program may use it.  test_zero.py compiles it
- * with tracing off, and again from a text without the tracing, and requires the same object code.  C11 and C++17. */
+ * A program that uses everything in p2ptrace/trace.h, in every place where a program may use it.  test_zero.py compiles it
+ * with tracing off, and again from its text without the tracing, and requires the same object code.  C11 and C++17. */
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -158,7 +158,7 @@ done:
     return (int)connection->packets_sent;
 }
 
-/* Values that nothing but trace lines uses do not become unused, however they came about. */
+/* Values used only by trace lines do not become unused, no matter how they were made. */
 void report(uint64_t bytes, uint32_t packets, int fin) {
     static uint32_t reports;
     uint64_t rate = bytes / (packets + 1), rest, by_packet[2] = {bytes, packets};
@@ -186,7 +186,7 @@ void report(uint64_t bytes, uint32_t packets, int fin) {
 }
 
 #ifdef __cplusplus
-/* What only C++ has: captures, which naming a variable would enlarge, templates, and functions that exist when they are used. */
+/* Only in C++: captures, which would grow by mentioning a variable, templates, and functions that exist only when used. */
 inline uint64_t grow(uint64_t by) { return side_effect() + by; }
 template <class Number> uint64_t twice(Number number) { return side_effect() + 2 * (uint64_t)number; }
 struct counter {

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Takes the tracing out of C source text, as a person would who deletes the trace lines.
+"""Removes the tracing from C source text, like a person who deletes the trace lines.
 
 What counts as tracing:
 
@@ -12,8 +12,8 @@ What counts as tracing:
     #include <p2ptrace/...h>                                  deleted, unless asked to keep it
     #ifdef TRACE ... #else ... #endif                         deleted, the other branch stays (also #ifndef, #if defined)
 
-Line breaks stay where they were, so that __LINE__ and assert() say the same.  A statement that is the whole body of an
-if, else or loop, or stands behind a label, becomes an empty statement instead of nothing.
+Line breaks stay, so __LINE__ and assert() do not change.  A statement that is the whole body of an
+if, else or loop, or follows a label, becomes an empty statement instead of nothing.
 
 As a program: strip_trace.py [--keep-include] FILE > STRIPPED."""
 import re
@@ -40,11 +40,11 @@ ENDIF = re.compile(r"\s*#\s*endif\b")
 
 
 class StripError(Exception):
-    """The text is not what this program understands; the message says where."""
+    """This program does not understand the text; the message says where."""
 
 
 class Stripper:
-    """Tokens as [kind, text]; deleting one leaves its line breaks."""
+    """Tokens as [kind, text]; deleting one keeps its line breaks."""
 
     def __init__(self, text, keep_include, names=None):
         self.tokens = [[m.lastgroup, m.group()] for m in TOKEN.finditer(text)]
@@ -52,7 +52,7 @@ class Stripper:
         self.names = names
 
     def is_ours(self, name):
-        """Is it a name of the library?  Without a list of them, all are that look like it."""
+        """Is it a name of the library?  Without a list of them, any name that looks like one is."""
         return name in self.names if self.names is not None else re.match(r"(?:TRACE|trace)_", name)
 
     def line(self, at):
@@ -91,7 +91,7 @@ class Stripper:
         raise StripError(f"line {self.line(at)}: bracket is never closed")
 
     def statement_end(self, at):
-        """The token behind the statement that begins at `at`."""
+        """The token after the statement that begins at `at`."""
         at = self.significant(at)
         if at is None:
             raise StripError("the text ends within a statement")
@@ -112,12 +112,12 @@ class Stripper:
         return at + 1
 
     def must_stay_a_statement(self, before):
-        """Would deleting a statement behind this token make another one the body of an if, a loop or a label?"""
+        """Would deleting a statement after this token make another one the body of an if, a loop or a label?"""
         return self.text(before) in (")", "else", "do", ":")
 
     def strip_conditionals(self):
-        """Decides #ifdef TRACE and its kin as with tracing off."""
-        stack = []  # [start of the part to delete or None, is ours, the branch being read is the one that goes]
+        """Resolves #ifdef TRACE and similar directives as with tracing off."""
+        stack = []  # [start of the part to delete or None, is ours, the current branch is the one to delete]
         for at, (kind, text) in enumerate(self.tokens):
             if kind != "directive":
                 continue
@@ -193,7 +193,7 @@ class Stripper:
 
 
 def strip(text, keep_include=False, names=None):
-    """The text without its tracing.  names: those of the library, where the text may have others that begin alike.  Raises StripError."""
+    """The text without its tracing.  names: those of the library, if the text may have others with the same prefix.  Raises StripError."""
     return Stripper(text, keep_include, names).strip()
 
 

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Tracing that is compiled out is nothing: the tests, as TAP.
+"""Tests that tracing that is compiled out leaves nothing; prints TAP.
 
     test_zero.py GROUP SOURCE_ROOT BUILD_ROOT LIBRARY
 
 headers  every public header alone, and every_*.c, compile without a warning with each switch, standard and compiler
-code     every_*.c with tracing off is the same object code as its text without the tracing; and leaks are found
-calls    with tracing off nothing is evaluated and nothing allocated; with tracing on the same count sees it
-examples the sources of all examples with tracing off are the same object code as without the tracing
+code     every_*.c with tracing off gives the same object code as its text without the tracing; and leaks are found
+calls    with tracing off nothing is evaluated and nothing allocated; with tracing on the same count detects it
+examples the sources of all examples with tracing off give the same object code as without the tracing
 strip    strip_trace.py removes what it should, and nothing else"""
 import concurrent.futures
 import glob
@@ -31,11 +31,11 @@ LANGUAGES = {
     "clang++": (["-x", "c++", "-std=c++11"], ["-x", "c++", "-std=c++17"]),
 }
 PARTS = ([], ["TRACE"], ["TRACE", "TRACE_APP"], ["TRACE", "TRACE_INDEX"], ["TRACE", "TRACE_APP", "TRACE_INDEX"], ["TRACE_FULL"])
-# Every choice of the switches, sensible or not; and what -DTRACE_SAMPLE can be.
+# All combinations of the switches, sensible or not; and values of -DTRACE_SAMPLE.
 ALL_SWITCHES = ("TRACE", "TRACE_APP", "TRACE_INDEX", "TRACE_FULL", "TRACE_MINIMAL", "TRACE_SAMPLE=100")
 SWITCHES = [list(c) for n in range(len(ALL_SWITCHES) + 1) for c in itertools.combinations(ALL_SWITCHES, n)]
 SWITCHES += [["TRACE_FULL", s] for s in ("TRACE_SAMPLE", "TRACE_SAMPLE=0", "TRACE_SAMPLE=1", "TRACE_SAMPLE=4294967295")]
-SWITCHES_FEW = [[], ["TRACE_FULL"]]  # for headers that do not ask for switches
+SWITCHES_FEW = [[], ["TRACE_FULL"]]  # for headers without switches of their own
 ASKS_FOR_SWITCHES = re.compile(r"^#\s*(?:if|elif).*\bTRACE(?:_APP|_INDEX|_FULL|_MINIMAL|_SAMPLE)?\b", re.M)
 
 
@@ -72,7 +72,7 @@ def read(path):
 
 
 def accepts(command, text):
-    """Does the compiler take the text without a word?  Returns what it says."""
+    """Does the compiler accept the text without a message?  Returns its output."""
     done = subprocess.run([*command, "-"], input=text, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     return "" if done.returncode == 0 and not done.stdout else f"{' '.join(command)}\n{done.stdout}"
 
@@ -85,11 +85,11 @@ def public_headers(root):
 
 
 def every_source(root):
-    """The programs that use every macro: every_macro.c, and one for each library beside."""
+    """The programs that use every macro: every_macro.c, and one for each further library."""
     return sorted(glob.glob(os.path.join(root, "tests/zero/every_*.c")))
 
 
-# What the switches decide, said once more for the compiler to check.
+# The effects of the switches, for the compiler to check.
 DECIDED = """
 #if defined(TRACE) || defined(TRACE_FULL)
 TRACE_STATIC_ASSERT_(TRACE_CONTEXT_BYTES == 26, "");
@@ -162,7 +162,7 @@ extern const struct trace_app_field fields[1];
 const struct trace_app_field fields[1] = {TRACE_APP_FIELD(%s, struct data, %s)};
 """
 FIELD_CASES = (
-    # type, member, what is wrong with it
+    # type, member, fault
     ("TRACE_APP_BYTES", "three", None),
     ("TRACE_APP_UNSIGNED", "number", None),
     ("TRACE_APP_UNSIGNED", "three", "is no number"),
@@ -189,7 +189,7 @@ def test_fields(tap, root):
 
 
 def test_examples(tap, root, build):
-    """The headers stay, for their plain types (ids) are used without tracing too; the tracing goes."""
+    """Keeps the headers, because their plain types (ids) are used without tracing, too; removes the tracing."""
     found = list(zero.examples(build))
     tap.point({"minimal", "quic_node"} <= {name for name, _ in found}, "the build's examples are found", str([n for n, _ in found]))
 
@@ -236,7 +236,7 @@ def variants(root):
 
 
 def kinds_of_table(root):
-    """Of each kind of events.def: its name, and the fields as (type, name, unit)."""
+    """The name of each kind of events.def, and its fields as (type, name, unit)."""
     table = read(os.path.join(root, "proto/tbl/events.def"))
     for part in re.split(r"^TRACE_KIND\(", table, flags=re.M)[1:]:
         name = re.match(r"\d+, \w+, (\w+),", part).group(1)
@@ -244,12 +244,12 @@ def kinds_of_table(root):
 
 
 def expected_parameters(fields):
-    """What a kind's macro takes behind log, context and peer: the fields of the table, with their units."""
+    """The parameters of a kind's macro after log, context and peer: the fields of the table, with their units."""
     for kind, name, unit in fields:
         if name == "span_id":
-            continue  # the context's
+            continue  # comes from the context
         if name in ("linked_span_id", "linked_trace_id"):
-            yield from ["linked"] if name == "linked_span_id" else []  # both are of one context
+            yield from ["linked"] if name == "linked_span_id" else []  # both come from one context
             continue
         yield name if unit == "-" or name in ("offset", "length", "size") else f"{name}_{unit}"
         if kind == "payload" and name != "alias_id":  # an id has all of its bytes
@@ -257,7 +257,7 @@ def expected_parameters(fields):
 
 
 def test_every_kind_has_a_macro(tap, root):
-    """Nothing but events_lost, which no node may write, is left out."""
+    """Only events_lost, which no node may write, has no macro."""
     header = read(os.path.join(root, "libtrace/include/p2ptrace/trace.h"))
     macros = dict(re.findall(r"^#define TRACE_(\w+)\(log, context, peer, ([\w, ]+)\)", header, re.M))
     kinds = dict(kinds_of_table(root))
@@ -280,7 +280,7 @@ def test_same_code(tap, root, source):
 
 
 LEAKS = {
-    # name: (what stands in trace.h, what stands there in the leaking one)
+    # name: (the text in trace.h, the text in the leaking copy)
     "an event whose log is still evaluated": (
         "#define TRACE_EMIT_(own, ...) TRACE_MENTION_ own",
         "void leak(const void *);\n#define TRACE_EMIT_(own, name, NAME, log, ...) leak(&side_effects)",
@@ -324,7 +324,7 @@ LEAKS = {
 }
 
 
-# What a header may leave in every object that includes it: the bytes are the same with and without the tracing, and the names tell.
+# What a header may leave in every object that includes it: the bytes are the same with and without the tracing, but the names reveal it.
 LEAKS_OF_HEADERS = {
     "a header that refers to the library": "extern int trace_version;\nstatic int *keep __attribute__((used)) = &trace_version;\n",
     "a header that calls the library": "void trace_log_start(void);\n__attribute__((constructor)) static void on(void) { trace_log_start(); }\n",
@@ -350,7 +350,7 @@ def missed_leaks(source, flags, keep_include):
 
 
 def test_leaks_are_found(tap, root, source):
-    """Were the header to leak, would the comparison say so?"""
+    """Would the comparison find a leak in the header?"""
     header = read(os.path.join(root, "libtrace/include/p2ptrace/trace.h"))
     texts = {name: (header.replace(*leak) if leak[0] in header else None, False) for name, leak in LEAKS.items()}
     texts |= {name: (header + leak, True) for name, leak in LEAKS_OF_HEADERS.items()}
@@ -365,7 +365,7 @@ def test_leaks_are_found(tap, root, source):
 
 
 def test_core_has_no_application(tap, root, source):
-    """With TRACE and without TRACE_APP: the events of the core, and nothing of the application's."""
+    """With TRACE and without TRACE_APP: the core's events, and none of the application's."""
     for compiler, level in itertools.product(zero.COMPILERS, zero.LEVELS):
         what = f"TRACE alone leaves nothing of application events, {compiler} {level}"
         if shutil.which(compiler) is None:
@@ -392,7 +392,7 @@ def test_code(tap, root):
     test_leaks_are_found(tap, root, source)
 
 
-# ---- what it does --------------------------------------------------------------------------------------------------------------
+# ---- behaviour ----------------------------------------------------------------------------------------------------------------
 
 
 def run_every_macro(root, compiler, flags, library=()):

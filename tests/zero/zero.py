@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Is tracing that is compiled out really nothing?  Compiles sources as they are with no switch, and again from a text without
+"""Does tracing that is compiled out really leave nothing?  Compiles sources unchanged without any switch, and again from their text without
 the tracing (strip_trace.py), and compares the object files byte for byte.
 
     zero.py [--keep-include] [-I DIR]... [--cflags "FLAGS"] SOURCE...
 
-Installed it is called p2ptrace-zero, and proves the same of your program:
+Installed it is called p2ptrace-zero, and proves the same for your program:
 
     p2ptrace-zero --cflags "$(pkg-config --cflags p2ptrace-off)" node.c
 
-What the library calls its own is read in its headers, so that your names may begin with trace_ too.  It prints one line for each difference and, at the end, how many bytes differ; exit status 1 when any do."""
+The library's names are read from its headers, so your names may begin with trace_, too.  It prints one line per difference and, at the end, how many bytes differ; exit status 1 if any do."""
 import argparse
 import itertools
 import json
@@ -26,9 +26,9 @@ import strip_trace
 
 LEVELS = ("-O0", "-O2", "-O3", "-Os")
 COMPILERS = ("gcc", "clang")
-# What an object file of a program must not hold when tracing is off: the library's file names and internal names, as strings,
+# What a program's object file must not contain when tracing is off: the library's file names and internal names, as strings,
 FOREIGN = (b"trace__", b"p2ptrace")
-# and its names as symbols, of its own or asked of others, also by relocations.
+# and its names as symbols, defined or undefined, also in relocations.
 FOREIGN_SYMBOL = re.compile(r"\b(?:trace_|p2ptrace)\w*")
 COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.S)
 
@@ -38,12 +38,12 @@ class ZeroError(Exception):
 
 
 def compilers():
-    """Those of COMPILERS that are here."""
+    """Those of COMPILERS that are installed."""
     return [c for c in COMPILERS if shutil.which(c)]
 
 
 def include_directories(flags):
-    """The folders of -I and -isystem, and those where a compiler looks without being told."""
+    """The folders of -I and -isystem, and the compiler's default folders."""
     words = iter(flags)
     for word in words:
         if word in ("-I", "-isystem"):
@@ -54,11 +54,11 @@ def include_directories(flags):
 
 
 def library_names(flags):
-    """What the library's headers call TRACE_... and trace_...: the first that are found, as the compiler would."""
+    """The names TRACE_... and trace_... in the library's headers: the first headers found, as by the compiler."""
     names, found = set(), set()
     for folder in include_directories(flags):
         top = os.path.join(folder, "p2ptrace")
-        if "trace.h" in found:  # those of this version; another one's may lie behind
+        if "trace.h" in found:  # those of this version; another version's may follow
             break
         for name in sorted(os.listdir(top)) if os.path.isdir(top) else ():
             if name.endswith(".h"):
@@ -66,12 +66,12 @@ def library_names(flags):
                 with open(os.path.join(top, name), encoding="utf-8") as file:
                     names.update(re.findall(r"\b(?:TRACE|trace)_\w+", COMMENT.sub("", file.read())))
     if "trace.h" not in found:
-        raise ZeroError("p2ptrace/trace.h is in no folder of the flags: give --cflags what pkg-config says")
+        raise ZeroError("p2ptrace/trace.h is in no folder of the flags: give --cflags the output of pkg-config")
     return names
 
 
 def write_pair(source, top, keep_include=False, library=None):
-    """Copies a source and the headers beside it into top/on, as they are, and into top/off, stripped.  Returns its name there."""
+    """Copies a source and its neighbouring headers into top/on, unchanged, and into top/off, stripped.  Returns its name there."""
     beside = os.path.dirname(os.path.abspath(source))
     names = [os.path.basename(source)] + sorted(n for n in os.listdir(beside) if n.endswith(".h"))
     for name in names:
@@ -83,7 +83,7 @@ def write_pair(source, top, keep_include=False, library=None):
             raise ZeroError(f"{name}: {error}") from error
         left = strip_trace.leftovers(stripped, library)
         if left and not keep_include:
-            raise ZeroError(f"{name}: still there when the tracing is removed: {', '.join(left[:5])}")
+            raise ZeroError(f"{name}: still there after the tracing was removed: {', '.join(left[:5])}")
         for side, content in (("on", text), ("off", stripped)):
             os.makedirs(os.path.join(top, side), exist_ok=True)
             with open(os.path.join(top, side, name), "w", encoding="utf-8") as file:
@@ -92,7 +92,7 @@ def write_pair(source, top, keep_include=False, library=None):
 
 
 def compile_object(compiler, level, flags, directory, name):
-    """The bytes of the object file.  Compiled in its own directory under one name, so that no path gets into it."""
+    """The bytes of the object file.  Compiled in its own directory under a fixed name, so that it contains no path."""
     command = [compiler, level, *flags, "-c", name, "-o", "object.o"]
     done = subprocess.run(command, cwd=directory, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if done.returncode != 0:
@@ -103,7 +103,7 @@ def compile_object(compiler, level, flags, directory, name):
 
 
 def foreign_symbols(path, library=None):
-    """Names of the library in an object's or a program's symbol tables and relocations; without a list, all that look like it."""
+    """Names of the library in an object's or a program's symbol tables and relocations; without a list, all that look like one."""
     text = "".join(
         subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
         for command in (["readelf", "-sW", path], ["readelf", "-rW", path])
@@ -125,11 +125,11 @@ def sections(path):
 def explain(top):
     on, off = (sections(os.path.join(top, side, "object.o")) for side in ("on", "off"))
     sizes = [f"{n} {off.get(n, 0)} -> {on.get(n, 0)}" for n in sorted(on.keys() | off.keys()) if on.get(n) != off.get(n)]
-    return ", ".join(sizes) or "same sizes, other bytes"
+    return ", ".join(sizes) or "same sizes, different bytes"
 
 
 def compare(source, compiler, level, flags, keep_include=False):
-    """Returns how many bytes differ, and a sentence about them ('' when all is well)."""
+    """Returns how many bytes differ, and a sentence about them ('' if none)."""
     with tempfile.TemporaryDirectory() as top:
         library = library_names(flags)
         name = write_pair(source, top, keep_include, library)
@@ -143,10 +143,10 @@ def compare(source, compiler, level, flags, keep_include=False):
 
 
 def examples(build):
-    """The examples that a build directory has: pairs of name and sources, each source with the flags that it needs.
+    """The examples of a build directory: pairs of name and sources, each source with the flags that it needs.
 
-    The flags are the build's, without its warnings, its optimisation, its tracing, and the folders of the examples themselves, where
-    a header would be found that was not stripped."""
+    The flags are the build's, without its warnings, its optimisation, its tracing, and the folders of the examples themselves, which
+    have headers that are not stripped."""
     with open(os.path.join(build, "meson-info/intro-targets.json"), encoding="utf-8") as file:
         targets = json.load(file)
     for target in targets:
@@ -167,7 +167,7 @@ def main():
     parser.add_argument("--cflags", default="")
     parser.add_argument("source", nargs="+")
     words = sys.argv[1:]
-    if "--cflags" in words[:-1]:  # the flags begin with a dash, which argparse takes for an option of its own
+    if "--cflags" in words[:-1]:  # the flags begin with a dash, which argparse would treat as an option
         at = words.index("--cflags")
         words[at : at + 2] = [f"--cflags={words[at + 1]}"]
     args = parser.parse_args(words)

@@ -88,7 +88,7 @@ static void tell_counted(struct ingest *ingest, struct ingest_ring *ring, unsign
     struct gaps gaps = {.count = 0};
     for (unsigned cause = 0; cause < TRACE_LOSS_COUNT; cause++) {
         uint64_t told = ring->lanes[lane].told[cause];
-        /* a counter that decreased is a lie of the node: the earlier report stands */
+        /* a decreasing counter is a lie of the node: the earlier report stays valid */
         if (count->lost[cause] <= told) continue;
         add_gap(ingest, ring, lane, &gaps,
                 (struct gap){trace_reader_position(ring->reader, lane), count->lost[cause] - told, (enum trace_loss)cause});

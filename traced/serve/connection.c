@@ -372,7 +372,7 @@ static uint64_t send_answer(struct connection *connection) {
     return work;
 }
 
-/* Goes on with the line under way, or takes the next one.  Returns false when there is none. */
+/* Continues the current line, or takes the next one.  Returns false if there is none. */
 static bool answer_some(struct connection *connection, uint64_t *taken) {
     struct exchange *exchange = &connection->exchange;
     const char *line;

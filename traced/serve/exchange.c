@@ -22,7 +22,7 @@ static void begin_answer(struct exchange *exchange) {
     if (exchange->line.batch) trace_text_puts(&exchange->out, exchange->answered ? "," : "[");
 }
 
-/* The request under way is over: there is a result behind `before`, or an error in call.ask. */
+/* The request under way is over: there is a result after `before`, or an error in call.ask. */
 static void end_call(struct exchange *exchange) {
     struct call *call = &exchange->call;
     struct trace_rpc_error *error = &call->ask.error;

@@ -18,7 +18,7 @@ struct exchange {
     struct clients *clients;
     struct subscriptions *subscriptions;
     pid_t client;                                   /* the process that asks */
-    void (*on_off_pool)(struct exchange *exchange); /* it is not `working` any more */
+    void (*on_off_pool)(struct exchange *exchange); /* it is no longer `working` */
 
     struct trace_rpc_line line;
     size_t next;            /* the request under way */

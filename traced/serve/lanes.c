@@ -44,7 +44,7 @@ static void let_run(struct lanes *lanes) {
     pthread_cond_broadcast(&lanes->turn);
 }
 
-/* Waits behind the others.  Under the lock. */
+/* Queues after the others.  Under the lock. */
 static void wait_for_slice(struct lanes *lanes, struct job *job) {
     job->may_run = false;
     job->next_ready = NULL;

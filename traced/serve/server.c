@@ -73,7 +73,7 @@ static void on_stop_limit(uv_timer_t *timer) {
     }
     bool late = uv_now(server->clients.loop) >= server->stop_until_ms;
     if (late && server->clients.connections)
-        log_say(LOG_LEVEL_WARNING, "%u clients did not take all of their answers", server->clients.connection_count);
+        log_say(LOG_LEVEL_WARNING, "%u clients did not read all of their answers", server->clients.connection_count);
     if (late || !server->clients.connections) close_all(server);
 }
 

@@ -25,7 +25,7 @@ struct subscription *subscription_create(bool with_log) {
     return subscription;
 }
 
-/* ---- a filter that is made anew ------------------------------------------------------------------------------------------ */
+/* ---- a filter is compiled again ------------------------------------------------------------------------------------------ */
 
 struct subscription_renewal {
     struct job job;

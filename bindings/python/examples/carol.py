@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""A node in Python that answers for a node in C: requests over UDP, each with its trace context.
+"""A node in Python that answers requests of a node in C over UDP, each with its trace context.
 
     carol.py PORT_FILE COUNT
 
@@ -22,7 +22,7 @@ def answer(log, server):
     context = caller.child()
     log.app_start(context, peer, parent_id=caller.span_id, app_id="DMAP", cmd=GET)
     log.app_command(context, peer, app_id="DMAP", cmd=GET, data=key)
-    log.app_end(context, peer, app_id="DMAP", cmd=GET, ok=True)  # before the answer: what comes next may be the end of the request
+    log.app_end(context, peer, app_id="DMAP", cmd=GET, ok=True)  # before the answer: the request may end right after it
     server.sendto(key[::-1], address)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""p2ptrace for Python: a node's log, its events, and contexts, by ctypes.  For tests and tools: an event costs some microseconds.
+"""p2ptrace for Python: a node's log, its events, and contexts, with ctypes.  For tests and tools: an event costs some microseconds.
 
     import p2ptrace
 
@@ -10,12 +10,12 @@
         log.packet_sent(context, peer, packet_num=7, size=1200, space="1rtt")
         log.app_end(context, peer, app_id="DMAP", cmd=GET, ok=True)
 
-A Log has a method for each kind of events.def, but for events_lost: the context and the peer, which may be None, then the kind's fields by
-name or in their order; what is left out is 0.  The field span_id is the context's, unless it is given.  A field that is not there is a
-TypeError, a number that does not fit an OverflowError, text that is too long is cut; nothing else is ever raised by an event.
+A Log has a method for each kind of events.def except events_lost.  It takes the context and the peer, which may be None, then the kind's
+fields by name or in order; omitted fields are 0, and span_id comes from the context unless given.  An unknown field raises TypeError, a
+number that does not fit OverflowError; text that is too long is cut.  An event never raises anything else.
 
-The library is libp2ptrace-shared.so.1, or what $P2PTRACE_LIBRARY names.  Where there is none, a Log is one that emits nothing, as that of a
-node whose log could not be opened; `available` says so, and Log(..., required=True) raises."""
+The library is libp2ptrace-shared.so.1, or the file that $P2PTRACE_LIBRARY names.  Without it, or if the log cannot be opened, a Log emits
+nothing; `available` says so, and Log(..., required=True) raises."""
 import ctypes
 import ipaddress
 import os
@@ -27,7 +27,7 @@ __all__ = ["CONTEXT_BYTES", "Context", "KINDS", "Log", "SAMPLED", "DEBUG", "APP_
 
 CONTEXT_BYTES = 26
 SAMPLED, DEBUG, APP_INITIATED = 1, 2, 4
-# Of one event: it was sent before; the span ended because time ran out; the packet probes the path's MTU.
+# For a single event: it was sent before; the span timed out; the packet probes the path's MTU.
 RETRANSMISSION, EXPIRED, PROBE = 32, 64, 128
 DISCARD_NEWEST = 1
 
@@ -79,7 +79,7 @@ def _bytes(value):
 
 
 def _endpoint(value):
-    """(host, port) with an IP address as text, as the socket module has it; None: none."""
+    """(host, port) with an IP address as text, as in the socket module; None for none."""
     out = _Endpoint()
     if value is None:
         return out
@@ -90,7 +90,7 @@ def _endpoint(value):
 
 
 class Kind:
-    """A kind of event: its name, number and fields; and how its data is made."""
+    """A kind of event: its name, number and fields, and how to build its data."""
 
     def __init__(self, row):
         self.name, self.id, self.doc, self.fields = row.name, row.id, row.doc, row.fields
@@ -102,7 +102,7 @@ class Kind:
         self.bytes = max(getattr(self.struct, name).offset + getattr(self.struct, name).size for name, _ in members)
 
     def data(self, values):
-        """The kind's struct, of a dict of its fields."""
+        """Builds the kind's struct from a dict of its fields."""
         out, setters = self.struct(), self.setters
         for name, value in values.items():
             if name not in setters:
@@ -111,7 +111,7 @@ class Kind:
         return out
 
     def _setter(self, field):
-        """What sets this field of a struct to a value."""
+        """Returns a function that sets this field of a struct."""
         name, length, names = field.name, field.length, _table.NAMES.get(field.type, {})
 
         def set_endpoint(out, value):
@@ -168,7 +168,7 @@ def _load():
     if of_address is not None:
         of_address.restype, of_address.argtypes = _NodeId, [ctypes.c_char_p]
     for kind in KINDS.values():
-        kind.function = getattr(library, "trace_emit_" + kind.name, None)  # a library that is older does not know it
+        kind.function = getattr(library, "trace_emit_" + kind.name, None)  # an older library does not know it
         if kind.function is not None:
             kind.function.restype = None
             kind.function.argtypes = [pointer, ctypes.POINTER(_Wire), ctypes.POINTER(_NodeId), ctypes.POINTER(kind.struct), size]
@@ -186,23 +186,23 @@ def _need():
 
 
 def node_id_random():
-    """32 random bytes, for a node that is another one each time it starts."""
+    """32 random bytes, for a node that gets a new id each time it starts."""
     return bytes(_need().trace_node_id_random().bytes)
 
 
 def node_id_from(identity):
-    """32 bytes made of a public key or an id of another length: the same on every machine."""
+    """32 bytes made from a public key or an id of another length; the result is the same on every machine."""
     return bytes(_need().trace_node_id_from(_bytes(identity), len(_bytes(identity))).bytes)
 
 
 def node_id_of_address(address):
     """The id of a peer of which only the address is known: "192.0.2.1:4001", "[2001:db8::1]:4001", "node.example:443".  Log.alias
-    says later whose it is."""
+    later connects it with the peer's id."""
     return bytes(_need().trace_node_id_of_address(address.encode()).bytes)
 
 
 class Context:
-    """Where we are in a trace: trace_id (16 bytes), span_id, flags."""
+    """A position in a trace: trace_id (16 bytes), span_id, flags."""
 
     def __init__(self, wire):
         self._wire = wire
@@ -214,7 +214,7 @@ class Context:
 
     @classmethod
     def decode(cls, data):
-        """The caller's context off the wire.  ValueError for what is none."""
+        """Reads the caller's context from a message.  Raises ValueError if it is not a context."""
         wire = _Wire()
         if _need().trace_context_decode(wire, bytes(data), len(data)) != 0:
             raise ValueError("no trace context")
@@ -222,14 +222,14 @@ class Context:
 
     @classmethod
     def from_traceparent(cls, text):
-        """Of a W3C header.  ValueError for what is none."""
+        """Reads a W3C header.  Raises ValueError if it is not a traceparent."""
         wire, raw = _Wire(), text.encode()
         if _need().trace_context_from_traceparent(wire, raw, len(raw)) != 0:
             raise ValueError("no traceparent")
         return cls(wire)
 
     def child(self):
-        """A new span of the same trace: our part of it."""
+        """A new span of the same trace, for our part of it."""
         return Context(_need().trace_context_child(self._wire))
 
     def encode(self):
@@ -239,7 +239,7 @@ class Context:
         return out.raw
 
     def traceparent(self):
-        """The value of a W3C header.  ValueError without a trace or a span."""
+        """The value of a W3C header.  Raises ValueError without a trace or a span."""
         out = ctypes.create_string_buffer(56)
         if _need().trace_context_to_traceparent(out, self._wire) != 0:
             raise ValueError("a context without a trace or a span")
@@ -259,11 +259,11 @@ class Context:
 
 
 class Log:
-    """One node's log.  Any thread may emit; nobody may while it is closed."""
+    """One node's log.  Any thread may emit, but not while it is being closed."""
 
     def __init__(self, name, node_id=None, *, required=False, discard_newest=False, control=0, lane_events=0):
         """name: up to 31 bytes.  node_id: 32 bytes, random if it is None.  lane_events: a power of two; 0: 65536, of 128 bytes each.
-        required: an OSError when the log can't be opened; else it emits nothing then, and `error` says why."""
+        required: raise OSError if the log cannot be opened; otherwise it then emits nothing, and `error` says why."""
         self._log, self.error = None, None
         if _library is None:
             self._fail("no libp2ptrace-shared.so.1", required)
@@ -289,23 +289,23 @@ class Log:
         self.close()
 
     def close(self):
-        """Twice does no harm."""
+        """Closes the log.  A second call does nothing."""
         log, self._log = self._log, None
         if log is not None:
             _library.trace_log_close(log)
 
     @property
     def name(self):
-        """The name of its shared-memory object; "" when nothing is written."""
+        """The name of its shared-memory object; "" if it emits nothing."""
         return _library.trace_log_name(self._log).decode() if self._log else ""
 
     def wants(self, kind):
-        """Would an event of this kind, by its name, be written now?"""
+        """Would an event of the kind with this name be written now?"""
         return self._log is not None and bool(_library.trace_shared_wants(self._log, KINDS[kind].id))
 
     def register_app(self, app_id, name, commands, fields=()):
         """Names an application's commands {number: name} and the fields [(name, "unsigned"|"bytes"|"hash"|"text", offset, bytes)] of its
-        data.  ValueError for a description that is refused."""
+        data.  Raises ValueError if the description is refused."""
         if self._log is None:
             return
         names = (_Command * len(commands))(*[_Command(cmd, text.encode()) for cmd, text in commands.items()])
@@ -318,7 +318,7 @@ class Log:
             raise ValueError(os.strerror(-result))
 
     def emit(self, kind, context=None, peer=None, *, flags=0, **fields):
-        """An event of a kind by its name.  flags: of this event alone, RETRANSMISSION, EXPIRED or PROBE."""
+        """Emits an event of the kind with this name.  flags, for this event only: RETRANSMISSION, EXPIRED or PROBE."""
         row = KINDS[kind]
         if row.has_span and context is not None:
             fields.setdefault("span_id", context._wire.span_id)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The tables of events.def and the like, read when the module is loaded: what is installed has them beside it, and the source tree has
-them in proto/tbl."""
+"""The tables of events.def and its sister files, read when the module is loaded: an installed module has them beside it, the source tree
+in proto/tbl."""
 import pathlib
 import re
 from typing import NamedTuple
@@ -42,7 +42,7 @@ def kinds():
     """All kinds, in the table's order."""
     text = _read("events.def")
     if not text:
-        raise ImportError("p2ptrace: events.def is not there")
+        raise ImportError("p2ptrace: events.def is missing")
     starts = list(_KIND.finditer(text))
     ends = [match.start() for match in starts[1:]] + [len(text)]
     return [Row(int(match[1]), match[2], _text(match[4]),
@@ -50,6 +50,6 @@ def kinds():
             for match, end in zip(starts, ends)]
 
 
-# Numbers by what JSON calls them, and what C does, of the types whose values have names; an older tree has not all of the tables.
+# The numbers behind names, by their JSON and C names; an older tree lacks some of the tables.
 NAMES = {kind: {name: int(number) for number, name, _ in _NAMED.findall(_read(kind + "s.def"))} for kind in ("space", "transport")}
 CONSTANTS = {kind: {name: int(number) for number, _, name in _NAMED.findall(_read(kind + "s.def"))} for kind in ("space", "transport")}

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-//! A node in Rust that answers for a node in C: requests over UDP, each with its trace context.
+//! A node in Rust that answers requests of a node in C over UDP, each with its trace context.
 //!
 //!     carol PORT_FILE COUNT
 //!

@@ -6,17 +6,17 @@
 //! p2ptrace::packet_sent!(log, &context, &peer, packet_num, size, p2ptrace::SPACE_1RTT);
 //! ```
 //!
-//! There is a macro for each kind of `events.def`, but for `events_lost`: the log (a [`Log`], a reference to one, or an `Option`), the context
-//! and the peer (a reference or an `Option`; `None` for none), then the kind's fields in their order.  A field `span_id` is not given: it
-//! is the context's.  The arguments after the log are evaluated when the kind is enabled, and then once.
+//! There is a macro for each kind of `events.def` except `events_lost`.  It takes the log (a [`Log`], a reference to one, or an `Option`), the
+//! context and the peer (a reference or an `Option`; `None` for none), then the kind's fields in order, without `span_id`, which comes from
+//! the context.  The arguments after the log are evaluated only if the kind is enabled, and then once.
 //!
-//! Features are the switches of `p2ptrace/trace.h`.  Without `trace` (and `trace-app` for the `app_` kinds) a macro vanishes: log, context,
-//! peer and what is made for tracing alone (an endpoint, an app id, data, a span) are not even compiled; the other arguments are only looked
-//! at, so that no variable becomes unused.  The object code is that of the program without the line; at opt-level 0, where rustc gives all
-//! that it has read its room on the stack, only if they are plain variables and constants.  What exists for tracing alone belongs into
+//! The features are the switches of `p2ptrace/trace.h`.  Without `trace` (and `trace-app` for the `app_` kinds) a macro vanishes: log, context,
+//! peer and values that exist only for tracing (an endpoint, an app id, data, a span) are not even compiled; the other arguments are only
+//! mentioned, so that no variable becomes unused.  The object code is that of the program without the line; at opt-level 0, where rustc
+//! reserves stack for everything mentioned, only if they are plain variables and constants.  Put code that exists only for tracing into
 //! [`trace_only!`].
 //!
-//! Emitting takes no lock, makes no system call and never waits, but for a thread's first event to a log.  A log that could not be
+//! Emitting takes no lock, makes no system call and never waits, except for a thread's first event to a log.  A log that could not be
 //! opened is `None`, and the node runs untraced.
 #![no_std]
 
@@ -35,16 +35,16 @@ pub use log::*;
 #[cfg(feature = "trace")]
 pub use query::*;
 
-// SPACE_... and TRANSPORT_..., as their tables number them.
+// SPACE_... and TRANSPORT_..., with the numbers of their tables.
 include!(concat!(env!("OUT_DIR"), "/constants.rs"));
 
-/// How many bytes of trace context a message carries: 0 when tracing is off.
+/// The number of bytes of trace context in a message; 0 when tracing is off.
 #[cfg(feature = "trace")]
 pub const CONTEXT_BYTES: usize = 26;
 #[cfg(not(feature = "trace"))]
 pub const CONTEXT_BYTES: usize = 0;
 
-/// The text in its braces, or nothing: items, statements, also `let`.
+/// Expands to the code in its braces, or to nothing: items, statements, also `let`.
 #[cfg(feature = "trace")]
 #[macro_export]
 macro_rules! trace_only {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-//! Logs, contexts, ids: what is there with the feature `trace`.
+//! Logs, contexts, ids: everything that needs the feature `trace`.
 use crate::sys;
 use core::ptr;
 use std::ffi::{CStr, CString};
@@ -14,18 +14,18 @@ use std::vec::Vec;
 pub struct NodeId(pub [u8; 32]);
 
 impl NodeId {
-    /// A random id, for a node that is another one each time it starts.
+    /// A random id, for a node that gets a new id each time it starts.
     pub fn random() -> NodeId {
         unsafe { sys::trace_node_id_random() }
     }
 
-    /// An id made of a public key, or of an id of another length: the same on every machine.
+    /// An id made from a public key, or from an id of another length; the result is the same on every machine.
     pub fn from_identity(identity: &[u8]) -> NodeId {
         unsafe { sys::trace_node_id_from(identity.as_ptr().cast(), identity.len()) }
     }
 
-    /// The id of a peer of which only the address is known: "192.0.2.1:4001", "[2001:db8::1]:4001".  An alias says later whose it
-    /// is.  The zero id for a text with a NUL in it.
+    /// The id of a peer of which only the address is known: "192.0.2.1:4001", "[2001:db8::1]:4001".  An alias later connects
+    /// it with the peer's id.  The zero id for a text with a NUL in it.
     pub fn of_address(address: &str) -> NodeId {
         match std::ffi::CString::new(address) {
             Ok(text) => unsafe { sys::trace_node_id_of_address(text.as_ptr()) },
@@ -34,20 +34,20 @@ impl NodeId {
     }
 }
 
-/// Flags that a trace carries: p2ptrace/context.h.
+/// Flags of a trace: p2ptrace/context.h.
 pub const SAMPLED: u8 = 1;
 pub const DEBUG: u8 = 2;
 pub const APP_INITIATED: u8 = 4;
 
-/// Flags of one event alone, beside those of its trace: [`Context::with`].  Of a packet or message that was sent before, to the same peer
-/// under the same number or id.
+/// Flags of a single event, in addition to those of its trace: [`Context::with`].  For a packet or message that was sent before, to the same
+/// peer under the same number or id.
 pub const RETRANSMISSION: u8 = 32;
-/// Of an `app_end` that is not ok: time ran out.
+/// For an `app_end` that is not ok: it timed out.
 pub const EXPIRED: u8 = 64;
-/// Of a packet that probes the path's MTU, sent or lost: its loss is no loss.
+/// For a packet that probes the path's MTU, sent or lost: its loss does not count as loss.
 pub const PROBE: u8 = 128;
 
-/// Where we are in a trace: the trace, the span of this node's part of it, flags.
+/// A position in a trace: the trace, the span of this node's part of it, flags.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Context {
@@ -62,12 +62,12 @@ impl Context {
         unsafe { sys::trace_context_new(flags) }
     }
 
-    /// The context of one event that has more flags than its trace: `RETRANSMISSION`, `EXPIRED`, `PROBE`.
+    /// The context with more flags, for a single event: `RETRANSMISSION`, `EXPIRED`, `PROBE`.
     pub fn with(&self, flags: u8) -> Context {
         Context { flags: self.flags | flags, ..*self }
     }
 
-    /// A new span in the same trace: our part of it.
+    /// A new span in the same trace, for our part of it.
     pub fn child(&self) -> Context {
         unsafe { sys::trace_context_child(self) }
     }
@@ -79,7 +79,7 @@ impl Context {
         out
     }
 
-    /// The caller's context off the wire; `None` for what is none.
+    /// Reads the caller's context from a message; `None` if it is not a context.
     pub fn decode(bytes: &[u8]) -> Option<Context> {
         let mut context = Context { trace_id: [0; 16], span_id: 0, flags: 0 };
         (unsafe { sys::trace_context_decode(&mut context, bytes.as_ptr(), bytes.len()) } == 0).then(|| context)
@@ -92,7 +92,7 @@ impl Context {
         (result == 0).then(|| String::from_utf8_lossy(&out[..55]).into_owned())
     }
 
-    /// Reads a `traceparent` header; `None` for what is none.
+    /// Reads a `traceparent` header; `None` if it is not one.
     pub fn from_traceparent(text: &str) -> Option<Context> {
         let mut context = Context { trace_id: [0; 16], span_id: 0, flags: 0 };
         let result = unsafe { sys::trace_context_from_traceparent(&mut context, text.as_ptr().cast(), text.len()) };
@@ -100,7 +100,7 @@ impl Context {
     }
 }
 
-/// An IPv4 or IPv6 endpoint, of a `SocketAddr`.
+/// An IPv4 or IPv6 endpoint, made from a `SocketAddr`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Endpoint {
@@ -133,12 +133,12 @@ impl From<&SocketAddr> for Endpoint {
     }
 }
 
-/// How to open a log: more than a name and an id.
+/// Options for opening a log, besides a name and an id.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
-    /// Newest events are dropped when there is no room, instead of the oldest.
+    /// Drop the newest events when the ring is full, instead of the oldest.
     pub discard_newest: bool,
-    /// Keep one trace in so many; 0 and 1: all.  TRACE_SAMPLE of the C header.
+    /// Keep one trace in this many; 0 and 1: all.  TRACE_SAMPLE of the C header.
     pub sample: u32,
     /// Events that a lane keeps, a power of two; 0: 65536, with `trace-minimal` 4096.
     pub lane_events: u32,
@@ -148,7 +148,7 @@ pub struct Options {
 #[derive(Debug)]
 pub struct Log(*mut sys::Log);
 
-// The library's log is safe from any thread; it ends when nobody borrows it any more.
+// Any thread may use the library's log; it is closed when nothing borrows it any longer.
 unsafe impl Send for Log {}
 unsafe impl Sync for Log {}
 
@@ -169,7 +169,7 @@ fn check(result: i32) -> io::Result<()> {
 }
 
 impl Log {
-    /// Opens a log.  An error of shm_open, or `InvalidInput` for a zero id or a name with a NUL; the node runs on with `None`.
+    /// Opens a log.  Fails with an error of shm_open, or `InvalidInput` for a zero id or a name with a NUL; the node can run on with `None`.
     pub fn open(name: &str, node_id: &NodeId) -> io::Result<Log> {
         Log::open_with(name, node_id, Options::default())
     }
@@ -260,7 +260,7 @@ pub mod private {
         }
     }
 
-    /// A reference to the thing, an `Option` of it or of a reference; a bare `None`, too.
+    /// A reference to a value, an `Option` of it or of a reference, or a bare `None`.
     macro_rules! optional {
         ($name:ident, $function:ident, $thing:ty) => {
             pub trait $name {
@@ -304,7 +304,7 @@ pub mod private {
     pub fn span_id(context: Option<&Context>) -> u64 {
         context.map_or(0, |context| context.span_id)
     }
-    /// As many bytes as fit, and zeros behind them.
+    /// As many bytes as fit, followed by zeros.
     pub fn cut<const N: usize>(bytes: &(impl AsRef<[u8]> + ?Sized)) -> [u8; N] {
         let (mut out, bytes) = ([0; N], bytes.as_ref());
         let count = bytes.len().min(N);

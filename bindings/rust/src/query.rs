@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-//! Questions to the own log, without traced.  With the feature `trace-index` they keep an index.
+//! Queries of the program's own log, without traced.  With the feature `trace-index` they keep an index.
 use crate::{sys, Log, NodeId};
 use core::ffi::c_void;
 use core::ptr;
@@ -23,14 +23,14 @@ unsafe extern "C" fn keep_line(arg: *mut c_void, line: *const c_char, bytes: usi
 }
 
 impl Query {
-    /// A question's errors are those of trace_query_open.
+    /// The errors are those of trace_query_open.
     pub fn open(log: &Log) -> io::Result<Query> {
         let mut query = ptr::null_mut();
         let result = unsafe { sys::trace_shared_query_open(&mut query, log.raw(), u32::from(cfg!(feature = "trace-index"))) };
         if result == 0 { Ok(Query(query)) } else { Err(io::Error::from_raw_os_error(-result)) }
     }
 
-    /// The events of a trace, of a peer, of both or all: each the line of JSON that traced would give.  limit: the newest; 0: all.
+    /// The events of a trace, of a peer, of both, or all of them, each as the line of JSON that traced would send.  limit: only the newest; 0: all.
     pub fn json(&mut self, trace_id: Option<&[u8; 16]>, peer: Option<&NodeId>, limit: usize) -> io::Result<Vec<String>> {
         let mut lines: Vec<String> = Vec::new();
         let filter = sys::Filter {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-//! What of libp2ptrace-shared.so is used, but for the functions of the kinds: p2ptrace/shared.h.
+//! The parts of libp2ptrace-shared.so that are used, except the functions of the kinds: p2ptrace/shared.h.
 use crate::{Context, NodeId};
 use core::ffi::c_void;
 use std::os::raw::{c_char, c_int};

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The text as it came, but as ASCII: control characters that a node wrote must not reach a terminal. */
+/* The text unchanged, but in ASCII: control characters that a node wrote must not reach a terminal. */
 static int put_event(struct export *export, struct json_span text) {
     bool ascii = true;
     for (size_t i = 0; i < text.bytes; i++) ascii &= (unsigned char)text.text[i] < 0x80;

@@ -206,7 +206,7 @@ static uint64_t first_of(const struct rows *rows, const struct segment *segment)
     return segment->number;
 }
 
-/* Segments of one traced from row `at` on.  Returns the row behind them. */
+/* Segments of one traced from row `at` on.  Returns the row after them. */
 static size_t choose(struct fleet_arrivals *arrivals, const struct rows *rows, const struct fleet_places *places, size_t at,
                      uint64_t *events, bool patient) {
     const struct segment *first = &rows->segments[at];

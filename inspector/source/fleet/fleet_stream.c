@@ -73,7 +73,7 @@ struct chosen {
     size_t looked; /* of all that it looked at */
 };
 
-/* Rows that are there twice are neighbours.  flagged: behind each row stands whether it is wanted. */
+/* Rows that are there twice are neighbours.  flagged: each row is followed by whether it is wanted. */
 static int read_rows(struct row_reader rows, bool flagged, struct chosen *ret_chosen, const struct fleet_context *context,
                      struct failure *failure) {
     struct due *all = NULL;

@@ -30,7 +30,7 @@ struct fleet_stream {
     char note[160];
 };
 
-/* Begins it, or goes on with it when it has begun already: then the params do not count.  Steals params_new.  Returns 0, or -1
+/* Begins it, or continues it if it has begun already: then the params are ignored.  Steals params_new.  Returns 0, or -1
  * with the failure. */
 int fleet_stream_begin(struct fleet_stream *stream, struct fleet_answers *answers, json_t *params_new, struct failure *failure);
 void fleet_stream_fini(struct fleet_stream *stream);

@@ -33,7 +33,7 @@ struct process_logs {
     char comm[32]; /* its name; not trusted */
     unsigned id_count;
     pid_t ids[PROCESS_IDS_MAX];
-    bool removed; /* it maps a log whose name was removed: nobody can open it any more */
+    bool removed; /* it maps a log whose name was removed: nobody can open it any longer */
     unsigned count;
     struct process_log logs[PROCESS_LOGS_MAX];
 };

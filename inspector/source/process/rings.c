@@ -185,7 +185,7 @@ static uint64_t unix_now(const struct rings *rings) {
     return trace_clock_unix_ns(&rings->clock, &monotonic, trace__monotonic_ns());
 }
 
-/* One run of events of a lane.  A loss gets the time of the event behind it, so it waits for that event. */
+/* One run of events of a lane.  A loss gets the time of the event after it, so it waits for that event. */
 static int visit_run(struct rings *rings, struct ring *ring, unsigned lane, const struct trace_read *read,
                      struct trace_event *gaps, unsigned *gap_count, struct rings_visit *visit) {
     int result = 0;
@@ -220,7 +220,7 @@ static int visit_lane(struct rings *rings, struct ring *ring, unsigned lane, boo
         if (!read.more) break;
     }
     *ret_more |= read.more;
-    for (unsigned i = 0; i < gap_count && !result; i++) { /* no event came behind them */
+    for (unsigned i = 0; i < gap_count && !result; i++) { /* no event came after them */
         gaps[i].timestamp = unix_now(rings);
         result = report_loss(rings, ring, lane, &gaps[i], visit);
     }

@@ -27,7 +27,7 @@ struct source_rings {
     uint64_t newest; /* begin with this many past events; 0: begun */
     bool more;       /* the rings had more than we read */
     int pause_ms;    /* the last pause */
-    json_t *batch;   /* the events behind a gap that was just delivered; NULL */
+    json_t *batch;   /* the events after a gap that was just delivered; NULL */
     char title[48];
 };
 

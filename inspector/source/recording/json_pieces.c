@@ -34,7 +34,7 @@ enum taken {
     TAKEN_DOCUMENT, /* an array of pieces begins */
 };
 
-/* Reads the rest of a string, behind its first quote. */
+/* Reads the rest of a string, after its first quote. */
 static enum taken take_string(struct json_pieces *pieces, bool keep) {
     pieces->key_bytes = 0;
     for (int c; (c = next_char(pieces)) != EOF;) {
@@ -63,7 +63,7 @@ static bool object_follows(struct json_pieces *pieces) {
     return ungetc(c, pieces->file) == '{';
 }
 
-/* Reads the rest of an object or array, behind its first bracket.  top: it may turn out to be a document. */
+/* Reads the rest of an object or array, after its first bracket.  top: it may turn out to be a document. */
 static enum taken take_nested(struct json_pieces *pieces, bool top, bool keep) {
     bool array_of_pieces = false; /* one may just have begun; `apps` of a node is an array of strings */
     for (unsigned depth = 1; depth;) {

@@ -19,8 +19,8 @@
 enum json_piece {
     PIECE_END,
     PIECE_OBJECT,   /* its text is in ->text */
-    PIECE_TOO_LONG, /* passed over */
-    PIECE_JUNK,     /* something else than an object: passed over, up to the next line */
+    PIECE_TOO_LONG, /* skipped */
+    PIECE_JUNK,     /* not an object: skipped, up to the next line */
     PIECE_CUT,      /* the file ends within a value */
 };
 

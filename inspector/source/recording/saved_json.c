@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Each file is read twice: first for its nodes and applications, which an export has behind its events. */
+ * Each file is read twice: first for its nodes and applications, which an export has after its events. */
 #include "saved_json.h"
 
 #include "event_writer.h"
@@ -185,8 +185,8 @@ static int take_pieces(struct loading *loading, bool first, FILE *file) {
         else if (!first)
             report(loading, pieces.begin,
                    piece == PIECE_CUT        ? "the file ends within a value"
-                   : piece == PIECE_TOO_LONG ? "an object of more than 1 MiB is passed over"
-                                             : "not JSON: the line is passed over");
+                   : piece == PIECE_TOO_LONG ? "an object of more than 1 MiB is skipped"
+                                             : "not JSON: the line is skipped");
     }
     json_pieces_fini(&pieces);
     return result;
@@ -206,7 +206,7 @@ static int load_file(struct loading *loading, const char *path) {
     if (result) return -1;
     if (failed) return failure_set(loading->failure, EXIT_FAILED, "%s cannot be read: %s", path, strerror(EIO));
     if (!loading->useful)
-        return failure_set(loading->failure, EXIT_FAILED, "%s is no recording: it has neither events nor nodes", path);
+        return failure_set(loading->failure, EXIT_FAILED, "%s is not a recording: it has neither events nor nodes", path);
     report_rest(loading);
     return 0;
 }
@@ -227,7 +227,7 @@ bool saved_json_is(const char *path) {
 int saved_json_load(const char *const *paths, size_t path_count, int *ret_fd, struct failure *failure) {
     struct loading loading = {.failure = failure};
     int result = 0, fd = memfd_create("p2ptrace-saved", MFD_CLOEXEC);
-    if (fd < 0) return failure_set(failure, EXIT_FAILED, "no file in memory: %s", strerror(errno));
+    if (fd < 0) return failure_set(failure, EXIT_FAILED, "cannot create a file in memory: %s", strerror(errno));
     if (event_writer_open_fd(&loading.writer, fd, failure)) {
         close(fd);
         return -1;

@@ -248,7 +248,7 @@ void client_close(struct client *client) {
 
 /* ---- lines ---- */
 
-/* Room behind what was read: first by moving it to the front, then by growing. */
+/* Makes room after the data: first by moving it to the front, then by growing. */
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *ret_buf) {
     struct client *client = handle->data;
     (void)suggested;

@@ -71,7 +71,7 @@ struct trace_context trace_context_shared(const void *known, size_t bytes, uint8
 void trace_context_encode(uint8_t *out, const struct trace_context *context);
 
 /* Reads a context from the first TRACE_CONTEXT_WIRE_BYTES of `count` bytes.  Flags of a later version are ignored.  A zero
- * trace id comes from a sender without a trace, and is no error: the whole context becomes zero.
+ * trace id comes from a sender without a trace, and is not an error: the whole context becomes zero.
  * Returns 0; -EINVAL for fewer bytes or another version. */
 int trace_context_decode(struct trace_context *ret_context, const uint8_t *bytes, size_t count);
 

@@ -321,7 +321,7 @@ static inline void trace__emit_alias(struct trace_log *log, uint64_t control, co
     trace__commit(slot);
 }
 
-/* An alias that is an address: out of line, for it is seldom. */
+/* An alias that is an address: out of line, because it is rare. */
 void trace__emit_address(struct trace_log *log, uint64_t control, const struct trace_context *context,
                          const struct trace_node_id *peer, unsigned transport, const char *address);
 void trace__emit_endpoint(struct trace_log *log, uint64_t control, const struct trace_context *context,

@@ -85,7 +85,7 @@ int trace_shared_wants(const struct trace_log *log, uint16_t kind);
 #undef TRACE__SHARED_KIND_0
 
 /* What the macros of these names emit: trace_emit_packet_sent and trace_emit_message_sent of what was sent before, to the same
- * peer with the same number or id; and the end of a span for which time ran out, whatever data->ok says. */
+ * peer with the same number or id; and the end of a span that timed out, whatever data->ok says. */
 void trace_emit_packet_resent(struct trace_log *log, const struct trace_context *context, const struct trace_node_id *peer,
                               const struct trace_packet_sent *data, size_t data_bytes);
 void trace_emit_message_resent(struct trace_log *log, const struct trace_context *context, const struct trace_node_id *peer,

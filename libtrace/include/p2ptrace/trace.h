@@ -334,7 +334,7 @@ int trace_log_register_app(struct trace_log *log, const struct trace_app *app);
  * and does nothing new; a program that runs long does it now and then, because the oldest events are overwritten.
  *
  *     TRACE_ALIAS       alias_id: const struct trace_node_id *, the other id: of another key, or the id that the node got late.
- *                       transport: TRACE_TRANSPORT_OTHER when it is no address.  label: const char *, what sort of id it is
+ *                       transport: TRACE_TRANSPORT_OTHER if it is not an address.  label: const char *, what kind of id it is
  *                       ("group key"), NULL for none, cut to 30 bytes
  *     TRACE_ADDRESS     transport: TRACE_TRANSPORT_UDP, ...; address_text: const char *, as trace_node_id_of_address takes it
  *     TRACE_ENDPOINT    address_endpoint: const struct trace_endpoint *
@@ -342,7 +342,7 @@ int trace_log_register_app(struct trace_log *log, const struct trace_app *app);
  * A peer that is known by its address at first:
  *
  *     struct trace_node_id peer = trace_node_id_of_endpoint(&endpoint);
- *     TRACE_MESSAGE_SENT(log, NULL, &peer, ...);                               // to whoever is there
+ *     TRACE_MESSAGE_SENT(log, NULL, &peer, ...);                               // to an unknown peer
  *     TRACE_ENDPOINT(log, NULL, &its_id, TRACE_TRANSPORT_UDP, &endpoint);      // now we know
  */
 #define TRACE_ALIAS(log, context, peer, alias_id, transport, label) \
@@ -396,7 +396,7 @@ int trace_log_register_app(struct trace_log *log, const struct trace_app *app);
 /* Ends the span context->span_id. */
 #define TRACE_APP_END(log, context, peer, app_id, cmd, ok) \
     TRACE_APP_EMIT_((cmd, ok), app_end, APP_END, log, context, peer, app_id, cmd, ok)
-/* Ends the span without an answer, because time ran out.  Its outcome is neither ok nor failed, but expired. */
+/* Ends the span without an answer, because it timed out.  Its outcome is neither ok nor failed, but expired. */
 #define TRACE_APP_EXPIRED(log, context, peer, app_id, cmd) \
     TRACE_APP_EMIT_((cmd), app_expired, APP_END, log, context, peer, app_id, cmd)
 

@@ -20,7 +20,7 @@ static inline uint64_t trace_now_unix_ns(void) { return trace_now_ns(CLOCK_REALT
 /* The time since some moment, which never jumps: for deadlines and durations. */
 static inline uint64_t trace_now_monotonic_ns(void) { return trace_now_ns(CLOCK_MONOTONIC); }
 
-/* The same in milliseconds, for deadlines of poll() and the like. */
+/* The same in milliseconds, for deadlines of poll() and similar calls. */
 static inline uint64_t trace_now_monotonic_ms(void) { return trace_now_monotonic_ns() / 1000000; }
 
 #endif

@@ -52,7 +52,7 @@ char *trace_endpoint_text(char *out, const struct trace_endpoint *endpoint);
  * say is zero.  Returns 0; or -EINVAL, and writes nothing. */
 int trace_endpoint_parse(const char *text, struct trace_endpoint *ret_endpoint, bool *ret_has_port);
 
-/* Reads an address with its port as the whole id of whoever is there (proto/address_id.h).  Returns false for anything else. */
+/* Reads an address with its port as the id of the peer there (proto/address_id.h).  Returns false for anything else. */
 bool trace_address_prefix_parse(struct trace_id_prefix *ret_prefix, const char *text);
 
 #endif

@@ -3,7 +3,7 @@
  * The inverse of proto/event_json.h: an event in JSON (docs/protocol.md, "An event") becomes a struct trace_event again.
  *
  * Writing what was parsed gives the same JSON, byte for byte, if the writer has the same description of the application.  The
- * event itself is the one that was written, but for what JSON does not carry:
+ * event is the one that was written, except for what JSON does not carry:
  *   - peer_id without TRACE_FLAG_HAS_PEER: zero;
  *   - the reserved byte, and the data bytes that are no field of the kind: zero;
  *   - a bool above 1: 1;

@@ -48,8 +48,8 @@ size_t trace_field_read(const struct trace_field *field, const struct trace_even
 /* Is it a time? */
 bool trace_field_is_time(const struct trace_field *field);
 
-/* The times that have this value, from the first to the one behind the last: of `time/1s` a second; of `time` an instant, and
- * both are the same.  False when the field is no time. */
+/* The times that have this value, from the first to the one after the last: of `time/1s` a second; of `time` an instant, and
+ * both are the same.  False if the field is not a time. */
 bool trace_field_time_range(const struct trace_field *field, const uint8_t *value, uint64_t *ret_from_ns, uint64_t *ret_to_ns);
 
 /* An order of values: numbers and times by size, anything else by its bytes.  Negative when a comes first. */

@@ -66,7 +66,7 @@ struct trace_filter_names {
      * this text unless it is empty. */
     const struct trace_filter_alias {
         struct trace_node_id alias_id, peer_id, by;
-        bool own; /* said by the peer of itself: it means the node peer_id, too */
+        bool own; /* reported by the peer for itself: it means the node peer_id, too */
         char text[32];
     } * aliases;
     size_t alias_count;
@@ -125,9 +125,9 @@ unsigned trace_filter_uses(const struct trace_filter *filter);
 bool trace_filter_match(const struct trace_filter *filter, const struct trace_event *event,
                         const struct trace_filter_origin *origin);
 
-/* The same, for whoever bounds what filters may take: *work grows by about one for each simple comparison, and for each glob by
- * the length of the pattern and of the text.  A unit is some nanoseconds.  One event takes at most some 200 for each byte of the
- * filter's text, whatever its pattern. */
+/* The same, for callers that bound the work of filters: *work grows by about one for each simple comparison, and for each glob
+ * by the length of the pattern and of the text.  A unit is some nanoseconds.  One event takes at most some 200 for each byte
+ * of the filter's text, whatever its pattern. */
 bool trace_filter_match_counted(const struct trace_filter *filter, const struct trace_event *event,
                                 const struct trace_filter_origin *origin, uint64_t *work);
 

@@ -47,7 +47,7 @@ struct trace_rpc_error {
     json_t *data;                          /* an object of its own, or NULL */
 };
 
-/* Fills in an error: the code's own message, and the reason behind it unless it is NULL.  data_new may be NULL.
+/* Fills in an error: the code's own message, and the reason after it unless it is NULL.  data_new may be NULL.
  * Returns -EINVAL always, so that a method can `return trace_rpc_fail(...)`. */
 int trace_rpc_fail(struct trace_rpc_error *ret_error, int code, json_t *data_new, const char *reason_format, ...)
     __attribute__((format(printf, 4, 5)));
@@ -59,7 +59,7 @@ void trace_rpc_error_fini(struct trace_rpc_error *error);
 struct trace_rpc_line {
     json_t *root;
     bool batch;
-    size_t count; /* 1 when it is no batch */
+    size_t count; /* 1 if it is not a batch */
 };
 
 /* Parses a line, with or without its newline.  Not JSON is TRACE_RPC_PARSE with data.position; an empty batch, or one of more

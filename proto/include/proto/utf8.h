@@ -11,7 +11,7 @@
 size_t trace_utf8_length(const char *text, size_t count, size_t *ret_bad);
 
 /* Writes a text that somebody else chose, up to its first NUL or count bytes, as UTF-8 without control characters: those and what
- * is malformed become "?".  Adds a NUL; what does not fit is cut off behind a whole character. */
+ * is malformed become "?".  Adds a NUL; what does not fit is cut off after a whole character. */
 void trace_utf8_fit(char *out, size_t out_bytes, const char *text_untrusted, size_t count);
 
 /* The length of text cut to at most max bytes, not inside a character. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * A store whose events somebody else has counted: each stands for many that have the same values, as far as `count` is asked for
+ * A store whose events were counted elsewhere: each stands for many that have the same values, as far as `count` is asked for
  * them.  The number of an event in its `sequence` is its place in `all`.  Only `count` answers rightly then. */
 #ifndef STORE_COUNTED_H
 #define STORE_COUNTED_H

@@ -67,7 +67,7 @@ bool history_has_node(const struct history *history, uint32_t node);
 
 /* ---- readers: inside rcu_read_lock(), or between two calls where a position says so -------------------------------------- */
 
-/* The position behind the newest event, and of the oldest that is still there. */
+/* The position after the newest event, and that of the oldest that is still there. */
 uint64_t history_end_position(const struct history *history);
 uint64_t history_begin_position(const struct history *history);
 

@@ -75,7 +75,7 @@ struct history_segment_info {
  * nothing in it belongs into an image, or -ENOMEM. */
 int history_image_take(struct history *history, uint64_t number, void *image, struct history_segment_info *ret_info);
 
-/* The same for the events in [first, end) of the segment, even while others are being appended behind them: end is at most the
+/* The same for the events in [first, end) of the segment, even while others are being appended after them: end is at most the
  * number of events appended to the segment.  Reindexes them. */
 int history_image_take_part(struct history *history, uint64_t number, uint32_t first, uint32_t end, void *image,
                             struct history_segment_info *ret_info);
@@ -117,7 +117,7 @@ int history_open_backed(struct history **ret_history, const struct history_backe
 
 /* Corrected times for events: several clocks made one. */
 struct history_times {
-    /* Sets the time to show.  Where that corrects steps of the clock, too, the event is on no line of a clock any more. */
+    /* Sets the time to show.  Where that corrects steps of the clock, too, the event is no longer on a line of a clock. */
     void (*event)(void *context, uint32_t node, uint64_t position, struct trace_event *event);
     /* Converts bounds of a segment's own times to bounds of shown times.  Returns true if all its events have one clock: then
      * times keep their order, and so do least and greatest. */

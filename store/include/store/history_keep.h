@@ -2,7 +2,7 @@
  *
  * Traces that stay longer than others because they pass a test (`traced --keep`).
  *
- * A trace is judged when the first of its events is about to be evicted.  If it passes, all its events stay: they move behind
+ * A trace is judged when the first of its events is about to be evicted.  If it passes, all its events stay: they move after
  * the newest event, as those of a share do (history_create_shared).  The trace is judged again when they are next about to be
  * evicted.  A trace that has already lost events is not kept.
  *

@@ -9,7 +9,7 @@
 #include <store/store.h>
 
 enum id_lookup_outcome {
-    ID_LOOKUP_FOUND,     /* the first of the ids is meant */
+    ID_LOOKUP_FOUND,     /* it means the first of the ids */
     ID_LOOKUP_NOT_FOUND, /* no id has the prefix */
     ID_LOOKUP_AMBIGUOUS, /* several match */
     ID_LOOKUP_NOT_HEX,   /* not hex digits; for a node or peer, not a node's name either */

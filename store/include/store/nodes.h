@@ -22,11 +22,10 @@
 /* Words of a bit set of node indices. */
 #define NODES_SET_WORDS (NODES_MAX / 64)
 
-/* Once this many indices are in use, dead nodes without events are forgotten, longest dead first, before new indices are taken.
- * */
+/* Once this many indices are in use, dead nodes without events (longest dead first) are forgotten before new indices are used. */
 #define NODES_KEPT 256
 
-/* The most rejected objects with an entry; any more are only counted. */
+/* The maximum number of rejected objects with an entry; further ones are only counted. */
 #define NODES_REJECTED_MAX 64
 
 /* Why an object was rejected, in words, with its NUL. */
@@ -92,7 +91,7 @@ int nodes_add(struct nodes *nodes, const struct node_info *info, enum node_state
               uint64_t history_begin_position, uint32_t *ret_index);
 
 /* The node is gone, and nothing more will be appended for it.  reason: for NODE_REJECTED, else NULL. history_end_position: the
- * position behind its last event. */
+ * position after its last event. */
 void nodes_end(struct nodes *nodes, uint32_t index, enum node_state state, const char *reason, uint64_t history_end_position);
 
 /* Removes an entry without events from the table: the rejected object is gone. */

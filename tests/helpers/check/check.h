@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
  * Found before Check's own header (check_dep).  Check reports each assertion that holds to its parent process, by a write and a
- * flush, so that a crash can be placed "after" it.  A test that looks at a million events spent nearly all of its time on that.
- * Here each assertion reports only the first time that it holds; one that fails reports as ever.
+ * flush, so that a crash can be placed "after" it.  A test that checks a million events spent nearly all of its time on that.
+ * Here each assertion reports only the first time that it holds; one that fails reports as usual.
  *
  * P2PTRACE_TEST_SHUFFLE=SEED runs the tests of each case, and the cases, in an order that depends on the seed (a word; "random"
- * draws one), as it does for the suites in Python.  Each iteration of a loop test is a test of its own. */
+ * draws one), as it does for the suites in Python.  Each iteration of a loop test counts as a separate test. */
 #pragma GCC system_header /* for include_next */
 #include_next <check.h>
 
@@ -21,7 +21,7 @@
         (void)0;                                                                      \
     })
 
-/* Like Check's own, which they call: at once without a seed, when all is added with one. */
+/* Wrappers of Check's functions: without a seed they call them at once, with one only when all tests have been added. */
 void shuffle_add_test(TCase *tcase, const TTest *test, int signal, int exit_value, int start, int end);
 void shuffle_add_tcase(Suite *suite, TCase *tcase);
 void shuffle_run_all(SRunner *runner, enum print_output output);

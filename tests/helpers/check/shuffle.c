@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Keeps the tests and cases that are added until they are to run, and then adds them in another order. */
+ * Keeps added tests and cases until they run, and then adds them in another order. */
 #include "check.h"
 
 #include <stdint.h>
@@ -54,7 +54,7 @@ void shuffle_add_tcase(Suite *suite, TCase *tcase) {
         (suite_add_tcase)(suite, tcase);
 }
 
-/* Fisher and Yates, with the numbers of splitmix64; they begin at the seed's FNV-1a hash. */
+/* Fisher-Yates shuffle with splitmix64, starting from the FNV-1a hash of the seed. */
 static void shuffle(const char *word) {
     uint64_t state = UINT64_C(0xcbf29ce484222325);
     for (; *word; word++) state = (state ^ (unsigned char)*word) * UINT64_C(0x100000001b3);

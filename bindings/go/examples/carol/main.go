@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-// carol is a node in Go that answers for a node in C: requests over UDP, each with its trace context.
+// carol is a node in Go that answers requests of a node in C over UDP, each with its trace context.
 //
 //	carol PORT_FILE COUNT
 //

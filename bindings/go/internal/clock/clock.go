@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 
-// Package clock reads the clock of the machine's logs without a call into C, so that an event has the time at which it happened and not
-// that at which its batch was handed over.
+// Package clock reads the clock of the machine's logs without a call into C, so that an event has the time at which it happened, not
+// the time at which its batch was handed over.
 //
-// It is a package of its own because one that uses cgo can have no assembler of Go's.
+// It is a separate package because a package that uses cgo cannot contain Go assembly.
 package clock
 
 import "time"
 
-// Clock is the time-stamp counter, or CLOCK_MONOTONIC as far as the process's own clock tells it.
+// Clock is the time-stamp counter, or CLOCK_MONOTONIC derived from Go's own monotonic clock.
 type Clock struct {
 	useTSC bool
 	base   uint64 // CLOCK_MONOTONIC at begin, in ns
@@ -23,7 +23,7 @@ func New(useTSC bool, monotonic func() uint64) Clock {
 	return Clock{base: monotonic(), begin: time.Now()}
 }
 
-// Ticks is now.
+// Ticks returns the current time.
 func (c *Clock) Ticks() uint64 {
 	if c.useTSC {
 		return tsc()
