@@ -35,7 +35,7 @@ static int add_open(struct requests *requests, const struct open_part *part) {
 
 static int add_question(struct requests *requests, const struct question *question) {
     struct question *questions =
-        grow(requests->questions, requests->question_count, &requests->question_capacity, sizeof *questions);
+        memory_room(requests->questions, requests->question_count, &requests->question_capacity, sizeof *questions);
     if (!questions) return -ENOMEM;
     requests->questions = questions;
     questions[requests->question_count++] = *question;

@@ -4,10 +4,12 @@
 #include "event_role.h"
 #include "json_get.h"
 #include "limits.h"
+#include "numbers.h"
 #include "packet.h"
 #include "text.h"
 
 #include <errno.h>
+#include <p2ptrace/shm.h>
 #include <proto/event_clock.h>
 #include <proto/event_table.h>
 #include <stdlib.h>
@@ -269,20 +271,23 @@ uint64_t facts_now(const struct facts *facts, uint64_t unix_ns) {
 
 /* ---- gaps ---- */
 
-/* When the event before the loss was emitted, on its lane; 0 if it is not here. */
-static uint64_t before_loss(const struct facts *facts, size_t loss) {
-    const struct fact *lost = &facts->items[loss];
-    for (size_t i = loss; i-- > 0;) {
-        const struct fact *fact = &facts->items[i];
-        if (fact->node == lost->node && fact->lane == lost->lane && fact->kind != FACT_EVENTS_LOST) return fact->time_ns;
-    }
-    return 0;
-}
-
 static int compare_gaps(const void *left, const void *right) {
     const struct fact_gap *a = left, *b = right;
     if (a->node != b->node) return a->node < b->node ? -1 : 1;
-    return a->to_ns < b->to_ns ? -1 : a->to_ns > b->to_ns;
+    return a->from_ns < b->from_ns ? -1 : a->from_ns > b->from_ns;
+}
+
+/* Lanes lose events at the same time: makes one gap of those of a node that overlap.  Returns how many are left. */
+static size_t join_gaps(struct fact_gap *gaps, size_t count) {
+    size_t joined = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct fact_gap *last = joined ? &gaps[joined - 1] : NULL;
+        if (last && last->node == gaps[i].node && last->to_ns >= gaps[i].from_ns)
+            last->to_ns = greatest(last->to_ns, gaps[i].to_ns);
+        else
+            gaps[joined++] = gaps[i];
+    }
+    return joined;
 }
 
 /* Of facts in time order. */
@@ -292,13 +297,24 @@ static int find_gaps(struct facts *facts) {
     free(facts->gaps);
     facts->gaps = calloc(count + 1, sizeof *facts->gaps);
     facts->gap_count = 0;
-    if (!facts->gaps) return -ENOMEM;
+    /* When the last event of a lane was emitted; 0 if none is here. */
+    uint64_t *last_ns = calloc((size_t)intern_count(&facts->nodes) * TRACE_LANES_MAX + 1, sizeof *last_ns);
+    if (!facts->gaps || !last_ns) {
+        free(last_ns);
+        return -ENOMEM;
+    }
     for (size_t i = 0; i < facts->count; i++) {
         const struct fact *fact = &facts->items[i];
+        bool is_lane = fact->lane < TRACE_LANES_MAX; /* otherwise somebody else wrote it, and the gap may have begun at any time */
+        uint64_t *before_ns = is_lane ? &last_ns[(size_t)fact->node * TRACE_LANES_MAX + fact->lane] : NULL;
         if (fact->kind == FACT_EVENTS_LOST)
-            facts->gaps[facts->gap_count++] = (struct fact_gap){fact->node, before_loss(facts, i), fact->time_ns};
+            facts->gaps[facts->gap_count++] = (struct fact_gap){fact->node, before_ns ? *before_ns : 0, fact->time_ns};
+        else if (before_ns)
+            *before_ns = fact->time_ns;
     }
+    free(last_ns);
     qsort(facts->gaps, facts->gap_count, sizeof *facts->gaps, compare_gaps);
+    facts->gap_count = join_gaps(facts->gaps, facts->gap_count);
     return 0;
 }
 

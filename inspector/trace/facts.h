@@ -64,7 +64,8 @@ struct fact {
     bool by_peer;        /* of a closed connection: the peer closed it */
 };
 
-/* A time in which events of a node were lost: from its last event before them, on the same lane, to the next one. */
+/* A time in which events of a node were lost: from its last event before them, on the same lane, to the next one.  Those of one
+ * node do not overlap. */
 struct fact_gap {
     unsigned node;
     uint64_t from_ns, to_ns;

@@ -500,6 +500,29 @@ START_TEST(deep_and_wide_traces_are_walked) {
 }
 END_TEST
 
+static void add_on_lane(enum fact_kind kind, uint16_t lane, uint64_t at_ns) { add(kind, 0, NO_NUMBER, at_ns)->lane = lane; }
+
+START_TEST(gaps_of_several_lanes_are_found_wherever_they_overlap) {
+    add_on_lane(FACT_APP_START, 1, 10);
+    add_on_lane(FACT_APP_START, 0, 50);
+    add_on_lane(FACT_EVENTS_LOST, 0, 60);
+    add_on_lane(FACT_EVENTS_LOST, 1, 100);
+    add_on_lane(FACT_APP_START, 0, 200);
+    add_on_lane(FACT_EVENTS_LOST, 0, 210);
+    ck_assert_int_eq(facts_sort(&facts), 0);
+    ck_assert_ptr_null(facts_gap(&facts, 0, 0, 10));
+    for (uint64_t at_ns = 10; at_ns < 100; at_ns++) {
+        const struct fact_gap *gap = facts_gap(&facts, 0, at_ns, at_ns + 1);
+        ck_assert_ptr_nonnull(gap);
+        ck_assert_uint_eq(gap->from_ns, 10);
+        ck_assert_uint_eq(gap->to_ns, 100);
+    }
+    ck_assert_ptr_null(facts_gap(&facts, 0, 100, 200));
+    ck_assert_uint_eq(facts_gap(&facts, 0, 100, 201)->from_ns, 200);
+    ck_assert_ptr_null(facts_gap(&facts, 1, 0, 300));
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("critical_path");
     TCase *tcase = tcase_create("paths");
@@ -510,6 +533,7 @@ int main(void) {
     tcase_add_loop_test(tcase, a_step_of_the_clock_changes_no_conclusion, 0, STEPPED_TESTS);
     tcase_add_test(tcase, lines_of_several_runs_stay_in_the_order_of_unix_time);
     tcase_add_test(tcase, the_axis_does_not_begin_below_zero);
+    tcase_add_test(tcase, gaps_of_several_lanes_are_found_wherever_they_overlap);
     tcase_add_test(tcase, no_events_have_no_path);
     tcase_add_loop_test(tcase, deep_and_wide_traces_are_walked, 0, 2);
     suite_add_tcase(suite, tcase);
