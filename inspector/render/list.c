@@ -289,7 +289,7 @@ void list_put_extent(struct strbuf *out, const json_t *answer, const char *order
 void list_put_lacking(struct strbuf *out, const struct view *view, enum style style, const char *why, uint64_t count,
                       const char *what, const char *more) {
     if (!count) return;
-    text_styled(out, view->color, style, why);
+    text_styled(out, view->color, style, "%s", why);
     text_count(out, count, what);
     strbuf_puts(out, more);
     strbuf_puts(out, "\n");
