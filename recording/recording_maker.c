@@ -127,8 +127,8 @@ static void fill_header(struct recording_maker *maker, const struct history_segm
     memcpy(header->marks, info->marks, sizeof header->marks);
 }
 
-static int take(struct recording_maker *maker, struct history *history, struct nodes *nodes, uint64_t number, uint32_t first,
-                uint32_t end) {
+int recording_maker_take_part(struct recording_maker *maker, struct history *history, struct nodes *nodes, uint64_t number,
+                              uint32_t first, uint32_t end) {
     struct history_segment_info info;
     struct history_layout layout;
     /* Nodes first: no node is removed while the segment has events of it. */
@@ -147,17 +147,12 @@ static int take(struct recording_maker *maker, struct history *history, struct n
 }
 
 int recording_maker_take(struct recording_maker *maker, struct history *history, struct nodes *nodes, uint64_t number) {
-    return take(maker, history, nodes, number, 0, HISTORY_SEGMENT_EVENTS);
-}
-
-int recording_maker_take_part(struct recording_maker *maker, struct history *history, struct nodes *nodes, uint64_t number,
-                              uint32_t first, uint32_t end) {
-    return take(maker, history, nodes, number, first, end);
+    return recording_maker_take_part(maker, history, nodes, number, 0, HISTORY_SEGMENT_EVENTS);
 }
 
 /* ---- write -------------------------------------------------------------------------------------------------------------- */
 
-static int put(int fd, const void *bytes, size_t count, uint64_t offset) {
+static int write_at(int fd, const void *bytes, size_t count, uint64_t offset) {
     while (count > 0) {
         ssize_t done = pwrite(fd, bytes, count, (off_t)offset);
         if (done < 0 && errno == EINTR) continue;
@@ -195,10 +190,10 @@ static int put_blocks(struct recording_maker *maker, int fd, uint64_t offset, ui
         const char *bytes;
         error = pack(maker, block, &bytes);
         if (error < 0) break;
-        if (maker->compress) error = put(fd, bytes, maker->table[block].stored_bytes, offset);
+        if (maker->compress) error = write_at(fd, bytes, maker->table[block].stored_bytes, offset);
         offset += maker->table[block].stored_bytes;
     }
-    if (error == 0 && !maker->compress) error = put(fd, maker->image, maker->image_bytes, begin); /* in one piece */
+    if (error == 0 && !maker->compress) error = write_at(fd, maker->image, maker->image_bytes, begin); /* in one piece */
     *ret_bytes = offset - begin;
     return error;
 }
@@ -206,11 +201,11 @@ static int put_blocks(struct recording_maker *maker, int fd, uint64_t offset, ui
 /* Writes the part before the blocks, once their checksums are known. */
 static int put_front(struct recording_maker *maker, int fd, uint64_t offset, const struct recording_parts *parts) {
     const struct recording_header *header = &maker->header;
-    int error = put(fd, maker->roll.roster, header->node_count * sizeof(struct recording_roster), offset + parts->roster);
+    int error = write_at(fd, maker->roll.roster, header->node_count * sizeof(struct recording_roster), offset + parts->roster);
 
-    if (error == 0) error = put(fd, maker->roll.records, header->records_bytes, offset + parts->records);
-    if (error == 0) error = put(fd, maker->table, header->block_count * sizeof maker->table[0], offset + parts->table);
-    return error != 0 ? error : put(fd, header, sizeof *header, offset);
+    if (error == 0) error = write_at(fd, maker->roll.records, header->records_bytes, offset + parts->records);
+    if (error == 0) error = write_at(fd, maker->table, header->block_count * sizeof maker->table[0], offset + parts->table);
+    return error != 0 ? error : write_at(fd, header, sizeof *header, offset);
 }
 
 static int put_frame(struct recording_maker *maker, int fd, uint64_t offset, uint64_t *ret_bytes) {

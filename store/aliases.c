@@ -182,7 +182,7 @@ static void changed(struct aliases *aliases) {
     atomic_fetch_add_explicit(&aliases->generation, 1, memory_order_relaxed); /* relaxed: only compared */
 }
 
-static void add(struct aliases *aliases, const struct alias *said) {
+static void add_alias(struct aliases *aliases, const struct alias *said) {
     struct speaker *speaker = &aliases->speakers[said->node];
     uint32_t slot = slot_of(aliases, said), index;
     if (said->node >= aliases->speaker_count) {
@@ -216,7 +216,7 @@ void aliases__move(struct aliases *aliases) {
     uint64_t moved = atomic_load_explicit(&aliases->moved, memory_order_relaxed); /* relaxed: written under the lock */
     /* noted:A  Pairs with noted:R. */
     uint64_t noted = atomic_load_explicit(&aliases->noted, memory_order_acquire);
-    for (; moved != noted; moved++) add(aliases, &aliases->queue[moved % QUEUE]);
+    for (; moved != noted; moved++) add_alias(aliases, &aliases->queue[moved % QUEUE]);
     /* moved:R  The entries may be overwritten.  Pairs with moved:A. */
     atomic_store_explicit(&aliases->moved, moved, memory_order_release);
 }

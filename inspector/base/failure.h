@@ -34,8 +34,8 @@ struct failure {
 /* Fills in a failure.  Always returns -1. */
 int failure_set(struct failure *failure, enum exit_code code, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
-/* A filter is wrong, at these bytes of the text that the user gave.  suggestion: what to write instead; NULL or empty: nothing is
- * known.  Always returns -1. */
+/* A filter is wrong, at these bytes of the text that the user gave.  suggestion: what to write instead; NULL or empty: nothing
+ * is known.  Always returns -1. */
 int failure_set_filter(struct failure *failure, size_t position, size_t length, const char *reason, const char *suggestion);
 
 /* Appends "; did you mean WORD?"; nothing for NULL.  Always returns -1. */

@@ -2,7 +2,7 @@
 #include "json_put.h"
 
 /* jansson does not escape the delete character, which is ASCII but not printable.  Outside strings there is none. */
-static int put(const char *bytes, size_t count, void *arg) {
+static int put_escaped(const char *bytes, size_t count, void *arg) {
     struct strbuf *out = arg;
     for (size_t begin = 0, i = 0; i <= count; i++) {
         if (i < count && bytes[i] != 0x7f) continue;
@@ -14,5 +14,5 @@ static int put(const char *bytes, size_t count, void *arg) {
 }
 
 int json_put(struct strbuf *out, const json_t *value, size_t flags) {
-    return json_dump_callback(value, put, out, flags | JSON_ENCODE_ANY | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(16));
+    return json_dump_callback(value, put_escaped, out, flags | JSON_ENCODE_ANY | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(16));
 }

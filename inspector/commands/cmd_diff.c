@@ -139,7 +139,7 @@ static int show(struct session *session, const struct trace_diff *diff, const st
 }
 
 /* Keeps what --node and --peer choose. */
-static int choose(struct session *session, struct trace_diff *diff) {
+static int keep_chosen(struct session *session, struct trace_diff *diff) {
     const char *node = session->options->texts[OPTION_NODE], *peer = session->options->texts[OPTION_PEER];
     char *node_id = NULL, *peer_id = NULL;
     int result = node ? session_resolve(session, false, node, &node_id) : 0;
@@ -158,7 +158,7 @@ int run_diff(struct session *session) {
                      ? -1
                      : 0;
     if (!result && trace_diff_init(&diff, &a.timeline, &b.timeline)) result = session_out_of_memory(session);
-    if (!result) result = choose(session, &diff);
+    if (!result) result = keep_chosen(session, &diff);
     if (!result) result = show(session, &diff, &a, &b);
     trace_diff_fini(&diff);
     diffed_fini(&a);

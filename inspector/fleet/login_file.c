@@ -19,7 +19,7 @@ static int check(int fd, const char *path, struct failure *failure) {
 }
 
 /* Takes "user:password" with or without the end of its line apart. */
-static int take(struct login *login, char *text, const char *path, struct failure *failure) {
+static int split_login(struct login *login, char *text, const char *path, struct failure *failure) {
     char *colon = strchr(text, ':');
     size_t end = strcspn(text, "\r\n");
     if (text[end + strspn(text + end, "\r\n")]) return failure_set(failure, EXIT_FAILED, "%s has more than one line", path);
@@ -45,7 +45,7 @@ int login_file_read(struct login *ret_login, const char *path, struct failure *f
     if (result) return -1;
     if (count < 0) return failure_set(failure, EXIT_FAILED, "%s cannot be read: %s", path, strerror(error));
     text[count] = 0;
-    result = take(ret_login, text, path, failure);
+    result = split_login(ret_login, text, path, failure);
     explicit_bzero(text, sizeof text);
     return result;
 }

@@ -219,7 +219,7 @@ static bool is_shown(const struct view *view, const struct list_column *column, 
     return false;
 }
 
-static void choose(struct chosen *chosen, const struct list_column *column) {
+static void choose_column(struct chosen *chosen, const struct list_column *column) {
     if (chosen->count == TABLE_COLUMNS_MAX) return;
     chosen->columns[chosen->count] = *column;
     chosen->shown[chosen->count++] = (struct table_column){.title = column->title ? column->title : column->field,
@@ -231,13 +231,13 @@ static void choose(struct chosen *chosen, const struct list_column *column) {
 static void choose_all(struct chosen *chosen, const struct view *view, const struct list *list, const json_t *rows) {
     chosen->count = 0;
     for (unsigned i = 0; !view->fields && i < list->count; i++)
-        if (is_shown(view, &list->columns[i], rows)) choose(chosen, &list->columns[i]);
+        if (is_shown(view, &list->columns[i], rows)) choose_column(chosen, &list->columns[i]);
     for (unsigned i = 0; view->fields && i < view->fields->count; i++) {
         const char *name = view->fields->names[i];
         const struct list_column *known = find_column(list, name), plain = {.field = name, .least = 8};
         struct list_column column = known ? *known : plain;
         column.rank = i ? (unsigned char)(i < 200 ? i : 200) : 0; /* --fields decides the order */
-        choose(chosen, &column);
+        choose_column(chosen, &column);
     }
 }
 
@@ -282,15 +282,14 @@ void list_put_extent(struct strbuf *out, const json_t *answer, const char *order
         strbuf_puts(out, " in ");
         text_duration(out, (uint64_t)(seconds * 1e9));
     }
-    if (groups > shown)
-        strbuf_printf(out, "; the %zu %s of %" PRIu64 " %s, --limit shows more", shown, order, groups, unit);
+    if (groups > shown) strbuf_printf(out, "; the %zu %s of %" PRIu64 " %s, --limit shows more", shown, order, groups, unit);
     strbuf_puts(out, "\n");
 }
 
 void list_put_lacking(struct strbuf *out, const struct view *view, enum style style, const char *why, uint64_t count,
                       const char *what, const char *more) {
     if (!count) return;
-    text_styled(out, view->color, style, why);
+    text_styled(out, view->color, style, "%s", why);
     text_count(out, count, what);
     strbuf_puts(out, more);
     strbuf_puts(out, "\n");

@@ -302,12 +302,15 @@ static bool is_by_time(const json_t *answer) {
 static void put_notes(struct strbuf *out, const struct view *view, const json_t *answer) {
     text_count(out, json_get_count(answer, "events"), "event");
     list_put_extent(out, answer, is_by_time(answer) ? "newest" : "largest", "groups");
-    list_put_lacking(out, view, STYLE_WARN, "left out, because the clock was stepped meanwhile: ",
-                     json_get_count(answer, "took_stepped"), "request", "");
-    list_put_lacking(out, view, STYLE_WARN, "in groups beyond traced's limit, counted but not listed: ",
-                     json_get_count(answer, "ungrouped"), "event", "; a narrower filter helps");
-    list_put_lacking(out, view, STYLE_BAD, "lost in that time before traced could read them, and not counted: ",
-                     json_get_count(answer, "lost"), "event", "");
+    list_put_lacking(out, view, STYLE_WARN,
+                     "left out, because the clock was stepped meanwhile: ", json_get_count(answer, "took_stepped"), "request",
+                     "");
+    list_put_lacking(out, view, STYLE_WARN,
+                     "in groups beyond traced's limit, counted but not listed: ", json_get_count(answer, "ungrouped"), "event",
+                     "; a narrower filter helps");
+    list_put_lacking(out, view, STYLE_BAD,
+                     "lost in that time before traced could read them, and not counted: ", json_get_count(answer, "lost"),
+                     "event", "");
 }
 
 void render_count(struct strbuf *out, const struct view *view, const json_t *answer) {

@@ -139,12 +139,14 @@ static void put_notes(struct strbuf *out, const struct view *view, const json_t 
     if (json_get_count(answer, "open"))
         strbuf_printf(out, " and %" PRIu64 " that have not ended", json_get_count(answer, "open"));
     list_put_extent(out, answer, is_grouped_by(answer, "time/") ? "newest" : "largest", "rows");
-    list_put_lacking(out, view, STYLE_WARN, "left out of the times, because the clock was stepped meanwhile: ",
-                     json_get_count(answer, "took_stepped"), "request", "");
+    list_put_lacking(out, view, STYLE_WARN,
+                     "left out of the times, because the clock was stepped meanwhile: ", json_get_count(answer, "took_stepped"),
+                     "request", "");
     list_put_lacking(out, view, STYLE_WARN, "began before the history does, or their beginning was lost, and not counted: ",
                      json_get_count(answer, "rootless"), "request", "");
-    list_put_lacking(out, view, STYLE_WARN, "in rows beyond traced's limit, counted but not listed: ",
-                     json_get_count(answer, "ungrouped"), "request", "; a narrower filter helps");
+    list_put_lacking(out, view, STYLE_WARN,
+                     "in rows beyond traced's limit, counted but not listed: ", json_get_count(answer, "ungrouped"), "request",
+                     "; a narrower filter helps");
     list_put_lacking(out, view, STYLE_BAD, "lost in that time before traced could read them, so that requests may be missing: ",
                      json_get_count(answer, "lost"), "event", "");
 }

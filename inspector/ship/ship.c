@@ -286,7 +286,7 @@ static void count_waiting(struct ship *ship) {
         if (ship->place.instances[i].newest_ns > progress->newest_ns) progress->newest_ns = ship->place.instances[i].newest_ns;
 }
 
-static int look(struct ship *ship, struct failure *failure) {
+static int scan_directory(struct ship *ship, struct failure *failure) {
     if (spool_scan(&ship->spool, ship->options.dir, failure)) return -1;
     if (begin_instances(ship, failure)) return -1;
     count_waiting(ship);
@@ -296,14 +296,14 @@ static int look(struct ship *ship, struct failure *failure) {
 int ship_look(struct ship *ship, struct ship_progress *ret_progress, struct failure *failure) {
     ship->first_run = !*ship->place.fleet || !ship->place.instance_count;
     bool changed = ship->place_changed;
-    if (look(ship, failure)) return -1;
+    if (scan_directory(ship, failure)) return -1;
     ship->place_changed = changed; /* looking must not change the place */
     *ret_progress = ship->progress;
     return 0;
 }
 
 /* The batch that was on its way, or else the segment that has waited longest.  NULL: nothing waits. */
-static const struct spool_segment *choose(struct ship *ship) {
+static const struct spool_segment *choose_segment(struct ship *ship) {
     const struct spool_segment *oldest = NULL;
     for (size_t i = 0; i < ship->place.instance_count; i++) {
         const struct place_instance *entry = &ship->place.instances[i];
@@ -393,14 +393,14 @@ static void note_shipped(struct ship *ship, uint64_t instance, uint64_t number, 
 /* Reading a directory while files arrive may miss one and see a later one: count a gap only if two scans see it. */
 static int confirm_gap(struct ship *ship, const struct spool_segment **segment, struct failure *failure) {
     if (!*segment || (*segment)->number == next_of(ship, (*segment)->instance)) return 0;
-    if (look(ship, failure)) return -1;
-    *segment = choose(ship);
+    if (scan_directory(ship, failure)) return -1;
+    *segment = choose_segment(ship);
     return 0;
 }
 
 static enum turn take_turn(struct ship *ship, struct failure *failure) {
-    if (look(ship, failure)) return TURN_FAILED;
-    const struct spool_segment *first = choose(ship);
+    if (scan_directory(ship, failure)) return TURN_FAILED;
+    const struct spool_segment *first = choose_segment(ship);
     if (confirm_gap(ship, &first, failure)) return TURN_FAILED;
     if (!first) return TURN_NOTHING;
     uint64_t instance = first->instance, number = first->number, count = count_in_row(ship, first);

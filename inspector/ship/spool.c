@@ -30,7 +30,7 @@ static int by_number(const void *a, const void *b) {
     return x->number < y->number ? -1 : x->number > y->number;
 }
 
-static int add(struct spool *spool, struct spool_segment segment, const struct stat *status) {
+static int add_segment(struct spool *spool, struct spool_segment segment, const struct stat *status) {
     if (spool->count == spool->room) {
         size_t room = spool->room ? 2 * spool->room : 256;
         struct spool_segment *more = realloc(spool->segments, room * sizeof *more);
@@ -55,7 +55,7 @@ int spool_scan(struct spool *spool, const char *path, struct failure *failure) {
         struct stat status;
         if (!read_name(entry->d_name, &segment.instance, &segment.number)) continue;
         if (fstatat(dirfd(dir), entry->d_name, &status, 0) || !S_ISREG(status.st_mode)) continue; /* removed meanwhile */
-        if (add(spool, segment, &status)) result = failure_out_of_memory(failure);
+        if (add_segment(spool, segment, &status)) result = failure_out_of_memory(failure);
     }
     if (!result && errno) result = failure_set(failure, EXIT_FAILED, "%s cannot be read: %s", path, strerror(errno));
     closedir(dir);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#include "numbers.h"
 #include "memory.h"
+#include "numbers.h"
 #include "path_edges.h"
 #include "spread.h"
 #include "spread_internal.h"

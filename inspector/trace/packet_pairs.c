@@ -145,7 +145,7 @@ static size_t index_of(const struct sweep *sweep, const struct message *message)
 static bool bytes_differ(const struct packet *a, const struct packet *b) { return a->bytes && b->bytes && a->bytes != b->bytes; }
 
 /* Which of the open sends a receive belongs to: its place in `open`, or NO_EVENT when several could be it. */
-static size_t choose(const struct sweep *sweep, const struct packet *receive) {
+static size_t choose_send(const struct sweep *sweep, const struct packet *receive) {
     size_t chosen = NO_EVENT;
     if (sweep->unclear || sweep->open_count > MESSAGE_CANDIDATES_MAX) return NO_EVENT;
     if (sweep->open_count == 1) return 0;
@@ -184,7 +184,7 @@ static void take_receive(struct sweep *sweep, size_t i) {
         take_receive_without_send(sweep, i);
         return;
     }
-    size_t place = choose(sweep, &sweep->packets[i]);
+    size_t place = choose_send(sweep, &sweep->packets[i]);
     if (place == NO_EVENT) {
         add_message(sweep, i, MESSAGE_AMBIGUOUS);
         for (size_t k = 0; k < sweep->open_count; k++) items[sweep->open[k]].state = MESSAGE_AMBIGUOUS;

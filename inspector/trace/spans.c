@@ -109,7 +109,7 @@ size_t spans_find(const struct spans *spans, unsigned node, uint64_t span_id) {
 
 /* Of the spans with that id, except `self` and those that began after it: the one on its peer, or else the one on its own node,
  * or else the first.  NO_POSITION when there is none. */
-static size_t choose(const struct spans *spans, uint64_t span_id, size_t self, bool before) {
+static size_t choose_span(const struct spans *spans, uint64_t span_id, size_t self, bool before) {
     const struct span *own = &spans->items[self];
     size_t chosen = NO_POSITION;
     unsigned chosen_rank = 0;
@@ -129,14 +129,14 @@ static size_t choose(const struct spans *spans, uint64_t span_id, size_t self, b
 static void link_span(struct spans *spans, const struct trace_events *events, size_t i) {
     struct span *span = &spans->items[i];
     uint64_t parent_id = span->start == NO_POSITION ? 0 : trace_event_at(events, span->start)->parent_id;
-    size_t twin = span->start == NO_POSITION ? NO_POSITION : choose(spans, span->span_id, i, true);
+    size_t twin = span->start == NO_POSITION ? NO_POSITION : choose_span(spans, span->span_id, i, true);
     if (twin != NO_POSITION && spans->items[twin].node != span->node) {
         if (spans->shared == NO_POSITION) spans->shared = i;
         span->parent = twin;
         return;
     }
     if (!parent_id) return;
-    span->parent = choose(spans, parent_id, i, false);
+    span->parent = choose_span(spans, parent_id, i, false);
     span->parent_missing = span->parent == NO_POSITION;
 }
 

@@ -137,18 +137,18 @@ bool trace_field_is_time(const struct trace_field *field) { return field->field.
 
 enum { VALUE_NULL = 'z', VALUE_NUMBER = 'n', VALUE_BOOL = 'b', VALUE_TEXT = 't', VALUE_HEX = 'x' };
 
-static size_t put(uint8_t *out, uint8_t type, const void *bytes, size_t count) {
+static size_t put_value(uint8_t *out, uint8_t type, const void *bytes, size_t count) {
     out[0] = type;
     if (count) memcpy(out + 1, bytes, count);
     return count + 1;
 }
 
-static size_t put_null(uint8_t *out) { return put(out, VALUE_NULL, NULL, 0); }
+static size_t put_null(uint8_t *out) { return put_value(out, VALUE_NULL, NULL, 0); }
 
-static size_t put_number(uint8_t *out, uint64_t number) { return put(out, VALUE_NUMBER, &number, sizeof number); }
+static size_t put_number(uint8_t *out, uint64_t number) { return put_value(out, VALUE_NUMBER, &number, sizeof number); }
 
 static size_t put_text(uint8_t *out, const char *text, size_t bytes_max) {
-    return put(out, VALUE_TEXT, text, strnlen(text, bytes_max));
+    return put_value(out, VALUE_TEXT, text, strnlen(text, bytes_max));
 }
 
 static size_t put_name(uint8_t *out, const char *name, unsigned number) {
@@ -157,7 +157,7 @@ static size_t put_name(uint8_t *out, const char *name, unsigned number) {
 
 static size_t put_id64(uint8_t *out, uint64_t id) {
     uint64_t big_endian = __builtin_bswap64(id);
-    return put(out, VALUE_HEX, &big_endian, sizeof big_endian);
+    return put_value(out, VALUE_HEX, &big_endian, sizeof big_endian);
 }
 
 static size_t put_endpoint(uint8_t *out, const uint8_t *at) {
@@ -165,7 +165,7 @@ static size_t put_endpoint(uint8_t *out, const uint8_t *at) {
     char text[TRACE_ENDPOINT_TEXT_MAX];
     memcpy(&endpoint, at, sizeof endpoint);
     size_t bytes = (size_t)(trace_endpoint_text(text, &endpoint) - text);
-    return bytes ? put(out, VALUE_TEXT, text, bytes) : put_null(out);
+    return bytes ? put_value(out, VALUE_TEXT, text, bytes) : put_null(out);
 }
 
 static size_t read_data(uint8_t *out, const struct trace_event *event, const struct trace_field_info *info) {
@@ -176,7 +176,7 @@ static size_t read_data(uint8_t *out, const struct trace_event *event, const str
     case TRACE_TYPE_u16:
     case TRACE_TYPE_u32:
     case TRACE_TYPE_u64: return put_number(out, trace_field_unsigned(event, info));
-    case TRACE_TYPE_bool: return put(out, VALUE_BOOL, &yes, 1);
+    case TRACE_TYPE_bool: return put_value(out, VALUE_BOOL, &yes, 1);
     case TRACE_TYPE_id64: return put_id64(out, trace_field_unsigned(event, info));
     case TRACE_TYPE_space: return put_name(out, trace_space_name(*at), *at);
     case TRACE_TYPE_loss: return put_name(out, trace_loss_name(*at), *at);
@@ -184,7 +184,7 @@ static size_t read_data(uint8_t *out, const struct trace_event *event, const str
     case TRACE_TYPE_endpoint: return put_endpoint(out, at);
     case TRACE_TYPE_code4:
     case TRACE_TYPE_text: return put_text(out, (const char *)at, info->length);
-    case TRACE_TYPE_payload: return put(out, VALUE_HEX, at + 1, *at < info->length ? *at : info->length);
+    case TRACE_TYPE_payload: return put_value(out, VALUE_HEX, at + 1, *at < info->length ? *at : info->length);
     }
     return put_null(out);
 }
@@ -204,7 +204,7 @@ static size_t read_flags(uint8_t *out, const struct trace_event *event) {
             bytes += 4;
         }
     }
-    return put(out, VALUE_TEXT, text, bytes);
+    return put_value(out, VALUE_TEXT, text, bytes);
 }
 
 /* ---- what applications registered --------------------------------------------------------------------------------------- */
@@ -252,7 +252,8 @@ static size_t read_app_data(uint8_t *out, const struct filter_field *field, cons
     const struct trace_app_field *found = app_data(field, event, origin, &at);
     if (!found) return put_null(out);
     if (filter__is_number(found)) return put_number(out, filter__app_number(at, found->bytes));
-    return found->type == TRACE_APP_TEXT ? put_text(out, (const char *)at, found->bytes) : put(out, VALUE_HEX, at, found->bytes);
+    return found->type == TRACE_APP_TEXT ? put_text(out, (const char *)at, found->bytes)
+                                         : put_value(out, VALUE_HEX, at, found->bytes);
 }
 
 /* ---- the field ---------------------------------------------------------------------------------------------------------- */
@@ -298,15 +299,16 @@ size_t trace_field_read(const struct trace_field *field, const struct trace_even
         info = field->of_kind[filter__kind_index(event->kind)];
         return info ? read_data(out, event, info) : put_null(out);
     case FIELD_TIME: return put_number(out, cut_time(field, event->timestamp) / US_NS);
-    case FIELD_NODE: return put(out, VALUE_HEX, origin->node_id->bytes, sizeof origin->node_id->bytes);
+    case FIELD_NODE: return put_value(out, VALUE_HEX, origin->node_id->bytes, sizeof origin->node_id->bytes);
     case FIELD_PEER:
         if (!(event->flags & TRACE_FLAG_HAS_PEER)) return put_null(out);
-        return put(out, VALUE_HEX, (origin->peer_id ? origin->peer_id : &event->peer_id)->bytes, sizeof event->peer_id.bytes);
+        return put_value(out, VALUE_HEX, (origin->peer_id ? origin->peer_id : &event->peer_id)->bytes,
+                         sizeof event->peer_id.bytes);
     case FIELD_TRACE:
-        return has_trace(event) ? put(out, VALUE_HEX, event->trace_id.bytes, sizeof event->trace_id.bytes) : put_null(out);
+        return has_trace(event) ? put_value(out, VALUE_HEX, event->trace_id.bytes, sizeof event->trace_id.bytes) : put_null(out);
     case FIELD_KIND:
         kind = trace_kind_info(event->kind);
-        return kind ? put(out, VALUE_TEXT, kind->name, kind->json_bytes - 2U) /* less its quotes */
+        return kind ? put_value(out, VALUE_TEXT, kind->name, kind->json_bytes - 2U) /* less its quotes */
                     : put_text(out, TRACE_KIND_UNKNOWN_NAME, TRACE_TABLE_JSON_BYTES);
     case FIELD_KIND_ID: return put_number(out, event->kind);
     case FIELD_FLAGS: return read_flags(out, event);

@@ -317,8 +317,8 @@ static bool has_trace(const struct trace_event *event) {
 }
 
 /* Instructions that test more than a number. */
-static bool look(const struct trace_filter *filter, const struct filter_instruction *instruction, const struct trace_event *event,
-                 const struct trace_filter_origin *origin) {
+static bool test_event(const struct trace_filter *filter, const struct filter_instruction *instruction,
+                       const struct trace_event *event, const struct trace_filter_origin *origin) {
     const struct filter_value *value = &filter->values[instruction->value];
     const uint8_t *at = (const uint8_t *)event + instruction->offset;
     size_t low = (size_t)instruction->low;
@@ -381,7 +381,7 @@ static inline bool run(const struct trace_filter *filter, uint16_t entry, const 
         else if (instruction->op <= OP_LANE)
             yes = number - instruction->low <= instruction->span;
         else
-            yes = look(filter, instruction, event, origin);
+            yes = test_event(filter, instruction, event, origin);
         entry = yes ? instruction->on_true : instruction->on_false;
     }
     *work += cost;

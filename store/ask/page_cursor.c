@@ -43,11 +43,11 @@ struct writer {
     uint8_t bytes[PAGE_CURSOR_BYTES];
     size_t at;
 };
-static void put(struct writer *writer, const void *value, size_t count) {
+static void write_bytes(struct writer *writer, const void *value, size_t count) {
     memcpy(writer->bytes + writer->at, value, count);
     writer->at += count;
 }
-static void take(struct writer *writer, void *value, size_t count) {
+static void read_bytes(struct writer *writer, void *value, size_t count) {
     memcpy(value, writer->bytes + writer->at, count);
     writer->at += count;
 }
@@ -59,22 +59,22 @@ static uint64_t checksum(const struct writer *writer, uint64_t binding) {
 void page_cursor_encode(const struct page_cursor *cursor, uint64_t binding, char out[PAGE_CURSOR_DIGITS + 1]) {
     struct writer writer = {.at = 8};
     uint32_t flags = (cursor->by_trace ? BY_TRACE : 0U) | (cursor->by_peer ? BY_PEER : 0U) | (cursor->by_node ? BY_NODE : 0U);
-    put(&writer, &cursor->place.end, 8);
-    put(&writer, &cursor->place.begin, 8);
-    put(&writer, &cursor->place.left, 8);
-    put(&writer, &cursor->place.total, 8);
-    put(&writer, &cursor->now_ns, 8);
-    put(&writer, &cursor->from_ns, 8);
-    put(&writer, &cursor->to_ns, 8);
-    put(&writer, &cursor->place.after.event.timestamp, 8);
-    put(&writer, &cursor->place.after.position, 8);
-    put(&writer, &cursor->place.after.source, 4);
-    put(&writer, &cursor->place.after.event.sequence, 4);
-    put(&writer, &flags, 4);
-    put(&writer, &cursor->trace_id, sizeof cursor->trace_id);
-    put(&writer, &cursor->peer_id, sizeof cursor->peer_id);
-    put(&writer, &cursor->node_id, sizeof cursor->node_id);
-    put(&writer, &cursor->names, 8);
+    write_bytes(&writer, &cursor->place.end, 8);
+    write_bytes(&writer, &cursor->place.begin, 8);
+    write_bytes(&writer, &cursor->place.left, 8);
+    write_bytes(&writer, &cursor->place.total, 8);
+    write_bytes(&writer, &cursor->now_ns, 8);
+    write_bytes(&writer, &cursor->from_ns, 8);
+    write_bytes(&writer, &cursor->to_ns, 8);
+    write_bytes(&writer, &cursor->place.after.event.timestamp, 8);
+    write_bytes(&writer, &cursor->place.after.position, 8);
+    write_bytes(&writer, &cursor->place.after.source, 4);
+    write_bytes(&writer, &cursor->place.after.event.sequence, 4);
+    write_bytes(&writer, &flags, 4);
+    write_bytes(&writer, &cursor->trace_id, sizeof cursor->trace_id);
+    write_bytes(&writer, &cursor->peer_id, sizeof cursor->peer_id);
+    write_bytes(&writer, &cursor->node_id, sizeof cursor->node_id);
+    write_bytes(&writer, &cursor->names, 8);
     uint64_t sum = checksum(&writer, binding);
     memcpy(writer.bytes, &sum, 8);
     *trace_hex_encode(out, writer.bytes, PAGE_CURSOR_BYTES) = 0;
@@ -86,24 +86,24 @@ int page_cursor_decode(struct page_cursor *ret_cursor, uint64_t binding, const c
     uint64_t sum;
     uint32_t flags;
     if (strlen(text) != PAGE_CURSOR_DIGITS || trace_hex_decode(writer.bytes, text, PAGE_CURSOR_BYTES)) return -EINVAL;
-    take(&writer, &sum, 8);
+    read_bytes(&writer, &sum, 8);
     if (sum != checksum(&writer, binding)) return -EINVAL;
-    take(&writer, &cursor.place.end, 8);
-    take(&writer, &cursor.place.begin, 8);
-    take(&writer, &cursor.place.left, 8);
-    take(&writer, &cursor.place.total, 8);
-    take(&writer, &cursor.now_ns, 8);
-    take(&writer, &cursor.from_ns, 8);
-    take(&writer, &cursor.to_ns, 8);
-    take(&writer, &cursor.place.after.event.timestamp, 8);
-    take(&writer, &cursor.place.after.position, 8);
-    take(&writer, &cursor.place.after.source, 4);
-    take(&writer, &cursor.place.after.event.sequence, 4);
-    take(&writer, &flags, 4);
-    take(&writer, &cursor.trace_id, sizeof cursor.trace_id);
-    take(&writer, &cursor.peer_id, sizeof cursor.peer_id);
-    take(&writer, &cursor.node_id, sizeof cursor.node_id);
-    take(&writer, &cursor.names, 8);
+    read_bytes(&writer, &cursor.place.end, 8);
+    read_bytes(&writer, &cursor.place.begin, 8);
+    read_bytes(&writer, &cursor.place.left, 8);
+    read_bytes(&writer, &cursor.place.total, 8);
+    read_bytes(&writer, &cursor.now_ns, 8);
+    read_bytes(&writer, &cursor.from_ns, 8);
+    read_bytes(&writer, &cursor.to_ns, 8);
+    read_bytes(&writer, &cursor.place.after.event.timestamp, 8);
+    read_bytes(&writer, &cursor.place.after.position, 8);
+    read_bytes(&writer, &cursor.place.after.source, 4);
+    read_bytes(&writer, &cursor.place.after.event.sequence, 4);
+    read_bytes(&writer, &flags, 4);
+    read_bytes(&writer, &cursor.trace_id, sizeof cursor.trace_id);
+    read_bytes(&writer, &cursor.peer_id, sizeof cursor.peer_id);
+    read_bytes(&writer, &cursor.node_id, sizeof cursor.node_id);
+    read_bytes(&writer, &cursor.names, 8);
     if (flags & ~(uint32_t)BY_ALL || cursor.place.after.position >= cursor.place.end) return -EINVAL;
     cursor.by_trace = flags & BY_TRACE;
     cursor.by_peer = flags & BY_PEER;

@@ -338,7 +338,7 @@ static uint64_t fold_nodes(const struct history_query *query) {
 enum search { SEARCH_TRACE, SEARCH_PEER, SEARCH_TIME, SEARCH_KIND, SEARCH_NODE, SEARCH_SCAN };
 static const char *const search_names[] = {"trace", "peer", "time", "kind", "node", "scan"};
 
-static enum search choose(const struct history_query *query) {
+static enum search choose_search(const struct history_query *query) {
     if (query->by_trace && !history__id_none(&query->trace_id)) return SEARCH_TRACE; /* events without a trace have no chain */
     if (query->by_peer) return SEARCH_PEER;
     if (query->from_ns != 0 || query->to_ns != 0) return SEARCH_TIME;
@@ -347,7 +347,7 @@ static enum search choose(const struct history_query *query) {
 }
 
 bool history_counts_by_index(const struct history_query *query) {
-    enum search how = choose(query);
+    enum search how = choose_search(query);
     return how == SEARCH_TRACE || how == SEARCH_PEER ||
            (query->kinds == 0 && !query->by_node && !query->by_trace && !query->test && !query->peer_test);
 }
@@ -423,7 +423,7 @@ static void set_after(struct selection *selection, const struct history_hit *aft
 /* Searches all segments in [begin, end). */
 static enum search search(struct selection *selection) {
     const struct history_query *query = selection->query;
-    enum search how = choose(query);
+    enum search how = choose_search(query);
     uint64_t node_bits = fold_nodes(query), segments, first;
 
     if (how == SEARCH_TRACE) selection->hash = history__hash_trace(selection->history, &query->trace_id);

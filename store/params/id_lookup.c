@@ -31,7 +31,7 @@ void id_lookup_trace(const struct store *store, const char *text, bool unknown_o
 }
 
 /* Adds an id, unless it is in the list. */
-static void add(struct id_lookup *lookup, const struct trace_node_id *id) {
+static void add_id(struct id_lookup *lookup, const struct trace_node_id *id) {
     size_t kept = lookup->count < STORE_CANDIDATES_MAX ? lookup->count : STORE_CANDIDATES_MAX;
     for (size_t i = 0; i < kept; i++)
         if (!memcmp(&lookup->node_ids[i], id, sizeof *id)) return;
@@ -48,11 +48,11 @@ static void search_nodes(const struct store *store, const char *name, const stru
         const struct node *node = nodes_at(store->nodes, i);
         if (!node || !nodes_id_is_known(&node->info.node_id)) continue;
         if (!strcmp(node->info.node_name, name)) {
-            add(by_name, &node->info.node_id);
+            add_id(by_name, &node->info.node_id);
             /* Relaxed: only the state itself matters. */
-            if (atomic_load_explicit(&node->state, memory_order_relaxed) == NODE_LIVE) add(by_live_name, &node->info.node_id);
+            if (atomic_load_explicit(&node->state, memory_order_relaxed) == NODE_LIVE) add_id(by_live_name, &node->info.node_id);
         }
-        if (prefix && trace_id_prefix_matches(prefix, node->info.node_id.bytes)) add(by_prefix, &node->info.node_id);
+        if (prefix && trace_id_prefix_matches(prefix, node->info.node_id.bytes)) add_id(by_prefix, &node->info.node_id);
     }
     rcu_read_unlock();
 }
@@ -71,7 +71,7 @@ static void search_aliases(const struct store *store, const char *text, const st
         if (!named && !(prefix && trace_id_prefix_matches(prefix, alias->alias_id.bytes))) continue;
         const struct trace_node_id *whose = alias_picture_resolve(picture, alias->node, alias->time_ns, &alias->alias_id);
         bool counts = memcmp(whose, &alias->alias_id, sizeof *whose) != 0;
-        if (counts) add(by_alias, peer ? &alias->alias_id : whose);
+        if (counts) add_id(by_alias, peer ? &alias->alias_id : whose);
     }
     rcu_read_unlock();
     alias_picture_release(picture);

@@ -330,9 +330,5 @@ int main(void) {
     tcase_add_test(tcase, rejected_early_data_is_reported_once);
     tcase_add_test(tcase, a_retry_and_the_version_are_reported);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

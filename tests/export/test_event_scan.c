@@ -116,9 +116,5 @@ int main(void) {
     tcase_add_loop_test(tcase, order_and_space_do_not_matter_and_damage_is_seen, 0, 24);
     tcase_add_test(tcase, a_number_that_does_not_fit_is_an_error);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

@@ -254,9 +254,5 @@ int main(void) {
     tcase_add_test(tcase, events_beyond_the_most_of_a_span_are_counted);
     tcase_add_test(tcase, each_format_is_found_by_its_name_and_suggested_for_a_similar_one);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

@@ -416,9 +416,5 @@ int main(void) {
     tcase_add_test(cases, the_index_has_the_first_and_last_time_of_each_trace_and_peer);
     tcase_add_test(cases, metrics_are_replaced_as_a_whole);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

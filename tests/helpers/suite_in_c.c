@@ -38,9 +38,5 @@ int main(int argc, char **argv) {
     tcase_add_test(second, in_another_case);
     suite_add_tcase(suite, first);
     suite_add_tcase(suite, second);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(suite);
 }

@@ -713,9 +713,5 @@ int main(void) {
     tcase_add_loop_test(tcase, findings_can_be_chosen_by_node_or_peer, 0, 2);
     tcase_add_test(tcase, no_events_give_no_findings);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

@@ -501,9 +501,5 @@ int main(void) {
     tcase_add_test(tests, many_wrong_packets_are_a_doubt);
     tcase_add_test(tests, the_error_is_of_the_size_of_a_packets_way);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

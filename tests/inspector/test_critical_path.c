@@ -537,9 +537,5 @@ int main(void) {
     tcase_add_test(tcase, no_events_have_no_path);
     tcase_add_loop_test(tcase, deep_and_wide_traces_are_walked, 0, 2);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

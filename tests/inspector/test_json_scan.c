@@ -199,9 +199,5 @@ int main(void) {
     tcase_add_test(tcase, a_path_leads_into_objects_and_looks_at_nothing_behind);
     tcase_add_loop_test(tcase, a_whole_number_is_read_when_it_fits, 0, sizeof integers / sizeof *integers);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

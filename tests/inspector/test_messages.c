@@ -625,9 +625,5 @@ int main(void) {
     tcase_add_loop_test(tcase, with_events_missing_a_receive_before_a_send_is_not_joined_to_it, 0, 2);
     tcase_add_test(tcase, ten_thousand_events_of_a_timeline_are_matched);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

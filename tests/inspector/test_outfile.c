@@ -255,9 +255,5 @@ int main(void) {
     tcase_add_test(tcase, a_directory_is_refused);
     tcase_add_loop_test(tcase, a_kill_leaves_nothing, 0, 2);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(suite);
 }

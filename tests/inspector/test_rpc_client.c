@@ -127,9 +127,5 @@ int main(void) {
                         (int)(sizeof instead_of_an_answer / sizeof *instead_of_an_answer));
     tcase_add_test(calls, a_server_that_does_not_read_does_not_block_the_sender);
     suite_add_tcase(suite, calls);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

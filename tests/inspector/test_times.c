@@ -141,9 +141,5 @@ int main(void) {
     tcase_add_test(tcase, the_last_moment_of_a_time_that_comes_twice);
     tcase_add_test(tcase, a_time_that_a_clock_shows_twice_tells_its_offset);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

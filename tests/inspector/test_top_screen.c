@@ -680,9 +680,5 @@ int main(void) {
     tcase_add_test(tcase, rows_cut_by_a_limit_are_not_shown_as_none);
     tcase_add_test(tcase, the_position_in_a_recording_can_be_moved);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

@@ -369,9 +369,5 @@ int main(void) {
     tcase_add_test(tcase, names_with_numbers_are_sorted_as_people_count);
     tcase_add_test(tcase, a_filter_is_found_in_any_text_of_a_row_in_any_case);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

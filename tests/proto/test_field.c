@@ -377,9 +377,5 @@ int main(void) {
     tcase_add_test(tcase, values_are_ordered_and_equal_by_their_bytes);
     tcase_add_test(tcase, an_unknown_field_is_refused_with_its_place);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

@@ -66,9 +66,5 @@ int main(void) {
     TCase *tcase = tcase_create("json memory");
     tcase_add_loop_test(tcase, a_parse_without_memory_is_whole_or_an_error, 0, 2 * (int)(sizeof texts / sizeof *texts));
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

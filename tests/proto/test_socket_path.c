@@ -64,9 +64,5 @@ int main(void) {
     tcase_add_loop_test(rules, the_first_rule_that_applies_gives_the_path, 0, sizeof cases / sizeof *cases);
     tcase_add_test(rules, the_environment_is_asked);
     suite_add_tcase(suite, rules);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return suite_run(suite);
 }

@@ -124,9 +124,5 @@ int main(void) {
     tcase_add_loop_test(tcase, a_quoted_word_is_one_shell_word_with_the_same_text, 0, sizeof words / sizeof *words);
     tcase_add_test(tcase, a_word_that_does_not_fit_is_left_out_whole);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return suite_run(suite);
 }

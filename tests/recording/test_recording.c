@@ -514,8 +514,6 @@ END_TEST
 int main(void) {
     Suite *suite = suite_create("recording");
     TCase *tcase = tcase_create("files");
-    SRunner *runner;
-    int failed;
 
     tcase_set_timeout(tcase, 300);
     tcase_add_checked_fixture(tcase, begin_files, end_files);
@@ -533,9 +531,5 @@ int main(void) {
     tcase_add_test(tcase, a_kill_costs_the_segment_in_the_making);
     tcase_add_test(tcase, a_full_disk_costs_whole_segments_and_is_reported);
     suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(suite);
 }

@@ -677,9 +677,5 @@ int main(void) {
     tcase_add_loop_test(tcase, a_picture_that_shares_is_whole, 0, 3);
     tcase_add_test(tcase, one_notes_while_others_look);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

@@ -181,9 +181,5 @@ int main(void) {
     tcase_add_test(tcase, groups_do_not_mix_and_parts_come_sorted);
     tcase_add_test(tcase, buckets_in_use_are_limited_and_go_on_counting);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

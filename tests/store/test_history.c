@@ -236,8 +236,6 @@ static void leave(void) { rcu_unregister_thread(); }
 int main(void) {
     Suite *suite = suite_create("history");
     TCase *tcase = tcase_create("model");
-    SRunner *runner;
-    int failed;
 
     tcase_set_timeout(tcase, 300);
     tcase_add_checked_fixture(tcase, enter, leave);
@@ -256,9 +254,5 @@ int main(void) {
     tcase_add_test(tcase, create_refuses_less_than_three_segments_need);
     tcase_add_test(tcase, destroying_nothing_is_fine);
     suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(suite);
 }

@@ -315,8 +315,6 @@ static void leave(void) { rcu_unregister_thread(); }
 int main(void) {
     Suite *suite = suite_create("history_backed");
     TCase *tcase = tcase_create("images");
-    SRunner *runner;
-    int failed;
 
     tcase_set_timeout(tcase, 300);
     tcase_add_checked_fixture(tcase, enter, leave);
@@ -328,9 +326,5 @@ int main(void) {
     tcase_add_test(tcase, nodes_are_translated);
     tcase_add_loop_test(tcase, a_shape_that_no_segment_has_is_refused, 0, 10);
     suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(suite);
 }

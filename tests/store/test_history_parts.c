@@ -261,8 +261,7 @@ END_TEST
 int main(void) {
     Suite *suite = suite_create("history parts");
     TCase *tcase = tcase_create("parts");
-    SRunner *runner;
-    int failed, count = (int)(sizeof outcomes / sizeof outcomes[0]);
+    int count = (int)(sizeof outcomes / sizeof outcomes[0]);
 
     tcase_set_timeout(tcase, 60);
     tcase_add_checked_fixture(tcase, begin, end);
@@ -273,9 +272,5 @@ int main(void) {
     tcase_add_loop_test(tcase, a_trace_has_the_outcome_of_its_first_span, 0, count);
     tcase_add_loop_test(tcase, the_outcome_does_not_depend_on_the_order_of_arrival, 0, count);
     suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(suite);
 }

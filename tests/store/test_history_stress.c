@@ -273,16 +273,10 @@ END_TEST
 int main(void) {
     Suite *suite = suite_create("history stress");
     TCase *tcase = tcase_create("stress");
-    SRunner *runner;
-    int failed;
 
     tcase_set_timeout(tcase, 280);
     tcase_add_test(tcase, readers_see_whole_events_and_whole_chains_while_events_arrive_and_are_evicted);
     tcase_add_test(tcase, an_event_stays_as_it_is_while_its_reader_holds_the_lock);
     suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(suite);
 }

@@ -474,9 +474,5 @@ int main(void) {
     tcase_add_test(tcase, images_have_each_event_once);
     tcase_add_test(tcase, a_wrong_filter_says_where);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

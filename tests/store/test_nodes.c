@@ -240,9 +240,5 @@ int main(void) {
     tcase_add_test(tcase, rejected_objects_are_limited_and_forgotten_with_their_name);
     tcase_add_test(tcase, entries_are_whole_while_indices_are_used_again);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

@@ -239,9 +239,5 @@ int main(void) {
     tcase_add_test(pages, evictions_during_a_page_are_all_counted);
     tcase_add_test(pages, a_page_that_is_the_only_one_is_counted_without_asking);
     suite_add_tcase(suite, pages);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

@@ -179,9 +179,5 @@ int main(void) {
     tcase_add_test(values, a_cursor_that_was_touched_is_refused);
     tcase_add_test(values, a_cursor_is_bound_to_all_params_but_itself);
     suite_add_tcase(suite, values);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

@@ -504,9 +504,5 @@ int main(void) {
     tcase_add_test(tcase, a_round_trip_of_nothing_is_a_sample);
     tcase_add_test(tcase, groups_of_different_bytes_look_different);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

@@ -276,9 +276,5 @@ int main(void) {
     suite_add_tcase(suite, filled);
     suite_add_tcase(suite, empty);
     suite_add_tcase(suite, memory);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

@@ -263,9 +263,5 @@ int main(void) {
     tcase_add_test(tcase, all_at_once_leave_a_quarter);
     tcase_add_test(tcase, the_nodes_that_died_last_keep_their_shares);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

@@ -135,9 +135,5 @@ int main(void) {
     tcase_add_loop_test(tcase, the_lock_is_given_up_while_a_filter_is_costly, 6, 7);
     tcase_add_test(tcase, a_question_can_be_interrupted);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

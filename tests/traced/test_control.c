@@ -149,9 +149,5 @@ int main(void) {
     tcase_add_test(tcase, every_asker_gets_the_result_of_its_own_request);
     tcase_add_test(tcase, a_request_after_the_end_fails_with_shutdown);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

@@ -302,9 +302,5 @@ int main(void) {
     tcase_add_test(tcase, too_many_names_are_left_out_until_others_have_gone);
     tcase_add_loop_test(tcase, names_of_other_users_files_are_not_reported_and_take_no_room, 0, 2);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

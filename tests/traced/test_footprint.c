@@ -138,9 +138,5 @@ int main(void) {
     tcase_add_checked_fixture(tcase, make_groups, remove_groups);
     tcase_add_test(tcase, spare_memory_is_the_least_of_the_machine_and_all_groups);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

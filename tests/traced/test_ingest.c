@@ -1615,9 +1615,5 @@ int main(int argc, char **argv) {
     tcase_add_loop_test(tcase, events_emitted_before_the_stop_are_ingested, 0, 2);
     tcase_add_test(tcase, a_missing_directory_is_an_error_at_start);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

@@ -151,9 +151,5 @@ int main(void) {
     tcase_add_test(tcase, long_jobs_let_each_other_run);
     tcase_add_test(tcase, a_cancelled_job_does_not_begin_and_is_done_once);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

@@ -93,9 +93,5 @@ int main(void) {
     tcase_add_loop_test(values, a_size_is_a_number_and_a_unit, 0, COUNT(sizes));
     tcase_add_loop_test(values, a_command_line_is_taken_or_refused_in_words, 0, COUNT(lines));
     suite_add_tcase(suite, values);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return suite_run(suite);
 }

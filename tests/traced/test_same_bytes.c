@@ -145,9 +145,5 @@ int main(void) {
     tcase_add_loop_test(all, store_ask_gives_the_bytes_of_the_socket, 0, FIXTURE_REQUESTS);
     tcase_add_test(all, pages_are_the_same);
     suite_add_tcase(suite, all);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

@@ -234,9 +234,5 @@ int main(void) {
     TCase *peers = tcase_create("peers");
     tcase_add_test(peers, the_user_root_and_the_groups_members_may_enter);
     suite_add_tcase(suite, peers);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return suite_run(suite);
 }

@@ -316,9 +316,5 @@ int main(void) {
     tcase_add_test(tcase, events_that_come_with_an_alias_are_the_peer_s);
     tcase_add_test(tcase, a_stream_goes_on_while_aliases_keep_coming);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

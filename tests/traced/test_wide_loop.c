@@ -58,9 +58,5 @@ int main(void) {
     tcase_add_test(tcase, a_wide_loop_needs_no_memory_for_descriptors);
     tcase_add_test(tcase, a_loop_wider_than_the_process_limit_is_as_wide_as_the_limit);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

@@ -118,14 +118,14 @@ static int to_pool(struct lanes *lanes, struct job *job) {
 }
 
 /* The first job whose client has less than its share of the threads. */
-static struct job *choose(const struct lanes *lanes) {
+static struct job *choose_job(const struct lanes *lanes) {
     for (struct job *job = lanes->waiting; job; job = job->next)
         if (count_of(lanes->threaded, job->client) < (LIMIT_LONG_THREADS + 1) / 2) return job;
     return NULL;
 }
 
 static void fill_threads(struct lanes *lanes) {
-    for (struct job *job; lanes->threads < LIMIT_LONG_THREADS && (job = choose(lanes));) {
+    for (struct job *job; lanes->threads < LIMIT_LONG_THREADS && (job = choose_job(lanes));) {
         take_out(&lanes->waiting, job);
         job->queued = false;
         if (to_pool(lanes, job)) job->done(job, false);

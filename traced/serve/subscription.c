@@ -223,8 +223,8 @@ static const struct trace_event *next_event(struct subscription *subscription, c
 }
 
 /* Writes the events that match, until the notification is full or the work is done. */
-static void look(struct subscription *subscription, struct store *store, uint64_t work_max, struct trace_text *out,
-                 struct subscription_news *news) {
+static void write_matches(struct subscription *subscription, struct store *store, uint64_t work_max, struct trace_text *out,
+                          struct subscription_news *news) {
     struct history_work *work = &subscription->work;
     uint64_t work_end = work->done + work_max;
     (void)alias_picture_renew(store->aliases, &subscription->aliases);
@@ -256,7 +256,7 @@ void subscription_collect(struct subscription *subscription, struct store *store
     struct subscription_news news = {0};
     trace_text_clear(out);
     begin_notification(out, subscription->number);
-    look(subscription, store, work_max, out, &news);
+    write_matches(subscription, store, work_max, out, &news);
     subscription->lost += news.dropped;
     /* A loss is reported with the next event, or when there is none. */
     if (news.events || (news.caught_up && subscription->lost)) {

@@ -62,7 +62,7 @@ static void read_log(struct row_reader *reader, struct fleet_log *log) {
     (void)row_read_u64(reader); /* seen_ns, by which the newest row is chosen */
 }
 
-static int refuse(struct clickhouse *server, struct failure *failure) {
+static int refuse_rows(struct clickhouse *server, struct failure *failure) {
     return failure_set(failure, EXIT_FAILED, "%s/%s has rows that this inspector cannot read", clickhouse_address(server),
                        clickhouse_database(server));
 }
@@ -88,7 +88,7 @@ static int read_logs(struct fleet_logs *logs, struct clickhouse *server, struct 
         memset(&all[logs->count], 0, sizeof *all);
         read_log(&reader, &all[logs->count++]);
     }
-    return reader.failed ? refuse(server, failure) : 0;
+    return reader.failed ? refuse_rows(server, failure) : 0;
 }
 
 /* ---- applications --------------------------------------------------------------------------------------------------------- */
@@ -150,7 +150,7 @@ static int read_apps(struct fleet_logs *logs, struct clickhouse *server, struct 
         read_app(&reader, &app);
         if (!reader.failed && add_app(logs, &node_id, log_id, &app)) return failure_out_of_memory(failure);
     }
-    return reader.failed ? refuse(server, failure) : 0;
+    return reader.failed ? refuse_rows(server, failure) : 0;
 }
 
 int fleet_logs_read(struct fleet_logs *ret_logs, struct clickhouse *server, struct failure *failure) {

@@ -20,7 +20,7 @@
 
 /* ---- times ---------------------------------------------------------------------------------------------------------------- */
 
-static int refuse(struct trace_rpc_error *error, struct failure *failure) {
+static int pass_refusal(struct trace_rpc_error *error, struct failure *failure) {
     refusal_read(failure, error->code, error->message, error->data);
     trace_rpc_error_fini(error);
     return -1;
@@ -32,7 +32,7 @@ int fleet_scope_times(const struct fleet_context *context, const json_t *params,
     *ret_from_ns = *ret_to_ns = 0;
     if (time_param_read("from", json_object_get(params, "from"), context->now_ns, ret_from_ns, &error) ||
         time_param_read_end("to", json_object_get(params, "to"), context->now_ns, ret_to_ns, &error))
-        return refuse(&error, failure);
+        return pass_refusal(&error, failure);
     return 0;
 }
 

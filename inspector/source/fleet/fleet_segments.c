@@ -158,7 +158,7 @@ void fleet_arrivals_fini(struct fleet_arrivals *arrivals) {
     *arrivals = (struct fleet_arrivals){0};
 }
 
-static struct fleet_arrival *add(struct fleet_arrivals *arrivals) {
+static struct fleet_arrival *add_arrival(struct fleet_arrivals *arrivals) {
     if (arrivals->count == arrivals->room) {
         size_t room = arrivals->room ? 2 * arrivals->room : 16;
         struct fleet_arrival *all = realloc(arrivals->all, room * sizeof *all);
@@ -189,7 +189,7 @@ static uint64_t lost_within(const struct rows *rows, const struct fleet_arrival 
     return events;
 }
 
-static void take(struct fleet_arrival *arrival, const struct segment *segment) {
+static void add_segment(struct fleet_arrival *arrival, const struct segment *segment) {
     arrival->end = segment->number + 1;
     memcpy(arrival->host, segment->host, sizeof arrival->host);
     if (!segment->events) return;
@@ -207,12 +207,12 @@ static uint64_t first_of(const struct rows *rows, const struct segment *segment)
 }
 
 /* Segments of one traced from row `at` on.  Returns the row after them. */
-static size_t choose(struct fleet_arrivals *arrivals, const struct rows *rows, const struct fleet_places *places, size_t at,
-                     uint64_t *events, bool patient) {
+static size_t choose_segments(struct fleet_arrivals *arrivals, const struct rows *rows, const struct fleet_places *places,
+                              size_t at, uint64_t *events, bool patient) {
     const struct segment *first = &rows->segments[at];
     const struct fleet_place *place = find_place(places, first->instance);
     uint64_t next = place ? place->next : first_of(rows, first), unexplained = 0;
-    struct fleet_arrival *arrival = add(arrivals);
+    struct fleet_arrival *arrival = add_arrival(arrivals);
     if (!arrival) return rows->segment_count + 1;
     arrival->instance = first->instance;
     arrival->begin = arrival->end = next;
@@ -226,7 +226,7 @@ static size_t choose(struct fleet_arrivals *arrivals, const struct rows *rows, c
         if (!whole || (next < segment->number && patient)) break;
         unexplained += next < segment->number ? segment->number - next : 0;
         *events += segment->events;
-        take(arrival, segment);
+        add_segment(arrival, segment);
     }
     arrival->lost_max = lost_within(rows, arrival) + unexplained * SEGMENT_EVENTS_MAX;
     if (arrival->end == arrival->begin) arrivals->count--;
@@ -245,7 +245,7 @@ int fleet_arrivals_find(struct fleet_arrivals *arrivals, const struct fleet_plac
     if (!result && rows->segment_count) result = read_losses(rows, server, places, failure);
     arrivals->more = rows->segment_count == ROWS_MAX;
     for (size_t at = 0; !result && at < rows->segment_count;) {
-        at = choose(arrivals, rows, places, at, &events, patient);
+        at = choose_segments(arrivals, rows, places, at, &events, patient);
         if (at > rows->segment_count) result = failure_out_of_memory(failure);
     }
     free(rows);

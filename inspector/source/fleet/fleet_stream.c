@@ -330,7 +330,7 @@ static enum source_event yield_events(struct fleet_stream *stream, struct source
 }
 
 /* Returns 0, or -1 with the failure: then nothing has changed, and it may be called again. */
-static int look(struct fleet_stream *stream, struct failure *failure) {
+static int look_for_arrivals(struct fleet_stream *stream, struct failure *failure) {
     struct fleet_arrivals *arrivals = &stream->arrivals;
     bool patient = stream->missing < FLEET_STREAM_PATIENCE;
     if (fleet_arrivals_find(arrivals, &stream->places, stream->answers->context.server, patient, failure)) return -1;
@@ -379,6 +379,6 @@ enum source_event fleet_stream_next(struct fleet_stream *stream, const struct so
         if (now_ms < until_ms && source_pause(source, (int)(until_ms - now_ms))) return SOURCE_OUTPUT_GONE;
         if (now_ms < until_ms) continue;
         if (now_ms < stream->due_ms) return SOURCE_TIME;
-        if (look(stream, failure)) return SOURCE_FAILED;
+        if (look_for_arrivals(stream, failure)) return SOURCE_FAILED;
     }
 }

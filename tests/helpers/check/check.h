@@ -26,6 +26,9 @@ void shuffle_add_test(TCase *tcase, const TTest *test, int signal, int exit_valu
 void shuffle_add_tcase(Suite *suite, TCase *tcase);
 void shuffle_run_all(SRunner *runner, enum print_output output);
 
+/* Runs a suite and frees it.  Returns the exit code of its program. */
+int suite_run(Suite *suite);
+
 #define _tcase_add_test(...) shuffle_add_test(__VA_ARGS__)
 #define suite_add_tcase(suite, tcase) shuffle_add_tcase(suite, tcase)
 #define srunner_run_all(runner, output) shuffle_run_all(runner, output)

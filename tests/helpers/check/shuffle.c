@@ -86,3 +86,11 @@ void shuffle_run_all(SRunner *runner, enum print_output output) {
     }
     (srunner_run_all)(runner, output);
 }
+
+int suite_run(Suite *suite) {
+    SRunner *runner = srunner_create(suite);
+    shuffle_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
