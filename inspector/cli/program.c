@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <proto/field.h>
 #include <proto/filter.h>
 #include <signal.h>
@@ -290,6 +291,11 @@ static void fill_standard_streams(void) {
         if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDONLY) < 0) return; /* open takes the lowest free number */
 }
 
+static bool reader_has_gone(void) {
+    struct pollfd output = {.fd = STDOUT_FILENO};
+    return poll(&output, 1, 0) > 0 && output.revents & (POLLERR | POLLHUP);
+}
+
 int inspector_main(int argc, char **argv, source_opener *opener) {
     struct program program = {0};
     struct options *options = &program.options;
@@ -300,7 +306,8 @@ int inspector_main(int argc, char **argv, source_opener *opener) {
     if (argc > 1 && !strcmp(argv[1], "complete")) return complete_main(argc - 2, argv + 2, opener);
     int result = options_parse(options, argc, argv, &failure);
     if (!result) result = run_words(&program, opener, &failure);
-    if (fflush(stdout) && errno != EPIPE && !result) result = failure_set(&failure, EXIT_FAILED, "cannot write to the output");
+    bool unwritten = fflush(stdout) ? errno != EPIPE : ferror(stdout) && !reader_has_gone();
+    if (unwritten && !result) result = failure_set(&failure, EXIT_FAILED, "cannot write to the output");
     if (!result && memory_was_short()) result = failure_out_of_memory(&failure);
     if (result) report_failure(&failure, options->texts[OPTION_WHERE]);
     pager_end();
