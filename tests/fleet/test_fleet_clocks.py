@@ -62,14 +62,14 @@ class FleetClocks(unittest.TestCase):
         return reads, urls[0]
 
     def assert_same(self, *words, reads=None, url=None):
-        recorded, fleet = run(*(reads or self.reads), *words), run("--fleet", url or self.url, *words)
-        self.assertEqual((fleet.returncode, fleet.stderr), (recorded.returncode, recorded.stderr), words)
-        one, other = recorded.stdout.splitlines(), fleet.stdout.splitlines()
-        self.assertEqual(len(one), len(other), words)
-        self.assertGreater(len(one), 0, words)
-        for line, same in zip(one, other):
-            self.assertEqual(same, line, words)
-        return fleet.stdout
+        with self.subTest(words=words):
+            recorded, fleet = run(*(reads or self.reads), *words), run("--fleet", url or self.url, *words)
+            self.assertEqual((fleet.returncode, fleet.stderr), (recorded.returncode, recorded.stderr))
+            one, other = recorded.stdout.splitlines(), fleet.stdout.splitlines()
+            self.assertEqual(len(one), len(other))
+            self.assertGreater(len(one), 0)
+            for line, same in zip(one, other):
+                self.assertEqual(same, line)
 
     def facts(self):
         """A trace, and times of events in the middle."""

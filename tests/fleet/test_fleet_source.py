@@ -66,14 +66,15 @@ class FleetSource(unittest.TestCase):
 
     def assert_same(self, directory, url, *words, in_order=True):
         """Two events with the same position in a lane have no defined order, and some random ones do."""
-        recorded, fleet = run("--read", directory, *words), run("--fleet", url, *words)
-        self.assertEqual((fleet.returncode, fleet.stderr), (recorded.returncode, recorded.stderr), words)
-        one, other = recorded.stdout.splitlines(), fleet.stdout.splitlines()
-        if not in_order:
-            one, other = sorted(one), sorted(other)
-        self.assertEqual(len(one), len(other), words)
-        for line, same in zip(one, other):
-            self.assertEqual(same, line, words)
+        with self.subTest(words=words):
+            recorded, fleet = run("--read", directory, *words), run("--fleet", url, *words)
+            self.assertEqual((fleet.returncode, fleet.stderr), (recorded.returncode, recorded.stderr))
+            one, other = recorded.stdout.splitlines(), fleet.stdout.splitlines()
+            if not in_order:
+                one, other = sorted(one), sorted(other)
+            self.assertEqual(len(one), len(other))
+            for line, same in zip(one, other):
+                self.assertEqual(same, line)
 
     def facts(self, directory):
         recent = rows_of(run("--read", directory, "recent", "500", "--json"))
@@ -100,9 +101,10 @@ class FleetSource(unittest.TestCase):
             if line.startswith("invalid"):
                 continue
             *sums, sql = line.split(" ", 4)
-            rows = self.servers[0].sql("SELECT count(), sum(sequence), sum(time_ns % 1000003), sum((sequence + 1) * (lane + 1) * (kind_id + 1) "
-                                       f"% 1000003) FROM few.events WHERE {sql}")
-            self.assertEqual(rows, [sums], text)
+            with self.subTest(text):
+                rows = self.servers[0].sql("SELECT count(), sum(sequence), sum(time_ns % 1000003), sum((sequence + 1) * (lane + 1) * (kind_id + 1) "
+                                           f"% 1000003) FROM few.events WHERE {sql}")
+                self.assertEqual(rows, [sums])
             tried += 1
             found += sums[0] not in ("0", str(FEW_EVENTS))
         self.assertGreater(tried, FILTERS * 8 // 10)

@@ -211,6 +211,12 @@ class Runner(InADirectory):
         self.assertEqual([line.startswith("ok") for line in lines], [False, False, True, False, False])
         self.assertIn("it took more than 2 s", self.said)
 
+    def test_each_subtest_has_the_time_of_a_test(self):
+        lines, code = self.points("", "import signal, unittest\nclass A(unittest.TestCase):\n def test_a(self):\n  for i in range(2):\n"
+                                  "   with self.subTest(i):\n    self.assertLessEqual(signal.getitimer(signal.ITIMER_REAL)[0], 300)\n"
+                                  "    signal.setitimer(signal.ITIMER_REAL, 5000)\nunittest.main()\n", P2PTRACE_TEST_LIMIT_S="300")
+        self.assertEqual((lines, code), (["ok 1 - A.test_a", "1..1"], 0))
+
     def test_a_seed_chooses_the_order(self):
         text = "import unittest\nclass A(unittest.TestCase):\n" + "".join(f" def test_{i}(self): pass\n" for i in range(20)) + "unittest.main()\n"
 

@@ -11,7 +11,8 @@ A test that leaves a file, a socket or a process open fails: the destructor repo
 So does a test with a thread that ends with an exception: what it should have done was not done.
 supervise.py finds processes that still run when all tests are done, and files left in the suite's directories.
 
-A test that takes longer than P2PTRACE_TEST_LIMIT_S seconds hangs: it is interrupted, and the others still run.
+A test that takes longer than P2PTRACE_TEST_LIMIT_S seconds hangs: it is interrupted, and the others still run.  Each of its subtests has
+that time anew, so that one with many cases can take long on a busy machine.
 
 P2PTRACE_TEST_SHUFFLE=SEED runs the tests of each class, and the classes, in an order that depends on the seed (a word; "random" draws one)."""
 import faulthandler
@@ -118,6 +119,7 @@ class TapResult(unittest.TextTestResult):
         self.point(False, test, err=err)
 
     def addSubTest(self, test, subtest, err):
+        limit(LIMIT_S)
         super().addSubTest(test, subtest, err)
         if err is not None:
             self.point(False, subtest, err=err)

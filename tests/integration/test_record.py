@@ -150,7 +150,8 @@ class Record(ProtocolTest):
         for path in (first, other):
             os.utime(path, ns=(hours_ago, hours_ago))
         self.emit(node, SEGMENT)
-        until(lambda: self.client.call("stats")["record"]["removed_files"] == 1, "the old file to be removed")
+        until(lambda: self.client.call("stats")["record"]["segments"] == 3, "the third segment")
+        until(lambda: self.client.call("stats")["record"]["removed_files"] == 1, "the old file to be removed")  # before that, or after it
         third, = set(self.files()) - {second}
         self.assertEqual((first.exists(), second.exists(), other.exists()), (False, True, True))
         for path in (second, third):
