@@ -146,7 +146,7 @@ MUTATIONS = {
     "userfaultfd": (("libtrace/test_libtrace_hostile",), USERFAULTFD),
     "json_memory": (("proto/test_json_memory",), PARSES),
     "path_idle": (("inspector/test_path_idle",), PATH_IDLE),
-    "machine_clocks": (("inspector/test_machine_clocks", "suite several_clocks"), MACHINE_CLOCKS),
+    "machine_clocks": (("inspector/test_machine_clocks",), MACHINE_CLOCKS),
     "fleet_stream": (("suite fleet_follow", "suite fleet_clocks"), FLEET_STREAM),
 }
 

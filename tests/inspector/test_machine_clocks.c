@@ -4,6 +4,7 @@
 #include "machine_clocks.h"
 
 #include <check.h>
+#include <proto/hex.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -81,6 +82,43 @@ START_TEST(packets_of_an_id_on_two_machines_cross_from_either) {
 }
 END_TEST
 
+/* What is said of an event of a node's log. */
+static json_t *lead_of(unsigned id, unsigned log) {
+    char node_digits[2 * sizeof(struct trace_node_id) + 1] = "", log_digits[17];
+    struct trace_node_id node_id = id_of(id);
+    trace_hex_encode(node_digits, node_id.bytes, sizeof node_id.bytes);
+    snprintf(log_digits, sizeof log_digits, "%016x", log);
+    json_t *events = json_pack("[{s:s,s:s,s:i}]", "node_id", node_digits, "log", log_digits, "timestamp", 1000);
+    ck_assert_ptr_nonnull(events);
+    machine_clocks_annotate_events(clocks, events);
+    json_t *lead = json_incref(json_object_get(json_array_get(events, 0), "clock_lead"));
+    json_decref(events);
+    return lead;
+}
+
+/* Without packets, the host is all that is known. */
+static void check_lead(unsigned id, unsigned log, const char *host) {
+    json_t *lead = lead_of(id, log);
+    ck_assert_str_eq(json_string_value(json_object_get(lead, "host")), host);
+    ck_assert(json_is_null(json_object_get(lead, "lead")));
+    json_decref(lead);
+}
+
+START_TEST(the_log_says_on_which_of_its_machines_an_id_was) {
+    struct clock_ends ends = {.max = 1};
+    add(1, 1, "a");
+    add(1, 2, "b");
+    add(2, 2, "b");
+    create();
+    ck_assert_int_eq(machine_clocks_estimate(clocks, &ends), 0);
+    check_lead(1, 1, "a");
+    check_lead(1, 2, "b");
+    check_lead(2, 3, "b");
+    ck_assert_ptr_null(lead_of(9, 1));
+    machine_clocks_destroy(clocks);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("machine_clocks");
     TCase *tcase = tcase_create("machine_clocks");
@@ -89,6 +127,7 @@ int main(void) {
     tcase_add_test(tcase, machines_are_in_the_order_of_their_names);
     tcase_add_test(tcase, only_packets_between_known_machines_cross);
     tcase_add_test(tcase, packets_of_an_id_on_two_machines_cross_from_either);
+    tcase_add_test(tcase, the_log_says_on_which_of_its_machines_an_id_was);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
