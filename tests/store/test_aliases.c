@@ -5,6 +5,8 @@
 #include <check.h>
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -645,6 +647,33 @@ START_TEST(one_notes_while_others_look) {
 }
 END_TEST
 
+#define QUEUE 1024U /* places in it (aliases_internal.h) */
+static atomic_bool has_moved;
+
+static void *move_all(void *arg) {
+    (void)arg;
+    rcu_register_thread();
+    alias_picture_release(alias_picture_take(aliases));
+    atomic_store_explicit(&has_moved, true, memory_order_relaxed); /* relaxed: so that nothing but moved:R orders it */
+    rcu_unregister_thread();
+    return NULL;
+}
+
+/* For the thread sanitizer: the queue is filled, another thread moves it, and it is filled again without taking the lock. */
+START_TEST(places_in_the_queue_are_written_after_they_were_read) {
+    uint32_t alice = add_node(1000, 10);
+    pthread_t thread;
+    atomic_store(&has_moved, false);
+    for (uint32_t i = 0; i < QUEUE; i++) say(alice, 20, 0, 2000 + i % 1000);
+    ck_assert_int_eq(pthread_create(&thread, NULL, move_all, NULL), 0);
+    while (!atomic_load_explicit(&has_moved, memory_order_relaxed)) sched_yield();
+    for (uint32_t i = 0; i < QUEUE; i++) say(alice, 30, 0, 2000 + i % 1000);
+    pthread_join(thread, NULL);
+    ck_assert_uint_eq(stats_now().evicted, 0);
+    ck_assert_uint_eq(stats_now().count, 1000);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("aliases");
     TCase *tcase = tcase_create("aliases");
@@ -676,6 +705,7 @@ int main(void) {
     tcase_add_test(tcase, a_picture_stays_as_it_is);
     tcase_add_loop_test(tcase, a_picture_that_shares_is_whole, 0, 3);
     tcase_add_test(tcase, one_notes_while_others_look);
+    tcase_add_test(tcase, places_in_the_queue_are_written_after_they_were_read);
     suite_add_tcase(suite, tcase);
     return suite_run(suite);
 }

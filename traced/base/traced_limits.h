@@ -52,7 +52,8 @@
  * the loop, requests take ROUND and subscriptions take ROUND, in equal shares; what has begun is finished: at most one event with
  * the most expensive filter, or one line.  So a round takes some milliseconds. */
 #define LIMIT_ROUND_WORK 2000000
-/* A connection whose lines, or the rest of its output, took this much waits for the next round.  A line counts LINE, plus BYTE for each of its bytes. */
+/* A connection whose lines, or the rest of its output, took this much waits for the next round.  A line counts LINE, plus BYTE
+ * for each of its bytes. */
 #define LIMIT_ANSWER_WORK 100000
 #define LIMIT_LINE_WORK 20000
 #define LIMIT_BYTE_WORK 16

@@ -161,8 +161,8 @@ bool connection_is_idle(const struct connection *connection) {
 
 /* ---- output ------------------------------------------------------------------------------------------------------------- */
 
-/* Sends what the socket takes without blocking, LIMIT_SEND_BYTES at most.  Returns the number of bytes, or a negative errno if the
- * client is gone. */
+/* Sends what the socket takes without blocking, LIMIT_SEND_BYTES at most.  Returns the number of bytes, or a negative errno if
+ * the client is gone. */
 static ssize_t send_now(struct connection *connection, const char *bytes, size_t count) {
     size_t sent = 0;
     if (count > LIMIT_SEND_BYTES) count = LIMIT_SEND_BYTES;
