@@ -237,7 +237,8 @@ static void judge_late_node(struct analysis *analysis, const struct path *packet
                     others = sum_lateness(packets, count, node, true, usual);
     if (sum.timed < LATE_PACKETS_MIN || sum.late_senders < LATE_SENDERS_MIN || 2 * sum.late_senders <= sum.senders) return;
     double share = (double)sum.late / (double)sum.timed;
-    if (share < LATE_SHARE_MIN || share < LATE_RATIO_MIN * (double)others.late / (double)others.timed) return;
+    if (sum.late < LATE_FEW_MIN || share < LATE_SHARE_MIN || share < LATE_RATIO_MIN * (double)others.late / (double)others.timed)
+        return;
     for (size_t i = 0; i < count; i++) {
         if (packets[i].to != node || !is_late(&packets[i], usual)) continue;
         room[kept++] = (double)packets[i].gap_ns;

@@ -614,7 +614,31 @@ static void add_delay_to(struct finding *cause, const struct finding *delay) {
     cause->trace = delay->trace;
 }
 
+/* Was a packet sent to a node that had crashed, and had not begun again?  That it was lost says nothing new. */
+static bool was_sent_to_crashed(const struct analysis *analysis, const struct delay *delay) {
+    const struct facts *facts = analysis->facts;
+    for (size_t i = 0; i < analysis->count && delay->lost != NO_FACT; i++) {
+        const struct finding *finding = &analysis->findings[i];
+        if (finding->kind != FINDING_NODE_CRASHED || finding->node != delay->loss.to) continue;
+        for (size_t k = delay->lost; k-- > 0;) { /* its last event before */
+            if (facts->items[k].node != finding->node) continue;
+            for (unsigned at = 0; at < finding->evidence_count; at++)
+                if (finding->evidence[at] == k) return true;
+            break;
+        }
+    }
+    return false;
+}
+
+static void drop_delays_of_crashes(const struct analysis *analysis, struct requests *requests) {
+    size_t kept = 0;
+    for (size_t i = 0; i < requests->delay_count; i++)
+        if (!was_sent_to_crashed(analysis, &requests->delays[i])) requests->delays[kept++] = requests->delays[i];
+    requests->delay_count = kept;
+}
+
 void analyze_delays(struct analysis *analysis, struct requests *requests) {
+    drop_delays_of_crashes(analysis, requests);
     struct delay *delays = requests->delays;
     size_t count = requests->delay_count, links = 0;
     struct finding *findings = calloc(count + 1, sizeof *findings);
