@@ -81,9 +81,9 @@ static bool loses_questions(const struct finding *finding, const struct finding 
     return finding->kind == FINDING_LOSSY_LINK && finding->node == way.from && finding->peer == way.to;
 }
 
-/* Does a finding say what another one says, too?  A peer that requests waited for does not need a second finding that it is gone; nor
- * does a place that is slow during requests need one that it is also slow after them, nor a traced peer that nothing reached one beside
- * what loses, nor a node that stood still one that packets came late. */
+/* Does a finding say what another one says, too?  A peer that requests waited for does not need a second finding that it is
+ * gone; nor does a place that is slow during requests need one that it is also slow after them, nor a traced peer that nothing
+ * reached one beside what loses, nor a node that stood still one that packets came late. */
 static bool says_as_well(const struct facts *facts, const struct finding *finding, const struct finding *other) {
     if (other->kind == FINDING_UNTRACED_PEER && other->unanswered && !other->gone && loses_questions(finding, other))
         return waits_for_traced(facts, other);

@@ -125,7 +125,8 @@ static bool sum_up_links(struct usual *usual, const struct requests *requests) {
     return true;
 }
 
-/* Is a link slow compared with the others?  *ret_usual_ns: their median, without the reverse link; 0 when there are no others. */
+/* Is a link slow compared with the others?  *ret_usual_ns: their median, without the reverse link; 0 when there are no others.
+ * */
 static bool is_unusual(const struct usual *usual, const struct visit *visit, uint64_t *ret_usual_ns) {
     const struct link_usual *link = find_link(usual, visit->node, visit->peer),
                             *back = find_link(usual, visit->peer, visit->node);
@@ -193,8 +194,8 @@ static bool judge_place(struct finding *ret_finding, const struct analysis *anal
     return true;
 }
 
-/* The requests at one node: all; or, if those do not stand out, the ones that it was asked, or the ones that it began.  It may be
- * slow in one of the two roles only. */
+/* The requests at one node: all; or, if those do not stand out, the ones that it was asked, or the ones that it began.  It may
+ * be slow in one of the two roles only. */
 static bool judge_node(struct finding *ret_finding, const struct analysis *analysis, const struct requests *requests,
                        const struct usual *usual, const struct visit *visits, size_t count, bool divided) {
     size_t began = 0;

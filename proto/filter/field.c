@@ -2,8 +2,8 @@
  *
  * Reading one field (proto/field.h).
  *
- * A value is a type byte followed by a number, text, or bytes that are shown as hex digits.  Names of a table are stored as text,
- * so a value means the same to every reader. */
+ * A value is a type byte followed by a number, text, or bytes that are shown as hex digits.  Names of a table are stored as
+ * text, so a value means the same to every reader. */
 #include "filter_internal.h"
 
 #include <errno.h>
@@ -371,8 +371,8 @@ static bool looks_raw(const char *text, size_t bytes) {
     return bytes >= 5 && !memcmp(text, REPLACEMENT, 3) && is_digit(text[3]) && is_digit(text[4]);
 }
 
-/* Two texts that differ look different: a byte that is no UTF-8 is U+FFFD and its two digits, and so are those of an U+FFFD that
- * digits follow. */
+/* Two texts that differ look different: a byte that is no UTF-8 is U+FFFD and its two digits, and so are those of an U+FFFD
+ * that digits follow. */
 static char *put_label(char *out, const char *text, size_t bytes) {
     char shown[5 * TRACE_VALUE_BYTES_MAX], *end = shown;
     size_t bad;

@@ -272,8 +272,8 @@ static uint64_t carry(unsigned from, unsigned to, uint64_t at_ns, uint64_t unit_
     return at_ns;
 }
 
-/* A request in a network: with questions and answers on the wire, peers that are not traced, losses, ends that are missing.  The
- * unit decides whether what is long and short to the path comes into it. */
+/* A request in a network: with questions and answers on the wire, peers that are not traced, losses, ends that are missing.
+ * The unit decides whether what is long and short to the path comes into it. */
 static void grow_request(void) {
     static const uint64_t units_ns[] = {1, 1000, 50000, 1000000, 40000000, 400000000};
     uint64_t unit_ns = units_ns[below(sizeof units_ns / sizeof *units_ns)];
