@@ -5,8 +5,8 @@
 #ifndef INSPECTOR_PATH_WALK_H
 #define INSPECTOR_PATH_WALK_H
 
-#include "critical_path.h"
 #include "path_hidden.h"
+#include "path_losses.h"
 
 /* A time in which a span waits for something that it caused. */
 struct branch {
@@ -29,10 +29,16 @@ struct task {
     uint64_t from_ns, to_ns;
 };
 
+struct critical_path;
+
 struct walk {
     const struct trace_events *events;
     struct transports transports;
     struct critical_path *path;
+    const struct spans *spans;
+    size_t root;        /* a span */
+    struct wait *waits; /* in any order */
+    size_t wait_count;
     struct branch *branches; /* of one span; room for those of any span */
     size_t branch_count;
     struct task *tasks;

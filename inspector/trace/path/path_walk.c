@@ -11,19 +11,18 @@
 #define AT_ONCE_PART 10                         /* of a silence: arriving in the last 1/N of it counts as arriving at its end */
 
 static void append_wait(struct walk *walk, struct wait wait) {
-    struct critical_path *path = walk->path;
     if (wait.to_ns <= wait.from_ns) return;
-    if (path->count == walk->wait_capacity) {
+    if (walk->wait_count == walk->wait_capacity) {
         size_t capacity = walk->wait_capacity ? 2 * walk->wait_capacity : 32;
-        struct wait *waits = realloc(path->waits, capacity * sizeof *waits);
+        struct wait *waits = realloc(walk->waits, capacity * sizeof *waits);
         if (!waits) {
             walk->failed = true;
             return;
         }
-        path->waits = waits;
+        walk->waits = waits;
         walk->wait_capacity = capacity;
     }
-    path->waits[path->count++] = wait;
+    walk->waits[walk->wait_count++] = wait;
 }
 
 /* Cuts a wait where the clock was stepped: what lies wholly on one side is known. */
@@ -56,13 +55,13 @@ bool walk_is_steady(const struct walk *walk, uint64_t from_ns, uint64_t to_ns) {
 /* A part of a span's time of which nobody knows who it waited for: a step of the clock lies in it, and it matters how long
  * something lasted; or what it caused has a clock that cannot be compared with its own. */
 void walk_add_untimed(struct walk *walk, size_t span, uint64_t from_ns, uint64_t to_ns) {
-    unsigned node = walk->path->spans.items[span].node;
+    unsigned node = walk->spans->items[span].node;
     add_wait(walk, (struct wait){from_ns, to_ns, WAIT_NODE, node, NO_NUMBER, span, .untimed = true});
 }
 
 /* A part of a span's time of which nobody knows who it waited for, because events are missing. */
 void walk_add_hidden(struct walk *walk, size_t span, uint64_t from_ns, uint64_t to_ns) {
-    unsigned node = walk->path->spans.items[span].node;
+    unsigned node = walk->spans->items[span].node;
     add_wait(walk, (struct wait){from_ns, to_ns, WAIT_NODE, node, NO_NUMBER, span, .untimed = true, .hidden = true});
 }
 
@@ -207,5 +206,5 @@ void walk_add_task(struct walk *walk, size_t span, uint64_t from_ns, uint64_t to
 
 /* Can a span's times be compared with the root's?  If the clocks are not known, the events of its node do not help. */
 bool walk_is_timed(const struct walk *walk, const struct span *span) {
-    return node_clocks_comparable(&walk->events->facts->clocks, walk->path->spans.items[walk->path->root].node, span->node, NULL);
+    return node_clocks_comparable(&walk->events->facts->clocks, walk->spans->items[walk->root].node, span->node, NULL);
 }

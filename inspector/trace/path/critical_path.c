@@ -452,6 +452,7 @@ static void spend_reach(struct walk *walk) {
 /* ---- the whole path ---- */
 
 static int walk_init(struct walk *walk) {
+    walk->root = walk->path->root;
     size_t spans = walk->path->spans.count;
     unsigned nodes = intern_count(&walk->events->facts->nodes), root = walk->path->spans.items[walk->path->root].node;
     const struct node_clocks *clocks = &walk->events->facts->clocks;
@@ -477,8 +478,9 @@ static int walk_path(struct walk *walk) {
     spend_all(walk);
     spend_reach(walk);
     spend_all(walk);
+    path->waits = walk->waits;
     if (walk->failed) return -ENOMEM;
-    path->count = path_waits_order(path->waits, path->count, path->end_ns, &path->within);
+    path->count = path_waits_order(path->waits, walk->wait_count, path->end_ns, &path->within);
     for (size_t i = 0; i < path->within; i++) {
         const struct wait *wait = &path->waits[i];
         if (!wait->untimed) path->timed_ns += wait->to_ns - wait->from_ns;
@@ -493,6 +495,7 @@ static int walk_path(struct walk *walk) {
 int critical_path_init(struct critical_path *path, const struct trace_events *events) {
     struct walk walk = {.events = events, .path = path};
     *path = (struct critical_path){.root = NO_POSITION, .reach = NO_POSITION};
+    walk.spans = &path->spans;
     int result = spans_init(&path->spans, events);
     if (!result) result = messages_of_events(&path->messages, events, &path->spans);
     if (!result) path->root = spans_root(&path->spans);
