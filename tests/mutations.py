@@ -15,7 +15,7 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 READER, SLOT, INGEST_RING, ATTACH = "libtrace/ring/reader.c", "libtrace/ring/slot.h", "traced/ingest/ingest_ring.c", "libtrace/ring/attach.c"
 ALIASES, PICTURE, STEPS, HOLES = "store/aliases.c", "store/alias_picture.c", "store/clock_steps.c", "libtrace/ring/holes.c"
-JSON_MEMORY, IDLE, CLOCKS = "proto/json_memory.c", "inspector/trace/path_idle.c", "inspector/source/store/machine_clocks.c"
+JSON_MEMORY, IDLE, CLOCKS = "proto/json_memory.c", "inspector/trace/path/path_idle.c", "inspector/source/store/machine_clocks.c"
 STREAM = "inspector/source/fleet/fleet_stream.c"
 
 # A test is a program below tests/ of the build directory, or "suite NAME" for one that meson runs.

@@ -53,8 +53,8 @@ static bool serves_others(const struct requests *requests, unsigned node, unsign
     return false;
 }
 
-/* A node that fails whomever it waits for, while these answer others and nobody else fails waiting for them, is at fault itself:
- * it is not the others that are slow, but it that gives up too early, or does not get their answers. */
+/* A node that fails whomever it waits for, while these answer others and nobody else fails waiting for them, is at fault
+ * itself: it is not the others that are slow, but it that gives up too early, or does not get their answers. */
 static void settle_asker(const struct requests *requests, struct request *const *own, size_t count, struct request *const *asked,
                          size_t asked_count) {
     unsigned whom = 0;
@@ -241,8 +241,8 @@ static size_t count_retried(const struct question *const *questions, size_t coun
     return retried;
 }
 
-/* What one node was asked; the questions that it failed come first.  all, all_retried: of that command, at any node.  If the others
- * fail as often, as in a search for what few nodes have, that is no fault. */
+/* What one node was asked; the questions that it failed come first.  all, all_retried: of that command, at any node.  If the
+ * others fail as often, as in a search for what few nodes have, that is no fault. */
 static void judge_retried(struct analysis *analysis, const struct requests *requests, const struct question *const *questions,
                           size_t count, size_t all, size_t all_retried) {
     size_t retried = count_retried(questions, count), of = 0;
@@ -317,8 +317,8 @@ static bool waited_for_receiver(const struct analysis *analysis, const struct vi
     return analysis_paused(analysis, visit->peer, analysis->facts->items[from].time_ns, analysis->facts->items[to].time_ns);
 }
 
-/* Where the slow requests begin, of requests in the order of their time: those that took many times the median; or else a few that
- * stand apart from all others.  `count`: there are none. */
+/* Where the slow requests begin, of requests in the order of their time: those that took many times the median; or else a few
+ * that stand apart from all others.  `count`: there are none. */
 static size_t first_outlier(const struct request *const *requests, size_t count) {
     uint64_t middle_ns = requests[count / 2]->took_ns;
     size_t first = count, apart = count;
@@ -489,8 +489,8 @@ static size_t sum_senders(struct message_count *counts, size_t links) {
     return nodes;
 }
 
-/* The nodes that send messages of one type, each compared with the median of the others.  What one node sends to each other one is
- * compared, not what it sends in all: a node that has many neighbours is no flood. */
+/* The nodes that send messages of one type, each compared with the median of the others.  What one node sends to each other one
+ * is compared, not what it sends in all: a node that has many neighbours is no flood. */
 static void judge_senders(struct analysis *analysis, const struct message_count *nodes, size_t count, double *sorted) {
     uint64_t of = 0;
     for (size_t i = 0; i < count; i++) of += nodes[i].all, sorted[i] = (double)nodes[i].count;

@@ -171,8 +171,8 @@ static void report_late_node(struct analysis *analysis, struct paths *paths, uns
     report_late(analysis, &slowest, node, NO_NUMBER, direction, usual_ns);
 }
 
-/* Are packets late on this link more often than on others?  Where all nodes get the processor only part of the time, the medians of
- * some links are high by chance. */
+/* Are packets late on this link more often than on others?  Where all nodes get the processor only part of the time, the
+ * medians of some links are high by chance. */
 static bool is_late_more_often(const struct path *packets, size_t count, const struct path *link, double usual) {
     size_t own = 0, own_late = 0, others = 0, others_late = 0;
     for (size_t i = 0; i < count; i++) {
@@ -226,8 +226,8 @@ static bool usual_without(const struct path *packets, size_t count, unsigned nod
     return true;
 }
 
-/* A node that gets the processor only part of the time takes some packets at once and others late, whoever sent them, so that no
- * median shows it, and each of its links may have few. */
+/* A node that gets the processor only part of the time takes some packets at once and others late, whoever sent them, so that
+ * no median shows it, and each of its links may have few. */
 static void judge_late_node(struct analysis *analysis, const struct path *packets, size_t count, unsigned node, double *room) {
     double usual;
     size_t kept = 0;
@@ -237,7 +237,8 @@ static void judge_late_node(struct analysis *analysis, const struct path *packet
                     others = sum_lateness(packets, count, node, true, usual);
     if (sum.timed < LATE_PACKETS_MIN || sum.late_senders < LATE_SENDERS_MIN || 2 * sum.late_senders <= sum.senders) return;
     double share = (double)sum.late / (double)sum.timed;
-    if (share < LATE_SHARE_MIN || share < LATE_RATIO_MIN * (double)others.late / (double)others.timed) return;
+    if (sum.late < LATE_FEW_MIN || share < LATE_SHARE_MIN || share < LATE_RATIO_MIN * (double)others.late / (double)others.timed)
+        return;
     for (size_t i = 0; i < count; i++) {
         if (packets[i].to != node || !is_late(&packets[i], usual)) continue;
         room[kept++] = (double)packets[i].gap_ns;

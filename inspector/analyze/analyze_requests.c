@@ -125,7 +125,8 @@ static bool sum_up_links(struct usual *usual, const struct requests *requests) {
     return true;
 }
 
-/* Is a link slow compared with the others?  *ret_usual_ns: their median, without the reverse link; 0 when there are no others. */
+/* Is a link slow compared with the others?  *ret_usual_ns: their median, without the reverse link; 0 when there are no others.
+ * */
 static bool is_unusual(const struct usual *usual, const struct visit *visit, uint64_t *ret_usual_ns) {
     const struct link_usual *link = find_link(usual, visit->node, visit->peer),
                             *back = find_link(usual, visit->peer, visit->node);
@@ -193,8 +194,8 @@ static bool judge_place(struct finding *ret_finding, const struct analysis *anal
     return true;
 }
 
-/* The requests at one node: all; or, if those do not stand out, the ones that it was asked, or the ones that it began.  It may be
- * slow in one of the two roles only. */
+/* The requests at one node: all; or, if those do not stand out, the ones that it was asked, or the ones that it began.  It may
+ * be slow in one of the two roles only. */
 static bool judge_node(struct finding *ret_finding, const struct analysis *analysis, const struct requests *requests,
                        const struct usual *usual, const struct visit *visits, size_t count, bool divided) {
     size_t began = 0;
@@ -614,7 +615,31 @@ static void add_delay_to(struct finding *cause, const struct finding *delay) {
     cause->trace = delay->trace;
 }
 
+/* Was a packet sent to a node that had crashed, and had not begun again?  That it was lost says nothing new. */
+static bool was_sent_to_crashed(const struct analysis *analysis, const struct delay *delay) {
+    const struct facts *facts = analysis->facts;
+    for (size_t i = 0; i < analysis->count && delay->lost != NO_FACT; i++) {
+        const struct finding *finding = &analysis->findings[i];
+        if (finding->kind != FINDING_NODE_CRASHED || finding->node != delay->loss.to) continue;
+        for (size_t k = delay->lost; k-- > 0;) { /* its last event before */
+            if (facts->items[k].node != finding->node) continue;
+            for (unsigned at = 0; at < finding->evidence_count; at++)
+                if (finding->evidence[at] == k) return true;
+            break;
+        }
+    }
+    return false;
+}
+
+static void drop_delays_of_crashes(const struct analysis *analysis, struct requests *requests) {
+    size_t kept = 0;
+    for (size_t i = 0; i < requests->delay_count; i++)
+        if (!was_sent_to_crashed(analysis, &requests->delays[i])) requests->delays[kept++] = requests->delays[i];
+    requests->delay_count = kept;
+}
+
 void analyze_delays(struct analysis *analysis, struct requests *requests) {
+    drop_delays_of_crashes(analysis, requests);
     struct delay *delays = requests->delays;
     size_t count = requests->delay_count, links = 0;
     struct finding *findings = calloc(count + 1, sizeof *findings);

@@ -14,8 +14,9 @@
 #define LATE_PACKETS_MIN 20 /* packets: a link with fewer packets seen at both ends is not judged */
 #define LATE_RATIO_MIN 5    /* times: the median time on the way, compared with the median of the links between other nodes */
 #define LATE_NS_MIN UINT64_C(2000000) /* ns: and longer by this much: a busy machine delays packets by less */
-#define LATE_SHARE_MIN 0.3           /* of all packets to a node: so many are late, if its links have too few to be judged each */
+#define LATE_SHARE_MIN 0.2           /* of all packets to a node: so many are late, if its links have too few to be judged each */
 #define LATE_OFTEN_RATIO_MIN 1.5     /* times: as large a share of packets late as on links between other nodes */
+#define LATE_FEW_MIN 10              /* packets: and so many */
 #define LATE_SENDERS_MIN 2           /* nodes: and those of so many */
 #define WRONG_LOSSES_MIN 5           /* packets: declared lost but received, on one link */
 #define WRONG_SHARE_MIN 0.2          /* of losses: and this share of all losses of the link */

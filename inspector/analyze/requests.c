@@ -76,8 +76,8 @@ static bool was_given_up(const struct span *asker, const struct span *span) {
     return asker->end != NO_POSITION && !asker->ok && asker->end_ns < span->end_ns;
 }
 
-/* Did it fail before the other one?  If their clocks cannot be compared, a span failed before the one that caused it, unless that
- * one ran out of time. */
+/* Did it fail before the other one?  If their clocks cannot be compared, a span failed before the one that caused it, unless
+ * that one ran out of time. */
 static bool failed_before(const struct critical_path *path, const struct node_clocks *clocks, const struct span *span,
                           const struct span *other) {
     if (node_clocks_comparable(clocks, span->node, other->node, NULL)) return span->end <= other->end;

@@ -112,8 +112,8 @@ static int expand_filter(const struct config *config, const char **filter, struc
     return 0;
 }
 
-/* Refuses a small duration without a unit (proto/filter.h).  Anything else that is wrong is for whoever answers to say, who knows
- * the names. */
+/* Refuses a small duration without a unit (proto/filter.h).  Anything else that is wrong is for whoever answers to say, who
+ * knows the names. */
 static int check_units(const char *filter, struct failure *failure) {
     enum trace_filter_mode mode = TRACE_FILTER_EVENTS;
     int result = -EINVAL;

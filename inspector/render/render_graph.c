@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * One trace as a space-time diagram: a column for each node, time downwards.  The arrow of a packet leaves its sender's column in
- * the row where it was sent, runs down between the columns, and arrives in the row where it was received; that of a request or
- * an answer stays in one row.
+ * One trace as a space-time diagram: a column for each node, time downwards.  The arrow of a packet leaves its sender's column
+ * in the row where it was sent, runs down between the columns, and arrives in the row where it was received; that of a request
+ * or an answer stays in one row.
  *
  * What does not fit is left out and reported: nodes beyond the width, arrows beyond the lanes between two columns (their ends
  * stay). */

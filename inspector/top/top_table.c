@@ -288,8 +288,8 @@ static void update_kind(struct top_row *row, const json_t *json) {
 
 /* The counts of a row in an interval without events: a new value.  NULL when out of memory. */
 static json_t *silence_new(const struct top_row *row, double seconds) {
-    static const char *const counts[] = {"sent",  "received", "lost",    "rtt",  "count",
-                                         "share", "failed",   "expired", "took", "took_stepped", "histogram"};
+    static const char *const counts[] = {"sent",   "received", "lost", "rtt",          "count",    "share",
+                                         "failed", "expired",  "took", "took_stepped", "histogram"};
     json_t *json = json_copy(row->json);
     for (size_t i = 0; json && i < COUNT_OF(counts); i++) json_object_del(json, counts[i]);
     if (json) json_object_set_new(json, "seconds", json_real(seconds));

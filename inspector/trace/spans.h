@@ -5,8 +5,8 @@
  * A span is one node's part of a request, identified by node and id.  If a program forgets to make a child, both nodes report
  * the same id.  These are still two spans, and the one that began first counts as the parent.
  *
- * If events were lost, what caused a span may not be here.  The span that surrounds it, on the node that it says asked it, then counts
- * as its parent, if only one comes into question; of a span that asks, the one on its own node.
+ * If events were lost, what caused a span may not be here.  The span that surrounds it, on the node that it says asked it, then
+ * counts as its parent, if only one comes into question; of a span that asks, the one on its own node.
  *
  * An event's position is its place among the events of the trace. */
 #ifndef INSPECTOR_SPANS_H

@@ -36,8 +36,8 @@ static bool may_be_stepped(const json_t *events) {
     return false;
 }
 
-/* The events in the order in which they happened: where the clock was stepped, that is not the order of Unix time.  NULL when out
- * of memory. */
+/* The events in the order in which they happened: where the clock was stepped, that is not the order of Unix time.  NULL when
+ * out of memory. */
 static json_t *events_in_order(const json_t *events) {
     size_t count = json_array_size(events);
     if (!may_be_stepped(events)) return json_incref((json_t *)events);

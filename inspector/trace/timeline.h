@@ -75,15 +75,16 @@ void timeline_fini(struct timeline *timeline);
 const char *timeline_arrow(const struct timeline *timeline, const struct timeline_item *item);
 
 /* Appends a node's time since the start: "+1.254 ms", with the same unit for all items; a duration: "1.25 ms"; and that of the
- * whole. "~" before it: a step of the clock lies in it, and it is the least that it was.  "?" before it: it is of two clocks that cannot
- * be compared, so it is not known. */
+ * whole. "~" before it: a step of the clock lies in it, and it is the least that it was.  "?" before it: it is of two clocks
+ * that cannot be compared, so it is not known. */
 struct strbuf;
 void timeline_since(struct strbuf *out, const struct timeline *timeline, unsigned node, uint64_t time_ns);
 void timeline_gap(struct strbuf *out, const struct timeline *timeline, const struct timeline_item *item);
 void timeline_duration(struct strbuf *out, const struct timeline *timeline, uint64_t from_ns, uint64_t to_ns);
 void timeline_whole(struct strbuf *out, const struct timeline *timeline);
 
-/* Is the time from the first to the last event known?  Not with a step of the clock in it, or clocks that cannot be compared. */
+/* Is the time from the first to the last event known?  Not with a step of the clock in it, or clocks that cannot be compared.
+ * */
 bool timeline_is_exact(const struct timeline *timeline);
 
 /* The columns of the widest time since the start. */

@@ -2,8 +2,8 @@
  *
  * Reading one field (proto/field.h).
  *
- * A value is a type byte followed by a number, text, or bytes that are shown as hex digits.  Names of a table are stored as text,
- * so a value means the same to every reader. */
+ * A value is a type byte followed by a number, text, or bytes that are shown as hex digits.  Names of a table are stored as
+ * text, so a value means the same to every reader. */
 #include "filter_internal.h"
 
 #include <errno.h>

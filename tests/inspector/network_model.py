@@ -134,6 +134,16 @@ class Network:
             self.request(begin + i * every + int(self.random.random() * 3 * every), asker,
                          lambda time, trace, root, pair=(asker, other), more=options: self.ask(time, *pair, trace, root, **more))
 
+    def lose(self, node, windows):
+        """traced could not read what a node emitted from one time to another."""
+        for begin, end in windows:
+            own = [line for line in self.lines if line[2].split()[1] == str(node) and not line[2].startswith(("step", "crash", "node"))]
+            gone = {line for line in own if begin <= line[0] < end}
+            later = [line[0] for line in own if line[0] >= end]
+            if gone and later:
+                self.lines = [line for line in self.lines if line not in gone]
+                self.lines.append((min(later) - 1, -1, f"missing {node} {len(gone)}"))
+
     # ---- the scene
 
     def write(self, path, truth):

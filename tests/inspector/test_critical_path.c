@@ -187,6 +187,24 @@ START_TEST(missing_events_blame_nobody_for_anothers_time) {
 }
 END_TEST
 
+/* A lane's events before a gap say when it began at the earliest; those of other lanes say nothing. */
+START_TEST(a_gap_is_of_one_lane) {
+    add(FACT_APP_START, 0, NO_NUMBER, 1000)->span_id = 1;
+    struct fact *start = add(FACT_APP_START, 1, NO_NUMBER, 1010);
+    start->span_id = 2, start->parent_id = 1;
+    add(FACT_CUSTOM, 1, NO_NUMBER, 1040)->lane = 1;
+    add(FACT_EVENTS_LOST, 1, NO_NUMBER, 1060)->missing = 1;
+    struct fact *end = add(FACT_APP_END, 1, NO_NUMBER, 1070);
+    end->span_id = 2, end->ok = true;
+    end = add(FACT_APP_END, 0, NO_NUMBER, 1100);
+    end->span_id = 1, end->ok = true;
+    run();
+    check_whole();
+    ck_assert_uint_eq(path.hidden_ns, 50);
+    critical_path_fini(&path);
+}
+END_TEST
+
 START_TEST(whatever_happens_each_moment_is_somebodys_once) {
     static const enum fact_kind kinds[] = {FACT_PACKET_SENT, FACT_PACKET_RECEIVED, FACT_PACKET_LOST, FACT_STREAM_DATA,
                                            FACT_METRICS,     FACT_APP_START,       FACT_APP_END,     FACT_EVENTS_LOST};
@@ -254,8 +272,8 @@ static uint64_t carry(unsigned from, unsigned to, uint64_t at_ns, uint64_t unit_
     return at_ns;
 }
 
-/* A request in a network: with questions and answers on the wire, peers that are not traced, losses, ends that are missing.  The
- * unit decides whether what is long and short to the path comes into it. */
+/* A request in a network: with questions and answers on the wire, peers that are not traced, losses, ends that are missing.
+ * The unit decides whether what is long and short to the path comes into it. */
 static void grow_request(void) {
     static const uint64_t units_ns[] = {1, 1000, 50000, 1000000, 40000000, 400000000};
     uint64_t unit_ns = units_ns[below(sizeof units_ns / sizeof *units_ns)];
@@ -529,6 +547,7 @@ int main(void) {
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_loop_test(tcase, every_moment_of_a_random_tree_is_attributed_as_in_the_model, 0, ROUNDS);
     tcase_add_loop_test(tcase, missing_events_blame_nobody_for_anothers_time, 0, ROUNDS);
+    tcase_add_test(tcase, a_gap_is_of_one_lane);
     tcase_add_loop_test(tcase, whatever_happens_each_moment_is_somebodys_once, 0, ROUNDS);
     tcase_add_loop_test(tcase, a_step_of_the_clock_changes_no_conclusion, 0, STEPPED_TESTS);
     tcase_add_test(tcase, lines_of_several_runs_stay_in_the_order_of_unix_time);

@@ -426,6 +426,196 @@ def late_link(network):
     network.requests(200, 10 * MS)
 
 
+# ---- mixed
+
+def chain(network, hops, work, asker=ALICE):
+    """Returns the steps of a request that goes on from node to node; the last one works."""
+    def step(time, node, trace, span, rest):
+        if not rest:
+            return time + work(time), True
+        return network.ask(time + 20 * US, node, rest[0], trace, span,
+                           answer=lambda at, it, a_trace, inner: step(at, it, a_trace, inner, rest[1:]))
+    return lambda time, trace, root: step(time, asker, trace, root, hops)
+
+
+def slow_and_lossy(network):
+    """bob is slow, and carol -> dave loses a fifth: two faults, and nobody else is named."""
+    network.work[BOB] = lambda _: 40 * MS
+    network.loss[CAROL, DAVE] = lambda _: 0.2
+    network.requests(500, 10 * MS)
+
+
+def slow_behind_losses(network):
+    """alice -> bob loses a fifth, and bob is slow as well."""
+    network.work[BOB] = lambda _: 40 * MS
+    network.loss[ALICE, BOB] = lambda _: 0.2
+    network.requests(500, 10 * MS)
+
+
+def slow_behind_relay(network):
+    """bob, a relay, is not traced; dave, behind him, takes 60 ms."""
+    network.__init__(5, untraced=(BOB,))
+    for i in range(60):
+        network.request(i * 80 * MS, ALICE, chain(network, [BOB, DAVE], lambda _: 60 * MS))
+
+
+def slow_behind_hub(network):
+    """All requests go through bob to the others; dave is slow, and bob waits for him."""
+    network.work[DAVE] = lambda _: 50 * MS
+    for i in range(120):
+        other = (CAROL, DAVE, ERIN)[i % 3]
+        network.request(i * 20 * MS, ALICE, chain(network, [BOB, other], lambda _, other=other: 50 * MS if other == DAVE else 200 * US))
+
+
+def lossy_ring_of_relay(network):
+    """carol takes 60 ms, and of bob, who asks her for alice, many events are missing."""
+    for i in range(60):
+        network.request(i * 80 * MS, ALICE, chain(network, [BOB, CAROL], lambda _: 60 * MS))
+    network.lose(BOB, [(i * 80 * MS + (i * 7 % 40) * MS, i * 80 * MS + (i * 7 % 40 + 50) * MS) for i in range(0, 60, 2)])
+
+
+def lossy_ring_of_asker(network):
+    """bob takes 50 ms, and of alice, who asks, many events are missing."""
+    network.work[BOB] = lambda _: 50 * MS
+    network.requests(200, 10 * MS)
+    network.lose(ALICE, [(i * 100 * MS, i * 100 * MS + 30 * MS) for i in range(20)])
+
+
+def lossy_rings(network):
+    """Events of all nodes are missing, and nothing is wrong with the network."""
+    for i in range(100):
+        network.request(i * 10 * MS, (ALICE, ERIN)[i % 2], chain(network, [BOB, CAROL, DAVE], lambda _: 1 * MS, (ALICE, ERIN)[i % 2]))
+    for node in range(5):
+        network.lose(node, [(i * 50 * MS + node * 11 * MS, i * 50 * MS + node * 11 * MS + 9 * MS) for i in range(20)])
+
+
+def lossy_rings_and_slow(network):
+    """The same, and dave takes 40 ms."""
+    for i in range(100):
+        network.request(i * 50 * MS, (ALICE, ERIN)[i % 2], chain(network, [BOB, CAROL, DAVE], lambda _: 40 * MS, (ALICE, ERIN)[i % 2]))
+    for node in range(5):
+        network.lose(node, [(i * 250 * MS + node * 51 * MS, i * 250 * MS + node * 51 * MS + 30 * MS) for i in range(20)])
+
+
+def fan_out(network):
+    """alice asks all others at once; erin answers last, after 80 ms."""
+    network.work[ERIN] = lambda _: 80 * MS
+    for i in range(40):
+        network.request(i * 100 * MS, ALICE, lambda time, trace, root: (
+            max(network.ask(time + k * 5 * US, ALICE, other, trace, root)[0] for k, other in enumerate((BOB, CAROL, DAVE, ERIN))), True))
+
+
+def fan_out_loss(network):
+    """alice asks all others at once; what erin answers is often lost."""
+    network.loss[ERIN, ALICE] = lambda _: 0.3
+    for i in range(100):
+        network.request(i * 100 * MS, ALICE, lambda time, trace, root: (
+            max(network.ask(time + k * 5 * US, ALICE, other, trace, root)[0] for k, other in enumerate((BOB, CAROL, DAVE, ERIN))), True))
+
+
+def full_uplink(network):
+    """What alice sends waits 40 ms in her uplink; she works as fast as ever."""
+    for node in range(5):
+        network.late[ALICE, node] = lambda _: 40 * MS
+    network.requests(200, 10 * MS)
+
+
+def overload(network):
+    """bob needs longer for each answer than for the one before."""
+    answers = iter(range(10000))
+    network.work[BOB] = lambda _: next(answers) * 1 * MS
+    network.requests(200, 10 * MS)
+
+
+def two_crashes(network):
+    """bob and dave crash, one after the other; the askers go on to erin."""
+    network.timeout, network.attempts, network.dead = 300 * MS, 2, {BOB: 400 * MS, DAVE: 700 * MS}
+
+    def steps(time, trace, root, other):
+        time, good = network.ask(time, ALICE, other, trace, root)
+        return (time, good) if good else network.ask(time + 50 * US, ALICE, ERIN, trace, root)
+
+    for i in range(100):
+        network.request(i * 15 * MS, ALICE, lambda time, trace, root, other=(BOB, CAROL, DAVE)[i % 3]: steps(time, trace, root, other))
+    network.say(401 * MS, "crash 1")
+    network.say(701 * MS, "crash 3")
+
+
+def address_forgotten(network):
+    """A NAT forgets dave's address for half a second; his connections end, and begin anew."""
+    for node in (ALICE, BOB, CAROL, ERIN):
+        network.loss[node, DAVE] = lambda time: 1 * S < time < 1500 * MS
+        network.trace(1400 * MS + node * MS, node, f"closed {node} {DAVE} 0 idle timeout")
+        network.trace(1500 * MS + node * MS, node, f"est {node} {DAVE} 600000")
+    network.timeout = 400 * MS
+    network.requests(400, 10 * MS)
+
+
+def patience(network):
+    """erin takes 200 ms, and nobody waits longer than 100 ms."""
+    network.work[ERIN] = lambda _: 200 * MS
+    network.timeout = 100 * MS
+    network.requests(200, 10 * MS)
+
+
+def throttled_asked(network):
+    """dave runs 40 % of the time, and few requests reach him."""
+    throttle(network, DAVE, 100 * MS, 40 * MS, 20 * S)
+    network.requests(150, 37 * MS)
+
+
+def throttled_and_dead(network):
+    """dave runs 40 % of the time; frank, who is not traced, is dead."""
+    network.__init__(6, untraced=(5,))
+    throttle(network, DAVE, 100 * MS, 40 * MS, 20 * S)
+    network.dead, network.timeout, network.attempts = {5: 0}, 500 * MS, 2
+    network.requests(300, 17 * MS)
+
+
+def paused_hub(network):
+    """bob, through whom all goes, stands still for half a second, three times."""
+    network.stops[BOB] = [(k * S, k * S + 500 * MS) for k in (1, 2, 3)]
+    for i in range(300):
+        asker, other = (ALICE, DAVE)[i % 2], (CAROL, ERIN)[i // 2 % 2]
+        network.request(i * 15 * MS, asker, chain(network, [BOB, other], lambda _: 200 * US, asker))
+
+
+def one_way_late(network):
+    """One-way messages to carol arrive 50 ms late, those to the others at once."""
+    network.late[ALICE, CAROL] = lambda _: 50 * MS
+
+    def steps(time, trace, root, other):
+        arrival = network.deliver(time + 5 * US, ALICE, other, 300, trace)
+        span = network.span()
+        network.trace(arrival, other, f"start {other} {trace:x} {span:x} {root:x} 0 5")
+        network.trace(arrival + 20 * US, other, f"end {other} {trace:x} {span:x} 1 0 5")
+        return time + 10 * US, True
+
+    for i in range(90):
+        network.request(i * 10 * MS, ALICE, lambda time, trace, root, other=(BOB, CAROL, DAVE)[i % 3]: steps(time, trace, root, other), command=5)
+
+
+def drops_half(network):
+    """bob answers only every other question; alice asks him again after 200 ms, and all requests succeed."""
+    network.timeout = 200 * MS
+    answers = iter(range(1000))
+
+    def answer(at, node, *_):
+        return at + (50 * US if node != BOB or next(answers) % 2 else 10 * S), True
+
+    def steps(time, trace, root, other):
+        time, good = network.ask(time, ALICE, other, trace, root, answer=answer)
+        return (time, good) if good else network.ask(time + 50 * US, ALICE, other, trace, root, answer=answer)
+
+    for i in range(80):
+        network.request(i * 30 * MS, ALICE, lambda time, trace, root, other=(BOB, CAROL)[i % 2]: steps(time, trace, root, other))
+
+
+MIXED = [slow_and_lossy, slow_behind_losses, slow_behind_relay, slow_behind_hub, lossy_ring_of_relay, lossy_ring_of_asker, lossy_rings,
+         lossy_rings_and_slow, fan_out, fan_out_loss, full_uplink, overload, two_crashes, address_forgotten, patience, throttled_asked,
+         throttled_and_dead, paused_hub, one_way_late, drops_half]
+
+
 # ---- the same when the clock is set meanwhile
 
 def stepped(incident, *steps):
@@ -449,7 +639,7 @@ INCIDENTS = [untraced_node, chunk_nobody_has, flood, healthy, idle_network, quor
              throttled_machine, congested_way, message_storm, gossip_burst, three_slow, three_slow_of_few, uniformly_slow, hidden_failures,
              hidden_below, search, hedged, dead_peers,
              bootstrap, bad_certificate, impatient, only_one_asks, crash_below, one_way_hole, one_way_hole_early, lossy_link_of_few,
-             few_packets, lossy_link_beside_dead_peers, lossy_sender, dead_peer_asked, mute_node, split, late_link] + STEPPED
+             few_packets, lossy_link_beside_dead_peers, lossy_sender, dead_peer_asked, mute_node, split, late_link] + MIXED + STEPPED
 
 
 class PlayedIncidents(unittest.TestCase):

@@ -15,8 +15,8 @@
 
 struct trace_field;
 
-/* Finds a field.  `time/1s` is the time truncated to whole seconds; any duration from a
- * microsecond on works.  Of the options `names` and `typed` count; may be NULL.  Returns 0; -EINVAL with *ret_error filled in; -ENOMEM. */
+/* Finds a field.  `time/1s` is the time truncated to whole seconds; any duration from a microsecond on works.  Of the options
+ * `names` and `typed` count; may be NULL.  Returns 0; -EINVAL with *ret_error filled in; -ENOMEM. */
 int trace_field_find(struct trace_field **ret_field, const char *text, size_t bytes, const struct trace_filter_options *options,
                      struct trace_filter_error *ret_error);
 void trace_field_destroy(struct trace_field *field);

@@ -65,8 +65,8 @@ void hidden_fini(struct hidden *hidden) {
     *hidden = (struct hidden){0};
 }
 
-/* The time in which a span may have waited for a stray one.  False if there is none.  A span that failed may have waited for one
- * that ended later. */
+/* The time in which a span may have waited for a stray one.  False if there is none.  A span that failed may have waited for
+ * one that ended later. */
 static bool may_have_waited(const struct hidden *hidden, const struct span *span, const struct span *stray,
                             struct part *ret_part) {
     bool failed = span->end == NO_POSITION || !span->ok, late = stray->end != NO_POSITION && stray->end_ns > span->end_ns;

@@ -15,8 +15,8 @@
  * The time of a span that caused another one, whose clock cannot be compared with its own, is untimed, unless transport events
  * show when it waited.
  *
- * Where events are missing, a node may have waited for another: that time is untimed (path_hidden.h).  A peer whose spans are not
- * here waited for the spans that name it as their asker.
+ * Where events are missing, a node may have waited for another: that time is untimed (path_hidden.h).  A peer whose spans are
+ * not here waited for the spans that name it as their asker.
  *
  * If a clock step lies in a wait, the parts on both sides count and the time between them does not.  If a conclusion depends on
  * a duration that a step lies in, the whole wait is untimed. */

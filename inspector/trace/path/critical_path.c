@@ -1,249 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 #include "critical_path.h"
 
-#include "memory.h"
 #include "numbers.h"
-#include "path_edges.h"
-#include "path_hidden.h"
-#include "path_idle.h"
-#include "path_losses.h"
+#include "path_walk.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-#define STOPPED_NS_MIN UINT64_C(1000000000)     /* no packet travels for this long: the receiver did not read its socket */
-#define STOPPED_MANY_NS_MIN UINT64_C(100000000) /* the same, if several were sent meanwhile and all arrived at once */
-#define AT_ONCE_PART 10                         /* of a silence: arriving in the last 1/N of it counts as arriving at its end */
-#define GIVEN_UP_NS_MIN UINT64_C(1000000)       /* a span that waits less than this and then asks another did not wait */
-#define GIVEN_UP_PART 10                        /* of the request: nor if it waits a smaller part than this */
-#define PROBE_NS_MIN UINT64_C(1000000000)       /* sending again after this long, with nothing received, is a probe */
-#define EXCHANGES_MAX 16U                       /* peers without a span that one span waits for at once */
-
-/* A time in which a span waits for something that it caused. */
-struct branch {
-    uint64_t from_ns, until_ns;
-    size_t child; /* a span; NO_POSITION: an exchange with a peer without a span */
-    struct way way;
-    unsigned peer;                 /* of an exchange */
-    uint64_t arrived_ns, sent_ns;  /* of an exchange, at the peer; UINT64_MAX: not known */
-    bool hidden;                   /* perhaps it waits here for a span whose cause or end is not known */
-    bool late;                     /* it did not end in time, or we do not have its end */
-    bool lost;                     /* of an exchange: packets of the question were lost */
-    bool unanswered;               /* of an exchange */
-    bool probed;                   /* of an exchange: nothing came from the peer, and its sender probed it */
-    uint64_t last_sent_ns, gap_ns; /* of an exchange: the last packet sent; how long after the one before */
-};
-
-/* A part of a span's time, to be divided into waits. */
-struct task {
-    size_t span;
-    uint64_t from_ns, to_ns;
-};
-
-struct walk {
-    const struct trace_events *events;
-    struct transports transports;
-    struct critical_path *path;
-    struct branch *branches; /* of one span; room for those of any span */
-    size_t branch_count;
-    struct task *tasks;
-    size_t task_count, task_capacity;
-    size_t wait_capacity;
-    bool *has_events; /* by node number */
-    size_t *ordered;  /* children of one span, by node and start */
-    struct hidden hidden;
-    bool failed;
-};
-
-/* ---- waits ---- */
-
-static void append_wait(struct walk *walk, struct wait wait) {
-    struct critical_path *path = walk->path;
-    if (wait.to_ns <= wait.from_ns) return;
-    struct wait *waits = memory_room(path->waits, path->count, &walk->wait_capacity, sizeof *waits);
-    walk->failed |= !waits;
-    if (!waits) return;
-    path->waits = waits;
-    path->waits[path->count++] = wait;
-}
-
-/* Cuts a wait where the clock was stepped: what lies wholly on one side is known. */
-static void add_wait(struct walk *walk, struct wait wait) {
-    const struct clock_seam *seam;
-    struct wait part = wait;
-    while (!wait.untimed && (seam = clock_lines_seam(&walk->events->facts->lines, part.from_ns)) && seam->to_ns <= wait.to_ns) {
-        part.to_ns = greatest(part.from_ns, seam->from_ns);
-        append_wait(walk, part);
-        part.from_ns = part.to_ns;
-        part.to_ns = seam->to_ns;
-        part.untimed = true;
-        append_wait(walk, part);
-        part.from_ns = seam->to_ns;
-        part.untimed = false;
-    }
-    part.to_ns = wait.to_ns;
-    append_wait(walk, part);
-}
-
-/* Is it known of two nodes which packets between them repeat which? */
-static bool is_sure(const struct walk *walk, unsigned a, unsigned b) {
-    return !walk->transports.unsure || !(walk->transports.unsure[a] && walk->transports.unsure[b]);
-}
-
-static bool is_steady(const struct walk *walk, uint64_t from_ns, uint64_t to_ns) {
-    return facts_steady(walk->events->facts, from_ns, to_ns);
-}
-
-/* A part of a span's time of which nobody knows who it waited for: a step of the clock lies in it, and it matters how long
- * something lasted; or what it caused has a clock that cannot be compared with its own. */
-static void add_untimed(struct walk *walk, size_t span, uint64_t from_ns, uint64_t to_ns) {
-    unsigned node = walk->path->spans.items[span].node;
-    add_wait(walk, (struct wait){from_ns, to_ns, WAIT_NODE, node, NO_NUMBER, span, .untimed = true});
-}
-
-/* A part of a span's time of which nobody knows who it waited for, because events are missing. */
-static void add_hidden(struct walk *walk, size_t span, uint64_t from_ns, uint64_t to_ns) {
-    unsigned node = walk->path->spans.items[span].node;
-    add_wait(walk, (struct wait){from_ns, to_ns, WAIT_NODE, node, NO_NUMBER, span, .untimed = true, .hidden = true});
-}
-
-/* A node's time, except where events are missing that may have said that it waited. */
-static void add_node(struct walk *walk, size_t span, unsigned node, uint64_t from_ns, uint64_t to_ns) {
-    uint64_t hidden_ns, shown_ns;
-    while (hidden_next(&walk->hidden, span, node, from_ns, to_ns, &hidden_ns, &shown_ns)) {
-        add_wait(walk, (struct wait){from_ns, hidden_ns, WAIT_NODE, node, NO_NUMBER, span, false});
-        add_hidden(walk, span, hidden_ns, shown_ns);
-        from_ns = shown_ns;
-    }
-    add_wait(walk, (struct wait){from_ns, to_ns, WAIT_NODE, node, NO_NUMBER, span, false});
-}
-
-/* Did the node have no event between two times, except those it reported at the very end?  *ret_sent_ns: when the last packet
- * between them was sent to it. */
-static bool was_silent(const struct walk *walk, unsigned node, uint64_t from_ns, uint64_t to_ns, uint64_t *ret_sent_ns) {
-    size_t low = 0, high = walk->events->count;
-    *ret_sent_ns = from_ns;
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        if (trace_event_at(walk->events, middle)->time_ns <= from_ns)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    for (; low < walk->events->count && trace_event_at(walk->events, low)->time_ns < to_ns; low++) {
-        const struct fact *fact = trace_event_at(walk->events, low);
-        if (fact->node == node && fact->kind != FACT_EVENTS_LOST)
-            return fact->time_ns + (to_ns - from_ns) / AT_ONCE_PART >= to_ns;
-        if ((fact->kind == FACT_PACKET_SENT || fact->kind == FACT_MESSAGE_SENT) && fact->peer == node)
-            *ret_sent_ns = fact->time_ns;
-    }
-    return true;
-}
-
-/* Did the receiver read nothing from its socket between two times?  It did not if it was silent; if everything sent to it,
- * except lost packets, arrived at once; and if that took longer than any packet travels, or later packets arrived together
- * with the first. */
-static bool receiver_stopped(const struct walk *walk, unsigned from, unsigned to, uint64_t from_ns, uint64_t to_ns) {
-    uint64_t waited_ns = to_ns - from_ns, last_sent_ns;
-    size_t count, arrived = 0, missing = 0;
-    uint64_t error_ns = 0; /* of what was waited, because of the two clocks */
-    (void)node_clocks_comparable(&walk->events->facts->clocks, from, to, &error_ns);
-    if (waited_ns < STOPPED_MANY_NS_MIN + error_ns || !walk->has_events[to]) return false;
-    const struct transport *sent = transports_of_link(&walk->transports, from, to, false, from_ns, to_ns, &count);
-    for (size_t i = 0; i < count; i++) {
-        if (sent[i].stream || sent[i].time_ns == to_ns) continue;
-        if (sent[i].other_ns != UINT64_MAX && sent[i].other_ns + waited_ns / AT_ONCE_PART < to_ns) return false;
-        *(sent[i].other_ns == UINT64_MAX ? &missing : &arrived) += 1;
-    }
-    if (missing > arrived) return false;
-    if (!was_silent(walk, to, from_ns, to_ns, &last_sent_ns)) return false;
-    return waited_ns >= STOPPED_NS_MIN + error_ns || last_sent_ns - from_ns >= waited_ns / 2;
-}
-
-/* Did any node have an event in the middle of that time?  If none did, perhaps the whole machine stood still. */
-static bool was_witnessed(const struct walk *walk, uint64_t from_ns, uint64_t to_ns) {
-    uint64_t edge_ns = (to_ns - from_ns) / AT_ONCE_PART;
-    for (size_t i = 0; i < walk->events->count; i++) {
-        uint64_t time_ns = trace_event_at(walk->events, i)->time_ns;
-        if (time_ns >= from_ns + edge_ns && time_ns <= to_ns - edge_ns) return true;
-    }
-    return false;
-}
-
-/* The time from which packets show whether the receiver reads: losses before the first packet that arrived say nothing
- * about it. */
-static uint64_t shown_from(const struct walk *walk, unsigned from, unsigned to, uint64_t from_ns, uint64_t to_ns) {
-    size_t count, missing = 0;
-    const struct transport *sent = transports_of_link(&walk->transports, from, to, false, from_ns, to_ns, &count);
-    for (size_t i = 0; i < count; i++) {
-        if (sent[i].stream) continue;
-        if (sent[i].other_ns != UINT64_MAX) return missing ? sent[i].time_ns : from_ns;
-        missing++;
-    }
-    return from_ns;
-}
-
-/* A part of the way during which something was in flight. */
-static void add_carried(struct walk *walk, size_t span, unsigned from, unsigned to, uint64_t from_ns, uint64_t to_ns) {
-    if (to_ns <= from_ns) return;
-    uint64_t shown_ns = shown_from(walk, from, to, from_ns, to_ns), stopped_ns = to_ns;
-    if (receiver_stopped(walk, from, to, shown_ns, to_ns)) stopped_ns = shown_ns;
-    add_wait(walk, (struct wait){from_ns, stopped_ns, WAIT_LINK, from, to, span, false});
-    if (facts_gap(walk->events->facts, to, stopped_ns, to_ns)) { /* it may have been busy */
-        add_hidden(walk, span, stopped_ns, to_ns);
-        return;
-    }
-    add_wait(walk, (struct wait){stopped_ns, to_ns, WAIT_NODE, to, NO_NUMBER, span, .stopped = true,
-                                 .unwitnessed = stopped_ns < to_ns && !was_witnessed(walk, stopped_ns, to_ns)});
-}
-
-/* Is the event missing that says when the receiver got what was sent?  Then it may have had it for long. */
-static bool receipt_is_missing(const struct walk *walk, unsigned from, unsigned to, uint64_t from_ns, uint64_t to_ns) {
-    size_t count;
-    if (to_ns <= from_ns || !facts_gap(walk->events->facts, to, from_ns, to_ns)) return false;
-    transports_of_link(&walk->transports, to, from, true, to_ns, to_ns, &count);
-    return !count;
-}
-
-/* The way counts as the link's time, except while nothing was in flight: then it waited for one of the nodes. */
-static void add_link(struct walk *walk, size_t span, unsigned from, unsigned to, uint64_t from_ns, uint64_t to_ns) {
-    struct idle_walk idles;
-    struct idle idle;
-    if (!is_steady(walk, from_ns, to_ns) || !is_sure(walk, from, to)) {
-        add_untimed(walk, span, from_ns, to_ns);
-        return;
-    }
-    if (receipt_is_missing(walk, from, to, from_ns, to_ns)) {
-        add_hidden(walk, span, from_ns, to_ns);
-        return;
-    }
-    idle_walk_init(&idles, &walk->transports, from, to, from_ns, to_ns);
-    while (idle_walk_next(&idles, &idle)) {
-        add_carried(walk, span, from, to, from_ns, idle.from_ns);
-        add_node(walk, span, idle.node, idle.from_ns, idle.to_ns);
-        from_ns = idle.to_ns;
-    }
-    add_carried(walk, span, from, to, from_ns, to_ns);
-}
-
-static void add_peer(struct walk *walk, size_t span, unsigned node, unsigned peer, uint64_t from_ns, uint64_t to_ns,
-                     bool unanswered) {
-    add_wait(walk, (struct wait){from_ns, to_ns, WAIT_PEER, node, peer, span, .unanswered = unanswered});
-}
-
-static void add_task(struct walk *walk, size_t span, uint64_t from_ns, uint64_t to_ns) {
-    if (to_ns <= from_ns) return;
-    struct task *tasks = memory_room(walk->tasks, walk->task_count, &walk->task_capacity, sizeof *tasks);
-    walk->failed |= !tasks;
-    if (!tasks) return;
-    walk->tasks = tasks;
-    walk->tasks[walk->task_count++] = (struct task){span, from_ns, to_ns};
-}
-
-/* Can a span's times be compared with the root's?  If the clocks are not known, the events of its node do not help. */
-static bool is_timed(const struct walk *walk, const struct span *span) {
-    return node_clocks_comparable(&walk->events->facts->clocks, walk->path->spans.items[walk->path->root].node, span->node, NULL);
-}
+#define GIVEN_UP_NS_MIN UINT64_C(1000000) /* a span that waits less than this and then asks another did not wait */
+#define GIVEN_UP_PART 10                  /* of the request: nor if it waits a smaller part than this */
+#define PROBE_NS_MIN UINT64_C(1000000000) /* sending again after this long, with nothing received, is a probe */
+#define EXCHANGES_MAX 16U                 /* peers without a span that one span waits for at once */
 
 /* ---- what a span waits for ---- */
 
@@ -289,7 +56,8 @@ static void list_children(struct walk *walk, size_t index) {
     const struct span *items = walk->path->spans.items, *parent = &items[index];
     size_t count = 0;
     for (size_t i = parent->first_child; i != NO_POSITION; i = items[i].next_sibling)
-        if (is_timed(walk, &items[i]) && (items[i].start_ns < parent->end_ns || late_counts(parent))) walk->ordered[count++] = i;
+        if (walk_is_timed(walk, &items[i]) && (items[i].start_ns < parent->end_ns || late_counts(parent)))
+            walk->ordered[count++] = i;
     qsort_r(walk->ordered, count, sizeof *walk->ordered, compare_children, (void *)items);
     uint64_t lower_ns = parent->start_ns;
     walk->branch_count = 0;
@@ -320,7 +88,7 @@ static int compare_branches(const void *left, const void *right) {
 static bool has_child_at(const struct walk *walk, const struct span *span, unsigned peer) {
     const struct span *items = walk->path->spans.items;
     for (size_t i = span->first_child; i != NO_POSITION; i = items[i].next_sibling)
-        if ((items[i].node == peer || items[i].peer == peer) && is_timed(walk, &items[i])) return true;
+        if ((items[i].node == peer || items[i].peer == peer) && walk_is_timed(walk, &items[i])) return true;
     return false;
 }
 
@@ -330,7 +98,7 @@ static bool waits_unseen(const struct walk *walk, const struct span *span) {
     const struct span *items = walk->path->spans.items;
     for (size_t i = span->first_child; i != NO_POSITION; i = items[i].next_sibling) {
         size_t sent = 0;
-        if (is_timed(walk, &items[i]) || items[i].node == span->node) continue;
+        if (walk_is_timed(walk, &items[i]) || items[i].node == span->node) continue;
         transports_of_link(&walk->transports, span->node, items[i].node, false, span->start_ns, span->end_ns, &sent);
         if (!sent) return true;
     }
@@ -403,12 +171,12 @@ static void spend_at_peer(struct walk *walk, size_t index, unsigned peer, uint64
         const struct span *asked = last == NO_POSITION ? NULL : &walk->path->spans.items[last];
         uint64_t end_ns = asked ? asked->end_ns : from_ns;
         if (walk->has_events[peer])
-            add_node(walk, index, peer, end_ns, to_ns);
+            walk_add_node(walk, index, peer, end_ns, to_ns);
         else
-            add_peer(walk, index, node, peer, end_ns, to_ns, unanswered);
+            walk_add_peer(walk, index, node, peer, end_ns, to_ns, unanswered);
         to_ns = end_ns;
         if (!asked) return;
-        add_task(walk, last, asked->start_ns, to_ns);
+        walk_add_task(walk, last, asked->start_ns, to_ns);
         to_ns = least(asked->start_ns, to_ns - 1);
     }
 }
@@ -416,8 +184,8 @@ static void spend_at_peer(struct walk *walk, size_t index, unsigned peer, uint64
 /* An exchange.  If the peer reports its transport, the times there and back belong to the links. */
 static void spend_exchange(struct walk *walk, size_t index, const struct branch *branch, uint64_t from_ns, uint64_t to_ns) {
     unsigned node = walk->path->spans.items[index].node, peer = branch->peer;
-    if (!is_sure(walk, node, peer)) {
-        add_untimed(walk, index, from_ns, to_ns);
+    if (!walk_is_sure(walk, node, peer)) {
+        walk_add_untimed(walk, index, from_ns, to_ns);
         return;
     }
     uint64_t arrived_ns = branch->arrived_ns, sent_ns = branch->sent_ns;
@@ -425,9 +193,9 @@ static void spend_exchange(struct walk *walk, size_t index, const struct branch 
         spend_at_peer(walk, index, peer, from_ns, to_ns, branch->unanswered);
         return;
     }
-    add_link(walk, index, node, peer, from_ns, least(arrived_ns, to_ns));
+    walk_add_link(walk, index, node, peer, from_ns, least(arrived_ns, to_ns));
     spend_at_peer(walk, index, peer, greatest(from_ns, arrived_ns), least(sent_ns, to_ns), false);
-    add_link(walk, index, peer, node, greatest(from_ns, sent_ns), to_ns);
+    walk_add_link(walk, index, peer, node, greatest(from_ns, sent_ns), to_ns);
 }
 
 /* ---- a span's time ---- */
@@ -438,7 +206,7 @@ static void spend_branch(struct walk *walk, size_t index, const struct branch *b
     uint64_t hidden_ns = from_ns;
     if (branch->hidden || hidden_later(&walk->hidden, span->node, branch->until_ns, &hidden_ns)) {
         hidden_ns = branch->hidden ? from_ns : least(to_ns, greatest(from_ns, hidden_ns));
-        add_hidden(walk, index, hidden_ns, to_ns);
+        walk_add_hidden(walk, index, hidden_ns, to_ns);
         to_ns = hidden_ns;
         if (from_ns >= to_ns) return;
     }
@@ -449,11 +217,11 @@ static void spend_branch(struct walk *walk, size_t index, const struct branch *b
     const struct span *child = &walk->path->spans.items[branch->child];
     const struct way *way = &branch->way;
     if (child->node == span->node) {
-        add_task(walk, branch->child, greatest(from_ns, child->start_ns), to_ns);
+        walk_add_task(walk, branch->child, greatest(from_ns, child->start_ns), to_ns);
         return;
     }
-    if (!is_sure(walk, span->node, child->node)) {
-        add_untimed(walk, index, from_ns, to_ns);
+    if (!walk_is_sure(walk, span->node, child->node)) {
+        walk_add_untimed(walk, index, from_ns, to_ns);
         return;
     }
     bool ends = branch->until_ns != UINT64_MAX || way->gone;
@@ -462,12 +230,12 @@ static void spend_branch(struct walk *walk, size_t index, const struct branch *b
         if (received_ns == child->start_ns) received_ns = from_ns;
         began_ns = received_ns;
     }
-    add_link(walk, index, span->node, child->node, from_ns, least(received_ns, to_ns));
-    add_node(walk, branch->child, child->node, greatest(from_ns, received_ns), least(began_ns, to_ns));
-    add_task(walk, branch->child, greatest(from_ns, began_ns), worked_ns);
+    walk_add_link(walk, index, span->node, child->node, from_ns, least(received_ns, to_ns));
+    walk_add_node(walk, branch->child, child->node, greatest(from_ns, received_ns), least(began_ns, to_ns));
+    walk_add_task(walk, branch->child, greatest(from_ns, began_ns), worked_ns);
     if (!ends) return;
-    add_node(walk, branch->child, child->node, greatest(from_ns, way->worked_ns), least(way->answered_ns, to_ns));
-    add_link(walk, index, child->node, span->node, greatest(from_ns, way->answered_ns), to_ns);
+    walk_add_node(walk, branch->child, child->node, greatest(from_ns, way->worked_ns), least(way->answered_ns, to_ns));
+    walk_add_link(walk, index, child->node, span->node, greatest(from_ns, way->answered_ns), to_ns);
 }
 
 static void spend_own(struct walk *walk, size_t index, uint64_t from_ns, uint64_t to_ns, bool asks_then);
@@ -481,14 +249,14 @@ static void go_back(struct walk *walk, size_t index, const struct branch *branch
         uint64_t begin_ns = greatest(branches[i].from_ns, from_ns), end_ns = least(branches[i].until_ns, at_ns);
         if (branches[i].late || begin_ns >= end_ns) continue;
         if (exchanges)
-            add_node(walk, index, walk->path->spans.items[index].node, end_ns, at_ns);
+            walk_add_node(walk, index, walk->path->spans.items[index].node, end_ns, at_ns);
         else
             spend_own(walk, index, end_ns, at_ns, at_ns < to_ns);
         spend_branch(walk, index, &branches[i], begin_ns, end_ns);
         at_ns = begin_ns;
     }
     if (exchanges)
-        add_node(walk, index, walk->path->spans.items[index].node, from_ns, at_ns);
+        walk_add_node(walk, index, walk->path->spans.items[index].node, from_ns, at_ns);
     else
         spend_own(walk, index, from_ns, at_ns, at_ns < to_ns);
 }
@@ -499,14 +267,14 @@ static void go_back(struct walk *walk, size_t index, const struct branch *branch
 static const struct branch *given_up(const struct walk *walk, uint64_t from_ns, uint64_t to_ns, bool asks_then,
                                      bool *ret_untimed) {
     uint64_t whole_ns = walk->path->end_ns - walk->path->start_ns;
-    bool whole_steady = is_steady(walk, walk->path->start_ns, walk->path->end_ns);
+    bool whole_steady = walk_is_steady(walk, walk->path->start_ns, walk->path->end_ns);
     *ret_untimed = false;
     for (size_t i = 0; i < walk->branch_count; i++) {
         const struct branch *branch = &walk->branches[i];
         uint64_t begin_ns = greatest(from_ns, least(branch->from_ns, to_ns)), waited_ns = to_ns - begin_ns;
         bool unknown = branch->child != NO_POSITION && walk->path->spans.items[branch->child].end == NO_POSITION;
         if (!branch->late || !(asks_then || unknown)) continue;
-        bool steady = is_steady(walk, begin_ns, to_ns), enough = waited_ns >= whole_ns / GIVEN_UP_PART;
+        bool steady = walk_is_steady(walk, begin_ns, to_ns), enough = waited_ns >= whole_ns / GIVEN_UP_PART;
         *ret_untimed = !steady || (!whole_steady && waited_ns >= GIVEN_UP_NS_MIN && enough);
         if (*ret_untimed) return NULL;
         if (waited_ns >= GIVEN_UP_NS_MIN && enough) return branch;
@@ -521,7 +289,7 @@ static void spend_own(struct walk *walk, size_t index, uint64_t from_ns, uint64_
     if (to_ns <= from_ns) return;
     const struct branch *late = given_up(walk, from_ns, to_ns, asks_then, &untimed);
     if (untimed) {
-        add_untimed(walk, index, from_ns, to_ns);
+        walk_add_untimed(walk, index, from_ns, to_ns);
         return;
     }
     if (late && greatest(late->from_ns, from_ns) < to_ns) {
@@ -540,13 +308,13 @@ static void spend_own(struct walk *walk, size_t index, uint64_t from_ns, uint64_
         return;
     }
     if (waits_unseen(walk, span)) {
-        add_untimed(walk, index, from_ns, to_ns);
+        walk_add_untimed(walk, index, from_ns, to_ns);
         return;
     }
     struct branch *exchanges = walk->branches + walk->branch_count;
     size_t count = list_exchanges(walk, span, from_ns, to_ns), kept = 0;
-    if (count && !is_steady(walk, from_ns, to_ns)) {
-        add_untimed(walk, index, from_ns, to_ns);
+    if (count && !walk_is_steady(walk, from_ns, to_ns)) {
+        walk_add_untimed(walk, index, from_ns, to_ns);
         return;
     }
     bool failed = span->end == NO_POSITION || !span->ok;
@@ -561,7 +329,8 @@ static void spend_own(struct walk *walk, size_t index, uint64_t from_ns, uint64_
     go_back(walk, index, exchanges, kept, from_ns, to_ns, true);
 }
 
-/* A child whose end is missing was waited for at least until then, if no other was waited for longer: only the rest is hidden. */
+/* A child whose end is missing was waited for at least until then, if no other was waited for longer: only the rest is hidden.
+ * */
 static void cut_unended(struct walk *walk, size_t child, struct branch *hidden) {
     const struct fact_gap *gap = hidden_end(walk->events->facts, &walk->path->spans.items[child]);
     struct branch *known = NULL;
@@ -647,7 +416,8 @@ static int find_reach(const struct walk *walk) {
     path->reach = path->root;
     for (size_t i = 0; i < path->spans.count && path->spans.items[path->root].end != NO_POSITION; i++) {
         uint64_t last_ns = last_known(&path->spans.items[i]);
-        if (last_ns <= path->reach_ns || !is_timed(walk, &path->spans.items[i]) || !is_below(&path->spans, path->root, i, known))
+        if (last_ns <= path->reach_ns || !walk_is_timed(walk, &path->spans.items[i]) ||
+            !is_below(&path->spans, path->root, i, known))
             continue;
         path->reach_ns = last_ns;
         path->reach = i;
@@ -664,23 +434,25 @@ static void spend_reach(struct walk *walk) {
     for (size_t index = path->reach; index != path->root && at_ns > path->end_ns;) {
         const struct span *span = &path->spans.items[index], *parent = &path->spans.items[span->parent];
         struct way way = {.asked_ns = span->start_ns, .received_ns = span->start_ns};
-        add_task(walk, index, greatest(path->end_ns, span->start_ns), at_ns);
+        walk_add_task(walk, index, greatest(path->end_ns, span->start_ns), at_ns);
         if (parent->node != span->node) {
             way_find(&way, &walk->transports, parent, span, parent->start_ns, parent->end_ns);
             if (!way.asked_known) way.asked_ns = least(parent->end_ns, span->start_ns); /* sent then at the latest */
-            add_link(walk, index, parent->node, span->node, greatest(path->end_ns, way.asked_ns), least(at_ns, way.received_ns));
-            add_node(walk, index, span->node, greatest(path->end_ns, way.received_ns), least(at_ns, span->start_ns));
+            walk_add_link(walk, index, parent->node, span->node, greatest(path->end_ns, way.asked_ns),
+                          least(at_ns, way.received_ns));
+            walk_add_node(walk, index, span->node, greatest(path->end_ns, way.received_ns), least(at_ns, span->start_ns));
         }
         at_ns = least(at_ns, way.asked_ns);
         index = span->parent;
         spend_all(walk);
-        if (index == path->root) add_node(walk, index, parent->node, path->end_ns, at_ns);
+        if (index == path->root) walk_add_node(walk, index, parent->node, path->end_ns, at_ns);
     }
 }
 
 /* ---- the whole path ---- */
 
 static int walk_init(struct walk *walk) {
+    walk->root = walk->path->root;
     size_t spans = walk->path->spans.count;
     unsigned nodes = intern_count(&walk->events->facts->nodes), root = walk->path->spans.items[walk->path->root].node;
     const struct node_clocks *clocks = &walk->events->facts->clocks;
@@ -702,12 +474,13 @@ static int walk_path(struct walk *walk) {
     path->start_ns = root->start_ns;
     path->end_ns = root->end_ns;
     if (find_reach(walk)) return -ENOMEM;
-    add_task(walk, path->root, path->start_ns, path->end_ns);
+    walk_add_task(walk, path->root, path->start_ns, path->end_ns);
     spend_all(walk);
     spend_reach(walk);
     spend_all(walk);
+    path->waits = walk->waits;
     if (walk->failed) return -ENOMEM;
-    path->count = path_waits_order(path->waits, path->count, path->end_ns, &path->within);
+    path->count = path_waits_order(path->waits, walk->wait_count, path->end_ns, &path->within);
     for (size_t i = 0; i < path->within; i++) {
         const struct wait *wait = &path->waits[i];
         if (!wait->untimed) path->timed_ns += wait->to_ns - wait->from_ns;
@@ -722,6 +495,7 @@ static int walk_path(struct walk *walk) {
 int critical_path_init(struct critical_path *path, const struct trace_events *events) {
     struct walk walk = {.events = events, .path = path};
     *path = (struct critical_path){.root = NO_POSITION, .reach = NO_POSITION};
+    walk.spans = &path->spans;
     int result = spans_init(&path->spans, events);
     if (!result) result = messages_of_events(&path->messages, events, &path->spans);
     if (!result) path->root = spans_root(&path->spans);

@@ -13,6 +13,10 @@ struct analyze_scope {
     bool cut;          /* the period has older events that were not read */
 };
 
+/* Which numbers a finding has. */
+enum { HAS_COUNT = 1, HAS_OF = 2, HAS_RATE = 4, HAS_TIME = 8, HAS_USUAL_TIME = 16, HAS_MOMENT = 32, HAS_CODE = 64 };
+unsigned finding_has(const struct finding *finding);
+
 /* The findings, most severe first, each with its events and a command that shows more; then what was examined. */
 void render_analysis(struct strbuf *out, const struct view *view, const struct analysis *analysis,
                      const struct analyze_scope *scope);

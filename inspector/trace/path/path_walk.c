@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT */
+#include "path_walk.h"
+
+#include "memory.h"
+#include "numbers.h"
+#include "path_idle.h"
+
+#include <stdlib.h>
+
+#define STOPPED_NS_MIN UINT64_C(1000000000)     /* no packet travels for this long: the receiver did not read its socket */
+#define STOPPED_MANY_NS_MIN UINT64_C(100000000) /* the same, if several were sent meanwhile and all arrived at once */
+#define AT_ONCE_PART 10                         /* of a silence: arriving in the last 1/N of it counts as arriving at its end */
+
+static void append_wait(struct walk *walk, struct wait wait) {
+    if (wait.to_ns <= wait.from_ns) return;
+    struct wait *waits = memory_room(walk->waits, walk->wait_count, &walk->wait_capacity, sizeof *waits);
+    walk->failed |= !waits;
+    if (!waits) return;
+    walk->waits = waits;
+    walk->waits[walk->wait_count++] = wait;
+}
+
+/* Cuts a wait where the clock was stepped: what lies wholly on one side is known. */
+static void add_wait(struct walk *walk, struct wait wait) {
+    const struct clock_seam *seam;
+    struct wait part = wait;
+    while (!wait.untimed && (seam = clock_lines_seam(&walk->events->facts->lines, part.from_ns)) && seam->to_ns <= wait.to_ns) {
+        part.to_ns = greatest(part.from_ns, seam->from_ns);
+        append_wait(walk, part);
+        part.from_ns = part.to_ns;
+        part.to_ns = seam->to_ns;
+        part.untimed = true;
+        append_wait(walk, part);
+        part.from_ns = seam->to_ns;
+        part.untimed = false;
+    }
+    part.to_ns = wait.to_ns;
+    append_wait(walk, part);
+}
+
+/* Is it known of two nodes which packets between them repeat which? */
+bool walk_is_sure(const struct walk *walk, unsigned a, unsigned b) {
+    return !walk->transports.unsure || !(walk->transports.unsure[a] && walk->transports.unsure[b]);
+}
+
+bool walk_is_steady(const struct walk *walk, uint64_t from_ns, uint64_t to_ns) {
+    return facts_steady(walk->events->facts, from_ns, to_ns);
+}
+
+/* A part of a span's time of which nobody knows who it waited for: a step of the clock lies in it, and it matters how long
+ * something lasted; or what it caused has a clock that cannot be compared with its own. */
+void walk_add_untimed(struct walk *walk, size_t span, uint64_t from_ns, uint64_t to_ns) {
+    unsigned node = walk->spans->items[span].node;
+    add_wait(walk, (struct wait){from_ns, to_ns, WAIT_NODE, node, NO_NUMBER, span, .untimed = true});
+}
+
+/* A part of a span's time of which nobody knows who it waited for, because events are missing. */
+void walk_add_hidden(struct walk *walk, size_t span, uint64_t from_ns, uint64_t to_ns) {
+    unsigned node = walk->spans->items[span].node;
+    add_wait(walk, (struct wait){from_ns, to_ns, WAIT_NODE, node, NO_NUMBER, span, .untimed = true, .hidden = true});
+}
+
+/* A node's time, except where events are missing that may have said that it waited. */
+void walk_add_node(struct walk *walk, size_t span, unsigned node, uint64_t from_ns, uint64_t to_ns) {
+    uint64_t hidden_ns, shown_ns;
+    while (hidden_next(&walk->hidden, span, node, from_ns, to_ns, &hidden_ns, &shown_ns)) {
+        add_wait(walk, (struct wait){from_ns, hidden_ns, WAIT_NODE, node, NO_NUMBER, span, false});
+        walk_add_hidden(walk, span, hidden_ns, shown_ns);
+        from_ns = shown_ns;
+    }
+    add_wait(walk, (struct wait){from_ns, to_ns, WAIT_NODE, node, NO_NUMBER, span, false});
+}
+
+/* Did the node have no event between two times, except those it reported at the very end?  *ret_sent_ns: when the last packet
+ * between them was sent to it. */
+static bool was_silent(const struct walk *walk, unsigned node, uint64_t from_ns, uint64_t to_ns, uint64_t *ret_sent_ns) {
+    size_t low = 0, high = walk->events->count;
+    *ret_sent_ns = from_ns;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (trace_event_at(walk->events, middle)->time_ns <= from_ns)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    for (; low < walk->events->count && trace_event_at(walk->events, low)->time_ns < to_ns; low++) {
+        const struct fact *fact = trace_event_at(walk->events, low);
+        if (fact->node == node && fact->kind != FACT_EVENTS_LOST)
+            return fact->time_ns + (to_ns - from_ns) / AT_ONCE_PART >= to_ns;
+        if ((fact->kind == FACT_PACKET_SENT || fact->kind == FACT_MESSAGE_SENT) && fact->peer == node)
+            *ret_sent_ns = fact->time_ns;
+    }
+    return true;
+}
+
+/* Did the receiver read nothing from its socket between two times?  It did not if it was silent; if everything sent to it,
+ * except lost packets, arrived at once; and if that took longer than any packet travels, or later packets arrived together
+ * with the first. */
+static bool receiver_stopped(const struct walk *walk, unsigned from, unsigned to, uint64_t from_ns, uint64_t to_ns) {
+    uint64_t waited_ns = to_ns - from_ns, last_sent_ns;
+    size_t count, arrived = 0, missing = 0;
+    uint64_t error_ns = 0; /* of what was waited, because of the two clocks */
+    (void)node_clocks_comparable(&walk->events->facts->clocks, from, to, &error_ns);
+    if (waited_ns < STOPPED_MANY_NS_MIN + error_ns || !walk->has_events[to]) return false;
+    const struct transport *sent = transports_of_link(&walk->transports, from, to, false, from_ns, to_ns, &count);
+    for (size_t i = 0; i < count; i++) {
+        if (sent[i].stream || sent[i].time_ns == to_ns) continue;
+        if (sent[i].other_ns != UINT64_MAX && sent[i].other_ns + waited_ns / AT_ONCE_PART < to_ns) return false;
+        *(sent[i].other_ns == UINT64_MAX ? &missing : &arrived) += 1;
+    }
+    if (missing > arrived) return false;
+    if (!was_silent(walk, to, from_ns, to_ns, &last_sent_ns)) return false;
+    return waited_ns >= STOPPED_NS_MIN + error_ns || last_sent_ns - from_ns >= waited_ns / 2;
+}
+
+/* Did any node have an event in the middle of that time?  If none did, perhaps the whole machine stood still. */
+static bool was_witnessed(const struct walk *walk, uint64_t from_ns, uint64_t to_ns) {
+    uint64_t edge_ns = (to_ns - from_ns) / AT_ONCE_PART;
+    for (size_t i = 0; i < walk->events->count; i++) {
+        uint64_t time_ns = trace_event_at(walk->events, i)->time_ns;
+        if (time_ns >= from_ns + edge_ns && time_ns <= to_ns - edge_ns) return true;
+    }
+    return false;
+}
+
+/* The time from which packets show whether the receiver reads: losses before the first packet that arrived say nothing
+ * about it. */
+static uint64_t shown_from(const struct walk *walk, unsigned from, unsigned to, uint64_t from_ns, uint64_t to_ns) {
+    size_t count, missing = 0;
+    const struct transport *sent = transports_of_link(&walk->transports, from, to, false, from_ns, to_ns, &count);
+    for (size_t i = 0; i < count; i++) {
+        if (sent[i].stream) continue;
+        if (sent[i].other_ns != UINT64_MAX) return missing ? sent[i].time_ns : from_ns;
+        missing++;
+    }
+    return from_ns;
+}
+
+/* A part of the way during which something was in flight. */
+static void add_carried(struct walk *walk, size_t span, unsigned from, unsigned to, uint64_t from_ns, uint64_t to_ns) {
+    if (to_ns <= from_ns) return;
+    uint64_t shown_ns = shown_from(walk, from, to, from_ns, to_ns), stopped_ns = to_ns;
+    if (receiver_stopped(walk, from, to, shown_ns, to_ns)) stopped_ns = shown_ns;
+    add_wait(walk, (struct wait){from_ns, stopped_ns, WAIT_LINK, from, to, span, false});
+    if (facts_gap(walk->events->facts, to, stopped_ns, to_ns)) { /* it may have been busy */
+        walk_add_hidden(walk, span, stopped_ns, to_ns);
+        return;
+    }
+    add_wait(walk, (struct wait){stopped_ns, to_ns, WAIT_NODE, to, NO_NUMBER, span, .stopped = true,
+                                 .unwitnessed = stopped_ns < to_ns && !was_witnessed(walk, stopped_ns, to_ns)});
+}
+
+/* Is the event missing that says when the receiver got what was sent?  Then it may have had it for long. */
+static bool receipt_is_missing(const struct walk *walk, unsigned from, unsigned to, uint64_t from_ns, uint64_t to_ns) {
+    size_t count;
+    if (to_ns <= from_ns || !facts_gap(walk->events->facts, to, from_ns, to_ns)) return false;
+    transports_of_link(&walk->transports, to, from, true, to_ns, to_ns, &count);
+    return !count;
+}
+
+/* The way counts as the link's time, except while nothing was in flight: then it waited for one of the nodes. */
+void walk_add_link(struct walk *walk, size_t span, unsigned from, unsigned to, uint64_t from_ns, uint64_t to_ns) {
+    struct idle_walk idles;
+    struct idle idle;
+    if (!walk_is_steady(walk, from_ns, to_ns) || !walk_is_sure(walk, from, to)) {
+        walk_add_untimed(walk, span, from_ns, to_ns);
+        return;
+    }
+    if (receipt_is_missing(walk, from, to, from_ns, to_ns)) {
+        walk_add_hidden(walk, span, from_ns, to_ns);
+        return;
+    }
+    idle_walk_init(&idles, &walk->transports, from, to, from_ns, to_ns);
+    while (idle_walk_next(&idles, &idle)) {
+        add_carried(walk, span, from, to, from_ns, idle.from_ns);
+        walk_add_node(walk, span, idle.node, idle.from_ns, idle.to_ns);
+        from_ns = idle.to_ns;
+    }
+    add_carried(walk, span, from, to, from_ns, to_ns);
+}
+
+void walk_add_peer(struct walk *walk, size_t span, unsigned node, unsigned peer, uint64_t from_ns, uint64_t to_ns,
+                   bool unanswered) {
+    add_wait(walk, (struct wait){from_ns, to_ns, WAIT_PEER, node, peer, span, .unanswered = unanswered});
+}
+
+void walk_add_task(struct walk *walk, size_t span, uint64_t from_ns, uint64_t to_ns) {
+    if (to_ns <= from_ns) return;
+    struct task *tasks = memory_room(walk->tasks, walk->task_count, &walk->task_capacity, sizeof *tasks);
+    walk->failed |= !tasks;
+    if (!tasks) return;
+    walk->tasks = tasks;
+    walk->tasks[walk->task_count++] = (struct task){span, from_ns, to_ns};
+}
+
+/* Can a span's times be compared with the root's?  If the clocks are not known, the events of its node do not help. */
+bool walk_is_timed(const struct walk *walk, const struct span *span) {
+    return node_clocks_comparable(&walk->events->facts->clocks, walk->spans->items[walk->root].node, span->node, NULL);
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The walk that finds a critical path (critical_path.c), and the waits that it adds on the way: each time to a node, a link or
+ * a peer, as far as it is known to whom.  Pure. */
+#ifndef INSPECTOR_PATH_WALK_H
+#define INSPECTOR_PATH_WALK_H
+
+#include "path_hidden.h"
+#include "path_losses.h"
+
+/* A time in which a span waits for something that it caused. */
+struct branch {
+    uint64_t from_ns, until_ns;
+    size_t child; /* a span; NO_POSITION: an exchange with a peer without a span */
+    struct way way;
+    unsigned peer;                 /* of an exchange */
+    uint64_t arrived_ns, sent_ns;  /* of an exchange, at the peer; UINT64_MAX: not known */
+    bool hidden;                   /* perhaps it waits here for a span whose cause or end is not known */
+    bool late;                     /* it did not end in time, or we do not have its end */
+    bool lost;                     /* of an exchange: packets of the question were lost */
+    bool unanswered;               /* of an exchange */
+    bool probed;                   /* of an exchange: nothing came from the peer, and its sender probed it */
+    uint64_t last_sent_ns, gap_ns; /* of an exchange: the last packet sent; how long after the one before */
+};
+
+/* A part of a span's time, to be divided into waits. */
+struct task {
+    size_t span;
+    uint64_t from_ns, to_ns;
+};
+
+struct critical_path;
+
+struct walk {
+    const struct trace_events *events;
+    struct transports transports;
+    struct critical_path *path;
+    const struct spans *spans;
+    size_t root;        /* a span */
+    struct wait *waits; /* in any order */
+    size_t wait_count;
+    struct branch *branches; /* of one span; room for those of any span */
+    size_t branch_count;
+    struct task *tasks;
+    size_t task_count, task_capacity;
+    size_t wait_capacity;
+    bool *has_events; /* by node number */
+    size_t *ordered;  /* children of one span, by node and start */
+    struct hidden hidden;
+    bool failed;
+};
+
+/* Is it known of two nodes which packets between them repeat which? */
+bool walk_is_sure(const struct walk *walk, unsigned a, unsigned b);
+
+/* Is the difference of two times the time that passed? */
+bool walk_is_steady(const struct walk *walk, uint64_t from_ns, uint64_t to_ns);
+
+/* Can a span's times be compared with the root's?  If the clocks are not known, the events of its node do not help. */
+bool walk_is_timed(const struct walk *walk, const struct span *span);
+
+/* Adds a time of a span; nothing if it is empty.  Out of memory sets `failed`.  A time is untimed if nobody knows how long it
+ * was or whom the span waited for; hidden if that is because events are missing. */
+void walk_add_untimed(struct walk *walk, size_t span, uint64_t from_ns, uint64_t to_ns);
+void walk_add_hidden(struct walk *walk, size_t span, uint64_t from_ns, uint64_t to_ns);
+void walk_add_node(struct walk *walk, size_t span, unsigned node, uint64_t from_ns, uint64_t to_ns);
+void walk_add_link(struct walk *walk, size_t span, unsigned from, unsigned to, uint64_t from_ns, uint64_t to_ns);
+void walk_add_peer(struct walk *walk, size_t span, unsigned node, unsigned peer, uint64_t from_ns, uint64_t to_ns,
+                   bool unanswered);
+
+/* A part of a span's time that is still to be divided. */
+void walk_add_task(struct walk *walk, size_t span, uint64_t from_ns, uint64_t to_ns);
+
+#endif
