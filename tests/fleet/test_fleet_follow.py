@@ -283,7 +283,10 @@ class FleetFollow(unittest.TestCase):
             done = [subprocess.run([os.environ["INSPECTOR"], *source, *words, "--json"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                    stderr=subprocess.PIPE, text=True, env=place.environment, check=False) for words in questions]
             self.assertEqual([(each.returncode, each.stderr) for each in done], [(0, "")] * len(done), source)
-            return [[json.loads(line) for line in each.stdout.splitlines()] for each in done]
+            answers = [[json.loads(line) for line in each.stdout.splitlines()] for each in done]
+            for row in [row for rows in answers for row in rows if "aliases" in row]:
+                row["aliases"].sort(key=lambda alias: alias["id"])  # they have no order
+            return answers
 
         def messages(rows):
             return [row["data"]["message_id"] for row in rows if row["kind"].startswith("message")]
