@@ -5,11 +5,14 @@
  *     make_spool DIR EVENTS SEED [load | aliases | machine NUMBER LEAD_NS DRIFT_PPB [STEP_NS]]
  *
  * One run of a traced: its segments have one instance and are numbered from 0; the last has what is left.  Events are random, of
- * any kind, with any text (random_events.h).  With `load` they are such as a busy network has: 1000 peers, requests of about 20
- * packets.  With `aliases` they are the same, but peers have several ids, and nodes say so: of their peers, each node in its own
- * way and not always the same; and of themselves, two of them the same.  With `machine` they are what one of two machines sees of packets
- * and messages between them; its clock is ahead by LEAD_NS and gains DRIFT_PPB ns a second, and in the middle STEP_NS.  Run it
- * with one seed for both.
+ * any kind, with any text (random_events.h).
+ *
+ *     load      such as a busy network has: 1000 peers, requests of about 20 packets
+ *     aliases   the same, but peers have several ids, and nodes say so: of their peers, each node in its own way and not always
+ *               the same; and of themselves, two of them the same
+ *     machine   what one of two machines sees of packets and messages between them; its clock is ahead by LEAD_NS and gains
+ *               DRIFT_PPB ns a second, and in the middle STEP_NS.  Run it with one seed for both
+ *
  * The same seed gives the same events.  Prints the instance as hex. */
 #include "random_events.h"
 

@@ -30,7 +30,8 @@ struct parts {
 
 /* ---- which traces --------------------------------------------------------------------------------------------------------- */
 
-/* The traces of a range.  Those that began before it, and have gone on, are not among them: no trace is longer than longest_ns. */
+/* The traces of a range.  Those that began before it and have gone on are not among them: no trace is longer than longest_ns.
+ * While machines ship, a trace of which earlier events arrive only now may be in no range that is still to come. */
 static void put_traces(struct trace_text *out, const struct parts *parts, const struct range *range) {
     uint64_t from_ns = range->from_ns > parts->longest_ns ? range->from_ns - parts->longest_ns : 0;
     fleet_put_format(out,
