@@ -140,7 +140,8 @@ static int init_server(const struct fleet_admin *admin, struct clickhouse *serve
     if (fleet_schema_read(server, &schema, failure)) return -1;
     bool moved = schema.exists && strcmp(schema.cluster, admin->cluster ? admin->cluster : "") != 0;
     if (moved && schema.version < FLEET_SCHEMA_VERSION)
-        return failure_set(failure, EXIT_FAILED, "%s/%s has schema %u: bring it up to date first, with inspector fleet migrate %s/%s",
+        return failure_set(failure, EXIT_FAILED,
+                           "%s/%s has schema %u: bring it up to date first, with inspector fleet migrate %s/%s",
                            clickhouse_address(server), clickhouse_database(server), schema.version, clickhouse_address(server),
                            clickhouse_database(server));
     if (moved && drop_globals(admin, server, failure)) return -1;
@@ -244,11 +245,12 @@ static int fill_clock_ends(const struct fleet_admin *admin, struct clickhouse *s
 static int fill_deliveries(const struct fleet_admin *admin, struct clickhouse *server, struct failure *failure) {
     const char *database = clickhouse_database(server), *of = admin->on_cluster ? "" : "_local";
     struct strbuf sql = {0};
-    strbuf_printf(&sql,
-                  "INSERT INTO `%s`.deliveries%s (instance, segment, delivery, machine, first_ns, last_ns) SELECT toUInt64(0), "
-                  "toUInt64(0), toUInt64(arrayJoin([1, 2])), toFixedString('',16), toUInt64(0), last_ns FROM (SELECT max(time_ns) AS "
-                  "last_ns FROM `%s`.events%s HAVING count() > 0)",
-                  database, of, database, of);
+    strbuf_printf(
+        &sql,
+        "INSERT INTO `%s`.deliveries%s (instance, segment, delivery, machine, first_ns, last_ns) SELECT toUInt64(0), "
+        "toUInt64(0), toUInt64(arrayJoin([1, 2])), toFixedString('',16), toUInt64(0), last_ns FROM (SELECT max(time_ns) AS "
+        "last_ns FROM `%s`.events%s HAVING count() > 0)",
+        database, of, database, of);
     int result = run(admin, server, &sql, failure);
     strbuf_fini(&sql);
     return result;

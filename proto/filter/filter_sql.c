@@ -409,8 +409,8 @@ static void put_node(struct writer *writer, const struct filter_test *test, cons
 }
 
 /* The id in this column is one of the value's.  digits: the same as text. */
-static void put_peer_id(struct writer *writer, struct list *list, const struct filter_test *test, const struct filter_value *value,
-                        const char *column, const char *digits) {
+static void put_peer_id(struct writer *writer, struct list *list, const struct filter_test *test,
+                        const struct filter_value *value, const char *column, const char *digits) {
     if (value->id_count && (test->glob || value->is_named)) {
         put_or(writer, list);
         put(writer, column);

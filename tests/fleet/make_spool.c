@@ -5,11 +5,15 @@
  *     make_spool DIR EVENTS SEED [load | aliases | machine NUMBER LEAD_NS DRIFT_PPB [STEP_NS]]
  *
  * One run of a traced: its segments have one instance and are numbered from 0; the last one has the rest.  Events are random,
- * of any kind, with any text (random_events.h).  With `load` they resemble a busy network: 1000 peers, requests of about 20
- * packets.  With `aliases` they are the same, but peers have several ids, and nodes say so: of their peers, each node in its own
- * way and not always the same; and of themselves, two of them the same.  With `machine` they are the events of one of two
- * machines, with packets and messages between them; its clock is ahead by LEAD_NS, gains DRIFT_PPB ns a second, and is stepped by
- * STEP_NS in the middle.  Use the same seed for both.  The same seed gives the same events.  Prints the instance as hex. */
+ * of any kind, with any text (random_events.h).
+ *
+ *     load      like a busy network: 1000 peers, requests of about 20 packets
+ *     aliases   the same, but peers have several ids, and nodes say so: of their peers, each node in its own way and not always
+ *               the same; and of themselves, two of them the same
+ *     machine   the events of one of two machines, with packets and messages between them; its clock is ahead by LEAD_NS, gains
+ *               DRIFT_PPB ns a second, and is stepped by STEP_NS in the middle.  Use the same seed for both
+ *
+ * The same seed gives the same events.  Prints the instance as hex. */
 #include "random_events.h"
 
 #include <fcntl.h>

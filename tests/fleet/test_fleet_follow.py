@@ -264,6 +264,48 @@ class FleetFollow(unittest.TestCase):
             shipper.terminate()
             shipper.wait()
 
+    def test_who_is_who_is_the_same_live_recorded_and_in_a_fleet(self):
+        """alice knows bob by his address, then by his id, then by another key that he says is his."""
+        bob, key, address = hex_id(0xBB), hex_id(0x77), "192.0.2.7:4001"
+        place = Place()
+        self.addCleanup(place.close)
+        self.dir.mkdir(exist_ok=True)
+        spool = self.dir / "who"
+        place.start("--record", str(spool))
+        alice, node = place.node("alice", hex_id(0xAA)), place.node("bob", bob)
+        for speaker, words in ((alice, ("message", "sent", "@" + address, 1)), (alice, ("alias", bob, "@" + address)),
+                               (alice, ("message", "sent", bob, 2)), (node, ("alias", "-", key, "long-term")),
+                               (alice, ("message", "sent", key, 3)), (alice, ("message", "sent", hex_id(0xCC), 4))):
+            speaker.do(*words)
+        questions = [["recent", "20", "--peer", "bob"], ["recent", "20", "--peer", address], ["recent", "20", "--where", f"peer == {key}"],
+                     ["recent", "20", "--where", "not peer == bob and kind == message_sent"], ["peer", "bob"], ["count", "--by", "peer", "--where", "message_sent"],
+                     ["count", "--peer", key]]
+
+        def ask(*source):
+            done = [subprocess.run([os.environ["INSPECTOR"], *source, *words, "--json"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE, text=True, env=place.environment, check=False) for words in questions]
+            self.assertEqual([(each.returncode, each.stderr) for each in done], [(0, "")] * len(done), source)
+            answers = [[json.loads(line) for line in each.stdout.splitlines()] for each in done]
+            for row in [row for rows in answers for row in rows if "aliases" in row]:
+                row["aliases"].sort(key=lambda alias: alias["id"])  # they have no order
+            return answers
+
+        def messages(rows):
+            return [row["data"]["message_id"] for row in rows if row["kind"].startswith("message")]
+
+        until(lambda: json.loads(subprocess.run([os.environ["INSPECTOR"], "count", "--json"], stdout=subprocess.PIPE, env=place.environment,
+                                                check=True).stdout)["events"] == 6, "all events")
+        live = ask()
+        self.assertEqual([messages(rows) for rows in live[:4]], [[1, 2, 3], [1, 2, 3], [1, 2, 3], [4]])
+        self.assertEqual([row["group"]["peer"] for row in live[5][0]["rows"]], [bob, hex_id(0xCC)])
+        follower = self.follow("--where", "peer == bob")
+        self.assertEqual(place.stop()[0], 0)
+        self.ship(spool, "alpha")
+        self.assertEqual(ask("--read", str(spool)), live)
+        self.assertEqual(ask("--fleet", self.urls[0]), live)
+        follower.wait_for(len(live[0]))
+        self.assertEqual(messages(follower.end().events()), [1, 2, 3])
+
 
 if __name__ == "__main__":
     unittest.main()

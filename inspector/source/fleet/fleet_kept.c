@@ -151,7 +151,8 @@ static void put_rows(struct trace_text *sql, const struct clickhouse *server, co
     trace_text_puts(sql, choice->condition);
 }
 
-int fleet_count_rows(const struct fleet_context *context, const struct fleet_choice *choice, uint64_t *ret_rows, struct failure *failure) {
+int fleet_count_rows(const struct fleet_context *context, const struct fleet_choice *choice, uint64_t *ret_rows,
+                     struct failure *failure) {
     struct trace_text sql = {0};
     struct row_reader rows;
     fleet_who_put(&sql, &context->who);
@@ -210,8 +211,7 @@ int fleet_load_few(struct fleet_load *load, const struct fleet_choice *choice, s
 int fleet_load_rows(struct fleet_load *load, const struct fleet_choice *choice, uint64_t rows, struct failure *failure) {
     uint64_t once = rows, cuts[SLICES_MAX + 1] = {0};
     int result = 0;
-    if (rows > FLEET_LOAD_EVENTS_MAX && !choice->rare)
-        result = fleet_sum_count(load->context, choice->condition, &once, failure);
+    if (rows > FLEET_LOAD_EVENTS_MAX && !choice->rare) result = fleet_sum_count(load->context, choice->condition, &once, failure);
     if (!result && once > FLEET_LOAD_EVENTS_MAX) result = refuse_size(failure);
     if (result) return -1;
     unsigned slices = rows / SLICE_ROWS < SLICES_MAX ? (unsigned)(rows / SLICE_ROWS) + 1 : SLICES_MAX;

@@ -20,7 +20,7 @@ struct parts {
     struct store_parts base;
     struct fleet_question *question;
     const struct fleet_traces_wanted *wanted;
-    uint64_t longest_ns; /* of all traces */
+    uint64_t longest_ns;  /* of all traces */
     struct range *ranges; /* a stack, the next one on top */
     size_t range_count, range_room;
     struct fleet_load load;   /* of the current part; its strangers are those of all parts so far */
@@ -30,7 +30,8 @@ struct parts {
 
 /* ---- which traces --------------------------------------------------------------------------------------------------------- */
 
-/* The traces of a range.  Those that began before it, and have gone on, are not among them: no trace is longer than longest_ns. */
+/* The traces of a range.  Those that began before it and have gone on are not among them: no trace is longer than longest_ns.
+ * While machines ship, a trace of which earlier events arrive only now may be in no range that is still to come. */
 static void put_traces(struct trace_text *out, const struct parts *parts, const struct range *range) {
     uint64_t from_ns = range->from_ns > parts->longest_ns ? range->from_ns - parts->longest_ns : 0;
     fleet_put_format(out,
@@ -86,7 +87,8 @@ static int find_cuts(const struct parts *parts, uint64_t **ret_cuts, size_t *ret
     const char *database = clickhouse_database(parts->question->answers->context.server);
     struct trace_text sql = {0};
     struct row_reader rows;
-    fleet_put_format(&sql, "SELECT count() FROM `%s`.events WHERE trace_id != toFixedString('',%d) AND (", database, TRACE_ID_BYTES);
+    fleet_put_format(&sql, "SELECT count() FROM `%s`.events WHERE trace_id != toFixedString('',%d) AND (", database,
+                     TRACE_ID_BYTES);
     trace_text_puts(&sql, parts->wanted->events);
     trace_text_puts(&sql, ") FORMAT RowBinary");
     int result = fleet_ask(parts->question->answers->context.server, &sql, &rows, parts->question->failure);
@@ -115,10 +117,11 @@ static void put_ranges(struct trace_text *sql, const char *database, const uint6
     if (count) trace_text_puts(sql, "arrayCount(cut -> cut <= f, [");
     for (size_t i = 0; i < count; i++) fleet_put_format(sql, "%stoUInt64(%" PRIu64 ")", i ? "," : "", cuts[i]);
     trace_text_puts(sql, count ? "])" : "0");
-    fleet_put_format(sql,
-                     ") AS n, max(l), max(l - f), max(f) FROM (SELECT min(first_ns) AS f, max(last_ns) AS l FROM `%s`.trace_index GROUP BY "
-                     "trace_id) GROUP BY n ORDER BY n DESC FORMAT RowBinary",
-                     database);
+    fleet_put_format(
+        sql,
+        ") AS n, max(l), max(l - f), max(f) FROM (SELECT min(first_ns) AS f, max(last_ns) AS l FROM `%s`.trace_index GROUP BY "
+        "trace_id) GROUP BY n ORDER BY n DESC FORMAT RowBinary",
+        database);
 }
 
 static int find_ranges(struct parts *parts) {
@@ -201,8 +204,7 @@ static int load_next(struct parts *parts) {
 /* The store that is asked learns of nodes that came with this part. */
 static int share_strangers(struct parts *parts, size_t known) {
     for (size_t i = known; i < parts->load.stranger_count; i++)
-        if (fleet_load_add_stranger(&parts->load, parts->main_store, i))
-            return failure_out_of_memory(parts->question->failure);
+        if (fleet_load_add_stranger(&parts->load, parts->main_store, i)) return failure_out_of_memory(parts->question->failure);
     return 0;
 }
 

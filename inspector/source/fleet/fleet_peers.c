@@ -15,7 +15,7 @@
 
 /* Of the rows, and of their sums. */
 #define PEER_COLUMNS                                                                                                          \
-    "count() AS events, countIf(kind = 'packet_sent') AS sent, countIf(kind = 'packet_received') AS received, "      \
+    "count() AS events, countIf(kind = 'packet_sent') AS sent, countIf(kind = 'packet_received') AS received, "               \
     "countIf(kind = 'packet_lost' AND bitAnd(flags, 128) = 0) AS lost, countIf(kind = 'message_sent') AS messages_sent, "     \
     "countIf(kind = 'message_received') AS messages_received, sumIf(size, kind = 'packet_sent') AS bytes_sent, "              \
     "sumIf(size, kind = 'packet_received') AS bytes_received, countIf(kind = 'metrics') AS metrics, "                         \
@@ -23,10 +23,10 @@
     "argMaxIf(rtt, shown_ns, kind IN ('metrics','conn_established')) AS last_rtt, "                                           \
     "maxIf(shown_ns, kind IN ('metrics','conn_established')) AS last_rtt_ns, minIf(min_rtt, kind = 'metrics') AS least_rtt, " \
     "min(shown_ns) AS first_ns, max(shown_ns) AS last_ns, groupUniqArray(node_id) AS nodes"
-#define PEER_SUMS                                                                                                             \
-    "SELECT peer, sum(events) AS all_events, sum(sent), sum(received), sum(lost), sum(messages_sent), "                    \
-    "sum(messages_received), sum(bytes_sent), sum(bytes_received), sum(metrics), sum(rtts), "                                 \
-    "toUInt64(argMaxIf(last_rtt, last_rtt_ns, rtts != 0)), toUInt64(minIf(least_rtt, metrics != 0)), min(first_ns), "         \
+#define PEER_SUMS                                                                                                     \
+    "SELECT peer, sum(events) AS all_events, sum(sent), sum(received), sum(lost), sum(messages_sent), "               \
+    "sum(messages_received), sum(bytes_sent), sum(bytes_received), sum(metrics), sum(rtts), "                         \
+    "toUInt64(argMaxIf(last_rtt, last_rtt_ns, rtts != 0)), toUInt64(minIf(least_rtt, metrics != 0)), min(first_ns), " \
     "max(last_ns), arraySort(groupUniqArrayArray(nodes)) FROM ("
 
 _Static_assert(TRACE_FLAG_PROBE == 128, "PEER_COLUMNS: a lost probe is no loss");
@@ -128,8 +128,7 @@ int fleet_answer_peers(struct fleet_question *question) {
     const struct fleet_context *context = &question->answers->context;
     const char *node = json_get_text(question->params, "node_id");
     struct peers_question of = {.context = context};
-    const struct fleet_sum sum = {
-        context, put_peers, &of, {PEER_SUMS, ") GROUP BY peer ORDER BY all_events DESC, peer"}};
+    const struct fleet_sum sum = {context, put_peers, &of, {PEER_SUMS, ") GROUP BY peer ORDER BY all_events DESC, peer"}};
     struct trace_text room = {0};
     struct trace_node_id id;
     struct row_reader rows;

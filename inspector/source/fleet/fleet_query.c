@@ -40,8 +40,8 @@ static int load_witness(struct fleet_question *question, const struct fleet_scop
     trace_text_puts(&text, " AND NOT ");
     trace_text_add(&text, condition->data, condition->bytes);
     trace_text_add(&text, "", 1);
-    int result =
-        text.failed ? failure_out_of_memory(question->failure) : fleet_load_events(load, &(struct fleet_choice){text.data}, &part, question->failure);
+    int result = text.failed ? failure_out_of_memory(question->failure)
+                             : fleet_load_events(load, &(struct fleet_choice){text.data}, &part, question->failure);
     trace_text_fini(&text);
     return result;
 }
@@ -69,8 +69,8 @@ static int load_matching(struct window *window, struct fleet_load *load) {
     if (window->scope.matching.bytes) trace_text_puts(&text, " AND ");
     trace_text_add(&text, window->scope.matching.data, window->scope.matching.bytes);
     trace_text_add(&text, "", 1);
-    int result =
-        text.failed ? failure_out_of_memory(question->failure) : fleet_load_events(load, &(struct fleet_choice){text.data}, &part, question->failure);
+    int result = text.failed ? failure_out_of_memory(question->failure)
+                             : fleet_load_events(load, &(struct fleet_choice){text.data}, &part, question->failure);
     trace_text_fini(&text);
     if (result || !part.more) return result;
     if (window->newest)
@@ -272,8 +272,8 @@ static int load_ids(struct fleet_question *question, const struct trace_id_prefi
     struct fleet_part one_each = {.limit = FLEET_IDS_MAX, .limit_by = "trace_id"};
     trace_filter_sql_prefix(&text, "trace_id", prefix, TRACE_ID_BYTES);
     trace_text_add(&text, "", 1);
-    int result =
-        text.failed ? failure_out_of_memory(question->failure) : fleet_load_events(load, &(struct fleet_choice){text.data}, &one_each, question->failure);
+    int result = text.failed ? failure_out_of_memory(question->failure)
+                             : fleet_load_events(load, &(struct fleet_choice){text.data}, &one_each, question->failure);
     trace_text_fini(&text);
     return result;
 }

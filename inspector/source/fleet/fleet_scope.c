@@ -335,8 +335,8 @@ static int compile(const struct fleet_context *context, const char *text, bool c
     struct trace_filter_error error;
     struct names list;
     int result = names_init(&list, context);
-    const struct trace_filter_names known = {list.names,    context->logs.count, list.apps,       list.app_count,
-                                             complete,      list.aliases,        list.alias_count};
+    const struct trace_filter_names known = {list.names, context->logs.count, list.apps,       list.app_count,
+                                             complete,   list.aliases,        list.alias_count};
     const struct trace_filter_options options = {TRACE_FILTER_EVENTS, context->now_ns, &known};
     if (!result) result = trace_filter_compile(ret_filter, text, strlen(text), &options, &error);
     names_fini(&list);
@@ -404,8 +404,8 @@ int fleet_scope_find_field(const struct fleet_context *context, const char *text
 }
 
 /* Sets *nothing if the store will refuse it.  Returns 0 or -ENOMEM. */
-static int put_filter(struct trace_text *out, const struct fleet_context *context, const char *text, bool complete,
-                      bool *nothing, bool *wide) {
+static int put_filter(struct trace_text *out, const struct fleet_context *context, const char *text, bool complete, bool *nothing,
+                      bool *wide) {
     struct trace_filter *filter;
     if (!text) return 0;
     int error = compile(context, text, complete, &filter);

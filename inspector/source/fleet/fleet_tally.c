@@ -124,9 +124,9 @@ static void put_columns(struct trace_text *out, const struct tally *tally, const
 static void put_groups(struct trace_text *out, const struct tally *tally, const char *time) {
     trace_text_puts(out, " GROUP BY kind, kind_id");
     for (size_t i = 0; i < tally->column_count; i++)
-        fleet_put_format(out, ", `%s`", strcmp(tally->columns[i], "peer_id") != 0
-                                               ? tally->columns[i]
-                                               : fleet_who_column(&tally->question->answers->context.who));
+        fleet_put_format(out, ", `%s`",
+                         strcmp(tally->columns[i], "peer_id") != 0 ? tally->columns[i]
+                                                                   : fleet_who_column(&tally->question->answers->context.who));
     for (size_t i = 0; i < tally->time_count; i++) {
         trace_text_puts(out, ", intDiv(");
         trace_text_puts(out, time);
@@ -276,7 +276,8 @@ int fleet_tally(struct fleet_question *question, const struct fleet_scope *scope
     struct tally tally = {.question = question, .scope = scope, .limits = limits};
     struct fleet_load load;
     *ret_done = false;
-    if (scope->wide || scope->nothing || limits->nothing || question->answers->context.logs.count > TALLY_LOGS_MAX || !read_params(&tally))
+    if (scope->wide || scope->nothing || limits->nothing || question->answers->context.logs.count > TALLY_LOGS_MAX ||
+        !read_params(&tally))
         return 0;
     if (question->answers->context.who.beyond_sql && has_column(&tally, "peer_id")) return 0;
     struct store_counted *counted = calloc(1, sizeof *counted);

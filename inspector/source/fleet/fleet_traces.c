@@ -18,9 +18,8 @@ static void put_which(struct trace_text *out, const struct fleet_question *quest
     const char *kind = json_get_text(question->params, "kind"), *app = json_get_text(question->params, "app");
     bool connection = kind && !strcmp(kind, "connection");
     if (kind || app)
-        fleet_put_format(
-            out, " AND trace_id GLOBAL %sIN (SELECT DISTINCT trace_id FROM `%s`.events WHERE " APP_KINDS " AND %s)",
-            connection ? "NOT " : "", database, times);
+        fleet_put_format(out, " AND trace_id GLOBAL %sIN (SELECT DISTINCT trace_id FROM `%s`.events WHERE " APP_KINDS " AND %s)",
+                         connection ? "NOT " : "", database, times);
     if (app) {
         uint8_t padded[4] = {0};
         memcpy(padded, app, strnlen(app, sizeof padded));
@@ -30,7 +29,8 @@ static void put_which(struct trace_text *out, const struct fleet_question *quest
                          database, padded[0], padded[1], padded[2], padded[3], times);
     }
     if (from_ns || to_ns) {
-        fleet_put_format(out, " AND trace_id GLOBAL IN (SELECT DISTINCT trace_id FROM `%s`.events WHERE %s AND ", database, times);
+        fleet_put_format(out, " AND trace_id GLOBAL IN (SELECT DISTINCT trace_id FROM `%s`.events WHERE %s AND ", database,
+                         times);
         fleet_scope_put_times(out, &question->answers->context, from_ns, to_ns);
         trace_text_puts(out, ")");
     }

@@ -10,8 +10,8 @@
 #include <urcu.h>
 
 #define SHOWN_BYTES_MAX 100000 /* a statement has 256 KiB, and some have it twice */
-#define CHAIN_MAX 8           /* an alias of an alias of ..., as in store/aliases */
-#define ANY_LOG UINT32_MAX    /* those that say nothing of an id */
+#define CHAIN_MAX 8            /* an alias of an alias of ..., as in store/aliases */
+#define ANY_LOG UINT32_MAX     /* those that say nothing of an id */
 
 /* All that was said, sorted by the id that it is said of. */
 struct sayings {
@@ -129,8 +129,8 @@ static void settle(struct deciders *deciders) {
 }
 
 /* Who the id is for a log, from the beginning on.  Returns how many turns there are, at least 1. */
-static size_t find_turns(const struct writer *writer, const struct deciders *deciders, uint32_t log, const struct trace_node_id *id,
-                         struct turn *turns) {
+static size_t find_turns(const struct writer *writer, const struct deciders *deciders, uint32_t log,
+                         const struct trace_node_id *id, struct turn *turns) {
     size_t count = 0;
     for (size_t i = 0; i <= deciders->time_count; i++) {
         uint64_t from_ns = i ? deciders->times[i - 1] : 0;
@@ -154,7 +154,8 @@ static void put_comma(struct trace_text *out) {
 }
 
 /* "peer_id = ... AND log_id = ... AND time < ..., ..., " for each turn. */
-static void put_turns(struct writer *writer, const struct trace_node_id *id, uint32_t log, const struct turn *turns, size_t count) {
+static void put_turns(struct writer *writer, const struct trace_node_id *id, uint32_t log, const struct turn *turns,
+                      size_t count) {
     struct trace_text *out = &writer->turns;
     for (size_t i = 0; i < count; i++) {
         fleet_put_format(out, "peer_id = toFixedString(");
@@ -172,7 +173,8 @@ static void put_turns(struct writer *writer, const struct trace_node_id *id, uin
     }
 }
 
-static void put_constant(struct writer *writer, const struct trace_node_id *id, uint32_t log, const struct trace_node_id *peer_id) {
+static void put_constant(struct writer *writer, const struct trace_node_id *id, uint32_t log,
+                         const struct trace_node_id *peer_id) {
     struct trace_text *keys = log == ANY_LOG ? &writer->own_keys : &writer->keys;
     struct trace_text *values = log == ANY_LOG ? &writer->own_values : &writer->values;
     put_comma(keys);
@@ -292,7 +294,8 @@ void fleet_who_put(struct trace_text *out, const struct fleet_who *who) {
 }
 
 int fleet_who_refuse(struct failure *failure) {
-    return failure_set(failure, EXIT_FAILED,
-                       "the nodes of this fleet have more aliases than a statement to ClickHouse can hold: ask for one trace, or by "
-                       "node, without a peer");
+    return failure_set(
+        failure, EXIT_FAILED,
+        "the nodes of this fleet have more aliases than a statement to ClickHouse can hold: ask for one trace, or by "
+        "node, without a peer");
 }
