@@ -19,7 +19,7 @@ ROOT = None
 SOURCES = ["libtrace/adapters/*.c", "examples/quic_node/*.c", "tests/adapters/quic_pair.c", "tests/adapters/test_connection.c",
            "tests/adapters/test_ngtcp2.c", "tests/helpers/quic_peer*.c"]
 INCLUDES = ["proto/include", "proto", "libtrace/include", "libtrace", "libtrace/adapters", "examples/quic_node", "tests/adapters",
-            "tests/libtrace", "tests/helpers", "."]
+            "tests/libtrace", "tests/helpers", "tests/helpers/check", "."]
 
 
 def version_of(directory):
