@@ -60,8 +60,8 @@ struct clickhouse_answer {
 enum clickhouse_outcome clickhouse_ask(struct clickhouse *server, const char *sql, struct clickhouse_answer *ret_answer,
                                        struct failure *failure);
 
-/* Runs a statement that asks for RowBinary, and frees its text.  Returns 0 with the rows, which are good until the next statement,
- * or -1. */
+/* Runs a statement that asks for RowBinary, and frees its text.  Returns 0 with the rows, which are good until the next
+ * statement, or -1. */
 int clickhouse_ask_rows(struct clickhouse *server, struct strbuf *sql, struct row_reader *ret_rows, struct failure *failure);
 
 /* Runs a user's statement in the database; it cannot change anything.  format: for statements that name none.  An error of the

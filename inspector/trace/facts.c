@@ -305,7 +305,7 @@ static int find_gaps(struct facts *facts) {
     }
     for (size_t i = 0; i < facts->count; i++) {
         const struct fact *fact = &facts->items[i];
-        bool is_lane = fact->lane < TRACE_LANES_MAX; /* otherwise somebody else wrote it, and the gap may have begun at any time */
+        bool is_lane = fact->lane < TRACE_LANES_MAX; /* otherwise another program wrote it: when the gap began is not known */
         uint64_t *before_ns = is_lane ? &last_ns[(size_t)fact->node * TRACE_LANES_MAX + fact->lane] : NULL;
         if (fact->kind == FACT_EVENTS_LOST)
             facts->gaps[facts->gap_count++] = (struct fact_gap){fact->node, before_ns ? *before_ns : 0, fact->time_ns};
