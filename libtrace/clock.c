@@ -279,6 +279,36 @@ uint64_t trace_clock_unix_ns_of(const struct trace_clock *clock, const struct tr
                                                  : tsc_unix_ns(clock, ring, ticks, ret_steps);
 }
 
+static struct trace_clock_line newest_monotonic_line(const struct trace_clock *clock) {
+    /* A double has the distance to the newest sample exactly, up to 52 days. */
+    const uint64_t most_ns = UINT64_C(1) << 52;
+    uint64_t at_ns = clock->last.monotonic_ns, from_ns = at_ns > most_ns ? at_ns - most_ns : 0;
+    if (clock->past_count && clock->pasts[0].until_ns > from_ns) from_ns = clock->pasts[0].until_ns;
+    return (struct trace_clock_line){.from_ticks = from_ns,
+                                     .tick_count = at_ns + most_ns - from_ns,
+                                     .at_ticks = at_ns,
+                                     .at_unix_ns = at_ns + (uint64_t)clock->unix_offset_ns,
+                                     .ns_per_tick = 1,
+                                     .steps = clock->steps};
+}
+
+struct trace_clock_line trace_clock_newest_line(const struct trace_clock *clock, const struct trace_ring_clock *ring) {
+    if (ring->source == TRACE_CLOCK_MONOTONIC) return newest_monotonic_line(clock);
+    uint64_t from_ticks = clock->past_count ? clock->pasts[0].until_ticks : clock->first.ticks, end_ticks = UINT64_MAX;
+    if (clock->past_count && clock->pasts[0].counter_fell) {
+        from_ticks = 0;
+        end_ticks = clock->last.ticks + 1;
+    }
+    if (ring->open_unix_ns != 0 && is_future(clock, ring->open_ticks) && ring->open_ticks < end_ticks)
+        end_ticks = ring->open_ticks;
+    return (struct trace_clock_line){.from_ticks = from_ticks,
+                                     .tick_count = end_ticks > from_ticks ? end_ticks - from_ticks : 0,
+                                     .at_ticks = clock->line_ticks,
+                                     .at_unix_ns = clock->line_ns + (uint64_t)clock->unix_offset_ns,
+                                     .ns_per_tick = clock->ns_per_tick,
+                                     .steps = clock->steps};
+}
+
 uint64_t trace_clock_unix_ns(const struct trace_clock *clock, const struct trace_ring_clock *ring, uint64_t ticks) {
     uint64_t steps;
     return trace_clock_unix_ns_of(clock, ring, ticks, &steps);

@@ -200,6 +200,11 @@ static __attribute__((noinline)) void peer_make(struct history *history, struct 
     for (at = history__home(hash, mask); history__load32(&table->slots[at]) != 0;) at = (at + 1) & mask;
     history__slot_publish(&table->slots[at], hash, number);
     table->used++;
+    /* The next one's, which has not been touched since the segment before the oldest. */
+    if ((number + 1) % CHUNK_PEERS != 0) {
+        __builtin_prefetch(tally + 1, 1);
+        __builtin_prefetch((const char *)(tally + 1) + 64, 1);
+    }
     /* peers:R  Publishes the tally to history_peers.  Pairs with peers:A.  Without it a reader adds up a tally that is not
      * filled. */
     atomic_store_explicit(&segment->peers_published, segment->peer_count, memory_order_release);
@@ -293,13 +298,17 @@ static inline void group_look_traces(const struct history *history, const struct
     group->unknown_count = unknown;
 }
 
-static inline void group_look_peers(const struct segment *segment, uint32_t count, struct group *group) {
+static inline void group_look_peers(const struct history *history, const struct segment *segment, uint32_t count,
+                                    struct group *group) {
     const _Atomic uint32_t *slots = segment->by_peer.slots;
     uint32_t mask = history__load32(&segment->by_peer.mask);
 
     for (uint32_t i = 0; i < count; i++) {
-        uint32_t at, slot = slot_look(slots, mask, group->peer_hash[i], &at);
+        uint64_t hash = group->peer_hash[i];
+        uint32_t at, slot = slot_look(slots, mask, hash, &at);
         struct peer_tally *tally = history__peer_tally(segment, slot & 0xffff);
+        uint32_t home = history__directory_home(&history->peers, (uint32_t)(hash >> 32)) & all_bits(slot == 0);
+        __builtin_prefetch(&history->peers.slots[home], 1);
         __builtin_prefetch(tally, 1);
         __builtin_prefetch((const char *)tally + 64, 1);
         group->peer_slot[i] = slot;
@@ -407,7 +416,7 @@ void history__index(struct history *history, struct segment *segment, uint32_t f
         group_hash(history, segment, &segment->events[first], n, &group);
         group_bound(segment, first, n, node);
         group_look_traces(history, segment, n, &group);
-        group_look_peers(segment, n, &group);
+        group_look_peers(history, segment, n, &group);
         group_ask(history, &group);
         for (uint32_t i = 0; i < n; i++) segment->sources[first + i] = source;
         group_index_peers(history, segment, first, n, node, &group);

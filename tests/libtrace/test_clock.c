@@ -140,10 +140,29 @@ static void run_for(struct trace_clock *clock, unsigned seconds) {
     }
 }
 
+/* The newest line says what the clock says, of all ticks that it has; and it has those of the newest sample. */
+static void check_line(const struct trace_clock *clock, const struct trace_ring_clock *clock_of_ring, uint64_t ticks) {
+    const struct trace_clock_line line = trace_clock_newest_line(clock, clock_of_ring);
+    uint64_t newest = clock_of_ring->source == TRACE_CLOCK_TSC ? clock->last.ticks : clock->last.monotonic_ns;
+    uint64_t end = line.from_ticks + line.tick_count;
+    const uint64_t places[] = {ticks, newest, 0, line.from_ticks, end, clock->first.ticks, clock_of_ring->open_ticks};
+    ck_assert(trace_clock_line_has(&line, newest) || clock_of_ring->open_ticks > newest);
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+        for (int64_t off = -2; off <= 2; off++) {
+            uint64_t place = places[i] + (uint64_t)off, steps;
+            if (!trace_clock_line_has(&line, place)) continue;
+            ck_assert_uint_eq(trace_clock_line_unix_ns(&line, place),
+                              trace_clock_unix_ns_of(clock, clock_of_ring, place, &steps));
+            ck_assert_uint_eq(line.steps, steps);
+        }
+    }
+}
+
 static uint64_t told_at(const struct trace_clock *clock, const struct trace_ring_clock *clock_of_ring,
                         struct trace_clock_sample sample) {
-    return trace_clock_unix_ns(clock, clock_of_ring,
-                               clock_of_ring->source == TRACE_CLOCK_TSC ? sample.ticks : sample.monotonic_ns);
+    uint64_t ticks = clock_of_ring->source == TRACE_CLOCK_TSC ? sample.ticks : sample.monotonic_ns;
+    check_line(clock, clock_of_ring, ticks);
+    return trace_clock_unix_ns(clock, clock_of_ring, ticks);
 }
 
 static void expect_exact(const struct trace_clock *clock, const struct trace_ring_clock *clock_of_ring,

@@ -225,10 +225,15 @@ static void convert(struct ingest *ingest, struct ingest_ring *ring, struct inge
                     uint32_t count) {
     bool has_app = false;
     uint32_t unknown = 0;
-    uint64_t latest_ns = 0, steps;
+    uint64_t latest_ns = 0;
+    const struct trace_clock_line line = trace_clock_newest_line(&ingest->clock, &ring->clock);
     for (uint32_t i = 0; i < count; i++) {
         uint16_t kind = events[i].kind;
-        events[i].timestamp = trace_clock_unix_ns_of(&ingest->clock, &ring->clock, events[i].timestamp, &steps);
+        uint64_t ticks = events[i].timestamp, steps = line.steps;
+        if (__builtin_expect(trace_clock_line_has(&line, ticks), 1))
+            events[i].timestamp = trace_clock_line_unix_ns(&line, ticks);
+        else
+            events[i].timestamp = trace_clock_unix_ns_of(&ingest->clock, &ring->clock, ticks, &steps);
         trace_event_set_clock_steps(&events[i], steps);
         if (events[i].timestamp > latest_ns) latest_ns = events[i].timestamp;
         has_app |= kind >= TRACE_KIND_APP_COMMAND && kind <= TRACE_KIND_APP_END;

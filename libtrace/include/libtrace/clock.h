@@ -117,4 +117,24 @@ uint64_t trace_clock_unix_ns(const struct trace_clock *clock, const struct trace
 uint64_t trace_clock_unix_ns_of(const struct trace_clock *clock, const struct trace_ring_clock *ring, uint64_t ticks,
                                 uint64_t *ret_steps);
 
+/* The line that gives the times of a ring's events now, for many events at once: for the ticks that it has, it says the same as
+ * trace_clock_unix_ns_of.  Valid until the clock's next update. */
+struct trace_clock_line {
+    uint64_t from_ticks, tick_count; /* the ticks that it has */
+    uint64_t at_ticks, at_unix_ns;
+    double ns_per_tick;
+    uint64_t steps;
+};
+
+struct trace_clock_line trace_clock_newest_line(const struct trace_clock *clock, const struct trace_ring_clock *ring);
+
+static inline bool trace_clock_line_has(const struct trace_clock_line *line, uint64_t ticks) {
+    return ticks - line->from_ticks < line->tick_count;
+}
+
+static inline uint64_t trace_clock_line_unix_ns(const struct trace_clock_line *line, uint64_t ticks) {
+    double behind = (double)(int64_t)(ticks - line->at_ticks) * line->ns_per_tick;
+    return line->at_unix_ns + (uint64_t)(int64_t)behind;
+}
+
 #endif
