@@ -4,7 +4,9 @@
 #ifndef PROTO_EVENT_TABLE_H
 #define PROTO_EVENT_TABLE_H
 
+#include <assert.h>
 #include <p2ptrace/event.h>
+#include <string.h>
 
 enum trace_type {
     TRACE_TYPE_u8,
@@ -75,6 +77,28 @@ static inline const char *trace_event_app(const struct trace_event *event, uint1
 }
 
 /* An integer field's value (u8 ... u64, bool, id64, space, loss, transport). */
-uint64_t trace_field_unsigned(const struct trace_event *event, const struct trace_field_info *field);
+static inline uint64_t trace_field_unsigned(const struct trace_event *event, const struct trace_field_info *field) {
+    const uint8_t *at = event->data.bytes + field->offset;
+    uint16_t u16;
+    uint32_t u32;
+    uint64_t u64;
+    switch (field->type) {
+    case TRACE_TYPE_u8:
+    case TRACE_TYPE_bool:
+    case TRACE_TYPE_space:
+    case TRACE_TYPE_loss:
+    case TRACE_TYPE_transport: return *at;
+    case TRACE_TYPE_u16: memcpy(&u16, at, sizeof u16); return u16;
+    case TRACE_TYPE_u32: memcpy(&u32, at, sizeof u32); return u32;
+    case TRACE_TYPE_u64:
+    case TRACE_TYPE_id64: memcpy(&u64, at, sizeof u64); return u64;
+    case TRACE_TYPE_endpoint:
+    case TRACE_TYPE_code4:
+    case TRACE_TYPE_text:
+    case TRACE_TYPE_payload: break;
+    }
+    assert(!"not an integer field");
+    return 0;
+}
 
 #endif
