@@ -278,7 +278,7 @@ const struct command command_table[] = {
         .offline = true,
         .run = run_salvage,
         .summary = "save what nodes left in their rings, even without traced",
-        .description = "Reads the rings of all nodes of this user, live or crashed, and writes what they still have to the new file "
+        .description = "Reads the rings of all nodes of this user, running or not, and writes what they still have to the new file "
                        "-o FILE. It needs no traced, and changes no ring. Shows a line for each ring: how many events it had, and how many "
                        "of its events were overwritten before.\n"
                        "With --json: {\"object\", \"name\", \"state\", \"events\", \"lost\", \"reason\"}; reason says why a ring was not read.",
@@ -414,7 +414,7 @@ const struct command command_table[] = {
         .summary = "what is wrong, in words, with the events that show it",
         .description = "Most severe first: links and nodes that lose packets, packets delayed on the way, packets wrongly declared lost, jumps of the "
                        "round-trip time, nodes and links that take most of a request's time, requests and streams that never end, nodes "
-                       "that crashed or fell silent, and events that traced lost. Each is compared with the other links, with the time before, "
+                       "that ended without closing their log or fell silent, and events that traced lost. Each is compared with the other links, with the time before, "
                        "or with the rest of the request, if there are enough samples: docs/analyze.md lists the thresholds. Each finding comes with "
                        "its events, and with the command to type next.\n"
                        "WHAT is trace, node or peer, and NAME the beginning of an id or a name. It reads the newest 100000 events of the given time that the analysis "
