@@ -2,14 +2,14 @@
  *
  * Pictures of the table of aliases, and who is who in one: see aliases.h.
  *
- * A picture is a list of parts.  One that is made after a change copies the parts that have changed, and shares the others with
- * the picture before it, so that one alias more costs a few microseconds also in a full table. */
+ * A picture is a list of parts.  A new picture copies the parts that have changed, and shares the others with the picture
+ * before it, so one more alias costs a few microseconds even in a full table. */
 #include "aliases_internal.h"
 
 #include <stdlib.h>
 #include <urcu.h>
 
-#define CHAIN_MAX 64U /* looked at of what is said of one id */
+#define CHAIN_MAX 64U /* entries of a chain that a look-up examines */
 #define STEPS_MAX 8U  /* an alias of an alias of ... */
 
 struct part {
@@ -22,12 +22,12 @@ struct alias_picture {
     const struct nodes *nodes;
     uint64_t key;
     uint64_t generation;
-    uint32_t used; /* as the table's */
-    /* The ids of logs, with open addressing: zero is empty. */
+    uint32_t used; /* as in the table */
+    /* The ids of logs, a hash table with open addressing; zero is an empty place. */
     struct part *known;
     uint64_t known_generation; /* of the node table */
     uint32_t known_slots;      /* a power of two */
-    struct part *parts[PARTS]; /* NULL: of entries that were never used */
+    struct part *parts[PARTS]; /* NULL where no entry was ever used */
 };
 
 /* ---- parts ---------------------------------------------------------------------------------------------------------------- */
@@ -48,7 +48,7 @@ static void part_release(struct part *part) {
     if (part && atomic_fetch_sub_explicit(&part->references, 1, memory_order_acq_rel) == 1) free(part);
 }
 
-/* The bytes of the table that a part has. */
+/* The bytes of the table that belong to a part. */
 static const void *part_source(const struct aliases *aliases, size_t index, size_t *ret_bytes) {
     if (index < SLOT_PARTS_AT) {
         *ret_bytes = ENTRIES_A_PART * sizeof *aliases->entries;
@@ -86,7 +86,7 @@ static uint16_t mark_at(const struct alias_picture *picture, uint32_t mark) {
 
 /* ---- the ids of logs ------------------------------------------------------------------------------------------------------ */
 
-/* Where this id is, or would be. */
+/* The place of this id, or the empty place where it would be. */
 static struct trace_node_id *known_place(const struct alias_picture *picture, const struct trace_node_id *id) {
     struct trace_node_id *known = (struct trace_node_id *)(void *)picture->known->bytes;
     uint32_t at = aliases__hash_id(picture->key, id) & (picture->known_slots - 1);
@@ -94,7 +94,7 @@ static struct trace_node_id *known_place(const struct alias_picture *picture, co
     return &known[at];
 }
 
-/* Is it the id of a log?  Then it is no alias, whoever says so. */
+/* Is it the id of a log?  Then nobody can claim it as an alias. */
 static bool is_known(const struct alias_picture *picture, const struct trace_node_id *id) {
     return !is_zero(known_place(picture, id));
 }
@@ -106,7 +106,7 @@ static uint32_t known_slots(uint32_t nodes) {
 }
 
 static bool make_known(struct alias_picture *picture) {
-    picture->known_generation = nodes_generation(picture->nodes); /* before the nodes are looked at */
+    picture->known_generation = nodes_generation(picture->nodes); /* read before the nodes */
     uint32_t count = nodes_count(picture->nodes);
     picture->known_slots = known_slots(count);
     picture->known = part_new(picture->known_slots * sizeof(struct trace_node_id));
@@ -138,7 +138,7 @@ void alias_picture_release(struct alias_picture *picture) {
     free(picture);
 }
 
-/* Under the lock.  before: the newest picture, or NULL.  NULL: memory is short. */
+/* Under the lock.  before: the newest picture, or NULL.  Returns NULL when out of memory. */
 static struct alias_picture *picture_make(struct aliases *aliases, const struct alias_picture *before, uint64_t generation) {
     struct alias_picture *picture = calloc(1, sizeof *picture);
     if (!picture) return NULL;
@@ -176,7 +176,7 @@ static uint64_t generation(const struct aliases *aliases) {
 uint64_t aliases_generation(struct aliases *aliases) {
     /* noted:A  As in alias_picture_take. */
     uint64_t noted = atomic_load_explicit(&aliases->noted, memory_order_acquire);
-    /* moved:A  Whoever sees that another thread has moved it sees the generation that this made. */
+    /* moved:A  A thread that sees that another one has moved it also sees the new generation. */
     if (noted != atomic_load_explicit(&aliases->moved, memory_order_acquire)) {
         pthread_mutex_lock(&aliases->lock);
         aliases__move(aliases);
@@ -187,7 +187,7 @@ uint64_t aliases_generation(struct aliases *aliases) {
 
 struct alias_picture *alias_picture_take(struct aliases *aliases) {
     struct alias_picture *picture;
-    /* noted:A  Whoever has seen an event has what was noted before it. */
+    /* noted:A  A thread that has seen an event gets the aliases that were noted before it. */
     if (!aliases || atomic_load_explicit(&aliases->noted, memory_order_acquire) == 0) return NULL;
     pthread_mutex_lock(&aliases->lock);
     aliases__move(aliases);
@@ -206,7 +206,7 @@ struct alias_picture *alias_picture_take(struct aliases *aliases) {
 bool alias_picture_renew(struct aliases *aliases, struct alias_picture **picture) {
     struct alias_picture *now = alias_picture_take(aliases), *before = *picture;
     *picture = now;
-    alias_picture_release(before); /* the table has one more, so that the address is not used again */
+    alias_picture_release(before); /* the table has a reference, too, so the address is not reused */
     return now != before;
 }
 
@@ -224,7 +224,7 @@ bool alias_picture_has(const struct alias_picture *picture, const struct trace_n
 
 /* ---- who is it? ----------------------------------------------------------------------------------------------------------- */
 
-/* What this node said of a peer's id: the last that it had said by then, or else the first. */
+/* What this node said about a peer's id: the newest alias at that time, or else the first one after it. */
 static const struct alias *said_of_peer(const struct alias_picture *picture, uint32_t node, uint64_t time_ns,
                                         const struct trace_node_id *id) {
     const struct node *speaker = nodes_at(picture->nodes, node);
@@ -241,7 +241,7 @@ static const struct alias *said_of_peer(const struct alias_picture *picture, uin
     return best;
 }
 
-/* When the log of who said it was written; a live one may go on for ever.  Inside rcu_read_lock(). */
+/* The time in which the log that has the alias was written; without an end while its node is live.  Inside rcu_read_lock(). */
 struct life {
     uint64_t from_ns, to_ns;
 };
@@ -249,15 +249,15 @@ struct life {
 static bool life_of(const struct alias_picture *picture, const struct alias *alias, struct life *ret_life) {
     const struct node *node = nodes_at(picture->nodes, alias->node);
     if (!node || node->info.log != alias->log) return false;
-    /* relaxed: the state alone matters, and a time that is a little old */
+    /* relaxed: only the state matters; the time may be a little old */
     uint32_t state = atomic_load_explicit(&node->state, memory_order_relaxed);
     uint64_t last_ns = atomic_load_explicit(&node->last_unix_ns, memory_order_relaxed);
     *ret_life = (struct life){node->info.started_unix_ns, state == NODE_LIVE ? UINT64_MAX : last_ns};
     return true;
 }
 
-/* Of those that say this id is theirs, the one whose it was at that time: the only one that ran then or, if none did, the one
- * that ran last before, or else first after.  NULL when two ran. */
+/* Of the nodes that claim this id, the one that it belonged to at that time: the only one that ran then; or if none did, the
+ * last one that ran before, or else the first one after.  NULL if two ran then. */
 static const struct alias *said_of_itself(const struct alias_picture *picture, uint64_t time_ns, const struct trace_node_id *id) {
     const struct alias *best = NULL;
     struct life best_life = {0, 0};
@@ -265,7 +265,7 @@ static const struct alias *said_of_itself(const struct alias_picture *picture, u
     for (uint32_t i = 0; index != NONE; index = entry_at(picture, index)->next, i++) {
         const struct alias *alias = &entry_at(picture, index)->said;
         struct life life;
-        if (i == CHAIN_MAX) return NULL; /* too many to be looked at */
+        if (i == CHAIN_MAX) return NULL; /* too many to examine */
         if (!alias->own || !same_id(&alias->alias_id, id) || !life_of(picture, alias, &life)) continue;
         bool runs = life.from_ns <= time_ns && time_ns <= life.to_ns;
         bool best_runs = best && best_life.from_ns <= time_ns && time_ns <= best_life.to_ns;
@@ -313,7 +313,7 @@ bool alias_picture_is_disputed(const struct alias_picture *picture, size_t index
 
 struct ids {
     struct trace_node_id *list;
-    size_t count, max; /* count: max + 1 when there are more */
+    size_t count, max; /* count is max + 1 if there are more */
 };
 
 static void add_id(struct ids *ids, const struct trace_node_id *id) {
@@ -337,7 +337,7 @@ size_t alias_picture_find(const struct alias_picture *picture, const struct trac
 
 size_t alias_picture_names_of(const struct alias_picture *picture, struct trace_node_id *list, size_t count, size_t max) {
     struct ids ids = {list, count, max};
-    /* What is connected by anybody's word: whose word counts, the events themselves decide. */
+    /* Follows every node's aliases: which of them apply depends on the event. */
     for (size_t done = 0; picture && done < ids.count && ids.count <= max; done++) {
         for (uint32_t i = 0; i < picture->used; i++) {
             const struct alias *alias = &entry_at(picture, i)->said;

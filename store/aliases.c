@@ -3,16 +3,16 @@
  * The table of aliases: see aliases.h.
  *
  * The appending thread puts aliases into a queue.  A thread that makes a picture moves them from there into the table,
- * under a lock.  The appending thread does so only when the queue is full and it gets the lock at once.
+ * under a lock.  The appending thread moves them itself only if the queue is full and the lock is free.
  *
  *      label    where                pairs with   without it
- *      noted:R  aliases_note         noted:A      a reader takes an entry of the queue whose bytes are still on the way
+ *      noted:R  aliases_note         noted:A      a reader takes an entry of the queue before all its bytes are visible
  *      noted:A  aliases__move        noted:R
- *      noted:A  alias_picture_take   noted:R      a reader has an event, but not what was said before it
+ *      noted:A  alias_picture_take   noted:R      a reader has an event, but not the aliases before it
  *      noted:A  aliases_generation   noted:R      the same
  *      moved:R  aliases__move        moved:A      the appending thread overwrites an entry that is still being read
  *      moved:A  aliases_note         moved:R
- *      moved:A  aliases_generation   moved:R      a reader has the generation of before the move */
+ *      moved:A  aliases_generation   moved:R      a reader has the generation from before the move */
 #include "aliases_internal.h"
 
 #include <errno.h>
@@ -42,7 +42,7 @@ static uint32_t slot_of(const struct aliases *aliases, const struct alias *said)
     return aliases__hash(aliases->key, &said->alias_id, said->node, said->own) % SLOTS;
 }
 
-/* To write it: the next picture has it anew. */
+/* An entry to write to: the next picture gets a new copy of its part.  The same for slots and marks below. */
 static struct entry *entry_to_change(struct aliases *aliases, uint32_t index) {
     aliases->changed[index / ENTRIES_A_PART] = true;
     return &aliases->entries[index];
@@ -79,7 +79,7 @@ void aliases_destroy(struct aliases *aliases) {
     free(aliases);
 }
 
-/* A node said one thing more, or one less.  So whoever said most is found at once. */
+/* Updates how many aliases a node has, so that the node with the most is found at once. */
 static void recount(struct aliases *aliases, uint32_t node, uint32_t count) {
     struct speaker *speakers = aliases->speakers, *speaker = &speakers[node];
     if (speaker->count) {
@@ -113,7 +113,7 @@ static void link_newest(struct aliases *aliases, uint32_t index) {
     speaker->newest = index;
 }
 
-/* A node can make one chain as long as the table: nothing here walks to its end. */
+/* A node can make one chain as long as the table, so nothing here walks to its end. */
 static void link_slot(struct aliases *aliases, uint32_t index, uint32_t slot) {
     uint32_t *first = slot_to_change(aliases, slot);
     aliases->places[index].before = NONE;
@@ -147,8 +147,8 @@ static void drop_all(struct aliases *aliases, uint32_t node) {
     while (aliases->speakers[node].count) drop(aliases, aliases->speakers[node].oldest);
 }
 
-/* The node with the most aliases loses the one that it has not repeated for the longest time.  If several have the most and
- * the speaker is among them, it is the speaker's. */
+/* The node with the most aliases loses the one that it has not repeated for the longest time.  If several nodes have the most
+ * and `node` is one of them, `node` loses. */
 static void evict(struct aliases *aliases, uint32_t node) {
     uint32_t most = aliases->speakers[node].count == aliases->most ? node : aliases->speaks[aliases->most];
     drop(aliases, aliases->speakers[most].oldest);
@@ -168,7 +168,7 @@ static bool says_the_same(const struct alias *a, const struct alias *b) {
            (a->own || same_id(&a->peer_id, &b->peer_id));
 }
 
-/* Did this node say the same before, and nothing different about this id since?  Then its index. */
+/* The index of the same alias, if this node said it before and has said nothing different about this id since; or NONE. */
 static uint32_t find_same(const struct aliases *aliases, const struct alias *said, uint32_t slot) {
     for (uint32_t i = aliases->slots[slot]; i != NONE; i = aliases->entries[i].next) { /* the newest first */
         const struct alias *other = &aliases->entries[i].said;
@@ -190,7 +190,7 @@ static void add_alias(struct aliases *aliases, const struct alias *said) {
             aliases->speakers[i] = (struct speaker){.oldest = NONE, .newest = NONE};
         aliases->speaker_count = said->node + 1;
     }
-    if (speaker->log != said->log) drop_all(aliases, said->node); /* the index belonged to another node */
+    if (speaker->log != said->log) drop_all(aliases, said->node); /* another node had this index before */
     speaker->log = said->log;
     index = find_same(aliases, said, slot);
     if (index != NONE) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The table of aliases, for aliases.c, which keeps it, and alias_picture.c, which makes pictures of it. */
+ * The table of aliases: aliases.c maintains it, alias_picture.c makes pictures of it. */
 #ifndef STORE_ALIASES_INTERNAL_H
 #define STORE_ALIASES_INTERNAL_H
 
@@ -14,13 +14,13 @@
 #define SLOTS (2U * ALIASES_MAX)
 #define MARKS (8U * ALIASES_MAX)
 
-/* What pictures have of an alias. */
+/* One alias, as pictures have it. */
 struct entry {
-    struct alias said; /* node: NONE where it is empty */
-    uint32_t next;     /* in its slot's chain, the newest first; or of the empty ones */
+    struct alias said; /* node is NONE in an empty entry */
+    uint32_t next;     /* in its slot's chain, newest first; or in the list of empty entries */
 };
 
-/* Entries, slots and marks are cut into parts.  A picture shares with the one before it those that have not changed. */
+/* Entries, slots and marks are divided into parts.  A picture shares unchanged parts with the picture before it. */
 #define ENTRIES_A_PART 32U
 #define SLOTS_A_PART 1024U
 #define MARKS_A_PART 2048U
@@ -28,40 +28,40 @@ struct entry {
 #define MARK_PARTS_AT (SLOT_PARTS_AT + SLOTS / SLOTS_A_PART)
 #define PARTS (MARK_PARTS_AT + MARKS / MARKS_A_PART)
 
-/* What only the table needs of an alias. */
+/* What only the table needs to know about an alias. */
 struct place {
     uint32_t before;       /* in its slot's chain */
-    uint32_t older, newer; /* of the same node, by when it was last said */
+    uint32_t older, newer; /* neighbours among the same node's aliases, by when each was last said */
 };
 
 /* What one node said. */
 struct speaker {
     uint64_t log;
     uint32_t count, oldest, newest;
-    uint32_t next, before; /* of those that said as many, unless that is 0 */
+    uint32_t next, before; /* speakers with the same count; unused while it is 0 */
 };
 
 struct aliases {
     const struct nodes *nodes;
-    uint64_t key; /* of the hashes */
-    /* The appending thread writes the first two. */
+    uint64_t key; /* for the hashes */
+    /* Only the appending thread writes the first two. */
     struct alias queue[QUEUE];
     _Atomic uint64_t noted;
     _Atomic uint64_t moved;
     _Atomic uint64_t generation; /* of the table: changes under the lock */
     _Atomic uint64_t evicted;
     pthread_mutex_t lock;
-    /* Under the lock.  Who writes the first three says so in `changed`. */
+    /* Under the lock.  Code that writes to the first three marks the part in `changed`. */
     struct entry entries[ALIASES_MAX];
     uint32_t slots[SLOTS];
-    uint16_t marks[MARKS]; /* by an alias's id: how many entries have one of this hash */
+    uint16_t marks[MARKS]; /* by the hash of an alias's id: how many entries have it */
     bool changed[PARTS];   /* since the newest picture */
     struct place places[ALIASES_MAX];
     struct speaker speakers[NODES_MAX];
-    uint32_t speaker_count;           /* above the highest index that spoke */
-    uint32_t speaks[ALIASES_MAX + 1]; /* by how many they said: the first of those speakers */
-    uint32_t most;                    /* that one of them said */
-    uint32_t count, used, empty;      /* used: above the highest entry that was ever used */
+    uint32_t speaker_count;           /* one more than the highest node that said anything */
+    uint32_t speaks[ALIASES_MAX + 1]; /* by count: the first speaker with that many aliases */
+    uint32_t most;                    /* the largest count of a speaker */
+    uint32_t count, used, empty;      /* used: one more than the highest entry ever used; empty: the first empty entry */
     struct alias_picture *picture;    /* the newest, or NULL */
 };
 
@@ -72,16 +72,16 @@ static inline bool is_zero(const struct trace_node_id *id) {
     return same_id(id, &zero);
 }
 
-/* What nodes say of peers is found by the id and the node, so that a chain is one node's; what they say of themselves by the id
- * alone.  The key is random, so that nobody outside can make ids collide. */
+/* An alias for a peer is found by its id and the node that said it, so each chain belongs to one node; a node's own alias is
+ * found by the id alone.  The key is random, so nobody outside can choose ids that collide. */
 uint32_t aliases__hash(uint64_t key, const struct trace_node_id *id, uint32_t node, bool own);
 
-/* The hash of an id alone: of what nodes say of themselves, and of the marks. */
+/* The hash of an id alone, for nodes' own aliases and for the marks. */
 static inline uint32_t aliases__hash_id(uint64_t key, const struct trace_node_id *id) {
     return aliases__hash(key, id, NONE, true);
 }
 
-/* Moves what was noted into the table.  Under the lock. */
+/* Moves the queued aliases into the table.  Under the lock. */
 void aliases__move(struct aliases *aliases);
 
 #endif

@@ -81,7 +81,7 @@ const struct command command_table[] = {
         .summary = "one request across its nodes, in time order",
         .description = "ID is the beginning of a trace id. Each line shows the time since the trace began, the gap since the previous event, "
                        "the node, its peer (-> to it, <- from it) and the event, indented by hop: > begins a part of the request, < ends it.\n"
-                       "* marks long gaps; ~ a duration with a step of the clock in it, which is at least that long; ? one that is not known: it is of two clocks that cannot be compared; !! marks events that were lost before traced could read them.\n"
+                       "* marks long gaps; ~ a duration with a step of the clock in it, which is at least that long; ? one that is not known, because it spans two clocks that cannot be compared; !! marks events that were lost before traced could read them.\n"
                        "--graph draws a column for each node, as many as fit the terminal: an arrow leaves where a packet was sent and "
                        "arrives where it was received; double arrows are requests and answers. Notes mark packets that were lost, repeated, or "
                        "received before they were sent, and ends whose other end is unknown or ambiguous.\n"
@@ -248,7 +248,7 @@ const struct command command_table[] = {
         .summary = "follow one process, even without traced",
         .description = "Finds the logs of the process and shows the events of all its nodes as they happen. Ends when the process has ended and all its "
                        "events were shown, or like follow.\n"
-                       "If traced reads the process, the events come from traced. Otherwise, or when traced goes away, attach reads the process's ring "
+                       "If traced reads the process, the events come from traced. Otherwise, or when traced goes away or does not answer, attach reads the process's ring "
                        "directly, without writing to it; the ring has only what was not overwritten yet.\n"
                        "For a dead process it shows what its ring or traced still has, and ends.\n"
                        "Missing events are reported as in follow; \"hidden\" events were overwritten, and may not have matched the filter.",
@@ -264,8 +264,8 @@ const struct command command_table[] = {
         .description = "Writes the events as they come, with their nodes and applications, to the new file -o FILE; with --since or --recent it "
                        "begins in the past. Ends with Ctrl-C, --limit or --for, and reports how many events it saved, and how many it missed. "
                        "An existing file is never overwritten.\n"
-                       "Events are written in segments of 65536. Ctrl-C and SIGTERM lose nothing; if record is killed otherwise, the "
-                       "last segment is lost. If the disk is full, record says so and continues; the exit code is then 1.\n"
+                       "Events are written in segments of 65536. Ctrl-C, SIGTERM and the end of --for lose nothing, unless traced does "
+                       "not answer then, which is reported; if record is killed otherwise, the last segment is lost. If the disk is full, record says so and continues; the exit code is then 1.\n"
                        "With --read it saves a part of a recording, or of exported JSON. traced --record DIR records everything, all the time.",
         .examples = {{"inspector record -o today.p2rec --since -1m --for 5m", "the last minute and the next five"},
                      {"inspector record -o losses.p2rec --kind packet_lost -n 1000", "a thousand losses"},
@@ -278,7 +278,7 @@ const struct command command_table[] = {
         .offline = true,
         .run = run_salvage,
         .summary = "save what nodes left in their rings, even without traced",
-        .description = "Reads the rings of all nodes of this user, live or crashed, and writes what they still have to the new file "
+        .description = "Reads the rings of all nodes of this user, running or not, and writes what they still have to the new file "
                        "-o FILE. It needs no traced, and changes no ring. Shows a line for each ring: how many events it had, and how many "
                        "of its events were overwritten before.\n"
                        "With --json: {\"object\", \"name\", \"state\", \"events\", \"lost\", \"reason\"}; reason says why a ring was not read.",
@@ -336,7 +336,7 @@ const struct command command_table[] = {
         .summary = "why do I see nothing?",
         .description = "Checks the socket, traced, the directory of the nodes' logs, each log, lost events, and disabled kinds. For each problem it "
                        "prints a line: what it found, and what to do, as a command if possible. --all also shows what is fine. "
-                       "With PID it also checks whether that process can be traced; without it, it finds your processes without a log that nodes are connected to over UDP. "
+                       "With PID it also checks whether that process can be traced; without it, it finds processes of yours that nodes are connected to over UDP and that have no log. "
                        "Works without traced, and changes nothing.\n"
                        "The exit code is 0 if nothing is wrong and events come, 1 if something is wrong, 5 if it cannot tell because no event has come for 30 s. "
                        "With --json: {\"check\", \"ok\", \"found\", \"remedy\"}; ok is null where it cannot tell.",
@@ -360,7 +360,7 @@ const struct command command_table[] = {
                        "With --format csv or tsv a window is only its events; the line that reports it has the counts. --fields chooses fields of the events.\n"
                        "Matching events within --every of an event that opened a window do not open another; they are counted (suppressed).\n"
                        "Ends with Ctrl-C, after --limit windows, or after --for; resumes when traced is restarted, unless --wait=0. At the end of --for "
-                       "an open window is saved as far as it got; on Ctrl-C it is not.\n"
+                       "an open window is saved as far as it got; if traced does not answer then, trigger says that the window is not saved, and fails. On Ctrl-C an open window is not saved.\n"
                        "--exec runs a program for each window, once it is saved: words separated by blanks, quotes keep blanks, no shell. The event is in its "
                        "environment (P2PTRACE_EVENT_KIND, P2PTRACE_EVENT_NODE, P2PTRACE_EVENT_DATA_SIZE; P2PTRACE_EVENT is all of it as JSON), and the window "
                        "(P2PTRACE_WINDOW_FILE). While 4 are running, further windows are saved without a run, and that is reported.",
@@ -414,11 +414,11 @@ const struct command command_table[] = {
         .summary = "what is wrong, in words, with the events that show it",
         .description = "Most severe first: links and nodes that lose packets, packets delayed on the way, packets wrongly declared lost, jumps of the "
                        "round-trip time, nodes and links that take most of a request's time, requests and streams that never end, nodes "
-                       "that crashed or fell silent, and events that traced lost. Each is compared with the other links, with the time before, "
+                       "that ended without closing their log or fell silent, and events that traced lost. Each is compared with the other links, with the time before, "
                        "or with the rest of the request, if there are enough samples: docs/analyze.md lists the thresholds. Each finding comes with "
                        "its events, and with the command to type next.\n"
-                       "WHAT is trace, node or peer, and NAME the beginning of an id or a name. It reads the newest 100000 events of the given time that the analysis "
-                       "needs, or --limit, and says if there were more. "
+                       "WHAT is trace, node or peer, and NAME the beginning of an id or a name. Of the given time it reads the newest 100000 events, or --limit, of the kinds that "
+                       "the analysis needs, and says if there were more. "
                        "node and peer choose among the findings; trace reads only that trace.\n"
                        "The exit code is 0 even if something is found; with --exit-code it is 4 if something is found, 0 if nothing is, and 5 if there was too little to judge. With --json, a line for each finding: {\"finding\", \"severity\", \"node_id\", "
                        "\"peer_id\", \"trace_id\", \"command\", \"count\", \"of\", \"rate\", \"usual_rate\", \"duration\", \"usual_duration\", \"at\", "

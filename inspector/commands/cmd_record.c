@@ -27,9 +27,11 @@ struct record {
     uint64_t missed;   /* events that never came */
     uint64_t names_ms; /* when we last asked for nodes */
     uint64_t wait_ms;  /* how long traced may be away */
+    uint64_t until_ms; /* the end of --for, which is an end as Ctrl-C is; WAIT_FOREVER: none, or the source is the past */
+    bool silent;       /* once it was ended, traced did not answer */
     bool reported;     /* we reported that the file cannot be written */
-    uint64_t end_ns;   /* when the user ended it, Unix time; 0: not yet */
-    unsigned quiet;    /* answers since the last event, once the user ended it */
+    uint64_t end_ns;   /* when Ctrl-C or --for ended it, Unix time; 0: not yet */
+    unsigned quiet;    /* answers since the last event, once it was ended */
 };
 
 static int learn_nodes(struct record *record) {
@@ -68,7 +70,7 @@ static int record_events(struct record *record, json_t *events_new) {
     return result;
 }
 
-/* Are all of these events later than the user's end by more than traced needs to drain a lane?  Then the nodes emit without a
+/* Are all of these events later than the end by more than traced needs to drain a lane?  Then the nodes emit without a
  * pause, and all events before the end have arrived. */
 static bool is_past_end(const struct record *record, const json_t *events) {
     uint64_t time_ns, last_ns = record->end_ns + RECORD_LATER_MS * UINT64_C(1000000);
@@ -80,27 +82,30 @@ static bool is_past_end(const struct record *record, const json_t *events) {
     return true;
 }
 
-/* Does the recording have everything that traced had when the user ended it, however slow traced is?  An answer arrives after
+/* Does the recording have everything that traced had at the end, however slow traced is?  An answer arrives after
  * the events that traced sent before it: if no event comes between two answers, there are no more. */
 static bool is_whole(struct record *record) {
     if (record->quiet == 2) return true;
     record->quiet++;
-    return learn_nodes(record) && stream_lost(&record->stream);
+    record->silent = learn_nodes(record) && stream_lost(&record->stream);
+    return record->silent;
 }
 
-/* How long to wait for the next event before checking something else. */
-static uint64_t pause_ms(const struct record *record) {
-    if (!record->end_ns) return CONNECT_RETRY_MS;
-    return record->quiet ? 0 : RECORD_QUIET_MS;
+/* Until when to wait for the next event, before checking something else. */
+static uint64_t check_ms(const struct record *record) {
+    uint64_t now_ms = trace_now_monotonic_ms(), next_ms = now_ms + CONNECT_RETRY_MS;
+    if (record->end_ns) return record->quiet ? now_ms : now_ms + RECORD_QUIET_MS;
+    return next_ms < record->until_ms ? next_ms : record->until_ms;
 }
 
 static int record_stream(struct record *record) {
     for (;;) {
         struct source_news news;
         int result = 0;
-        if (end_signal && !record->end_ns) record->end_ns = trace_now_unix_ns();
+        bool over = end_signal || trace_now_monotonic_ms() >= record->until_ms;
+        if (over && !record->end_ns) record->end_ns = trace_now_unix_ns();
         if (record->end_ns && record->stream.away.is) return 0;
-        switch (stream_next(&record->stream, trace_now_monotonic_ms() + pause_ms(record), &news)) {
+        switch (stream_next(&record->stream, check_ms(record), &news)) {
         case SOURCE_TIME:
             if (record->end_ns && is_whole(record)) return 0;
             break;
@@ -152,6 +157,10 @@ static int begin_record(struct record *record) {
     struct session *session = record->session;
     struct stream_wish begin = stream_wish_of(session->options, trace_now_monotonic_ms(), session_filter_new(session),
                                               record->wait_ms ? CONNECT_RETRY_MS : 0);
+    if (!(session->inquiry.source->ops->can & SOURCE_PAST)) {
+        record->until_ms = begin.deadline_ms;
+        begin.deadline_ms = WAIT_FOREVER;
+    }
     return begin_stream(session, &record->stream, session->inquiry.source, begin, record_away);
 }
 
@@ -164,7 +173,8 @@ static int record_to(struct record *record, const char *path) {
     if (event_writer_open(&record->writer, path, &session->failure)) return -1;
     int result = learn_nodes(record) && stream_lost(&record->stream) ? -1 : record_stream(record);
     failure = session->failure;
-    if (!record->stream.away.is) (void)learn_nodes(record); /* newer counters and states, if they come */
+    if (!record->stream.away.is && (record->silent || learn_nodes(record)) && !result) /* newer counters and states */
+        output_note("traced does not answer: the recording may lack the newest events");
     session->failure = failure;
     int failed = event_writer_close(record->writer, &stats, &closing);
     if (!stats.bytes) (void)unlink(path);
@@ -174,7 +184,8 @@ static int record_to(struct record *record, const char *path) {
 
 int run_record(struct session *session) {
     const char *path = session->options->texts[OPTION_OUTPUT];
-    struct record record = {.session = session, .wait_ms = option_number(session->options, OPTION_WAIT, WAIT_FOREVER)};
+    struct record record = {
+        .session = session, .wait_ms = option_number(session->options, OPTION_WAIT, WAIT_FOREVER), .until_ms = WAIT_FOREVER};
     if (!path) return failure_set(&session->failure, EXIT_USAGE, "record needs a file to write to: -o FILE");
     int result = begin_record(&record);
     if (!result) result = record_to(&record, path);

@@ -417,15 +417,14 @@ static void note_settled(const struct source_news *settled) {
     strbuf_fini(&line);
 }
 
-/* The time of --for is over.  Keeps the open window as far as it has come; without traced it cannot be fetched. */
+/* The time of --for is over.  Saves the open window as far as it has come; without traced it cannot be fetched. */
 static int end_watch(struct trigger *trigger) {
     if (!trigger->event) return 0;
     if (!trigger->stream.away.is) {
         if (!close_window(trigger)) return 0;
         if (stream_lost(&trigger->stream)) return -1;
     }
-    return failure_set(&trigger->session->failure, EXIT_NOT_THERE,
-                       "the open window cannot be kept: traced did not come back before the end of --for");
+    return failure_set(&trigger->session->failure, EXIT_NOT_THERE, "traced did not come back before the end of --for");
 }
 
 /* Runs until the chosen end: returns 0; or -1 with the failure. */
@@ -459,11 +458,32 @@ static int watch_stream(struct trigger *trigger) {
     return 0;
 }
 
+/* The window that was open when the command failed. */
+static void note_unsaved(const struct trigger *trigger) {
+    struct strbuf line = {0};
+    strbuf_puts(&line, "the window of ");
+    render_time(&line, &trigger->session->view, trigger->event, false);
+    strbuf_puts(&line, " is not saved");
+    output_note(strbuf_text(&line));
+    strbuf_fini(&line);
+}
+
+/* Since the last window: any of them could have opened another one. */
+static void note_missed(const struct trigger *trigger) {
+    struct strbuf line = {0};
+    text_count(&line, trigger->missed, "matching event");
+    strbuf_puts(&line, " missed because not read fast enough");
+    output_note(strbuf_text(&line));
+    strbuf_fini(&line);
+}
+
 static int run_windows(struct trigger *trigger) {
     struct session *session = trigger->session;
     if (session_learn_names(session) || check_filters(session) || (trigger->file && check_file(trigger))) return -1;
     int result = follow_condition(trigger);
     if (!result) result = watch_stream(trigger);
+    if (result && trigger->event) note_unsaved(trigger);
+    if (trigger->missed && !trigger->event) note_missed(trigger);
     stream_fini(&trigger->stream);
     return result;
 }

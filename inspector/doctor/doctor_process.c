@@ -93,12 +93,13 @@ static void report_gone(struct doctor *doctor, pid_t pid) {
         node;
     const char *name = json_get_text(known, "name"), *id = json_get_hex(known, "node_id", NODE_DIGITS),
                *state = json_get_text(known, "state");
-    bool ended = state && (!strcmp(state, "exited") || !strcmp(state, "crashed"));
-    if (!id || !ended)
+    bool closed = state && !strcmp(state, "exited");
+    if (!id || !(closed || (state && !strcmp(state, "crashed"))))
         doctor_wrong(doctor, "process", "ps -e", "there is no process %d", (int)pid);
     else
         doctor_wrong(doctor, "process", doctor_remedy("inspector recent 20 --node %s", id),
-                     "process %d is gone: it was the node %s, which %s", (int)pid, name && *name ? name : id, state);
+                     "process %d is gone: it was the node %s, which %s its log", (int)pid, name && *name ? name : id,
+                     closed ? "closed" : "did not close");
 }
 
 void doctor_look_at_process(struct doctor *doctor, pid_t pid) {

@@ -208,6 +208,17 @@ class Attach(ProtocolTest):
         self.accounts_for(attached, emitted + 20017)
         self.assertEqual({event["node_id"] for event in attached.events}, {ALICE})
 
+    def test_a_traced_that_does_not_answer_is_left_out(self):
+        self.start()
+        node = self.place.node("alice", ALICE)
+        node.do("packets", 9)
+        self.place.hold()
+        self.addCleanup(self.place.traced.send_signal, signal.SIGCONT)
+        attached = self.attach(node.process.pid, "--recent", "5", "--for", "1ms")
+        self.assertEqual(attached.finish(), 0, attached.notes)
+        self.assertEqual(len(attached.events), 5)
+        self.assertEqual([note.split(") ")[1] for note in attached.notes], ["is read out of its ring: traced does not answer\n"])
+
     def test_through_traced_it_ends_with_the_process(self):
         client = self.start()
         node = self.place.node("alice", ALICE)

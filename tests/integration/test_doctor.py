@@ -332,7 +332,7 @@ class Doctor(ProtocolTest):
         pid = node.process.pid
         node.kill()
         until(lambda: client.call("nodes")["nodes"][0]["state"] == "crashed", "the node to be seen as crashed")
-        self.finds("process", f"process {pid} is gone: it was the node alice, which crashed",
+        self.finds("process", f"process {pid} is gone: it was the node alice, which did not close its log",
                    f"inspector recent 20 --node {ALICE}", pid, alone=False)
 
     def test_a_process(self):

@@ -5,7 +5,6 @@ else is read."""
 import json
 import os
 import pathlib
-import re
 import pty
 import re
 import shutil
@@ -398,6 +397,27 @@ class Saved(ReadTest):
         found = json.loads(self.read("count", "--node", "erin", "--json", path=self.file))
         self.assertEqual(found["events"], 11)
         self.assertIn("crashed", self.read("nodes", path=self.file))
+        nodes = {node["name"]: node for node in json.loads(self.read("rpc", "nodes", path=self.file))["nodes"]}
+        self.assertEqual((nodes["dave"]["state"], nodes["dave"]["kinds"], nodes["dave"]["sample"]), ("live", "all", 1))
+
+    def test_a_recording_says_when_traced_does_not_answer_at_its_end(self):
+        for seconds in (5, 60):  # a stalled machine needs more than 5
+            if os.path.exists(self.file):
+                os.remove(self.file)
+            process = self.begin("record", "-o", self.file, "--for", f"{seconds}s")
+            until(lambda: os.path.exists(self.file), "the file")
+            dave = self.place.node("dave", hex_id(0xDD + seconds))
+            for _ in range(5):
+                dave.do("packets", 20000)  # a segment has 65536
+            until(lambda: os.path.getsize(self.file) > 1 << 20 or process.poll() is not None, "the first segment, after all other questions")
+            self.place.hold()
+            out, err = process.communicate()
+            self.place.traced.send_signal(signal.SIGCONT)
+            if err:
+                break
+        self.assertEqual((process.returncode, err),
+                         (0, b"inspector: traced does not answer: the recording may lack the newest events\n"))
+        self.assertIn(b" events in ", out)
 
     def test_without_a_file_or_rings_they_say_so(self):
         for args in (["record"], ["salvage"]):

@@ -362,8 +362,10 @@ static const char *broken_words(enum trace_attach_fault fault) {
 }
 
 void ring_end(struct ingest *ingest, struct ingest_ring *ring) {
-    static const char *const words[] = {
-        [NODE_LIVE] = "left", [NODE_EXITED] = "exited", [NODE_CRASHED] = "crashed", [NODE_REJECTED] = "rejected, "};
+    static const char *const words[] = {[NODE_LIVE] = "left",
+                                        [NODE_EXITED] = "exited",
+                                        [NODE_CRASHED] = "ended without closing its log",
+                                        [NODE_REJECTED] = "rejected, "};
     const struct node *node = ring->node;
 
     settle(ingest, ring);

@@ -396,17 +396,18 @@ static void stream_open(struct strbuf *out, const struct view *view, const struc
 
 static void node_crashed(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
     node(out, view, facts, finding->node);
-    strbuf_puts(out, " crashed");
+    strbuf_puts(out, " ended");
+    if (finding->count > 1) strbuf_printf(out, " %" PRIu64 " times", finding->count);
+    /* Its ring does not tell these apart. */
+    strbuf_puts(out, " without closing its log: it crashed, was killed, or called _exit or exec; ");
     if (finding->count == 1) {
-        strbuf_puts(out, ": its last event was at ");
+        strbuf_puts(out, "its last event was at ");
         text_time(out, finding->time_ns, view->utc, false);
     } else {
-        strbuf_printf(out, " %" PRIu64 " times", finding->count);
         if (finding->count > finding->evidence_count)
-            strbuf_printf(out, "; the last events of the newest %u ", finding->evidence_count);
+            strbuf_printf(out, "the last events of the newest %u were at ", finding->evidence_count);
         else
-            strbuf_puts(out, ": its last events ");
-        strbuf_puts(out, "were at ");
+            strbuf_puts(out, "its last events were at ");
         for (unsigned i = 0; i < finding->evidence_count; i++) {
             if (i) strbuf_puts(out, i + 1 < finding->evidence_count ? ", " : " and ");
             text_time(out, fact_unix(facts, &facts->items[finding->evidence[i]]), view->utc, false);

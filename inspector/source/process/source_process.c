@@ -24,6 +24,7 @@ struct source_process {
     struct process_logs logs;
     struct source *rings;  /* NULL: the process is gone */
     struct source *traced; /* NULL: no traced reads the process, or it went away */
+    bool silent;           /* traced is there, and does not answer */
     json_t *nodes;         /* the answer to `nodes`: traced's, or that of the rings */
     json_t *ours;          /* {"nodes"}: only those of the process */
     size_t past;           /* of a process that is gone: how many of its logs were begun */
@@ -216,8 +217,9 @@ static int process_reopen(struct source *source, uint64_t wait_ms, struct failur
 static int follow_rings(struct source_process *process, bool resumed, struct failure *failure) {
     bool dead = source_rings_state(process->rings) != TRACE_NODE_LIVE;
     if (!resumed)
-        note_ours(process,
-                  dead ? "is dead; this is what its ring still has" : "is read out of its ring: no traced reads it here");
+        note_ours(process, dead              ? "is dead; this is what its ring still has"
+                           : process->silent ? "is read out of its ring: traced does not answer"
+                                             : "is read out of its ring: no traced reads it here");
     if (!dead && source_rings_discards(process->rings))
         note_ours(process, "keeps its oldest events: while no traced reads them, new ones are discarded when the ring is full");
     return source_follow(process->rings, json_incref(process->params), NULL, failure);
@@ -327,7 +329,8 @@ static void process_close(struct source *source) {
     free(process);
 }
 
-/* Opens the rings, and traced if it reads all of them. */
+/* Opens the rings, and traced if it reads all of them.  A traced that does not answer, because it is stopped or far too busy, is
+ * left out. */
 static int open_live(struct source_process *process, const struct source_traced *where, struct failure *failure) {
     json_t *nodes = NULL, *own = NULL;
     if (source_rings_open(&process->rings, &process->logs, failure)) return -1;
@@ -336,7 +339,10 @@ static int open_live(struct source_process *process, const struct source_traced 
     process->nodes = own;
     if (!process->ours) return failure_out_of_memory(failure);
     if (source_rings_state(process->rings) != TRACE_NODE_LIVE) return 0;
-    if (find_traced(process, where, &nodes, failure)) return -1;
+    if (find_traced(process, where, &nodes, failure)) {
+        *failure = (struct failure){.code = EXIT_OK};
+        process->silent = true;
+    }
     if (nodes && reads_all(nodes, process->ours)) {
         json_decref(process->nodes);
         process->nodes = nodes;

@@ -24,7 +24,7 @@ struct aliases;
 int aliases_create(struct aliases **ret_aliases, const struct nodes *nodes);
 void aliases_destroy(struct aliases *aliases);
 
-/* The memory of the table and of the pictures that are in use at a time. */
+/* The memory of the table and of the pictures that are in use at the same time. */
 size_t aliases_bytes(void);
 
 /* The appending thread, before readers can see the event: notes an event of kind `alias` of the node at this index. */
@@ -34,27 +34,27 @@ struct aliases_stats {
     uint64_t count;   /* now */
     uint64_t evicted; /* ever, for lack of room */
 };
-/* Any thread.  May wait for a thread that makes a picture. */
+/* Any thread.  May wait for a thread that is making a picture. */
 void aliases_stats(struct aliases *aliases, struct aliases_stats *ret_stats);
 
 /* ---- pictures ------------------------------------------------------------------------------------------------------------ */
 
 struct alias_picture;
 
-/* The table as it is now, or as it was when a picture was last made if nothing has changed since.  NULL when it is empty or
- * memory is short: then every id stands for itself.  The caller's, until alias_picture_release.  Any thread. */
+/* A picture of the table as it is now; the last one again if nothing has changed since.  NULL if the table is empty, or memory
+ * is short: then every id stands for itself.  The caller owns it, and calls alias_picture_release.  Any thread. */
 struct alias_picture *alias_picture_take(struct aliases *aliases);
 void alias_picture_release(struct alias_picture *picture);
 
 /* Replaces *picture if the table has changed since.  Returns whether it did. */
 bool alias_picture_renew(struct aliases *aliases, struct alias_picture **picture);
 
-/* Changes with every change of the table, and of the node table.  Whoever has seen an event gets a generation that has what was
- * noted before it.  Any thread. */
+/* Changes with every change of the table, and of the node table.  A thread that has seen an event gets a generation that
+ * includes the aliases noted before it.  Any thread. */
 uint64_t aliases_generation(struct aliases *aliases);
 
-/* Who is the peer of an event?  The id that its peer_id stands for, for the node at this index, at this time; peer_id itself when
- * nothing is known of it.  picture: NULL is fine.  Inside rcu_read_lock().  Valid as long as the picture and peer_id. */
+/* Who is the peer of an event?  The id that its peer_id stands for, for the node at this index, at this time; peer_id itself if
+ * nothing is known about it.  picture: NULL is fine.  Inside rcu_read_lock().  Valid as long as the picture and peer_id. */
 const struct trace_node_id *alias_picture_resolve(const struct alias_picture *picture, uint32_t node, uint64_t time_ns,
                                                   const struct trace_node_id *peer_id);
 
@@ -66,14 +66,14 @@ struct alias {
     struct trace_node_id alias_id;
     struct trace_node_id peer_id; /* the owner: the peer; or, for a node's own alias, the node_id of its log */
     uint64_t log;                 /* the node_info.log of who said so */
-    uint64_t time_ns;             /* when first */
+    uint64_t time_ns;             /* when it was first said */
     uint32_t node;                /* who said so */
-    bool own;                     /* of itself */
+    bool own;                     /* the node said it about itself */
     uint8_t transport;            /* enum trace_transport */
     char label[sizeof((struct trace_alias *)0)->label];
 };
 
-/* All of them, in no particular order: the number of places, and what is in one of them.  NULL: it is empty, or the node is
+/* All aliases, in no particular order: the number of places, and the alias in one of them; NULL if it is empty, or its node is
  * forgotten.  Inside rcu_read_lock(). */
 size_t alias_picture_count(const struct alias_picture *picture);
 const struct alias *alias_picture_at(const struct alias_picture *picture, size_t index);
@@ -82,9 +82,9 @@ const struct alias *alias_picture_at(const struct alias_picture *picture, size_t
  * same time claims the same.  index: of a place that is not empty.  Inside rcu_read_lock(). */
 bool alias_picture_is_disputed(const struct alias_picture *picture, size_t index);
 
-/* Which ids may ids stand for?  The list has `count` of at most `max` ids.  The first adds the ids of the table with this prefix,
- * the second all ids under which events of the listed peers may be found.  Both add each id once and return how many there are
- * then; if more than max, the list does not have all of them. */
+/* Which ids may ids stand for?  The list has `count` of at most `max` ids.  The first adds the ids of the table with this
+ * prefix, the second all ids under which events of the listed peers may be found.  Both add each id once and return how many
+ * there are then; if more than max, the list does not have all of them. */
 size_t alias_picture_find(const struct alias_picture *picture, const struct trace_id_prefix *prefix, struct trace_node_id *list,
                           size_t count, size_t max);
 size_t alias_picture_names_of(const struct alias_picture *picture, struct trace_node_id *list, size_t count, size_t max);
