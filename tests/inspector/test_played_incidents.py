@@ -135,6 +135,44 @@ def message_storm(network):
             network.trace(i * 3 * MS + 300 * US, other, f"mrecv {other} {ERIN} {1000 + i} HAVE")
 
 
+def ask_by_message(network, time, asker, asked, number, trace):
+    """A question and its answer as messages, and no spans."""
+    trace = f" {trace:x}" if trace else ""
+    for at, node, other, kind in ((time, asker, asked, "ASK"), (time + 320 * US, asked, asker, "DATA")):
+        network.trace(at, node, f"msent {node} {other} {number} {kind}{trace}")
+        network.trace(at + 300 * US, other, f"mrecv {other} {node} {number} {kind}{trace}")
+
+
+def much_asked(network, traces=True):
+    """bob has what all want, and answers: he floods nobody."""
+    pairs = [(one, BOB) for _ in range(200) for one in (ALICE, CAROL, DAVE, ERIN)]
+    pairs += [(one, other) for _ in range(6) for one, other in ((ALICE, CAROL), (CAROL, DAVE), (DAVE, ERIN), (ERIN, ALICE), (BOB, DAVE))]
+    for i, (one, other) in enumerate(pairs):
+        ask_by_message(network, i * 1 * MS, one, other, i, traces and 0x9000 + i)
+
+
+def much_asked_untraced(network):
+    """The same, of messages that belong to no trace."""
+    much_asked(network, traces=False)
+
+
+def asks_much(network):
+    """erin asks all others hundreds of times: that is her flood, not that of those who answer."""
+    pairs = [(ERIN, one) for _ in range(300) for one in (ALICE, BOB, CAROL, DAVE)]
+    pairs += [(one, other) for _ in range(6) for one, other in ((ALICE, CAROL), (CAROL, DAVE), (DAVE, BOB), (BOB, ALICE))]
+    for i, (one, other) in enumerate(pairs):
+        ask_by_message(network, i * 1 * MS, one, other, i, 0x9000 + i)
+
+
+def two_sorts(network):
+    """Each node sends its own sort of message to the next one, some often, some not: they are not compared."""
+    for one in range(5):
+        for i in range(600 if one == BOB else 20):
+            other = (one + 1) % 5
+            network.trace(i * 3 * MS, one, f"msent {one} {other} {1000 * one + i} SORT{one}")
+            network.trace(i * 3 * MS + 300 * US, other, f"mrecv {other} {one} {1000 * one + i} SORT{one}")
+
+
 def gossip_burst(network):
     """alice has much to tell at once, and all send it on, as they should.  bob is a hub: he has forty neighbours."""
     network.__init__(12)
@@ -204,6 +242,80 @@ def hidden_below(network):
     for i in range(60):
         network.request(i * 10 * MS, ALICE, steps)
     network.requests(60, 10 * MS, begin=700 * MS, asked=[BOB, CAROL, ERIN])
+
+
+def lossy_retry(network):
+    """alice -> bob loses, and alice goes on to carol.  bob answers the others."""
+    network.loss[ALICE, BOB], network.timeout = lambda _: 0.9, 30 * MS
+
+    def steps(time, trace, root, asker, first, then):
+        time, good = network.ask(time, asker, first, trace, root)
+        return (time, good) if good else network.ask(time + 50 * US, asker, then, trace, root)
+
+    for i in range(120):
+        asker, pair = (ALICE, DAVE, ERIN)[i % 3], ((BOB, CAROL), (CAROL, BOB))[i // 3 % 2]
+        network.request(i * 10 * MS, asker, lambda time, trace, root, asker=asker, pair=pair: steps(time, trace, root, asker, *pair))
+
+
+def refused(network):
+    """bob refuses what alice asks first; dave and erin ask him well: alice or bob is at fault."""
+    for i in range(120):
+        asker = (ALICE, DAVE, ERIN)[i % 3]
+        network.request(i * 10 * MS, asker, lambda time, trace, root, asker=asker: retry(
+            network, BOB, BOB, time, trace, root, asker, works=lambda: asker != ALICE))
+
+
+def fails_seldom(network):
+    """bob fails a tenth of what he is asked: too little to be named."""
+    for i in range(120):
+        network.request(i * 10 * MS, ALICE, lambda time, trace, root, i=i: retry(
+            network, BOB, CAROL, time, trace, root, works=lambda: i % 10 != 0))
+
+
+def asked_twice(network):
+    """bob fails, and fails again, in each of 20 requests; then alice asks carol."""
+    def steps(time, trace, root):
+        time, _ = network.ask(time, ALICE, BOB, trace, root, answer=lambda at, *_: (at + 1 * MS, False))
+        return retry(network, BOB, CAROL, time + 50 * US, trace, root)
+
+    for i in range(40):
+        network.request(i * 10 * MS, ALICE, steps if i % 2 else lambda time, trace, root: network.ask(time, ALICE, CAROL, trace, root))
+
+
+def nobody_else_answers(network):
+    """bob and carol fail, and alice can do without them: no other answer made up for theirs."""
+    def steps(time, trace, root):
+        time, _ = network.ask(time, ALICE, DAVE, trace, root)
+        for other in (BOB, CAROL):
+            time, _ = network.ask(time + 50 * US, ALICE, other, trace, root, answer=lambda at, *_: (at + 1 * MS, False))
+        return time, True
+
+    for i in range(40):
+        network.request(i * 10 * MS, ALICE, steps)
+
+
+def own_copy(network):
+    """bob fails, and alice takes her own copy: she asks nobody again."""
+    def steps(time, trace, root):
+        time, _ = network.ask(time, ALICE, BOB, trace, root, answer=lambda at, *_: (at + 1 * MS, False))
+        span = network.span()
+        network.trace(time + 20 * US, ALICE, f"start 0 {trace:x} {span:x} {root:x} -1 3")
+        network.trace(time + 90 * US, ALICE, f"end 0 {trace:x} {span:x} 1 -1 3")
+        return time + 100 * US, True
+
+    for i in range(40):
+        network.request(i * 10 * MS, ALICE, steps)
+
+
+def asked_at_once(network):
+    """alice asks bob and carol at once, and carol's answer is enough: that bob fails makes nobody ask again."""
+    def steps(time, trace, root):
+        failed, _ = network.ask(time, ALICE, BOB, trace, root, answer=lambda at, *_: (at + 1 * MS, False))
+        done, _ = network.ask(time + 5 * US, ALICE, CAROL, trace, root, answer=lambda at, *_: (at + 2 * MS, True))
+        return max(failed, done), True
+
+    for i in range(40):
+        network.request(i * 10 * MS, ALICE, steps)
 
 
 def search(network):
@@ -636,8 +748,9 @@ STEPPED = [stepped(throttled, (7 * S, -60000), (14 * S, 60000)), stepped(chunk_n
 
 
 INCIDENTS = [untraced_node, chunk_nobody_has, flood, healthy, idle_network, quorum, slow_when_asked, slow_without_packets, slow_by_nature, slow_sometimes, pauses, throttled, little_to_do,
-             throttled_machine, congested_way, message_storm, gossip_burst, three_slow, three_slow_of_few, uniformly_slow, hidden_failures,
-             hidden_below, search, hedged, dead_peers,
+             throttled_machine, congested_way, message_storm, much_asked, much_asked_untraced,
+             asks_much, two_sorts, gossip_burst, three_slow, three_slow_of_few, uniformly_slow, hidden_failures,
+             hidden_below, lossy_retry, refused, fails_seldom, asked_twice, nobody_else_answers, own_copy, asked_at_once, search, hedged, dead_peers,
              bootstrap, bad_certificate, impatient, only_one_asks, crash_below, one_way_hole, one_way_hole_early, lossy_link_of_few,
              few_packets, lossy_link_beside_dead_peers, lossy_sender, dead_peer_asked, mute_node, split, late_link] + MIXED + STEPPED
 
