@@ -135,6 +135,23 @@ def message_storm(network):
             network.trace(i * 3 * MS + 300 * US, other, f"mrecv {other} {ERIN} {1000 + i} HAVE")
 
 
+def busy_for_a_while(network):
+    """All packets are late for half a second, when most of those to dave are sent: it is not dave, nor a link to him."""
+    for one, other in itertools.permutations(range(5), 2):
+        network.late[one, other] = lambda time: 40 * MS if 5 * S < time < 5500 * MS else 0
+    for i in range(200):
+        network.send(i * 50 * MS, (ALICE, BOB, CAROL)[i % 3], (BOB, CAROL, ERIN)[i % 3], 300)
+    for i in range(30):
+        network.send(5 * S + i * 16 * MS, (ALICE, BOB, CAROL)[i % 3], DAVE, 300)
+
+
+def busy_link_for_a_while(network):
+    """The same, and only alice sends to dave."""
+    busy_for_a_while(network)
+    for i in range(30):
+        network.send(5 * S + i * 16 * MS + 1 * MS, ALICE, DAVE, 300)
+
+
 def ask_by_message(network, time, asker, asked, number, trace):
     """A question and its answer as messages, and no spans."""
     trace = f" {trace:x}" if trace else ""
@@ -748,7 +765,7 @@ STEPPED = [stepped(throttled, (7 * S, -60000), (14 * S, 60000)), stepped(chunk_n
 
 
 INCIDENTS = [untraced_node, chunk_nobody_has, flood, healthy, idle_network, quorum, slow_when_asked, slow_without_packets, slow_by_nature, slow_sometimes, pauses, throttled, little_to_do,
-             throttled_machine, congested_way, message_storm, much_asked, much_asked_untraced,
+             throttled_machine, congested_way, busy_for_a_while, busy_link_for_a_while, message_storm, much_asked, much_asked_untraced,
              asks_much, two_sorts, gossip_burst, three_slow, three_slow_of_few, uniformly_slow, hidden_failures,
              hidden_below, lossy_retry, refused, fails_seldom, asked_twice, nobody_else_answers, own_copy, asked_at_once, search, hedged, dead_peers,
              bootstrap, bad_certificate, impatient, only_one_asks, crash_below, one_way_hole, one_way_hole_early, lossy_link_of_few,
