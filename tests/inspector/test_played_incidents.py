@@ -458,6 +458,18 @@ def flood(network):
     network.requests(500, 2 * MS, askers=[ERIN])
 
 
+def flood_of_both(network):
+    """erin begins many more requests than the others, each with a message: one flood."""
+    def steps(time, trace, root, asker, asked):
+        ask_by_message(network, time, asker, asked, trace, trace)
+        return time + 650 * US, True
+
+    for i in range(600):
+        network.request(i * 2 * MS, ERIN, lambda time, trace, root, i=i: steps(time, trace, root, ERIN, i % 4))
+    for i in range(60):
+        network.request(i * 20 * MS + 1 * MS, i % 4, lambda time, trace, root, i=i: steps(time, trace, root, i % 4, (i + 1) % 4))
+
+
 # ---- links
 
 def one_way_hole(network):
@@ -764,7 +776,7 @@ STEPPED = [stepped(throttled, (7 * S, -60000), (14 * S, 60000)), stepped(chunk_n
            stepped(message_storm, (400 * MS, -5000)), stepped(hidden_failures, (400 * MS, -5000)), stepped(healthy, (1 * S, -86400000))]
 
 
-INCIDENTS = [untraced_node, chunk_nobody_has, flood, healthy, idle_network, quorum, slow_when_asked, slow_without_packets, slow_by_nature, slow_sometimes, pauses, throttled, little_to_do,
+INCIDENTS = [untraced_node, chunk_nobody_has, flood, flood_of_both, healthy, idle_network, quorum, slow_when_asked, slow_without_packets, slow_by_nature, slow_sometimes, pauses, throttled, little_to_do,
              throttled_machine, congested_way, busy_for_a_while, busy_link_for_a_while, message_storm, much_asked, much_asked_untraced,
              asks_much, two_sorts, gossip_burst, three_slow, three_slow_of_few, uniformly_slow, hidden_failures,
              hidden_below, lossy_retry, refused, fails_seldom, asked_twice, nobody_else_answers, own_copy, asked_at_once, search, hedged, dead_peers,
