@@ -135,6 +135,60 @@ def message_storm(network):
             network.trace(i * 3 * MS + 300 * US, other, f"mrecv {other} {ERIN} {1000 + i} HAVE")
 
 
+def partly_late(network, senders, count, is_late, by=35 * MS, usual=0, beside=60):
+    """Packets to dave from some nodes in turn, some of them late; and other packets beside them."""
+    late = iter(is_late(i) for i in range(count))
+    for one in senders:
+        network.late[one, DAVE] = lambda _: usual + (by if next(late) else 0)
+    for one, other in itertools.permutations((ALICE, BOB, CAROL, ERIN), 2):
+        network.late[one, other] = lambda _: usual
+    for i in range(max(count, beside)):
+        if i < count:
+            network.send(i * 111 * MS, senders[i % len(senders)], DAVE, 300)
+        if i < beside:
+            network.send(i * 111 * MS + 3 * MS, (ALICE, BOB, CAROL)[i % 3], (BOB, CAROL, ERIN)[i % 3], 300)
+
+
+def late_few(network):
+    """Most packets to dave are late, but there are too few to judge."""
+    partly_late(network, (ALICE, BOB, CAROL, ERIN), 19, lambda i: i > 2)
+
+
+def late_seldom(network):
+    """Nine of 40 packets to dave are late, from all nodes: too few to judge."""
+    partly_late(network, (ALICE, BOB, CAROL, ERIN), 40, lambda i: i < 9)
+
+
+def late_sometimes(network):
+    """A sixth of the packets to dave are late: too small a part."""
+    partly_late(network, (ALICE, BOB, CAROL, ERIN), 120, lambda i: i % 24 < 4, beside=120)
+
+
+def late_from_one(network):
+    """Only alice sends to dave, and two in five packets are late: it may be the way."""
+    partly_late(network, (ALICE,), 60, lambda i: i % 5 < 2)
+
+
+def late_from_half(network):
+    """Two of four nodes send packets to dave that are often late: it may be their ways."""
+    partly_late(network, (ALICE, BOB, CAROL, ERIN), 120, lambda i: i % 4 < 2 and i // 4 % 5 < 4 and i // 4 % 2, beside=120)
+
+
+def late_everywhere(network):
+    """8 ms are usual, and a third of the packets to dave take 20 ms: that is no other order."""
+    partly_late(network, (ALICE, BOB, CAROL, ERIN), 60, lambda i: i // 4 % 3 == 0, by=12 * MS, usual=8 * MS)
+
+
+def late_by_little(network):
+    """A third of the packets to dave take 2 ms, six times as long as usual, as on a busy machine."""
+    partly_late(network, (ALICE, BOB, CAROL, ERIN), 60, lambda i: i // 4 % 3 == 0, by=1750 * US)
+
+
+def late_alone(network):
+    """Packets to dave are often late, but hardly any others are there to compare with."""
+    partly_late(network, (ALICE, BOB, CAROL, ERIN), 60, lambda i: i // 4 % 3 == 0, beside=19)
+
+
 def busy_for_a_while(network):
     """All packets are late for half a second, when most of those to dave are sent: it is not dave, nor a link to him."""
     for one, other in itertools.permutations(range(5), 2):
@@ -203,6 +257,39 @@ def gossip_burst(network):
             network.trace(i * 20 * MS + 300 * US, other, f"mrecv {other} {BOB} {5000 + i * 12 + other} PING")
             network.trace(i * 20 * MS + 310 * US, other, f"msent {other} {BOB} {9000 + i * 12 + other} PING")
             network.trace(i * 20 * MS + 600 * US, BOB, f"mrecv {BOB} {other} {9000 + i * 12 + other} PING")
+
+
+def durations(network, *times):
+    """Requests of alice that take so long at carol, in ms."""
+    network.packets = False
+    work = iter(times)
+    network.work[CAROL] = lambda _: next(work) * MS
+    network.requests(len(times), 700 * MS, askers=[ALICE], asked=[CAROL])
+
+
+def slow_of_seven(network):
+    """One request of seven takes half a second: too few to judge."""
+    durations(network, *[20] * 6, 500)
+
+
+def seven_times(network):
+    """Two requests take seven times as long as the others: that is not apart enough."""
+    durations(network, *[20] * 18, 150, 150)
+
+
+def slow_but_short(network):
+    """Two requests take twenty times as long as the others, and yet only 80 ms."""
+    durations(network, *[4] * 18, 80, 80)
+
+
+def graded(network):
+    """Some requests take long, and others are between: none is apart."""
+    durations(network, *[20] * 10, 30, 40, 60, 90, 130, 190, 280, 410, 600)
+
+
+def third_slow(network):
+    """A third of the requests takes half a second: that is no exception."""
+    durations(network, *[20, 20, 500] * 6)
 
 
 def three_slow(network):
@@ -777,8 +864,10 @@ STEPPED = [stepped(throttled, (7 * S, -60000), (14 * S, 60000)), stepped(chunk_n
 
 
 INCIDENTS = [untraced_node, chunk_nobody_has, flood, flood_of_both, healthy, idle_network, quorum, slow_when_asked, slow_without_packets, slow_by_nature, slow_sometimes, pauses, throttled, little_to_do,
-             throttled_machine, congested_way, busy_for_a_while, busy_link_for_a_while, message_storm, much_asked, much_asked_untraced,
-             asks_much, two_sorts, gossip_burst, three_slow, three_slow_of_few, uniformly_slow, hidden_failures,
+             throttled_machine, congested_way, busy_for_a_while, busy_link_for_a_while, late_few, late_seldom, late_sometimes,
+             late_from_one, late_from_half, late_everywhere, late_by_little, late_alone, message_storm, much_asked, much_asked_untraced,
+             asks_much, two_sorts, gossip_burst, slow_of_seven, seven_times, slow_but_short, graded, third_slow,
+             three_slow, three_slow_of_few, uniformly_slow, hidden_failures,
              hidden_below, lossy_retry, refused, fails_seldom, asked_twice, nobody_else_answers, own_copy, asked_at_once, search, hedged, dead_peers,
              bootstrap, bad_certificate, impatient, only_one_asks, crash_below, one_way_hole, one_way_hole_early, lossy_link_of_few,
              few_packets, lossy_link_beside_dead_peers, lossy_sender, dead_peer_asked, mute_node, split, late_link] + MIXED + STEPPED
