@@ -229,10 +229,35 @@ def much_asked_untraced(network):
 
 def asks_much(network):
     """erin asks all others hundreds of times: that is her flood, not that of those who answer."""
-    pairs = [(ERIN, one) for _ in range(300) for one in (ALICE, BOB, CAROL, DAVE)]
+    pairs = [(ERIN, one) for _ in range(300) for one in (DAVE, CAROL, BOB, ALICE)]
     pairs += [(one, other) for _ in range(6) for one, other in ((ALICE, CAROL), (CAROL, DAVE), (DAVE, BOB), (BOB, ALICE))]
     for i, (one, other) in enumerate(pairs):
         ask_by_message(network, i * 1 * MS, one, other, i, 0x9000 + i)
+
+
+def send_messages(network, counts):
+    """Messages of one sort: counts = {(from, to): how many}."""
+    for number, ((one, other), count) in enumerate(counts.items()):
+        for i in range(count):
+            network.trace(i * 3 * MS, one, f"msent {one} {other} {1000 * number + i} HAVE")
+            network.trace(i * 3 * MS + 300 * US, other, f"mrecv {other} {one} {1000 * number + i} HAVE")
+
+
+def some_messages(network):
+    """erin sends twenty times as many messages as the others, and yet only 400."""
+    send_messages(network, {(one, other): 100 if one == ERIN else 5 for one in range(5) for other in range(5) if other > one or one == ERIN != other})
+
+
+def hub(network):
+    """bob sends each of his eleven neighbours as much as the others send theirs, of whom they have one."""
+    network.__init__(12)
+    send_messages(network, {(BOB, other): 60 for other in range(12) if other != BOB} | {(one, one + 1): 60 for one in range(2, 11)})
+
+
+def one_neighbour(network):
+    """dave has much to say to erin alone, and as little as all to the others: he floods nobody else."""
+    send_messages(network, {(one, other): 600 if (one, other) == (DAVE, ERIN) else 5 for one, other in itertools.combinations(range(5), 2)}
+                  | {(DAVE, BOB): 5, (DAVE, ALICE): 5})
 
 
 def two_sorts(network):
@@ -346,6 +371,19 @@ def hidden_below(network):
     for i in range(60):
         network.request(i * 10 * MS, ALICE, steps)
     network.requests(60, 10 * MS, begin=700 * MS, asked=[BOB, CAROL, ERIN])
+
+
+def hidden_below_sometimes(network):
+    """The same, and dave fails three in ten times."""
+    def below(i, time, node, trace, span):
+        return network.ask(time + 10 * US, node, DAVE, trace, span, 3, answer=lambda at, *_: (at + 1 * MS, i % 10 > 2))
+
+    def steps(i, time, trace, root):
+        time, good = network.ask(time, ALICE, CAROL, trace, root, answer=lambda *what: below(i, *what))
+        return (time, good) if good else network.ask(time + 50 * US, ALICE, ERIN, trace, root)
+
+    for i in range(60):
+        network.request(i * 10 * MS, ALICE, lambda time, trace, root, i=i: steps(i, time, trace, root))
 
 
 def lossy_retry(network):
@@ -866,9 +904,9 @@ STEPPED = [stepped(throttled, (7 * S, -60000), (14 * S, 60000)), stepped(chunk_n
 INCIDENTS = [untraced_node, chunk_nobody_has, flood, flood_of_both, healthy, idle_network, quorum, slow_when_asked, slow_without_packets, slow_by_nature, slow_sometimes, pauses, throttled, little_to_do,
              throttled_machine, congested_way, busy_for_a_while, busy_link_for_a_while, late_few, late_seldom, late_sometimes,
              late_from_one, late_from_half, late_everywhere, late_by_little, late_alone, message_storm, much_asked, much_asked_untraced,
-             asks_much, two_sorts, gossip_burst, slow_of_seven, seven_times, slow_but_short, graded, third_slow,
+             asks_much, some_messages, hub, one_neighbour, two_sorts, gossip_burst, slow_of_seven, seven_times, slow_but_short, graded, third_slow,
              three_slow, three_slow_of_few, uniformly_slow, hidden_failures,
-             hidden_below, lossy_retry, refused, fails_seldom, asked_twice, nobody_else_answers, own_copy, asked_at_once, search, hedged, dead_peers,
+             hidden_below, hidden_below_sometimes, lossy_retry, refused, fails_seldom, asked_twice, nobody_else_answers, own_copy, asked_at_once, search, hedged, dead_peers,
              bootstrap, bad_certificate, impatient, only_one_asks, crash_below, one_way_hole, one_way_hole_early, lossy_link_of_few,
              few_packets, lossy_link_beside_dead_peers, lossy_sender, dead_peer_asked, mute_node, split, late_link] + MIXED + STEPPED
 
