@@ -83,13 +83,15 @@ static bool loses_questions(const struct finding *finding, const struct finding 
 
 /* Does a finding say what another one says, too?  A peer that requests waited for does not need a second finding that it is
  * gone; nor does a place that is slow during requests need one that it is also slow after them, nor a traced peer that nothing
- * reached one beside what loses, nor a node that stood still one that packets came late. */
+ * reached one beside what loses, nor a node that stood still one that packets came late, nor a flood of requests one of the
+ * messages in them. */
 static bool says_as_well(const struct facts *facts, const struct finding *finding, const struct finding *other) {
     if (other->kind == FINDING_UNTRACED_PEER && other->unanswered && !other->gone && loses_questions(finding, other))
         return waits_for_traced(facts, other);
     if (other->gone) return finding->kind == FINDING_UNTRACED_PEER && !finding->gone && names_peer(finding, other->node);
     if (other->kind == FINDING_LATE_NODE && other->of)
         return finding->kind == FINDING_NODE_STALLED && finding->node == other->node;
+    if (other->messages) return finding->kind == FINDING_FLOOD && !finding->messages && finding->node == other->node;
     bool place = other->kind == FINDING_SLOW_NODE || other->kind == FINDING_SLOW_LINK || other->kind == FINDING_UNTRACED_PEER;
     return place && other->after && !finding->after && finding->kind == other->kind && finding->command == other->command &&
            finding->node == other->node && finding->peer == other->peer && finding->severity <= other->severity;

@@ -232,6 +232,7 @@ static int compare_questions(const void *left, const void *right) {
     int order = compare(a->command, b->command);
     if (!order) order = compare(a->node, b->node);
     if (!order) order = compare(!a->retried, !b->retried);
+    if (!order && !a->retried) order = compare(a->asker, b->asker);
     return order ? order : compare(a->failed, b->failed);
 }
 
@@ -239,6 +240,19 @@ static size_t count_retried(const struct question *const *questions, size_t coun
     size_t retried = 0;
     for (size_t i = 0; i < count; i++) retried += questions[i]->retried;
     return retried;
+}
+
+/* How many nodes got nothing but answers from a node, if it answered enough; else 0.  Questions as for judge_retried. */
+static uint64_t count_answered(const struct question *const *questions, size_t count, size_t retried) {
+    uint64_t askers = 0, answers = 0;
+    unsigned last = NO_NUMBER;
+    for (size_t i = retried; i < count; i++) {
+        if (!questions[i]->ok || questions[i]->asker == questions[0]->asker) continue;
+        answers++;
+        askers += questions[i]->asker != last;
+        last = questions[i]->asker;
+    }
+    return answers >= RETRIED_MIN ? askers : 0;
 }
 
 /* What one node was asked; the questions that it failed come first.  all, all_retried: of that command, at any node.  If the
@@ -265,7 +279,8 @@ static void judge_retried(struct analysis *analysis, const struct requests *requ
                               .trace = requests->items[first->request].trace,
                               .command = first->command,
                               .count = failed,
-                              .of = of};
+                              .of = of,
+                              .links = one_asker ? count_answered(questions, count, retried) : 0};
     for (size_t i = 0; i < retried; i++) finding_show(&finding, questions[i]->failed);
     analysis_add(analysis, &finding);
 }
@@ -517,15 +532,54 @@ static void judge_senders(struct analysis *analysis, const struct message_count 
     }
 }
 
+/* A message that a node sent to another, or got from it, in a trace or outside of traces. */
+struct exchanged {
+    unsigned node, peer, trace;
+    size_t fact;
+};
+
+static int compare_exchanged(const void *left, const void *right) {
+    const struct exchanged *a = left, *b = right;
+    int order = compare(a->node, b->node);
+    if (!order) order = compare(a->peer, b->peer);
+    if (!order) order = compare(a->trace, b->trace);
+    return order ? order : compare(a->fact, b->fact);
+}
+
+/* Marks the messages that may be answers: in a trace, all that a node sends back to one that had sent it something; outside of
+ * traces, one for each that it got.  A node that is asked much and answers is no flood. */
+static bool *answers_new(const struct facts *facts) {
+    struct exchanged *all = calloc(facts->count + 1, sizeof *all);
+    bool *answers = calloc(facts->count + 1, sizeof *answers);
+    size_t count = 0, got = 0;
+    for (size_t i = 0; all && i < facts->count; i++) {
+        const struct fact *fact = &facts->items[i];
+        if ((fact->kind == FACT_MESSAGE_SENT || fact->kind == FACT_MESSAGE_RECEIVED) && fact->peer != NO_NUMBER)
+            all[count++] = (struct exchanged){fact->node, fact->peer, fact->trace, i};
+    }
+    if (count) qsort(all, count, sizeof *all, compare_exchanged);
+    for (size_t i = 0; answers && i < count; i++) {
+        const struct exchanged *last = i ? &all[i - 1] : &all[i];
+        if (last->node != all[i].node || last->peer != all[i].peer || last->trace != all[i].trace) got = 0;
+        if (facts->items[all[i].fact].kind == FACT_MESSAGE_RECEIVED)
+            got++;
+        else if (got)
+            answers[all[i].fact] = true, got -= all[i].trace == NO_NUMBER;
+    }
+    free(all);
+    return answers;
+}
+
 void analyze_message_flood(struct analysis *analysis) {
     const struct facts *facts = analysis->facts;
     struct message_count *counts = calloc(facts->count + 1, sizeof *counts);
     double *sorted = calloc(facts->count + 1, sizeof *sorted);
+    bool *answers = answers_new(facts);
     size_t count = 0;
-    if (!counts || !sorted) analysis->failed = true;
+    if (!counts || !sorted || !answers) analysis->failed = true;
     for (size_t i = 0; !analysis->failed && i < facts->count; i++) {
         const struct fact *fact = &facts->items[i];
-        if (fact->kind == FACT_MESSAGE_SENT)
+        if (fact->kind == FACT_MESSAGE_SENT && !answers[i])
             counts[count++] = (struct message_count){fact->command, fact->node, fact->peer, 1, 0, i};
     }
     count = sum_senders(counts, sum_links(counts, count));
@@ -535,6 +589,7 @@ void analyze_message_flood(struct analysis *analysis) {
     }
     free(counts);
     free(sorted);
+    free(answers);
 }
 
 /* ---- connections ---- */

@@ -96,17 +96,17 @@ static bool is_late(const struct path *packet, double usual) {
     return is_timed(packet) && gap >= usual + (double)LATE_NS_MIN && gap >= LATE_RATIO_MIN * usual;
 }
 
-/* The packets to a node, or with `others` those between other nodes: how many are timed, and how many are late. */
+/* The packets to a node: how many are timed, and how many are late. */
 struct lateness {
     size_t timed, late, senders, late_senders; /* senders: that have late packets */
 };
 
-static struct lateness sum_lateness(const struct path *packets, size_t count, unsigned node, bool others, double usual) {
+static struct lateness sum_lateness(const struct path *packets, size_t count, unsigned node, double usual) {
     struct lateness sum = {0};
     unsigned sender = NO_NUMBER, late_sender = NO_NUMBER; /* packets are ordered by sender */
     for (size_t i = 0; i < count; i++) {
         const struct path *packet = &packets[i];
-        if (!is_timed(packet) || (others ? packet->from == node || packet->to == node : packet->to != node)) continue;
+        if (!is_timed(packet) || packet->to != node) continue;
         sum.timed++;
         if (packet->from != sender) sum.senders++;
         sender = packet->from;
@@ -171,27 +171,86 @@ static void report_late_node(struct analysis *analysis, struct paths *paths, uns
     report_late(analysis, &slowest, node, NO_NUMBER, direction, usual_ns);
 }
 
-/* Are packets late on this link more often than on others?  Where all nodes get the processor only part of the time, the
- * medians of some links are high by chance. */
-static bool is_late_more_often(const struct path *packets, size_t count, const struct path *link, double usual) {
-    size_t own = 0, own_late = 0, others = 0, others_late = 0;
-    for (size_t i = 0; i < count; i++) {
-        bool same = packets[i].from == link->from && packets[i].to == link->to;
-        if (!is_timed(&packets[i]) || (!same && (packets[i].from == link->from || packets[i].to == link->to))) continue;
-        *(same ? &own : &others) += 1;
-        *(same ? &own_late : &others_late) += is_late(&packets[i], usual);
-    }
-    return !others || (double)own_late / (double)own >= LATE_OFTEN_RATIO_MIN * (double)others_late / (double)others;
+/* The packets whose time is known, in the order in which they were sent. */
+struct sent_order {
+    const struct path **items;
+    const struct path **before; /* room for as many */
+    size_t count;
+};
+
+static int compare_sent(const void *left, const void *right) {
+    const struct path *a = *(const struct path *const *)left, *b = *(const struct path *const *)right;
+    return a->send < b->send ? -1 : a->send > b->send;
 }
 
-static void judge_late(struct analysis *analysis, struct paths *paths, const struct path *packets, size_t packet_count) {
+static bool sent_order_init(struct sent_order *order, const struct path *packets, size_t count) {
+    *order =
+        (struct sent_order){.items = calloc(count + 1, sizeof *order->items), .before = calloc(count + 1, sizeof *order->before)};
+    if (!order->items || !order->before) return false;
+    for (size_t i = 0; i < count; i++)
+        if (is_timed(&packets[i])) order->items[order->count++] = &packets[i];
+    if (order->count) qsort(order->items, order->count, sizeof *order->items, compare_sent);
+    return true;
+}
+
+static void sent_order_fini(struct sent_order *order) {
+    free(order->items);
+    free(order->before);
+}
+
+/* from: NO_NUMBER for all packets to a node. */
+static bool is_own(const struct path *packet, unsigned from, unsigned to) {
+    return packet->to == to && (from == NO_NUMBER || packet->from == from);
+}
+
+/* Does it share no end with them that could be why they are late? */
+static bool is_beside(const struct path *packet, unsigned from, unsigned to) {
+    return packet->to != to && packet->from != (from == NO_NUMBER ? to : from);
+}
+
+/* Which share of the packets of a link, or of all packets to a node, is late?  *ret_beside: the same of other packets, one for
+ * each of these: the one that was sent nearest to it in time, since a machine that is busy for a while delays all packets. */
+static double late_share(const struct sent_order *order, const struct fact *facts, unsigned from, unsigned to, double usual,
+                         double *ret_beside) {
+    const struct path *beside = NULL;
+    size_t own = 0, own_late = 0, others = 0, others_late = 0;
+    for (size_t i = 0; i < order->count; i++) {
+        if (is_beside(order->items[i], from, to)) beside = order->items[i];
+        order->before[i] = beside;
+    }
+    beside = NULL;
+    for (size_t i = order->count; i-- > 0;) {
+        const struct path *packet = order->items[i], *nearest = order->before[i];
+        if (is_beside(packet, from, to)) beside = packet;
+        if (!is_own(packet, from, to)) continue;
+        own++;
+        own_late += is_late(packet, usual);
+        uint64_t sent_ns = facts[packet->send].time_ns;
+        if (!nearest || (beside && facts[beside->send].time_ns - sent_ns < sent_ns - facts[nearest->send].time_ns))
+            nearest = beside;
+        others += nearest != NULL;
+        others_late += nearest && is_late(nearest, usual);
+    }
+    *ret_beside = others ? (double)others_late / (double)others : 0;
+    return own ? (double)own_late / (double)own : 0;
+}
+
+/* Are packets late on this link more often than on others?  Where all nodes get the processor only part of the time, the
+ * medians of some links are high by chance. */
+static bool is_late_more_often(const struct analysis *analysis, const struct sent_order *order, const struct path *link,
+                               double usual) {
+    double beside, share = late_share(order, analysis->facts->items, link->from, link->to, usual, &beside);
+    return share >= LATE_OFTEN_RATIO_MIN * beside;
+}
+
+static void judge_late(struct analysis *analysis, struct paths *paths, const struct sent_order *order) {
     bool known;
     for (size_t i = 0; i < paths->count; i++) {
         const struct path *path = &paths->items[i];
         uint64_t gap_ns = path->gap_ns > path->error_ns ? path->gap_ns - path->error_ns : 0,
                  usual_ns = usual_of(paths, i, &known);
         paths->judged[i].bad = known && gap_ns >= usual_ns + LATE_NS_MIN && (double)gap_ns >= LATE_RATIO_MIN * (double)usual_ns &&
-                               is_late_more_often(packets, packet_count, path, (double)usual_ns);
+                               is_late_more_often(analysis, order, path, (double)usual_ns);
     }
     enum direction direction;
     unsigned node;
@@ -228,17 +287,16 @@ static bool usual_without(const struct path *packets, size_t count, unsigned nod
 
 /* A node that gets the processor only part of the time takes some packets at once and others late, whoever sent them, so that
  * no median shows it, and each of its links may have few. */
-static void judge_late_node(struct analysis *analysis, const struct path *packets, size_t count, unsigned node, double *room) {
-    double usual;
+static void judge_late_node(struct analysis *analysis, const struct path *packets, size_t count, const struct sent_order *order,
+                            unsigned node, double *room) {
+    double usual, beside;
     size_t kept = 0;
     const struct path *longest = NULL;
     if (is_reported_late(analysis, node) || !usual_without(packets, count, node, room, &usual)) return;
-    struct lateness sum = sum_lateness(packets, count, node, false, usual),
-                    others = sum_lateness(packets, count, node, true, usual);
+    struct lateness sum = sum_lateness(packets, count, node, usual);
     if (sum.timed < LATE_PACKETS_MIN || sum.late_senders < LATE_SENDERS_MIN || 2 * sum.late_senders <= sum.senders) return;
-    double share = (double)sum.late / (double)sum.timed;
-    if (sum.late < LATE_FEW_MIN || share < LATE_SHARE_MIN || share < LATE_RATIO_MIN * (double)others.late / (double)others.timed)
-        return;
+    double share = late_share(order, analysis->facts->items, NO_NUMBER, node, usual, &beside);
+    if (sum.late < LATE_FEW_MIN || share < LATE_SHARE_MIN || share < LATE_RATIO_MIN * beside) return;
     for (size_t i = 0; i < count; i++) {
         if (packets[i].to != node || !is_late(&packets[i], usual)) continue;
         room[kept++] = (double)packets[i].gap_ns;
@@ -264,7 +322,8 @@ static void judge_late_node(struct analysis *analysis, const struct path *packet
 }
 
 /* Judges the nodes for which enough packets were at least LATE_NS_MIN under way. */
-static void judge_late_nodes(struct analysis *analysis, const struct path *packets, size_t count, double *room) {
+static void judge_late_nodes(struct analysis *analysis, const struct path *packets, size_t count, const struct sent_order *order,
+                             double *room) {
     unsigned nodes = intern_count(&analysis->facts->nodes);
     size_t *timed = calloc(nodes + 1, sizeof *timed), *long_under_way = calloc(nodes + 1, sizeof *long_under_way);
     if (!timed || !long_under_way) analysis->failed = true;
@@ -275,7 +334,7 @@ static void judge_late_nodes(struct analysis *analysis, const struct path *packe
     }
     for (unsigned i = 0; !analysis->failed && i < nodes; i++)
         if (long_under_way[i] && (double)long_under_way[i] >= LATE_SHARE_MIN * (double)timed[i])
-            judge_late_node(analysis, packets, count, i, room);
+            judge_late_node(analysis, packets, count, order, i, room);
     free(timed);
     free(long_under_way);
 }
@@ -291,8 +350,14 @@ static void judge_paths(struct analysis *analysis, struct paths *paths, struct p
         paths->judged[paths->count++] = (struct judged_link){.from = path->from, .to = path->to, .value = (double)path->gap_ns};
     }
     analysis->coverage.paths_judged += paths->count;
-    judge_late(analysis, paths, packets, packet_count);
-    judge_late_nodes(analysis, packets, packet_count, paths->room);
+    struct sent_order order;
+    if (sent_order_init(&order, packets, packet_count)) {
+        judge_late(analysis, paths, &order);
+        judge_late_nodes(analysis, packets, packet_count, &order, paths->room);
+    } else {
+        analysis->failed = true;
+    }
+    sent_order_fini(&order);
 }
 
 void analyze_paths(struct analysis *analysis) {

@@ -219,10 +219,9 @@ static bool is_question(const struct spans *spans, const struct span *span) {
     return span->asks || (asker->node != span->node && !asker->asks);
 }
 
-/* After that question had failed, did its asker ask once more, and get an answer, and end well? */
+/* After that question had failed, did its asker, which ended well, ask once more and get an answer? */
 static bool was_retried(const struct spans *spans, const struct node_clocks *clocks, const struct span *failed) {
     const struct span *asker = &spans->items[failed->parent];
-    if (!asker->ok || was_given_up(asker, failed)) return false;
     for (size_t i = asker->first_child; i != NO_POSITION; i = spans->items[i].next_sibling) {
         const struct span *again = &spans->items[i];
         bool later = node_clocks_comparable(clocks, again->node, failed->node, NULL) && again->start_ns >= failed->end_ns;
@@ -246,6 +245,15 @@ static const struct span *innermost_failed(const struct spans *spans, const stru
     return failed;
 }
 
+/* The node that asked for a span: the node of the innermost span around it that is on another node. */
+static unsigned asker_of(const struct spans *spans, const struct span *span) {
+    const struct span *at = span;
+    if (span->asks) return span->node;
+    for (size_t depth = 0; depth < spans->count && at->node == span->node && at->parent != NO_POSITION; depth++)
+        at = &spans->items[at->parent];
+    return at->node;
+}
+
 static int add_questions(struct requests *requests, const struct critical_path *path, const struct trace_events *events) {
     const struct spans *spans = &path->spans;
     const struct request *request = &requests->items[requests->count - 1];
@@ -253,13 +261,15 @@ static int add_questions(struct requests *requests, const struct critical_path *
     for (size_t i = 0; request->whole && request->ok && i < spans->count && !result; i++) {
         const struct span *span = &spans->items[i];
         if (!is_question(spans, span)) continue;
-        const struct span *asker = &spans->items[span->parent], *failed = span;
+        if (!span->ok && !spans->items[span->parent].ok) continue; /* a failed asker's question: counted where that was asked */
+        const struct span *failed = span;
         bool retried = !span->ok && was_retried(spans, &events->facts->clocks, span);
         if (retried) failed = innermost_failed(spans, span);
         const struct question question = {.request = requests->count - 1,
                                           .command = request->command,
                                           .node = failed->asks ? failed->peer : failed->node,
-                                          .asker = asker->node,
+                                          .asker = asker_of(spans, failed),
+                                          .ok = span->ok,
                                           .retried = retried,
                                           .failed = fact_at(events, failed->end)};
         result = add_question(requests, &question);

@@ -59,6 +59,7 @@ struct question {
     unsigned command; /* of the request */
     unsigned node;    /* that was asked; or, if the question failed, that failed it first */
     unsigned asker;
+    bool ok;
     bool retried;  /* it failed, and the asker asked again, or another node, which answered */
     size_t failed; /* a fact */
 };

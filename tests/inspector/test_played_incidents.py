@@ -135,6 +135,140 @@ def message_storm(network):
             network.trace(i * 3 * MS + 300 * US, other, f"mrecv {other} {ERIN} {1000 + i} HAVE")
 
 
+def partly_late(network, senders, count, is_late, by=35 * MS, usual=0, beside=60):
+    """Packets to dave from some nodes in turn, some of them late; and other packets beside them."""
+    late = iter(is_late(i) for i in range(count))
+    for one in senders:
+        network.late[one, DAVE] = lambda _: usual + (by if next(late) else 0)
+    for one, other in itertools.permutations((ALICE, BOB, CAROL, ERIN), 2):
+        network.late[one, other] = lambda _: usual
+    for i in range(max(count, beside)):
+        if i < count:
+            network.send(i * 111 * MS, senders[i % len(senders)], DAVE, 300)
+        if i < beside:
+            network.send(i * 111 * MS + 3 * MS, (ALICE, BOB, CAROL)[i % 3], (BOB, CAROL, ERIN)[i % 3], 300)
+
+
+def late_few(network):
+    """Most packets to dave are late, but there are too few to judge."""
+    partly_late(network, (ALICE, BOB, CAROL, ERIN), 19, lambda i: i > 2)
+
+
+def late_seldom(network):
+    """Nine of 40 packets to dave are late, from all nodes: too few to judge."""
+    partly_late(network, (ALICE, BOB, CAROL, ERIN), 40, lambda i: i < 9)
+
+
+def late_sometimes(network):
+    """A sixth of the packets to dave are late: too small a part."""
+    partly_late(network, (ALICE, BOB, CAROL, ERIN), 120, lambda i: i % 24 < 4, beside=120)
+
+
+def late_from_one(network):
+    """Only alice sends to dave, and two in five packets are late: it may be the way."""
+    partly_late(network, (ALICE,), 60, lambda i: i % 5 < 2)
+
+
+def late_from_half(network):
+    """Two of four nodes send packets to dave that are often late: it may be their ways."""
+    partly_late(network, (ALICE, BOB, CAROL, ERIN), 120, lambda i: i % 4 < 2 and i // 4 % 5 < 4 and i // 4 % 2, beside=120)
+
+
+def late_everywhere(network):
+    """8 ms are usual, and a third of the packets to dave take 20 ms: that is no other order."""
+    partly_late(network, (ALICE, BOB, CAROL, ERIN), 60, lambda i: i // 4 % 3 == 0, by=12 * MS, usual=8 * MS)
+
+
+def late_by_little(network):
+    """A third of the packets to dave take 2 ms, six times as long as usual, as on a busy machine."""
+    partly_late(network, (ALICE, BOB, CAROL, ERIN), 60, lambda i: i // 4 % 3 == 0, by=1750 * US)
+
+
+def late_alone(network):
+    """Packets to dave are often late, but hardly any others are there to compare with."""
+    partly_late(network, (ALICE, BOB, CAROL, ERIN), 60, lambda i: i // 4 % 3 == 0, beside=19)
+
+
+def busy_for_a_while(network):
+    """All packets are late for half a second, when most of those to dave are sent: it is not dave, nor a link to him."""
+    for one, other in itertools.permutations(range(5), 2):
+        network.late[one, other] = lambda time: 40 * MS if 5 * S < time < 5500 * MS else 0
+    for i in range(200):
+        network.send(i * 50 * MS, (ALICE, BOB, CAROL)[i % 3], (BOB, CAROL, ERIN)[i % 3], 300)
+    for i in range(30):
+        network.send(5 * S + i * 16 * MS, (ALICE, BOB, CAROL)[i % 3], DAVE, 300)
+
+
+def busy_link_for_a_while(network):
+    """The same, and only alice sends to dave."""
+    busy_for_a_while(network)
+    for i in range(30):
+        network.send(5 * S + i * 16 * MS + 1 * MS, ALICE, DAVE, 300)
+
+
+def ask_by_message(network, time, asker, asked, number, trace):
+    """A question and its answer as messages, and no spans."""
+    trace = f" {trace:x}" if trace else ""
+    for at, node, other, kind in ((time, asker, asked, "ASK"), (time + 320 * US, asked, asker, "DATA")):
+        network.trace(at, node, f"msent {node} {other} {number} {kind}{trace}")
+        network.trace(at + 300 * US, other, f"mrecv {other} {node} {number} {kind}{trace}")
+
+
+def much_asked(network, traces=True):
+    """bob has what all want, and answers: he floods nobody."""
+    pairs = [(one, BOB) for _ in range(200) for one in (ALICE, CAROL, DAVE, ERIN)]
+    pairs += [(one, other) for _ in range(6) for one, other in ((ALICE, CAROL), (CAROL, DAVE), (DAVE, ERIN), (ERIN, ALICE), (BOB, DAVE))]
+    for i, (one, other) in enumerate(pairs):
+        ask_by_message(network, i * 1 * MS, one, other, i, traces and 0x9000 + i)
+
+
+def much_asked_untraced(network):
+    """The same, of messages that belong to no trace."""
+    much_asked(network, traces=False)
+
+
+def asks_much(network):
+    """erin asks all others hundreds of times: that is her flood, not that of those who answer."""
+    pairs = [(ERIN, one) for _ in range(300) for one in (DAVE, CAROL, BOB, ALICE)]
+    pairs += [(one, other) for _ in range(6) for one, other in ((ALICE, CAROL), (CAROL, DAVE), (DAVE, BOB), (BOB, ALICE))]
+    for i, (one, other) in enumerate(pairs):
+        ask_by_message(network, i * 1 * MS, one, other, i, 0x9000 + i)
+
+
+def send_messages(network, counts):
+    """Messages of one sort: counts = {(from, to): how many}."""
+    for number, ((one, other), count) in enumerate(counts.items()):
+        for i in range(count):
+            network.trace(i * 3 * MS, one, f"msent {one} {other} {1000 * number + i} HAVE")
+            network.trace(i * 3 * MS + 300 * US, other, f"mrecv {other} {one} {1000 * number + i} HAVE")
+
+
+def some_messages(network):
+    """erin sends twenty times as many messages as the others, and yet only 400."""
+    send_messages(network, {(one, other): 100 if one == ERIN else 5 for one in range(5) for other in range(5) if other > one or one == ERIN != other})
+
+
+def hub(network):
+    """bob sends each of his eleven neighbours as much as the others send theirs, of whom they have one."""
+    network.__init__(12)
+    send_messages(network, {(BOB, other): 60 for other in range(12) if other != BOB} | {(one, one + 1): 60 for one in range(2, 11)})
+
+
+def one_neighbour(network):
+    """dave has much to say to erin alone, and as little as all to the others: he floods nobody else."""
+    send_messages(network, {(one, other): 600 if (one, other) == (DAVE, ERIN) else 5 for one, other in itertools.combinations(range(5), 2)}
+                  | {(DAVE, BOB): 5, (DAVE, ALICE): 5})
+
+
+def two_sorts(network):
+    """Each node sends its own sort of message to the next one, some often, some not: they are not compared."""
+    for one in range(5):
+        for i in range(600 if one == BOB else 20):
+            other = (one + 1) % 5
+            network.trace(i * 3 * MS, one, f"msent {one} {other} {1000 * one + i} SORT{one}")
+            network.trace(i * 3 * MS + 300 * US, other, f"mrecv {other} {one} {1000 * one + i} SORT{one}")
+
+
 def gossip_burst(network):
     """alice has much to tell at once, and all send it on, as they should.  bob is a hub: he has forty neighbours."""
     network.__init__(12)
@@ -148,6 +282,39 @@ def gossip_burst(network):
             network.trace(i * 20 * MS + 300 * US, other, f"mrecv {other} {BOB} {5000 + i * 12 + other} PING")
             network.trace(i * 20 * MS + 310 * US, other, f"msent {other} {BOB} {9000 + i * 12 + other} PING")
             network.trace(i * 20 * MS + 600 * US, BOB, f"mrecv {BOB} {other} {9000 + i * 12 + other} PING")
+
+
+def durations(network, *times):
+    """Requests of alice that take so long at carol, in ms."""
+    network.packets = False
+    work = iter(times)
+    network.work[CAROL] = lambda _: next(work) * MS
+    network.requests(len(times), 700 * MS, askers=[ALICE], asked=[CAROL])
+
+
+def slow_of_seven(network):
+    """One request of seven takes half a second: too few to judge."""
+    durations(network, *[20] * 6, 500)
+
+
+def seven_times(network):
+    """Two requests take seven times as long as the others: that is not apart enough."""
+    durations(network, *[20] * 18, 150, 150)
+
+
+def slow_but_short(network):
+    """Two requests take twenty times as long as the others, and yet only 80 ms."""
+    durations(network, *[4] * 18, 80, 80)
+
+
+def graded(network):
+    """Some requests take long, and others are between: none is apart."""
+    durations(network, *[20] * 10, 30, 40, 60, 90, 130, 190, 280, 410, 600)
+
+
+def third_slow(network):
+    """A third of the requests takes half a second: that is no exception."""
+    durations(network, *[20, 20, 500] * 6)
 
 
 def three_slow(network):
@@ -204,6 +371,93 @@ def hidden_below(network):
     for i in range(60):
         network.request(i * 10 * MS, ALICE, steps)
     network.requests(60, 10 * MS, begin=700 * MS, asked=[BOB, CAROL, ERIN])
+
+
+def hidden_below_sometimes(network):
+    """The same, and dave fails three in ten times."""
+    def below(i, time, node, trace, span):
+        return network.ask(time + 10 * US, node, DAVE, trace, span, 3, answer=lambda at, *_: (at + 1 * MS, i % 10 > 2))
+
+    def steps(i, time, trace, root):
+        time, good = network.ask(time, ALICE, CAROL, trace, root, answer=lambda *what: below(i, *what))
+        return (time, good) if good else network.ask(time + 50 * US, ALICE, ERIN, trace, root)
+
+    for i in range(60):
+        network.request(i * 10 * MS, ALICE, lambda time, trace, root, i=i: steps(i, time, trace, root))
+
+
+def lossy_retry(network):
+    """alice -> bob loses, and alice goes on to carol.  bob answers the others."""
+    network.loss[ALICE, BOB], network.timeout = lambda _: 0.9, 30 * MS
+
+    def steps(time, trace, root, asker, first, then):
+        time, good = network.ask(time, asker, first, trace, root)
+        return (time, good) if good else network.ask(time + 50 * US, asker, then, trace, root)
+
+    for i in range(120):
+        asker, pair = (ALICE, DAVE, ERIN)[i % 3], ((BOB, CAROL), (CAROL, BOB))[i // 3 % 2]
+        network.request(i * 10 * MS, asker, lambda time, trace, root, asker=asker, pair=pair: steps(time, trace, root, asker, *pair))
+
+
+def refused(network):
+    """bob refuses what alice asks first; dave and erin ask him well: alice or bob is at fault."""
+    for i in range(120):
+        asker = (ALICE, DAVE, ERIN)[i % 3]
+        network.request(i * 10 * MS, asker, lambda time, trace, root, asker=asker: retry(
+            network, BOB, BOB, time, trace, root, asker, works=lambda: asker != ALICE))
+
+
+def fails_seldom(network):
+    """bob fails a tenth of what he is asked: too little to be named."""
+    for i in range(120):
+        network.request(i * 10 * MS, ALICE, lambda time, trace, root, i=i: retry(
+            network, BOB, CAROL, time, trace, root, works=lambda: i % 10 != 0))
+
+
+def asked_twice(network):
+    """bob fails, and fails again, in each of 20 requests; then alice asks carol."""
+    def steps(time, trace, root):
+        time, _ = network.ask(time, ALICE, BOB, trace, root, answer=lambda at, *_: (at + 1 * MS, False))
+        return retry(network, BOB, CAROL, time + 50 * US, trace, root)
+
+    for i in range(40):
+        network.request(i * 10 * MS, ALICE, steps if i % 2 else lambda time, trace, root: network.ask(time, ALICE, CAROL, trace, root))
+
+
+def nobody_else_answers(network):
+    """bob and carol fail, and alice can do without them: no other answer made up for theirs."""
+    def steps(time, trace, root):
+        time, _ = network.ask(time, ALICE, DAVE, trace, root)
+        for other in (BOB, CAROL):
+            time, _ = network.ask(time + 50 * US, ALICE, other, trace, root, answer=lambda at, *_: (at + 1 * MS, False))
+        return time, True
+
+    for i in range(40):
+        network.request(i * 10 * MS, ALICE, steps)
+
+
+def own_copy(network):
+    """bob fails, and alice takes her own copy: she asks nobody again."""
+    def steps(time, trace, root):
+        time, _ = network.ask(time, ALICE, BOB, trace, root, answer=lambda at, *_: (at + 1 * MS, False))
+        span = network.span()
+        network.trace(time + 20 * US, ALICE, f"start 0 {trace:x} {span:x} {root:x} -1 3")
+        network.trace(time + 90 * US, ALICE, f"end 0 {trace:x} {span:x} 1 -1 3")
+        return time + 100 * US, True
+
+    for i in range(40):
+        network.request(i * 10 * MS, ALICE, steps)
+
+
+def asked_at_once(network):
+    """alice asks bob and carol at once, and carol's answer is enough: that bob fails makes nobody ask again."""
+    def steps(time, trace, root):
+        failed, _ = network.ask(time, ALICE, BOB, trace, root, answer=lambda at, *_: (at + 1 * MS, False))
+        done, _ = network.ask(time + 5 * US, ALICE, CAROL, trace, root, answer=lambda at, *_: (at + 2 * MS, True))
+        return max(failed, done), True
+
+    for i in range(40):
+        network.request(i * 10 * MS, ALICE, steps)
 
 
 def search(network):
@@ -327,6 +581,18 @@ def flood(network):
     """erin begins a hundred times as many requests as the others."""
     network.requests(20, 40 * MS, askers=[ALICE, BOB, CAROL, DAVE])
     network.requests(500, 2 * MS, askers=[ERIN])
+
+
+def flood_of_both(network):
+    """erin begins many more requests than the others, each with a message: one flood."""
+    def steps(time, trace, root, asker, asked):
+        ask_by_message(network, time, asker, asked, trace, trace)
+        return time + 650 * US, True
+
+    for i in range(600):
+        network.request(i * 2 * MS, ERIN, lambda time, trace, root, i=i: steps(time, trace, root, ERIN, i % 4))
+    for i in range(60):
+        network.request(i * 20 * MS + 1 * MS, i % 4, lambda time, trace, root, i=i: steps(time, trace, root, i % 4, (i + 1) % 4))
 
 
 # ---- links
@@ -635,9 +901,12 @@ STEPPED = [stepped(throttled, (7 * S, -60000), (14 * S, 60000)), stepped(chunk_n
            stepped(message_storm, (400 * MS, -5000)), stepped(hidden_failures, (400 * MS, -5000)), stepped(healthy, (1 * S, -86400000))]
 
 
-INCIDENTS = [untraced_node, chunk_nobody_has, flood, healthy, idle_network, quorum, slow_when_asked, slow_without_packets, slow_by_nature, slow_sometimes, pauses, throttled, little_to_do,
-             throttled_machine, congested_way, message_storm, gossip_burst, three_slow, three_slow_of_few, uniformly_slow, hidden_failures,
-             hidden_below, search, hedged, dead_peers,
+INCIDENTS = [untraced_node, chunk_nobody_has, flood, flood_of_both, healthy, idle_network, quorum, slow_when_asked, slow_without_packets, slow_by_nature, slow_sometimes, pauses, throttled, little_to_do,
+             throttled_machine, congested_way, busy_for_a_while, busy_link_for_a_while, late_few, late_seldom, late_sometimes,
+             late_from_one, late_from_half, late_everywhere, late_by_little, late_alone, message_storm, much_asked, much_asked_untraced,
+             asks_much, some_messages, hub, one_neighbour, two_sorts, gossip_burst, slow_of_seven, seven_times, slow_but_short, graded, third_slow,
+             three_slow, three_slow_of_few, uniformly_slow, hidden_failures,
+             hidden_below, hidden_below_sometimes, lossy_retry, refused, fails_seldom, asked_twice, nobody_else_answers, own_copy, asked_at_once, search, hedged, dead_peers,
              bootstrap, bad_certificate, impatient, only_one_asks, crash_below, one_way_hole, one_way_hole_early, lossy_link_of_few,
              few_packets, lossy_link_beside_dead_peers, lossy_sender, dead_peer_asked, mute_node, split, late_link] + MIXED + STEPPED
 

@@ -286,6 +286,9 @@ static void requests_retried(struct strbuf *out, const struct view *view, const 
     }
     strbuf_puts(out, "to answer ");
     node(out, view, facts, finding->peer);
+    if (finding->links)
+        strbuf_printf(out, "; %" PRIu64 " other %s that asked it got answers", finding->links,
+                      finding->links == 1 ? "node" : "nodes");
 }
 
 static void latency_outliers(struct strbuf *out, const struct view *view, const struct facts *facts,
@@ -307,9 +310,10 @@ static void flood(struct strbuf *out, const struct view *view, const struct fact
     node(out, view, facts, finding->node);
     if (finding->messages) {
         const char *type = facts_command(facts, finding->command);
-        strbuf_printf(
-            out, " sent %" PRIu64 " of %" PRIu64 " %s%smessages, %" PRIu64 " to each node; the median of the other nodes is %.0f",
-            finding->count, finding->of, type ? type : "", type ? " " : "", finding->links, finding->usual_rate);
+        strbuf_printf(out,
+                      " sent %" PRIu64 " of %" PRIu64 " %s%smessages unasked, %" PRIu64
+                      " to each node; the median of the other nodes is %.0f",
+                      finding->count, finding->of, type ? type : "", type ? " " : "", finding->links, finding->usual_rate);
         return;
     }
     strbuf_printf(out, " began %" PRIu64 " of %" PRIu64 " requests; the median of the other nodes is %.0f", finding->count,

@@ -184,10 +184,6 @@ static void spend_at_peer(struct walk *walk, size_t index, unsigned peer, uint64
 /* An exchange.  If the peer reports its transport, the times there and back belong to the links. */
 static void spend_exchange(struct walk *walk, size_t index, const struct branch *branch, uint64_t from_ns, uint64_t to_ns) {
     unsigned node = walk->path->spans.items[index].node, peer = branch->peer;
-    if (!walk_is_sure(walk, node, peer)) {
-        walk_add_untimed(walk, index, from_ns, to_ns);
-        return;
-    }
     uint64_t arrived_ns = branch->arrived_ns, sent_ns = branch->sent_ns;
     if (arrived_ns == UINT64_MAX || sent_ns == UINT64_MAX || sent_ns < arrived_ns) {
         spend_at_peer(walk, index, peer, from_ns, to_ns, branch->unanswered);

@@ -162,7 +162,7 @@ static bool receipt_is_missing(const struct walk *walk, unsigned from, unsigned 
 void walk_add_link(struct walk *walk, size_t span, unsigned from, unsigned to, uint64_t from_ns, uint64_t to_ns) {
     struct idle_walk idles;
     struct idle idle;
-    if (!walk_is_steady(walk, from_ns, to_ns) || !walk_is_sure(walk, from, to)) {
+    if (!walk_is_steady(walk, from_ns, to_ns)) {
         walk_add_untimed(walk, span, from_ns, to_ns);
         return;
     }
