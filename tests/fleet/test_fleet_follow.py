@@ -93,10 +93,10 @@ class FleetFollow(unittest.TestCase):
         done = run("fleet", "init", "--cluster", "fleet", *self.urls)
         self.assertEqual(done.returncode, 0, done.stderr)
 
-    def spool(self, name, events, seed):
+    def spool(self, name, events, seed, *words):
         directory = self.dir / name
         directory.mkdir(parents=True)
-        subprocess.run([os.environ["MAKE_SPOOL"], str(directory), str(events), str(seed), "load"], stdout=subprocess.DEVNULL, check=True)
+        subprocess.run([os.environ["MAKE_SPOOL"], str(directory), str(events), str(seed), *(words or ["load"])], stdout=subprocess.DEVNULL, check=True)
         return directory
 
     def ship(self, directory, host, shard=0):
@@ -135,6 +135,28 @@ class FleetFollow(unittest.TestCase):
             self.assertGreater(event["sequence"], places.get(lane, -1))
             places[lane] = event["sequence"]
         self.assertEqual(events, sorted(events, key=lambda event: (event["timestamp"], event["ns"])))
+
+    def test_a_clock_that_is_set_back_loses_nothing_and_changes_no_order(self):
+        """By 20 s, in the middle of a recording that is longer than that; another one begins before it."""
+        events = SEGMENT + 20000
+        spool = self.spool("back", events, 16, "machine", "1", "0", "0", str(-20 * 10**9))
+        names = sorted(spool.glob("*.p2rec"))
+        times = [event["timestamp"] for event in recorded(spool, words=["--no-clock-correction"])]
+        self.assertEqual(len(times), events)
+        kept = self.dir / "kept"
+        kept.mkdir()
+        shutil.move(names[1], kept)
+        follower = self.follow("--no-clock-correction")
+        self.ship(spool, "alpha")
+        follower.wait_for(SEGMENT)
+        shutil.move(kept / names[1].name, spool)
+        self.ship(spool, "alpha")
+        follower.wait_for(events)
+        shown = follower.end().events()
+        self.assertEqual([event["sequence"] for event in shown], list(range(events)))
+        self.assertTrue(any(a["timestamp"] - b["timestamp"] > 19 * 10**6 for a, b in zip(shown, shown[1:])))
+        self.assert_once(follower, recorded(spool, words=["--no-clock-correction"]))
+        self.assertEqual(follower.missed(), [])
 
     def test_filters_match_as_on_a_recording(self):
         spool = self.spool("one", 3000, 5)

@@ -8,6 +8,7 @@ import pathlib
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -43,10 +44,10 @@ class FleetReplicas(unittest.TestCase):
         self.dir = self.root / self.database
         self.dir.mkdir()
 
-    def spool(self, name, events, seed, *words):
+    def spool(self, name, events, seed, kind="load"):
         directory = self.dir / name
         directory.mkdir()
-        subprocess.run([os.environ["MAKE_SPOOL"], str(directory), str(events), str(seed), "load", *words], stdout=subprocess.DEVNULL, check=True)
+        subprocess.run([os.environ["MAKE_SPOOL"], str(directory), str(events), str(seed), kind], stdout=subprocess.DEVNULL, check=True)
         return directory
 
     def words(self, directory, url, host="alpha"):
@@ -168,6 +169,56 @@ class FleetReplicas(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done)
         for url in self.urls:
             self.assertEqual(self.events(url), 0)
+
+    def test_a_replica_that_lags_loses_nothing_for_those_who_follow(self):
+        """Its recordings are announced before their events are there."""
+        self.two.sql(f"SYSTEM STOP FETCHES {self.database}.events_local")
+        self.addCleanup(self.two.sql, f"SYSTEM START FETCHES {self.database}.events_local")
+        follower = Follower("--fleet", self.urls[1], "follow", "--kind", "packet_sent,packet_received,metrics")
+        self.addCleanup(follower.end)
+        spool, other = self.spool("one", 2500, 11), self.spool("other", 300, 12)
+        self.ship(spool, self.urls[0])
+        self.ship(other, self.urls[2], "beta")
+        until(lambda: self.two.number(f"SELECT count() FROM {self.database}.segments_local") == 1, "the recording to be announced")
+        self.assertEqual(self.two.number(f"SELECT count() FROM {self.database}.events_local"), 0)
+        time.sleep(3)  # it looks once a second
+        self.two.sql(f"SYSTEM START FETCHES {self.database}.events_local")
+        wanted = recorded(spool, other, words=["--kind", "packet_sent,packet_received,metrics"])
+        follower.wait_for(len(wanted))
+        self.assertEqual(sorted(map(key, follower.end().events())), sorted(map(key, wanted)))
+        self.assertEqual(follower.missed(), [])
+
+    def test_schema_1_is_migrated_on_all_servers(self):
+        """Its rows are in `events`, and the tables of schema 2 are filled from them."""
+        one, other = self.spool("one", 4000, 13, "aliases"), self.spool("other", 3000, 14, "aliases")
+        self.ship(one, self.urls[0])
+        self.ship(other, self.urls[2], "beta")
+        until(lambda: self.rows(self.two) == 4000, "the second replica to have the rows")
+        fleet = self.one.sql(f"SELECT fleet FROM {self.database}.p2ptrace_schema")[0][0]
+        for server in self.servers:
+            for table in "rare_events", "deliveries":
+                server.sql(f"DROP TABLE {self.database}.{table}")
+                server.sql(f"DROP TABLE {self.database}.{table}_local")
+            server.sql(f"DROP TABLE {self.database}.p2ptrace_schema")
+            server.sql(f"CREATE VIEW {self.database}.p2ptrace_schema AS SELECT toUInt32(1) AS version, '{fleet}' AS fleet, 'fleet' AS cluster, "
+                       "toUInt8(1) AS replicated")
+        done = run("--fleet", self.urls[2], "count")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("has schema 1, and this inspector needs 2", done.stderr)
+        for _ in range(2):  # the second time, there is nothing to do
+            done = run("fleet", "migrate", "--on-cluster", self.urls[0])
+            self.assertEqual(done.returncode, 0, done)
+        for server in self.servers:
+            self.assertEqual(server.sql(f"SELECT version, fleet, cluster, replicated FROM {self.database}.p2ptrace_schema"),
+                             [["2", fleet, "fleet", "1"]])
+        rare = (f"SELECT count() FROM (SELECT DISTINCT node_id, log_id, lane, sequence, cause FROM {self.database}.{{}} "
+                "WHERE kind IN ('alias', 'events_lost'))")
+        wanted = self.one.number(rare.format("events"))
+        self.assertGreater(wanted, 0)
+        until(lambda: [server.number(rare.format("rare_events")) for server in self.servers] == [wanted] * 3, "each replica to have the rows")
+        for url in self.urls:
+            for question in ["count", "--by", "peer,kind"], ["recent", "40"]:
+                self.assert_same([one, other], url, *question)
 
 
 @unittest.skipIf(why_no_replicas(), why_no_replicas())
