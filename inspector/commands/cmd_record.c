@@ -56,8 +56,8 @@ static int record_events(struct record *record, json_t *events_new) {
     int result = 0;
     json_array_foreach(events_new, i, event) {
         bool asks = !event_writer_knows(record->writer, event) && trace_now_monotonic_ms() - record->names_ms >= NODES_REFRESH_MS;
-        if (asks && learn_nodes(record)) result = stream_lost(&record->stream);
-        if (!result) result = event_writer_add(record->writer, event, &session->failure);
+        if (asks && learn_nodes(record)) (void)stream_lost(&record->stream); /* we have the events, and ask again later */
+        result = event_writer_add(record->writer, event, &session->failure);
         if (result) break;
     }
     json_decref(events_new);
