@@ -153,7 +153,7 @@ class FleetFollow(unittest.TestCase):
         self.ship(spool, "alpha")
         follower.wait_for(events)
         shown = follower.end().events()
-        self.assertEqual([event["sequence"] for event in shown], list(range(events)))
+        self.assertTrue([event["sequence"] for event in shown] == list(range(events)), "in another order")  # assertEqual would take minutes to say how
         self.assertTrue(any(a["timestamp"] - b["timestamp"] > 19 * 10**6 for a, b in zip(shown, shown[1:])))
         self.assert_once(follower, recorded(spool, words=["--no-clock-correction"]))
         self.assertEqual(follower.missed(), [])
