@@ -71,17 +71,23 @@ static size_t fact_of(const struct trace_events *events, unsigned node, uint64_t
     return NO_FACT;
 }
 
-/* Had its asker given it up by then, as who asks two nodes does with the slower one? */
-static bool was_given_up(const struct span *asker, const struct span *span) {
-    return asker->end != NO_POSITION && !asker->ok && asker->end_ns < span->end_ns;
+/* Did a span fail because of one that it caused, which answered before it reported its end? */
+static bool failed_by_answer(const struct spans *spans, const struct span *cause, const struct span *span) {
+    for (size_t i = 0; i < spans->count && span != cause; i++) { /* parents may form a circle */
+        if (span->end == NO_POSITION || span->ok || span->given_up || span->parent == NO_POSITION) return false;
+        span = &spans->items[span->parent];
+    }
+    return span == cause;
 }
 
 /* Did it fail before the other one?  If their clocks cannot be compared, a span failed before the one that caused it, unless
  * that one ran out of time. */
 static bool failed_before(const struct critical_path *path, const struct node_clocks *clocks, const struct span *span,
                           const struct span *other) {
-    if (node_clocks_comparable(clocks, span->node, other->node, NULL)) return span->end <= other->end;
     const struct spans *spans = &path->spans;
+    if (node_clocks_comparable(clocks, span->node, other->node, NULL))
+        return span->end <= other->end ? span == other || !failed_by_answer(spans, span, other)
+                                       : failed_by_answer(spans, other, span);
     return (spans_caused(spans, other, span) && !other->expired) || (spans_caused(spans, span, other) && span->expired);
 }
 
@@ -96,7 +102,7 @@ static const struct span *first_failed(const struct critical_path *path, const s
         if (!root->ok || !asker) continue;
         bool known = node_clocks_comparable(clocks, span->node, root->node, NULL) &&
                      node_clocks_comparable(clocks, span->node, asker->node, NULL);
-        if (known && span->end_ns > root->end_ns && !was_given_up(asker, span)) first = span;
+        if (known && span->end_ns > root->end_ns && !span->given_up) first = span;
     }
     return first;
 }

@@ -116,12 +116,6 @@ static void worry_more(struct strbuf *out, const struct view *view, uint64_t cou
     worry_end(out, view, STYLE_WARN);
 }
 
-/* Did a span fail only after its parent had failed?  Then the parent abandoned it. */
-static bool was_given_up(const struct timeline *timeline, const struct timeline_span *span) {
-    const struct timeline_span *parent = span->parent == NO_SPAN ? NULL : &timeline->spans[span->parent];
-    return parent && parent->end && !parent->ok && span->end_ns > parent->end_ns;
-}
-
 /* The failed spans that no failed child explains, and that were not abandoned before. */
 static void failures(struct strbuf *out, const struct view *view, const struct timeline *timeline) {
     uint64_t count = 0;
@@ -132,12 +126,12 @@ static void failures(struct strbuf *out, const struct view *view, const struct t
     }
     for (size_t i = 0; i < timeline->span_count; i++) {
         const struct timeline_span *span = &timeline->spans[i];
-        if (span->end && !span->ok && span->parent != NO_SPAN && !was_given_up(timeline, span)) explained[span->parent] = true;
+        if (span->end && !span->ok && span->parent != NO_SPAN && !span->given_up) explained[span->parent] = true;
     }
     for (size_t i = 0; i < timeline->span_count; i++) {
         const struct timeline_span *span = &timeline->spans[i];
         bool in_circle = span->depth == SPAN_DEPTH_MAX;
-        if (!span->end || span->ok || (explained[i] && !in_circle) || was_given_up(timeline, span) || count++ >= VERDICTS_MAX)
+        if (!span->end || span->ok || (explained[i] && !in_circle) || span->given_up || count++ >= VERDICTS_MAX)
             continue;
         worry_begin(out, view, STYLE_BAD);
         event_command(out, span->end);

@@ -225,6 +225,15 @@ static void list_children(struct spans *spans) {
     }
 }
 
+static void find_given_up(struct spans *spans) {
+    for (size_t i = 0; i < spans->count; i++) {
+        struct span *span = &spans->items[i];
+        const struct span *asker = span->parent == NO_POSITION ? NULL : &spans->items[span->parent];
+        bool failed = span->end != NO_POSITION && !span->ok;
+        span->given_up = failed && asker && asker->end != NO_POSITION && !asker->ok && asker->end_ns < span->end_ns;
+    }
+}
+
 int spans_init(struct spans *spans, const struct trace_events *events) {
     size_t edge_count = 0;
     for (size_t i = 0; i < events->count; i++) edge_count += is_edge(trace_event_at(events, i));
@@ -248,6 +257,7 @@ int spans_init(struct spans *spans, const struct trace_events *events) {
         if (span->parent == NO_POSITION && (span->parent_missing || span->start == NO_POSITION))
             find_lost_cause(spans, events, i);
     }
+    find_given_up(spans);
     list_children(spans);
     free(edges);
     return 0;

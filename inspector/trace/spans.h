@@ -36,8 +36,9 @@ struct span {
     size_t parent;             /* a span; NO_POSITION: a root, or we do not have the parent */
     bool parent_missing;       /* it names a parent that we do not have; `parent` may be the one that surrounds it */
     bool ok;
-    bool expired; /* it ended, not ok, because it ran out of time */
-    bool asks;    /* the peer is the node it asks; otherwise the node that asked it */
+    bool expired;  /* it ended, not ok, because it ran out of time */
+    bool asks;     /* the peer is the node it asks; otherwise the node that asked it */
+    bool given_up; /* it failed after its asker had failed, which did not wait for its answer */
     size_t first_child, next_sibling;
 };
 

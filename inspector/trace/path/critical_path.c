@@ -464,11 +464,24 @@ static int walk_init(struct walk *walk) {
     return hidden_init(&walk->hidden, walk->events, &walk->path->spans, &walk->transports, walk->path->root);
 }
 
+/* Whoever answered was not given up. */
+static void find_answered(struct walk *walk) {
+    struct spans *spans = &walk->path->spans;
+    for (size_t i = 0; i < spans->count; i++) {
+        struct span *span = &spans->items[i];
+        if (!span->given_up || !walk_is_timed(walk, span)) continue;
+        const struct span *asker = &spans->items[span->parent];
+        bool steady = walk_is_timed(walk, asker) && walk_is_steady(walk, asker->end_ns, span->end_ns);
+        if (steady) span->given_up = !way_was_answered(&walk->transports, asker, span);
+    }
+}
+
 static int walk_path(struct walk *walk) {
     struct critical_path *path = walk->path;
     const struct span *root = &path->spans.items[path->root];
     path->start_ns = root->start_ns;
     path->end_ns = root->end_ns;
+    find_answered(walk);
     if (find_reach(walk)) return -ENOMEM;
     walk_add_task(walk, path->root, path->start_ns, path->end_ns);
     spend_all(walk);

@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#define RIGHT_AFTER_NS_MAX UINT64_C(1000000) /* from the answer until both have reported their end */
+
 /* ---- the ends of links ---- */
 
 static int compare_links(const struct transport *a, const struct transport *b) {
@@ -251,4 +253,18 @@ void way_find(struct way *ret_way, const struct transports *transports, const st
               uint64_t lower_ns, uint64_t upper_ns) {
     find_there(ret_way, transports, parent, child, lower_ns);
     find_back(ret_way, transports, parent, child, upper_ns);
+}
+
+bool way_was_answered(const struct transports *transports, const struct span *asker, const struct span *child) {
+    size_t count;
+    const struct transport *items =
+        transports_of_link(transports, asker->node, child->node, true, child->start_ns, asker->end_ns, &count);
+    const struct transport *answer = content(items, count, true);
+    if (!answer || asker->expired || child->end_ns - answer->time_ns > RIGHT_AFTER_NS_MAX) return false;
+    for (size_t i = transports_of_node(transports, asker->node, answer->time_ns + 1); i < transports->count; i++) {
+        const struct transport *later = &transports->by_link[transports->by_node[i]];
+        if (later->node != asker->node || later->time_ns > asker->end_ns) break;
+        if (later->receive && later->peer != child->node) return false;
+    }
+    return true;
 }

@@ -55,4 +55,8 @@ struct way {
 void way_find(struct way *ret_way, const struct transports *transports, const struct span *parent, const struct span *child,
               uint64_t lower_ns, uint64_t upper_ns);
 
+/* Did `asker` have the answer of `child`, although it ended first?  A node may send its answer before it reports its end.  The
+ * answer is the last thing that the asker received, and both ended right after it. */
+bool way_was_answered(const struct transports *transports, const struct span *asker, const struct span *child);
+
 #endif

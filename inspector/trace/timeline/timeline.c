@@ -138,7 +138,8 @@ static void take_spans(struct timeline *timeline) {
                                                     .node = span->node,
                                                     .ok = span->ok,
                                                     .expired = span->expired,
-                                                    .asks = span->asks};
+                                                    .asks = span->asks,
+                                                    .given_up = span->given_up};
     }
 }
 

@@ -35,8 +35,9 @@ struct timeline_span {
     unsigned node;
     unsigned depth;
     bool ok;
-    bool expired; /* it ended, not ok, because it ran out of time */
-    bool asks;    /* its peer is the node it asks */
+    bool expired;  /* it ended, not ok, because it ran out of time */
+    bool asks;     /* its peer is the node it asks */
+    bool given_up; /* as in spans.h */
     /* While walking: neighbours among the open spans of its node. */
     int node_next, node_previous;
     bool open;
