@@ -65,7 +65,7 @@ ALIAS_TABLE = (
     ("two that run", PICTURE, "        if (runs && best_runs && !same_id(&best->peer_id, &alias->peer_id)) return NULL;\n", ""),
     ("a circle ends at the id itself", PICTURE, "    return peer_id; /* a circle */", "    return id;"),
     ("bound of a chain (peers)", PICTURE, "index != NONE && i < CHAIN_MAX; index", "index != NONE; index"),
-    ("bound of a chain (own)", PICTURE, "        if (i == CHAIN_MAX) return NULL; /* too many to be looked at */\n", ""),
+    ("bound of a chain (own)", PICTURE, "        if (i == CHAIN_MAX) return NULL; /* too many to examine */\n", ""),
     ("bound of a chain (disputed)", PICTURE, "        if (i == CHAIN_MAX) return true;\n", ""),
     ("bound of the names", PICTURE, "    if (ids->count < ids->max) ids->list[ids->count] = *id;", "    if (ids->count <= ids->max) ids->list[ids->count] = *id;"),
     ("more names than there is room for", PICTURE, "    if (ids->count <= ids->max) ids->count++;", "    if (ids->count < ids->max) ids->count++;"),

@@ -255,11 +255,11 @@ enum source_event stream_next(struct stream *stream, uint64_t deadline_ms, struc
         if (!stream->left) return SOURCE_ENDED;
         if (stream->away.is) return come_back(stream, ret_news);
         if (stream->looked && trace_now_monotonic_ms() >= stream->deadline_ms) return SOURCE_ENDED; /* also under load */
-        stream->looked = true;
         if (trace_now_monotonic_ms() >= stream->away.due_ms)
             event = settle_away(stream);
         else
             event = stream_wait(stream, deadline_ms, ret_news);
+        stream->looked |= event != SOURCE_NOTE; /* a note is about the events that follow it */
         uint64_t now_ms = trace_now_monotonic_ms();
         if (stream->queued) continue;
         if (event == SOURCE_FAILED && stream_lost(stream)) return event;
