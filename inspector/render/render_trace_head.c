@@ -131,8 +131,7 @@ static void failures(struct strbuf *out, const struct view *view, const struct t
     for (size_t i = 0; i < timeline->span_count; i++) {
         const struct timeline_span *span = &timeline->spans[i];
         bool in_circle = span->depth == SPAN_DEPTH_MAX;
-        if (!span->end || span->ok || (explained[i] && !in_circle) || span->given_up || count++ >= VERDICTS_MAX)
-            continue;
+        if (!span->end || span->ok || (explained[i] && !in_circle) || span->given_up || count++ >= VERDICTS_MAX) continue;
         worry_begin(out, view, STYLE_BAD);
         event_command(out, span->end);
         strbuf_puts(out, span->expired ? " expired at " : " failed at ");
