@@ -243,8 +243,7 @@ static int save_place(struct ship *ship, struct failure *failure) {
     return 0;
 }
 
-/* ---- the next batch
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- the next batch -------------------------------------------------------------------------------------------------------- */
 
 /* Segments gone before the first run are no loss: each instance begins with its first file. */
 static int begin_instances(struct ship *ship, struct failure *failure) {

@@ -325,8 +325,8 @@ static void spend_own(struct walk *walk, size_t index, uint64_t from_ns, uint64_
     go_back(walk, index, exchanges, kept, from_ns, to_ns, true);
 }
 
-/* A child whose end is missing was waited for at least until then, if no other was waited for longer: only the rest is hidden.
- * */
+/* A child whose end is missing was waited for at least until then, if no other was waited for longer: only the rest is
+ * hidden. */
 static void cut_unended(struct walk *walk, size_t child, struct branch *hidden) {
     const struct fact_gap *gap = hidden_end(walk->events->facts, &walk->path->spans.items[child]);
     struct branch *known = NULL;
