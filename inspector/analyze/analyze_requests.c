@@ -125,8 +125,8 @@ static bool sum_up_links(struct usual *usual, const struct requests *requests) {
     return true;
 }
 
-/* Is a link slow compared with the others?  *ret_usual_ns: their median, without the reverse link; 0 when there are no others.
- * */
+/* Is a link slow compared with the others?  *ret_usual_ns: their median, without the reverse link; 0 when there are no
+ * others. */
 static bool is_unusual(const struct usual *usual, const struct visit *visit, uint64_t *ret_usual_ns) {
     const struct link_usual *link = find_link(usual, visit->node, visit->peer),
                             *back = find_link(usual, visit->peer, visit->node);

@@ -39,8 +39,8 @@ bool hidden_may_wait(const struct hidden *hidden, size_t span, size_t stray, uin
  * that the time from *ret_from_ns to it was the other's? */
 bool hidden_later(const struct hidden *hidden, unsigned node, uint64_t answered_ns, uint64_t *ret_from_ns);
 
-/* Of the spans that a node without a span asked for, as they say: the one within that time that ended last.  NO_POSITION: none.
- * */
+/* Of the spans that a node without a span asked for, as they say: the one within that time that ended last.  NO_POSITION:
+ * none. */
 size_t hidden_last_of(const struct hidden *hidden, unsigned asker, uint64_t from_ns, uint64_t to_ns);
 
 #endif

@@ -84,8 +84,8 @@ void timeline_gap(struct strbuf *out, const struct timeline *timeline, const str
 void timeline_duration(struct strbuf *out, const struct timeline *timeline, uint64_t from_ns, uint64_t to_ns);
 void timeline_whole(struct strbuf *out, const struct timeline *timeline);
 
-/* Is the time from the first to the last event known?  Not with a step of the clock in it, or clocks that cannot be compared.
- * */
+/* Is the time from the first to the last event known?  Not with a step of the clock in it, or clocks that cannot be
+ * compared. */
 bool timeline_is_exact(const struct timeline *timeline);
 
 /* The columns of the widest time since the start. */
