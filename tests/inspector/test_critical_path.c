@@ -166,11 +166,17 @@ static void lose_events(unsigned node) {
     add(FACT_EVENTS_LOST, node, NO_NUMBER, (next_ns ? next_ns : to_ns) - 1)->missing = lost;
 }
 
+static int compare_times(const void *left, const void *right) {
+    const struct fact *a = left, *b = right;
+    if (a->time_ns != b->time_ns) return a->time_ns < b->time_ns ? -1 : 1;
+    return a->sequence < b->sequence ? -1 : a->sequence > b->sequence;
+}
+
 /* What is lost may take blame away, but puts it on nobody else. */
 START_TEST(missing_events_blame_nobody_for_anothers_time) {
     state = (uint64_t)_i * 15485863 + 5;
     grow_tree();
-    ck_assert_int_eq(facts_sort(&facts), 0);
+    qsort(facts.items, facts.count, sizeof *facts.items, compare_times);
     unsigned node = below(NODES);
     lose_events(node);
     run();
