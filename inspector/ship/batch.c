@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "batch.h"
 
+#include "memory.h"
 #include "spool.h"
 #include "strbuf.h"
 
@@ -86,22 +87,13 @@ void batch_add_loss(struct batch *batch, const struct batch_loss *loss, uint64_t
 
 /* ---- events --------------------------------------------------------------------------------------------------------------- */
 
-/* Makes room for one more element.  Returns the array; or NULL when out of memory, with the old one unchanged. */
-static void *grow(void *array, size_t count, size_t *room, size_t bytes) {
-    if (count < *room) return array;
-    size_t more = *room ? 2 * *room : 64;
-    void *grown = realloc(array, more * bytes);
-    if (grown) *room = more;
-    return grown;
-}
-
 static struct batch_group *find_group(struct batch *batch, uint64_t number) {
     for (size_t i = 0; i < batch->group_count; i++) {
         struct batch_group *group = &batch->groups[i];
         if (!group->count) group->number = number; /* the group that batch_clear kept */
         if (group->number == number) return group;
     }
-    struct batch_group *groups = grow(batch->groups, batch->group_count, &batch->group_room, sizeof *groups);
+    struct batch_group *groups = memory_room(batch->groups, batch->group_count, &batch->group_room, sizeof *groups);
     if (!groups) return NULL;
     batch->groups = groups;
     groups[batch->group_count] = (struct batch_group){.number = number};
@@ -121,7 +113,7 @@ static uint32_t origin_of(const struct visit *visit, uint32_t index) {
     static const struct trace_node_id nobody;
     struct batch *batch = visit->batch;
     if (batch->origin_of[index]) return batch->origin_of[index];
-    struct fleet_origin *origins = grow(batch->origins, batch->origin_count, &batch->origin_room, sizeof *origins);
+    struct fleet_origin *origins = memory_room(batch->origins, batch->origin_count, &batch->origin_room, sizeof *origins);
     if (!origins) return 0;
     batch->origins = origins;
     const struct node *node = nodes_at(visit->nodes, index);
@@ -169,7 +161,7 @@ static int visit_event(void *context, const struct trace_event *event, history_s
     uint32_t origin = origin_of(visit, history_source_node(source));
     if (!visit->group || visit->group->number != number) visit->group = find_group(batch, number);
     struct batch_group *group = visit->group;
-    struct batch_event *events = group ? grow(group->events, group->count, &group->room, sizeof *events) : NULL;
+    struct batch_event *events = group ? memory_room(group->events, group->count, &group->room, sizeof *events) : NULL;
     if (!events || !origin || trace_index_add(&batch->index, event)) return -ENOMEM;
     group->events = events;
     if (pick_end(batch, event, group)) return -ENOMEM;
@@ -210,7 +202,7 @@ static void find_machine(const struct nodes *nodes, uint8_t out[MACHINE_ID_BYTES
 
 static int note_segment(struct batch *batch, const struct visit *visit) {
     if (!visit->events) return 0;
-    struct batch_segment *all = grow(batch->read, batch->read_count, &batch->read_room, sizeof *all);
+    struct batch_segment *all = memory_room(batch->read, batch->read_count, &batch->read_room, sizeof *all);
     if (!all) return -ENOMEM;
     batch->read = all;
     struct batch_segment *segment = &all[batch->read_count++];

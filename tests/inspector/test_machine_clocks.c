@@ -129,9 +129,5 @@ int main(void) {
     tcase_add_test(tcase, packets_of_an_id_on_two_machines_cross_from_either);
     tcase_add_test(tcase, the_log_says_on_which_of_its_machines_an_id_was);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

@@ -166,9 +166,5 @@ int main(void) {
     tcase_add_test(tcase, a_small_packet_ends_no_idle_time_but_may_have_caused_its_end);
     tcase_add_test(tcase, who_answers_a_small_packet_late_ended_the_idle_time);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

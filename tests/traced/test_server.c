@@ -137,9 +137,5 @@ int main(void) {
     tcase_add_test(tcase, an_iteration_sends_a_bounded_amount_however_much_is_unread);
     tcase_add_test(tcase, each_client_that_reads_again_gets_all_its_answers);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "fleet_parts.h"
 
+#include "memory.h"
 #include "source_store.h"
 
 #include <errno.h>
@@ -55,14 +56,10 @@ static void put_condition(struct trace_text *out, const struct parts *parts, con
 /* ---- the ranges ----------------------------------------------------------------------------------------------------------- */
 
 static int push(struct parts *parts, const struct range *range) {
-    if (parts->range_count == parts->range_room) {
-        size_t room = parts->range_room ? 2 * parts->range_room : 64;
-        struct range *ranges = realloc(parts->ranges, room * sizeof *ranges);
-        if (!ranges) return failure_out_of_memory(parts->question->failure);
-        parts->ranges = ranges;
-        parts->range_room = room;
-    }
-    parts->ranges[parts->range_count++] = *range;
+    struct range *ranges = memory_room(parts->ranges, parts->range_count, &parts->range_room, sizeof *ranges);
+    if (!ranges) return failure_out_of_memory(parts->question->failure);
+    parts->ranges = ranges;
+    ranges[parts->range_count++] = *range;
     return 0;
 }
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "fleet_repeats.h"
 
+#include "memory.h"
+
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,14 +43,10 @@ static int ask_deliveries(const struct fleet_context *context, struct row_reader
 }
 
 static int add(struct repeats *repeats, size_t *room, struct period period) {
-    if (repeats->count == *room) {
-        size_t more = *room ? 2 * *room : 64;
-        struct period *all = realloc(repeats->all, more * sizeof *all);
-        if (!all) return -1;
-        repeats->all = all;
-        *room = more;
-    }
-    repeats->all[repeats->count++] = period;
+    struct period *all = memory_room(repeats->all, repeats->count, room, sizeof *all);
+    if (!all) return -1;
+    repeats->all = all;
+    all[repeats->count++] = period;
     return 0;
 }
 
@@ -87,12 +85,9 @@ static int read_rows(struct row_reader rows, struct repeats *repeats) {
             result = add(repeats, &room, run.period);
             continue;
         }
-        if (run_count == run_room) {
-            struct run *more = realloc(runs, (run_room = run_room ? 2 * run_room : 64) * sizeof *more);
-            if (!more) result = -1;
-            if (more) runs = more;
-        }
-        if (!result) runs[run_count++] = run;
+        struct run *more = memory_room(runs, run_count, &run_room, sizeof *more);
+        if (!more) result = -1;
+        if (more) runs = more, runs[run_count++] = run;
     }
     if (!result) result = add_shared(repeats, &room, runs, run_count);
     free(runs);
