@@ -178,10 +178,12 @@ class Guide(unittest.TestCase):
                                 P2PTRACE_SHM_DIR=str(self.traced.shm_dir))
 
     def wait_for_the_dead(self):
-        """Waits until traced has read the logs of ended programs; then it removes their rings."""
+        """Waits until traced has read the logs of ended programs and counted their events.  It removes a ring before it says that the node
+        ended: so the rings are looked for first."""
         def read():
-            nodes = self.traced.ask("nodes")["nodes"]
-            return len(list(self.traced.shm_dir.glob("p2ptrace.*"))) == sum(node["state"] == "live" for node in nodes)
+            rings = len(list(self.traced.shm_dir.glob("p2ptrace.*")))
+            live = [node["pid"] for node in self.traced.ask("nodes")["nodes"] if node["state"] == "live"]
+            return rings == len(live) and all(pathlib.Path(f"/proc/{pid}").exists() for pid in live)
         wait_for(read, "what the programs emitted")
 
     def start_carol(self):
