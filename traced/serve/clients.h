@@ -35,8 +35,10 @@ struct clients {
     uv_idle_cb run_turns;             /* on `again`: serves the waiting connections */
     void (*on_gone)(void *again_arg); /* a connection and its descriptor are closed; gets again.data */
     bool stopping;                    /* no further line is read or answered */
+    bool woken;                       /* by the ingest, since the last round */
     struct connection *connections;   /* all of them, newest first */
     uint32_t connection_count, subscription_count;
+    uint32_t guest_count;    /* connections of other users */
     size_t held_bytes;       /* by all clients that are not closing */
     struct turns asks, news; /* connections with lines to answer, and with output or events to send */
     uv_idle_t again;         /* active while clients wait for a turn */
