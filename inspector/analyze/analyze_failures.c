@@ -365,7 +365,7 @@ static void judge_durations(struct analysis *analysis, const struct requests *al
                               .node = elsewhere                            ? NO_NUMBER
                                       : visit->kind == WAIT_PEER || paused ? visit->peer
                                                                            : visit->node,
-                              .peer = !elsewhere && visit->kind == WAIT_LINK && !paused ? visit->peer : NO_NUMBER,
+                              .peer = !elsewhere && wait_kind_is_way(visit->kind) && !paused ? visit->peer : NO_NUMBER,
                               .trace = longest->trace,
                               .command = longest->command,
                               .count = count - first,
@@ -373,6 +373,7 @@ static void judge_durations(struct analysis *analysis, const struct requests *al
                               .ns = longest->took_ns,
                               .usual_ns = middle_ns,
                               .elsewhere = elsewhere,
+                              .sending = !elsewhere && visit->kind == WAIT_SENDING,
                               .waited = visit && visit->kind == WAIT_PEER};
     for (size_t i = count; i > first; i--) finding_show(&finding, requests[i - 1]->start);
     analysis_add(analysis, &finding);

@@ -121,7 +121,7 @@ static void find_failure(struct request *request, const struct critical_path *pa
         const struct wait *wait = &path->waits[i];
         unsigned whom = wait->kind == WAIT_NODE ? wait->node : wait->peer;
         if (wait->untimed || wait->to_ns != first->end_ns) continue;
-        if (wait->kind == WAIT_LINK) {
+        if (wait_kind_is_way(wait->kind)) {
             request->failed_from = wait->node;
             request->failed_to = wait->peer;
         } else if (whom != first->node) {
@@ -164,6 +164,7 @@ static void show_wait(struct visit *visit, const struct wait *wait, const struct
     unsigned count = 0;
     visit->once_ns = wait->to_ns - wait->from_ns;
     visit->stopped = wait->stopped;
+    visit->full = wait->full;
     for (unsigned i = 0; i < EVIDENCE_MAX; i++) visit->evidence[i] = NO_FACT;
     if (wait->kind == WAIT_NODE && span->node == wait->node) {
         visit->evidence[count++] = fact_at(events, span->start);
@@ -208,7 +209,9 @@ static int add_visits(struct requests *requests, const struct critical_path *pat
         for (size_t k = first; k < requests->visit_count; k++) {
             struct visit *visit = &requests->visits[k];
             uint64_t lost_ns = loss->ns < visit->ns ? loss->ns : visit->ns;
-            if (visit->kind == WAIT_NODE || visit->after || visit->node != loss->from || visit->peer != loss->to) continue;
+            if (visit->kind == WAIT_NODE || visit->kind == WAIT_SENDING || visit->after || visit->node != loss->from ||
+                visit->peer != loss->to)
+                continue;
             visit->ns -= lost_ns;
             visit->lost_ns += lost_ns;
         }

@@ -241,18 +241,19 @@ static void spend_own(struct walk *walk, size_t index, uint64_t from_ns, uint64_
 static void go_back(struct walk *walk, size_t index, const struct branch *branches, size_t count, uint64_t from_ns,
                     uint64_t to_ns, bool exchanges) {
     uint64_t at_ns = to_ns;
+    unsigned asker = asker_of(walk, &walk->path->spans.items[index]);
     for (size_t i = 0; i < count && at_ns > from_ns; i++) {
         uint64_t begin_ns = greatest(branches[i].from_ns, from_ns), end_ns = least(branches[i].until_ns, at_ns);
         if (branches[i].late || begin_ns >= end_ns) continue;
         if (exchanges)
-            walk_add_node(walk, index, walk->path->spans.items[index].node, end_ns, at_ns);
+            walk_add_own(walk, index, asker, end_ns, at_ns);
         else
             spend_own(walk, index, end_ns, at_ns, at_ns < to_ns);
         spend_branch(walk, index, &branches[i], begin_ns, end_ns);
         at_ns = begin_ns;
     }
     if (exchanges)
-        walk_add_node(walk, index, walk->path->spans.items[index].node, from_ns, at_ns);
+        walk_add_own(walk, index, asker, from_ns, at_ns);
     else
         spend_own(walk, index, from_ns, at_ns, at_ns < to_ns);
 }
