@@ -139,6 +139,7 @@ static bool is_unusual(const struct usual *usual, const struct visit *visit, uin
 }
 
 static enum finding_kind kind_of(const struct visit *visit) {
+    if (visit->missing) return FINDING_SLOW_NODE;
     return wait_kind_is_way(visit->kind) ? FINDING_SLOW_LINK
            : visit->kind == WAIT_PEER    ? FINDING_UNTRACED_PEER
                                          : FINDING_SLOW_NODE;
@@ -176,10 +177,10 @@ static bool judge_place(struct finding *ret_finding, const struct analysis *anal
     if (visits->kind == WAIT_LINK && !analysis->one_trace && !is_unusual(usual, visits, &usual_ns)) return false;
     bool alone = visits->kind == WAIT_LINK && !analysis->one_trace && !usual_ns; /* no other link to compare with */
     bool aside = visits->after && !requests->items[longest->request].one_way;    /* nobody waited for it */
-    bool sending = visits->kind == WAIT_SENDING;
-    struct finding finding = {.kind = kind_of(visits),
-                              .severity = middle_ns >= SLOW_SEVERE_NS && !alone && !aside && !sending ? SEVERITY_SEVERE
-                                                                                                      : SEVERITY_NOTABLE,
+    bool unsure = visits->kind == WAIT_SENDING || longest->missing;              /* it may have been another place */
+    struct finding finding = {.kind = kind_of(longest),
+                              .severity =
+                                  middle_ns >= SLOW_SEVERE_NS && !alone && !aside && !unsure ? SEVERITY_SEVERE : SEVERITY_NOTABLE,
                               .weight = (double)middle_ns / 1e9,
                               .node = visits->kind == WAIT_PEER ? visits->peer : visits->node,
                               .peer = visits->kind == WAIT_PEER ? longest->node : visits->peer,
@@ -190,7 +191,8 @@ static bool judge_place(struct finding *ret_finding, const struct analysis *anal
                               .ns = middle_ns,
                               .usual_ns = usual_ns,
                               .stopped = longest->stopped,
-                              .sending = sending,
+                              .sending = visits->kind == WAIT_SENDING,
+                              .missing = longest->missing,
                               .full = longest->full,
                               .unanswered = unanswered,
                               .divided = divided,
@@ -413,6 +415,8 @@ static bool judge_places(struct analysis *analysis, const struct requests *reque
         if (!wait_kind_is_way(visits[begin].kind)) {
             if (found && visits[begin].kind == WAIT_NODE)
                 slow_nodes->findings[slow_nodes->count++] = finding;
+            else if (found && finding.missing)
+                analysis_add(analysis, &finding);
             else if (found)
                 slow_nodes->peers[slow_nodes->peer_count++] = finding;
             continue;
@@ -491,7 +495,11 @@ static bool judge_peers(struct analysis *analysis, const struct requests *reques
     if (found) finding.peer_count = name_peers(&finding, all, kept);
     free(sums);
     if (!found) return false;
-    if (finding.peer_count > 1) finding.node = NO_NUMBER;
+    if (finding.peer_count > 1) {
+        finding.kind = FINDING_UNTRACED_PEER;
+        finding.node = NO_NUMBER;
+        finding.missing = false;
+    }
     analysis_add(analysis, &finding);
     return true;
 }

@@ -52,6 +52,7 @@ struct finding {
     bool divided;                  /* of a place: no place has most of the time */
     bool sometimes;                /* of a node: only part of its requests are slow there */
     bool sending, full;            /* of a link: the node had sent part of it; its congestion window was full */
+    bool missing;                  /* of a node: its events are missing, so it may have waited for another */
     bool unanswered;               /* of a peer: it answered nothing */
     bool gone;                     /* of a peer: packets to it are lost, and nothing came from it meanwhile */
     bool after;                    /* of a place or a failure: after the request's end, in what the request caused */

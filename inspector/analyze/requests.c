@@ -165,6 +165,7 @@ static void show_wait(struct visit *visit, const struct wait *wait, const struct
     visit->once_ns = wait->to_ns - wait->from_ns;
     visit->stopped = wait->stopped;
     visit->full = wait->full;
+    visit->missing = wait->kind == WAIT_PEER && facts_gap(events->facts, wait->peer, wait->from_ns, wait->to_ns);
     for (unsigned i = 0; i < EVIDENCE_MAX; i++) visit->evidence[i] = NO_FACT;
     if (wait->kind == WAIT_NODE && span->node == wait->node) {
         visit->evidence[count++] = fact_at(events, span->start);

@@ -42,6 +42,7 @@ struct visit {
     bool after;                    /* after the end of the request, while what it caused went on */
     uint64_t once_ns;              /* its longest single wait there */
     bool stopped;                  /* of a node: in that longest wait it did not read its socket */
+    bool missing;                  /* of a peer: in that longest wait events of it are missing */
     bool full;                     /* of a node that sends: in that longest wait its congestion window was full */
     bool unanswered;               /* of a peer: it answered nothing in all these waits */
     size_t evidence[EVIDENCE_MAX]; /* facts, or NO_FACT */

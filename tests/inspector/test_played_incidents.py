@@ -747,6 +747,13 @@ def lossy_ring_of_asker(network):
     network.lose(ALICE, [(i * 100 * MS, i * 100 * MS + 30 * MS) for i in range(20)])
 
 
+def lossy_ring_of_slow(network):
+    """bob takes 50 ms, and many of his events are missing: he is traced, and may have waited for another."""
+    network.work[BOB] = lambda _: 50 * MS
+    network.requests(200, 10 * MS)
+    network.lose(BOB, [(i * 100 * MS, i * 100 * MS + 70 * MS) for i in range(30)])
+
+
 def lossy_rings(network):
     """Events of all nodes are missing, and nothing is wrong with the network."""
     for i in range(100):
@@ -877,7 +884,7 @@ def drops_half(network):
         network.request(i * 30 * MS, ALICE, lambda time, trace, root, other=(BOB, CAROL)[i % 2]: steps(time, trace, root, other))
 
 
-MIXED = [slow_and_lossy, slow_behind_losses, slow_behind_relay, slow_behind_hub, lossy_ring_of_relay, lossy_ring_of_asker, lossy_rings,
+MIXED = [slow_and_lossy, slow_behind_losses, slow_behind_relay, slow_behind_hub, lossy_ring_of_relay, lossy_ring_of_asker, lossy_ring_of_slow, lossy_rings,
          lossy_rings_and_slow, fan_out, fan_out_loss, full_uplink, overload, two_crashes, address_forgotten, patience, throttled_asked,
          throttled_and_dead, paused_hub, one_way_late, drops_half]
 

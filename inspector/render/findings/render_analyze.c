@@ -201,6 +201,10 @@ static void slow(struct strbuf *out, const struct view *view, const struct facts
                          : traced ? ", which has no events of it"
                                   : ", which is not traced");
         if (finding->unanswered) strbuf_puts(out, " and did not answer");
+    } else if (finding->missing) {
+        strbuf_puts(out, "waiting for ");
+        node(out, view, facts, finding->node);
+        strbuf_puts(out, ", whose events are missing");
     } else if (finding->kind == FINDING_SLOW_LINK && finding->peer == NO_NUMBER) {
         strbuf_printf(out, "%s %" PRIu64 " ways %s ", finding->sending ? "sending on" : "on", finding->links,
                       finding->direction == DIRECTION_OUT  ? "from"

@@ -200,7 +200,7 @@ static void spend_exchange(struct walk *walk, size_t index, const struct branch 
 static void spend_branch(struct walk *walk, size_t index, const struct branch *branch, uint64_t from_ns, uint64_t to_ns) {
     const struct span *span = &walk->path->spans.items[index];
     uint64_t hidden_ns = from_ns;
-    if (branch->hidden || hidden_later(&walk->hidden, span->node, branch->until_ns, &hidden_ns)) {
+    if (branch->hidden || hidden_later(&walk->hidden, index, branch->until_ns, &hidden_ns)) {
         hidden_ns = branch->hidden ? from_ns : least(to_ns, greatest(from_ns, hidden_ns));
         walk_add_hidden(walk, index, hidden_ns, to_ns);
         to_ns = hidden_ns;
@@ -458,8 +458,9 @@ static int walk_init(struct walk *walk) {
     walk->has_events = calloc(nodes + 1, sizeof *walk->has_events);
     if (!walk->branches || !walk->ordered || !walk->has_events) return -ENOMEM;
     for (size_t i = 0; i < walk->events->count; i++) {
-        unsigned node = trace_event_at(walk->events, i)->node;
-        if (node < nodes && node_clocks_comparable(clocks, root, node, NULL)) walk->has_events[node] = true;
+        const struct fact *fact = trace_event_at(walk->events, i);
+        if (fact->kind == FACT_EVENTS_LOST) continue;
+        if (fact->node < nodes && node_clocks_comparable(clocks, root, fact->node, NULL)) walk->has_events[fact->node] = true;
     }
     if (transports_init(&walk->transports, walk->events, &walk->path->messages)) return -ENOMEM;
     return hidden_init(&walk->hidden, walk->events, &walk->path->spans, &walk->transports, walk->path->root);
