@@ -56,6 +56,7 @@ struct finding {
     bool unanswered;               /* of a peer: it answered nothing */
     bool gone;                     /* of a peer: packets to it are lost, and nothing came from it meanwhile */
     bool after;                    /* of a place or a failure: after the request's end, in what the request caused */
+    bool one_asker;                /* of failed requests: only what one node asked failed; it is `node`, or `peer` */
     bool any;                      /* of failed requests: it fails whomever it waits for */
     bool messages;                 /* of a flood: of messages, of one type, which is `command` */
     bool waited;                   /* of outliers: the longest one waited for `node`, of which we have nothing */

@@ -107,14 +107,24 @@ static const struct span *first_failed(const struct critical_path *path, const s
     return first;
 }
 
+/* The node that asked for a span: the node of the innermost span around it that is on another node. */
+static unsigned asker_of(const struct spans *spans, const struct span *span) {
+    const struct span *at = span;
+    if (span->asks) return span->node;
+    for (size_t depth = 0; depth < spans->count && at->node == span->node && at->parent != NO_POSITION; depth++)
+        at = &spans->items[at->parent];
+    return at->node;
+}
+
 static void find_failure(struct request *request, const struct critical_path *path, const struct trace_events *events) {
-    request->failed_node = request->failed_waiting = request->failed_whom = NO_NUMBER;
+    request->failed_node = request->failed_waiting = request->failed_whom = request->failed_asker = NO_NUMBER;
     request->failed_from = request->failed_to = NO_NUMBER;
     request->failed = NO_FACT;
     if (path->spans.items[path->root].end == NO_POSITION) return;
     const struct span *first = first_failed(path, &events->facts->clocks);
     if (!first) return;
     request->failed_node = first->node;
+    request->failed_asker = asker_of(&path->spans, first);
     request->failed_after = request->ok;
     request->failed = fact_at(events, first->end);
     for (size_t i = 0; i < path->count; i++) { /* the wait during which it failed */
@@ -253,15 +263,6 @@ static const struct span *innermost_failed(const struct spans *spans, const stru
         failed = first;
     }
     return failed;
-}
-
-/* The node that asked for a span: the node of the innermost span around it that is on another node. */
-static unsigned asker_of(const struct spans *spans, const struct span *span) {
-    const struct span *at = span;
-    if (span->asks) return span->node;
-    for (size_t depth = 0; depth < spans->count && at->node == span->node && at->parent != NO_POSITION; depth++)
-        at = &spans->items[at->parent];
-    return at->node;
 }
 
 static int add_questions(struct requests *requests, const struct critical_path *path, const struct trace_events *events) {

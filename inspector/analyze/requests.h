@@ -23,6 +23,7 @@ struct request {
     bool failed_after;
     unsigned failed_node;            /* NO_NUMBER: it did not fail */
     unsigned failed_waiting;         /* the node it was waiting for then; NO_NUMBER: none */
+    unsigned failed_asker;           /* who had asked it; itself if nobody had */
     unsigned failed_from, failed_to; /* the way it was waiting for then; NO_NUMBER: none */
     unsigned failed_whom;            /* the same, if the fault is the failed node's, whomever it waits for */
     size_t failed;                   /* a fact */

@@ -540,6 +540,66 @@ def bad_certificate(network):
     network.requests(100, 12 * MS, askers=[ALICE, CAROL, DAVE, ERIN], asked=[ALICE, CAROL, DAVE, ERIN])
 
 
+def answers(network, count, good):
+    """Everybody asks everybody; good(asker, asked) says whether it is answered."""
+    for i in range(count):
+        asker = i % 5
+        other = [node for node in range(5) if node != asker][i // 5 % 4]
+        network.request(i * 10 * MS, asker, lambda time, trace, root, pair=(asker, other): network.ask(
+            time, *pair, trace, root, answer=lambda at, *_: (at + 200 * US, good(*pair))))
+
+
+def banned(network):
+    """Every node refuses what erin asks, and answers the others: she is what these failures have in common."""
+    answers(network, 200, lambda asker, asked: asker != ERIN)
+
+
+def banned_by_two(network):
+    """bob and carol refuse what erin asks; dave and alice answer her."""
+    answers(network, 200, lambda asker, asked: asker != ERIN or asked not in (BOB, CAROL))
+
+
+def banned_by_one(network):
+    """bob refuses what erin asks: one of them is at fault."""
+    answers(network, 200, lambda asker, asked: (asker, asked) != (ERIN, BOB))
+
+
+def refuses_two(network):
+    """bob refuses what dave and erin ask, and answers the others: it is not one asker."""
+    answers(network, 200, lambda asker, asked: asked != BOB or asker not in (DAVE, ERIN))
+
+
+def refused_twice(network):
+    """bob refuses erin twice, and answered the others: that may be chance."""
+    refusals = iter((False, False))
+    answers(network, 40, lambda asker, asked: (asker, asked) != (ERIN, BOB) or next(refusals, True))
+
+
+def refused_sometimes(network):
+    """bob refuses erin every second time: what she asks may not be there."""
+    turns = itertools.count()
+    answers(network, 200, lambda asker, asked: (asker, asked) != (ERIN, BOB) or next(turns) % 2 == 0)
+
+
+def banned_behind(network, banned_node=ALICE, askers=(ALICE, ERIN)):
+    """All goes through bob.  carol and dave refuse what he asks for alice, and answer what he asks for erin."""
+    for i in range(200):
+        asker, other = askers[i % 2], (CAROL, DAVE)[i // 2 % 2]
+
+        def answer(at, _node, trace, span, asker=asker, other=other):
+            return network.ask(at + 20 * US, BOB, other, trace, span,
+                               answer=lambda at, *_: (at + 100 * US, banned_node not in (asker, BOB)))
+        network.request(i * 10 * MS, asker, lambda time, trace, root, asker=asker, answer=answer: network.ask(
+            time, asker, BOB, trace, root, answer=answer))
+
+
+def banned_relay(network):
+    """carol and dave refuse what bob, a relay, asks, and answer erin, who asks them herself."""
+    banned_behind(network, BOB)
+    for i in range(40):
+        network.request(i * 10 * MS, ERIN, lambda time, trace, root, other=(CAROL, DAVE)[i % 2]: network.ask(time, ERIN, other, trace, root))
+
+
 def impatient(network):
     """alice gives up after a millisecond.  The others wait, and get their answers from the same nodes."""
     network.work = {node: lambda _: 3 * MS for node in range(5)}
@@ -914,7 +974,7 @@ INCIDENTS = [untraced_node, chunk_nobody_has, flood, flood_of_both, healthy, idl
              asks_much, some_messages, hub, one_neighbour, two_sorts, gossip_burst, slow_of_seven, seven_times, slow_but_short, graded, third_slow,
              three_slow, three_slow_of_few, uniformly_slow, hidden_failures,
              hidden_below, hidden_below_sometimes, lossy_retry, refused, fails_seldom, asked_twice, nobody_else_answers, own_copy, asked_at_once, search, hedged, dead_peers,
-             bootstrap, bad_certificate, impatient, only_one_asks, crash_below, one_way_hole, one_way_hole_early, lossy_link_of_few,
+             bootstrap, bad_certificate, banned, banned_by_two, banned_by_one, refuses_two, refused_twice, refused_sometimes, banned_behind, banned_relay, impatient, only_one_asks, crash_below, one_way_hole, one_way_hole_early, lossy_link_of_few,
              few_packets, lossy_link_beside_dead_peers, lossy_sender, dead_peer_asked, mute_node, split, late_link] + MIXED + STEPPED
 
 

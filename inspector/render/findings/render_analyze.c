@@ -273,7 +273,12 @@ static void requests_failed(struct strbuf *out, const struct view *view, const s
     else if (finding->links > 1)
         strbuf_printf(out, "%" PRIu64 " nodes", finding->links);
     else
-        node(out, view, facts, finding->peer == NO_NUMBER ? finding->node : finding->peer);
+        node(out, view, facts, finding->peer == NO_NUMBER || finding->one_asker ? finding->node : finding->peer);
+    if (finding->one_asker) {
+        strbuf_puts(out, ", but only for ");
+        node(out, view, facts, finding->peer_count ? finding->node : finding->peer);
+        strbuf_puts(out, finding->peer_count ? ": they answered others" : ": it answered others");
+    }
     if (finding->any) strbuf_puts(out, ", whichever node it was waiting for");
     if (!finding->links) return;
     strbuf_puts(out, finding->links > 1 ? ", which were waiting for " : ", which was waiting for ");
