@@ -608,11 +608,48 @@ static int compare_exchanged(const void *left, const void *right) {
     return order ? order : compare(a->fact, b->fact);
 }
 
+static bool same_exchange(const struct exchanged *a, const struct exchanged *b) {
+    return a->node == b->node && a->peer == b->peer && a->trace == b->trace;
+}
+
+/* A type of messages, as sent outside of traces. */
+struct message_type {
+    size_t pairs, begun; /* of sender and receiver; in how many it was sent before anything of another type had come back */
+    size_t last;         /* the last pair, as its first message */
+};
+
+static struct message_type *type_of(struct message_type *types, const struct facts *facts, const struct exchanged *one) {
+    unsigned type = facts->items[one->fact].command;
+    return &types[type == NO_NUMBER ? intern_count(&facts->commands) : type];
+}
+
+/* Counts in how many pairs each type begins.  all: in the order of compare_exchanged. */
+static void count_types(struct message_type *types, const struct facts *facts, const struct exchanged *all, size_t count) {
+    const struct message_type *came = NULL; /* the type that came back; with `several`, one of them */
+    bool several = false;
+    size_t begin = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct message_type *type = type_of(types, facts, &all[i]);
+        if (all[i].trace != NO_NUMBER) continue;
+        if (i == 0 || !same_exchange(&all[i], &all[i - 1])) begin = i + 1, came = NULL, several = false;
+        if (facts->items[all[i].fact].kind == FACT_MESSAGE_RECEIVED) {
+            several |= came && came != type;
+            came = type;
+        } else if (type->last != begin) {
+            type->last = begin;
+            type->pairs++;
+            type->begun += !several && (!came || came == type);
+        }
+    }
+}
+
 /* Marks the messages that may be answers: in a trace, all that a node sends back to one that had sent it something; outside of
- * traces, one for each that it got.  A node that is asked much and answers is no flood. */
+ * traces, one for each that it got, unless messages of its type are what begins an exchange.  A node that is asked much and
+ * answers is no flood; one whose messages are acknowledged may be. */
 static bool *answers_new(const struct facts *facts) {
     struct exchanged *all = calloc(facts->count + 1, sizeof *all);
-    bool *answers = calloc(facts->count + 1, sizeof *answers);
+    struct message_type *types = calloc(intern_count(&facts->commands) + 1, sizeof *types);
+    bool *answers = types ? calloc(facts->count + 1, sizeof *answers) : NULL;
     size_t count = 0, got = 0;
     for (size_t i = 0; all && i < facts->count; i++) {
         const struct fact *fact = &facts->items[i];
@@ -620,14 +657,18 @@ static bool *answers_new(const struct facts *facts) {
             all[count++] = (struct exchanged){fact->node, fact->peer, fact->trace, i};
     }
     if (count) qsort(all, count, sizeof *all, compare_exchanged);
+    if (answers) count_types(types, facts, all, count);
     for (size_t i = 0; answers && i < count; i++) {
-        const struct exchanged *last = i ? &all[i - 1] : &all[i];
-        if (last->node != all[i].node || last->peer != all[i].peer || last->trace != all[i].trace) got = 0;
+        const struct message_type *type = type_of(types, facts, &all[i]);
+        bool outside = all[i].trace == NO_NUMBER,
+             begins = outside && (double)type->begun > FLOOD_BEGUN_SHARE * (double)type->pairs;
+        if (i && !same_exchange(&all[i], &all[i - 1])) got = 0;
         if (facts->items[all[i].fact].kind == FACT_MESSAGE_RECEIVED)
             got++;
-        else if (got)
-            answers[all[i].fact] = true, got -= all[i].trace == NO_NUMBER;
+        else if (got && !begins)
+            answers[all[i].fact] = true, got -= outside;
     }
+    free(types);
     free(all);
     return answers;
 }

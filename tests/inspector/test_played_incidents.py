@@ -227,6 +227,36 @@ def much_asked_untraced(network):
     much_asked(network, traces=False)
 
 
+def acknowledged(network, time, sender, receiver, number):
+    for at, one, other, kind in ((time, sender, receiver, "HAVE"), (time + 310 * US, receiver, sender, "ACK")):
+        network.trace(at, one, f"msent {one} {other} {number} {kind}")
+        network.trace(at + 300 * US, other, f"mrecv {other} {one} {number} {kind}")
+
+
+def acknowledged_storm(network):
+    """erin sends the same sort of message hundreds of times, outside of any trace, and each is acknowledged: these are no questions."""
+    for i in range(10):
+        for k, (one, other) in enumerate(itertools.permutations(range(5), 2)):
+            acknowledged(network, i * 50 * MS + k * MS, one, other, 20 * i + k)
+    for i in range(300):
+        for other in (ALICE, BOB, CAROL, DAVE):
+            acknowledged(network, i * 3 * MS + other * 100 * US, ERIN, other, 1000 + 4 * i + other)
+
+
+def tells_and_answers(network):
+    """bob tells all others something, and then they ask him much, and get answers: that is not his flood."""
+    for i in range(20):
+        for other in (ALICE, CAROL, DAVE, ERIN):
+            network.trace(i * 1 * MS, BOB, f"msent {BOB} {other} {10 * i + other} HAVE")
+            network.trace(i * 1 * MS + 300 * US, other, f"mrecv {other} {BOB} {10 * i + other} HAVE")
+    for i in range(200):
+        for one in (ALICE, CAROL, DAVE, ERIN):
+            ask_by_message(network, 1 * S + i * 4 * MS + one * MS, one, BOB, 1000 + 10 * i + one, 0)
+    for i in range(6):
+        for one, other in ((ALICE, CAROL), (CAROL, DAVE), (DAVE, ERIN), (ERIN, ALICE)):
+            ask_by_message(network, 1 * S + i * 4 * MS, one, other, 9000 + 10 * i + one, 0)
+
+
 def asks_much(network):
     """erin asks all others hundreds of times: that is her flood, not that of those who answer."""
     pairs = [(ERIN, one) for _ in range(300) for one in (DAVE, CAROL, BOB, ALICE)]
@@ -970,7 +1000,7 @@ STEPPED = [stepped(throttled, (7 * S, -60000), (14 * S, 60000)), stepped(chunk_n
 
 INCIDENTS = [untraced_node, chunk_nobody_has, flood, flood_of_both, healthy, idle_network, quorum, slow_when_asked, slow_without_packets, slow_by_nature, slow_sometimes, pauses, throttled, little_to_do,
              throttled_machine, congested_way, busy_for_a_while, busy_link_for_a_while, late_few, late_seldom, late_sometimes,
-             late_from_one, late_from_half, late_everywhere, late_by_little, late_alone, message_storm, much_asked, much_asked_untraced,
+             late_from_one, late_from_half, late_everywhere, late_by_little, late_alone, message_storm, acknowledged_storm, tells_and_answers, much_asked, much_asked_untraced,
              asks_much, some_messages, hub, one_neighbour, two_sorts, gossip_burst, slow_of_seven, seven_times, slow_but_short, graded, third_slow,
              three_slow, three_slow_of_few, uniformly_slow, hidden_failures,
              hidden_below, hidden_below_sometimes, lossy_retry, refused, fails_seldom, asked_twice, nobody_else_answers, own_copy, asked_at_once, search, hedged, dead_peers,
