@@ -139,6 +139,32 @@ static struct finding failed_at(const struct request *const *failed, size_t coun
     return finding;
 }
 
+/* Did a node answer others, and never this asker, in requests of that command? */
+static bool answers_others(const struct requests *requests, unsigned command, unsigned node, unsigned asker, bool began) {
+    size_t others = 0;
+    for (size_t i = 0; i < requests->question_count; i++) {
+        const struct question *question = &requests->questions[i];
+        if (question->command != command || question->node != node || !question->ok) continue;
+        if ((began ? requests->items[question->request].node : question->asker) == asker) return false;
+        others++;
+    }
+    return others >= RETRIED_MIN;
+}
+
+/* Failed requests of one node that was waiting for nobody: the one node that had asked it, or that had begun them, if it answered
+ * others.  NO_NUMBER: there is none. */
+static unsigned only_asker(const struct requests *requests, const struct request *const *failed, size_t count) {
+    const struct request *first = *failed;
+    if (first->failed_waiting != NO_NUMBER || first->failed_from != NO_NUMBER || first->failed_after) return NO_NUMBER;
+    for (unsigned began = 0; began < 2; began++) {
+        unsigned asker = began ? first->node : first->failed_asker;
+        bool only = asker != first->failed_node;
+        for (size_t i = 1; i < count && only; i++) only = (began ? failed[i]->node : failed[i]->failed_asker) == asker;
+        if (only && answers_others(requests, first->command, first->failed_node, asker, began)) return asker;
+    }
+    return NO_NUMBER;
+}
+
 static bool is_among(const struct finding *all, unsigned node) {
     for (unsigned i = 0; i < all->peer_count && i < PEERS_MAX; i++)
         if (all->peers[i] == node) return true;
@@ -150,7 +176,7 @@ static void add_failed(struct finding *all, const struct finding *finding) {
     if (!all->count) {
         *all = *finding;
         all->node = all->peer = NO_NUMBER;
-        all->on_way = all->any = false;
+        all->on_way = all->any = all->one_asker = false;
         all->count = all->links = 0;
     }
     all->count += finding->count;
@@ -165,7 +191,7 @@ static void add_failed(struct finding *all, const struct finding *finding) {
 static bool names_several(const struct finding *findings, size_t count, uint64_t failed) {
     struct finding all = {.count = 0};
     for (size_t i = 0; i < count; i++)
-        if (2 * findings[i].count <= failed && !findings[i].after) add_failed(&all, &findings[i]);
+        if (2 * findings[i].count <= failed && !findings[i].after && !findings[i].peer_count) add_failed(&all, &findings[i]);
     return all.peer_count >= ALIKE_NODES_MIN;
 }
 
@@ -191,6 +217,37 @@ static size_t join_ways(struct finding *findings, size_t count) {
     return kept;
 }
 
+/* Nodes that failed only what one node asked are one finding, which names that node: it is what they have in common. */
+static size_t join_askers(struct finding *findings, size_t count) {
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct finding *same = NULL, *finding = &findings[i];
+        for (size_t k = 0; k < kept && finding->one_asker && !same; k++)
+            if (findings[k].one_asker && (findings[k].peer_count ? findings[k].node : findings[k].peer) == finding->peer)
+                same = &findings[k];
+        if (!same) {
+            findings[kept++] = *finding;
+            continue;
+        }
+        if (!same->peer_count) {
+            same->peers[same->peer_count++] = same->node;
+            same->node = same->peer;
+            same->peer = NO_NUMBER;
+        }
+        if (same->peer_count < PEERS_MAX) same->peers[same->peer_count] = finding->node;
+        same->peer_count++;
+        same->count += finding->count;
+        same->weight += finding->weight;
+        same->severity = same->weight >= FAILED_SEVERE_SHARE ? SEVERITY_SEVERE : SEVERITY_NOTABLE;
+    }
+    for (size_t i = 0; i < kept; i++) { /* few failures are of one asker by chance */
+        if (!findings[i].one_asker || findings[i].count >= RETRIED_MIN || findings[i].peer_count) continue;
+        findings[i].one_asker = false;
+        findings[i].peer = NO_NUMBER;
+    }
+    return kept;
+}
+
 /* Replaces the findings of several nodes, none of which has most of the failures, by one that names them. */
 static void report_failed(struct analysis *analysis, const struct finding *findings, size_t count) {
     struct finding all = {.count = 0};
@@ -198,7 +255,7 @@ static void report_failed(struct analysis *analysis, const struct finding *findi
     for (size_t i = 0; i < count; i++) failed += findings[i].count;
     for (size_t i = 0; i < count; i++) {
         const struct finding *finding = &findings[i];
-        if (names_several(findings, count, failed) && 2 * finding->count <= failed && !finding->after) {
+        if (names_several(findings, count, failed) && 2 * finding->count <= failed && !finding->after && !finding->peer_count) {
             add_failed(&all, finding);
             continue;
         }
@@ -208,7 +265,8 @@ static void report_failed(struct analysis *analysis, const struct finding *findi
 }
 
 /* All requests of one command, whole or without a root; the failed ones come first. */
-static void judge_failures(struct analysis *analysis, const struct request *const *requests, size_t count) {
+static void judge_failures(struct analysis *analysis, const struct requests *all, const struct request *const *requests,
+                           size_t count) {
     struct finding *findings = calloc(count + 1, sizeof *findings);
     size_t found = 0;
     if (!findings) analysis->failed = true;
@@ -219,9 +277,12 @@ static void judge_failures(struct analysis *analysis, const struct request *cons
                           (requests[end]->failed_whom == NO_NUMBER) == (requests[begin]->failed_whom == NO_NUMBER) &&
                           culprit(requests[end]) == culprit(requests[begin]);)
             end++;
-        findings[found++] = failed_at(requests + begin, end - begin, count);
+        findings[found] = failed_at(requests + begin, end - begin, count);
+        unsigned asker = only_asker(all, requests + begin, end - begin);
+        if (asker != NO_NUMBER) findings[found].one_asker = true, findings[found].peer = asker;
+        found++;
     }
-    report_failed(analysis, findings, join_ways(findings, found));
+    if (findings) report_failed(analysis, findings, join_askers(findings, join_ways(findings, found)));
     free(findings);
 }
 
@@ -365,7 +426,7 @@ static void judge_durations(struct analysis *analysis, const struct requests *al
                               .node = elsewhere                            ? NO_NUMBER
                                       : visit->kind == WAIT_PEER || paused ? visit->peer
                                                                            : visit->node,
-                              .peer = !elsewhere && visit->kind == WAIT_LINK && !paused ? visit->peer : NO_NUMBER,
+                              .peer = !elsewhere && wait_kind_is_way(visit->kind) && !paused ? visit->peer : NO_NUMBER,
                               .trace = longest->trace,
                               .command = longest->command,
                               .count = count - first,
@@ -373,6 +434,7 @@ static void judge_durations(struct analysis *analysis, const struct requests *al
                               .ns = longest->took_ns,
                               .usual_ns = middle_ns,
                               .elsewhere = elsewhere,
+                              .sending = !elsewhere && visit->kind == WAIT_SENDING,
                               .waited = visit && visit->kind == WAIT_PEER};
     for (size_t i = count; i > first; i--) finding_show(&finding, requests[i - 1]->start);
     analysis_add(analysis, &finding);
@@ -395,7 +457,7 @@ void analyze_outcomes(struct analysis *analysis, const struct requests *requests
     qsort(order, count, sizeof *order, compare_failures);
     for (size_t begin = 0, end; begin < count; begin = end) {
         for (end = begin; end < count && same_group(order[end], order[begin]);) end++;
-        judge_failures(analysis, order + begin, end - begin);
+        judge_failures(analysis, requests, order + begin, end - begin);
     }
     for (size_t i = 0; i < count; i++)
         if (order[i]->whole) order[whole++] = order[i];
@@ -546,11 +608,48 @@ static int compare_exchanged(const void *left, const void *right) {
     return order ? order : compare(a->fact, b->fact);
 }
 
+static bool same_exchange(const struct exchanged *a, const struct exchanged *b) {
+    return a->node == b->node && a->peer == b->peer && a->trace == b->trace;
+}
+
+/* A type of messages, as sent outside of traces. */
+struct message_type {
+    size_t pairs, begun; /* of sender and receiver; in how many it was sent before anything of another type had come back */
+    size_t last;         /* the last pair, as its first message */
+};
+
+static struct message_type *type_of(struct message_type *types, const struct facts *facts, const struct exchanged *one) {
+    unsigned type = facts->items[one->fact].command;
+    return &types[type == NO_NUMBER ? intern_count(&facts->commands) : type];
+}
+
+/* Counts in how many pairs each type begins.  all: in the order of compare_exchanged. */
+static void count_types(struct message_type *types, const struct facts *facts, const struct exchanged *all, size_t count) {
+    const struct message_type *came = NULL; /* the type that came back; with `several`, one of them */
+    bool several = false;
+    size_t begin = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct message_type *type = type_of(types, facts, &all[i]);
+        if (all[i].trace != NO_NUMBER) continue;
+        if (i == 0 || !same_exchange(&all[i], &all[i - 1])) begin = i + 1, came = NULL, several = false;
+        if (facts->items[all[i].fact].kind == FACT_MESSAGE_RECEIVED) {
+            several |= came && came != type;
+            came = type;
+        } else if (type->last != begin) {
+            type->last = begin;
+            type->pairs++;
+            type->begun += !several && (!came || came == type);
+        }
+    }
+}
+
 /* Marks the messages that may be answers: in a trace, all that a node sends back to one that had sent it something; outside of
- * traces, one for each that it got.  A node that is asked much and answers is no flood. */
+ * traces, one for each that it got, unless messages of its type are what begins an exchange.  A node that is asked much and
+ * answers is no flood; one whose messages are acknowledged may be. */
 static bool *answers_new(const struct facts *facts) {
     struct exchanged *all = calloc(facts->count + 1, sizeof *all);
-    bool *answers = calloc(facts->count + 1, sizeof *answers);
+    struct message_type *types = calloc(intern_count(&facts->commands) + 1, sizeof *types);
+    bool *answers = types ? calloc(facts->count + 1, sizeof *answers) : NULL;
     size_t count = 0, got = 0;
     for (size_t i = 0; all && i < facts->count; i++) {
         const struct fact *fact = &facts->items[i];
@@ -558,14 +657,18 @@ static bool *answers_new(const struct facts *facts) {
             all[count++] = (struct exchanged){fact->node, fact->peer, fact->trace, i};
     }
     if (count) qsort(all, count, sizeof *all, compare_exchanged);
+    if (answers) count_types(types, facts, all, count);
     for (size_t i = 0; answers && i < count; i++) {
-        const struct exchanged *last = i ? &all[i - 1] : &all[i];
-        if (last->node != all[i].node || last->peer != all[i].peer || last->trace != all[i].trace) got = 0;
+        const struct message_type *type = type_of(types, facts, &all[i]);
+        bool outside = all[i].trace == NO_NUMBER,
+             begins = outside && (double)type->begun > FLOOD_BEGUN_SHARE * (double)type->pairs;
+        if (i && !same_exchange(&all[i], &all[i - 1])) got = 0;
         if (facts->items[all[i].fact].kind == FACT_MESSAGE_RECEIVED)
             got++;
-        else if (got)
-            answers[all[i].fact] = true, got -= all[i].trace == NO_NUMBER;
+        else if (got && !begins)
+            answers[all[i].fact] = true, got -= outside;
     }
+    free(types);
     free(all);
     return answers;
 }

@@ -139,7 +139,10 @@ static bool is_unusual(const struct usual *usual, const struct visit *visit, uin
 }
 
 static enum finding_kind kind_of(const struct visit *visit) {
-    return visit->kind == WAIT_LINK ? FINDING_SLOW_LINK : visit->kind == WAIT_PEER ? FINDING_UNTRACED_PEER : FINDING_SLOW_NODE;
+    if (visit->missing) return FINDING_SLOW_NODE;
+    return wait_kind_is_way(visit->kind) ? FINDING_SLOW_LINK
+           : visit->kind == WAIT_PEER    ? FINDING_UNTRACED_PEER
+                                         : FINDING_SLOW_NODE;
 }
 
 /* Did the whole machine stand still during the request's longest wait there?  One trace alone cannot show it. */
@@ -170,12 +173,14 @@ static bool judge_place(struct finding *ret_finding, const struct analysis *anal
         return false;
     if (stood_still(analysis, longest)) return false;
     /* Many short waits do not make a slow link. */
-    if (visits->kind == WAIT_LINK && divided && longest->once_ns < LATE_NS_MIN) return false;
+    if (wait_kind_is_way(visits->kind) && divided && longest->once_ns < LATE_NS_MIN) return false;
     if (visits->kind == WAIT_LINK && !analysis->one_trace && !is_unusual(usual, visits, &usual_ns)) return false;
     bool alone = visits->kind == WAIT_LINK && !analysis->one_trace && !usual_ns; /* no other link to compare with */
     bool aside = visits->after && !requests->items[longest->request].one_way;    /* nobody waited for it */
-    struct finding finding = {.kind = kind_of(visits),
-                              .severity = middle_ns >= SLOW_SEVERE_NS && !alone && !aside ? SEVERITY_SEVERE : SEVERITY_NOTABLE,
+    bool unsure = visits->kind == WAIT_SENDING || longest->missing;              /* it may have been another place */
+    struct finding finding = {.kind = kind_of(longest),
+                              .severity =
+                                  middle_ns >= SLOW_SEVERE_NS && !alone && !aside && !unsure ? SEVERITY_SEVERE : SEVERITY_NOTABLE,
                               .weight = (double)middle_ns / 1e9,
                               .node = visits->kind == WAIT_PEER ? visits->peer : visits->node,
                               .peer = visits->kind == WAIT_PEER ? longest->node : visits->peer,
@@ -186,6 +191,9 @@ static bool judge_place(struct finding *ret_finding, const struct analysis *anal
                               .ns = middle_ns,
                               .usual_ns = usual_ns,
                               .stopped = longest->stopped,
+                              .sending = visits->kind == WAIT_SENDING,
+                              .missing = longest->missing,
+                              .full = longest->full,
                               .unanswered = unanswered,
                               .divided = divided,
                               .after = visits->after};
@@ -403,9 +411,12 @@ static bool judge_places(struct analysis *analysis, const struct requests *reque
             add_tails(slow_nodes, requests, usual, visits + begin, end - begin);
         bool found = judge_node(&finding, analysis, requests, usual, visits + begin, end - begin, divided);
         any |= found;
-        if (visits[begin].kind != WAIT_LINK) {
+        if (visits[begin].kind == WAIT_SENDING && begin && visits[begin - 1].kind == WAIT_LINK) report_slow_links(analysis, slow);
+        if (!wait_kind_is_way(visits[begin].kind)) {
             if (found && visits[begin].kind == WAIT_NODE)
                 slow_nodes->findings[slow_nodes->count++] = finding;
+            else if (found && finding.missing)
+                analysis_add(analysis, &finding);
             else if (found)
                 slow_nodes->peers[slow_nodes->peer_count++] = finding;
             continue;
@@ -484,7 +495,11 @@ static bool judge_peers(struct analysis *analysis, const struct requests *reques
     if (found) finding.peer_count = name_peers(&finding, all, kept);
     free(sums);
     if (!found) return false;
-    if (finding.peer_count > 1) finding.node = NO_NUMBER;
+    if (finding.peer_count > 1) {
+        finding.kind = FINDING_UNTRACED_PEER;
+        finding.node = NO_NUMBER;
+        finding.missing = false;
+    }
     analysis_add(analysis, &finding);
     return true;
 }

@@ -51,9 +51,12 @@ struct finding {
     bool stopped;                  /* of a node: it did not read its socket */
     bool divided;                  /* of a place: no place has most of the time */
     bool sometimes;                /* of a node: only part of its requests are slow there */
+    bool sending, full;            /* of a link: the node had sent part of it; its congestion window was full */
+    bool missing;                  /* of a node: its events are missing, so it may have waited for another */
     bool unanswered;               /* of a peer: it answered nothing */
     bool gone;                     /* of a peer: packets to it are lost, and nothing came from it meanwhile */
     bool after;                    /* of a place or a failure: after the request's end, in what the request caused */
+    bool one_asker;                /* of failed requests: only what one node asked failed; it is `node`, or `peer` */
     bool any;                      /* of failed requests: it fails whomever it waits for */
     bool messages;                 /* of a flood: of messages, of one type, which is `command` */
     bool waited;                   /* of outliers: the longest one waited for `node`, of which we have nothing */

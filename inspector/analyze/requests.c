@@ -107,21 +107,31 @@ static const struct span *first_failed(const struct critical_path *path, const s
     return first;
 }
 
+/* The node that asked for a span: the node of the innermost span around it that is on another node. */
+static unsigned asker_of(const struct spans *spans, const struct span *span) {
+    const struct span *at = span;
+    if (span->asks) return span->node;
+    for (size_t depth = 0; depth < spans->count && at->node == span->node && at->parent != NO_POSITION; depth++)
+        at = &spans->items[at->parent];
+    return at->node;
+}
+
 static void find_failure(struct request *request, const struct critical_path *path, const struct trace_events *events) {
-    request->failed_node = request->failed_waiting = request->failed_whom = NO_NUMBER;
+    request->failed_node = request->failed_waiting = request->failed_whom = request->failed_asker = NO_NUMBER;
     request->failed_from = request->failed_to = NO_NUMBER;
     request->failed = NO_FACT;
     if (path->spans.items[path->root].end == NO_POSITION) return;
     const struct span *first = first_failed(path, &events->facts->clocks);
     if (!first) return;
     request->failed_node = first->node;
+    request->failed_asker = asker_of(&path->spans, first);
     request->failed_after = request->ok;
     request->failed = fact_at(events, first->end);
     for (size_t i = 0; i < path->count; i++) { /* the wait during which it failed */
         const struct wait *wait = &path->waits[i];
         unsigned whom = wait->kind == WAIT_NODE ? wait->node : wait->peer;
         if (wait->untimed || wait->to_ns != first->end_ns) continue;
-        if (wait->kind == WAIT_LINK) {
+        if (wait_kind_is_way(wait->kind)) {
             request->failed_from = wait->node;
             request->failed_to = wait->peer;
         } else if (whom != first->node) {
@@ -164,6 +174,8 @@ static void show_wait(struct visit *visit, const struct wait *wait, const struct
     unsigned count = 0;
     visit->once_ns = wait->to_ns - wait->from_ns;
     visit->stopped = wait->stopped;
+    visit->full = wait->full;
+    visit->missing = wait->kind == WAIT_PEER && facts_gap(events->facts, wait->peer, wait->from_ns, wait->to_ns);
     for (unsigned i = 0; i < EVIDENCE_MAX; i++) visit->evidence[i] = NO_FACT;
     if (wait->kind == WAIT_NODE && span->node == wait->node) {
         visit->evidence[count++] = fact_at(events, span->start);
@@ -208,7 +220,9 @@ static int add_visits(struct requests *requests, const struct critical_path *pat
         for (size_t k = first; k < requests->visit_count; k++) {
             struct visit *visit = &requests->visits[k];
             uint64_t lost_ns = loss->ns < visit->ns ? loss->ns : visit->ns;
-            if (visit->kind == WAIT_NODE || visit->after || visit->node != loss->from || visit->peer != loss->to) continue;
+            if (visit->kind == WAIT_NODE || visit->kind == WAIT_SENDING || visit->after || visit->node != loss->from ||
+                visit->peer != loss->to)
+                continue;
             visit->ns -= lost_ns;
             visit->lost_ns += lost_ns;
         }
@@ -249,15 +263,6 @@ static const struct span *innermost_failed(const struct spans *spans, const stru
         failed = first;
     }
     return failed;
-}
-
-/* The node that asked for a span: the node of the innermost span around it that is on another node. */
-static unsigned asker_of(const struct spans *spans, const struct span *span) {
-    const struct span *at = span;
-    if (span->asks) return span->node;
-    for (size_t depth = 0; depth < spans->count && at->node == span->node && at->parent != NO_POSITION; depth++)
-        at = &spans->items[at->parent];
-    return at->node;
 }
 
 static int add_questions(struct requests *requests, const struct critical_path *path, const struct trace_events *events) {

@@ -23,6 +23,7 @@ struct request {
     bool failed_after;
     unsigned failed_node;            /* NO_NUMBER: it did not fail */
     unsigned failed_waiting;         /* the node it was waiting for then; NO_NUMBER: none */
+    unsigned failed_asker;           /* who had asked it; itself if nobody had */
     unsigned failed_from, failed_to; /* the way it was waiting for then; NO_NUMBER: none */
     unsigned failed_whom;            /* the same, if the fault is the failed node's, whomever it waits for */
     size_t failed;                   /* a fact */
@@ -42,6 +43,8 @@ struct visit {
     bool after;                    /* after the end of the request, while what it caused went on */
     uint64_t once_ns;              /* its longest single wait there */
     bool stopped;                  /* of a node: in that longest wait it did not read its socket */
+    bool missing;                  /* of a peer: in that longest wait events of it are missing */
+    bool full;                     /* of a node that sends: in that longest wait its congestion window was full */
     bool unanswered;               /* of a peer: it answered nothing in all these waits */
     size_t evidence[EVIDENCE_MAX]; /* facts, or NO_FACT */
 };

@@ -97,14 +97,13 @@ static int add_partings(json_t *rows, const struct trace_diff *diff) {
 }
 
 static int add_places(json_t *rows, const struct trace_diff *diff) {
-    static const char *const kinds[] = {[WAIT_NODE] = "node", [WAIT_LINK] = "link", [WAIT_PEER] = "peer"};
     int failed = 0;
     for (size_t i = 0; !failed && i < diff->place_count; i++) {
         const struct diff_place *place = &diff->places[i];
-        failed |=
-            json_array_append_new(rows, json_pack("{s:s,s:s,s:o,s:o,s:I,s:I}", "diff", "place", "place", kinds[place->kind],
-                                                  "node_id", id_or_null(place->node_id), "peer_id", id_or_null(place->peer_id),
-                                                  "a", (json_int_t)place->a_ns, "b", (json_int_t)place->b_ns));
+        failed |= json_array_append_new(rows, json_pack("{s:s,s:s,s:o,s:o,s:I,s:I}", "diff", "place", "place",
+                                                        wait_kind_name(place->kind), "node_id", id_or_null(place->node_id),
+                                                        "peer_id", id_or_null(place->peer_id), "a", (json_int_t)place->a_ns, "b",
+                                                        (json_int_t)place->b_ns));
     }
     return failed;
 }

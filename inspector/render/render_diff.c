@@ -122,9 +122,10 @@ static void put_partings(struct strbuf *out, const struct view *view, const stru
 }
 
 static void put_place(struct strbuf *out, const struct view *view, const struct diff_place *place) {
+    if (place->kind == WAIT_SENDING) strbuf_puts(out, "sending ");
     render_node(out, view, place->kind == WAIT_PEER ? place->peer_id : place->node_id);
     if (place->kind == WAIT_PEER) path_not_traced(out, view, place->peer_id);
-    if (place->kind != WAIT_LINK) return;
+    if (!wait_kind_is_way(place->kind)) return;
     strbuf_puts(out, " -> ");
     render_node(out, view, place->peer_id);
 }

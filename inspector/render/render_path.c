@@ -29,6 +29,7 @@ void path_place(struct strbuf *out, const struct view *view, const struct facts 
             strbuf_puts(out, " (clock not known)");
         return;
     }
+    if (kind == WAIT_SENDING) strbuf_puts(out, "sending ");
     render_node(out, view, facts_node(facts, node));
     if (kind == WAIT_NODE) return;
     strbuf_puts(out, " -> ");

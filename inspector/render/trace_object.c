@@ -25,13 +25,12 @@ static json_t *nodes_new(const struct timeline *timeline) {
 static json_t *id_new(const char *id) { return id ? json_string(id) : json_null(); }
 
 static json_t *places_new(const struct timeline *timeline) {
-    static const char *const kinds[] = {[WAIT_NODE] = "node", [WAIT_LINK] = "link", [WAIT_PEER] = "peer"};
     const struct critical_path *path = &timeline->path;
     json_t *places = json_array();
     for (size_t i = 0; i < path->spent_count; i++) {
         const struct spent *spent = &path->spent[i];
         json_array_append_new(places,
-                              json_pack("{s:s,s:o,s:o,s:I}", "place", kinds[spent->kind], "node_id",
+                              json_pack("{s:s,s:o,s:o,s:I}", "place", wait_kind_name(spent->kind), "node_id",
                                         id_new(facts_node(&timeline->facts, spent->node)), "peer_id",
                                         id_new(facts_node(&timeline->facts, spent->peer)), "duration", (json_int_t)spent->ns));
     }

@@ -21,12 +21,25 @@ struct step {
     bool slow;
 };
 
+/* Is it known when a node first had the thing?  Where its events are missing, it may have had it before. */
+static bool is_sure(const struct spread *spread, const struct facts *facts, const struct reach *reach) {
+    return !reach->untimed && !facts_gap(facts, reach->node, spread->start_ns, reach->time_ns);
+}
+
+/* Does no missing event hide what the sender did meanwhile?  It may have sent the thing before, or have waited for a peer. */
+static bool is_step_sure(const struct spread *spread, const struct facts *facts, const struct reach *reach) {
+    const struct reach *parent = &spread->reached[reach->parent];
+    uint64_t until_ns = reach->sent_known ? parent->time_ns + reach->held_ns : reach->time_ns;
+    return is_sure(spread, facts, reach) && is_sure(spread, facts, parent) &&
+           !facts_gap(facts, parent->node, parent->time_ns, until_ns);
+}
+
 /* The last steps to all nodes: two each if the time of sending is known, otherwise one. */
-static size_t list_steps(struct step *steps, const struct spread *spread) {
+static size_t list_steps(struct step *steps, const struct spread *spread, const struct facts *facts) {
     size_t count = 0;
     for (size_t i = 0; i < spread->count; i++) {
         const struct reach *reach = &spread->reached[i];
-        if (reach->parent == NO_POSITION || reach->untimed || spread->reached[reach->parent].untimed) continue;
+        if (reach->parent == NO_POSITION || !is_step_sure(spread, facts, reach)) continue;
         unsigned from = spread->reached[reach->parent].node;
         const struct delivery *delivery = &spread->deliveries[reach->delivery];
         if (reach->sent_known)
@@ -142,14 +155,14 @@ static int sort_culprits(struct spread *spread) {
     return result;
 }
 
-int culprits_find(struct spread *spread) {
+int culprits_find(struct spread *spread, const struct facts *facts) {
     struct step *steps = calloc(2 * spread->count + 1, sizeof *steps);
     const struct step **slow = calloc(2 * spread->count + 1, sizeof *slow); /* two for each reached node: held, link */
     size_t count = 0, next;
     spread->culprits = calloc(2 * spread->count + 1, sizeof *spread->culprits);
     int result = steps && slow && spread->culprits ? 0 : -ENOMEM;
     if (!result) {
-        count = list_steps(steps, spread);
+        count = list_steps(steps, spread, facts);
         qsort(steps, count, sizeof *steps, compare_sorts);
     }
     for (size_t i = 0; i < count; i = next) {
@@ -161,7 +174,7 @@ int culprits_find(struct spread *spread) {
     for (size_t i = 0; i < count; i++)
         if (steps[i].slow) excuse(spread, &steps[i]);
     for (size_t i = 1; !result && i < spread->count; i++) {
-        const struct step *step = spread->reached[i].untimed ? NULL : blame(spread, slow, i);
+        const struct step *step = is_sure(spread, facts, &spread->reached[i]) ? blame(spread, slow, i) : NULL;
         if (!step) continue;
         spread->reached[i].late = find_culprit(spread, step);
         spread->culprits[spread->reached[i].late].late++;

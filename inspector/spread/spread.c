@@ -218,7 +218,7 @@ int spread_init(struct spread *spread, const struct facts *facts, const bool *tr
     if (!result) result = find_reached(spread, facts, traced);
     if (!result) result = find_percentiles(spread);
     if (!result) result = questions_of_messages(&spread->questions, facts, traced);
-    if (!result) result = culprits_find(spread);
+    if (!result) result = culprits_find(spread, facts);
     if (result) spread_fini(spread);
     return result;
 }

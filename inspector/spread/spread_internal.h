@@ -13,6 +13,6 @@ struct spread;
 int deliveries_find(struct spread *spread, const struct facts *facts, const bool *traced, bool one_key);
 
 /* culprits.c: finds which steps took unusually long, and which nodes are late because of them. */
-int culprits_find(struct spread *spread);
+int culprits_find(struct spread *spread, const struct facts *facts);
 
 #endif

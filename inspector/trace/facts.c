@@ -64,6 +64,14 @@ static int read_text(struct facts *facts, struct fact *fact, const json_t *data,
     return result;
 }
 
+/* Every path carries packets of 1200 bytes (RFC 9000, 14). */
+static void read_metrics(struct fact *fact, const json_t *data) {
+    uint64_t window = json_get_count(data, "cwnd"), in_flight = json_get_count(data, "in_flight");
+    fact->rtt_ns = json_get_count(data, "rtt");
+    fact->window = window > 0;
+    fact->full = window < 1200 || in_flight > window - 1200;
+}
+
 static int read_data(struct facts *facts, struct fact *fact, const json_t *event) {
     const json_t *data = json_object_get(event, "data");
     struct packet packet;
@@ -83,7 +91,7 @@ static int read_data(struct facts *facts, struct fact *fact, const json_t *event
         fact->space = packet.space;
         fact->again = event_has_flag(event, "retransmission");
         return fact_is_message(fact) ? read_text(facts, fact, data, "type") : 0;
-    case FACT_METRICS: fact->rtt_ns = json_get_count(data, "rtt"); return 0;
+    case FACT_METRICS: read_metrics(fact, data); return 0;
     case FACT_STREAM_DATA:
         fact->stream_id = json_get_count(data, "stream_id");
         fact->bytes = json_get_count(data, "length");
@@ -267,6 +275,18 @@ uint64_t facts_unix(const struct facts *facts, unsigned node, uint64_t time_ns) 
 uint64_t facts_now(const struct facts *facts, uint64_t unix_ns) {
     const struct clock_lines *lines = &facts->lines;
     return unix_ns + (lines->count ? lines->items[lines->count - 1].shift_ns : 0);
+}
+
+size_t facts_first(const struct facts *facts, uint64_t time_ns) {
+    size_t low = 0, high = facts->count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (facts->items[middle].time_ns < time_ns)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
 }
 
 /* ---- gaps ---- */

@@ -57,6 +57,7 @@ struct fact {
     uint16_t lane;
     uint8_t clock_steps; /* on which line of its clock it has its time; 0 where its time was corrected (node_clocks.h) */
     uint8_t kind;        /* enum fact_kind */
+    bool window, full;   /* of metrics: they have a congestion window; it has no room for another packet */
     bool ok;             /* of an end: it succeeded */
     bool expired;        /* of an end that is not ok: it ran out of time */
     bool again;          /* of a packet or message sent: it was sent before */
@@ -108,6 +109,9 @@ static inline bool facts_steady(const struct facts *facts, uint64_t from_ns, uin
 
 /* When the line of the clock began that is in force at a time; 0: no step lies before it. */
 uint64_t facts_line_begin(const struct facts *facts, uint64_t time_ns);
+
+/* The first fact at or after a time; `count` if there is none. */
+size_t facts_first(const struct facts *facts, uint64_t time_ns);
 
 /* The first gap of a node that overlaps a time; NULL: none of its events are missing there. */
 const struct fact_gap *facts_gap(const struct facts *facts, unsigned node, uint64_t from_ns, uint64_t to_ns);

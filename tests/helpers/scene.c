@@ -179,7 +179,7 @@ static const struct verb {
     {"sdata", TRACE_KIND_STREAM_DATA, 2, 8},
     {"sclose", TRACE_KIND_STREAM_CLOSED, 2, 5},
     {"est", TRACE_KIND_CONN_ESTABLISHED, 2, 0},
-    {"met", TRACE_KIND_METRICS, 2, 0},
+    {"met", TRACE_KIND_METRICS, 2, 5},
     {"closed", TRACE_KIND_CONN_CLOSED, 2, 0},
     {"custom", TRACE_KIND_CUSTOM, 0, 0},
     {"missing", TRACE_KIND_EVENTS_LOST, 0, 0},
@@ -222,6 +222,7 @@ static bool obey_event(struct scene *scene, const struct verb *verb, const struc
     case TRACE_KIND_METRICS:
         event->data.metrics.rtt = event->data.metrics.min_rtt = number(words, 3, 10, 0);
         event->data.metrics.cwnd = 14720;
+        event->data.metrics.in_flight = number(words, 4, 10, 0);
         break;
     case TRACE_KIND_CONN_CLOSED: {
         char reason[SCENE_LINE_MAX];

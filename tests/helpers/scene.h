@@ -17,7 +17,8 @@
  *     sopen N PEER STREAM [TRACE]
  *     sdata N PEER STREAM OFFSET BYTES FIN SENT [TRACE]
  *     sclose N PEER STREAM CODE [TRACE]
- *     est N PEER RTT_NS, met N PEER RTT_NS, closed N PEER CODE REASON..., custom N CODE
+ *     met N PEER RTT_NS [IN_FLIGHT [TRACE]]    metrics; the congestion window has 14720 bytes
+ *     est N PEER RTT_NS, closed N PEER CODE REASON..., custom N CODE
  *     missing N COUNT                          traced could not read that many events of the node
  *     close N, crash N                         the node ends, and closes its log or does not
  *     step MS                                  the system time is set, forward, or back if MS is below 0

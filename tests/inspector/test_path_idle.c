@@ -153,6 +153,82 @@ START_TEST(who_answers_a_small_packet_late_ended_the_idle_time) {
 }
 END_TEST
 
+START_TEST(what_was_sent_before_an_idle_time_may_not_be_acknowledged) {
+    struct idle idle;
+    packet(ALICE, PACKET, 1, 2);
+    packet(ALICE, PACKET, 12, 13);
+    begin(0);
+    ck_assert(idle_walk_next(&walk, &idle));
+    ck_assert_uint_eq(idle.sender, ALICE);
+    ck_assert_uint_eq(idle.last_ns, MS(1));
+    ck_assert_uint_eq(idle.acked_ns, UINT64_MAX);
+}
+END_TEST
+
+START_TEST(the_first_packet_back_acknowledges_what_came_before_it) {
+    struct idle idle;
+    packet(ALICE, PACKET, 1, 2);
+    packet(BOB, SIGNAL, 1.5, 2.5);
+    packet(BOB, SIGNAL, 5, 6);
+    packet(BOB, SIGNAL, 7, 8);
+    packet(ALICE, PACKET, 12, 13);
+    begin(0);
+    ck_assert(idle_walk_next(&walk, &idle));
+    ck_assert_uint_eq(idle.acked_ns, MS(6));
+    ck_assert_uint_eq(idle.node, ALICE);
+}
+END_TEST
+
+START_TEST(an_acknowledgement_that_is_lost_acknowledges_nothing) {
+    struct idle idle;
+    packet(ALICE, PACKET, 1, 2);
+    packet(BOB, SIGNAL, 5, NEVER);
+    packet(ALICE, PACKET, 12, 13);
+    begin(0);
+    ck_assert(idle_walk_next(&walk, &idle));
+    ck_assert_uint_eq(idle.acked_ns, UINT64_MAX);
+}
+END_TEST
+
+START_TEST(who_goes_on_with_the_acknowledgement_did_not_wait_for_leave) {
+    struct idle idle;
+    packet(ALICE, PACKET, 1, 2);
+    packet(BOB, SIGNAL, 9, 10);
+    packet(ALICE, PACKET, 10.1, 11);
+    begin(0);
+    ck_assert(idle_walk_next(&walk, &idle));
+    ck_assert_uint_eq(idle.acked_ns, MS(10));
+    ck_assert_uint_eq(idle.node, ALICE);
+    ck_assert_uint_eq(idle.to_ns, MS(10.1));
+}
+END_TEST
+
+START_TEST(who_goes_on_with_a_later_packet_waited_for_leave) {
+    struct idle idle;
+    packet(ALICE, PACKET, 1, 2);
+    packet(BOB, SIGNAL, 2.5, 3);
+    packet(BOB, SIGNAL, 19, 20);
+    packet(ALICE, PACKET, 20.1, 21);
+    begin(0);
+    ck_assert(idle_walk_next(&walk, &idle));
+    ck_assert_uint_eq(idle.acked_ns, MS(3));
+    ck_assert_uint_eq(idle.node, BOB);
+    ck_assert_uint_eq(idle.to_ns, MS(19));
+}
+END_TEST
+
+START_TEST(an_answer_acknowledges_the_question) {
+    struct idle idle;
+    packet(ALICE, PACKET, 1, 2);
+    packet(BOB, PACKET, 2.5, 3);
+    packet(ALICE, PACKET, 12, 13);
+    begin(0);
+    ck_assert(idle_walk_next(&walk, &idle));
+    ck_assert_uint_eq(idle.from_ns, MS(3));
+    ck_assert_uint_eq(idle.acked_ns, MS(3));
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("path_idle");
     TCase *tcase = tcase_create("path_idle");
@@ -165,6 +241,12 @@ int main(void) {
     tcase_add_test(tcase, while_stream_bytes_are_under_way_nothing_is_idle);
     tcase_add_test(tcase, a_small_packet_ends_no_idle_time_but_may_have_caused_its_end);
     tcase_add_test(tcase, who_answers_a_small_packet_late_ended_the_idle_time);
+    tcase_add_test(tcase, what_was_sent_before_an_idle_time_may_not_be_acknowledged);
+    tcase_add_test(tcase, the_first_packet_back_acknowledges_what_came_before_it);
+    tcase_add_test(tcase, an_acknowledgement_that_is_lost_acknowledges_nothing);
+    tcase_add_test(tcase, who_goes_on_with_the_acknowledgement_did_not_wait_for_leave);
+    tcase_add_test(tcase, who_goes_on_with_a_later_packet_waited_for_leave);
+    tcase_add_test(tcase, an_answer_acknowledges_the_question);
     suite_add_tcase(suite, tcase);
     return suite_run(suite);
 }

@@ -227,6 +227,36 @@ def much_asked_untraced(network):
     much_asked(network, traces=False)
 
 
+def acknowledged(network, time, sender, receiver, number):
+    for at, one, other, kind in ((time, sender, receiver, "HAVE"), (time + 310 * US, receiver, sender, "ACK")):
+        network.trace(at, one, f"msent {one} {other} {number} {kind}")
+        network.trace(at + 300 * US, other, f"mrecv {other} {one} {number} {kind}")
+
+
+def acknowledged_storm(network):
+    """erin sends the same sort of message hundreds of times, outside of any trace, and each is acknowledged: these are no questions."""
+    for i in range(10):
+        for k, (one, other) in enumerate(itertools.permutations(range(5), 2)):
+            acknowledged(network, i * 50 * MS + k * MS, one, other, 20 * i + k)
+    for i in range(300):
+        for other in (ALICE, BOB, CAROL, DAVE):
+            acknowledged(network, i * 3 * MS + other * 100 * US, ERIN, other, 1000 + 4 * i + other)
+
+
+def tells_and_answers(network):
+    """bob tells all others something, and then they ask him much, and get answers: that is not his flood."""
+    for i in range(20):
+        for other in (ALICE, CAROL, DAVE, ERIN):
+            network.trace(i * 1 * MS, BOB, f"msent {BOB} {other} {10 * i + other} HAVE")
+            network.trace(i * 1 * MS + 300 * US, other, f"mrecv {other} {BOB} {10 * i + other} HAVE")
+    for i in range(200):
+        for one in (ALICE, CAROL, DAVE, ERIN):
+            ask_by_message(network, 1 * S + i * 4 * MS + one * MS, one, BOB, 1000 + 10 * i + one, 0)
+    for i in range(6):
+        for one, other in ((ALICE, CAROL), (CAROL, DAVE), (DAVE, ERIN), (ERIN, ALICE)):
+            ask_by_message(network, 1 * S + i * 4 * MS, one, other, 9000 + 10 * i + one, 0)
+
+
 def asks_much(network):
     """erin asks all others hundreds of times: that is her flood, not that of those who answer."""
     pairs = [(ERIN, one) for _ in range(300) for one in (DAVE, CAROL, BOB, ALICE)]
@@ -540,6 +570,66 @@ def bad_certificate(network):
     network.requests(100, 12 * MS, askers=[ALICE, CAROL, DAVE, ERIN], asked=[ALICE, CAROL, DAVE, ERIN])
 
 
+def answers(network, count, good):
+    """Everybody asks everybody; good(asker, asked) says whether it is answered."""
+    for i in range(count):
+        asker = i % 5
+        other = [node for node in range(5) if node != asker][i // 5 % 4]
+        network.request(i * 10 * MS, asker, lambda time, trace, root, pair=(asker, other): network.ask(
+            time, *pair, trace, root, answer=lambda at, *_: (at + 200 * US, good(*pair))))
+
+
+def banned(network):
+    """Every node refuses what erin asks, and answers the others: she is what these failures have in common."""
+    answers(network, 200, lambda asker, asked: asker != ERIN)
+
+
+def banned_by_two(network):
+    """bob and carol refuse what erin asks; dave and alice answer her."""
+    answers(network, 200, lambda asker, asked: asker != ERIN or asked not in (BOB, CAROL))
+
+
+def banned_by_one(network):
+    """bob refuses what erin asks: one of them is at fault."""
+    answers(network, 200, lambda asker, asked: (asker, asked) != (ERIN, BOB))
+
+
+def refuses_two(network):
+    """bob refuses what dave and erin ask, and answers the others: it is not one asker."""
+    answers(network, 200, lambda asker, asked: asked != BOB or asker not in (DAVE, ERIN))
+
+
+def refused_twice(network):
+    """bob refuses erin twice, and answered the others: that may be chance."""
+    refusals = iter((False, False))
+    answers(network, 40, lambda asker, asked: (asker, asked) != (ERIN, BOB) or next(refusals, True))
+
+
+def refused_sometimes(network):
+    """bob refuses erin every second time: what she asks may not be there."""
+    turns = itertools.count()
+    answers(network, 200, lambda asker, asked: (asker, asked) != (ERIN, BOB) or next(turns) % 2 == 0)
+
+
+def banned_behind(network, banned_node=ALICE, askers=(ALICE, ERIN)):
+    """All goes through bob.  carol and dave refuse what he asks for alice, and answer what he asks for erin."""
+    for i in range(200):
+        asker, other = askers[i % 2], (CAROL, DAVE)[i // 2 % 2]
+
+        def answer(at, _node, trace, span, asker=asker, other=other):
+            return network.ask(at + 20 * US, BOB, other, trace, span,
+                               answer=lambda at, *_: (at + 100 * US, banned_node not in (asker, BOB)))
+        network.request(i * 10 * MS, asker, lambda time, trace, root, asker=asker, answer=answer: network.ask(
+            time, asker, BOB, trace, root, answer=answer))
+
+
+def banned_relay(network):
+    """carol and dave refuse what bob, a relay, asks, and answer erin, who asks them herself."""
+    banned_behind(network, BOB)
+    for i in range(40):
+        network.request(i * 10 * MS, ERIN, lambda time, trace, root, other=(CAROL, DAVE)[i % 2]: network.ask(time, ERIN, other, trace, root))
+
+
 def impatient(network):
     """alice gives up after a millisecond.  The others wait, and get their answers from the same nodes."""
     network.work = {node: lambda _: 3 * MS for node in range(5)}
@@ -747,6 +837,13 @@ def lossy_ring_of_asker(network):
     network.lose(ALICE, [(i * 100 * MS, i * 100 * MS + 30 * MS) for i in range(20)])
 
 
+def lossy_ring_of_slow(network):
+    """bob takes 50 ms, and many of his events are missing: he is traced, and may have waited for another."""
+    network.work[BOB] = lambda _: 50 * MS
+    network.requests(200, 10 * MS)
+    network.lose(BOB, [(i * 100 * MS, i * 100 * MS + 70 * MS) for i in range(30)])
+
+
 def lossy_rings(network):
     """Events of all nodes are missing, and nothing is wrong with the network."""
     for i in range(100):
@@ -877,7 +974,7 @@ def drops_half(network):
         network.request(i * 30 * MS, ALICE, lambda time, trace, root, other=(BOB, CAROL)[i % 2]: steps(time, trace, root, other))
 
 
-MIXED = [slow_and_lossy, slow_behind_losses, slow_behind_relay, slow_behind_hub, lossy_ring_of_relay, lossy_ring_of_asker, lossy_rings,
+MIXED = [slow_and_lossy, slow_behind_losses, slow_behind_relay, slow_behind_hub, lossy_ring_of_relay, lossy_ring_of_asker, lossy_ring_of_slow, lossy_rings,
          lossy_rings_and_slow, fan_out, fan_out_loss, full_uplink, overload, two_crashes, address_forgotten, patience, throttled_asked,
          throttled_and_dead, paused_hub, one_way_late, drops_half]
 
@@ -903,11 +1000,11 @@ STEPPED = [stepped(throttled, (7 * S, -60000), (14 * S, 60000)), stepped(chunk_n
 
 INCIDENTS = [untraced_node, chunk_nobody_has, flood, flood_of_both, healthy, idle_network, quorum, slow_when_asked, slow_without_packets, slow_by_nature, slow_sometimes, pauses, throttled, little_to_do,
              throttled_machine, congested_way, busy_for_a_while, busy_link_for_a_while, late_few, late_seldom, late_sometimes,
-             late_from_one, late_from_half, late_everywhere, late_by_little, late_alone, message_storm, much_asked, much_asked_untraced,
+             late_from_one, late_from_half, late_everywhere, late_by_little, late_alone, message_storm, acknowledged_storm, tells_and_answers, much_asked, much_asked_untraced,
              asks_much, some_messages, hub, one_neighbour, two_sorts, gossip_burst, slow_of_seven, seven_times, slow_but_short, graded, third_slow,
              three_slow, three_slow_of_few, uniformly_slow, hidden_failures,
              hidden_below, hidden_below_sometimes, lossy_retry, refused, fails_seldom, asked_twice, nobody_else_answers, own_copy, asked_at_once, search, hedged, dead_peers,
-             bootstrap, bad_certificate, impatient, only_one_asks, crash_below, one_way_hole, one_way_hole_early, lossy_link_of_few,
+             bootstrap, bad_certificate, banned, banned_by_two, banned_by_one, refuses_two, refused_twice, refused_sometimes, banned_behind, banned_relay, impatient, only_one_asks, crash_below, one_way_hole, one_way_hole_early, lossy_link_of_few,
              few_packets, lossy_link_beside_dead_peers, lossy_sender, dead_peer_asked, mute_node, split, late_link] + MIXED + STEPPED
 
 

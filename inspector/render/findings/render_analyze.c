@@ -201,8 +201,12 @@ static void slow(struct strbuf *out, const struct view *view, const struct facts
                          : traced ? ", which has no events of it"
                                   : ", which is not traced");
         if (finding->unanswered) strbuf_puts(out, " and did not answer");
+    } else if (finding->missing) {
+        strbuf_puts(out, "waiting for ");
+        node(out, view, facts, finding->node);
+        strbuf_puts(out, ", whose events are missing");
     } else if (finding->kind == FINDING_SLOW_LINK && finding->peer == NO_NUMBER) {
-        strbuf_printf(out, "on %" PRIu64 " ways %s ", finding->links,
+        strbuf_printf(out, "%s %" PRIu64 " ways %s ", finding->sending ? "sending on" : "on", finding->links,
                       finding->direction == DIRECTION_OUT  ? "from"
                       : finding->direction == DIRECTION_IN ? "to"
                                                            : "to and from");
@@ -214,7 +218,7 @@ static void slow(struct strbuf *out, const struct view *view, const struct facts
         node(out, view, facts, finding->node);
         if (finding->stopped) strbuf_puts(out, ", which did not read its socket");
     } else {
-        strbuf_puts(out, "on the way ");
+        strbuf_puts(out, finding->sending ? "sending " : "on the way ");
         link(out, view, facts, finding);
     }
     strbuf_puts(out, finding->links ? ": up to " : ": ");
@@ -222,6 +226,10 @@ static void slow(struct strbuf *out, const struct view *view, const struct facts
     if (finding->of > 1)
         strbuf_printf(out, " (median), and at least %s of it all in %" PRIu64 " of %" PRIu64,
                       finding->divided ? "a quarter" : "half", finding->count, finding->of);
+    if (finding->full)
+        strbuf_puts(out, "; the sender's congestion window was full");
+    else if (finding->sending)
+        strbuf_puts(out, "; the sender may have waited for acknowledgements, or have had nothing to send");
     if (!finding->usual_ns) return;
     strbuf_puts(out, "; other links take ");
     text_duration(out, finding->usual_ns);
@@ -265,7 +273,12 @@ static void requests_failed(struct strbuf *out, const struct view *view, const s
     else if (finding->links > 1)
         strbuf_printf(out, "%" PRIu64 " nodes", finding->links);
     else
-        node(out, view, facts, finding->peer == NO_NUMBER ? finding->node : finding->peer);
+        node(out, view, facts, finding->peer == NO_NUMBER || finding->one_asker ? finding->node : finding->peer);
+    if (finding->one_asker) {
+        strbuf_puts(out, ", but only for ");
+        node(out, view, facts, finding->peer_count ? finding->node : finding->peer);
+        strbuf_puts(out, finding->peer_count ? ": they answered others" : ": it answered others");
+    }
     if (finding->any) strbuf_puts(out, ", whichever node it was waiting for");
     if (!finding->links) return;
     strbuf_puts(out, finding->links > 1 ? ", which were waiting for " : ", which was waiting for ");
@@ -299,7 +312,9 @@ static void latency_outliers(struct strbuf *out, const struct view *view, const 
     strbuf_printf(out, " in %" PRIu64 " of %" PRIu64 " requests; the median is ", finding->count, finding->of);
     text_duration(out, finding->usual_ns);
     if (finding->elsewhere) return;
-    strbuf_puts(out, finding->waited ? "; the slowest waited most of its time for " : "; the slowest spent most of its time at ");
+    strbuf_puts(out, finding->waited    ? "; the slowest waited most of its time for "
+                     : finding->sending ? "; the slowest spent most of its time sending "
+                                        : "; the slowest spent most of its time at ");
     if (finding->peer == NO_NUMBER)
         node(out, view, facts, finding->node);
     else

@@ -200,7 +200,7 @@ static void spend_exchange(struct walk *walk, size_t index, const struct branch 
 static void spend_branch(struct walk *walk, size_t index, const struct branch *branch, uint64_t from_ns, uint64_t to_ns) {
     const struct span *span = &walk->path->spans.items[index];
     uint64_t hidden_ns = from_ns;
-    if (branch->hidden || hidden_later(&walk->hidden, span->node, branch->until_ns, &hidden_ns)) {
+    if (branch->hidden || hidden_later(&walk->hidden, index, branch->until_ns, &hidden_ns)) {
         hidden_ns = branch->hidden ? from_ns : least(to_ns, greatest(from_ns, hidden_ns));
         walk_add_hidden(walk, index, hidden_ns, to_ns);
         to_ns = hidden_ns;
@@ -241,18 +241,19 @@ static void spend_own(struct walk *walk, size_t index, uint64_t from_ns, uint64_
 static void go_back(struct walk *walk, size_t index, const struct branch *branches, size_t count, uint64_t from_ns,
                     uint64_t to_ns, bool exchanges) {
     uint64_t at_ns = to_ns;
+    unsigned asker = asker_of(walk, &walk->path->spans.items[index]);
     for (size_t i = 0; i < count && at_ns > from_ns; i++) {
         uint64_t begin_ns = greatest(branches[i].from_ns, from_ns), end_ns = least(branches[i].until_ns, at_ns);
         if (branches[i].late || begin_ns >= end_ns) continue;
         if (exchanges)
-            walk_add_node(walk, index, walk->path->spans.items[index].node, end_ns, at_ns);
+            walk_add_own(walk, index, asker, end_ns, at_ns);
         else
             spend_own(walk, index, end_ns, at_ns, at_ns < to_ns);
         spend_branch(walk, index, &branches[i], begin_ns, end_ns);
         at_ns = begin_ns;
     }
     if (exchanges)
-        walk_add_node(walk, index, walk->path->spans.items[index].node, from_ns, at_ns);
+        walk_add_own(walk, index, asker, from_ns, at_ns);
     else
         spend_own(walk, index, from_ns, at_ns, at_ns < to_ns);
 }
@@ -457,8 +458,9 @@ static int walk_init(struct walk *walk) {
     walk->has_events = calloc(nodes + 1, sizeof *walk->has_events);
     if (!walk->branches || !walk->ordered || !walk->has_events) return -ENOMEM;
     for (size_t i = 0; i < walk->events->count; i++) {
-        unsigned node = trace_event_at(walk->events, i)->node;
-        if (node < nodes && node_clocks_comparable(clocks, root, node, NULL)) walk->has_events[node] = true;
+        const struct fact *fact = trace_event_at(walk->events, i);
+        if (fact->kind == FACT_EVENTS_LOST) continue;
+        if (fact->node < nodes && node_clocks_comparable(clocks, root, fact->node, NULL)) walk->has_events[fact->node] = true;
     }
     if (transports_init(&walk->transports, walk->events, &walk->path->messages)) return -ENOMEM;
     return hidden_init(&walk->hidden, walk->events, &walk->path->spans, &walk->transports, walk->path->root);

@@ -219,6 +219,23 @@ static bool never_arrived(const struct transport *sent, size_t count, const stru
     return last && last->other_ns == UINT64_MAX && lost && !(received && received->time_ns >= last->time_ns);
 }
 
+/* Did the asker receive nothing from other nodes after that answer, up to its end? */
+static bool is_last_received(const struct transports *transports, const struct span *asker, const struct transport *answer) {
+    for (size_t i = transports_of_node(transports, asker->node, answer->time_ns + 1); i < transports->count; i++) {
+        const struct transport *later = &transports->by_link[transports->by_node[i]];
+        if (later->node != asker->node || later->time_ns > asker->end_ns) break;
+        if (later->receive && later->peer != answer->peer) return false;
+    }
+    return true;
+}
+
+/* A node may send its answer before it reports its end: what it does then is nothing that the asker waits for. */
+static void answer_early(struct way *way, const struct transport *sent, size_t count) {
+    const struct transport *last = content(sent, count, true);
+    while (last && last->repeat) last = content(sent, (size_t)(last - sent), true);
+    if (last && last->time_ns < way->worked_ns) way->worked_ns = way->answered_ns = last->time_ns;
+}
+
 static void find_back(struct way *way, const struct transports *transports, const struct span *parent, const struct span *child,
                       uint64_t upper_ns) {
     size_t count;
@@ -233,9 +250,11 @@ static void find_back(struct way *way, const struct transports *transports, cons
     if (way->gone) {
         way->returned_ns = UINT64_MAX;
         if (!is_on_its_way(items, count, child->end_ns)) way->answered_ns = first_sent(items, count, child->end_ns);
+        answer_early(way, items, count);
         return;
     }
-    if (received && (received->stream || received->time_ns >= child->end_ns))
+    bool outlived = sufficed && child->end_ns > parent->end_ns && is_last_received(transports, parent, received);
+    if (received && (received->stream || received->time_ns >= child->end_ns || outlived))
         way->returned_ns = received->time_ns;
     else if (parent->end != NO_POSITION && upper_ns == parent->end_ns && child->end_ns <= upper_ns &&
              (parent->asks || arrives_behind(transports, parent, child)))
@@ -247,6 +266,7 @@ static void find_back(struct way *way, const struct transports *transports, cons
         return;
     }
     if (!is_on_its_way(items, count, child->end_ns)) way->answered_ns = first_sent(items, count, child->end_ns);
+    if (received && received->time_ns >= child->end_ns) answer_early(way, items, count);
 }
 
 void way_find(struct way *ret_way, const struct transports *transports, const struct span *parent, const struct span *child,
@@ -261,10 +281,5 @@ bool way_was_answered(const struct transports *transports, const struct span *as
         transports_of_link(transports, asker->node, child->node, true, child->start_ns, asker->end_ns, &count);
     const struct transport *answer = content(items, count, true);
     if (!answer || asker->expired || child->end_ns - answer->time_ns > RIGHT_AFTER_NS_MAX) return false;
-    for (size_t i = transports_of_node(transports, asker->node, answer->time_ns + 1); i < transports->count; i++) {
-        const struct transport *later = &transports->by_link[transports->by_node[i]];
-        if (later->node != asker->node || later->time_ns > asker->end_ns) break;
-        if (later->receive && later->peer != child->node) return false;
-    }
-    return true;
+    return is_last_received(transports, asker, answer);
 }

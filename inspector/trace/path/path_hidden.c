@@ -41,6 +41,8 @@ static int list_nodes(struct hidden *hidden, const struct trace_events *events, 
         seen[node] = true;
     }
     for (size_t i = 0; i < transports->count; i++) hidden->reports[transports->by_link[i].node] = true;
+    for (size_t i = 0; i < hidden->spans->count; i++)
+        if (hidden->spans->items[i].asks) hidden->reports[hidden->spans->items[i].node] = true;
     free(seen);
     return 0;
 }
@@ -94,16 +96,18 @@ bool hidden_may_wait(const struct hidden *hidden, size_t span, size_t stray, uin
     return part.from_ns < part.to_ns;
 }
 
-/* Does a gap of that node's events hide whom the other one asked? */
-static bool is_gap_of(const struct hidden *hidden, unsigned gap_node, unsigned node) {
-    return gap_node == node || !hidden->reports[node];
+/* Does a gap of that node's events hide whom the other one asked for a span?  Nobody asks the node that asked it. */
+static bool is_gap_of(const struct hidden *hidden, unsigned gap_node, unsigned node, const struct span *span) {
+    bool asker = node == span->node && !span->asks && gap_node == span->peer;
+    return gap_node == node || (!hidden->reports[node] && !asker);
 }
 
-bool hidden_later(const struct hidden *hidden, unsigned node, uint64_t answered_ns, uint64_t *ret_from_ns) {
+bool hidden_later(const struct hidden *hidden, size_t index, uint64_t answered_ns, uint64_t *ret_from_ns) {
+    const struct span *span = &hidden->spans->items[index];
     uint64_t from_ns = answered_ns;
     for (unsigned i = 0; i < hidden->node_count; i++) {
         const struct fact_gap *gap = facts_gap(hidden->facts, hidden->nodes[i], answered_ns, answered_ns + 1);
-        if (gap && is_gap_of(hidden, hidden->nodes[i], node)) from_ns = least(from_ns, gap->from_ns);
+        if (gap && is_gap_of(hidden, hidden->nodes[i], span->node, span)) from_ns = least(from_ns, gap->from_ns);
     }
     *ret_from_ns = from_ns;
     return from_ns < answered_ns;
@@ -115,7 +119,8 @@ bool hidden_next(const struct hidden *hidden, size_t index, unsigned node, uint6
     struct part first = {to_ns, to_ns}, whole = {from_ns, to_ns}, part;
     for (unsigned i = 0; i < hidden->node_count; i++) {
         const struct fact_gap *gap = facts_gap(hidden->facts, hidden->nodes[i], from_ns, to_ns);
-        if (gap && is_gap_of(hidden, hidden->nodes[i], node)) take_first(&first, (struct part){gap->from_ns, gap->to_ns}, whole);
+        if (gap && is_gap_of(hidden, hidden->nodes[i], node, &items[index]))
+            take_first(&first, (struct part){gap->from_ns, gap->to_ns}, whole);
     }
     const struct fact_gap *end = hidden_end(hidden->facts, &items[index]);
     if (end) take_first(&first, (struct part){end->from_ns, to_ns}, whole);

@@ -53,6 +53,13 @@ static bool is_under_way(const struct idle_walk *walk) {
 
 static bool is_signal(const struct transport *sent) { return !sent->stream && packet_is_small(sent->bytes, UINT64_MAX); }
 
+/* A packet that arrived acknowledges what had come the other way before it was sent. */
+static void take_acknowledgement(struct idle_walk *walk, const struct idle_direction *direction, const struct transport *sent) {
+    struct idle_direction *back = &walk->directions[direction == walk->directions];
+    if (sent->stream || sent->other_ns == UINT64_MAX) return;
+    if (back->acked_ns == UINT64_MAX && sent->time_ns >= back->arrived_ns) back->acked_ns = sent->other_ns;
+}
+
 static void take_sent(struct idle_walk *walk, struct idle_direction *direction, const struct transport *sent) {
     if (sent->stream) {
         direction->stream_sent += sent->bytes;
@@ -61,16 +68,27 @@ static void take_sent(struct idle_walk *walk, struct idle_direction *direction, 
     bool arrived = sent->other_ns != UINT64_MAX;
     if (sent->repeat && direction->missing) direction->missing--;
     direction->missing += !arrived;
+    direction->last_ns = sent->time_ns;
+    direction->acked_ns = UINT64_MAX;
     if (!arrived) return;
+    direction->arrived_ns = greatest(direction->arrived_ns, sent->other_ns);
     walk->busy_until_ns = walk->busy_until_ns == UINT64_MAX ? sent->other_ns : greatest(walk->busy_until_ns, sent->other_ns);
     walk->signal.node = NO_NUMBER;
 }
 
-/* Who ended the idle time before this was sent?  If the sender had just received a signal, the other node did. */
-static struct idle idle_before(const struct idle_walk *walk, const struct transport *sent) {
+/* Who ended the idle time before this was sent?  If the sender had just received a signal, the other node did; but not if that
+ * signal was the acknowledgement of what had been sent before. */
+static struct idle idle_before(const struct idle_walk *walk, const struct idle_direction *direction,
+                               const struct transport *sent) {
     const struct idle_signal *signal = &walk->signal;
-    struct idle idle = {greatest(walk->busy_until_ns, walk->from_ns), least(sent->time_ns, walk->to_ns), sent->node};
-    bool answers = signal->node == sent->peer && sent->time_ns > idle.from_ns && signal->received_ns <= sent->time_ns &&
+    struct idle idle = {.from_ns = greatest(walk->busy_until_ns, walk->from_ns),
+                        .to_ns = least(sent->time_ns, walk->to_ns),
+                        .node = sent->node,
+                        .sender = sent->node,
+                        .last_ns = direction->last_ns,
+                        .acked_ns = direction->acked_ns};
+    bool answers = signal->node == sent->peer && signal->received_ns != direction->acked_ns && sent->time_ns > idle.from_ns &&
+                   signal->received_ns <= sent->time_ns &&
                    sent->time_ns - signal->received_ns <= (sent->time_ns - idle.from_ns) / AT_ONCE_PART;
     if (answers) {
         idle.node = signal->node;
@@ -84,12 +102,13 @@ bool idle_walk_next(struct idle_walk *walk, struct idle *ret_idle) {
     const struct transport *sent;
     while ((sent = next_sent(walk, &direction))) {
         receive_until(walk, sent->time_ns);
+        take_acknowledgement(walk, direction, sent);
         if (is_signal(sent)) {
             if (sent->other_ns != UINT64_MAX) walk->signal = (struct idle_signal){sent->node, sent->time_ns, sent->other_ns};
             continue;
         }
         bool idled = !is_under_way(walk);
-        if (idled) *ret_idle = idle_before(walk, sent);
+        if (idled) *ret_idle = idle_before(walk, direction, sent);
         take_sent(walk, direction, sent);
         if (!idled || ret_idle->to_ns < ret_idle->from_ns + IDLE_NS_MIN) continue;
         walk->from_ns = ret_idle->to_ns; /* where stream bytes are missing, the next one could overlap */

@@ -8,7 +8,10 @@
 
 struct idle {
     uint64_t from_ns, to_ns;
-    unsigned node; /* who ended it */
+    unsigned node;   /* who ended it */
+    unsigned sender; /* who went on sending then; last_ns: when it had sent something before, 0: nothing */
+    uint64_t last_ns,
+        acked_ns; /* acked_ns: when it got the acknowledgement of all that it had sent; UINT64_MAX: packets do not show it */
 };
 
 /* One direction: what was sent, and the stream bytes that arrived. */
@@ -17,7 +20,9 @@ struct idle_direction {
     size_t sent_count, received_count;
     size_t next_sent, next_received;
     uint64_t stream_sent, stream_received;
-    size_t missing; /* packets with content that did not arrive, and were not sent again */
+    size_t missing;               /* packets with content that did not arrive, and were not sent again */
+    uint64_t last_ns, arrived_ns; /* when content was last sent, and when the last of it arrived */
+    uint64_t acked_ns;            /* when the sender first got a packet that was sent after that; UINT64_MAX: not yet */
 };
 
 /* A walk over what two nodes sent each other. */

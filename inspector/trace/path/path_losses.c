@@ -13,7 +13,7 @@ struct waits {
 
 /* A wait for a link; or for a peer without events, which includes the link to it. */
 static bool is_on_link(const struct wait *wait, unsigned from, unsigned to) {
-    return wait->kind != WAIT_NODE && wait->node == from && wait->peer == to;
+    return (wait->kind == WAIT_LINK || wait->kind == WAIT_PEER) && wait->node == from && wait->peer == to;
 }
 
 /* Does anything in that time depend on a step of the clock? */

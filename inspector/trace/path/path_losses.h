@@ -7,10 +7,14 @@
 #include "packet_pairs.h"
 
 enum wait_kind {
-    WAIT_NODE, /* a node, working or idle */
-    WAIT_LINK, /* from node to peer */
-    WAIT_PEER  /* a peer without events of this request */
+    WAIT_NODE,    /* a node, working or idle */
+    WAIT_LINK,    /* from node to peer */
+    WAIT_SENDING, /* from node to peer: the node had sent part, and perhaps waited for its acknowledgement */
+    WAIT_PEER     /* a peer without events of this request */
 };
+
+/* Does it pass between two nodes? */
+static inline bool wait_kind_is_way(enum wait_kind kind) { return kind == WAIT_LINK || kind == WAIT_SENDING; }
 
 struct wait {
     uint64_t from_ns, to_ns;
@@ -22,6 +26,7 @@ struct wait {
     bool unwitnessed; /* no node had an event in the middle of that time, so perhaps all nodes stood still */
     bool unanswered;  /* no packet shows an answer of the peer */
     bool untimed;     /* a clock step lies in it: nobody knows how long it was, or whom it waited for */
+    bool full;        /* of a node that sends: its congestion window was full */
     bool hidden;      /* untimed only because events are missing: nobody knows whom it waited for */
 };
 

@@ -13,7 +13,7 @@ static int compare_waits(const void *left, const void *right) {
 
 static bool same_place(const struct wait *a, const struct wait *b) {
     return a->kind == b->kind && a->node == b->node && a->peer == b->peer && a->span == b->span && a->stopped == b->stopped &&
-           a->unwitnessed == b->unwitnessed && a->unanswered == b->unanswered && a->untimed == b->untimed &&
+           a->unwitnessed == b->unwitnessed && a->unanswered == b->unanswered && a->untimed == b->untimed && a->full == b->full &&
            a->hidden == b->hidden;
 }
 
@@ -71,4 +71,10 @@ int path_sum_up(struct spent **ret_spent, size_t *ret_count, const struct wait *
     *ret_spent = spent;
     *ret_count = count;
     return 0;
+}
+
+const char *wait_kind_name(enum wait_kind kind) {
+    static const char *const names[] = {
+        [WAIT_NODE] = "node", [WAIT_LINK] = "link", [WAIT_SENDING] = "sending", [WAIT_PEER] = "peer"};
+    return names[kind];
 }

@@ -22,4 +22,7 @@ size_t path_waits_order(struct wait *waits, size_t count, uint64_t end_ns, size_
  * Returns 0 or -ENOMEM. */
 int path_sum_up(struct spent **ret_spent, size_t *ret_count, const struct wait *waits, size_t wait_count);
 
+/* "node", "link", "sending" or "peer". */
+const char *wait_kind_name(enum wait_kind kind);
+
 #endif

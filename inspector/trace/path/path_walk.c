@@ -9,6 +9,7 @@
 
 #define STOPPED_NS_MIN UINT64_C(1000000000)     /* no packet travels for this long: the receiver did not read its socket */
 #define STOPPED_MANY_NS_MIN UINT64_C(100000000) /* the same, if several were sent meanwhile and all arrived at once */
+#define SENDING_NS_MIN UINT64_C(1000000)        /* an acknowledgement that comes sooner kept nobody */
 #define AT_ONCE_PART 10                         /* of a silence: arriving in the last 1/N of it counts as arriving at its end */
 
 static void append_wait(struct walk *walk, struct wait wait) {
@@ -158,6 +159,46 @@ static bool receipt_is_missing(const struct walk *walk, unsigned from, unsigned 
     return !count;
 }
 
+/* From when on it is known that a node could send to another after it had last sent something: it had the acknowledgement of
+ * all, or its congestion window had room.  *ret_full: the window had none before. */
+static uint64_t could_send(const struct walk *walk, const struct idle *idle, unsigned peer, bool *ret_full) {
+    const struct facts *facts = walk->events->facts;
+    uint64_t until_ns = least(idle->acked_ns, idle->to_ns);
+    *ret_full = false;
+    for (size_t i = facts_first(facts, idle->last_ns); i < facts->count && facts->items[i].time_ns < until_ns; i++) {
+        const struct fact *fact = &facts->items[i];
+        if (fact->kind != FACT_METRICS || fact->node != idle->sender || fact->peer != peer || !fact->window) continue;
+        if (!fact->full) return fact->time_ns;
+        *ret_full = true;
+    }
+    return until_ns;
+}
+
+/* Adds the first part of an idle time: nobody knows whether the node that went on then waited for an acknowledgement.  Returns
+ * when it ended. */
+static uint64_t add_sending(struct walk *walk, size_t span, const struct idle *idle, unsigned peer) {
+    bool full = false;
+    uint64_t free_ns = idle->last_ns ? could_send(walk, idle, peer, &full) : idle->from_ns;
+    if (free_ns < idle->from_ns + SENDING_NS_MIN) return idle->from_ns;
+    add_wait(walk, (struct wait){idle->from_ns, free_ns, WAIT_SENDING, idle->sender, peer, span, .full = full});
+    return free_ns;
+}
+
+void walk_add_own(struct walk *walk, size_t span, unsigned asker, uint64_t from_ns, uint64_t to_ns) {
+    unsigned node = walk->spans->items[span].node;
+    struct idle_walk idles;
+    struct idle idle;
+    if (asker != NO_NUMBER && asker != node) {
+        idle_walk_init(&idles, &walk->transports, node, asker, from_ns, to_ns);
+        while (idle_walk_next(&idles, &idle)) {
+            if (idle.sender != node) continue;
+            walk_add_node(walk, span, node, from_ns, idle.from_ns);
+            from_ns = add_sending(walk, span, &idle, asker);
+        }
+    }
+    walk_add_node(walk, span, node, from_ns, to_ns);
+}
+
 /* The way counts as the link's time, except while nothing was in flight: then it waited for one of the nodes. */
 void walk_add_link(struct walk *walk, size_t span, unsigned from, unsigned to, uint64_t from_ns, uint64_t to_ns) {
     struct idle_walk idles;
@@ -173,7 +214,8 @@ void walk_add_link(struct walk *walk, size_t span, unsigned from, unsigned to, u
     idle_walk_init(&idles, &walk->transports, from, to, from_ns, to_ns);
     while (idle_walk_next(&idles, &idle)) {
         add_carried(walk, span, from, to, from_ns, idle.from_ns);
-        walk_add_node(walk, span, idle.node, idle.from_ns, idle.to_ns);
+        uint64_t free_ns = add_sending(walk, span, &idle, idle.sender == from ? to : from);
+        walk_add_node(walk, span, idle.node, free_ns, idle.to_ns);
         from_ns = idle.to_ns;
     }
     add_carried(walk, span, from, to, from_ns, to_ns);

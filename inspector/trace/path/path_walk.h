@@ -64,6 +64,9 @@ bool walk_is_timed(const struct walk *walk, const struct span *span);
 void walk_add_untimed(struct walk *walk, size_t span, uint64_t from_ns, uint64_t to_ns);
 void walk_add_hidden(struct walk *walk, size_t span, uint64_t from_ns, uint64_t to_ns);
 void walk_add_node(struct walk *walk, size_t span, unsigned node, uint64_t from_ns, uint64_t to_ns);
+/* The same of a span's own node; but not while the node may have waited for an acknowledgement of what it had sent to the one
+ * that asked it. */
+void walk_add_own(struct walk *walk, size_t span, unsigned asker, uint64_t from_ns, uint64_t to_ns);
 void walk_add_link(struct walk *walk, size_t span, unsigned from, unsigned to, uint64_t from_ns, uint64_t to_ns);
 void walk_add_peer(struct walk *walk, size_t span, unsigned node, unsigned peer, uint64_t from_ns, uint64_t to_ns,
                    bool unanswered);
