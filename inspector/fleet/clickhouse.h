@@ -56,6 +56,17 @@ struct clickhouse_answer {
     uint64_t retry_after_s; /* as http.h */
 };
 
+/* Rows that a statement can read although they are not in the database. */
+struct clickhouse_table {
+    const char *name;      /* a word that no other part of a statement contains */
+    const char *structure; /* "name type, ..." */
+    const void *rows;      /* RowBinary */
+    size_t bytes;
+};
+
+/* From now on they go along with each statement that names them, also to other shards; they stay the caller's.  NULL: none. */
+void clickhouse_lend(struct clickhouse *server, const struct clickhouse_table *table);
+
 /* Runs a statement.  It should name its format: RowBinary is the same in all versions. */
 enum clickhouse_outcome clickhouse_ask(struct clickhouse *server, const char *sql, struct clickhouse_answer *ret_answer,
                                        struct failure *failure);

@@ -2,16 +2,18 @@
  *
  * Writes a directory of segments, like traced --record.
  *
- *     make_spool DIR EVENTS SEED [load | aliases | machine NUMBER LEAD_NS DRIFT_PPB [STEP_NS]]
+ *     make_spool DIR EVENTS SEED [load | aliases [IDS EVERY] | machine NUMBER LEAD_NS DRIFT_PPB [STEP_NS [aliased]]]
  *
  * One run of a traced: its segments have one instance and are numbered from 0; the last one has the rest.  Events are random,
  * of any kind, with any text (random_events.h).
  *
  *     load      like a busy network: 1000 peers, requests of about 20 packets
  *     aliases   the same, but peers have several ids, and nodes say so: of their peers, each node in its own way and not always
- *               the same; and of themselves, two of them the same
+ *               the same; and of themselves, two of them the same.  IDS: how many peers have others (12); one of EVERY
+ *               events says so (97)
  *     machine   the events of one of two machines, with packets and messages between them; its clock is ahead by LEAD_NS, gains
  *               DRIFT_PPB ns a second, and is stepped by STEP_NS in the middle.  Use the same seed for both
+ *               aliased: they know each other only by other ids, which change their owners
  *
  * The same seed gives the same events.  Prints the instance as hex. */
 #include "random_events.h"
@@ -87,8 +89,7 @@ static void load_event(struct random_events *random, struct trace_event *ret_eve
 
 /* ---- aliases ---- */
 
-#define ALIASED_PEERS 12 /* of them, a third are other ids of nodes */
-#define ALIASED_EVERY 97
+static uint32_t aliased_ids = 12, alias_every = 97;
 
 static struct trace_node_id other_id(uint32_t number) { return load_peer(2 * LOAD_PEERS + number); }
 
@@ -96,10 +97,10 @@ static struct trace_node_id other_id(uint32_t number) { return load_peer(2 * LOA
 static void say_alias(struct trace_event *event, uint32_t node) {
     struct trace_alias alias = {.alias_id_bytes = TRACE_NODE_ID_BYTES};
     struct trace_node_id id, peer;
-    uint32_t number = rnd(ALIASED_PEERS);
+    uint32_t number = rnd(aliased_ids);
     bool own = !rnd(3), address = !rnd(4);
     id = other_id(own ? node <= 1 ? 0 : node : number);
-    peer = rnd(5) ? load_peer((number + (rnd(4) ? node : 1)) % LOAD_PEERS) : other_id((number + 1) % ALIASED_PEERS);
+    peer = rnd(5) ? load_peer((number + (rnd(4) ? node : 1)) % LOAD_PEERS) : other_id((number + 1) % aliased_ids);
     memcpy(alias.alias_id, id.bytes, sizeof alias.alias_id);
     alias.transport = address ? TRACE_TRANSPORT_UDP : TRACE_TRANSPORT_OTHER;
     snprintf(alias.label, sizeof alias.label, address ? "peer%u.example:4000" : "key %u", number);
@@ -112,12 +113,12 @@ static void say_alias(struct trace_event *event, uint32_t node) {
 
 static void aliased_event(struct random_events *random, struct trace_event *ret_event, uint32_t *ret_node, uint32_t *ret_lane) {
     load_event(random, ret_event, ret_node, ret_lane);
-    if (!rnd(ALIASED_EVERY))
+    if (!rnd(alias_every))
         say_alias(ret_event, *ret_node);
     else if (rnd(3))
-        ret_event->peer_id = other_id(rnd(ALIASED_PEERS));
+        ret_event->peer_id = other_id(rnd(aliased_ids));
     else
-        ret_event->peer_id = load_peer(rnd(ALIASED_PEERS));
+        ret_event->peer_id = load_peer(rnd(aliased_ids));
 }
 
 /* ---- two machines --------------------------------------------------------------------------------------------------------- */
@@ -127,6 +128,9 @@ static void aliased_event(struct random_events *random, struct trace_event *ret_
 #define APART_NS 2000000 /* between packets, on average */
 #define TRAVEL_NS 40000  /* at least */
 #define QUEUES_NS 300000
+
+#define ALIASED_IDS 3 /* of a machine, one after the other; only then it is the machine's */
+#define ALIASED_NS UINT64_C(5000000000)
 
 struct machine_clock {
     uint32_t number;
@@ -139,6 +143,8 @@ struct two_machines {
     struct machine_clock clock;
     uint32_t sequences[MACHINES];
     uint64_t now_ns, number, trace;
+    bool aliased;
+    uint64_t turn;
 };
 
 static uint64_t own_time(const struct machine_clock *clock, uint64_t true_ns) {
@@ -183,12 +189,38 @@ static void next_packet(struct two_machines *two, struct trace_event events[MACH
     }
 }
 
+/* What a machine calls the other one in a turn. */
+static struct trace_node_id machine_alias(uint32_t number, uint64_t turn) {
+    return other_id(ALIASED_IDS * number + (uint32_t)(turn % ALIASED_IDS));
+}
+
+/* At the beginning of a turn: two events, one after the other, instead of packets. */
+static void say_turn(const struct two_machines *two, uint64_t turn, bool begins, struct trace_event *event) {
+    struct trace_alias alias = {.alias_id_bytes = TRACE_NODE_ID_BYTES, .transport = TRACE_TRANSPORT_UDP, .label = "other:4000"};
+    uint32_t number = two->clock.number;
+    struct trace_node_id id = machine_alias(number, begins ? turn : turn + ALIASED_IDS - 1);
+    memcpy(alias.alias_id, id.bytes, sizeof alias.alias_id);
+    event->kind = TRACE_KIND_ALIAS;
+    event->flags = TRACE_FLAG_HAS_PEER;
+    event->peer_id = begins ? random_node_id(1 - number) : load_peer(7);
+    event->trace_id = (struct trace_id){{0}};
+    event->data.alias = alias;
+}
+
 static void machine_event(struct two_machines *two, struct trace_event *ret_event) {
     struct trace_event events[MACHINES];
     uint64_t times[MACHINES];
     next_packet(two, events, times);
     *ret_event = events[two->clock.number];
     ret_event->timestamp = own_time(&two->clock, times[two->clock.number]);
+    if (!two->aliased) return;
+    uint64_t turn = (two->now_ns - BEGIN_NS) / ALIASED_NS + 1;
+    bool other = !rnd(50); /* an id that is somebody else's now */
+    ret_event->peer_id = machine_alias(two->clock.number, other ? turn + 1 : turn);
+    bool begins = two->turn + 1 < 2 * turn;
+    if (two->turn == 2 * turn) return;
+    two->turn = begins ? 2 * turn - 1 : 2 * turn;
+    say_turn(two, turn, begins, ret_event);
 }
 
 static void write_segment(struct recording_maker *maker, struct store *store, const char *dir, uint64_t number) {
@@ -250,13 +282,17 @@ int main(int argc, char **argv) {
     uint64_t events = strtoull(argv[2], NULL, 10), written = 0;
     struct random_events random = {.state = strtoull(argv[3], NULL, 10)};
     struct recording_maker *maker;
-    struct two_machines two = {.now_ns = BEGIN_NS};
+    struct two_machines two = {.now_ns = BEGIN_NS, .aliased = argc > 9 && !strcmp(argv[9], "aliased")};
     bool machine = argc > 7 && !strcmp(argv[4], "machine"), load = argc == 5 && !strcmp(argv[4], "load"),
-         aliases = argc == 5 && !strcmp(argv[4], "aliases");
+         aliases = argc >= 5 && !strcmp(argv[4], "aliases");
     if (machine)
         two.clock = (struct machine_clock){(uint32_t)strtoul(argv[5], NULL, 10) % MACHINES, strtoll(argv[6], NULL, 10),
                                            strtoll(argv[7], NULL, 10), argc > 8 ? strtoll(argv[8], NULL, 10) : 0,
                                            BEGIN_NS + events / 2 * (TRAVEL_NS + QUEUES_NS + APART_NS)};
+    if (aliases && argc > 6) {
+        aliased_ids = (uint32_t)strtoul(argv[5], NULL, 10);
+        alias_every = (uint32_t)strtoul(argv[6], NULL, 10);
+    }
     struct store *store = machine ? make_machine(random.state, two.clock.number) : make_store(random.state);
     struct trace_event event = {0}, last;
     uint32_t node = 0, lane = 0;

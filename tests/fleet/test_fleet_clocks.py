@@ -41,8 +41,8 @@ class FleetClocks(unittest.TestCase):
         cls.reads, cls.url = cls.network("apart", EVENTS, 5, [(0, 0, 0), (LEAD_NS, DRIFT_PPB, 0)])
 
     @classmethod
-    def network(cls, name, events, seed, clocks):
-        """Two machines with these clocks, shipped twice.  Returns how to read their recordings, and the URL."""
+    def network(cls, name, events, seed, clocks, *more):
+        """Two machines with these clocks, and more words for MAKE_SPOOL, shipped twice.  Returns how to read their recordings, and the URL."""
         urls = [f"{server.url}/{name}" for server in cls.servers]
         done = run("fleet", "init", "--cluster", "fleet", *urls)
         assert done.returncode == 0, done
@@ -52,7 +52,7 @@ class FleetClocks(unittest.TestCase):
         for number, clock in enumerate(clocks):
             directory = cls.root / f"{name}{number}"
             directory.mkdir()
-            subprocess.run([os.environ["MAKE_SPOOL"], str(directory), str(events), str(seed), "machine", str(number), *map(str, clock)],
+            subprocess.run([os.environ["MAKE_SPOOL"], str(directory), str(events), str(seed), "machine", str(number), *map(str, clock), *more],
                            stdout=subprocess.DEVNULL, check=True)
             for time in range(2):
                 done = run("ship", "--from", directory, "--to", urls[number], "--host", f"host{number}", "--once",
@@ -139,6 +139,21 @@ class FleetClocks(unittest.TestCase):
         self.assertEqual(leads[0], leads[1])
         steps = [row["clock_lead"]["steps"] for row in rows_of(run("--fleet", url, "nodes", "--json"))]
         self.assertEqual(sorted(steps), [0, 1])
+
+    def test_packets_of_peers_under_other_ids_count(self):
+        reads, url = self.network("aliased", 20000, 9, [(0, 0, 0), (LEAD_NS, DRIFT_PPB, 0)], "aliased")
+        leads = [{row["name"]: row["clock_lead"] for row in rows_of(run(*source, "nodes", "--json"))} for source in (reads, ["--fleet", url])]
+        self.assertEqual(leads[0], leads[1])
+        self.assertLess(max(lead["error"] for lead in leads[1].values()), ERROR_NS)
+        recorded, fleet = (rows_of(run(*source, "peers", "--json")) for source in (reads, ["--fleet", url]))
+        for peer in recorded + fleet:
+            peer["nodes"].sort()
+        self.assertEqual(fleet, recorded)
+        peer = next(peer for peer in fleet if peer["name"] == "node1")
+        for words in (["recent", 300], ["count", "--by", "peer,kind"], ["count", "--by", "peer,time/1s"], ["traces", "--limit", 30],
+                      ["count", "--where", f"peer == {peer['peer_id']}", "--by", "peer,node"], ["recent", 50, "--where", f"peer == {peer['aliases'][0]['id']}"],
+                      ["peer", peer["peer_id"], "--limit", 100]):
+            self.assert_same(*words, "--json", reads=reads, url=url)
 
     def test_a_fleet_without_the_table_of_ends_is_migrated_and_has_the_same_rows(self):
         _, url = self.network("older", 20000, 8, [(0, 0, 0), (5_000_000, 0, 0)])

@@ -22,6 +22,7 @@ FEW_EVENTS = 20000
 RANDOM_EVENTS = 70000
 LOAD_EVENTS = 230000  # `query` loads windows of 100000, questions about whole traces parts of 200000
 ALIAS_EVENTS = 20000
+MANY_ALIASES = (400, 3), (5000, 3)  # ids, and how often they are named: many change their owner several times; many in all
 
 
 @unittest.skipIf(why_not(), why_not())
@@ -164,6 +165,31 @@ class FleetSource(unittest.TestCase):
                 self.assert_same(self.aliases, self.aliases_url, *words, "--json")
         self.assert_same(self.aliases, self.aliases_url, "export", "--format", "ndjson")
         self.assertIn('"peer_as"', run("--fleet", self.aliases_url, "recent", "300", "--json").stdout)
+
+    def test_any_number_of_aliases_can_be_followed(self):
+        login = pathlib.Path(self.temporary.name) / "aliases-login"
+        login.write_text(f"reader:{PASSWORD}\n")
+        login.chmod(0o600)
+        for ids, every in MANY_ALIASES:
+            directory, name = pathlib.Path(self.temporary.name) / f"aliases{ids}", f"aliases{ids}"
+            url = f"{self.servers[0].url}/{name}"
+            self.spool(directory, ALIAS_EVENTS, 5, "aliases", ids, every)
+            self.made("--cluster", "fleet", url, f"{self.servers[1].url}/{name}")
+            self.shipped(directory, url, name)
+            peers = rows_of(run("--read", directory, "peers", "--json"))
+            said = [alias for peer in peers for alias in peer["aliases"]]
+            self.assertGreater(len({alias["id"] for alias in said}), ids // 2)
+            for words in (["peers"], ["peers", "--node", "node3"], ["count", "--by", "peer"], ["count", "--by", "peer,node,time/10ms", "--value", "rtt"],
+                          ["count", "--where", 'peer ~ "a*"']):
+                self.assert_same(directory, url, *words, "--json")
+            for peer in said[0]["id"], peers[0]["peer_id"]:
+                for words in (["peer", peer], ["count", "--where", f"peer == {peer}", "--by", "peer,kind"], ["recent", "500", "--where", f"peer == {peer}"]):
+                    self.assert_same(directory, url, *words, "--json")
+                followed = rows_of(run("--fleet", url, "follow", "--recent", "20", "--limit", "20", "--where", f"peer == {peer}", "--json"))
+                recent = rows_of(run("--read", directory, "recent", "20", "--where", f"peer == {peer}", "--json"))
+                key = lambda event: (event["node_id"], event["lane"], event["sequence"])  # noqa: E731
+                self.assertEqual(sorted(map(key, followed)), sorted(map(key, recent)))
+            self.assertEqual(run("--fleet", url, "--login", login, "peers", "--json").stdout, run("--read", directory, "peers", "--json").stdout)
 
     # ---- sums
 

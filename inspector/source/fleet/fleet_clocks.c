@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <urcu.h>
 
 #define FLEET_CLOCK_ENDS 262144 /* rows of one answer: about 25 MB */
 #define FLEET_CLOCK_IDS 1000    /* of more nodes, the server looks up the ids itself: a statement has 256 KiB */
@@ -64,8 +65,15 @@ static bool put_logs(struct trace_text *out, const struct fleet_clocks *clocks, 
 
 /* ---- packets ---- */
 
+/* Whose packets they are. */
+struct packets {
+    struct machine_clocks *machines;
+    const struct fleet_logs *logs;
+    const struct fleet_who *who;
+};
+
 /* Only packets whose peer is a node of the fleet can be there twice.  Packets within a machine are left out later. */
-static void put_known_peers(struct trace_text *out, const struct fleet_logs *logs, const char *database) {
+static void put_nodes(struct trace_text *out, const struct fleet_logs *logs, const char *database) {
     bool any = false;
     if (logs->count > FLEET_CLOCK_IDS) {
         fleet_put_format(out, "peer_id GLOBAL IN (SELECT node_id FROM `%s`.nodes)", database);
@@ -82,14 +90,17 @@ static void put_known_peers(struct trace_text *out, const struct fleet_logs *log
     trace_text_puts(out, any ? ")" : "0");
 }
 
-static int ask_ends(const struct fleet_logs *logs, struct clickhouse *server, uint64_t sample_max, struct row_reader *ret_rows,
+static int ask_ends(const struct packets *packets, struct clickhouse *server, uint64_t sample_max, struct row_reader *ret_rows,
                     struct failure *failure) {
     const char *database = clickhouse_database(server);
     struct trace_text sql = {0};
     fleet_put_format(&sql, "SELECT sample, time_ns, node_id, log_id, peer_id, sent, lane, sequence FROM `%s`.clock_ends WHERE ",
                      database);
-    put_known_peers(&sql, logs, database);
-    fleet_put_format(&sql, " AND sample <= %" PRIu64, sample_max);
+    trace_text_puts(&sql, "(");
+    put_nodes(&sql, packets->logs, database);
+    if (packets->who->picture)
+        trace_text_puts(&sql, " OR peer_id IN (SELECT said_id FROM " FLEET_WHO_TABLE " WHERE said_is_node)");
+    fleet_put_format(&sql, ") AND sample <= %" PRIu64, sample_max);
     fleet_put_format(&sql, " ORDER BY sample, node_id, log_id, lane, sequence, time_ns LIMIT %d FORMAT RowBinary",
                      FLEET_CLOCK_ENDS);
     int result = fleet_ask(server, &sql, ret_rows, failure);
@@ -135,7 +146,7 @@ struct found {
 };
 
 /* Rows that are there twice are neighbours. */
-static int read_ends(struct fleet_clocks *clocks, const struct fleet_logs *logs, struct row_reader rows, struct found *found) {
+static int read_ends(const struct packets *packets, struct row_reader rows, struct found *found) {
     struct end_row all[2];
     for (; row_reader_more(&rows); found->rows++) {
         struct end_row *row = &all[found->rows % 2];
@@ -143,9 +154,15 @@ static int read_ends(struct fleet_clocks *clocks, const struct fleet_logs *logs,
         if (rows.failed) return -1;
         found->last_sample = row->sample;
         if (found->rows && same_row(row, &all[(found->rows + 1) % 2])) continue;
-        int64_t log = fleet_logs_find(logs, &row->node_id, row->log_id);
+        int64_t log = fleet_logs_find(packets->logs, &row->node_id, row->log_id);
         struct clock_end end = {.sample = row->sample, .order = row->time_ns, .time_ns = row->time_ns, .sent = row->sent != 0};
-        if (log < 0 || !machine_clocks_end(clocks->machines, (uint32_t)log, &row->peer_id, &end)) continue;
+        if (log < 0) continue;
+        rcu_read_lock();
+        bool fits =
+            machine_clocks_end(packets->machines, (uint32_t)log,
+                               alias_picture_resolve(packets->who->picture, (uint32_t)log, row->time_ns, &row->peer_id), &end);
+        rcu_read_unlock();
+        if (!fits) continue;
         if (clock_ends_add(&found->ends, &end)) return -1;
     }
     return 0;
@@ -159,15 +176,14 @@ static uint64_t first_guess(const struct fleet_logs *logs, size_t needed) {
 }
 
 /* The ends with the smallest samples, which are a small part of the table if it is large. */
-static int find_ends(struct fleet_clocks *clocks, const struct fleet_logs *logs, struct clickhouse *server, struct found *found,
-                     struct failure *failure) {
-    uint64_t sample_max = first_guess(logs, found->ends.max);
+static int find_ends(const struct packets *packets, struct clickhouse *server, struct found *found, struct failure *failure) {
+    uint64_t sample_max = first_guess(packets->logs, found->ends.max);
     for (;;) {
         struct row_reader rows;
         clock_ends_clear(&found->ends);
         found->rows = 0;
-        if (ask_ends(logs, server, sample_max, &rows, failure)) return -1;
-        if (read_ends(clocks, logs, rows, found)) return failure_out_of_memory(failure);
+        if (ask_ends(packets, server, sample_max, &rows, failure)) return -1;
+        if (read_ends(packets, rows, found)) return failure_out_of_memory(failure);
         bool enough = found->ends.is_cut || found->ends.count > found->ends.max;
         if (enough || sample_max == UINT64_MAX || found->rows == FLEET_CLOCK_ENDS) break;
         uint64_t times = 2 * found->ends.max / (found->ends.count + 1) + 2;
@@ -177,10 +193,11 @@ static int find_ends(struct fleet_clocks *clocks, const struct fleet_logs *logs,
     return 0;
 }
 
-static int estimate(struct fleet_clocks *clocks, const struct fleet_logs *logs, struct clickhouse *server,
-                    struct failure *failure) {
+int fleet_clocks_estimate(struct fleet_clocks *clocks, const struct fleet_logs *logs, const struct fleet_who *who,
+                          struct clickhouse *server, struct failure *failure) {
+    const struct packets packets = {clocks->machines, logs, who};
     struct found found = {.ends.max = clock_ends_max(machine_clocks_count(clocks->machines))};
-    int result = find_ends(clocks, logs, server, &found, failure);
+    int result = find_ends(&packets, server, &found, failure);
     if (!result && machine_clocks_estimate(clocks->machines, &found.ends)) result = failure_out_of_memory(failure);
     clock_ends_fini(&found.ends);
     return result;
@@ -247,25 +264,24 @@ static void show_logs(const struct fleet_clocks *clocks, struct fleet_logs *logs
     }
 }
 
-int fleet_clocks_open(struct fleet_clocks *ret_clocks, struct fleet_logs *logs, struct clickhouse *server,
-                      const struct fleet_clocks *known, struct failure *failure) {
+int fleet_clocks_open(struct fleet_clocks *ret_clocks, const struct fleet_logs *logs, const struct fleet_clocks *known,
+                      bool *ret_estimate, struct failure *failure) {
     struct fleet_clocks clocks = {0};
     *ret_clocks = clocks;
+    *ret_estimate = false;
     if (find_machines(&clocks, logs)) return failure_out_of_memory(failure);
-    if (!clocks.machines) return 0;
-    int result = 0;
-    if (known->machines && same_machines(clocks.machines, known->machines))
-        machine_clocks_share(clocks.machines, known->machines);
-    else
-        result = estimate(&clocks, logs, server, failure);
-    clocks.clocks = machine_clocks_estimated(clocks.machines);
-    if (!result && write_shown(&clocks, logs)) result = failure_out_of_memory(failure);
-    if (result) {
-        fleet_clocks_fini(&clocks);
-        return -1;
-    }
-    show_logs(&clocks, logs);
+    bool same = clocks.machines && known->machines && same_machines(clocks.machines, known->machines);
+    if (same) machine_clocks_share(clocks.machines, known->machines);
+    *ret_estimate = clocks.machines && !same;
     *ret_clocks = clocks;
+    return 0;
+}
+
+int fleet_clocks_show(struct fleet_clocks *clocks, struct fleet_logs *logs, struct failure *failure) {
+    if (!clocks->machines) return 0;
+    clocks->clocks = machine_clocks_estimated(clocks->machines);
+    if (write_shown(clocks, logs)) return failure_out_of_memory(failure);
+    show_logs(clocks, logs);
     return 0;
 }
 

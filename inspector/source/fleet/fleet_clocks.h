@@ -8,7 +8,7 @@
 #ifndef INSPECTOR_FLEET_CLOCKS_H
 #define INSPECTOR_FLEET_CLOCKS_H
 
-#include "fleet_logs.h"
+#include "fleet_who.h"
 #include "machine_clocks.h"
 
 #include <proto/text.h>
@@ -20,10 +20,17 @@ struct fleet_clocks {
     char *shown;                     /* an SQL expression for the shown time of an event; NULL: "time_ns" */
 };
 
-/* Estimates them from the packets in the fleet, and corrects the times in the logs.  known: clocks of an earlier moment, used
- * if the machines are still the same; then nothing is estimated.  Returns 0, or -1 with the failure. */
-int fleet_clocks_open(struct fleet_clocks *ret_clocks, struct fleet_logs *logs, struct clickhouse *server,
-                      const struct fleet_clocks *known, struct failure *failure);
+/* Begins: finds the machines, and takes over what is known from an earlier moment if they are still the same.  *ret_estimate: they
+ * are not, so the clocks are to be estimated.  Returns 0, or -1 with the failure. */
+int fleet_clocks_open(struct fleet_clocks *ret_clocks, const struct fleet_logs *logs, const struct fleet_clocks *known,
+                      bool *ret_estimate, struct failure *failure);
+
+/* Estimates them from the packets in the fleet.  who: by own times; the server has its table. */
+int fleet_clocks_estimate(struct fleet_clocks *clocks, const struct fleet_logs *logs, const struct fleet_who *who,
+                          struct clickhouse *server, struct failure *failure);
+
+/* From now on times are corrected, those in the logs already.  Returns 0, or -1 with the failure. */
+int fleet_clocks_show(struct fleet_clocks *clocks, struct fleet_logs *logs, struct failure *failure);
 void fleet_clocks_fini(struct fleet_clocks *clocks);
 
 /* The column of the shown time, as SQL. */

@@ -64,7 +64,7 @@ void fleet_answers_fini(struct fleet_answers *answers) {
                                       .correct = answers->correct};
 }
 
-/* Makes context->store. */
+/* Makes context->store, with the aliases. */
 static int load_logs(struct fleet_context *context, struct failure *failure) {
     struct fleet_load load;
     if (fleet_load_begin(&load, context, failure)) return -1;
@@ -76,6 +76,26 @@ static int load_logs(struct fleet_context *context, struct failure *failure) {
     return 0;
 }
 
+/* Aliases decide which packets are the same, and have the times of clocks that are not estimated yet. */
+static int estimate_clocks(struct fleet_context *context, struct failure *failure) {
+    struct fleet_context own = {.server = context->server, .logs = context->logs, .now_ns = find_now(&context->logs)};
+    int result = load_logs(&own, failure);
+    if (!result && fleet_who_open(&own.who, own.store, &own.logs, "time_ns")) result = failure_out_of_memory(failure);
+    clickhouse_lend(context->server, &own.who.table);
+    if (!result) result = fleet_clocks_estimate(&context->clocks, &context->logs, &own.who, context->server, failure);
+    clickhouse_lend(context->server, NULL);
+    fleet_who_fini(&own.who);
+    store_destroy(own.store);
+    return result;
+}
+
+static int open_clocks(struct fleet_context *context, const struct fleet_clocks *known, struct failure *failure) {
+    bool estimate;
+    int result = fleet_clocks_open(&context->clocks, &context->logs, known, &estimate, failure);
+    if (!result && estimate) result = estimate_clocks(context, failure);
+    return result ? result : fleet_clocks_show(&context->clocks, &context->logs, failure);
+}
+
 int fleet_answers_renew(struct fleet_answers *answers, struct failure *failure) {
     struct fleet_answers next = {.context.server = answers->context.server,
                                  .title = answers->title,
@@ -83,9 +103,7 @@ int fleet_answers_renew(struct fleet_answers *answers, struct failure *failure) 
                                  .correct = answers->correct};
     struct fleet_context *context = &next.context;
     if (fleet_logs_read(&context->logs, context->server, failure)) return -1;
-    int result = 0;
-    if (next.correct)
-        result = fleet_clocks_open(&context->clocks, &context->logs, context->server, &answers->context.clocks, failure);
+    int result = next.correct ? open_clocks(context, &answers->context.clocks, failure) : 0;
     context->now_ns = find_now(&context->logs);
     if (!result) result = load_logs(context, failure);
     if (!result) result = open_loaded(&next.logs, context->store, context, next.title, failure);
@@ -93,6 +111,7 @@ int fleet_answers_renew(struct fleet_answers *answers, struct failure *failure) 
         result = failure_out_of_memory(failure);
     fleet_answers_fini(result ? &next : answers);
     if (!result) *answers = next;
+    clickhouse_lend(answers->context.server, &answers->context.who.table);
     return result;
 }
 
@@ -146,8 +165,12 @@ static int refuse_size(struct failure *failure) {
                        FLEET_LOAD_EVENTS_MAX);
 }
 
-static void put_rows(struct trace_text *sql, const struct clickhouse *server, const struct fleet_choice *choice) {
-    fleet_put_format(sql, " FROM `%s`.%s WHERE ", clickhouse_database(server), choice->rare ? "rare_events" : "events");
+static void put_rows(struct trace_text *sql, const struct fleet_context *context, const struct fleet_choice *choice) {
+    bool by_who = fleet_who_is_in(choice->condition, strlen(choice->condition));
+    fleet_put_format(sql, " FROM `%s`.%s", clickhouse_database(context->server), choice->rare ? "rare_events" : "events");
+    trace_text_puts(sql, fleet_who_join(&context->who, by_who));
+    trace_text_puts(sql, " WHERE ");
+    trace_text_puts(sql, fleet_who_definition(&context->who, by_who));
     trace_text_puts(sql, choice->condition);
 }
 
@@ -155,9 +178,8 @@ int fleet_count_rows(const struct fleet_context *context, const struct fleet_cho
                      struct failure *failure) {
     struct trace_text sql = {0};
     struct row_reader rows;
-    fleet_who_put(&sql, &context->who);
     trace_text_puts(&sql, "SELECT count()");
-    put_rows(&sql, context->server, choice);
+    put_rows(&sql, context, choice);
     trace_text_puts(&sql, " FORMAT RowBinary");
     int result = fleet_ask(context->server, &sql, &rows, failure);
     trace_text_fini(&sql);
@@ -170,13 +192,12 @@ static int find_cuts(const struct fleet_context *context, const struct fleet_cho
                      struct failure *failure) {
     struct trace_text sql = {0};
     struct row_reader rows;
-    fleet_who_put(&sql, &context->who);
     trace_text_puts(&sql, "SELECT quantilesExact(");
     for (unsigned i = 1; i < slices; i++) fleet_put_format(&sql, "%s%.4f", i > 1 ? "," : "", (double)i / slices);
     trace_text_puts(&sql, ")(");
     trace_text_puts(&sql, fleet_clocks_column(&context->clocks));
     trace_text_puts(&sql, ")");
-    put_rows(&sql, context->server, choice);
+    put_rows(&sql, context, choice);
     trace_text_puts(&sql, " FORMAT RowBinary");
     int result = fleet_ask(context->server, &sql, &rows, failure);
     trace_text_fini(&sql);

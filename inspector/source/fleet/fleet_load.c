@@ -144,13 +144,15 @@ static void put_key(struct strbuf *sql, const struct fleet_load *load, const cha
 
 static void make_sql(struct strbuf *sql, const struct fleet_load *load, const struct fleet_choice *choice,
                      const struct fleet_part *part) {
+    const struct fleet_who *who = &load->context->who;
+    bool by_who = fleet_who_is_in(choice->condition, strlen(choice->condition));
     if (part->newest) strbuf_puts(sql, "SELECT * FROM (");
-    if (load->context->who.shown) strbuf_puts(sql, load->context->who.shown);
     strbuf_puts(sql, "SELECT ");
     fleet_column_list(sql, fleet_table_find("events"));
     strbuf_printf(sql, " FROM `%s`.%s", clickhouse_database(load->context->server), choice->rare ? "rare_events" : "events");
+    strbuf_puts(sql, fleet_who_join(who, by_who));
     if (choice->first) strbuf_printf(sql, " PREWHERE %s", choice->first);
-    strbuf_printf(sql, " WHERE %s ORDER BY ", choice->condition);
+    strbuf_printf(sql, " WHERE %s%s ORDER BY ", fleet_who_definition(who, by_who), choice->condition);
     put_key(sql, load, part->newest ? " DESC" : "");
     if (part->limit_by) strbuf_printf(sql, " LIMIT 1 BY %s", part->limit_by);
     strbuf_printf(sql, " LIMIT %" PRIu64, part->limit);

@@ -183,20 +183,30 @@ void fleet_logs_fini(struct fleet_logs *logs) {
     *logs = (struct fleet_logs){0};
 }
 
-int64_t fleet_logs_find(const struct fleet_logs *logs, const struct trace_node_id *node_id, uint64_t log_id) {
+/* The first log that is not before this one. */
+static size_t find_place(const struct fleet_logs *logs, const struct trace_node_id *node_id, uint64_t log_id) {
     size_t low = 0, high = logs->count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
         const struct node_info *info = &logs->all[middle].info;
-        int order = memcmp(node_id, &info->node_id, sizeof *node_id);
-        if (!order) order = (log_id > info->log) - (log_id < info->log);
-        if (!order) return (int64_t)middle;
-        if (order < 0)
-            high = middle;
-        else
+        int order = memcmp(&info->node_id, node_id, sizeof *node_id);
+        if (order < 0 || (!order && info->log < log_id))
             low = middle + 1;
+        else
+            high = middle;
     }
-    return -1;
+    return low;
+}
+
+int64_t fleet_logs_find(const struct fleet_logs *logs, const struct trace_node_id *node_id, uint64_t log_id) {
+    size_t at = find_place(logs, node_id, log_id);
+    const struct node_info *info = at < logs->count ? &logs->all[at].info : NULL;
+    return info && info->log == log_id && !memcmp(&info->node_id, node_id, sizeof *node_id) ? (int64_t)at : -1;
+}
+
+bool fleet_logs_have_node(const struct fleet_logs *logs, const struct trace_node_id *node_id) {
+    size_t at = find_place(logs, node_id, 0);
+    return at < logs->count && !memcmp(&logs->all[at].info.node_id, node_id, sizeof *node_id);
 }
 
 /* ---- into a store --------------------------------------------------------------------------------------------------------- */

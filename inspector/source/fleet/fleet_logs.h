@@ -32,6 +32,9 @@ void fleet_logs_fini(struct fleet_logs *logs);
 /* The index of a log, or -1. */
 int64_t fleet_logs_find(const struct fleet_logs *logs, const struct trace_node_id *node_id, uint64_t log_id);
 
+/* Has this node a log? */
+bool fleet_logs_have_node(const struct fleet_logs *logs, const struct trace_node_id *node_id);
+
 /* Adds all of them to an empty store; then come the events; then the counters from the tables, because only the nodes knew
  * those.  Returns 0 or a negative errno. */
 int fleet_logs_add(const struct fleet_logs *logs, struct store *store);

@@ -112,12 +112,15 @@ struct peers_question {
 static void put_peers(struct trace_text *out, const void *arg, const char *rows, const char *times) {
     const struct peers_question *peers = arg;
     const char *who = fleet_who_column(&peers->context->who);
-    fleet_who_put(out, &peers->context->who);
-    trace_text_puts(out, peers->context->who.shown ? ", " : "WITH ");
+    trace_text_puts(out, "WITH ");
     trace_text_puts(out, fleet_clocks_column(&peers->context->clocks));
     fleet_put_format(out, " AS shown_ns SELECT %s AS peer, ", who);
     trace_text_puts(out, PEER_COLUMNS);
-    fleet_put_format(out, " FROM %s WHERE bitAnd(flags,%u) != 0 AND ", rows, TRACE_FLAG_HAS_PEER);
+    fleet_put_format(out, " FROM %s", rows);
+    trace_text_puts(out, fleet_who_join(&peers->context->who, true));
+    trace_text_puts(out, " WHERE ");
+    trace_text_puts(out, fleet_who_definition(&peers->context->who, true));
+    fleet_put_format(out, "bitAnd(flags,%u) != 0 AND ", TRACE_FLAG_HAS_PEER);
     trace_text_puts(out, times);
     if (peers->node.bytes) trace_text_puts(out, " AND ");
     if (peers->node.bytes) trace_text_add(out, peers->node.data, peers->node.bytes);
@@ -134,7 +137,6 @@ int fleet_answer_peers(struct fleet_question *question) {
     struct row_reader rows;
     struct trace_rpc_error error = {0};
     json_t *peers = NULL;
-    if (context->who.beyond_sql) return fleet_who_refuse(question->failure);
     if (node && !id_param_read_node(context->store, "node_id", node, false, &id, &error)) {
         struct trace_id_prefix prefix = {.digits = 2 * TRACE_NODE_ID_BYTES};
         memcpy(prefix.bytes, id.bytes, sizeof id.bytes);

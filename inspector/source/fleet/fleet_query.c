@@ -150,7 +150,6 @@ static int count_all(struct window *window) {
     struct fleet_answers *answers = window->question->answers;
     struct trace_text text = {0};
     struct failure *failure = window->question->failure;
-    if (window->scope.wide) return fleet_who_refuse(failure);
     fleet_scope_put_times(&text, &answers->context, window->scope.from_ns, window->scope.to_ns);
     if (window->scope.matching.bytes) trace_text_puts(&text, " AND ");
     if (window->scope.matching.bytes) trace_text_add(&text, window->scope.matching.data, window->scope.matching.bytes);

@@ -214,8 +214,11 @@ struct counted {
 
 static void put_count(struct trace_text *out, const void *arg, const char *rows, const char *times) {
     const struct counted *counted = arg;
-    fleet_who_put(out, &counted->context->who);
-    fleet_put_format(out, "SELECT count() FROM %s WHERE ", rows);
+    bool by_who = fleet_who_is_in(counted->condition, strlen(counted->condition));
+    fleet_put_format(out, "SELECT count() FROM %s", rows);
+    trace_text_puts(out, fleet_who_join(&counted->context->who, by_who));
+    trace_text_puts(out, " WHERE ");
+    trace_text_puts(out, fleet_who_definition(&counted->context->who, by_who));
     trace_text_puts(out, times);
     trace_text_puts(out, " AND (");
     trace_text_puts(out, counted->condition);

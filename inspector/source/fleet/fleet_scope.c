@@ -261,13 +261,10 @@ static bool put_peer(struct trace_text *out, const struct fleet_context *context
     scope->peer = prefix;
     put_and(out);
     fleet_put_format(out, "bitAnd(flags,%u) != 0 AND ", TRACE_FLAG_HAS_PEER);
-    scope->wide |= context->who.beyond_sql;
-    if (context->who.picture && !context->who.beyond_sql)
+    if (context->who.picture)
         put_who(out, context, &prefix);
-    else if (!context->who.picture)
-        trace_filter_sql_prefix(out, "peer_id", &prefix, TRACE_NODE_ID_BYTES);
     else
-        trace_text_puts(out, "1");
+        trace_filter_sql_prefix(out, "peer_id", &prefix, TRACE_NODE_ID_BYTES);
     return true;
 }
 
@@ -404,22 +401,17 @@ int fleet_scope_find_field(const struct fleet_context *context, const char *text
 }
 
 /* Sets *nothing if the store will refuse it.  Returns 0 or -ENOMEM. */
-static int put_filter(struct trace_text *out, const struct fleet_context *context, const char *text, bool complete, bool *nothing,
-                      bool *wide) {
+static int put_filter(struct trace_text *out, const struct fleet_context *context, const char *text, bool complete,
+                      bool *nothing) {
     struct trace_filter *filter;
     if (!text) return 0;
     int error = compile(context, text, complete, &filter);
     if (error == -ENOMEM) return error;
     *nothing = *nothing || error;
     if (error) return 0;
-    bool beyond = context->who.beyond_sql && (trace_filter_uses(filter) & TRACE_FILTER_USES_PEER);
-    *wide |= beyond;
     put_and(out);
-    if (beyond)
-        trace_text_puts(out, "1");
-    else
-        trace_filter_sql(filter, context->logs.for_filters, context->logs.count, fleet_clocks_column(&context->clocks),
-                         fleet_who_column(&context->who), out);
+    trace_filter_sql(filter, context->logs.for_filters, context->logs.count, fleet_clocks_column(&context->clocks),
+                     fleet_who_column(&context->who), out);
     trace_filter_destroy(filter);
     return 0;
 }
@@ -435,7 +427,7 @@ static int make_scope(struct fleet_scope *ret_scope, const struct fleet_context 
     if (stream && !put_trace_id(&rest, json_get_text(params, "trace_id"))) scope.nothing = true;
     if (!put_peer(&rest, context, json_get_text(params, "peer_id"), &scope)) scope.nothing = true;
     put_kinds(&rest, json_object_get(params, "kind"));
-    int error = put_filter(&rest, context, json_get_text(params, "filter"), !stream, &scope.nothing, &scope.wide);
+    int error = put_filter(&rest, context, json_get_text(params, "filter"), !stream, &scope.nothing);
     if (node.bytes) {
         trace_text_add(&scope.text, node.data, node.bytes);
         trace_text_add(&scope.matching, node.data, node.bytes);
@@ -467,10 +459,7 @@ int fleet_scope_events(struct fleet_scope *ret_scope, const struct fleet_context
 
 int fleet_scope_stream(struct fleet_scope *ret_scope, const struct fleet_context *context, const json_t *params,
                        struct failure *failure) {
-    if (make_scope(ret_scope, context, params, true, failure)) return -1;
-    if (!ret_scope->wide) return 0;
-    fleet_scope_fini(ret_scope);
-    return fleet_who_refuse(failure);
+    return make_scope(ret_scope, context, params, true, failure);
 }
 
 void fleet_scope_fini(struct fleet_scope *scope) {

@@ -32,7 +32,6 @@ struct fleet_scope {
     struct trace_text text;      /* the condition for what was lost besides; empty: none */
     bool has_losses;             /* the two conditions differ */
     bool nothing;                /* the store will refuse the question: no events are needed */
-    bool wide;                   /* the conditions are true for more events than match: only a store can tell them apart */
     struct trace_id_prefix peer; /* digits 0: the params name no peer by its id */
 };
 

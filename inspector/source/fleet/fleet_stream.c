@@ -114,12 +114,15 @@ struct wish {
     uint64_t newest;                   /* at most so many, the newest ones; 0: all */
 };
 
-static void put_wish(struct trace_text *sql, const struct wish *wish, const char *database) {
-    bool has_filter = wish->matching->bytes != 0;
+static void put_wish(struct trace_text *sql, const struct wish *wish, const struct fleet_context *context) {
+    bool has_filter = wish->matching->bytes != 0, by_who = fleet_who_is_in(wish->matching->data, wish->matching->bytes);
     if (wish->flagged) trace_text_puts(sql, ", toUInt8(");
     if (wish->flagged && has_filter) trace_text_add(sql, wish->matching->data, wish->matching->bytes);
     if (wish->flagged) trace_text_puts(sql, has_filter ? ")" : "1)");
-    fleet_put_format(sql, " FROM `%s`.events WHERE ", database);
+    fleet_put_format(sql, " FROM `%s`.events", clickhouse_database(context->server));
+    trace_text_puts(sql, fleet_who_join(&context->who, by_who));
+    trace_text_puts(sql, " WHERE ");
+    trace_text_puts(sql, fleet_who_definition(&context->who, by_who));
     trace_text_add(sql, wish->condition->data, wish->condition->bytes);
     if (wish->flagged || !has_filter) return;
     trace_text_puts(sql, " AND ");
@@ -132,10 +135,9 @@ static int ask_rows(struct fleet_stream *stream, const struct wish *wish, struct
     struct trace_text sql = {0};
     fleet_column_list(&columns, fleet_table_find("events"));
     if (wish->newest) trace_text_puts(&sql, "SELECT * FROM (");
-    fleet_who_put(&sql, &stream->answers->context.who);
     trace_text_puts(&sql, "SELECT ");
     trace_text_puts(&sql, strbuf_text(&columns));
-    put_wish(&sql, wish, clickhouse_database(server));
+    put_wish(&sql, wish, &stream->answers->context);
     /* Rows may be there twice. */
     if (wish->newest) {
         trace_text_puts(&sql, " ORDER BY ");

@@ -142,13 +142,16 @@ static void put_question(struct trace_text *out, const void *arg, const char *ro
     const struct fleet_context *context = &tally->question->answers->context;
     const struct fleet_scope *scope = tally->scope;
     const char *time = fleet_clocks_column(&context->clocks), *value = tally->value ? tally->value : "flags";
-    fleet_who_put(out, &context->who);
+    bool by_who = has_column(tally, "peer_id") || fleet_who_is_in(scope->matching.data, scope->matching.bytes);
     trace_text_puts(out, "SELECT ");
     put_columns(out, tally, time);
     trace_text_puts(out, ", count(), max(");
     trace_text_puts(out, time);
     fleet_put_format(out, "), toUInt64(max(`%s`)), sum(bitShiftRight(toUInt64(`%s`), 32)), ", value, value);
-    fleet_put_format(out, "sum(bitAnd(toUInt64(`%s`), 4294967295)) FROM %s WHERE ", value, rows);
+    fleet_put_format(out, "sum(bitAnd(toUInt64(`%s`), 4294967295)) FROM %s", value, rows);
+    trace_text_puts(out, fleet_who_join(&context->who, by_who));
+    trace_text_puts(out, " WHERE ");
+    trace_text_puts(out, fleet_who_definition(&context->who, by_who));
     trace_text_puts(out, times);
     trace_text_puts(out, " AND ");
     fleet_scope_put_times(out, context, scope->from_ns, scope->to_ns);
@@ -276,10 +279,8 @@ int fleet_tally(struct fleet_question *question, const struct fleet_scope *scope
     struct tally tally = {.question = question, .scope = scope, .limits = limits};
     struct fleet_load load;
     *ret_done = false;
-    if (scope->wide || scope->nothing || limits->nothing || question->answers->context.logs.count > TALLY_LOGS_MAX ||
-        !read_params(&tally))
+    if (scope->nothing || limits->nothing || question->answers->context.logs.count > TALLY_LOGS_MAX || !read_params(&tally))
         return 0;
-    if (question->answers->context.who.beyond_sql && has_column(&tally, "peer_id")) return 0;
     struct store_counted *counted = calloc(1, sizeof *counted);
     if (!counted) return failure_out_of_memory(question->failure);
     if (fleet_load_begin(&load, &question->answers->context, question->failure)) {

@@ -4,14 +4,12 @@
 #include "fleet_sql.h"
 
 #include <inttypes.h>
-#include <proto/hex.h>
 #include <stdlib.h>
 #include <store/grace.h>
 #include <string.h>
 
-#define SHOWN_BYTES_MAX 100000 /* a statement has 256 KiB, and some have it twice */
-#define CHAIN_MAX 8            /* an alias of an alias of ..., as in store/aliases */
-#define ANY_LOG UINT32_MAX     /* those that say nothing of an id */
+#define CHAIN_MAX 8        /* an alias of an alias of ..., as in store/aliases */
+#define ANY_LOG UINT32_MAX /* those that say nothing of an id */
 
 /* All that was said, sorted by the id that it is said of. */
 struct sayings {
@@ -36,10 +34,9 @@ struct writer {
     struct fleet_who *who;
     const struct store *store;
     const struct fleet_logs *logs;
-    const char *time;
-    struct trace_text turns;                /* clauses of ids that change */
-    struct trace_text own_keys, own_values; /* ids that are the same for all logs */
-    struct trace_text keys, values;         /* ids and logs */
+    bool has_logs;   /* there are rows for one log */
+    bool has_others; /* and for all others */
+    bool has_turns;  /* and some that change */
 };
 
 static int by_alias_id(const void *one, const void *other) {
@@ -141,102 +138,51 @@ static size_t find_turns(const struct writer *writer, const struct deciders *dec
     return count;
 }
 
-/* ---- as SQL --------------------------------------------------------------------------------------------------------------- */
+/* ---- as a table ----------------------------------------------------------------------------------------------------------- */
 
-static void put_id(struct trace_text *out, const struct trace_node_id *id) {
-    char digits[2 * TRACE_NODE_ID_BYTES + 1];
-    *trace_hex_encode(digits, id->bytes, sizeof id->bytes) = 0;
-    fleet_put_format(out, "unhex('%s')", digits);
-}
+/* An id, and a log; zero: any log that has no row of its own.  Who that is from the beginning; from when on it is somebody else,
+ * and who.  Whether one of them is a node of the fleet. */
+static const char structure[] = "said_id FixedString(32), said_node FixedString(32), said_log UInt64, said_who FixedString(32), "
+                                "said_from Array(UInt64), said_next Array(FixedString(32)), said_is_node UInt8";
 
-static void put_comma(struct trace_text *out) {
-    if (out->bytes) trace_text_puts(out, ",");
-}
+_Static_assert(TRACE_NODE_ID_BYTES == 32, "the structure");
 
-/* "peer_id = ... AND log_id = ... AND time < ..., ..., " for each turn. */
-static void put_turns(struct writer *writer, const struct trace_node_id *id, uint32_t log, const struct turn *turns,
+static void write_row(struct writer *writer, const struct trace_node_id *id, uint32_t log, const struct turn *turns,
                       size_t count) {
-    struct trace_text *out = &writer->turns;
-    for (size_t i = 0; i < count; i++) {
-        fleet_put_format(out, "peer_id = toFixedString(");
-        put_id(out, id);
-        fleet_put_format(out, ",%d)", TRACE_NODE_ID_BYTES);
-        if (log != ANY_LOG) fleet_put_format(out, " AND log_id = %" PRIu64, writer->logs->all[log].info.log);
-        if (i + 1 < count) {
-            trace_text_puts(out, " AND ");
-            trace_text_puts(out, writer->time);
-            fleet_put_format(out, " < %" PRIu64, turns[i + 1].from_ns);
-        }
-        trace_text_puts(out, ", ");
-        put_id(out, &turns[i].peer_id);
-        trace_text_puts(out, ", ");
-    }
+    static const struct node_info any_log;
+    struct row_writer *rows = &writer->who->rows;
+    const struct node_info *info = log == ANY_LOG ? &any_log : &writer->logs->all[log].info;
+    row_write(rows, id, sizeof *id);
+    row_write(rows, &info->node_id, sizeof info->node_id);
+    row_write_u64(rows, info->log);
+    row_write(rows, &turns[0].peer_id, sizeof turns[0].peer_id);
+    row_write_count(rows, count - 1);
+    for (size_t i = 1; i < count; i++) row_write_u64(rows, turns[i].from_ns);
+    row_write_count(rows, count - 1);
+    for (size_t i = 1; i < count; i++) row_write(rows, &turns[i].peer_id, sizeof turns[i].peer_id);
+    bool is_node = false;
+    for (size_t i = 0; i < count && !is_node; i++) is_node = fleet_logs_have_node(writer->logs, &turns[i].peer_id);
+    row_write_u8(rows, is_node);
+    *(log == ANY_LOG ? &writer->has_others : &writer->has_logs) = true;
+    writer->has_turns |= count > 1;
 }
 
-static void put_constant(struct writer *writer, const struct trace_node_id *id, uint32_t log,
-                         const struct trace_node_id *peer_id) {
-    struct trace_text *keys = log == ANY_LOG ? &writer->own_keys : &writer->keys;
-    struct trace_text *values = log == ANY_LOG ? &writer->own_values : &writer->values;
-    put_comma(keys);
-    put_comma(values);
-    if (log != ANY_LOG) trace_text_puts(keys, "concat(");
-    put_id(keys, id);
-    if (log != ANY_LOG) fleet_put_format(keys, ",'%" PRIu64 "')", writer->logs->all[log].info.log);
-    put_id(values, peer_id);
-}
-
-/* Logs before the rest: the first clause, or table, that has an event decides. */
 static int write_id(struct writer *writer, const struct sayings *sayings, const struct trace_node_id *id) {
     struct deciders deciders = {0};
-    bool changes = false;
     int result = add_sayings(&deciders, writer, sayings, id, CHAIN_MAX);
     settle(&deciders);
     struct turn *turns = result ? NULL : calloc(deciders.time_count + 1, sizeof *turns);
-    for (size_t i = 0; turns && i <= deciders.log_count; i++)
-        changes |= find_turns(writer, &deciders, i < deciders.log_count ? deciders.logs[i] : ANY_LOG, id, turns) > 1;
     for (size_t i = 0; turns && i <= deciders.log_count; i++) {
         uint32_t log = i < deciders.log_count ? deciders.logs[i] : ANY_LOG;
         size_t count = find_turns(writer, &deciders, log, id, turns);
-        if (changes)
-            put_turns(writer, id, log, turns, count);
-        else
-            put_constant(writer, id, log, &turns[0].peer_id);
+        bool itself = log == ANY_LOG && count == 1 && !memcmp(&turns[0].peer_id, id, sizeof *id);
+        if (!itself) write_row(writer, id, log, turns, count);
     }
     if (!turns) result = -1;
     free(turns);
     free(deciders.times);
     free(deciders.logs);
     return result;
-}
-
-static void put_table(struct trace_text *out, const char *key, const struct trace_text *keys, const struct trace_text *values) {
-    trace_text_puts(out, "transform(");
-    trace_text_puts(out, key);
-    trace_text_puts(out, ", [");
-    trace_text_add(out, keys->data, keys->bytes);
-    trace_text_puts(out, "], [");
-    trace_text_add(out, values->data, values->bytes);
-    trace_text_puts(out, "], ");
-}
-
-static void put_shown(struct trace_text *out, const struct writer *writer) {
-    trace_text_puts(out, "WITH toFixedString(");
-    if (writer->turns.bytes) trace_text_puts(out, "multiIf(");
-    trace_text_add(out, writer->turns.data, writer->turns.bytes);
-    if (writer->keys.bytes) put_table(out, "concat(toString(peer_id), toString(log_id))", &writer->keys, &writer->values);
-    if (writer->own_keys.bytes) put_table(out, "toString(peer_id)", &writer->own_keys, &writer->own_values);
-    trace_text_puts(out, "toString(peer_id)");
-    if (writer->own_keys.bytes) trace_text_puts(out, ")");
-    if (writer->keys.bytes) trace_text_puts(out, ")");
-    if (writer->turns.bytes) trace_text_puts(out, ")");
-    fleet_put_format(out, ",%d) AS who ", TRACE_NODE_ID_BYTES);
-}
-
-static bool same_log(const struct fleet_logs *logs) {
-    for (size_t i = 0; i < logs->count; i++)
-        for (size_t k = 0; k < i; k++)
-            if (logs->all[i].info.log == logs->all[k].info.log) return true;
-    return false;
 }
 
 /* Returns 0, or -1 when out of memory. */
@@ -248,7 +194,6 @@ static int write_ids(struct writer *writer) {
     for (size_t i = 0; !result && i < sayings.count; i++) {
         const struct trace_node_id *id = &sayings.all[i]->alias_id;
         if (i && !memcmp(&sayings.all[i - 1]->alias_id, id, sizeof *id)) continue;
-        if (writer->turns.bytes + writer->keys.bytes + writer->values.bytes + writer->own_keys.bytes > SHOWN_BYTES_MAX) break;
         result = write_id(writer, &sayings, id);
     }
     grace_read_unlock();
@@ -256,46 +201,76 @@ static int write_ids(struct writer *writer) {
     return result;
 }
 
-static void writer_fini(struct writer *writer) {
-    trace_text_fini(&writer->turns);
-    trace_text_fini(&writer->own_keys);
-    trace_text_fini(&writer->own_values);
-    trace_text_fini(&writer->keys);
-    trace_text_fini(&writer->values);
+/* ---- as SQL --------------------------------------------------------------------------------------------------------------- */
+
+/* " ANY LEFT JOIN ... ON ...": at most one row for each event. */
+static void put_join(struct trace_text *out, const struct writer *writer) {
+    static const char own[] = "(peer_id, node_id, log_id) IN (SELECT said_id, said_node, said_log FROM " FLEET_WHO_TABLE ")";
+    trace_text_puts(out, " ANY LEFT JOIN " FLEET_WHO_TABLE " ON peer_id = said_id");
+    if (!writer->has_logs) return;
+    if (!writer->has_others) {
+        trace_text_puts(out, " AND node_id = said_node AND log_id = said_log");
+        return;
+    }
+    fleet_put_format(out, " AND if(%s, node_id, toFixedString('',%d)) = said_node AND if(%s, log_id, toUInt64(0)) = said_log",
+                     own, TRACE_NODE_ID_BYTES, own);
+}
+
+/* An alias may be defined anywhere in a statement; 18.16 does not take WITH in a subquery that joins.  Always true. */
+static void put_definition(struct trace_text *out, const struct writer *writer, const char *time) {
+    fleet_put_format(out, "length(if(said_id = toFixedString('',%d), peer_id, ", TRACE_NODE_ID_BYTES);
+    if (writer->has_turns) {
+        trace_text_puts(out, "if(empty(said_from) OR ");
+        trace_text_puts(out, time);
+        trace_text_puts(out, " < said_from[1], said_who, said_next[arrayCount(turn -> turn <= ");
+        trace_text_puts(out, time);
+        trace_text_puts(out, ", said_from)])");
+    } else {
+        trace_text_puts(out, "said_who");
+    }
+    fleet_put_format(out, ") AS " FLEET_WHO_COLUMN ") = %d AND ", TRACE_NODE_ID_BYTES);
+}
+
+/* Returns its text, or NULL when out of memory. */
+static char *end_text(struct trace_text *text) {
+    trace_text_add(text, "", 1);
+    char *copy = text->failed ? NULL : strdup(text->data);
+    trace_text_fini(text);
+    return copy;
 }
 
 int fleet_who_open(struct fleet_who *ret_who, const struct store *store, const struct fleet_logs *logs, const char *time) {
-    struct writer writer = {.who = ret_who, .store = store, .logs = logs, .time = time};
-    struct trace_text shown = {0};
+    struct writer writer = {.who = ret_who, .store = store, .logs = logs};
+    struct trace_text join = {0}, definition = {0};
     *ret_who = (struct fleet_who){.picture = alias_picture_take(store->aliases)};
     if (!ret_who->picture) return 0;
     int result = write_ids(&writer);
-    put_shown(&shown, &writer);
-    trace_text_add(&shown, "", 1);
-    if (shown.failed) result = -1;
-    ret_who->beyond_sql = !result && (shown.bytes > SHOWN_BYTES_MAX || same_log(logs));
-    if (!result && !ret_who->beyond_sql && !(ret_who->shown = strdup(shown.data))) result = -1;
-    writer_fini(&writer);
-    trace_text_fini(&shown);
-    if (result) fleet_who_fini(ret_who);
-    return result;
+    put_join(&join, &writer);
+    put_definition(&definition, &writer, time);
+    ret_who->join = end_text(&join);
+    ret_who->definition = end_text(&definition);
+    ret_who->table = (struct clickhouse_table){FLEET_WHO_TABLE, structure, ret_who->rows.bytes, ret_who->rows.count};
+    if (!result && !ret_who->rows.failed && ret_who->join && ret_who->definition) return 0;
+    fleet_who_fini(ret_who);
+    return -1;
 }
 
 void fleet_who_fini(struct fleet_who *who) {
     alias_picture_release(who->picture);
-    free(who->shown);
+    row_writer_fini(&who->rows);
+    free(who->join);
+    free(who->definition);
     *who = (struct fleet_who){0};
 }
 
-const char *fleet_who_column(const struct fleet_who *who) { return who->shown ? "who" : "peer_id"; }
+const char *fleet_who_column(const struct fleet_who *who) { return who->picture ? FLEET_WHO_COLUMN : "peer_id"; }
 
-void fleet_who_put(struct trace_text *out, const struct fleet_who *who) {
-    if (who->shown) trace_text_puts(out, who->shown);
+bool fleet_who_is_in(const char *sql, size_t bytes) {
+    return bytes && memmem(sql, bytes, FLEET_WHO_COLUMN, strlen(FLEET_WHO_COLUMN));
 }
 
-int fleet_who_refuse(struct failure *failure) {
-    return failure_set(
-        failure, EXIT_FAILED,
-        "the nodes of this fleet have more aliases than a statement to ClickHouse can hold: ask for one trace, or by "
-        "node, without a peer");
+const char *fleet_who_join(const struct fleet_who *who, bool needed) { return needed && who->picture ? who->join : ""; }
+
+const char *fleet_who_definition(const struct fleet_who *who, bool needed) {
+    return needed && who->picture ? who->definition : "";
 }
