@@ -82,8 +82,8 @@ static bool loses_questions(const struct finding *finding, const struct finding 
 }
 
 /* Does `finding` make `other` redundant?  We drop: that a peer is gone, if requests waited for it; that a place is slow after
- * requests, if it is slow during them; that a traced peer did not answer, if another finding says what lost the packets to it; that
- * packets to a node were late, if it stood still; and a flood of messages, if they belong to a flood of requests. */
+ * requests, if it is slow during them; that a traced peer did not answer, if another finding says what loses the packets to it;
+ * that packets to a node were late, if it stood still; and a flood of messages, if the node also floods with requests. */
 static bool says_as_well(const struct facts *facts, const struct finding *finding, const struct finding *other) {
     if (other->kind == FINDING_UNTRACED_PEER && other->unanswered && !other->gone && loses_questions(finding, other))
         return waits_for_traced(facts, other);
