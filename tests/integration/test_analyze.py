@@ -115,8 +115,8 @@ class ALinkThatLoses(Verdicts):
                 self.assertIn((left_out or "packets: ")[:columns], shown)
 
     def test_a_limit_is_reported(self):
-        self.assertIn("older events of this time were not read", self.net.run("analyze", "--limit", "100"))
-        self.assertNotIn("older events of this time were not read", self.net.run("analyze"))
+        self.assertIn("older events of this period were not read", self.net.run("analyze", "--limit", "100"))
+        self.assertNotIn("older events of this period were not read", self.net.run("analyze"))
 
     def test_unknown_nodes_and_traces_are_refused(self):
         self.assertIn("usage: inspector analyze", self.net.run("analyze", "nonsense", code=2))
