@@ -102,7 +102,7 @@ static void write_document(FILE *out) {
           "# Events\n\n"
           "Every kind of event, with the fields of its `data`. `docs/protocol.md` has the other members of an event. Ids are "
           "never\n"
-          "reused; a later version may add kinds, and fields after those of a kind.\n\n"
+          "reused; a later version may add kinds, and append fields to a kind.\n\n"
           "| id | kind | |\n|---|---|---|\n",
           out);
     for (unsigned i = 0; i < count; i++)

@@ -12,7 +12,7 @@ static int compare_nodes(const struct facts *facts, unsigned left, unsigned righ
     return strcmp(a ? a : "", b ? b : "");
 }
 
-/* What no node stands out for comes after what one does. */
+/* Slowness that several nodes share comes last: no node stands out. */
 static unsigned rank_of(const struct finding *finding) {
     bool alike = finding->kind == FINDING_SLOW_NODE && finding->node == NO_NUMBER;
     return alike ? FINDING_COUNT_ : (unsigned)finding->kind;
@@ -65,7 +65,7 @@ static bool has_events(const struct facts *facts, unsigned node) {
     return false;
 }
 
-/* Are all nodes that requests wait for traced?  Then they did not answer because nothing reached them. */
+/* Are all nodes that the requests waited for traced?  Then they did not answer because nothing reached them. */
 static bool waits_for_traced(const struct facts *facts, const struct finding *finding) {
     if (!finding->peer_count) return has_events(facts, finding->node);
     for (unsigned i = 0; i < finding->peer_count && i < PEERS_MAX; i++)
@@ -73,7 +73,7 @@ static bool waits_for_traced(const struct facts *facts, const struct finding *fi
     return true;
 }
 
-/* Does a finding say why nothing reached the peer that another one names? */
+/* Does one finding explain why nothing reached the peer that the other one names? */
 static bool loses_questions(const struct finding *finding, const struct finding *other) {
     const struct judged_link way = {.from = other->peer, .to = other->node};
     if (finding->kind == FINDING_LOSSY_NETWORK) return true;
@@ -81,10 +81,9 @@ static bool loses_questions(const struct finding *finding, const struct finding 
     return finding->kind == FINDING_LOSSY_LINK && finding->node == way.from && finding->peer == way.to;
 }
 
-/* Does a finding say what another one says, too?  A peer that requests waited for does not need a second finding that it is
- * gone; nor does a place that is slow during requests need one that it is also slow after them, nor a traced peer that nothing
- * reached one beside what loses, nor a node that stood still one that packets came late, nor a flood of requests one of the
- * messages in them. */
+/* Does `finding` make `other` redundant?  We drop: that a peer is gone, if requests waited for it; that a place is slow after
+ * requests, if it is slow during them; that a traced peer did not answer, if another finding says what loses the packets to it;
+ * that packets to a node were late, if it stood still; and a flood of messages, if the node also floods with requests. */
 static bool says_as_well(const struct facts *facts, const struct finding *finding, const struct finding *other) {
     if (other->kind == FINDING_UNTRACED_PEER && other->unanswered && !other->gone && loses_questions(finding, other))
         return waits_for_traced(facts, other);

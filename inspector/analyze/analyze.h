@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * Findings: what is wrong, each with the events that show it.  Pure: no I/O, no clock.
+ * Finds what is wrong, with the events that show it.  Pure: no I/O, no clock.
  *
- * Each finding compares with something: the other links, the time before, the other nodes, or a share of the request.  It
- * also needs a minimum number of samples: one lost packet is not a finding.  The thresholds are in analyze_thresholds.h. */
+ * Each finding is a comparison: with other links, other nodes, an earlier time, or the whole request.  It also needs a minimum
+ * number of samples: one lost packet is not a finding.  The thresholds are in analyze_thresholds.h. */
 #ifndef INSPECTOR_ANALYZE_H
 #define INSPECTOR_ANALYZE_H
 
@@ -15,10 +15,10 @@ int analyze(struct analysis *ret_analysis, const struct facts *facts, const stru
             uint64_t now_ns, bool one_trace);
 void analysis_fini(struct analysis *analysis);
 
-/* Keeps only findings about this node; as_peer: also those in which it is the peer. */
+/* Keeps only findings about this node; as_peer: also those that name it as the peer. */
 void analysis_keep_node(struct analysis *analysis, unsigned node, bool as_peer);
 
-/* ---- the parts: each adds what it finds ---- */
+/* ---- parts of the analysis: each adds its findings ---- */
 
 struct requests;
 void analyze_losses(struct analysis *analysis, const struct node_state *states, size_t state_count); /* analyze_links.c */
@@ -30,8 +30,8 @@ void analyze_message_flood(struct analysis *analysis);                          
 void analyze_retries(struct analysis *analysis, const struct requests *requests);                    /* analyze_failures.c */
 void analyze_connections(struct analysis *analysis);                                                 /* analyze_failures.c */
 void analyze_open(struct analysis *analysis, struct requests *requests);                             /* analyze_requests.c */
-/* A peer that is not traced and answered nothing is waited for, whatever became of the packets sent to it: the losses of those
- * visits become time spent there.  Before the next two (analyze_requests.c). */
+/* If a peer is not traced and did not answer, requests waited for the peer, not for the lost packets sent to it: counts the time
+ * of these losses as time spent at the peer.  Call it before the next two (analyze_requests.c). */
 void blame_silent_peers(struct analysis *analysis, struct requests *requests, const struct node_state *states,
                         size_t state_count);
 void analyze_delays(struct analysis *analysis, struct requests *requests);                          /* analyze_requests.c */

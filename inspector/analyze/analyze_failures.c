@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Requests that failed, or took much longer than others; connections that ended badly; and nodes that flood the others. */
+ * Requests that failed, or took much longer than others; floods; and connections that ended with an error. */
 #include "analyze.h"
 #include "analyze_thresholds.h"
 #include "requests.h"
@@ -18,7 +18,7 @@ static unsigned culprit(const struct request *request) {
     return request->failed_waiting != NO_NUMBER ? request->failed_waiting : request->failed_node;
 }
 
-/* Pairs of a node that failed and the one that it was waiting for. */
+/* By the failed node, then by the one that it was waiting for. */
 static int compare_askers(const void *left, const void *right) {
     const struct request *a = *(const struct request *const *)left, *b = *(const struct request *const *)right;
     int order = compare(a->failed_node, b->failed_node);
@@ -31,7 +31,7 @@ static int compare_asked(const void *left, const void *right) {
     return order ? order : compare(a->failed_node, b->failed_node);
 }
 
-/* How many nodes failed waiting for this one, of requests in the order of compare_asked. */
+/* How many nodes failed while they waited for this one.  asked: in the order of compare_asked. */
 static unsigned count_askers(struct request *const *asked, size_t count, unsigned node) {
     unsigned askers = 0, last = NO_NUMBER;
     for (size_t i = 0; i < count; i++) {
@@ -42,7 +42,7 @@ static unsigned count_askers(struct request *const *asked, size_t count, unsigne
     return askers;
 }
 
-/* Did a request that another node began end well, and wait for this node? */
+/* Did a request of another node wait for this node, and succeed? */
 static bool serves_others(const struct requests *requests, unsigned node, unsigned asker) {
     for (size_t i = 0; i < requests->visit_count; i++) {
         const struct visit *visit = &requests->visits[i];
@@ -53,8 +53,8 @@ static bool serves_others(const struct requests *requests, unsigned node, unsign
     return false;
 }
 
-/* A node that fails whomever it waits for, while these answer others and nobody else fails waiting for them, is at fault
- * itself: it is not the others that are slow, but it that gives up too early, or does not get their answers. */
+/* A node is at fault itself if it fails whichever node it waits for, while these nodes answer others and nobody else fails
+ * waiting for them: they are not slow; it gives up too early, or their answers do not reach it. */
 static void settle_asker(const struct requests *requests, struct request *const *own, size_t count, struct request *const *asked,
                          size_t asked_count) {
     unsigned whom = 0;
@@ -103,7 +103,7 @@ static int compare_failures(const void *left, const void *right) {
     return order ? order : compare(a->start, b->start);
 }
 
-/* Were all these requests waiting for the same way when they failed? */
+/* Did all these requests wait for the same link when they failed? */
 static bool on_one_way(const struct request *const *failed, size_t count) {
     for (size_t i = 0; i < count; i++)
         if (failed[i]->failed_from == NO_NUMBER || failed[i]->failed_waiting != NO_NUMBER ||
@@ -114,7 +114,7 @@ static bool on_one_way(const struct request *const *failed, size_t count) {
 
 static struct finding failed_at(const struct request *const *failed, size_t count, size_t of) {
     bool waited = (*failed)->failed_waiting != NO_NUMBER;
-    uint64_t nodes = 1; /* that were waiting; the requests are ordered by them */
+    uint64_t nodes = 1; /* that were waiting; requests are sorted by them */
     for (size_t i = 1; i < count; i++) nodes += failed[i]->failed_node != failed[i - 1]->failed_node;
     bool aside = (*failed)->failed_after && !(*failed)->one_way; /* nobody waited for it */
     bool on_way = on_one_way(failed, count);
@@ -171,7 +171,7 @@ static bool is_among(const struct finding *all, unsigned node) {
     return false;
 }
 
-/* Of each node: findings are ordered by it. */
+/* Adds a finding about one node to the one about all; they come sorted by node. */
 static void add_failed(struct finding *all, const struct finding *finding) {
     if (!all->count) {
         *all = *finding;
@@ -187,7 +187,7 @@ static void add_failed(struct finding *all, const struct finding *finding) {
     all->peer_count++;
 }
 
-/* Are there enough different nodes, none of which has most of the failures? */
+/* Did requests fail at enough nodes, none of which has most of the failures? */
 static bool names_several(const struct finding *findings, size_t count, uint64_t failed) {
     struct finding all = {.count = 0};
     for (size_t i = 0; i < count; i++)
@@ -195,7 +195,7 @@ static bool names_several(const struct finding *findings, size_t count, uint64_t
     return all.peer_count >= ALIKE_NODES_MIN;
 }
 
-/* Requests of several nodes that waited for what one node sent are one finding. */
+/* Joins findings about several nodes that waited for data from the same node. */
 static size_t join_ways(struct finding *findings, size_t count) {
     size_t kept = 0;
     for (size_t i = 0; i < count; i++) {
@@ -264,7 +264,7 @@ static void report_failed(struct analysis *analysis, const struct finding *findi
     if (all.count) analysis_add(analysis, &all);
 }
 
-/* All requests of one command, whole or without a root; the failed ones come first. */
+/* All requests of one command, either whole or without a root; failed ones come first. */
 static void judge_failures(struct analysis *analysis, const struct requests *all, const struct request *const *requests,
                            size_t count) {
     struct finding *findings = calloc(count + 1, sizeof *findings);
@@ -303,7 +303,8 @@ static size_t count_retried(const struct question *const *questions, size_t coun
     return retried;
 }
 
-/* How many nodes got nothing but answers from a node, if it answered enough; else 0.  Questions as for judge_retried. */
+/* How many nodes, besides the first question's asker, a node answered; 0 if it gave too few answers.  Questions as for
+ * judge_retried. */
 static uint64_t count_answered(const struct question *const *questions, size_t count, size_t retried) {
     uint64_t askers = 0, answers = 0;
     unsigned last = NO_NUMBER;
@@ -316,8 +317,8 @@ static uint64_t count_answered(const struct question *const *questions, size_t c
     return answers >= RETRIED_MIN ? askers : 0;
 }
 
-/* What one node was asked; the questions that it failed come first.  all, all_retried: of that command, at any node.  If the
- * others fail as often, as in a search for what few nodes have, that is no fault. */
+/* All questions to one node; those that it failed come first.  all, all_retried: questions of that command to any node.  If other
+ * nodes fail as often, as in a search for something that few nodes have, that is no fault. */
 static void judge_retried(struct analysis *analysis, const struct requests *requests, const struct question *const *questions,
                           size_t count, size_t all, size_t all_retried) {
     size_t retried = count_retried(questions, count), of = 0;
@@ -375,7 +376,7 @@ static int compare_durations(const void *left, const void *right) {
     return order ? order : compare(a->start, b->start);
 }
 
-/* The visit in which the request spent most of its time, up to its end, including waits for lost packets; or NULL. */
+/* Where the request spent most of its time up to its end, including waits for lost packets; NULL if nowhere. */
 static const struct visit *main_visit(const struct requests *requests, const struct request *request) {
     const struct visit *most = NULL;
     for (size_t i = 0; i < requests->visit_count; i++) {
@@ -386,15 +387,15 @@ static const struct visit *main_visit(const struct requests *requests, const str
     return most;
 }
 
-/* Was it not the link that kept the request, but the node at its end, which did nothing for anybody? */
+/* Did the request wait for the receiver, which did nothing at all, rather than for the link? */
 static bool waited_for_receiver(const struct analysis *analysis, const struct visit *visit) {
     size_t from = visit->evidence[0], to = visit->evidence[1];
     if (from == NO_FACT || to == NO_FACT) return false;
     return analysis_paused(analysis, visit->peer, analysis->facts->items[from].time_ns, analysis->facts->items[to].time_ns);
 }
 
-/* Where the slow requests begin, of requests in the order of their time: those that took many times the median; or else a few
- * that stand apart from all others.  `count`: there are none. */
+/* Of requests sorted by duration, the index of the first slow one: slow are those that took many times the median or, if there
+ * are none, a few that stand apart from all others.  Returns `count` if none is slow. */
 static size_t first_outlier(const struct request *const *requests, size_t count) {
     uint64_t middle_ns = requests[count / 2]->took_ns;
     size_t first = count, apart = count;
@@ -476,7 +477,7 @@ void analyze_outcomes(struct analysis *analysis, const struct requests *requests
 
 /* ---- floods ---- */
 
-/* Compares each node with the median of the other nodes that began any requests. */
+/* Compares each node with the median of the other nodes that began requests. */
 void analyze_flood(struct analysis *analysis, const struct requests *requests) {
     unsigned nodes = intern_count(&analysis->facts->nodes);
     size_t *first = calloc(nodes + 1, sizeof *first), kept = 0;
@@ -513,10 +514,10 @@ void analyze_flood(struct analysis *analysis, const struct requests *requests) {
     free(sorted);
 }
 
-/* The messages of one type from one node to another; or, of a node, the median over those it sends to. */
+/* Messages of one type from one node to another; or the median of what a node sends to each of its receivers. */
 struct message_count {
     unsigned type, from, to;
-    uint64_t count, all; /* all: of a node, to all nodes */
+    uint64_t count, all; /* all: by a node, to all nodes */
     size_t first;        /* a fact */
 };
 
@@ -533,7 +534,7 @@ static int compare_counts(const void *left, const void *right) {
     return compare(a->count, b->count);
 }
 
-/* Adds up what each node sends each other one: sorted by type and sender.  Returns how many are left. */
+/* Counts the messages of each type on each link, sorted by type and sender.  Returns the number of counts. */
 static size_t sum_links(struct message_count *counts, size_t count) {
     size_t links = 0;
     if (count) qsort(counts, count, sizeof *counts, compare_messages);
@@ -547,7 +548,7 @@ static size_t sum_links(struct message_count *counts, size_t count) {
     return links;
 }
 
-/* Replaces the links of each node by their median. */
+/* Replaces the counts of a sender's links by their median. */
 static size_t sum_senders(struct message_count *counts, size_t links) {
     size_t nodes = 0;
     for (size_t begin = 0, end; begin < links; begin = end) {
@@ -566,8 +567,8 @@ static size_t sum_senders(struct message_count *counts, size_t links) {
     return nodes;
 }
 
-/* The nodes that send messages of one type, each compared with the median of the others.  What one node sends to each other one
- * is compared, not what it sends in all: a node that has many neighbours is no flood. */
+/* Compares each node that sends messages of one type with the median of the others: by what it sends to each receiver, not by
+ * what it sends in total, because a node with many neighbours is no flood. */
 static void judge_senders(struct analysis *analysis, const struct message_count *nodes, size_t count, double *sorted) {
     uint64_t of = 0;
     for (size_t i = 0; i < count; i++) of += nodes[i].all, sorted[i] = (double)nodes[i].count;
@@ -594,7 +595,7 @@ static void judge_senders(struct analysis *analysis, const struct message_count 
     }
 }
 
-/* A message that a node sent to another, or got from it, in a trace or outside of traces. */
+/* A message between two nodes, as one of them reports it; in a trace or outside of traces. */
 struct exchanged {
     unsigned node, peer, trace;
     size_t fact;
@@ -643,9 +644,9 @@ static void count_types(struct message_type *types, const struct facts *facts, c
     }
 }
 
-/* Marks the messages that may be answers: in a trace, all that a node sends back to one that had sent it something; outside of
- * traces, one for each that it got, unless messages of its type are what begins an exchange.  A node that is asked much and
- * answers is no flood; one whose messages are acknowledged may be. */
+/* Marks messages that may be answers: in a trace, everything that a node sends back to a node that sent it something; outside of
+ * traces, one for each message that it received, unless messages of its type begin exchanges.  A node that answers many
+ * questions is no flood; one whose messages are acknowledged may be. */
 static bool *answers_new(const struct facts *facts) {
     struct exchanged *all = calloc(facts->count + 1, sizeof *all);
     struct message_type *types = calloc(intern_count(&facts->commands) + 1, sizeof *types);
@@ -703,7 +704,7 @@ static bool contains_word(const char *text, const char *word) {
     return false;
 }
 
-/* Without a code a connection ended well, unless its reason names a failure: a side that times out sends no code. */
+/* A connection without an error code ended well, unless its reason names a failure: after a timeout there is no code. */
 static bool ended_badly(const struct facts *facts, const struct fact *fact) {
     static const char *const words[] = {"err_", "error", "timeout", "timed out", "idle", "reset", "refused", "unreachable"};
     const char *reason = facts_command(facts, fact->command);
@@ -722,7 +723,7 @@ static int compare_closes(const void *left, const void *right, void *items) {
     return order ? order : compare(i, j);
 }
 
-/* Connections closed with one code and reason.  If there are several and one node is an end of all, names only that node. */
+/* Connections closed with the same code and reason.  If all of them have one node in common, names only that node. */
 static void report_closed(struct analysis *analysis, const size_t *closes, size_t count) {
     const struct fact *facts = analysis->facts->items, *first = &facts[*closes];
     bool node = true, peer = true;

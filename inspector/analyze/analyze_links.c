@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * Links, from one node to another, and what they lose.
+ * Links, each from one node to another, and their losses.
+ *
+ * If both ends report packets, a packet is lost if it was sent and never received.  If only the sender does, it is lost if the
+ * sender declared it lost, which is possible only for packets that ask for an acknowledgement.
  *
  * A link without packet events is judged by the program's messages, but only if both ends report them.
  *
- * If both ends report their packets, a packet is lost when it was sent and never received.  If only the sender does, it is lost
- * when the sender declared it lost, which can happen only to packets that ask for an acknowledgement.
- *
- * A peer that is not traced, and from which nothing came while packets to it were lost, is no link that loses: it is gone. */
+ * If an untraced peer sent nothing while packets to it were lost, the peer is gone; its links are not lossy. */
 #include "analyze.h"
 #include "analyze_thresholds.h"
 #include "shared_end.h"
@@ -17,10 +17,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Every path carries 1200 bytes (RFC 9000, 14); a larger packet may probe how much this one carries. */
+/* Every path carries 1200 bytes (RFC 9000, 14); a larger packet may be a probe of the path's MTU. */
 #define PROBE_BYTES_MIN 1201
 
-/* A link with fewer than LOSS_SENT_MIN packets bears witness for its ends if so many of them would be lost. */
+/* A link with fewer than LOSS_SENT_MIN packets counts for its ends if this many of them would be lost. */
 #define WITNESS_LOST_MIN (2 * LOSS_LOST_MIN)
 
 /* A packet that was sent. */
@@ -32,7 +32,7 @@ struct link_packet {
 struct link {
     unsigned from, to;
     uint64_t sent, lost;
-    uint64_t sent_since, lost_since; /* of these, since its receiver was last heard of */
+    uint64_t sent_since, lost_since; /* of these, since the receiver was last heard of */
     size_t losses[EVIDENCE_MAX];     /* facts: the first losses */
     unsigned loss_count;
     double rate, sure_rate; /* lost of sent; the lower end of its confidence interval */
@@ -63,10 +63,10 @@ static double sure_share(uint64_t part, uint64_t whole) {
 
 /* ---- counting ---- */
 
-/* Each node's newest event, and whether some of its events are missing. */
+/* What a node can testify: up to when it has events, whether some are missing, and when others last heard of it. */
 struct witness {
     uint64_t last_ns;
-    uint64_t heard_ns; /* when the last packet or message from it was received; 0: never */
+    uint64_t heard_ns; /* when others last received something from it; 0: never */
     size_t heard;      /* that fact */
     bool incomplete;
     bool traced;   /* it has events, or traced knows it */
@@ -84,16 +84,16 @@ static uint64_t bytes_of(const struct analysis *analysis, const struct message *
     return message->send == NO_EVENT ? 0 : analysis->facts->items[message->send].bytes;
 }
 
-/* QUIC drops packets of its handshake on purpose, and ends the handshake's spaces. */
+/* QUIC drops some handshake packets on purpose, and discards their packet number spaces. */
 static bool is_counted(const struct message *message) { return message->space >= TRACE_SPACE_1RTT; }
 
-/* One of several ends with the same number, in a space where a repeated number means a retransmission: we cannot know
- * which sends arrived, only how many. */
+/* Is it one of several with the same number, in a space where that means a retransmission?  We cannot know which of these sends
+ * arrived, only how many. */
 static bool is_sent_again(const struct message *message) {
     return message->state == MESSAGE_AMBIGUOUS && message->space > TRACE_SPACE_1RTT;
 }
 
-/* What the packets of one link have in common; found before any is counted. */
+/* What we can see of one link; found before its packets are counted. */
 struct link_sight {
     enum message_kind kind; /* packets; messages if there are none */
     uint64_t received, unsent, most_bytes;
@@ -235,7 +235,7 @@ static void report_losses(struct analysis *analysis, const struct link *link, en
     analysis_add(analysis, &finding);
 }
 
-/* Keeps the first losses of several links, in order. */
+/* Adds a loss to the first losses of several links, in order. */
 static void keep_first(struct link *all, size_t loss) {
     unsigned at = all->loss_count < EVIDENCE_MAX ? all->loss_count++ : EVIDENCE_MAX;
     while (at > 0 && all->losses[at - 1] > loss) {
@@ -265,7 +265,7 @@ static void report_lossy_node(struct analysis *analysis, struct links *links, un
     report_losses(analysis, &all, direction);
 }
 
-/* all->from: a node that is an end of all these links, or NO_NUMBER. */
+/* all->from: the node at one end of all these links, or NO_NUMBER. */
 static void report_network(struct analysis *analysis, const struct link *all, size_t lossy, size_t judged) {
     struct finding finding = {.kind = FINDING_LOSSY_NETWORK,
                               .severity = SEVERITY_SEVERE,
@@ -285,7 +285,7 @@ static void report_network(struct analysis *analysis, const struct link *all, si
 
 /* ---- peers that are gone ---- */
 
-/* Reports a peer if packets to it were lost only since it was last heard of, and then nearly all.  Its links are not judged. */
+/* Reports a peer if packets to it were lost only since it was last heard of, and then nearly all.  Then drops its links. */
 static void judge_gone(struct analysis *analysis, struct links *links, unsigned peer, const struct witness *witness) {
     struct link all = {.from = peer};
     uint64_t senders = 0, since = 0, lost_since = 0;
@@ -327,11 +327,11 @@ static void judge_gone(struct analysis *analysis, struct links *links, unsigned 
 /* A node's judged links, in both directions. */
 struct node_links {
     size_t judged, unexplained;
-    size_t beside; /* unexplained, and the other end is not a suspect */
+    size_t beside; /* unexplained, to or from nodes that are no suspects */
     bool suspect;
 };
 
-/* Does the link lose packets that no finding reports yet? */
+/* Does the link lose packets, and no finding reports it yet? */
 static bool is_unexplained(const struct link *link) { return link->lossy && !link->reported; }
 
 static void count_ends(struct node_links *nodes, const struct links *links) {
@@ -344,8 +344,8 @@ static void count_ends(struct node_links *nodes, const struct links *links) {
     }
 }
 
-/* Marks nodes whose links all lose, unless only their links to other such nodes do.  Returns whether these nodes explain the
- * losses: there are other links, and they lose far less. */
+/* Marks nodes whose links all lose, unless only those to other such nodes do.  Returns whether these nodes explain the losses:
+ * then there are other links, and they lose far less. */
 static bool find_suspects(struct node_links *nodes, size_t count, const struct links *links) {
     double highest = 0, lowest = 1;
     size_t elsewhere = 0;
@@ -387,7 +387,7 @@ static void report_suspects(struct analysis *analysis, struct links *links, cons
     }
 }
 
-/* Sums the losses of all unexplained links; from: a node that is an end of all of them, or NO_NUMBER.  Returns how many links. */
+/* Sums the losses of all unexplained links, and returns their number.  from: the node at one end of all of them, or NO_NUMBER. */
 static size_t sum_up(struct link *ret_all, const struct links *links, const struct node_links *nodes, size_t count) {
     size_t unexplained = 0;
     *ret_all = (struct link){.from = NO_NUMBER};
@@ -410,7 +410,7 @@ static void judge_suspects(struct analysis *analysis, struct links *links, struc
     if (find_suspects(nodes, count, links)) report_suspects(analysis, links, nodes, count);
 }
 
-/* The rest: many links lose and none stands out.  Loss is usual here, but we still report it. */
+/* The rest: many links lose and none stands out.  Such loss is normal here, but we still report it. */
 static void judge_network(struct analysis *analysis, struct links *links, struct node_links *nodes, size_t count) {
     struct link all;
     memset(nodes, 0, count * sizeof *nodes);
@@ -421,7 +421,7 @@ static void judge_network(struct analysis *analysis, struct links *links, struct
 
 /* ---- all links ---- */
 
-/* Marks links that lose more than is usual; apart: than is usual between other nodes, if that is less. */
+/* Marks links that lose more than usual; apart: more than usual between other nodes, if that is less. */
 static void compare_links(struct links *links, bool apart) {
     for (size_t i = 0; i < links->judged_count; i++) {
         struct judged_link *judged = &links->judged[i];
@@ -431,8 +431,8 @@ static void compare_links(struct links *links, bool apart) {
     }
 }
 
-/* Appends the links with too few packets to be judged alone, if these are enough to show a loss as high as that of the bad ones:
- * whether they lose, too, tells whether a link or a node is the cause. */
+/* Appends links with too few packets to be judged alone, but enough to show a loss as high as that of the bad links: whether they
+ * lose, too, tells whether a link or a node is the cause. */
 static void add_witnesses(struct links *links) {
     size_t judged_count = links->judged_count;
     double lowest = 1;
@@ -445,7 +445,7 @@ static void add_witnesses(struct links *links) {
     for (size_t i = 0; any && i < links->count; i++) {
         struct link *link = &links->items[i];
         struct judged_link judged = {.from = link->from, .to = link->to, .index = i};
-        bool gone = link->lost && link->lost_since == link->lost; /* perhaps its receiver, which says nothing about its sender */
+        bool gone = link->lost && link->lost_since == link->lost; /* perhaps its receiver is; then its sender is not the cause */
         if (link->sent >= LOSS_SENT_MIN || gone || (double)link->sent * lowest < WITNESS_LOST_MIN) continue;
         link->usual_known = usual_elsewhere(links->judged, judged_count, &judged, true, links->room, &link->usual_rate);
         double sure_rate = sure_share(link->lost, link->sent);

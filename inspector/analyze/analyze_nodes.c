@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Nodes that crashed, fell silent or stalled, or whose events are missing; and streams that nobody closed. */
+ * Nodes that crashed, fell silent or stalled, or whose events are missing; and streams that are still open. */
 #include "analyze.h"
 #include "analyze_thresholds.h"
 #include "memory.h"
@@ -8,7 +8,7 @@
 
 #include <stdlib.h>
 
-#define AT_ONCE_PART 10 /* of a pause: what arrives within this part after its end arrives at its end */
+#define AT_ONCE_PART 10 /* of a pause: packets that arrive up to 1/N of it after its end count as arriving at its end */
 
 /* ---- streams ---- */
 
@@ -112,7 +112,7 @@ static void sum_nodes(struct node_sum *sums, const struct facts *facts) {
     }
 }
 
-/* The source may have more events than were read; its missing events count in full. */
+/* The source may have more events than we read; all of its missing events count. */
 static void count_nodes(struct node_sum *sums, size_t nodes, const struct facts *facts) {
     for (size_t i = 0; i < nodes; i++) {
         const struct fact_count *counted = i < facts->counted_nodes ? &facts->counted[i] : NULL;
@@ -152,7 +152,7 @@ static int compare_states(const void *left, const void *right) {
     return a->last_ns < b->last_ns ? -1 : a->last_ns > b->last_ns;
 }
 
-/* The crashes of one node, the newest last.  Each log has its own last event: another log of the same node may be live. */
+/* The crashes of one node, the newest last.  Each log has its own last event; another log of the same node may be live. */
 static void report_crashes(struct analysis *analysis, const struct node_state *const *crashes, size_t count) {
     const struct facts *facts = analysis->facts;
     struct finding finding = finding_of(FINDING_NODE_CRASHED, SEVERITY_SEVERE, (*crashes)->node);
@@ -160,9 +160,9 @@ static void report_crashes(struct analysis *analysis, const struct node_state *c
     for (size_t i = count; i-- > 0;) {
         const struct node_state *state = crashes[i];
         size_t last = last_of_node(facts, state->node, state->last_ns ? state->last_ns : UINT64_MAX);
-        if (last == NO_FACT) continue; /* long ago */
+        if (last == NO_FACT) continue; /* it crashed too long ago */
         if (finding.count < EVIDENCE_MAX) shown[finding.count] = last;
-        /* The node's last_ns is its latest time, which an event before a step back may have. */
+        /* last_ns is the node's latest time, which may belong to an event before a step back. */
         bool known = state->last_ns && !facts_stepped(facts);
         if (!finding.count++) finding.time_ns = known ? state->last_ns : fact_unix(facts, &facts->items[last]);
         finding.returned |= state->returned;
@@ -191,15 +191,15 @@ static void judge_crashes(struct analysis *analysis, const struct node_state *st
     free(crashes);
 }
 
-/* ---- nodes that stand still although others send to them ---- */
+/* ---- nodes that did nothing although others sent to them ---- */
 
-/* A packet that was sent to a node. */
+/* A packet sent to a node. */
 struct incoming {
     unsigned node;
     unsigned sender;
     uint64_t sent_ns, received_ns; /* UINT64_MAX: never */
-    uint64_t usual_ns;             /* time under way of the fastest quarter of the sender's packets to it */
-    uint64_t error_ns;             /* of the time under way, because of the two clocks */
+    uint64_t usual_ns;             /* travel time of the fastest quarter of the sender's packets to it */
+    uint64_t error_ns;             /* of the travel time, because of the two clocks */
     size_t send, receive;          /* facts, or NO_FACT */
 };
 
@@ -209,7 +209,7 @@ static int compare_incoming(const void *left, const void *right) {
     return a->sent_ns < b->sent_ns ? -1 : a->sent_ns > b->sent_ns;
 }
 
-/* What never came last. */
+/* Packets that never arrived come last. */
 static int compare_under_way(const void *left, const void *right) {
     const struct incoming *a = left, *b = right;
     uint64_t x = a->received_ns == UINT64_MAX ? UINT64_MAX : a->received_ns - a->sent_ns,
@@ -254,7 +254,7 @@ static size_t list_incoming(struct incoming *incoming, const struct analysis *an
     return count;
 }
 
-/* The first packet that was sent to a node after that time. */
+/* The first packet sent to a node after that time. */
 static size_t incoming_after(const struct incoming *incoming, size_t count, unsigned node, uint64_t time_ns) {
     size_t low = 0, high = count;
     while (low < high) {
@@ -298,14 +298,14 @@ static void take_pause(const struct facts *facts, struct finding *finding, const
     finding_show(finding, first->receive);
 }
 
-/* The packets that were sent to a node while it did nothing. */
+/* The packets sent to a node while it did nothing. */
 struct waiting {
-    size_t first;          /* that waited for STALL_NS_MIN; NO_FACT */
-    size_t waited, lost;   /* of those that waited so long; of all */
-    size_t first_short;    /* the first one */
-    bool several;          /* others sent, too */
-    bool at_once;          /* all that came did so in the last or next tenth of the time */
-    uint64_t last_sent_ns; /* of those that came */
+    size_t first;          /* the first that waited for STALL_NS_MIN, or NO_FACT */
+    size_t waited, lost;   /* how many waited so long; how many were lost */
+    size_t first_short;    /* the first that arrived, or NO_FACT */
+    bool several;          /* from several senders */
+    bool at_once;          /* all that arrived did so by AT_ONCE_PART after the end */
+    uint64_t last_sent_ns; /* of those that arrived */
 };
 
 static struct waiting list_waiting(const struct incoming *incoming, size_t count, unsigned node, uint64_t from_ns,
@@ -326,8 +326,8 @@ static struct waiting list_waiting(const struct incoming *incoming, size_t count
     return waiting;
 }
 
-/* Is a short time without events a pause?  If packets that several nodes sent at different moments arrived at the same one, the
- * first of them later than usual on its link, then it was no link that delayed them. */
+/* Is a short time without events a pause?  It is if packets that several nodes sent at different times arrived together, the
+ * first of them later than usual on its link: no link delays packets like that. */
 static bool is_short_pause(const struct waiting *waiting, const struct incoming *incoming, uint64_t to_ns, bool seen) {
     if (!seen || waiting->first_short == NO_FACT || !waiting->several || !waiting->at_once || waiting->lost) return false;
     const struct incoming *first = &incoming[waiting->first_short];
@@ -338,9 +338,9 @@ static bool is_short_pause(const struct waiting *waiting, const struct incoming 
            waiting->last_sent_ns - first->sent_ns >= waited_ns / 2;
 }
 
-/* A node had no event from one time to another (!seen: and we have none of its earlier events): did packets wait for it?  They
- * did if packets sent to it in that time arrived only at the end, and at most as many were lost.  Adds the pause to the node's
- * finding, whose ns is the longest stall.  If all nodes paused, adds it once to `everybody` instead. */
+/* A node had no event in that period (!seen: and we have none of its earlier events): did packets wait for it?  They did if
+ * packets sent to it in that period arrived only at the end, and no more were lost than arrived so late.  Adds the pause to the
+ * node's finding, whose ns is the longest stall.  If all nodes paused, adds it once to `everybody` instead. */
 static void judge_pause(struct analysis *analysis, struct finding *finding, struct finding *everybody,
                         const struct incoming *incoming, size_t count, uint64_t from_ns, uint64_t to_ns, bool seen) {
     const struct facts *facts = analysis->facts;
@@ -348,7 +348,7 @@ static void judge_pause(struct analysis *analysis, struct finding *finding, stru
     bool is_short = to_ns - from_ns < STALL_NS_MIN;
     if (is_short ? !is_short_pause(&waiting, incoming, to_ns, seen) : !waiting.waited || waiting.lost > waiting.waited) return;
     size_t first = is_short ? waiting.first_short : waiting.first;
-    if (!seen) from_ns = incoming[first].sent_ns; /* we have none of its earlier events */
+    if (!seen) from_ns = incoming[first].sent_ns; /* without its earlier events, the pause begins with the packet */
     keep_pause(analysis, finding->node, from_ns, to_ns);
     if (facts_active(facts, from_ns, to_ns))
         take_pause(facts, finding, &incoming[first], from_ns, to_ns);
@@ -356,7 +356,7 @@ static void judge_pause(struct analysis *analysis, struct finding *finding, stru
         take_pause(facts, everybody, &incoming[first], from_ns, everybody->until_ns = to_ns);
 }
 
-/* The time of the newest event of all nodes whose clocks can be compared with this node's. */
+/* The time of the newest event of all nodes with clocks comparable to this node's. */
 static uint64_t newest_beside(const struct analysis *analysis, const struct node_sum *sums, size_t nodes, unsigned node) {
     uint64_t newest_ns = sums[node].last_ns;
     for (unsigned i = 0; i < nodes; i++)
@@ -365,7 +365,7 @@ static uint64_t newest_beside(const struct analysis *analysis, const struct node
     return newest_ns;
 }
 
-/* Were enough of the other nodes active in the second half of that time?  Otherwise the whole network was idle. */
+/* Were enough of the other nodes active in the second half of that period?  Otherwise the whole network was idle. */
 static bool others_active(const struct analysis *analysis, const struct node_sum *sums, size_t nodes, unsigned node,
                           uint64_t from_ns, uint64_t to_ns) {
     size_t others = 0, active = 0;
@@ -377,8 +377,8 @@ static bool others_active(const struct analysis *analysis, const struct node_sum
     return (double)active >= SILENT_OTHERS_MIN * (double)others;
 }
 
-/* Live nodes that have stopped emitting although others send to them.  A node that reports a smaller share of traces than the
- * sender may have received a packet and not said so. */
+/* Live nodes that have stopped emitting events.  A node that reports a smaller share of traces than the sender may have received
+ * a packet without reporting it. */
 static void judge_silence(struct analysis *analysis, const struct node_state *state, const struct node_sum *sums, size_t nodes,
                           const struct incoming *incoming, size_t count) {
     const struct node_sum *sum = &sums[state->node];
@@ -399,7 +399,7 @@ static void judge_silence(struct analysis *analysis, const struct node_state *st
     analysis_add(analysis, &finding);
 }
 
-/* Short pauses are a finding if they are long together, and much longer than those of the other nodes: on a busy machine every
+/* Short pauses are a finding only if their sum is long, and much longer than that of the other nodes: on a busy machine every
  * node has some. */
 static bool stands_out(const struct finding *stalls, const uint64_t *paused_ns, double *sorted, size_t nodes, unsigned node) {
     const double own[] = {(double)paused_ns[node]};

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Packets seen at both ends: how long they travel, and which were declared lost wrongly. */
+ * Packets seen at both ends: how long they take, and which were wrongly declared lost. */
 #include "analyze.h"
 #include "analyze_thresholds.h"
 #include "shared_end.h"
@@ -10,7 +10,7 @@
 /* A packet that was matched or lost; later, the median packet of a link. */
 struct path {
     unsigned from, to;
-    uint64_t gap_ns; /* on the way; UINT64_MAX: it did not arrive, or nobody knows how long it took */
+    uint64_t gap_ns; /* travel time; UINT64_MAX: it did not arrive, or its time is unknown */
     size_t send, receive;
     uint64_t error_ns; /* of gap_ns, because of the two clocks */
     bool arrived;
@@ -30,8 +30,8 @@ static int compare_paths(const void *left, const void *right) {
     return order ? order : a->gap_ns < b->gap_ns ? -1 : a->gap_ns > b->gap_ns;
 }
 
-/* Sorted by link, then by time on the way: 0 for packets in disorder; packets without a time come last.  Skips
- * links whose two clocks cannot be compared, where that time is not known. */
+/* Sorted by link, then by travel time: 0 for packets received before they were sent; packets without a time come last.  Skips
+ * links whose two clocks cannot be compared, because their travel times are unknown. */
 static size_t list_packets(struct path *packets, const struct messages *messages, const struct node_clocks *clocks) {
     size_t count = 0;
     for (size_t i = 0; i < messages->count; i++) {
@@ -55,7 +55,7 @@ static size_t list_packets(struct path *packets, const struct messages *messages
     return count;
 }
 
-/* The packets of one link that were declared lost and arrived. */
+/* The packets of one link that were declared lost but arrived. */
 static void report_wrong_losses(struct analysis *analysis, const struct path *packets, size_t count) {
     struct finding finding = {.kind = FINDING_WRONG_LOSSES,
                               .severity = SEVERITY_NOTABLE,
@@ -74,7 +74,7 @@ static void report_wrong_losses(struct analysis *analysis, const struct path *pa
     if (finding.count >= WRONG_LOSSES_MIN && finding.weight >= WRONG_SHARE_MIN) analysis_add(analysis, &finding);
 }
 
-/* The median of the packets of one link whose time on the way is known.  Returns whether there are enough. */
+/* The median of the packets of one link whose travel time is known.  Returns whether there are enough. */
 static bool find_median(struct path *ret_path, const struct path *packets, size_t count) {
     while (count && packets[count - 1].gap_ns == UINT64_MAX) count--;
     if (!count) return false;
@@ -96,14 +96,14 @@ static bool is_late(const struct path *packet, double usual) {
     return is_timed(packet) && gap >= usual + (double)LATE_NS_MIN && gap >= LATE_RATIO_MIN * usual;
 }
 
-/* The packets to a node: how many are timed, and how many are late. */
+/* The packets to a node: how many have a travel time, and how many are late. */
 struct lateness {
-    size_t timed, late, senders, late_senders; /* senders: that have late packets */
+    size_t timed, late, senders, late_senders; /* senders; and those of late packets */
 };
 
 static struct lateness sum_lateness(const struct path *packets, size_t count, unsigned node, double usual) {
     struct lateness sum = {0};
-    unsigned sender = NO_NUMBER, late_sender = NO_NUMBER; /* packets are ordered by sender */
+    unsigned sender = NO_NUMBER, late_sender = NO_NUMBER; /* packets are sorted by sender */
     for (size_t i = 0; i < count; i++) {
         const struct path *packet = &packets[i];
         if (!is_timed(packet) || packet->to != node) continue;
@@ -171,7 +171,7 @@ static void report_late_node(struct analysis *analysis, struct paths *paths, uns
     report_late(analysis, &slowest, node, NO_NUMBER, direction, usual_ns);
 }
 
-/* The packets whose time is known, in the order in which they were sent. */
+/* The packets whose travel time is known, in the order in which they were sent. */
 struct sent_order {
     const struct path **items;
     const struct path **before; /* room for as many */
@@ -198,18 +198,18 @@ static void sent_order_fini(struct sent_order *order) {
     free(order->before);
 }
 
-/* from: NO_NUMBER for all packets to a node. */
+/* from: NO_NUMBER means any sender. */
 static bool is_own(const struct path *packet, unsigned from, unsigned to) {
     return packet->to == to && (from == NO_NUMBER || packet->from == from);
 }
 
-/* Does it share no end with them that could be why they are late? */
+/* Does it share no end with these packets that may be why they are late? */
 static bool is_beside(const struct path *packet, unsigned from, unsigned to) {
     return packet->to != to && packet->from != (from == NO_NUMBER ? to : from);
 }
 
-/* Which share of the packets of a link, or of all packets to a node, is late?  *ret_beside: the same of other packets, one for
- * each of these: the one that was sent nearest to it in time, since a machine that is busy for a while delays all packets. */
+/* The share of late packets on a link, or among all packets to a node.  *ret_beside: the same share among other packets, one for
+ * each of these: the one sent nearest to it in time, because a machine that is busy for a while delays all packets. */
 static double late_share(const struct sent_order *order, const struct fact *facts, unsigned from, unsigned to, double usual,
                          double *ret_beside) {
     const struct path *beside = NULL;
@@ -235,8 +235,8 @@ static double late_share(const struct sent_order *order, const struct fact *fact
     return own ? (double)own_late / (double)own : 0;
 }
 
-/* Are packets late on this link more often than on others?  Where all nodes get the processor only part of the time, the
- * medians of some links are high by chance. */
+/* Are packets late on this link more often than on others?  Where all nodes get too little processor time, the medians of some
+ * links are high by chance. */
 static bool is_late_more_often(const struct analysis *analysis, const struct sent_order *order, const struct path *link,
                                double usual) {
     double beside, share = late_share(order, analysis->facts->items, link->from, link->to, usual, &beside);
@@ -262,7 +262,7 @@ static void judge_late(struct analysis *analysis, struct paths *paths, const str
                         usual_of(paths, i, &known));
 }
 
-/* ---- a node that is late, whoever sends to it ---- */
+/* ---- nodes that receive packets late from all senders ---- */
 
 static bool is_reported_late(const struct analysis *analysis, unsigned node) {
     for (size_t i = 0; i < analysis->count; i++) {
@@ -274,7 +274,7 @@ static bool is_reported_late(const struct analysis *analysis, unsigned node) {
     return false;
 }
 
-/* The median time of all packets neither from nor to that node.  False if they are too few. */
+/* The median travel time of all packets neither from nor to that node.  Returns false if there are too few. */
 static bool usual_without(const struct path *packets, size_t count, unsigned node, double *room, double *ret_usual) {
     size_t kept = 0;
     for (size_t i = 0; i < count; i++)
@@ -285,8 +285,8 @@ static bool usual_without(const struct path *packets, size_t count, unsigned nod
     return true;
 }
 
-/* A node that gets the processor only part of the time takes some packets at once and others late, whoever sent them, so that
- * no median shows it, and each of its links may have few. */
+/* A node that gets too little processor time receives some packets at once and others late, from all senders.  No median of a
+ * link shows this, and each link may have few packets. */
 static void judge_late_node(struct analysis *analysis, const struct path *packets, size_t count, const struct sent_order *order,
                             unsigned node, double *room) {
     double usual, beside;
@@ -321,7 +321,7 @@ static void judge_late_node(struct analysis *analysis, const struct path *packet
     analysis_add(analysis, &finding);
 }
 
-/* Judges the nodes for which enough packets were at least LATE_NS_MIN under way. */
+/* Judges nodes to which enough packets took LATE_NS_MIN or more. */
 static void judge_late_nodes(struct analysis *analysis, const struct path *packets, size_t count, const struct sent_order *order,
                              double *room) {
     unsigned nodes = intern_count(&analysis->facts->nodes);

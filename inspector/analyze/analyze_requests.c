@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Requests: where their time went, what lost packets delayed, and parts that have not ended. */
+ * Requests: where their time went, which of them lost packets delayed, and which of their parts have not ended. */
 #include "analyze.h"
 #include "analyze_thresholds.h"
 #include "requests.h"
@@ -64,7 +64,7 @@ static int compare_groups(const struct visit *a, const struct visit *b) {
     int order = compare(a->command, b->command);
     if (!order) order = compare(a->after, b->after);
     if (!order) order = compare(a->kind, b->kind);
-    if (!order && a->kind != WAIT_PEER) order = compare(a->node, b->node); /* a peer is one place, whoever waits for it */
+    if (!order && a->kind != WAIT_PEER) order = compare(a->node, b->node); /* a peer is one place, whichever node waits for it */
     return order ? order : compare(a->peer, b->peer);
 }
 
@@ -75,7 +75,7 @@ static int compare_visits(const void *left, const void *right) {
     return order ? order : compare(a->request, b->request);
 }
 
-/* A link, and the median over requests of the longest single wait there. */
+/* A link, and the median of the longest wait of each request there. */
 struct link_usual {
     unsigned node, peer;
     double ns;
@@ -125,7 +125,7 @@ static bool sum_up_links(struct usual *usual, const struct requests *requests) {
     return true;
 }
 
-/* Is a link slow compared with the others?  *ret_usual_ns: their median, without the reverse link; 0 when there are no
+/* Is a link slow compared with the others?  *ret_usual_ns: their median, without the reverse link; 0 if there are no
  * others. */
 static bool is_unusual(const struct usual *usual, const struct visit *visit, uint64_t *ret_usual_ns) {
     const struct link_usual *link = find_link(usual, visit->node, visit->peer),
@@ -145,15 +145,15 @@ static enum finding_kind kind_of(const struct visit *visit) {
                                          : FINDING_SLOW_NODE;
 }
 
-/* Did the whole machine stand still during the request's longest wait there?  One trace alone cannot show it. */
+/* Did the whole machine stand still during the longest wait there?  The events of one trace cannot show that. */
 static bool stood_still(const struct analysis *analysis, const struct visit *longest) {
     size_t from = longest->evidence[0], to = longest->evidence[1];
     if (!longest->stopped || analysis->one_trace || from == NO_FACT || to == NO_FACT) return false;
     return !facts_active(analysis->facts, analysis->facts->items[from].time_ns, analysis->facts->items[to].time_ns);
 }
 
-/* Judges all requests of one command at one place. divided: no place has most of their time, so a smaller share is enough.
- * Returns whether it is a finding. */
+/* Judges all requests of one command at one place.  divided: no place has most of their time, so a smaller share is enough.
+ * Returns whether there is a finding. */
 static bool judge_place(struct finding *ret_finding, const struct analysis *analysis, const struct requests *requests,
                         const struct usual *usual, const struct visit *visits, size_t count, bool divided) {
     const struct visit *longest = visits;
@@ -175,7 +175,7 @@ static bool judge_place(struct finding *ret_finding, const struct analysis *anal
     /* Many short waits do not make a slow link. */
     if (wait_kind_is_way(visits->kind) && divided && longest->once_ns < LATE_NS_MIN) return false;
     if (visits->kind == WAIT_LINK && !analysis->one_trace && !is_unusual(usual, visits, &usual_ns)) return false;
-    bool alone = visits->kind == WAIT_LINK && !analysis->one_trace && !usual_ns; /* no other link to compare with */
+    bool alone = visits->kind == WAIT_LINK && !analysis->one_trace && !usual_ns; /* there is no other link to compare with */
     bool aside = visits->after && !requests->items[longest->request].one_way;    /* nobody waited for it */
     bool unsure = visits->kind == WAIT_SENDING || longest->missing;              /* it may have been another place */
     struct finding finding = {.kind = kind_of(longest),
@@ -202,8 +202,8 @@ static bool judge_place(struct finding *ret_finding, const struct analysis *anal
     return true;
 }
 
-/* The requests at one node: all; or, if those do not stand out, the ones that it was asked, or the ones that it began.  It may
- * be slow in one of the two roles only. */
+/* Judges the requests at one node: all of them; if these do not stand out, those that others sent to it, then those that it
+ * began.  It may be slow in only one of the two roles. */
 static bool judge_node(struct finding *ret_finding, const struct analysis *analysis, const struct requests *requests,
                        const struct usual *usual, const struct visit *visits, size_t count, bool divided) {
     size_t began = 0;
@@ -217,19 +217,19 @@ static bool judge_node(struct finding *ret_finding, const struct analysis *analy
 /* The links that requests of one command waited for, and the findings of those that are slow. */
 struct slow_links {
     struct judged_link *links;
-    struct finding *findings; /* one for each, if it is bad */
+    struct finding *findings; /* one for each bad link */
     size_t count;
     struct end_count *ends;
 };
 
-/* Of two equally slow links, takes the one with the earlier evidence: node numbers depend on the order in which events
- * were read. */
+/* Of two equally slow links, prefers the one with the earlier evidence: node numbers depend on the order in which events were
+ * read. */
 static bool is_slower(const struct finding *a, const struct finding *b) {
     if (a->ns != b->ns || !a->evidence_count || !b->evidence_count) return a->ns > b->ns;
     return a->evidence[0] < b->evidence[0];
 }
 
-/* Replaces the findings of a node's slow links by one: that of the slowest, counting the requests of all. */
+/* Replaces the findings of a node's slow links by that of the slowest, which then counts the requests of all. */
 static void report_slow_ends(struct analysis *analysis, struct slow_links *slow, unsigned node, enum direction direction) {
     struct finding all = {.ns = 0};
     uint64_t count = 0, of = 0, links = 0;
@@ -260,23 +260,24 @@ static void report_slow_links(struct analysis *analysis, struct slow_links *slow
     slow->count = 0;
 }
 
-/* The requests of one command that a node was asked, or that it began; a fifth of them spent this long there, or longer. */
+/* The requests of one command that others sent to a node, or that it began.  ns: the slowest 1/TAIL_PART took at least this
+ * long. */
 struct node_tail {
     const struct visit *visits;
     size_t count;
     double ns;
 };
 
-/* Nodes at which requests of one command spend their time, and peers that they wait for. */
+/* Nodes where requests of one command spend their time, and peers that they wait for. */
 struct slow_nodes {
     struct finding *findings, *peers;
     size_t count, peer_count;
     struct node_tail *tails;
     size_t tail_count;
-    double *sorted; /* room for as many values as there are tails */
+    double *sorted; /* room for one value per tail */
 };
 
-/* The time of a request that failed says how long its asker had patience. */
+/* Failed requests count as 0: their time only shows how long the asker waited. */
 static double time_of_good(const struct requests *requests, const struct visit *visit) {
     return requests->items[visit->request].ok ? (double)visit->ns : 0;
 }
@@ -330,7 +331,7 @@ static bool is_named(const struct slow_nodes *slow, unsigned node, double ns) {
     return false;
 }
 
-/* Nodes at which part of the requests take much longer than at others, in the same role. */
+/* Reports nodes where some requests take much longer than at other nodes in the same role. */
 static void report_tails(struct analysis *analysis, const struct requests *requests, const struct usual *usual,
                          struct slow_nodes *slow) {
     for (size_t i = 0; i < slow->tail_count; i++) {
@@ -347,8 +348,8 @@ static void report_tails(struct analysis *analysis, const struct requests *reque
     slow->tail_count = 0;
 }
 
-/* If several nodes are about as slow as each other, it is the command that takes its time, and no node stands out: one finding
- * stands for them.  A node that is much slower than the others keeps its own. */
+/* If several nodes are about equally slow, the command takes that long everywhere and no node stands out: one finding covers
+ * them.  A node that is much slower than the others keeps its own. */
 static void report_slow_nodes(struct analysis *analysis, struct slow_nodes *slow) {
     struct finding alike = {.ns = 0};
     for (size_t i = 0; i < slow->count; i++) slow->sorted[i] = (double)slow->findings[i].ns;
@@ -379,7 +380,7 @@ static int compare_found(const void *left, const void *right) {
     return compare(a->evidence[0], b->evidence[0]);
 }
 
-/* Several peers that requests of one command wait for are said at once: the longest waits first. */
+/* Puts several peers that requests of one command wait for into one finding: the longest waits first. */
 static void report_peers(struct analysis *analysis, struct finding *peers, size_t count) {
     if (count) qsort(peers, count, sizeof *peers, compare_found);
     if (count < ALIKE_NODES_MIN) {
@@ -398,7 +399,7 @@ static void report_peers(struct analysis *analysis, struct finding *peers, size_
     analysis_add(analysis, &all);
 }
 
-/* Judges the visits of one command, during its requests or after them, ordered by place.  Returns whether any place is a
+/* Judges the visits of one command, either during its requests or after them, sorted by place.  Returns whether there is a
  * finding. */
 static bool judge_places(struct analysis *analysis, const struct requests *requests, const struct usual *usual,
                          struct slow_links *slow, struct slow_nodes *slow_nodes, const struct visit *visits, size_t count,
@@ -438,7 +439,7 @@ static int compare_requests(const void *left, const void *right) {
     return order ? order : compare(a->evidence[0], b->evidence[0]);
 }
 
-/* Visits of one peer are neighbours. */
+/* By peer. */
 static int compare_peers(const void *left, const void *right) {
     const struct visit *a = left, *b = right;
     int order = compare(a->peer, b->peer);
@@ -452,7 +453,7 @@ static int compare_waits(const void *left, const void *right) {
     return order ? order : compare(a->evidence[0], b->evidence[0]);
 }
 
-/* Adds up the visits of each peer, in their own array.  Returns how many peers there are. */
+/* Sums the visits of each peer, in place.  Returns the number of peers. */
 static size_t name_peers(struct finding *finding, struct visit *visits, size_t count) {
     size_t peers = 0;
     qsort(visits, count, sizeof *visits, compare_peers);
@@ -467,7 +468,7 @@ static size_t name_peers(struct finding *finding, struct visit *visits, size_t c
     return peers;
 }
 
-/* Judges the peers of one command together, because each request may wait for different peers.  Returns whether it is a
+/* Judges the peers of one command together, because each request may wait for different peers.  Returns whether there is a
  * finding. */
 static bool judge_peers(struct analysis *analysis, const struct requests *requests, const struct usual *usual,
                         const struct visit *visits, size_t count) {
@@ -544,9 +545,9 @@ void analyze_places(struct analysis *analysis, struct requests *requests) {
     free(slow_nodes.sorted);
 }
 
-/* ---- peers that answer nothing ---- */
+/* ---- peers that do not answer ---- */
 
-/* Marks the nodes that are traced: those with events, and those that traced knows. */
+/* Marks nodes that are traced: they have events, or traced knows them. */
 static bool *traced_nodes_new(const struct facts *facts, const struct node_state *states, size_t state_count) {
     unsigned nodes = intern_count(&facts->nodes);
     bool *traced = calloc(nodes + 1, sizeof *traced);
@@ -556,7 +557,7 @@ static bool *traced_nodes_new(const struct facts *facts, const struct node_state
     return traced;
 }
 
-/* Removes the delays by packets from one node to another that never arrived. */
+/* Removes the request's delays that are due to packets of that link that never arrived. */
 static void drop_delays(struct requests *requests, const struct visit *visit) {
     size_t kept = 0;
     for (size_t i = 0; i < requests->delay_count; i++) {
@@ -581,7 +582,7 @@ void blame_silent_peers(struct analysis *analysis, struct requests *requests, co
     free(traced);
 }
 
-/* ---- delays by lost packets ---- */
+/* ---- delays because of lost packets ---- */
 
 static int compare_delays(const void *left, const void *right) {
     const struct delay *a = left, *b = right;
@@ -608,7 +609,7 @@ static struct finding delays_of_link(const struct requests *requests, const stru
     return finding;
 }
 
-/* The finding that says which node, link or network loses these packets; NULL if none does. */
+/* The finding about the node, link or network that loses these packets; NULL if there is none. */
 static struct finding *find_cause(const struct analysis *analysis, const struct finding *delay) {
     struct finding *cause = NULL;
     for (size_t i = 0; i < analysis->count; i++) {
@@ -622,7 +623,7 @@ static struct finding *find_cause(const struct analysis *analysis, const struct 
     return cause;
 }
 
-/* What requests waited for lost packets is said with what loses them. */
+/* The finding about a loss also says how long requests waited because of it. */
 static void add_delay_to(struct finding *cause, const struct finding *delay) {
     cause->delays += delay->count;
     if (delay->ns <= cause->ns) return;
@@ -630,7 +631,7 @@ static void add_delay_to(struct finding *cause, const struct finding *delay) {
     cause->trace = delay->trace;
 }
 
-/* Was a packet sent to a node that had crashed, and had not begun again?  That it was lost says nothing new. */
+/* Was the packet sent to a node that had crashed and not yet restarted?  Then its loss says nothing new. */
 static bool was_sent_to_crashed(const struct analysis *analysis, const struct delay *delay) {
     const struct facts *facts = analysis->facts;
     for (size_t i = 0; i < analysis->count && delay->lost != NO_FACT; i++) {

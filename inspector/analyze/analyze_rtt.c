@@ -22,8 +22,8 @@ static int compare_samples(const void *left, const void *right) {
 
 static double size_of(const struct sample *sample) { return log((double)(sample->rtt_ns ? sample->rtt_ns : 1)); }
 
-/* The first sample after the change, assuming that there was just one: where the cumulative difference from the mean is
- * farthest from zero (Page's cumulative sum).  Uses logarithms, so that a short spike does not outweigh a long change. */
+/* The first sample after the change, if there was exactly one: where the cumulative difference from the mean is farthest from
+ * zero (Page's cumulative sum).  Uses logarithms, so that a short spike does not outweigh a long change. */
 static size_t find_change(const struct sample *samples, size_t count) {
     double mean = 0, sum = 0, farthest = -1;
     size_t change = 0;

@@ -3,7 +3,7 @@
 
 #include "memory.h"
 
-#define EDGE_PART 10 /* of a time span: the first and last 1/N of it count as its edges */
+#define EDGE_PART 10 /* of a time span: its first and last 1/N are its edges */
 
 const char *finding_name(enum finding_kind kind) {
     static const char *const names[] = {

@@ -11,8 +11,8 @@ struct node_state {
     unsigned node;
     bool live, crashed;
     bool returned;    /* it crashed, and a later log of the same node is live */
-    uint64_t last_ns; /* time of its last event; 0: not known */
-    double sample;    /* the share of traces that it reports; 0: not known */
+    uint64_t last_ns; /* time of its last event; 0: unknown */
+    double sample;    /* the share of traces that it reports; 0: unknown */
 };
 
 struct node_states {
@@ -20,10 +20,10 @@ struct node_states {
     size_t count;
 };
 
-/* Reads an answer to `nodes`, skipping nodes that no fact mentions.  Returns 0 or -ENOMEM. */
+/* Reads a result of `nodes`; skips nodes that no fact mentions.  Returns 0 or -ENOMEM. */
 int node_states_read(struct node_states *ret_states, const struct facts *facts, const json_t *nodes);
 
-/* The share of traces that a node reports: 1 if that is not known. */
+/* The share of traces that a node reports; 1 if unknown. */
 double node_states_sample(const struct node_state *states, size_t count, unsigned node);
 void node_states_fini(struct node_states *states);
 

@@ -56,7 +56,7 @@ static size_t fact_at(const struct trace_events *events, size_t position) {
     return position == NO_POSITION ? NO_FACT : events->places[position];
 }
 
-/* The event of a node at that time; NO_FACT when it has none. */
+/* The event of a node at that time; NO_FACT if it has none. */
 static size_t fact_of(const struct trace_events *events, unsigned node, uint64_t time_ns) {
     size_t low = 0, high = events->count;
     while (low < high) {
@@ -71,7 +71,7 @@ static size_t fact_of(const struct trace_events *events, unsigned node, uint64_t
     return NO_FACT;
 }
 
-/* Did a span fail because of one that it caused, which answered before it reported its end? */
+/* Did a span fail because of a span that it caused, which answered before it reported its own end? */
 static bool failed_by_answer(const struct spans *spans, const struct span *cause, const struct span *span) {
     for (size_t i = 0; i < spans->count && span != cause; i++) { /* parents may form a circle */
         if (span->end == NO_POSITION || span->ok || span->given_up || span->parent == NO_POSITION) return false;
@@ -80,8 +80,8 @@ static bool failed_by_answer(const struct spans *spans, const struct span *cause
     return span == cause;
 }
 
-/* Did it fail before the other one?  If their clocks cannot be compared, a span failed before the one that caused it, unless
- * that one ran out of time. */
+/* Did `span` fail before `other`?  If their clocks cannot be compared, a span failed before the one that caused it, unless that
+ * one timed out. */
 static bool failed_before(const struct critical_path *path, const struct node_clocks *clocks, const struct span *span,
                           const struct span *other) {
     const struct spans *spans = &path->spans;
@@ -91,8 +91,8 @@ static bool failed_before(const struct critical_path *path, const struct node_cl
     return (spans_caused(spans, other, span) && !other->expired) || (spans_caused(spans, span, other) && span->expired);
 }
 
-/* The failed span that ended first: later failures follow from it or are independent.  If the request succeeded, looks
- * only at what it caused and did not wait for. */
+/* The failed span that ended first: later failures are its consequences, or independent.  If the request succeeded, considers
+ * only spans that it caused and did not wait for. */
 static const struct span *first_failed(const struct critical_path *path, const struct node_clocks *clocks) {
     const struct span *items = path->spans.items, *root = &items[path->root], *first = NULL;
     for (size_t i = 0; i < path->spans.count; i++) {
@@ -186,7 +186,7 @@ static void show_wait(struct visit *visit, const struct wait *wait, const struct
     visit->evidence[count++] = fact_of(events, wait->kind == WAIT_LINK ? wait->peer : wait->node, wait->to_ns);
 }
 
-/* A linear search: a request has few places.  What came after the end counts, too, so that one-way messages are judged. */
+/* Searches linearly: a request has few places.  Work after the end counts, too, so that one-way messages are judged. */
 static int add_visits(struct requests *requests, const struct critical_path *path, const struct trace_events *events) {
     size_t first = requests->visit_count;
     for (size_t i = 0; i < path->count; i++) {
@@ -232,14 +232,14 @@ static int add_visits(struct requests *requests, const struct critical_path *pat
 
 /* ---- questions ---- */
 
-/* Does a span ask another node: it only asks, or its cause is on another node and does not only ask? */
+/* Is the span a question to another node?  It is if it only asks, or if its cause is on another node and does not only ask. */
 static bool is_question(const struct spans *spans, const struct span *span) {
     const struct span *asker = span->parent == NO_POSITION ? NULL : &spans->items[span->parent];
     if (!asker || span->start == NO_POSITION || span->end == NO_POSITION || asker->end == NO_POSITION) return false;
     return span->asks || (asker->node != span->node && !asker->asks);
 }
 
-/* After that question had failed, did its asker, which ended well, ask once more and get an answer? */
+/* After that question had failed, did its asker ask again and get an answer? */
 static bool was_retried(const struct spans *spans, const struct node_clocks *clocks, const struct span *failed) {
     const struct span *asker = &spans->items[failed->parent];
     for (size_t i = asker->first_child; i != NO_POSITION; i = spans->items[i].next_sibling) {
@@ -250,7 +250,7 @@ static bool was_retried(const struct spans *spans, const struct node_clocks *clo
     return false;
 }
 
-/* The innermost span that failed: of the ones below, each time the one that ended first. */
+/* The innermost span that failed: at each level, the one that ended first. */
 static const struct span *innermost_failed(const struct spans *spans, const struct span *failed) {
     for (size_t depth = 0; depth < spans->count; depth++) {
         const struct span *first = NULL;
@@ -272,7 +272,8 @@ static int add_questions(struct requests *requests, const struct critical_path *
     for (size_t i = 0; request->whole && request->ok && i < spans->count && !result; i++) {
         const struct span *span = &spans->items[i];
         if (!is_question(spans, span)) continue;
-        if (!span->ok && !spans->items[span->parent].ok) continue; /* a failed asker's question: counted where that was asked */
+        if (!span->ok && !spans->items[span->parent].ok)
+            continue; /* its asker failed, too: counted at the question to the asker */
         const struct span *failed = span;
         bool retried = !span->ok && was_retried(spans, &events->facts->clocks, span);
         if (retried) failed = innermost_failed(spans, span);
@@ -311,7 +312,7 @@ static int read_trace(struct requests *requests, const struct trace_events *even
         const struct fact *fact = trace_event_at(events, i);
         edges = fact->kind == FACT_APP_START || fact->kind == FACT_APP_END;
     }
-    if (!edges) return 0; /* a connection's trace has no request */
+    if (!edges) return 0; /* the trace of a connection has no request */
     int result = critical_path_init(&path, events);
     if (result) return result;
     result = add_open_parts(requests, &path.spans, events);
@@ -324,7 +325,7 @@ static int read_trace(struct requests *requests, const struct trace_events *even
 
 /* ---- all traces ---- */
 
-/* Traces in the order of their first events, independent of their numbers. */
+/* Orders traces by their first events, whatever their numbers are. */
 struct order {
     const struct fact *facts;
     const size_t *first; /* by trace */

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-/* Leave out links that share an end with this one only if this many others are left. */
+/* Links that share an end with this one are left out only if this many others remain. */
 #define ELSEWHERE_MIN 3
 
 /* The values of the other links; apart: only of links with a different sender and a different receiver. */
@@ -42,7 +42,7 @@ static bool most(size_t bad, size_t judged) {
     return bad >= SHARED_LINKS_MIN && (double)bad >= SHARED_SHARE_MIN * (double)judged;
 }
 
-/* Are all links of a node in that direction bad, and does no other end of these links explain it equally well? */
+/* Are all links of a node in that direction bad, while none of their other ends explains it as well? */
 static bool explains_alone(const struct judged_link *links, size_t count, unsigned node, enum direction direction,
                            const struct end_count *ends) {
     bool out = direction == DIRECTION_OUT;
@@ -89,7 +89,7 @@ unsigned shared_end(const struct judged_link *links, size_t count, enum directio
         *ret_direction = out && in ? DIRECTION_BOTH : out ? DIRECTION_OUT : DIRECTION_IN;
     }
     if (2 * explained > all && !tie) return found;
-    for (unsigned i = 0; i < nodes; i++) /* several bad nodes */
+    for (unsigned i = 0; i < nodes; i++) /* there may be several bad nodes */
         for (*ret_direction = DIRECTION_OUT; *ret_direction <= DIRECTION_IN; ++*ret_direction)
             if (explains_alone(links, count, i, *ret_direction, room)) return i;
     return NO_NUMBER;

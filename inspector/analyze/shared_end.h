@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Bad links with a common end: when most links of a node are bad, the node is at fault.  Pure. */
+ * Bad links with a common end: if most links of a node are bad, the node is at fault.  Pure. */
 #ifndef INSPECTOR_SHARED_END_H
 #define INSPECTOR_SHARED_END_H
 
@@ -19,17 +19,17 @@ struct end_count {
     size_t bad_out, judged_out, bad_in, judged_in;
 };
 
-/* The median of all links except this one and its reverse. apart: if lower, the median of links that have neither its sender
- * nor its receiver, when enough are left.  Returns false if there are none. room: one value for each link. */
+/* The median of all links except this one and its reverse.  apart: if lower, the median of the links that share neither its
+ * sender nor its receiver, if enough are left.  Returns false if there are no others.  room: one value for each link. */
 bool usual_elsewhere(const struct judged_link *links, size_t count, const struct judged_link *link, bool apart, double *room,
                      double *ret_usual);
 
-/* The node that is an end of most bad links, in one direction or both, if most of its judged links there are bad and no
- * other node is as likely.  Otherwise, a node whose judged links in one direction are all bad, if no other end of these
- * links explains them.  NO_NUMBER if there is none. room: one for each node number, and a few more. */
+/* The node at one end of most bad links, if most of its judged links, in one direction or both, are bad and no other node is as
+ * likely.  Otherwise a node whose judged links in one direction are all bad, if none of their other ends explains that.
+ * NO_NUMBER if there is none.  room: one for each node number, and a few more. */
 unsigned shared_end(const struct judged_link *links, size_t count, enum direction *ret_direction, struct end_count *room);
 
-/* Is it one of the node's links in that direction? */
+/* Is it one of that node's links, in that direction? */
 bool is_at_end(const struct judged_link *link, unsigned node, enum direction direction);
 
 #endif

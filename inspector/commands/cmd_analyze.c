@@ -122,7 +122,7 @@ static int show_findings(struct session *session, const struct analysis *analysi
         render_analysis(&session->output.text, &session->view, analysis, scope);
         return 0;
     }
-    if (scope->cut) output_note("older events of this time were not read: --limit N reads more");
+    if (scope->cut) output_note("older events of this period were not read: --limit N reads more");
     if (facts_stepped(analysis->facts))
         output_note("the clock was stepped between these events: times across it were not judged");
     for (size_t i = 0; !result && i < analysis->count; i++) {

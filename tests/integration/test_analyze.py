@@ -115,8 +115,8 @@ class ALinkThatLoses(Verdicts):
                 self.assertIn((left_out or "packets: ")[:columns], shown)
 
     def test_a_limit_is_reported(self):
-        self.assertIn("older events of this time were not read", self.net.run("analyze", "--limit", "100"))
-        self.assertNotIn("older events of this time were not read", self.net.run("analyze"))
+        self.assertIn("older events of this period were not read", self.net.run("analyze", "--limit", "100"))
+        self.assertNotIn("older events of this period were not read", self.net.run("analyze"))
 
     def test_unknown_nodes_and_traces_are_refused(self):
         self.assertIn("usage: inspector analyze", self.net.run("analyze", "nonsense", code=2))
@@ -157,7 +157,7 @@ class NoFault(Verdicts):
 
     def test_the_examined_amounts_are_reported(self):
         shown = self.net.run("analyze")
-        self.assertRegex(shown, r"looked at: loss of 8 links \(8 had enough packets to judge\)")
+        self.assertRegex(shown, r"looked at: loss on 8 links \(8 had enough packets to judge\)")
         self.assertRegex(shown, rf"{2 * 2 * ROUNDS * 5} parts of requests \({2 * 2 * ROUNDS} complete requests\)")
         self.assertNotIn("looked at", self.net.run("analyze", "--no-header"))
 
@@ -235,7 +235,7 @@ class AChunkThatNobodyHas(unittest.TestCase):
         self.assertEqual(severe[0][0], "requests_failed", severe)
         [finding] = [finding for finding in net.findings() if finding["finding"] == "requests_failed"]
         self.assertEqual((finding["count"], finding["of"]), (8, 8 + len(traces) // 2))
-        self.assertIn("GET_CHUNK failed in 8 of 18 requests, 44.4 %, first at ", finding["says"])
+        self.assertIn("GET_CHUNK failed in 8 of 18 requests (44.4 %), first at ", finding["says"])
         holds(self, net, finding)
 
 

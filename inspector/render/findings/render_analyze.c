@@ -9,7 +9,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define NEXT_DIGITS 16 /* of an id in a command: enough to be unique */
+#define NEXT_DIGITS 16 /* of an id in a command: enough to make it unique */
 #define AROUND_US 1000000
 
 /* ---- pieces ---- */
@@ -26,6 +26,13 @@ static void link(struct strbuf *out, const struct view *view, const struct facts
 
 static void percent(struct strbuf *out, double rate) { strbuf_printf(out, "%.1f %%", 100 * rate); }
 
+/* " (7.4 %)": a finding's own rate. */
+static void own_percent(struct strbuf *out, const struct finding *finding) {
+    strbuf_puts(out, " (");
+    percent(out, (double)finding->count / (double)finding->of);
+    strbuf_puts(out, ")");
+}
+
 static void command(struct strbuf *out, const struct facts *facts, const struct finding *finding) {
     const char *name = facts_command(facts, finding->command);
     strbuf_puts(out, name && *name ? name : "a request");
@@ -38,12 +45,12 @@ typedef void describe_function(struct strbuf *out, const struct view *view, cons
 
 /* Which of a node's packets a finding is about. */
 static void links_of(struct strbuf *out, const struct finding *finding) {
-    strbuf_puts(out, finding->direction == DIRECTION_OUT  ? "sent to others"
-                     : finding->direction == DIRECTION_IN ? "sent to it"
-                                                          : "sent to it and by it");
+    strbuf_puts(out, finding->direction == DIRECTION_OUT  ? "from it"
+                     : finding->direction == DIRECTION_IN ? "to it"
+                                                          : "to and from it");
 }
 
-/* What was lost or late: the thing that shows it. */
+/* What was lost or late, as the evidence shows it. */
 static const char *carried(const struct facts *facts, const struct finding *finding) {
     return finding->evidence_count && fact_is_message(&facts->items[finding->evidence[0]]) ? "messages" : "packets";
 }
@@ -53,23 +60,23 @@ static void share_lost(struct strbuf *out, const struct view *view, const struct
         node(out, view, facts, finding->node);
         strbuf_printf(out, ": %" PRIu64 " of %" PRIu64 " %s ", finding->count, finding->of, carried(facts, finding));
         links_of(out, finding);
-        strbuf_puts(out, " were lost, ");
+        strbuf_puts(out, " were lost");
     } else {
         link(out, view, facts, finding);
-        strbuf_printf(out, " loses %" PRIu64 " of %" PRIu64 " %s, ", finding->count, finding->of, carried(facts, finding));
+        strbuf_printf(out, " loses %" PRIu64 " of %" PRIu64 " %s", finding->count, finding->of, carried(facts, finding));
     }
-    percent(out, (double)finding->count / (double)finding->of);
+    own_percent(out, finding);
     if (!finding->usual_known) return;
-    strbuf_puts(out, "; between other nodes it is ");
+    strbuf_puts(out, "; between other nodes ");
     percent(out, finding->usual_rate);
 }
 
-/* What requests waited for the packets that were lost. */
+/* How often requests waited for the lost packets, and how long. */
 static void delays(struct strbuf *out, const struct finding *finding) {
     if (!finding->delays) return;
-    strbuf_puts(out, "; requests waited for them ");
+    strbuf_puts(out, "; the losses delayed requests ");
     text_count(out, finding->delays, "time");
-    strbuf_puts(out, ", up to ");
+    strbuf_puts(out, ", by up to ");
     text_duration(out, finding->ns);
 }
 
@@ -78,17 +85,17 @@ static void lossy(struct strbuf *out, const struct view *view, const struct fact
     delays(out, finding);
 }
 
-/* Loss everywhere blames no node: a node that is an end of all links may be the cause, or may only be what they have in
- * common. */
+/* Loss everywhere blames no node: a node at one end of all these links may be the cause, or only what they have in common. */
 static void lossy_network(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
     strbuf_printf(out, "%" PRIu64 " of %" PRIu64 " links lose ", finding->links, finding->links_of);
     percent(out, (double)finding->count / (double)finding->of);
     strbuf_printf(out, " of their %s (%" PRIu64 " of %" PRIu64 "); ", carried(facts, finding), finding->count, finding->of);
-    if (finding->common == NO_NUMBER)
-        strbuf_puts(out, "no node");
-    else
+    if (finding->common == NO_NUMBER) {
+        strbuf_puts(out, "they have no node in common");
+    } else {
+        strbuf_puts(out, "all of them lead to or from ");
         node(out, view, facts, finding->common);
-    strbuf_puts(out, " is an end of all of them");
+    }
     delays(out, finding);
 }
 
@@ -97,9 +104,9 @@ static void late_packets(struct strbuf *out, const struct view *view, const stru
         node(out, view, facts, finding->node);
         strbuf_printf(out, ": %" PRIu64 " of %" PRIu64 " %s ", finding->count, finding->of, carried(facts, finding));
         links_of(out, finding);
-        strbuf_puts(out, " came late, after ");
+        strbuf_puts(out, " were late and took ");
         text_duration(out, finding->ns);
-        strbuf_puts(out, " (median); between other nodes it is ");
+        strbuf_puts(out, " (median); between other nodes ");
         text_duration(out, finding->usual_ns);
         return;
     }
@@ -107,21 +114,23 @@ static void late_packets(struct strbuf *out, const struct view *view, const stru
         node(out, view, facts, finding->node);
         strbuf_printf(out, ": %s ", carried(facts, finding));
         links_of(out, finding);
-        strbuf_puts(out, " are up to ");
+        strbuf_puts(out, " take up to ");
+        text_duration(out, finding->ns);
+        strbuf_printf(out, " (median per link, %" PRIu64 " %s); between other nodes ", finding->count, carried(facts, finding));
     } else {
         strbuf_printf(out, "%s ", carried(facts, finding));
         link(out, view, facts, finding);
-        strbuf_puts(out, " are ");
+        strbuf_puts(out, " take ");
+        text_duration(out, finding->ns);
+        strbuf_printf(out, " (median of %" PRIu64 "); between other nodes ", finding->count);
     }
-    text_duration(out, finding->ns);
-    strbuf_puts(out, " under way; between other nodes ");
     text_duration(out, finding->usual_ns);
-    strbuf_printf(out, " (medians, of %" PRIu64 " %s)", finding->count, carried(facts, finding));
 }
 
 static void wrong_losses(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
     link(out, view, facts, finding);
-    strbuf_printf(out, " gave up %" PRIu64 " packets that arrived, of %" PRIu64 " given up: reordered, or acknowledged too late",
+    strbuf_printf(out,
+                  ": %" PRIu64 " of %" PRIu64 " packets declared lost did arrive: they were reordered, or acknowledged too late",
                   finding->count, finding->of);
 }
 
@@ -147,7 +156,7 @@ static void several_peers(struct strbuf *out, const struct view *view, const str
     if (finding->peer_count > named) strbuf_printf(out, " and %" PRIu64 " more", finding->peer_count - named);
 }
 
-/* "GET takes 80.0 ms (median) at bob in 27 of 80 requests; at other nodes four fifths take at most 3.02 ms" */
+/* "GET takes 80.0 ms (median) at bob in 27 of 80 requests; at other nodes 80 % take at most 3.02 ms" */
 static void sometimes_slow(struct strbuf *out, const struct view *view, const struct facts *facts,
                            const struct finding *finding) {
     command(out, facts, finding);
@@ -155,16 +164,16 @@ static void sometimes_slow(struct strbuf *out, const struct view *view, const st
     text_duration(out, finding->ns);
     strbuf_puts(out, " (median) at ");
     node(out, view, facts, finding->node);
-    strbuf_printf(out, " in %" PRIu64 " of %" PRIu64 " requests; at other nodes four fifths take at most ", finding->count,
+    strbuf_printf(out, " in %" PRIu64 " of %" PRIu64 " requests; at other nodes 80 %% take at most ", finding->count,
                   finding->of);
     text_duration(out, finding->usual_ns);
 }
 
-/* "dave, which is not traced, has answered nothing since 12:00:02.000000: 855 of 855 packets that 3 nodes sent to it since then
- * were lost" */
+/* "dave, which is not traced, has not answered since 12:00:02.000000: 855 of 855 packets that 3 nodes sent to it since then were
+ * lost" */
 static void gone(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
     node(out, view, facts, finding->node);
-    strbuf_puts(out, ", which is not traced, has answered nothing");
+    strbuf_puts(out, ", which is not traced, has not answered");
     if (finding->time_ns) {
         strbuf_puts(out, " since ");
         text_time(out, finding->time_ns, view->utc, false);
@@ -183,22 +192,20 @@ static void slow(struct strbuf *out, const struct view *view, const struct facts
         gone(out, view, facts, finding);
         return;
     }
-    if (finding->after) strbuf_puts(out, "what follows ");
+    if (finding->after) strbuf_puts(out, "work after ");
     command(out, facts, finding);
-    strbuf_puts(out, finding->divided ? " spends much of " : " spends most of ");
-    strbuf_puts(out, finding->after ? "the time " : "its time ");
+    strbuf_puts(out, finding->divided ? " spends much of its time " : " spends most of its time ");
     if (finding->kind == FINDING_UNTRACED_PEER && finding->peer_count > 1) {
         strbuf_puts(out, "waiting for ");
         several_peers(out, view, facts, finding);
-        strbuf_puts(out, ", which have no events of it");
+        strbuf_puts(out, ", which have no events of the request");
         if (finding->unanswered) strbuf_puts(out, " and did not answer");
     } else if (finding->kind == FINDING_UNTRACED_PEER) {
         strbuf_puts(out, "waiting for ");
         node(out, view, facts, finding->node);
         bool traced = names_knows(view->names, facts_node(facts, finding->node));
-        strbuf_puts(out, !node_clocks_comparable(&facts->clocks, finding->node, finding->peer, NULL)
-                             ? ", whose clock is not known"
-                         : traced ? ", which has no events of it"
+        strbuf_puts(out, !node_clocks_comparable(&facts->clocks, finding->node, finding->peer, NULL) ? ", whose clock is unknown"
+                         : traced ? ", which has no events of the request"
                                   : ", which is not traced");
         if (finding->unanswered) strbuf_puts(out, " and did not answer");
     } else if (finding->missing) {
@@ -206,30 +213,30 @@ static void slow(struct strbuf *out, const struct view *view, const struct facts
         node(out, view, facts, finding->node);
         strbuf_puts(out, ", whose events are missing");
     } else if (finding->kind == FINDING_SLOW_LINK && finding->peer == NO_NUMBER) {
-        strbuf_printf(out, "%s %" PRIu64 " ways %s ", finding->sending ? "sending on" : "on", finding->links,
+        strbuf_printf(out, "%s %" PRIu64 " links %s ", finding->sending ? "sending on" : "on", finding->links,
                       finding->direction == DIRECTION_OUT  ? "from"
                       : finding->direction == DIRECTION_IN ? "to"
                                                            : "to and from");
         node(out, view, facts, finding->node);
     } else if (finding->node == NO_NUMBER) {
-        strbuf_printf(out, "at %" PRIu64 " nodes, about as long at each", finding->links);
+        strbuf_printf(out, "at %" PRIu64 " nodes, about equally at each", finding->links);
     } else if (finding->peer == NO_NUMBER) {
         strbuf_puts(out, "at ");
         node(out, view, facts, finding->node);
         if (finding->stopped) strbuf_puts(out, ", which did not read its socket");
     } else {
-        strbuf_puts(out, finding->sending ? "sending " : "on the way ");
+        strbuf_puts(out, finding->sending ? "sending " : "on the link ");
         link(out, view, facts, finding);
     }
     strbuf_puts(out, finding->links ? ": up to " : ": ");
     text_duration(out, finding->ns);
     if (finding->of > 1)
-        strbuf_printf(out, " (median), and at least %s of it all in %" PRIu64 " of %" PRIu64,
+        strbuf_printf(out, " (median), and at least %s of the total in %" PRIu64 " of %" PRIu64 " cases",
                       finding->divided ? "a quarter" : "half", finding->count, finding->of);
     if (finding->full)
         strbuf_puts(out, "; the sender's congestion window was full");
     else if (finding->sending)
-        strbuf_puts(out, "; the sender may have waited for acknowledgements, or have had nothing to send");
+        strbuf_puts(out, "; the sender may have waited for acknowledgements, or had nothing to send");
     if (!finding->usual_ns) return;
     strbuf_puts(out, "; other links take ");
     text_duration(out, finding->usual_ns);
@@ -242,27 +249,26 @@ static void loss_delay(struct strbuf *out, const struct view *view, const struct
     if (finding->count > 1) strbuf_printf(out, "; %" PRIu64 " such delays in %" PRIu64 " requests", finding->count, finding->of);
 }
 
-/* "alice, which was waiting for alice -> bob"; "3 nodes, which were waiting for what dave had sent" */
+/* "alice, which was waiting for the link alice -> bob"; "3 nodes, which were waiting for data from dave" */
 static void way_failed(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
     const struct fact *failed = &facts->items[finding->evidence[0]];
     if (finding->links > 1) {
-        strbuf_printf(out, "%" PRIu64 " nodes, which were waiting for what ", finding->links);
+        strbuf_printf(out, "%" PRIu64 " nodes, which were waiting for data from ", finding->links);
         node(out, view, facts, finding->node);
-        strbuf_puts(out, " had sent");
         return;
     }
     node(out, view, facts, failed->node);
-    strbuf_puts(out, ", which was waiting for ");
+    strbuf_puts(out, ", which was waiting for the link ");
     link(out, view, facts, finding);
 }
 
 static void requests_failed(struct strbuf *out, const struct view *view, const struct facts *facts,
                             const struct finding *finding) {
-    if (finding->after) strbuf_puts(out, "what follows ");
+    if (finding->after) strbuf_puts(out, "work after ");
     command(out, facts, finding);
-    strbuf_printf(out, " failed in %" PRIu64 " of %" PRIu64 " requests%s, ", finding->count, finding->of,
-                  finding->rootless ? " whose beginning is not here" : "");
-    percent(out, (double)finding->count / (double)finding->of);
+    strbuf_printf(out, " failed in %" PRIu64 " of %" PRIu64 " requests%s", finding->count, finding->of,
+                  finding->rootless ? " whose start is missing" : "");
+    own_percent(out, finding);
     strbuf_puts(out, ", first at ");
     if (finding->on_way) {
         way_failed(out, view, facts, finding);
@@ -288,20 +294,16 @@ static void requests_failed(struct strbuf *out, const struct view *view, const s
 static void requests_retried(struct strbuf *out, const struct view *view, const struct facts *facts,
                              const struct finding *finding) {
     command(out, facts, finding);
-    strbuf_printf(out, " succeeded in %" PRIu64 " of %" PRIu64 " requests, ", finding->count, finding->of);
-    percent(out, (double)finding->count / (double)finding->of);
-    strbuf_puts(out, ", only after ");
+    strbuf_printf(out, " succeeded in %" PRIu64 " of %" PRIu64 " requests", finding->count, finding->of);
+    own_percent(out, finding);
+    strbuf_puts(out, " only after ");
     node(out, view, facts, finding->node);
-    strbuf_puts(out, " had failed ");
-    if (finding->peer == NO_NUMBER || finding->peer == finding->node) {
-        strbuf_puts(out, "to answer");
-        return;
-    }
-    strbuf_puts(out, "to answer ");
+    strbuf_puts(out, " had failed to answer");
+    if (finding->peer == NO_NUMBER || finding->peer == finding->node) return;
+    strbuf_puts(out, " ");
     node(out, view, facts, finding->peer);
     if (finding->links)
-        strbuf_printf(out, "; %" PRIu64 " other %s that asked it got answers", finding->links,
-                      finding->links == 1 ? "node" : "nodes");
+        strbuf_printf(out, "; it answered %" PRIu64 " other %s", finding->links, finding->links == 1 ? "node" : "nodes");
 }
 
 static void latency_outliers(struct strbuf *out, const struct view *view, const struct facts *facts,
@@ -312,9 +314,10 @@ static void latency_outliers(struct strbuf *out, const struct view *view, const 
     strbuf_printf(out, " in %" PRIu64 " of %" PRIu64 " requests; the median is ", finding->count, finding->of);
     text_duration(out, finding->usual_ns);
     if (finding->elsewhere) return;
-    strbuf_puts(out, finding->waited    ? "; the slowest waited most of its time for "
-                     : finding->sending ? "; the slowest spent most of its time sending "
-                                        : "; the slowest spent most of its time at ");
+    strbuf_puts(out, finding->waited              ? "; the slowest waited most of its time for "
+                     : finding->sending           ? "; the slowest spent most of its time sending "
+                     : finding->peer == NO_NUMBER ? "; the slowest spent most of its time at "
+                                                  : "; the slowest spent most of its time on ");
     if (finding->peer == NO_NUMBER)
         node(out, view, facts, finding->node);
     else
@@ -326,13 +329,13 @@ static void flood(struct strbuf *out, const struct view *view, const struct fact
     if (finding->messages) {
         const char *type = facts_command(facts, finding->command);
         strbuf_printf(out,
-                      " sent %" PRIu64 " of %" PRIu64 " %s%smessages unasked, %" PRIu64
-                      " to each node; the median of the other nodes is %.0f",
+                      " sent %" PRIu64 " of %" PRIu64 " unsolicited %s%smessages, %" PRIu64
+                      " to each neighbour (median); other nodes sent %.0f",
                       finding->count, finding->of, type ? type : "", type ? " " : "", finding->links, finding->usual_rate);
         return;
     }
-    strbuf_printf(out, " began %" PRIu64 " of %" PRIu64 " requests; the median of the other nodes is %.0f", finding->count,
-                  finding->of, finding->usual_rate);
+    strbuf_printf(out, " began %" PRIu64 " of %" PRIu64 " requests; other nodes began %.0f (median)", finding->count, finding->of,
+                  finding->usual_rate);
 }
 
 /* RFC 9000, 20.1. */
@@ -374,7 +377,7 @@ static void connections_closed(struct strbuf *out, const struct view *view, cons
     strbuf_puts(out, finding->count == 1 ? " was closed" : " were closed");
     if (finding->code) {
         strbuf_printf(out, " with code 0x%" PRIx64, finding->code);
-        if (name) strbuf_printf(out, " (of the transport: %s)", name);
+        if (name) strbuf_printf(out, " (as a transport error: %s)", name);
     }
     if (!reason || !*reason) return;
     strbuf_printf(out, ": %s", reason);
@@ -388,10 +391,11 @@ static void node_stalled(struct strbuf *out, const struct view *view, const stru
         node(out, view, facts, finding->node);
     strbuf_puts(out, everybody ? " did anything for " : " did nothing for ");
     text_duration(out, finding->ns);
-    strbuf_printf(out, " although %s, from ", everybody ? "packets were under way" : "others talked to it");
+    strbuf_puts(out, " from ");
     text_time(out, finding->time_ns, view->utc, false);
-    strbuf_puts(out, everybody ? " on: the machine stood still" : " on");
-    if (finding->count > 1) strbuf_printf(out, "; %" PRIu64 " times in all, this was the longest", finding->count);
+    strbuf_puts(out, everybody ? " on, although packets were under way: the machine stood still"
+                               : " on, although others talked to it");
+    if (finding->count > 1) strbuf_printf(out, "; the longest of %" PRIu64 " pauses", finding->count);
 }
 
 static void request_open(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
@@ -401,15 +405,15 @@ static void request_open(struct strbuf *out, const struct view *view, const stru
     strbuf_puts(out, " began ");
     text_duration(out, finding->ns);
     strbuf_puts(out, " ago and has not ended");
-    if (finding->count > 1) strbuf_printf(out, ", nor have %" PRIu64 " more", finding->count - 1);
-    if (finding->severity == SEVERITY_NOTE) strbuf_puts(out, "; or its end is among the events that are missing");
+    if (finding->count > 1) strbuf_printf(out, ", nor have %" PRIu64 " others", finding->count - 1);
+    if (finding->severity == SEVERITY_NOTE) strbuf_puts(out, "; its end may be among the missing events");
 }
 
 static void stream_open(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
     node(out, view, facts, finding->node);
     strbuf_printf(out, " has %" PRIu64 " of %" PRIu64 " streams with ", finding->count, finding->of);
     node(out, view, facts, finding->peer);
-    strbuf_puts(out, " not closed, the oldest for ");
+    strbuf_puts(out, " still open, the oldest for ");
     text_duration(out, finding->ns);
 }
 
@@ -424,7 +428,7 @@ static void node_crashed(struct strbuf *out, const struct view *view, const stru
         text_time(out, finding->time_ns, view->utc, false);
     } else {
         if (finding->count > finding->evidence_count)
-            strbuf_printf(out, "the last events of the newest %u were at ", finding->evidence_count);
+            strbuf_printf(out, "the last events of the latest %u were at ", finding->evidence_count);
         else
             strbuf_puts(out, "its last events were at ");
         for (unsigned i = 0; i < finding->evidence_count; i++) {
@@ -449,11 +453,11 @@ static void events_missing(struct strbuf *out, const struct view *view, const st
     text_count(out, finding->count, "event");
     strbuf_puts(out, " of ");
     node(out, view, facts, finding->node);
-    strbuf_printf(out, " %s lost before traced read %s: findings may be incomplete", finding->count == 1 ? "was" : "were",
+    strbuf_printf(out, " %s lost before traced read %s: other findings may be incomplete", finding->count == 1 ? "was" : "were",
                   finding->count == 1 ? "it" : "them");
 }
 
-/* ---- what kinds have ---- */
+/* ---- kinds of findings ---- */
 
 enum next { NEXT_LOSSES, NEXT_TRACE, NEXT_GRAPH, NEXT_METRICS, NEXT_STREAMS, NEXT_CLOSES, NEXT_TRACES, NEXT_NODE, NEXT_NODES };
 
@@ -514,7 +518,7 @@ static void argument(struct strbuf *out, const struct view *view, const char *id
 
 static void ends(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
     if (finding->node == NO_NUMBER) return;
-    strbuf_puts(out, finding->gone ? " --peer " : " --node "); /* who is not traced has no events */
+    strbuf_puts(out, finding->gone ? " --peer " : " --node "); /* an untraced peer has no events */
     argument(out, view, facts_node(facts, finding->node));
     if (finding->peer == NO_NUMBER) return;
     strbuf_puts(out, " --peer ");
@@ -552,7 +556,7 @@ void finding_next(struct strbuf *out, const struct view *view, const struct fact
 
 /* ---- for people ---- */
 
-/* With --fields the findings are a table. */
+/* With --fields, findings are shown as a table. */
 static void put_chosen(struct strbuf *out, const struct view *view, const struct analysis *analysis) {
     json_t *rows = json_array();
     for (size_t i = 0; i < analysis->count; i++)
@@ -598,22 +602,22 @@ static void draw_finding(struct strbuf *out, const struct view *view, const stru
     strbuf_puts(out, "\n\n");
 }
 
-/* Two lines; on a terminal one, which wraps where it must. */
+/* Two lines; on a terminal one long line, which wraps. */
 static void draw_coverage(struct strbuf *out, const struct view *view, const struct coverage *coverage) {
-    strbuf_puts(out, "looked at: loss of ");
+    strbuf_puts(out, "looked at: loss on ");
     text_count(out, coverage->links, "link");
-    strbuf_printf(out, " (%" PRIu64 " had enough packets to judge), time under way on %" PRIu64 " (%" PRIu64 "), ",
+    strbuf_printf(out, " (%" PRIu64 " had enough packets to judge), travel time on %" PRIu64 " (%" PRIu64 "), ",
                   coverage->links_judged, coverage->paths, coverage->paths_judged);
-    strbuf_printf(out, "round-trip times of %" PRIu64 " (%" PRIu64 "),%s", coverage->rtt_series, coverage->rtt_judged,
+    strbuf_printf(out, "round-trip time on %" PRIu64 " (%" PRIu64 "),%s", coverage->rtt_series, coverage->rtt_judged,
                   view->columns ? " " : "\n           ");
     text_count(out, coverage->requests, "part");
     strbuf_puts(out, " of requests (");
     text_count(out, coverage->requests_whole, "complete request");
     strbuf_puts(out, "), ");
     text_count(out, coverage->streams, "stream");
-    strbuf_puts(out, ", the silence of ");
+    strbuf_puts(out, ", silence of ");
     text_count(out, coverage->nodes, "node");
-    strbuf_puts(out, ", events missing\n");
+    strbuf_puts(out, ", missing events\n");
 }
 
 void render_analysis(struct strbuf *out, const struct view *view, const struct analysis *analysis,
@@ -631,15 +635,14 @@ void render_analysis(struct strbuf *out, const struct view *view, const struct a
         text_time(out, fact_unix(facts, &facts->items[facts->count - 1]), view->utc, true);
     }
     if (scope->about) {
-        strbuf_puts(out, "; findings about ");
+        strbuf_puts(out, "; only findings about ");
         render_node(out, view, scope->about);
-        strbuf_puts(out, " alone");
     }
     strbuf_puts(out, "\n");
     render_clocks(out, view, facts);
     render_clock_steps(out, view, facts, 0, 0, "times across it were not judged");
     if (scope->cut)
-        text_styled(out, view->color, STYLE_WARN, "! older events of this time were not read: --limit N reads more\n");
+        text_styled(out, view->color, STYLE_WARN, "! older events of this period were not read: --limit N reads more\n");
     strbuf_puts(out, "\n");
     for (size_t i = 0; i < analysis->count; i++) draw_finding(out, view, facts, &analysis->findings[i]);
     if (!facts->count)

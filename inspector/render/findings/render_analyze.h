@@ -17,14 +17,14 @@ struct analyze_scope {
 enum { HAS_COUNT = 1, HAS_OF = 2, HAS_RATE = 4, HAS_TIME = 8, HAS_USUAL_TIME = 16, HAS_MOMENT = 32, HAS_CODE = 64 };
 unsigned finding_has(const struct finding *finding);
 
-/* The findings, most severe first, each with its events and a command that shows more; then what was examined. */
+/* Writes the findings, most severe first, each with its events and a command that shows more; then what was examined. */
 void render_analysis(struct strbuf *out, const struct view *view, const struct analysis *analysis,
                      const struct analyze_scope *scope);
 
-/* One finding in a sentence, with names as in tables. */
+/* Writes one finding as a sentence; nodes are named as in tables. */
 void finding_describe(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding);
 
-/* The next command to type; its arguments need no quoting in a shell. */
+/* Writes the next command to type; its arguments need no quoting in a shell. */
 void finding_next(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding);
 
 /* {"finding","severity","node_id","peer_id","trace_id","command","count","of","rate","usual_rate","duration",
@@ -33,8 +33,8 @@ void finding_next(struct strbuf *out, const struct view *view, const struct fact
 json_t *finding_new(const struct view *view, const struct facts *facts, const struct finding *finding);
 
 /* {"analyzed":"events","about","findings","events","first","last","cut","clock_steps","requests","requests_whole","links",
- * "links_judged","paths","paths_judged","nodes","events_missing"}: what was looked at.  about: the node, peer or trace that
- * was asked for, null for all.  Returns NULL without memory. */
+ * "links_judged","paths","paths_judged","nodes","events_missing"}: what was examined.  about: the node, peer or trace that
+ * the command names; null for all.  Returns NULL without memory. */
 json_t *analysis_object_new(const struct analysis *analysis, const struct analyze_scope *scope);
 
 #endif

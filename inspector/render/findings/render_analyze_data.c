@@ -27,7 +27,7 @@ static json_t *evidence_new(const struct facts *facts, const struct finding *fin
     return all;
 }
 
-/* The peers of a finding about several, as far as they are named; NULL for any other. */
+/* The peers that a finding about several names (at most PEERS_MAX); NULL for any other finding. */
 static json_t *peer_ids_new(const struct facts *facts, const struct finding *finding) {
     json_t *ids = finding->peer_count > 1 ? json_array() : NULL;
     for (unsigned i = 0; ids && i < finding->peer_count && i < PEERS_MAX; i++)
