@@ -195,20 +195,25 @@ static bool names_several(const struct finding *findings, size_t count, uint64_t
     return all.peer_count >= ALIKE_NODES_MIN;
 }
 
-/* Joins findings about several nodes that waited for data from the same node. */
-static size_t join_ways(struct finding *findings, size_t count) {
+/* Do two findings name links with the same sender (or, to: receiver)? */
+static bool share_way(const struct finding *a, const struct finding *b, bool to) {
+    if (!a->on_way || !b->on_way || a->after != b->after) return false;
+    return to ? a->peer == b->peer && a->peer != NO_NUMBER : a->node == b->node && a->node != NO_NUMBER;
+}
+
+/* Joins findings about several nodes that waited for data from one node or, to: for data sent to one node. */
+static size_t join_ways(struct finding *findings, size_t count, bool to) {
     size_t kept = 0;
     for (size_t i = 0; i < count; i++) {
         struct finding *same = NULL, *finding = &findings[i];
-        for (size_t k = 0; k < kept && finding->on_way && !same; k++)
-            if (findings[k].on_way && findings[k].node == finding->node && findings[k].after == finding->after)
-                same = &findings[k];
+        for (size_t k = 0; k < kept && !same; k++)
+            if (share_way(&findings[k], finding, to)) same = &findings[k];
         if (!same) {
             findings[kept++] = *finding;
             continue;
         }
-        same->links = same->peer == NO_NUMBER ? same->links + 1 : 2;
-        same->peer = NO_NUMBER;
+        same->links = (same->links ? same->links : 1) + (finding->links ? finding->links : 1);
+        *(to ? &same->node : &same->peer) = NO_NUMBER;
         same->count += finding->count;
         same->weight += finding->weight;
         if (finding->severity < same->severity || same->weight >= FAILED_SEVERE_SHARE)
@@ -282,7 +287,10 @@ static void judge_failures(struct analysis *analysis, const struct requests *all
         if (asker != NO_NUMBER) findings[found].one_asker = true, findings[found].peer = asker;
         found++;
     }
-    if (findings) report_failed(analysis, findings, join_askers(findings, join_ways(findings, found)));
+    if (findings) {
+        found = join_ways(findings, join_ways(findings, found, false), true);
+        report_failed(analysis, findings, join_askers(findings, found));
+    }
     free(findings);
 }
 

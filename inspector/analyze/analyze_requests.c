@@ -245,7 +245,7 @@ static void report_slow_ends(struct analysis *analysis, struct slow_links *slow,
     all.peer = NO_NUMBER;
     all.direction = direction;
     all.count = count;
-    all.of = of;
+    if (all.kind != FINDING_LOSS_DELAY) all.of = of; /* delays are counted among all requests */
     all.links = links;
     analysis_add(analysis, &all);
 }
@@ -654,6 +654,63 @@ static void drop_delays_of_crashes(const struct analysis *analysis, struct reque
     requests->delay_count = kept;
 }
 
+static int compare_judged(const void *left, const void *right) {
+    const struct judged_link *a = left, *b = right;
+    int order = compare(a->from, b->from);
+    return order ? order : compare(a->to, b->to);
+}
+
+/* The links that requests waited for, each once; those with a finding are bad. */
+static void list_delayed(struct slow_links *ways, const struct requests *requests, const struct finding *findings, size_t count) {
+    size_t listed = 0;
+    for (size_t i = 0; i < requests->visit_count; i++) {
+        const struct visit *visit = &requests->visits[i];
+        if (visit->kind == WAIT_LINK) ways->links[listed++] = (struct judged_link){.from = visit->node, .to = visit->peer};
+    }
+    for (size_t i = 0; i < count; i++)
+        ways->links[listed++] = (struct judged_link){.from = findings[i].node, .to = findings[i].peer};
+    qsort(ways->links, listed, sizeof *ways->links, compare_judged);
+    for (size_t i = 0; i < listed; i++)
+        if (!i || compare_judged(&ways->links[i], &ways->links[i - 1])) ways->links[ways->count++] = ways->links[i];
+    for (size_t i = 0; i < count; i++)
+        for (size_t k = 0; k < ways->count; k++) {
+            if (ways->links[k].from != findings[i].node || ways->links[k].to != findings[i].peer) continue;
+            ways->links[k].bad = true;
+            ways->findings[k] = findings[i];
+        }
+}
+
+/* Are there links of other nodes to compare with? */
+static bool has_others(const struct slow_links *ways, unsigned node) {
+    size_t others = 0;
+    for (size_t i = 0; i < ways->count; i++) others += ways->links[i].from != node && ways->links[i].to != node;
+    return others >= SHARED_LINKS_MIN;
+}
+
+/* Delays on most of a node's links are one finding. */
+static void report_delays(struct analysis *analysis, const struct requests *requests, const struct finding *findings,
+                          size_t count) {
+    size_t room = requests->visit_count + count + 1;
+    struct slow_links ways = {.links = calloc(room, sizeof *ways.links),
+                              .findings = calloc(room, sizeof *ways.findings),
+                              .ends = calloc(intern_count(&analysis->facts->nodes) + 1, sizeof *ways.ends)};
+    enum direction direction;
+    unsigned node;
+    if (ways.links && ways.findings && ways.ends) {
+        if (count) list_delayed(&ways, requests, findings, count);
+        while (!analysis->one_trace && (node = shared_end(ways.links, ways.count, &direction, ways.ends)) != NO_NUMBER &&
+               has_others(&ways, node))
+            report_slow_ends(analysis, &ways, node, direction);
+        for (size_t i = 0; i < ways.count; i++)
+            if (ways.links[i].bad) analysis_add(analysis, &ways.findings[i]);
+    } else {
+        analysis->failed = true;
+    }
+    free(ways.links);
+    free(ways.findings);
+    free(ways.ends);
+}
+
 void analyze_delays(struct analysis *analysis, struct requests *requests) {
     drop_delays_of_crashes(analysis, requests);
     struct delay *delays = requests->delays;
@@ -671,12 +728,14 @@ void analyze_delays(struct analysis *analysis, struct requests *requests) {
         findings[links] = delays_of_link(requests, delays + begin, end - begin);
         links += findings[links].ns >= SLOW_NS_MIN;
     }
+    size_t kept = 0;
     for (size_t i = 0; i < links; i++) {
         struct finding *cause = find_cause(analysis, &findings[i]);
         if (cause)
             add_delay_to(cause, &findings[i]);
         else
-            analysis_add(analysis, &findings[i]);
+            findings[kept++] = findings[i];
     }
+    report_delays(analysis, requests, findings, kept);
     free(findings);
 }

@@ -974,9 +974,160 @@ def drops_half(network):
         network.request(i * 30 * MS, ALICE, lambda time, trace, root, other=(BOB, CAROL)[i % 2]: steps(time, trace, root, other))
 
 
+def slow_and_crash(network):
+    """bob is slow, and dave crashes: two faults."""
+    network.work[BOB] = lambda _: 40 * MS
+    network.dead, network.timeout, network.attempts = {DAVE: 1 * S}, 400 * MS, 2
+    network.requests(200, 10 * MS)
+    network.say(1001 * MS, "crash 3")
+
+
+def stalled_and_slow(network):
+    """carol stands still for two seconds, and bob is slow.  Those that gave up waited for her."""
+    network.stops[CAROL] = [(1 * S, 3 * S)]
+    network.work[BOB], network.timeout = lambda _: 40 * MS, 1 * S
+    network.requests(400, 10 * MS)
+
+
+def flood_and_loss(network):
+    """erin floods, and alice -> bob loses a fifth."""
+    network.loss[ALICE, BOB] = lambda _: 0.2
+    network.requests(60, 40 * MS, askers=[ALICE, BOB, CAROL, DAVE])
+    network.requests(700, 2 * MS, askers=[ERIN])
+    for i in range(200):
+        network.send(i * 10 * MS, ALICE, BOB, 300)
+
+
+def two_slow(network):
+    """bob and dave are slow, and the others are not."""
+    network.work[BOB] = network.work[DAVE] = lambda _: 40 * MS
+    network.requests(300, 10 * MS)
+
+
+def untraced_slow_and_loss(network):
+    """frank, who is not traced, is slow; carol -> dave loses a fifth."""
+    network.__init__(6, untraced=(5,))
+    network.work[5], network.loss[CAROL, DAVE] = lambda _: 60 * MS, lambda _: 0.2
+    network.requests(400, 10 * MS)
+
+
+# ---- what a tired developer meets
+
+def address_lost(network):
+    """bob's NAT gives him another address every two seconds: for 300 ms nothing comes or goes.  His links have few packets each."""
+    for other in (ALICE, CAROL, DAVE, ERIN):
+        network.loss[BOB, other] = network.loss[other, BOB] = lambda time: time % (2 * S) < 300 * MS
+    network.requests(400, 20 * MS)
+
+
+def seldom_lost(network):
+    """Links of all nodes lose a packet now and then: no node is what they have in common."""
+    drops = itertools.count()
+    for one, other in itertools.permutations(range(5), 2):
+        network.loss[one, other] = lambda _: next(drops) % 97 == 0
+    network.requests(400, 20 * MS)
+
+
+def lost_in_star(network):
+    """Everybody asks bob, and packets are lost now and then: that he is an end of all links says nothing about him."""
+    for node in (ALICE, CAROL, DAVE, ERIN):
+        network.loss[BOB, node] = network.loss[node, BOB] = lambda _: 0.06
+    network.requests(150, 20 * MS, askers=[ALICE, CAROL, DAVE, ERIN], asked=[BOB])
+
+
+def overloaded_relay(network):
+    """carol relays what alice and dave ask, and needs 30 ms before she asks on."""
+    def steps(asker, other):
+        return lambda time, trace, root: network.ask(
+            time, asker, CAROL, trace, root, answer=lambda at, _, a_trace, span: network.ask(at + 30 * MS, CAROL, other, a_trace, span))
+
+    for i in range(150):
+        network.request(i * 20 * MS, (ALICE, DAVE)[i % 2], steps((ALICE, DAVE)[i % 2], (BOB, ERIN)[i // 2 % 2]))
+
+
+def partial_partition(network):
+    """alice and erin do not reach each other; all others do."""
+    network.loss[ALICE, ERIN] = network.loss[ERIN, ALICE] = lambda _: 1
+    network.timeout = 500 * MS
+    network.requests(300, 10 * MS)
+
+
+def slow_disk(network):
+    """Each eighth answer of dave takes 400 ms: his disk."""
+    answers = itertools.count()
+    network.work[DAVE] = lambda _: 400 * MS if next(answers) % 8 == 0 else 100 * US
+    network.requests(300, 10 * MS)
+
+
+def retries_hide_dead(network):
+    """erin has crashed; her askers go on to bob after 200 ms, and all requests succeed."""
+    network.dead, network.timeout, network.attempts = {ERIN: 1 * S}, 200 * MS, 2
+
+    def steps(time, trace, root, asker, other):
+        time, good = network.ask(time, asker, other, trace, root)
+        return (time, good) if good else network.ask(time + 50 * US, asker, BOB, trace, root)
+
+    for i in range(300):
+        asker, other = (ALICE, CAROL, DAVE)[i % 3], (ERIN, BOB)[i // 3 % 2]
+        network.request(i * 15 * MS, asker, lambda time, trace, root, pair=(asker, other): steps(time, trace, root, *pair))
+    network.say(1001 * MS, "crash 4")
+
+
+def one_at_a_time(network):
+    """bob answers one question after the other, 30 ms each."""
+    free = [0]
+
+    def work(time):
+        free[0] = max(time, free[0]) + 30 * MS
+        return free[0] - time
+
+    network.work[BOB] = work
+    network.requests(250, 8 * MS)
+
+
+def half_an_answer(network):
+    """bob sends a part of each answer, and never the rest; his askers give up after a second."""
+    def steps(time, trace, root, asker, other):
+        span, inner = network.span(), network.span()
+        network.trace(time, asker, f"start {asker} {trace:x} {span:x} {root:x} {other} {GET}")
+        arrival = network.deliver(time + 10 * US, asker, other, 600, trace)
+        network.trace(arrival, other, f"start {other} {trace:x} {inner:x} {span:x} {asker} {GET}")
+        done = network.deliver(arrival + 50 * US, other, asker, 1200, trace)
+        good = other != BOB
+        if good:
+            network.trace(done, other, f"end {other} {trace:x} {inner:x} 1 {asker} {GET}")
+        done = done + 5 * US if good else time + 1 * S
+        network.trace(done, asker, f"end {asker} {trace:x} {span:x} {int(good)} {other} {GET}")
+        return done, good
+
+    for i in range(120):
+        asker = i % 5
+        other = [node for node in range(5) if node != asker][i // 5 % 4]
+        network.request(i * 15 * MS, asker, lambda time, trace, root, pair=(asker, other): steps(time, trace, root, *pair))
+
+
+def slow_resolver(network):
+    """alice takes 200 ms before she asks anybody."""
+    for i in range(200):
+        asker = i % 5
+        other = [node for node in range(5) if node != asker][i // 5 % 4]
+        network.request(i * 10 * MS, asker, lambda time, trace, root, pair=(asker, other): network.ask(
+            time + (200 * MS if pair[0] == ALICE else 0), *pair, trace, root))
+
+
+def flapping_link(network):
+    """Nothing gets through between alice and bob for 100 ms of each second."""
+    network.loss[ALICE, BOB] = network.loss[BOB, ALICE] = lambda time: time % S < 100 * MS
+    network.requests(600, 10 * MS)
+
+
 MIXED = [slow_and_lossy, slow_behind_losses, slow_behind_relay, slow_behind_hub, lossy_ring_of_relay, lossy_ring_of_asker, lossy_ring_of_slow, lossy_rings,
          lossy_rings_and_slow, fan_out, fan_out_loss, full_uplink, overload, two_crashes, address_forgotten, patience, throttled_asked,
-         throttled_and_dead, paused_hub, one_way_late, drops_half]
+         throttled_and_dead, paused_hub, one_way_late, drops_half, slow_and_crash, stalled_and_slow, flood_and_loss, two_slow,
+         untraced_slow_and_loss]
+
+TIRED = [address_lost, seldom_lost, lost_in_star, overloaded_relay, partial_partition, slow_disk, retries_hide_dead, one_at_a_time,
+         half_an_answer, slow_resolver, flapping_link]
 
 
 # ---- the same when the clock is set meanwhile
@@ -1005,7 +1156,7 @@ INCIDENTS = [untraced_node, chunk_nobody_has, flood, flood_of_both, healthy, idl
              three_slow, three_slow_of_few, uniformly_slow, hidden_failures,
              hidden_below, hidden_below_sometimes, lossy_retry, refused, fails_seldom, asked_twice, nobody_else_answers, own_copy, asked_at_once, search, hedged, dead_peers,
              bootstrap, bad_certificate, banned, banned_by_two, banned_by_one, refuses_two, refused_twice, refused_sometimes, banned_behind, banned_relay, impatient, only_one_asks, crash_below, one_way_hole, one_way_hole_early, lossy_link_of_few,
-             few_packets, lossy_link_beside_dead_peers, lossy_sender, dead_peer_asked, mute_node, split, late_link] + MIXED + STEPPED
+             few_packets, lossy_link_beside_dead_peers, lossy_sender, dead_peer_asked, mute_node, split, late_link] + MIXED + TIRED + STEPPED
 
 
 class PlayedIncidents(unittest.TestCase):

@@ -183,6 +183,11 @@ static void gone(struct strbuf *out, const struct view *view, const struct facts
     strbuf_puts(out, finding->time_ns ? " sent to it since then were lost" : " sent to it were lost");
 }
 
+/* Which end of several links a node is. */
+static const char *ends_of(const struct finding *finding) {
+    return finding->direction == DIRECTION_OUT ? "from" : finding->direction == DIRECTION_IN ? "to" : "to and from";
+}
+
 static void slow(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
     if (finding->sometimes) {
         sometimes_slow(out, view, facts, finding);
@@ -213,10 +218,7 @@ static void slow(struct strbuf *out, const struct view *view, const struct facts
         node(out, view, facts, finding->node);
         strbuf_puts(out, ", whose events are missing");
     } else if (finding->kind == FINDING_SLOW_LINK && finding->peer == NO_NUMBER) {
-        strbuf_printf(out, "%s %" PRIu64 " links %s ", finding->sending ? "sending on" : "on", finding->links,
-                      finding->direction == DIRECTION_OUT  ? "from"
-                      : finding->direction == DIRECTION_IN ? "to"
-                                                           : "to and from");
+        strbuf_printf(out, "%s %" PRIu64 " links %s ", finding->sending ? "sending on" : "on", finding->links, ends_of(finding));
         node(out, view, facts, finding->node);
     } else if (finding->node == NO_NUMBER) {
         strbuf_printf(out, "at %" PRIu64 " nodes, about equally at each", finding->links);
@@ -245,16 +247,26 @@ static void slow(struct strbuf *out, const struct view *view, const struct facts
 static void loss_delay(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
     command(out, facts, finding);
     strbuf_puts(out, " ");
+    if (finding->peer == NO_NUMBER) {
+        strbuf_puts(out, "waited ");
+        text_count(out, finding->count, "time");
+        strbuf_printf(out, " in %" PRIu64 " requests for packets lost on %" PRIu64 " links %s ", finding->of, finding->links,
+                      ends_of(finding));
+        node(out, view, facts, finding->node);
+        strbuf_puts(out, "; the longest ");
+    }
     path_loss(out, view, facts, &finding->loss);
-    if (finding->count > 1) strbuf_printf(out, "; %" PRIu64 " such delays in %" PRIu64 " requests", finding->count, finding->of);
+    if (finding->count > 1 && finding->peer != NO_NUMBER)
+        strbuf_printf(out, "; %" PRIu64 " such delays in %" PRIu64 " requests", finding->count, finding->of);
 }
 
 /* "alice, which was waiting for the link alice -> bob"; "3 nodes, which were waiting for data from dave" */
 static void way_failed(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
     const struct fact *failed = &facts->items[finding->evidence[0]];
     if (finding->links > 1) {
-        strbuf_printf(out, "%" PRIu64 " nodes, which were waiting for data from ", finding->links);
-        node(out, view, facts, finding->node);
+        bool to = finding->node == NO_NUMBER;
+        strbuf_printf(out, "%" PRIu64 " nodes, which were waiting for data %s ", finding->links, to ? "sent to" : "from");
+        node(out, view, facts, to ? finding->peer : finding->node);
         return;
     }
     node(out, view, facts, failed->node);
