@@ -134,7 +134,7 @@ class Doctor(ProtocolTest):
         finally:
             os.kill(traced, signal.SIGCONT)
 
-    def test_a_terminal_is_told_what_a_question_waits_for(self):
+    def test_a_terminal_shows_what_a_question_waits_for(self):
         self.healthy()
         primary, secondary = pty.openpty()
         self.addCleanup(os.close, primary)
