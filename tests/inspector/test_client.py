@@ -241,7 +241,7 @@ class Queries(InspectorTest):
                 code, plain, err = self.run_inspector(*command, "--json")
                 self.assertEqual((code, err), (0, ""))
                 code, out, err = self.run_inspector(*command, "--json", "--explain")
-                self.assertEqual((code, err), (0, "inspector: index trace; events looked at: 40\n"))
+                self.assertEqual((code, err), (0, "inspector: index trace; events examined: 40\n"))
                 if command[0] != "export":  # it says when it was made
                     self.assertEqual(out, plain)
             self.fails(2, "inspector stats takes no --explain", "stats", "--explain")
