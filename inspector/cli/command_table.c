@@ -81,7 +81,7 @@ const struct command command_table[] = {
         .summary = "one request across its nodes, in time order",
         .description = "ID is the beginning of a trace id. Each line shows the time since the trace began, the gap since the previous event, "
                        "the node, its peer (-> to it, <- from it) and the event, indented by hop: > begins a part of the request, < ends it.\n"
-                       "* marks long gaps; ~ a duration with a step of the clock in it, which is at least that long; ? one that is not known, because it spans two clocks that cannot be compared; !! marks events that were lost before traced could read them.\n"
+                       "* marks long gaps; ~ a duration with a step of the clock in it, which is at least that long; ? an unknown duration, between two clocks that cannot be compared; !! marks events that were lost before traced could read them.\n"
                        "--graph draws a column for each node, as many as fit the terminal: an arrow leaves where a packet was sent and "
                        "arrives where it was received; double arrows are requests and answers. Notes mark packets that were lost, repeated, or "
                        "received before they were sent, and ends whose other end is unknown or ambiguous.\n"
@@ -125,7 +125,7 @@ const struct command command_table[] = {
         .summary = "how one thing spread through the network: reach, hops, duplicates, who was late; and the questions of a lookup",
         .description = "TRACE is the beginning of a trace id; linked traces are read, too. KEY is FIELD=VALUE, with any field of filters: message_id=1734205 shows the "
                        "messages with that id, in any trace; a field of an application, DMAP.hash=9f86, shows all traces with that value. A number that begins no trace is a message id.\n"
-                       "It uses messages if the program traces any, otherwise spans. held is how long a node had it before it forwarded it; link, the time on the way; dup, how often a node got what it already had. "
+                       "It uses messages if the program traces any, otherwise spans. held is how long a node had it before it forwarded it; link, its travel time; dup, how often a node got what it already had. "
                        "redundancy is the number of duplicates per node reached: 0 for a tree.\n"
                        "A node is late when one step took at least half of its time, and three times as long as other such steps; the sentence names the step.\n"
                        "Questions are spans that name the peer they ask, or messages answered by a message with the same id and another type. An answer is ok, failed, expired (the asker gave up), never "
@@ -338,7 +338,7 @@ const struct command command_table[] = {
                        "prints a line: what it found, and what to do, as a command if possible. --all also shows what is fine. "
                        "With PID it also checks whether that process can be traced; without it, it finds processes of yours that nodes are connected to over UDP and that have no log. "
                        "Works without traced, and changes nothing.\n"
-                       "The exit code is 0 if nothing is wrong and events come, 1 if something is wrong, 5 if it cannot tell because no event has come for 30 s. "
+                       "The exit code is 0 if nothing is wrong and events arrive, 1 if something is wrong, 5 if it cannot tell because no event has arrived for 30 s. "
                        "With --json: {\"check\", \"ok\", \"found\", \"remedy\"}; ok is null where it cannot tell.",
         .examples = {{"inspector doctor", "why do I see nothing?"},
                      {"inspector doctor $(pidof mynode)", "why do I see nothing of this process?"},
@@ -395,7 +395,7 @@ const struct command command_table[] = {
                        "docs/sql.md lists the columns. The dialect is SQLite's; the tables are read-only. A statement names its columns itself, so there is no --fields.\n"
                        "Without a statement it starts a shell with .help, .tables and .schema, or reads statements from stdin if that is not a terminal.\n"
                        "traced's indices serve conditions on trace_id, peer_id, peer, node_id, node, kind and timestamp; conditions on numbers of "
-                       "the data (rtt > 100e6) become a filter; time order and LIMIT are passed on too. --explain reports what was asked, which index was used, and how many events were examined. "
+                       "the data (rtt > 100e6) become a filter; time order and LIMIT are passed on too. --explain reports the requests to traced, which index was used, and how many events were examined. "
                        "Besides SQLite's functions there are p50, p90, p95, p99, percentile(x, p), median, ago('5s'), duration(ns) and bytes(n).\n"
                        "With --fleet, ClickHouse runs the statement, in its own dialect, over the tables of docs/fleet.md; it only reads.",
         .examples = {{"inspector sql \"select peer, p99(rtt) from events where kind = 'metrics' group by peer\"", "rtt by peer"},
@@ -414,10 +414,10 @@ const struct command command_table[] = {
         .summary = "what is wrong, in words, with the events that show it",
         .description = "Most severe first: links and nodes that lose packets, packets delayed on the way, packets wrongly declared lost, jumps of the "
                        "round-trip time, nodes and links that take most of a request's time, requests and streams that never end, nodes "
-                       "that ended without closing their log or fell silent, and events that traced lost. Each is compared with the other links, with the time before, "
+                       "that ended without closing their log or fell silent, and lost events. Each is compared with the other links, with the time before, "
                        "or with the rest of the request, if there are enough samples: docs/analyze.md lists the thresholds. Each finding comes with "
                        "its events, and with the command to type next.\n"
-                       "WHAT is trace, node or peer, and NAME the beginning of an id or a name. Of the given time it reads the newest 100000 events, or --limit, of the kinds that "
+                       "WHAT is trace, node or peer, and NAME the beginning of an id or a name. It reads the newest 100000 events of the period, or --limit, of the kinds that "
                        "the analysis needs, and says if there were more. "
                        "node and peer choose among the findings; trace reads only that trace.\n"
                        "The exit code is 0 even if something is found; with --exit-code it is 4 if something is found, 0 if nothing is, and 5 if there was too little to judge. With --json, a line for each finding: {\"finding\", \"severity\", \"node_id\", "
@@ -501,7 +501,7 @@ const char *const exit_table[EXIT_CODES] = {
     [EXIT_USAGE] = "invalid command line",
     [EXIT_NOT_THERE] = "no traced is running",
     [EXIT_OTHERWISE] = "with --exit-code: analyze found something; another command found nothing",
-    [EXIT_UNJUDGED] = "not enough to judge: with --exit-code nothing was found, but events are missing or too few; doctor: no events come",
+    [EXIT_UNJUDGED] = "not enough to judge: with --exit-code nothing was found, but events are missing or too few; doctor: no events arrive",
 };
 
 const char program_description[] =

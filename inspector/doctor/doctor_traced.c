@@ -279,7 +279,7 @@ static void look_at_events(struct doctor *doctor, const json_t *stats) {
         doctor_fine(doctor, "events", "events arrive: the newest is %.1f s old", (double)age_ns * 1e-9);
     else
         doctor_unsure(doctor, "events", "let a node work, and ask again; or inspector doctor PID of one that should emit",
-                      "no event has come for %.0f s: nodes are idle, or have ended, or what they emit is not seen",
+                      "no event has arrived for %.0f s: nodes are idle, or have ended, or their events are not seen",
                       (double)age_ns * 1e-9);
 }
 

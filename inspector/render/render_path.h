@@ -20,7 +20,7 @@ void path_loss(struct strbuf *out, const struct view *view, const struct facts *
 /* "dave did not read its socket for 3.00 s, from +1.200 ms on" */
 void path_stop(struct strbuf *out, const struct view *view, const struct timeline *timeline, const struct wait *wait);
 
-/* Up to two lines: where the time went, and what went on after the request had ended. */
+/* Up to two lines: where the time went, and what continued after the request had ended. */
 void render_path(struct strbuf *out, const struct view *view, const struct timeline *timeline);
 
 #endif

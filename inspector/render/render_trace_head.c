@@ -67,7 +67,7 @@ static void outcome(struct strbuf *out, const struct view *view, const struct ti
         timeline_duration(out, timeline, root->start_ns, root->end_ns);
     }
     if (timeline->path.reach_ns > timeline->path.end_ns) {
-        strbuf_puts(out, "; what it caused went on until ");
+        strbuf_puts(out, "; work that it caused continued until ");
         timeline_since(out, timeline, timeline->spans[timeline->path.reach].node, timeline->path.reach_ns);
         strbuf_puts(out, ", at ");
         render_node(out, view, timeline->nodes[timeline->spans[timeline->path.reach].node].node_id);

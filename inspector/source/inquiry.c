@@ -22,7 +22,7 @@ void inquiry_note(struct inquiry *inquiry, const json_t *answer) {
 
 void inquiry_print_index(const struct inquiry *inquiry) {
     if (!*inquiry->index) return;
-    fprintf(stderr, "inspector: index %s; events looked at: %" PRIu64 "\n", inquiry->index, inquiry->examined);
+    fprintf(stderr, "inspector: index %s; events examined: %" PRIu64 "\n", inquiry->index, inquiry->examined);
 }
 
 void inquiry_print_evicted(const struct inquiry *inquiry) {

@@ -170,7 +170,7 @@ static int parse_count(struct filter_parser *parser, struct filter_sub *sub) {
     if (root < 0 || take_close(parser, &open)) return parser->status;
     enum filter_compare compare = parser->token.compare;
     if (parser->token.type != TOKEN_COMPARE || compare == COMPARE_GLOB)
-        return filter__fail_token(parser, &parser->token, NULL, "what is counted has to be compared, like count(...) > 3");
+        return filter__fail_token(parser, &parser->token, NULL, "a count must be compared with a number, like count(...) > 3");
     if (filter__next(parser)) return parser->status;
     if (!is_name(&parser->token)) return filter__fail_token(parser, &parser->token, NULL, "a number is missing");
     if (filter__read_number(parser, &parser->token, UNIT_NONE, "a count", &range.low)) return parser->status;

@@ -94,7 +94,7 @@ START_TEST(a_record_that_is_about_no_packet_is_refused) {
 }
 END_TEST
 
-START_TEST(of_the_lost_ones_only_the_lost_ones_are_taken) {
+START_TEST(only_lost_packets_are_read_if_only_these_are_wanted) {
     struct trace_ngtcp2_packet packet;
     ck_assert_int_eq(trace_ngtcp2__qlog_packet(&packet, packets[_i].record, strlen(packets[_i].record), true),
                      packets[_i].packet.what == TRACE_NGTCP2_LOST);
@@ -121,7 +121,7 @@ static void add(TCase *tcase) {
     tcase_add_test(tcase, a_token_of_any_length_does_not_hide_the_header);
     tcase_add_test(tcase, many_frames_hide_neither_the_header_nor_the_stream);
     tcase_add_loop_test(tcase, a_record_that_is_about_no_packet_is_refused, 0, sizeof others / sizeof others[0]);
-    tcase_add_loop_test(tcase, of_the_lost_ones_only_the_lost_ones_are_taken, 0, sizeof packets / sizeof packets[0]);
+    tcase_add_loop_test(tcase, only_lost_packets_are_read_if_only_these_are_wanted, 0, sizeof packets / sizeof packets[0]);
     tcase_add_loop_test(tcase, a_record_cut_anywhere_is_read_to_its_end_and_not_beyond, 0, sizeof packets / sizeof packets[0]);
 }
 

@@ -203,7 +203,7 @@ class Daemons(Case):
         self.addCleanup(daemon.kill)
         return daemon
 
-    def test_one_that_ends_by_itself_says_how_whoever_looks_next(self):
+    def test_one_that_ends_by_itself_reports_how_to_whoever_looks_next(self):
         for look in (lambda daemon: run("help"), lambda daemon: daemon.wait_for(lambda: False, "nothing"), lambda daemon: daemon.kill()):
             with self.subTest(look):
                 daemon = self.spawn("echo last words; exec sleep 600")

@@ -275,7 +275,7 @@ static void exchange(unsigned from, unsigned to, unsigned count, uint64_t way_ns
     }
 }
 
-START_TEST(packets_that_are_longer_under_way_than_others_are_late) {
+START_TEST(packets_that_take_longer_than_others_are_late) {
     exchange(ALICE, BOB, LATE_PACKETS_MIN, _i ? 30 * MS : 4 * MS, 0);
     exchange(BOB, CAROL, LATE_PACKETS_MIN, MS / 10, 0);
     exchange(CAROL, DAVE, LATE_PACKETS_MIN, MS / 5, 0);
@@ -292,7 +292,7 @@ START_TEST(packets_that_are_longer_under_way_than_others_are_late) {
 END_TEST
 
 /* Too few; too little beyond the others; too small a ratio; no others. */
-START_TEST(packets_are_not_late_for_little) {
+START_TEST(a_small_delay_does_not_make_packets_late) {
     exchange(ALICE, BOB, _i == 0 ? LATE_PACKETS_MIN - 1 : LATE_PACKETS_MIN, _i == 1 ? LATE_NS_MIN : 30 * MS, 0);
     exchange(BOB, ALICE, LATE_PACKETS_MIN, MS / 10, 0);
     if (_i != 3) exchange(BOB, CAROL, LATE_PACKETS_MIN, _i == 2 ? 7 * MS : MS / 10, 0);
@@ -353,7 +353,7 @@ START_TEST(a_round_trip_time_that_falls_is_a_note) {
 END_TEST
 
 /* Too few in all; too little; too small a ratio; too few after it. */
-START_TEST(a_round_trip_time_does_not_jump_for_little) {
+START_TEST(a_small_change_of_the_round_trip_time_is_no_jump) {
     rtts(_i == 3 ? 3 * RTT_SAMPLES_MIN : RTT_SAMPLES_MIN, _i == 2 ? 100 * MS : MS);
     rtts(_i == 0 || _i == 3 ? RTT_SAMPLES_MIN - 1 : RTT_SAMPLES_MIN, _i == 1 ? 5 * MS : _i == 2 ? 150 * MS : 90 * MS);
     run();
@@ -420,7 +420,7 @@ START_TEST(time_spent_between_two_nodes_is_the_link_s) {
 END_TEST
 
 /* Too few requests; a share too small; not often enough. */
-START_TEST(a_place_is_not_slow_for_little) {
+START_TEST(a_small_delay_does_not_make_a_place_slow) {
     unsigned count = _i == 0 ? SLOW_REQUESTS_MIN - 1 : 2 * SLOW_REQUESTS_MIN;
     for (unsigned i = 0; i < count; i++) {
         request(i, _i == 1 ? 4 * MS : _i == 2 && i % 2 ? 0 : 40 * MS, 0);
@@ -451,7 +451,7 @@ START_TEST(a_single_trace_reports_its_own_slow_place) {
 END_TEST
 
 /* bob asks carol twice, one after the other: he waits for each, and the time in between is his own. */
-START_TEST(who_asks_twice_waits_twice) {
+START_TEST(a_node_that_asks_twice_waits_twice) {
     one_trace = true;
     uint64_t at = NOW - S;
     part(0, BOB, 1, 0, at, at + 100 * MS);
@@ -481,7 +481,7 @@ START_TEST(two_visits_of_a_request_to_a_node_add_up) {
 }
 END_TEST
 
-START_TEST(who_is_asked_side_by_side_is_waited_for_once) {
+START_TEST(nodes_asked_side_by_side_are_waited_for_once) {
     one_trace = true;
     uint64_t at = NOW - S;
     part(0, BOB, 1, 0, at, at + 100 * MS);
@@ -494,7 +494,7 @@ START_TEST(who_is_asked_side_by_side_is_waited_for_once) {
 }
 END_TEST
 
-START_TEST(the_way_back_of_one_of_two_asked_side_by_side_is_its_links) {
+START_TEST(the_way_back_of_one_of_two_nodes_asked_side_by_side_is_its_links) {
     one_trace = true;
     uint64_t at = NOW - S;
     part(0, BOB, 1, 0, at, at + 100 * MS);
@@ -687,21 +687,21 @@ int main(void) {
     tcase_add_test(tcase, messages_sent_after_the_receiver_s_last_event_are_not_lost);
     tcase_add_test(tcase, where_packets_are_reported_messages_are_not_counted_too);
     tcase_add_loop_test(tcase, the_median_without_one_or_two_values_is_the_others_median, 0, 200);
-    tcase_add_loop_test(tcase, packets_that_are_longer_under_way_than_others_are_late, 0, 2);
-    tcase_add_loop_test(tcase, packets_are_not_late_for_little, 0, 4);
+    tcase_add_loop_test(tcase, packets_that_take_longer_than_others_are_late, 0, 2);
+    tcase_add_loop_test(tcase, a_small_delay_does_not_make_packets_late, 0, 4);
     tcase_add_loop_test(tcase, packets_given_up_that_arrive_are_wrong_losses, 0, 3);
     tcase_add_loop_test(tcase, a_round_trip_time_that_stays_higher_is_a_jump_with_its_time, 0, 2);
     tcase_add_test(tcase, a_round_trip_time_that_falls_is_a_note);
-    tcase_add_loop_test(tcase, a_round_trip_time_does_not_jump_for_little, 0, 4);
+    tcase_add_loop_test(tcase, a_small_change_of_the_round_trip_time_is_no_jump, 0, 4);
     tcase_add_loop_test(tcase, the_node_where_most_time_passes_is_slow_and_its_askers_are_not, 0, 2);
     tcase_add_test(tcase, time_spent_between_two_nodes_is_the_link_s);
-    tcase_add_loop_test(tcase, a_place_is_not_slow_for_little, 0, 3);
+    tcase_add_loop_test(tcase, a_small_delay_does_not_make_a_place_slow, 0, 3);
     tcase_add_test(tcase, an_unfinished_part_does_not_hide_where_the_time_went);
     tcase_add_test(tcase, a_single_trace_reports_its_own_slow_place);
-    tcase_add_test(tcase, who_asks_twice_waits_twice);
+    tcase_add_test(tcase, a_node_that_asks_twice_waits_twice);
     tcase_add_test(tcase, two_visits_of_a_request_to_a_node_add_up);
-    tcase_add_test(tcase, who_is_asked_side_by_side_is_waited_for_once);
-    tcase_add_test(tcase, the_way_back_of_one_of_two_asked_side_by_side_is_its_links);
+    tcase_add_test(tcase, nodes_asked_side_by_side_are_waited_for_once);
+    tcase_add_test(tcase, the_way_back_of_one_of_two_nodes_asked_side_by_side_is_its_links);
     tcase_add_test(tcase, a_part_that_outlives_its_asker_is_not_waited_for);
     tcase_add_test(tcase, an_open_request_is_reported_at_its_innermost_open_part);
     tcase_add_loop_test(tcase, a_young_request_may_still_end_and_an_end_may_be_missing, 0, 2);

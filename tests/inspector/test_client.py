@@ -241,7 +241,7 @@ class Queries(InspectorTest):
                 code, plain, err = self.run_inspector(*command, "--json")
                 self.assertEqual((code, err), (0, ""))
                 code, out, err = self.run_inspector(*command, "--json", "--explain")
-                self.assertEqual((code, err), (0, "inspector: index trace; events looked at: 40\n"))
+                self.assertEqual((code, err), (0, "inspector: index trace; events examined: 40\n"))
                 if command[0] != "export":  # it says when it was made
                     self.assertEqual(out, plain)
             self.fails(2, "inspector stats takes no --explain", "stats", "--explain")
@@ -298,7 +298,7 @@ class Queries(InspectorTest):
         with self.traced({"query": {"events": [], "cursor": "x", "gaps": []}}):
             self.assertEqual(self.run_inspector("range", "-5s", "now")[0], 0)
 
-    def test_pages_go_on_past_one_that_was_evicted_whole_and_tell_how_many_are_gone(self):
+    def test_pages_go_on_past_one_that_was_evicted_whole_and_say_how_many_are_gone(self):
         answers = {None: {"events": [event(0)], "cursor": "a", "evicted": 0, "gaps": []},
                    "a": {"events": [], "cursor": "b", "evicted": 2000, "gaps": []},
                    "b": {"events": [event(5)], "cursor": None, "evicted": 7, "gaps": []}}

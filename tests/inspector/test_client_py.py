@@ -114,7 +114,7 @@ class ClientTest(WithTraced):
         next(one.pages())
         self.assertEqual(len(traced.requests), asked + 1)  # no page before it is wanted
 
-    def test_a_subscription_tells_events_and_losses_and_lets_others_ask(self):
+    def test_a_subscription_reports_events_and_losses_and_lets_others_ask(self):
         traced = self.fake({"subscribe": {"subscription": 1}, "hello": {"pid": 1}, "unsubscribe": True},
                            stream=[notification(event(1)), notification(lost=4), notification(event(2), event(3), lost=2),
                                    notification(event(9), subscription=2)])

@@ -281,7 +281,7 @@ START_TEST(two_directions_give_a_lead_with_half_the_round_trip_as_error) {
 }
 END_TEST
 
-START_TEST(one_direction_tells_a_bound_and_corrects_nothing) {
+START_TEST(one_direction_gives_a_bound_and_corrects_nothing) {
     for (int there = 0; there < 2; there++) {
         struct clocks *clocks = two_hours(there, !there, 100);
         struct clocks_lead lead = lead_of(clocks, 1);
@@ -296,7 +296,7 @@ START_TEST(one_direction_tells_a_bound_and_corrects_nothing) {
 }
 END_TEST
 
-START_TEST(no_packets_tell_nothing) {
+START_TEST(without_packets_nothing_is_known) {
     struct clocks *clocks = two_hours(false, false, 1);
     struct clocks_lead lead = lead_of(clocks, 1);
     ck_assert(!lead.known && !lead.is_reference && lead.beside == CLOCKS_NOBODY && lead.reference == CLOCKS_NOBODY);
@@ -468,7 +468,7 @@ START_TEST(many_wrong_packets_are_a_doubt) {
 END_TEST
 
 /* A bound on the error, so that it is not correct merely by being wide. */
-START_TEST(the_error_is_of_the_size_of_a_packets_way) {
+START_TEST(the_error_is_at_most_a_round_trip) {
     chance_state = 77;
     for (unsigned i = 0; i < CASES; i++) {
         struct world world;
@@ -490,8 +490,8 @@ int main(void) {
     TCase *tests = tcase_create("clocks");
     tcase_add_loop_test(tests, stated_errors_hold_and_causes_come_first, 0, sizeof kinds / sizeof *kinds);
     tcase_add_test(tests, two_directions_give_a_lead_with_half_the_round_trip_as_error);
-    tcase_add_test(tests, one_direction_tells_a_bound_and_corrects_nothing);
-    tcase_add_test(tests, no_packets_tell_nothing);
+    tcase_add_test(tests, one_direction_gives_a_bound_and_corrects_nothing);
+    tcase_add_test(tests, without_packets_nothing_is_known);
     tcase_add_test(tests, one_packet_each_way_is_enough);
     tcase_add_test(tests, groups_that_never_talk_have_a_reference_each);
     tcase_add_test(tests, a_step_is_reported_with_its_size);
@@ -499,7 +499,7 @@ int main(void) {
     tcase_add_test(tests, one_wrong_packet_moves_nothing_even_if_it_is_the_first);
     tcase_add_test(tests, packets_with_equal_delays_leave_half_the_round_trip_as_error);
     tcase_add_test(tests, many_wrong_packets_are_a_doubt);
-    tcase_add_test(tests, the_error_is_of_the_size_of_a_packets_way);
+    tcase_add_test(tests, the_error_is_at_most_a_round_trip);
     suite_add_tcase(suite, tests);
     return suite_run(suite);
 }

@@ -116,7 +116,7 @@ class Candidates(Completion):
         self.assertEqual(self.offered("nodes", "--json", "--js"), [])
         self.assertEqual(self.offered("nodes", "--", "--js"), [])
 
-    def test_values_that_can_be_listed_are(self):
+    def test_values_that_can_be_listed_are_offered(self):
         self.assertEqual(self.offered("nodes", "--color", "a"), ["auto", "always"])
         self.assertEqual(self.offered("nodes", "--color=a"), ["--color=auto", "--color=always"])
         self.assertEqual(self.offered("nodes", "--color", "=", "a"), ["auto", "always"])

@@ -146,7 +146,7 @@ START_TEST(every_moment_of_a_random_tree_is_attributed_as_in_the_model) {
 }
 END_TEST
 
-/* Loses what a node emitted in a random part of the time, except the request's own start and end, and its first event. */
+/* Loses what a node emitted in a random period, except the request's own start and end, and its first event. */
 static void lose_events(unsigned node) {
     uint64_t from_ns = tree[0].start_ns + below(WHOLE_NS * SPANS_MAX), to_ns = from_ns + below(WHOLE_NS * SPANS_MAX);
     size_t kept = 0;
@@ -173,7 +173,7 @@ static int compare_times(const void *left, const void *right) {
     return a->sequence < b->sequence ? -1 : a->sequence > b->sequence;
 }
 
-/* What is lost may take blame away, but puts it on nobody else. */
+/* Losses may remove blame, but never put it on another node. */
 START_TEST(missing_events_blame_nobody_for_anothers_time) {
     state = (uint64_t)_i * 15485863 + 5;
     grow_tree();
@@ -194,7 +194,7 @@ START_TEST(missing_events_blame_nobody_for_anothers_time) {
 }
 END_TEST
 
-/* A lane's events before a gap say when it began at the earliest; those of other lanes say nothing. */
+/* The events of a lane before a gap show when the gap began at the earliest; those of other lanes show nothing. */
 START_TEST(a_gap_is_of_one_lane) {
     add(FACT_APP_START, 0, NO_NUMBER, 1000)->span_id = 1;
     struct fact *start = add(FACT_APP_START, 1, NO_NUMBER, 1010);
@@ -248,7 +248,7 @@ END_TEST
 #define LINES_MAX 3
 #define STEPPED_BASE_NS UINT64_C(1767225600000000000)
 
-/* How a packet gets from one node to another, or not; returns when it arrived, or when its repetition did. */
+/* Sends a packet from one node to another, perhaps in vain; returns when it or its repetition arrived. */
 static uint64_t carry(unsigned from, unsigned to, uint64_t at_ns, uint64_t unit_ns, unsigned space) {
     static uint64_t number;
     uint64_t bytes = below(3) ? 1200 : 40;
@@ -279,8 +279,8 @@ static uint64_t carry(unsigned from, unsigned to, uint64_t at_ns, uint64_t unit_
     return at_ns;
 }
 
-/* A request in a network: with questions and answers on the wire, peers that are not traced, losses, ends that are missing.
- * The unit decides whether what is long and short to the path comes into it. */
+/* A request in a network: with questions and answers on the wire, untraced peers, losses, and missing ends.  The unit decides
+ * whether its times are long or short compared with the path's thresholds. */
 static void grow_request(void) {
     static const uint64_t units_ns[] = {1, 1000, 50000, 1000000, 40000000, 400000000};
     uint64_t unit_ns = units_ns[below(sizeof units_ns / sizeof *units_ns)];
@@ -323,7 +323,7 @@ static void grow_request(void) {
     for (unsigned i = 0; i < facts.count; i++) facts.items[i].trace = 0;
 }
 
-/* A path, and the facts that it is of: without a step, and with it. */
+/* A path and its facts: without a step of the clock, or with one. */
 struct told {
     struct facts facts;
     struct critical_path path;
@@ -353,7 +353,7 @@ static void told_fini(struct told *told) {
     facts_fini(&told->facts);
 }
 
-/* Sets the clock once or twice, before a random event each time; the facts are in order. */
+/* Sets the clock once or twice, each time before a random event; the facts stay in order. */
 static void step_clock(struct facts *stepped) {
     size_t places[LINES_MAX - 1] = {1 + below((unsigned)stepped->count - 1), 1 + below((unsigned)stepped->count - 1)};
     unsigned steps = 1 + below(2);
@@ -362,7 +362,7 @@ static void step_clock(struct facts *stepped) {
     bool back = below(2);
     for (size_t i = 0, begun = 0; i < stepped->count; i++) {
         struct fact *fact = &stepped->items[i];
-        bool again = i && fact->time_ns == facts.items[i - 1].time_ns; /* one moment is on one line */
+        bool again = i && fact->time_ns == facts.items[i - 1].time_ns; /* events of one moment stay on one side of the step */
         for (unsigned k = 0; k < steps; k++)
             if (places[k] <= i && !(begun & 1u << k) && !again) {
                 begun |= 1u << k;
@@ -375,7 +375,7 @@ static void step_clock(struct facts *stepped) {
     }
 }
 
-/* The true time of a time on the axis: that of the last fact before it, and what passed since. */
+/* The true time of a time on the axis: that of the last fact before it, plus the time since. */
 static uint64_t true_time(const struct told *stepped, uint64_t time_ns) {
     size_t i = 0;
     while (i + 1 < stepped->facts.count && stepped->facts.items[i + 1].time_ns <= time_ns) i++;
@@ -470,7 +470,7 @@ END_TEST
 
 static void add_on_line(uint8_t line, uint64_t at_ns) { add(FACT_CUSTOM, 0, NO_NUMBER, at_ns)->clock_steps = line; }
 
-/* traced counts from 0 again when it is restarted: what follows then has a lower number, and is not older. */
+/* A restarted traced counts from 0 again: later events have a lower number, but are not older. */
 START_TEST(lines_of_several_runs_stay_in_the_order_of_unix_time) {
     static const uint8_t lines[] = {0, 1, 0, 0};
     for (unsigned i = 0; i < 4; i++) add_on_line(lines[i], 1000 * (i + 1));
@@ -481,7 +481,7 @@ START_TEST(lines_of_several_runs_stay_in_the_order_of_unix_time) {
 }
 END_TEST
 
-/* Set back to 1970: what came before has no room before it. */
+/* The clock is set back to 1970, where there is no room for earlier events. */
 START_TEST(the_axis_does_not_begin_below_zero) {
     add_on_line(255, 5000);
     add_on_line(255, 6000);

@@ -19,7 +19,7 @@ static void setup(void) { count = 0; }
 
 static struct trace_node_id id_of(unsigned number) { return (struct trace_node_id){.bytes = {(uint8_t)number}}; }
 
-/* machine: 0 is not known. */
+/* machine: 0 means unknown. */
 static uint32_t add(unsigned id, unsigned machine, const char *name) {
     struct node_info *info = &infos[count];
     *info = (struct node_info){.node_id = id_of(id), .log = count + 1};
@@ -63,9 +63,9 @@ START_TEST(only_packets_between_known_machines_cross) {
     create();
     ck_assert(crosses(a, 2));
     ck_assert(crosses(b, 1));
-    ck_assert(!crosses(a, 4)); /* of the same machine */
-    ck_assert(!crosses(a, 3)); /* nobody knows of which */
-    ck_assert(!crosses(a, 9)); /* nor who that is */
+    ck_assert(!crosses(a, 4)); /* on the same machine */
+    ck_assert(!crosses(a, 3)); /* on an unknown machine */
+    ck_assert(!crosses(a, 9)); /* an unknown node */
     ck_assert(!crosses(unknown, 1));
     machine_clocks_destroy(clocks);
 }
@@ -82,7 +82,7 @@ START_TEST(packets_of_an_id_on_two_machines_cross_from_either) {
 }
 END_TEST
 
-/* What is said of an event of a node's log. */
+/* The clock_lead of an event of that log. */
 static json_t *lead_of(unsigned id, unsigned log) {
     char node_digits[2 * sizeof(struct trace_node_id) + 1] = "", log_digits[17];
     struct trace_node_id node_id = id_of(id);
@@ -96,7 +96,7 @@ static json_t *lead_of(unsigned id, unsigned log) {
     return lead;
 }
 
-/* Without packets, the host is all that is known. */
+/* Without packets, only the host is known. */
 static void check_lead(unsigned id, unsigned log, const char *host) {
     json_t *lead = lead_of(id, log);
     ck_assert_str_eq(json_string_value(json_object_get(lead, "host")), host);

@@ -29,13 +29,13 @@ def healthy(network):
 
 
 def idle_network(network):
-    """All nodes are idle; one emits an event much later.  No node is silent alone."""
+    """All nodes are idle, until one emits an event much later: none is more silent than the others."""
     network.requests(150, 10 * MS)
     network.trace(20 * S, ALICE, "custom 0 1")
 
 
 def quorum(network):
-    """alice takes the first two of three answers.  carol's comes late, and nobody waits for it: notable at most."""
+    """alice takes the first two of three answers.  carol's comes late, but nobody waits for it: notable at most."""
     network.work[CAROL] = lambda _: 20 * MS
     for i in range(40):
         network.request(i * 40 * MS, ALICE, lambda time, trace, root: (
@@ -51,7 +51,7 @@ def slow_when_asked(network):
 
 
 def slow_without_packets(network):
-    """The same where packets are not traced."""
+    """The same, but packets are not traced."""
     network.packets = False
     network.work[BOB] = lambda _: 30 * MS
     network.requests(200, 10 * MS)
@@ -64,7 +64,7 @@ def slow_by_nature(network):
 
 
 def slow_sometimes(network):
-    """bob takes 80 ms for a third of his answers; 3 ms are usual everywhere."""
+    """bob takes 80 ms for a third of his answers; everywhere else an answer takes 3 ms."""
     answers = iter(range(10000))
     network.work = {node: lambda _: 3 * MS for node in range(5)}
     network.work[BOB] = lambda _: 80 * MS if next(answers) % 3 == 0 else 3 * MS
@@ -72,7 +72,7 @@ def slow_sometimes(network):
 
 
 def pauses(network):
-    """carol stands still for 300 ms every two seconds, as for a garbage collector.  No link is late."""
+    """carol stops for 300 ms every two seconds, as for a garbage collection.  No link is late."""
     network.stops[CAROL] = [(k * 2 * S + 500 * MS, k * 2 * S + 800 * MS) for k in range(4)]
     network.requests(500, 14 * MS)
 
@@ -83,7 +83,7 @@ def throttle(network, node, period, awake, until):
 
 
 def throttled(network):
-    """dave runs 40 % of the time, and gets few packets from each node: no link has enough to be judged."""
+    """dave runs 40 % of the time, and each node sends him few packets: no link has enough to be judged."""
     throttle(network, DAVE, 100 * MS, 40 * MS, 20 * S)
     for i in range(60):
         network.send(i * 311 * MS, (ALICE, BOB, CAROL, ERIN)[i % 4], DAVE, 300)
@@ -91,7 +91,7 @@ def throttled(network):
 
 
 def little_to_do(network):
-    """The same traffic, and dave runs when something comes: nothing is wrong."""
+    """The same traffic, but dave runs whenever something arrives: nothing is wrong."""
     for i in range(60):
         network.send(i * 311 * MS, (ALICE, BOB, CAROL, ERIN)[i % 4], DAVE, 300)
         network.send(i * 311 * MS + 3 * MS, (ALICE, BOB, CAROL)[i % 3], (BOB, CAROL, ERIN)[i % 3], 300)
@@ -107,7 +107,7 @@ def throttled_machine(network):
 
 
 def congested_way(network):
-    """Half of alice's packets to dave wait in a queue, and those of others do not: it is not dave."""
+    """Half of alice's packets to dave wait in a queue, but those of others do not: dave is not the cause."""
     network.late[ALICE, DAVE] = lambda time: 50 * MS if time // (400 * MS) % 2 else 0
     for i in range(160):
         network.send(i * 111 * MS, ALICE if i % 2 else (BOB, CAROL, ERIN)[i // 2 % 3], DAVE, 300)
@@ -115,7 +115,7 @@ def congested_way(network):
 
 
 def gossip_of(network, message, time, origin, kind="HAVE"):
-    """A message goes from its origin to all, and each sends it on to two others."""
+    """A message goes from its origin to all nodes, and each forwards it to two others."""
     for one in range(network.nodes):
         for other in (range(network.nodes) if one == origin else ((one + 1) % network.nodes, (one + 2) % network.nodes)):
             if other == one:
@@ -126,7 +126,7 @@ def gossip_of(network, message, time, origin, kind="HAVE"):
 
 
 def message_storm(network):
-    """erin sends the same sort of message hundreds of times, outside of any request."""
+    """erin sends messages of one type hundreds of times, outside of any request."""
     for i in range(20):
         gossip_of(network, i, i * 50 * MS, i % 5)
     for i in range(300):
@@ -136,7 +136,7 @@ def message_storm(network):
 
 
 def partly_late(network, senders, count, is_late, by=35 * MS, usual=0, beside=60):
-    """Packets to dave from some nodes in turn, some of them late; and other packets beside them."""
+    """Packets to dave from some nodes in turn, some of them late; and other packets at the same time."""
     late = iter(is_late(i) for i in range(count))
     for one in senders:
         network.late[one, DAVE] = lambda _: usual + (by if next(late) else 0)
@@ -150,7 +150,7 @@ def partly_late(network, senders, count, is_late, by=35 * MS, usual=0, beside=60
 
 
 def late_few(network):
-    """Most packets to dave are late, but there are too few to judge."""
+    """Most packets to dave are late, but they are too few to judge."""
     partly_late(network, (ALICE, BOB, CAROL, ERIN), 19, lambda i: i > 2)
 
 
@@ -160,37 +160,37 @@ def late_seldom(network):
 
 
 def late_sometimes(network):
-    """A sixth of the packets to dave are late: too small a part.  8 ms are usual."""
+    """A sixth of the packets to dave are late: too small a share.  Others take 8 ms."""
     partly_late(network, (ALICE, BOB, CAROL, ERIN), 120, lambda i: i % 24 < 4, by=60 * MS, usual=8 * MS, beside=120)
 
 
 def late_from_one(network):
-    """Only alice sends to dave, and two in five packets are late: it may be the way."""
+    """Only alice sends to dave, and two in five packets are late: the link may be the cause."""
     partly_late(network, (ALICE,), 60, lambda i: i % 5 < 2)
 
 
 def late_from_half(network):
-    """Two of four nodes send packets to dave that are often late: it may be their ways."""
+    """Packets to dave from two of four nodes are often late: their links may be the cause."""
     partly_late(network, (ALICE, BOB, CAROL, ERIN), 120, lambda i: i % 4 < 2 and i // 4 % 5 < 4 and i // 4 % 2, beside=120)
 
 
 def late_everywhere(network):
-    """8 ms are usual, and a third of the packets to dave take 20 ms: that is no other order."""
+    """A third of the packets to dave take 20 ms, others 8 ms: that is not long enough to be late."""
     partly_late(network, (ALICE, BOB, CAROL, ERIN), 60, lambda i: i // 4 % 3 == 0, by=12 * MS, usual=8 * MS)
 
 
 def late_by_little(network):
-    """A third of the packets to dave take 2 ms, six times as long as usual, as on a busy machine."""
+    """A third of the packets to dave take 2 ms, six times as long as others, as on a busy machine."""
     partly_late(network, (ALICE, BOB, CAROL, ERIN), 60, lambda i: i // 4 % 3 == 0, by=1750 * US)
 
 
 def late_alone(network):
-    """Packets to dave are often late, but hardly any others are there to compare with."""
+    """Packets to dave are often late, but there are hardly any others to compare with."""
     partly_late(network, (ALICE, BOB, CAROL, ERIN), 60, lambda i: i // 4 % 3 == 0, beside=19)
 
 
 def busy_for_a_while(network):
-    """All packets are late for half a second, when most of those to dave are sent: it is not dave, nor a link to him."""
+    """All packets are late for half a second, when most of those to dave are sent: neither dave nor a link to him is the cause."""
     for one, other in itertools.permutations(range(5), 2):
         network.late[one, other] = lambda time: 40 * MS if 5 * S < time < 5500 * MS else 0
     for i in range(200):
@@ -200,7 +200,7 @@ def busy_for_a_while(network):
 
 
 def busy_link_for_a_while(network):
-    """The same, and only alice sends to dave."""
+    """The same, but only alice sends to dave."""
     busy_for_a_while(network)
     for i in range(30):
         network.send(5 * S + i * 16 * MS + 1 * MS, ALICE, DAVE, 300)
@@ -215,7 +215,7 @@ def ask_by_message(network, time, asker, asked, number, trace):
 
 
 def much_asked(network, traces=True):
-    """bob has what all want, and answers: he floods nobody."""
+    """bob has what all others want, and answers them: that is no flood."""
     pairs = [(one, BOB) for _ in range(200) for one in (ALICE, CAROL, DAVE, ERIN)]
     pairs += [(one, other) for _ in range(6) for one, other in ((ALICE, CAROL), (CAROL, DAVE), (DAVE, ERIN), (ERIN, ALICE), (BOB, DAVE))]
     for i, (one, other) in enumerate(pairs):
@@ -223,7 +223,7 @@ def much_asked(network, traces=True):
 
 
 def much_asked_untraced(network):
-    """The same, of messages that belong to no trace."""
+    """The same, with messages that belong to no trace."""
     much_asked(network, traces=False)
 
 
@@ -258,7 +258,7 @@ def tells_and_answers(network):
 
 
 def asks_much(network):
-    """erin asks all others hundreds of times: that is her flood, not that of those who answer."""
+    """erin asks all others hundreds of times: she floods them; those who answer do not."""
     pairs = [(ERIN, one) for _ in range(300) for one in (DAVE, CAROL, BOB, ALICE)]
     pairs += [(one, other) for _ in range(6) for one, other in ((ALICE, CAROL), (CAROL, DAVE), (DAVE, BOB), (BOB, ALICE))]
     for i, (one, other) in enumerate(pairs):
@@ -266,7 +266,7 @@ def asks_much(network):
 
 
 def send_messages(network, counts):
-    """Messages of one sort: counts = {(from, to): how many}."""
+    """Messages of one type: counts = {(from, to): how many}."""
     for number, ((one, other), count) in enumerate(counts.items()):
         for i in range(count):
             network.trace(i * 3 * MS, one, f"msent {one} {other} {1000 * number + i} HAVE")
@@ -274,24 +274,24 @@ def send_messages(network, counts):
 
 
 def some_messages(network):
-    """erin sends twenty times as many messages as the others, and yet only 400."""
+    """erin sends twenty times as many messages as the others, but only 400."""
     send_messages(network, {(one, other): 100 if one == ERIN else 5 for one in range(5) for other in range(5) if other > one or one == ERIN != other})
 
 
 def hub(network):
-    """bob sends each of his eleven neighbours as much as the others send theirs, of whom they have one."""
+    """bob sends each of his eleven neighbours as much as the others send to their only neighbour."""
     network.__init__(12)
     send_messages(network, {(BOB, other): 60 for other in range(12) if other != BOB} | {(one, one + 1): 60 for one in range(2, 11)})
 
 
 def one_neighbour(network):
-    """dave has much to say to erin alone, and as little as all to the others: he floods nobody else."""
+    """dave sends much to erin, but as little as all to the others: he floods nobody else."""
     send_messages(network, {(one, other): 600 if (one, other) == (DAVE, ERIN) else 5 for one, other in itertools.combinations(range(5), 2)}
                   | {(DAVE, BOB): 5, (DAVE, ALICE): 5})
 
 
 def two_sorts(network):
-    """Each node sends its own sort of message to the next one, some often, some not: they are not compared."""
+    """Each node sends its own type of message to the next one, some of them often: different types are not compared."""
     for one in range(5):
         for i in range(600 if one == BOB else 20):
             other = (one + 1) % 5
@@ -300,7 +300,7 @@ def two_sorts(network):
 
 
 def gossip_burst(network):
-    """alice has much to tell at once, and all send it on, as they should.  bob is a hub: he has forty neighbours."""
+    """alice publishes much at once, and all forward it, as they should.  bob is a hub with forty neighbours."""
     network.__init__(12)
     for i in range(100):
         gossip_of(network, i, i * 1 * MS, ALICE)
@@ -328,22 +328,22 @@ def slow_of_seven(network):
 
 
 def seven_times(network):
-    """Two requests take seven times as long as the others: that is not apart enough."""
+    """Two requests take seven times as long as the others: they do not stand apart enough."""
     durations(network, *[20] * 18, 150, 150)
 
 
 def slow_but_short(network):
-    """Two requests take twenty times as long as the others, and yet only 80 ms."""
+    """Two requests take twenty times as long as the others, but only 80 ms."""
     durations(network, *[4] * 18, 80, 80)
 
 
 def graded(network):
-    """Some requests take long, and others are between: none is apart."""
+    """Some requests take long, and others lie between: none stands apart."""
     durations(network, *[20] * 10, 30, 40, 60, 90, 130, 190, 280, 410, 600)
 
 
 def third_slow(network):
-    """A third of the requests takes half a second: that is no exception."""
+    """A third of the requests take half a second: these are no outliers."""
     durations(network, *[20, 20, 500] * 6)
 
 
@@ -356,7 +356,7 @@ def three_slow(network):
 
 
 def three_slow_of_few(network):
-    """The same of thirteen requests."""
+    """The same with thirteen requests."""
     network.packets = False
     calls = iter(range(1000))
     network.work[BOB] = lambda _: 500 * MS if next(calls) >= 1 else 20 * MS
@@ -366,7 +366,7 @@ def three_slow_of_few(network):
 
 
 def uniformly_slow(network):
-    """Each request takes about half a second, some a little more, at all nodes alike: nobody stands out, nor does a request."""
+    """Each request takes about half a second, some a little more, at all nodes alike: no node and no request stands out."""
     network.work = {node: lambda time: 400 * MS + time % (300 * MS) for node in range(5)}
     network.requests(40, 100 * MS)
 
@@ -381,7 +381,7 @@ def retry(network, first, then, time, trace, root, asker=ALICE, works=lambda: Fa
 
 
 def hidden_failures(network):
-    """bob fails whatever he is asked.  The askers go on to another node at once, and all requests succeed."""
+    """bob fails every question.  The askers ask another node at once, and all requests succeed."""
     for i in range(100):
         asker, first = (ALICE, CAROL, DAVE)[i % 3], (BOB, ERIN)[i // 3 % 2]
         network.request(i * 10 * MS, asker, lambda time, trace, root, asker=asker, first=first: retry(
@@ -389,7 +389,7 @@ def hidden_failures(network):
 
 
 def hidden_below(network):
-    """carol fails when she needs dave, who fails.  The askers go on to erin."""
+    """carol fails when she needs dave, who fails.  The askers then ask erin."""
     def below(time, node, trace, span):
         time, _ = network.ask(time + 10 * US, node, DAVE, trace, span, 3, answer=lambda at, *_: (at + 1 * MS, False))
         return time, False
@@ -404,7 +404,7 @@ def hidden_below(network):
 
 
 def hidden_below_sometimes(network):
-    """The same, and dave fails three in ten times."""
+    """The same, but dave fails only three times in ten."""
     def below(i, time, node, trace, span):
         return network.ask(time + 10 * US, node, DAVE, trace, span, 3, answer=lambda at, *_: (at + 1 * MS, i % 10 > 2))
 
@@ -417,7 +417,7 @@ def hidden_below_sometimes(network):
 
 
 def lossy_retry(network):
-    """alice -> bob loses, and alice goes on to carol.  bob answers the others."""
+    """alice -> bob loses packets, and alice then asks carol.  bob answers the others."""
     network.loss[ALICE, BOB], network.timeout = lambda _: 0.9, 30 * MS
 
     def steps(time, trace, root, asker, first, then):
@@ -430,7 +430,7 @@ def lossy_retry(network):
 
 
 def refused(network):
-    """bob refuses what alice asks first; dave and erin ask him well: alice or bob is at fault."""
+    """bob refuses to answer alice, who asks him first, but answers dave and erin: alice or bob is at fault."""
     for i in range(120):
         asker = (ALICE, DAVE, ERIN)[i % 3]
         network.request(i * 10 * MS, asker, lambda time, trace, root, asker=asker: retry(
@@ -438,7 +438,7 @@ def refused(network):
 
 
 def fails_seldom(network):
-    """bob fails a tenth of what he is asked: too little to be named."""
+    """bob fails a tenth of his questions: too few to be named."""
     for i in range(120):
         network.request(i * 10 * MS, ALICE, lambda time, trace, root, i=i: retry(
             network, BOB, CAROL, time, trace, root, works=lambda: i % 10 != 0))
@@ -455,7 +455,7 @@ def asked_twice(network):
 
 
 def nobody_else_answers(network):
-    """bob and carol fail, and alice can do without them: no other answer made up for theirs."""
+    """bob and carol fail, and alice does without them: no other answer replaced theirs."""
     def steps(time, trace, root):
         time, _ = network.ask(time, ALICE, DAVE, trace, root)
         for other in (BOB, CAROL):
@@ -467,7 +467,7 @@ def nobody_else_answers(network):
 
 
 def own_copy(network):
-    """bob fails, and alice takes her own copy: she asks nobody again."""
+    """bob fails, and alice uses her own copy: she asks nobody again."""
     def steps(time, trace, root):
         time, _ = network.ask(time, ALICE, BOB, trace, root, answer=lambda at, *_: (at + 1 * MS, False))
         span = network.span()
@@ -480,7 +480,7 @@ def own_copy(network):
 
 
 def asked_at_once(network):
-    """alice asks bob and carol at once, and carol's answer is enough: that bob fails makes nobody ask again."""
+    """alice asks bob and carol at once, and carol's answer is enough: nobody asks again because bob fails."""
     def steps(time, trace, root):
         failed, _ = network.ask(time, ALICE, BOB, trace, root, answer=lambda at, *_: (at + 1 * MS, False))
         done, _ = network.ask(time + 5 * US, ALICE, CAROL, trace, root, answer=lambda at, *_: (at + 2 * MS, True))
@@ -491,7 +491,7 @@ def asked_at_once(network):
 
 
 def search(network):
-    """Nodes are asked in turn for what one of them has: that the others do not have it is no fault."""
+    """Nodes are asked in turn for something that one of them has: the others are not at fault."""
     def steps(i, time, trace, root):
         holder = 1 + i * 7 % 4
         for k in range(4):
@@ -507,7 +507,7 @@ def search(network):
 
 
 def hedged(network):
-    """alice asks carol, too, when bob has not answered for 10 ms, and cancels the slower one.  That is no failure."""
+    """If bob has not answered for 10 ms, alice also asks carol, and cancels the slower question.  That is no failure."""
     network.work[BOB] = lambda _: 30 * MS
 
     def steps(time, trace, root):
@@ -556,7 +556,7 @@ def bootstrap(network):
 
 
 def bad_certificate(network):
-    """Nobody accepts bob's certificate: one cause, whoever asks."""
+    """Nobody accepts bob's certificate: there is one cause, whoever asks."""
     def steps(asker, time, trace, root):
         span = network.span()
         network.trace(time, asker, f"start {asker} {trace:x} {span:x} {root:x} 1 {GET}")
@@ -637,7 +637,7 @@ def impatient(network):
 
 
 def only_one_asks(network):
-    """bob and carol are dead, and only alice asks them: that she fails does not speak against her."""
+    """bob and carol are dead, and only alice asks them: she is not at fault."""
     network.__init__(3, untraced=(BOB, CAROL))
     network.dead, network.timeout, network.packets = {BOB: 0, CAROL: 0}, 500 * MS, False
     network.requests(40, 20 * MS, askers=[ALICE])
@@ -653,14 +653,14 @@ def crash_below(network):
 
 
 def untraced_node(network):
-    """frank is not traced, and takes 50 ms for his answers; the others take no time."""
+    """frank, who is not traced, takes 50 ms for each answer; the others take no time."""
     network.__init__(6, untraced=(5,))
     network.work[5] = lambda _: 50 * MS
     network.requests(200, 10 * MS)
 
 
 def chunk_nobody_has(network):
-    """A third of the requests are for what no node has: carol, who would have it, says so."""
+    """A third of the requests are for something that no node has: carol, who would have it, says so."""
     network.requests(100, 10 * MS)
     for i in range(40):
         network.request(i * 25 * MS, (ALICE, BOB)[i % 2], lambda time, trace, root, asker=(ALICE, BOB)[i % 2]: network.ask(
@@ -674,7 +674,7 @@ def flood(network):
 
 
 def flood_of_both(network):
-    """erin begins many more requests than the others, each with a message: one flood."""
+    """erin begins many more requests than the others, each with a message: that is one flood."""
     def steps(time, trace, root, asker, asked):
         ask_by_message(network, time, asker, asked, trace, trace)
         return time + 650 * US, True
@@ -688,7 +688,7 @@ def flood_of_both(network):
 # ---- links
 
 def one_way_hole(network):
-    """After a second nothing reaches dave any longer; what dave sends arrives: a NAT has forgotten him."""
+    """After a second nothing reaches dave any longer, but what he sends arrives: a NAT has forgotten him."""
     for node in range(5):
         network.loss[node, DAVE] = lambda time: time > 1 * S
     network.timeout = 1 * S
@@ -712,12 +712,12 @@ def send_few(network, lossy):
 
 
 def one_way_hole_early(network):
-    """Hardly anything reaches dave, but few packets were sent: that most links lose shows that it is no link."""
+    """Hardly anything reaches dave, though few packets were sent: most links lose, so the cause is not one link."""
     send_few(network, range(5))
 
 
 def lossy_link_of_few(network):
-    """Only erin's packets to dave are lost: that the fewer ones of the others arrived shows that it is the link."""
+    """Only erin's packets to dave are lost.  The others sent fewer, but these arrived, so the cause is the link."""
     send_few(network, [ERIN])
 
 
@@ -731,7 +731,7 @@ def few_packets(network):
 
 
 def lossy_link_beside_dead_peers(network):
-    """alice -> bob loses nine packets in ten.  alice also sends to peers that are dead, a few packets each: these say nothing about her."""
+    """alice -> bob loses nine packets in ten.  alice also sends a few packets each to dead peers: these prove nothing about her."""
     network.__init__(10, untraced=range(5, 10))
     network.dead = {peer: 0 for peer in range(5, 10)}
     network.loss[ALICE, BOB] = lambda _: 0.9
@@ -753,7 +753,7 @@ def lossy_sender(network):
 
 
 def dead_peer_asked(network):
-    """dave is not traced, and dead.  It is he who does not answer, and no node or link loses."""
+    """dave is not traced, and dead.  He does not answer; no node or link loses packets."""
     network.__init__(5, untraced=(DAVE,))
     network.dead, network.timeout = {DAVE: 0}, 1 * S
     network.requests(300, 10 * MS)
@@ -768,7 +768,7 @@ def mute_node(network):
 
 
 def split(network):
-    """alice and bob do not reach the others for two seconds, nor are they reached: no node is at fault."""
+    """For two seconds alice and bob cannot reach the others, nor the others them: no node is at fault."""
     for one in (ALICE, BOB):
         for other in (CAROL, DAVE, ERIN):
             network.loss[one, other] = network.loss[other, one] = lambda time: 1 * S < time < 3 * S
@@ -777,7 +777,7 @@ def split(network):
 
 
 def late_link(network):
-    """alice -> bob has a queue of 60 ms; the way back has none."""
+    """alice -> bob has a queue of 60 ms; bob -> alice has none."""
     network.late[ALICE, BOB] = lambda _: 60 * MS
     network.requests(200, 10 * MS)
 
@@ -785,7 +785,7 @@ def late_link(network):
 # ---- mixed
 
 def chain(network, hops, work, asker=ALICE):
-    """Returns the steps of a request that goes on from node to node; the last one works."""
+    """Returns the steps of a request that passes from node to node; the last one works."""
     def step(time, node, trace, span, rest):
         if not rest:
             return time + work(time), True
@@ -802,7 +802,7 @@ def slow_and_lossy(network):
 
 
 def slow_behind_losses(network):
-    """alice -> bob loses a fifth, and bob is slow as well."""
+    """alice -> bob loses a fifth, and bob is slow, too."""
     network.work[BOB] = lambda _: 40 * MS
     network.loss[ALICE, BOB] = lambda _: 0.2
     network.requests(500, 10 * MS)
@@ -824,14 +824,14 @@ def slow_behind_hub(network):
 
 
 def lossy_ring_of_relay(network):
-    """carol takes 60 ms, and of bob, who asks her for alice, many events are missing."""
+    """carol takes 60 ms; many events of bob, who asks her for alice, are missing."""
     for i in range(60):
         network.request(i * 80 * MS, ALICE, chain(network, [BOB, CAROL], lambda _: 60 * MS))
     network.lose(BOB, [(i * 80 * MS + (i * 7 % 40) * MS, i * 80 * MS + (i * 7 % 40 + 50) * MS) for i in range(0, 60, 2)])
 
 
 def lossy_ring_of_asker(network):
-    """bob takes 50 ms, and of alice, who asks, many events are missing."""
+    """bob takes 50 ms; many events of alice, who asks him, are missing."""
     network.work[BOB] = lambda _: 50 * MS
     network.requests(200, 10 * MS)
     network.lose(ALICE, [(i * 100 * MS, i * 100 * MS + 30 * MS) for i in range(20)])
@@ -845,7 +845,7 @@ def lossy_ring_of_slow(network):
 
 
 def lossy_rings(network):
-    """Events of all nodes are missing, and nothing is wrong with the network."""
+    """Events of all nodes are missing, but nothing is wrong with the network."""
     for i in range(100):
         network.request(i * 10 * MS, (ALICE, ERIN)[i % 2], chain(network, [BOB, CAROL, DAVE], lambda _: 1 * MS, (ALICE, ERIN)[i % 2]))
     for node in range(5):
@@ -853,7 +853,7 @@ def lossy_rings(network):
 
 
 def lossy_rings_and_slow(network):
-    """The same, and dave takes 40 ms."""
+    """The same, but dave takes 40 ms."""
     for i in range(100):
         network.request(i * 50 * MS, (ALICE, ERIN)[i % 2], chain(network, [BOB, CAROL, DAVE], lambda _: 40 * MS, (ALICE, ERIN)[i % 2]))
     for node in range(5):
@@ -869,7 +869,7 @@ def fan_out(network):
 
 
 def fan_out_loss(network):
-    """alice asks all others at once; what erin answers is often lost."""
+    """alice asks all others at once; erin's answers are often lost."""
     network.loss[ERIN, ALICE] = lambda _: 0.3
     for i in range(100):
         network.request(i * 100 * MS, ALICE, lambda time, trace, root: (
@@ -877,21 +877,21 @@ def fan_out_loss(network):
 
 
 def full_uplink(network):
-    """What alice sends waits 40 ms in her uplink; she works as fast as ever."""
+    """alice's packets wait 40 ms in her uplink; she works as fast as ever."""
     for node in range(5):
         network.late[ALICE, node] = lambda _: 40 * MS
     network.requests(200, 10 * MS)
 
 
 def overload(network):
-    """bob needs longer for each answer than for the one before."""
+    """Each of bob's answers takes longer than the one before."""
     answers = iter(range(10000))
     network.work[BOB] = lambda _: next(answers) * 1 * MS
     network.requests(200, 10 * MS)
 
 
 def two_crashes(network):
-    """bob and dave crash, one after the other; the askers go on to erin."""
+    """bob and dave crash, one after the other; the askers then ask erin."""
     network.timeout, network.attempts, network.dead = 300 * MS, 2, {BOB: 400 * MS, DAVE: 700 * MS}
 
     def steps(time, trace, root, other):
@@ -905,7 +905,7 @@ def two_crashes(network):
 
 
 def address_forgotten(network):
-    """A NAT forgets dave's address for half a second; his connections end, and begin anew."""
+    """A NAT forgets dave's address for half a second; his connections end and are opened again."""
     for node in (ALICE, BOB, CAROL, ERIN):
         network.loss[node, DAVE] = lambda time: 1 * S < time < 1500 * MS
         network.trace(1400 * MS + node * MS, node, f"closed {node} {DAVE} 0 idle timeout")
@@ -936,7 +936,7 @@ def throttled_and_dead(network):
 
 
 def paused_hub(network):
-    """bob, through whom all goes, stands still for half a second, three times."""
+    """bob, through whom all requests go, stops for half a second, three times."""
     network.stops[BOB] = [(k * S, k * S + 500 * MS) for k in (1, 2, 3)]
     for i in range(300):
         asker, other = (ALICE, DAVE)[i % 2], (CAROL, ERIN)[i // 2 % 2]

@@ -136,13 +136,13 @@ class TopTest(unittest.TestCase):
 
 
 class Views(TopTest):
-    def test_the_first_glance_tells_the_bad_link(self):
+    def test_the_first_glance_shows_the_bad_link(self):
         self.traced()
         screen = self.top()
         screen.wait_for_lines({2: r"\[3 links\].*by loss v", 4: r"^>! alice +bob +5\.0% .*█  1\.50 ms .* 10 +200",
                                5: r"^   alice +carol +0\.0% "})
 
-    def test_a_glance_at_the_peers_tells_the_bad_one(self):
+    def test_a_glance_at_the_peers_shows_the_bad_one(self):
         self.traced()
         screen = self.top("--interval", "100ms")
         screen.send("2")

@@ -307,7 +307,7 @@ START_TEST(each_interval_is_counted_once_and_the_first_look_is_longer) {
 }
 END_TEST
 
-START_TEST(an_answer_to_a_page_that_was_left_finds_none) {
+START_TEST(an_answer_to_a_page_that_was_left_is_dropped) {
     key(TOP_KEY_ENTER);
     unsigned serial = top_page(&top)->serial;
     ck_assert_ptr_eq(top_find_page(&top, serial), top_page(&top));
@@ -318,7 +318,7 @@ START_TEST(an_answer_to_a_page_that_was_left_finds_none) {
 }
 END_TEST
 
-START_TEST(of_a_peer_all_traces_are_shown_that_traced_gives) {
+START_TEST(a_peer_shows_all_traces_that_traced_returns) {
     json_t *params;
     char filter[300];
     key(TOP_KEY_ENTER); /* 07 */
@@ -441,7 +441,7 @@ START_TEST(requests_begin_with_the_history_and_go_on) {
     ck_assert_int_eq(to - from, 60000000);
     ck_assert_str_eq(json_string_value(json_array_get(json_object_get(params, "group_by"), 1)), "time/1000ms");
     json_decref(params);
-    for (unsigned i = 0; i < 20; i++) /* the history is of 20 s; in the last four, four a second */
+    for (unsigned i = 0; i < 20; i++) /* the history covers 20 s; in the last four, four a second */
         json_array_append_new(
             rows, requests_row_new("GET", from + (40 + i) * 1000000, i < 16 ? 1 : 4, i == 5, i < 16 ? 3000000 : 1000000));
     json_array_append_new(rows, requests_row_new("STORE", from + 58 * 1000000, 2, 0, 5000000));
@@ -451,7 +451,7 @@ START_TEST(requests_begin_with_the_history_and_go_on) {
     ck_assert_ptr_nonnull(strstr(line(4), ">! DataMap GET              2.2  ▃▃▃▃▃▃▃████    3.1%"));
     ck_assert_ptr_nonnull(strstr(line(4), "    3.1%  1.00 ms  3.00 ms        32"));
     ck_assert_ptr_nonnull(strstr(line(5), "   DataMap STORE            0.2  "));
-    ask_requests(NOW + 1000000000, &params); /* and then what came since, not by time */
+    ask_requests(NOW + 1000000000, &params); /* and then events since, not grouped by time */
     ck_assert_str_eq(json_string_value(json_object_get(params, "group_by")), "command");
     ck_assert_int_eq(json_integer_value(json_object_get(params, "from")), to);
     json_decref(params);
@@ -461,8 +461,7 @@ START_TEST(requests_begin_with_the_history_and_go_on) {
     ck_assert_ptr_nonnull(strstr(line(4), "  92.8%")); /* 401 of 432 */
     ask_requests(NOW + UINT64_C(2000000000), &params);
     json_decref(params);
-    feed(&top.roots[TOP_REQUESTS],
-         json_pack("{s[],sn}", "rows", "seconds")); /* nothing has ended, and that takes a second, too */
+    feed(&top.roots[TOP_REQUESTS], json_pack("{s[],sn}", "rows", "seconds")); /* nothing has ended, and that second counts, too */
     ck_assert_ptr_nonnull(strstr(line(4), "DataMap GET               39 "));
 }
 END_TEST
@@ -511,7 +510,7 @@ START_TEST(without_requests_it_begins_with_links) {
         ck_assert_int_eq(other.view, TOP_REQUESTS);
         top_request(&other, top_page(&other), NOW, &params);
         some = json_pack("{s[o]}", "rows", requests_row_new("GET", json_integer_value(json_object_get(params, "from")), 1, 0, 7));
-        if (round == 2) top_key(&other, '0', NOW); /* who asked for it stays there */
+        if (round == 2) top_key(&other, '0', NOW); /* the view was chosen, so it stays */
         top_feed(&other, top_page(&other), round == 0 ? some : round == 1 ? NULL : none, "no such method", &moment);
         ck_assert_int_eq(other.view, round == 1 ? TOP_LINKS : TOP_REQUESTS);
         json_decref(some);
@@ -522,7 +521,7 @@ START_TEST(without_requests_it_begins_with_links) {
 }
 END_TEST
 
-/* If the rows of a first look were cut, the interval that may lack some is left out. */
+/* If the rows of the first answer were cut, the interval that may lack some is omitted. */
 START_TEST(rows_cut_by_a_limit_are_not_shown_as_none) {
     const struct top_look look = {.from_us = 1000, .every_us = 10, .count = 5, .field = "time/10us"};
     json_t *rows =
@@ -539,7 +538,7 @@ START_TEST(rows_cut_by_a_limit_are_not_shown_as_none) {
         json_decref(answer);
     }
     json_t *other = json_pack("{s[{s{ss},si}]}", "rows", "group", "kind", "custom", "count", 1);
-    ck_assert_ptr_null(top_history_split(other, &look)); /* it is not by time */
+    ck_assert_ptr_null(top_history_split(other, &look)); /* not grouped by time */
     json_decref(other);
     json_decref(rows);
 }
@@ -576,7 +575,7 @@ START_TEST(the_position_in_a_recording_can_be_moved) {
     ck_assert_int_eq(asked_to(&top.roots[TOP_KINDS]), 61);
     ck_assert_ptr_nonnull(strstr(line(2), "(of all of the recording)"));
     key('{');
-    ck_assert_uint_eq(top.position_ns, NOW - UINT64_C(100000000000)); /* no further than its beginning */
+    ck_assert_uint_eq(top.position_ns, NOW - UINT64_C(100000000000)); /* not beyond its beginning */
     key('p');
     ck_assert(top.playing && strstr(line(1), ", playing, "));
     for (unsigned i = 0; i < 200; i++) top_play(&top);
@@ -663,8 +662,8 @@ int main(void) {
     tcase_add_test(tcase, enter_opens_the_row_s_subject_and_escape_closes_it);
     tcase_add_test(tcase, a_link_leads_to_the_traces_of_both_ends_and_a_kind_to_its_newest_events);
     tcase_add_test(tcase, each_interval_is_counted_once_and_the_first_look_is_longer);
-    tcase_add_test(tcase, an_answer_to_a_page_that_was_left_finds_none);
-    tcase_add_test(tcase, of_a_peer_all_traces_are_shown_that_traced_gives);
+    tcase_add_test(tcase, an_answer_to_a_page_that_was_left_is_dropped);
+    tcase_add_test(tcase, a_peer_shows_all_traces_that_traced_returns);
     tcase_add_test(tcase, a_refused_question_is_reported_harmlessly);
     tcase_add_test(tcase, a_timeline_is_walked_down_and_sideways);
     tcase_add_test(tcase, typing_a_filter_takes_letters_that_are_keys_otherwise);

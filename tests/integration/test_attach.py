@@ -52,7 +52,7 @@ class AttachTest(unittest.TestCase):
             return events if sum(event["kind"] == "app_end" for event in events) >= count else None
         return [event["node_id"] for event in wait_for(ended, "the trace") if event["kind"] == "app_start"]
 
-    def test_nodes_that_were_there_first_are_reported_whole(self):
+    def test_nodes_that_were_there_first_are_reported_completely(self):
         nodes = self.line("ab", drop=7, qlog_dir=self.qlog_dir)
         digest = nodes[0].ask("store-random 50000")[1]
         self.assertEqual(nodes[1].ask(f"get {digest}")[0], "ok")

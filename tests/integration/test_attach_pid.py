@@ -251,7 +251,7 @@ class Attach(ProtocolTest):
         self.assertEqual(sorted((event["node_id"], event["sequence"]) for event in attached.events),
                          [(node_id, i) for node_id in (ALICE, BOB) for i in range(5)])
 
-    def test_a_ring_that_shrinks_is_let_go(self):
+    def test_a_ring_that_shrinks_is_detached(self):
         node = self.place.node("alice", ALICE)
         node.do("packets", 5)
         attached = self.attach(node.process.pid, "--from", "0")

@@ -134,7 +134,7 @@ class Doctor(ProtocolTest):
         finally:
             os.kill(traced, signal.SIGCONT)
 
-    def test_a_terminal_is_told_what_a_question_waits_for(self):
+    def test_a_terminal_shows_what_a_question_waits_for(self):
         self.healthy()
         primary, secondary = pty.openpty()
         self.addCleanup(os.close, primary)
@@ -284,7 +284,7 @@ class Doctor(ProtocolTest):
             done = subprocess.run([INSPECTOR, "doctor", "--json"], env=self.place.environment, capture_output=True, text=True)
             lines = [json.loads(line) for line in done.stdout.splitlines() if json.loads(line)["check"] == "events"]
         self.assertEqual(lines[0]["ok"], None)
-        self.assertRegex(lines[0]["found"], r"^no event has come for \d+ s")
+        self.assertRegex(lines[0]["found"], r"^no event has arrived for \d+ s")
 
     def test_an_idle_network_is_neither_fine_nor_wrong(self):
         client, node = self.healthy()
@@ -294,7 +294,7 @@ class Doctor(ProtocolTest):
         old = STATS["history"] | {"last": {"timestamp": NOW - 70000000, "ns": 0}}
         with self.fake(hello=hello, nodes=nodes, stats={"history": old}):
             done = subprocess.run([INSPECTOR, "doctor"], env=self.place.environment, capture_output=True, text=True)
-        self.assertIn("unsure events     no event has come for", done.stdout)
+        self.assertIn("unsure events     no event has arrived for", done.stdout)
         self.assertNotIn("nothing is wrong", done.stdout)
         node.close()
 

@@ -119,7 +119,7 @@ class Query(FilterTest):
             self.assertIn("a name in the filter no longer means the same nodes", error["message"])
         self.assertEqual(len(self.client.call("query", cursor=cursors[2], **asked[2])["events"]), 4)  # an event knows its node
 
-    def test_all_pages_of_a_filter_tell_how_many_events_match(self):
+    def test_all_pages_of_a_filter_say_how_many_events_match(self):
         answer = self.client.call("query", filter="rtt > 100ms", total=True, limit=1)
         self.assertEqual((len(answer["events"]), answer["total"]), (1, 2))
         self.assertEqual(self.client.call("query", filter="not metrics", total=True, limit=1)["total"], 18)

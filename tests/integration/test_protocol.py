@@ -222,7 +222,7 @@ class Methods(ProtocolTest):
         self.assertIsNone(peers[1]["rtt"])
         self.assertEqual([peer["peer_id"] for peer in self.client.call("peers", node_id="bob")["peers"]], [ALICE])
 
-    def test_traces_tell_outcome_and_command(self):
+    def test_traces_show_outcome_and_command(self):
         reply = self.client.call("traces")
         self.assertEqual(reply["total"], 2)
         first, second = reply["traces"]

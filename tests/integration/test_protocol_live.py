@@ -117,7 +117,7 @@ class Subscriptions(ProtocolTest):
         events, _ = self.collect(self.client, 10)
         self.assertEqual([event["sequence"] for event in events], list(range(90, 100)))
 
-    def test_recent_goes_over_into_the_stream_exactly(self):
+    def test_recent_continues_exactly_into_the_stream(self):
         alice = self.place.node("alice", ALICE)
         alice.do("packets", 500)
         self.place.settle(self.client, 500)

@@ -352,7 +352,7 @@ class Saved(ReadTest):
         self.assertEqual((process.returncode, err), (0, b""))
         self.assertTrue(out.startswith(b"5000 events in "), out)
 
-    def test_record_follows_over_a_restart_of_traced(self):
+    def test_record_continues_over_a_restart_of_traced(self):
         dave = self.place.node("dave", hex_id(0xDD))
         process = self.begin("record", "-o", self.file, "--node", "dave")
         until(lambda: os.path.exists(self.file), "the file")

@@ -34,7 +34,7 @@ def allowed_calls():
 
 @unittest.skipUnless(shutil.which("systemd-analyze"), "no systemd-analyze")
 class Unit(unittest.TestCase):
-    def test_systemd_thinks_well_of_it(self):
+    def test_systemd_rates_it_well(self):
         place = harness.Place()
         self.addCleanup(place.close)
         path = pathlib.Path(place.directory, "traced@someone.service")

@@ -170,7 +170,7 @@ class OneDrains(ServiceTest):
     def other_socket(self):
         self.place.environment["P2PTRACE_SOCKET"] = self.place.path = self.path("other.sock")
 
-    def test_a_second_one_for_the_same_rings_is_refused_and_told_where_the_first_listens(self):
+    def test_a_second_one_for_the_same_rings_is_refused_and_learns_where_the_first_listens(self):
         self.start().call("hello")
         first, socket_path = self.place.traced, self.place.path
         self.other_socket()
@@ -182,7 +182,7 @@ class OneDrains(ServiceTest):
         self.place.stop()
         self.start().call("hello")  # the lock is free again
 
-    def test_the_right_of_one_that_was_killed_is_free(self):
+    def test_the_lock_of_one_that_was_killed_is_free(self):
         self.start()
         self.place.traced.kill()
         self.place.finish()
@@ -498,7 +498,7 @@ class ServiceManager(ServiceTest):
         self.listen()
         self.assertIn("not --socket /elsewhere", self.refused(self.listener, options=("--socket", "/elsewhere")))
 
-    def test_the_manager_is_told_when_it_serves_and_when_it_stops(self):
+    def test_the_manager_learns_when_it_serves_and_when_it_stops(self):
         for name in (self.path("notify"), "\0" + self.path("abstract")):
             with self.subTest(name=name):
                 notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)

@@ -92,7 +92,7 @@ START_TEST(a_full_table_takes_no_more_and_keeps_what_it_has) {
 }
 END_TEST
 
-START_TEST(all_that_fits_is_taken) {
+START_TEST(everything_that_fits_is_accepted) {
     struct trace_log *log = open_log(64);
     struct trace_reader *reader = attach_log(log);
     struct trace_app app = {.app_id = {'!', '~', '"', '\\'}};
@@ -473,7 +473,7 @@ int main(void) {
     tcase_add_test(tcase, a_registered_application_is_found_also_after_the_node_is_gone);
     tcase_add_test(tcase, only_an_identical_description_may_be_registered_again);
     tcase_add_test(tcase, a_full_table_takes_no_more_and_keeps_what_it_has);
-    tcase_add_test(tcase, all_that_fits_is_taken);
+    tcase_add_test(tcase, everything_that_fits_is_accepted);
     tcase_add_test(tcase, descriptions_take_memory_when_they_are_registered);
     tcase_add_test(tcase, names_that_are_not_text_are_accepted_unchanged);
     tcase_add_loop_test(tcase, a_description_that_breaks_a_rule_is_refused, 0, BROKEN_COUNT);

@@ -30,7 +30,7 @@ START_TEST(a_tick_becomes_the_time_it_was) {
 }
 END_TEST
 
-START_TEST(a_bad_first_slope_is_mended_without_a_jump) {
+START_TEST(a_bad_first_slope_is_corrected_without_a_jump) {
     struct trace_clock_sample second = sample_at(10.005);
     struct trace_clock clock;
     uint64_t last = 0;
@@ -140,7 +140,7 @@ static void run_for(struct trace_clock *clock, unsigned seconds) {
     }
 }
 
-/* The newest line says what the clock says, of all ticks that it has; and it has those of the newest sample. */
+/* The newest line gives the same times as the clock for all ticks that it covers, which include the newest sample. */
 static void check_line(const struct trace_clock *clock, const struct trace_ring_clock *clock_of_ring, uint64_t ticks) {
     const struct trace_clock_line line = trace_clock_newest_line(clock, clock_of_ring);
     uint64_t newest = clock_of_ring->source == TRACE_CLOCK_TSC ? clock->last.ticks : clock->last.monotonic_ns;
@@ -303,7 +303,7 @@ int main(void) {
     Suite *suite = suite_create("clock");
     TCase *tcase = tcase_create("clock");
     tcase_add_test(tcase, a_tick_becomes_the_time_it_was);
-    tcase_add_test(tcase, a_bad_first_slope_is_mended_without_a_jump);
+    tcase_add_test(tcase, a_bad_first_slope_is_corrected_without_a_jump);
     tcase_add_test(tcase, in_the_first_second_no_time_is_off_by_more_than_samples_are);
     tcase_add_test(tcase, events_older_than_the_clock_use_the_rings_own_opening);
     tcase_add_test(tcase, a_step_of_the_system_time_is_reported_and_followed);

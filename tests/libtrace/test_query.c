@@ -325,7 +325,7 @@ static size_t address_space_pages(void) {
     return pages;
 }
 
-START_TEST(a_closed_query_has_given_everything_back) {
+START_TEST(a_closed_query_frees_everything) {
     struct trace_log *log = open_log(65536);
     struct trace_query *query;
     size_t before, opened, indexed;
@@ -636,7 +636,7 @@ int main(void) {
     tcase_add_test(tcase, a_null_log_has_no_events);
     tcase_add_loop_test(tcase, a_query_outlives_its_log, 0, 2);
     tcase_add_loop_test(tcase, a_query_in_a_forked_child_fails_because_the_ring_is_its_parents, 0, 2);
-    tcase_add_loop_test(tcase, a_closed_query_has_given_everything_back, 0, 2);
+    tcase_add_loop_test(tcase, a_closed_query_frees_everything, 0, 2);
     tcase_add_loop_test(tcase, json_is_the_same_as_traced_s, 0, 2);
     tcase_add_loop_test(tcase, an_export_ends_when_its_receiver_stops_it_or_the_stream_is_full, 0, 2);
     tcase_add_test(tcase, a_timeline_prints_each_event_on_a_line);

@@ -814,7 +814,7 @@ START_TEST(an_unfinished_slot_is_waited_for_and_then_counted_as_abandoned) {
 }
 END_TEST
 
-START_TEST(each_slot_left_in_the_making_is_waited_for_anew) {
+START_TEST(each_unfinished_slot_is_waited_for_anew) {
     const uint64_t patience_ns = 250000000;
     struct trace_log *log = open_log(EVENTS);
     struct trace_reader *reader = attach_log(log);
@@ -904,7 +904,7 @@ int main(void) {
     tcase_add_test(tcase, a_masked_kind_is_not_emitted_and_its_arguments_are_not_evaluated);
     tcase_add_test(tcase, sampling_keeps_or_drops_whole_traces_and_never_debug_ones);
     tcase_add_test(tcase, an_unfinished_slot_is_waited_for_and_then_counted_as_abandoned);
-    tcase_add_test(tcase, each_slot_left_in_the_making_is_waited_for_anew);
+    tcase_add_test(tcase, each_unfinished_slot_is_waited_for_anew);
     tcase_add_test(tcase, an_unfinished_last_slot_is_waited_for_without_a_limit);
     tcase_add_test(tcase, an_unfinished_slot_is_never_written_by_an_emit_one_lap_later);
     suite_add_tcase(suite, tcase);

@@ -48,7 +48,7 @@ static const struct {
     {"^duration$ > 5ms", "\"duration\" is a field of traces; this asks about events", ""},
     {"^packet_lost$ == 1", "\"packet_lost\" is a test by itself", ""},
     {"^sampled$ == 1", "\"sampled\" is a test by itself", ""},
-    {"^rtt$", "\"rtt\" has to be compared with something", ""},
+    {"^rtt$", "\"rtt\" must be compared with something", ""},
     /* values */
     {"kind == ^packet_lots$", "kind is never \"packet_lots\"", "packet_lost"},
     {"space == ^1rt$", "space is never \"1rt\"", "1rtt"},

@@ -153,11 +153,11 @@ START_TEST(mistakes_in_a_filter_of_traces_are_reported) {
         {"any", 0, 3, "`any` needs a filter of events after it", ""},
         {"any duration > 5ms", 4, 8, "\"duration\" is a field of traces; this asks about events", ""},
         {"any any fin", 4, 3, "there is no field or kind \"any\"", ""},
-        {"count(fin)", 10, 0, "what is counted has to be compared", ""},
+        {"count(fin)", 10, 0, "a count must be compared with a number", ""},
         {"count fin", 0, 5, "count is written count(EVENT FILTER)", ""},
         {"count(fin) > many", 13, 4, "a count is a number without a unit", ""},
         {"count(fin", 5, 1, "this ( is not closed", ""},
-        {"nodes", 0, 5, "\"nodes\" has to be compared", ""},
+        {"nodes", 0, 5, "\"nodes\" must be compared", ""},
     };
     for (size_t i = 0; i < COUNT_OF(mistakes); i++) {
         struct trace_filter *filter;

@@ -449,7 +449,7 @@ END_TEST
  * ---------------------------------------------------------------------------------------------------- */
 
 /* A child writes endlessly and is killed meanwhile: everything complete is read. */
-START_TEST(a_kill_costs_the_segment_in_the_making) {
+START_TEST(a_kill_costs_the_unfinished_segment) {
     make_model(&loads[0], EVENTS);
     for (unsigned round = 0; round < 6; round++) {
         struct recording *recording;
@@ -528,7 +528,7 @@ int main(void) {
     tcase_add_loop_test(tcase, the_steps_of_clocks_are_kept_once, 0, 2);
     tcase_add_test(tcase, several_are_read_as_one_and_logs_are_united);
     tcase_add_test(tcase, a_file_is_continued);
-    tcase_add_test(tcase, a_kill_costs_the_segment_in_the_making);
+    tcase_add_test(tcase, a_kill_costs_the_unfinished_segment);
     tcase_add_test(tcase, a_full_disk_costs_whole_segments_and_is_reported);
     suite_add_tcase(suite, tcase);
     return suite_run(suite);

@@ -20,7 +20,7 @@ static struct nodes *nodes;
 static struct aliases *aliases;
 static bool others_look; /* and hold the lock meanwhile */
 
-/* In place of libc's.  Only the appending thread tries. */
+/* Replaces that of libc.  Only the appending thread tries. */
 int pthread_mutex_trylock(pthread_mutex_t *lock) { return others_look ? EBUSY : pthread_mutex_lock(lock); }
 
 static void setup(void) {
@@ -97,7 +97,7 @@ static struct aliases_stats stats_now(void) {
 
 /* ---- whose word counts ---------------------------------------------------------------------------------------------------- */
 
-START_TEST(an_id_that_nobody_spoke_of_is_itself) {
+START_TEST(an_id_without_aliases_is_itself) {
     uint32_t alice = add_node(1000, 10);
     ck_assert_uint_eq(resolve(alice, 20, 7), 7);
     ck_assert_ptr_null(alias_picture_take(aliases));
@@ -135,7 +135,7 @@ START_TEST(chains_of_aliases_are_followed_and_circles_are_not) {
 }
 END_TEST
 
-START_TEST(an_alias_may_go_over_to_another_peer) {
+START_TEST(an_alias_may_move_to_another_peer) {
     uint32_t alice = add_node(1000, 10);
     say(alice, 50, 1001, 7);
     say(alice, 60, 1002, 7);
@@ -159,7 +159,7 @@ START_TEST(the_id_of_a_log_is_no_other_node_s_alias) {
 }
 END_TEST
 
-START_TEST(also_when_that_log_comes_later) {
+START_TEST(the_same_holds_if_that_log_comes_later) {
     uint32_t alice = add_node(1000, 10);
     say(alice, 50, 0, 1001);
     ck_assert_uint_eq(resolve(alice, 60, 1001), 1000);
@@ -190,7 +190,7 @@ START_TEST(an_id_claimed_by_two_running_nodes_belongs_to_neither) {
 }
 END_TEST
 
-START_TEST(who_starts_again_with_another_id_keeps_the_alias) {
+START_TEST(a_node_restarted_with_another_id_keeps_its_alias) {
     uint32_t alice = add_node(1000, 10), bob = add_node(1001, 10);
     say(bob, 20, 0, 7);
     end_node(bob, 50);
@@ -340,7 +340,7 @@ START_TEST(the_node_with_most_aliases_loses_the_one_not_repeated_for_longest) {
     say(alice, 10, 0, 1);
     for (uint32_t i = 0; i < ALIASES_MAX; i++) {
         say(mallory, 20, 0, 5000 + i);
-        if (i == 5000) say(mallory, 21, 0, 5000); /* said again: not the oldest any more */
+        if (i == 5000) say(mallory, 21, 0, 5000); /* repeated: no longer the oldest */
         if (i % 512 == 0) stats_now();
     }
     struct aliases_stats stats = stats_now();
@@ -441,7 +441,7 @@ static size_t shown_in(const struct alias_picture *picture) {
     return shown;
 }
 
-START_TEST(an_index_that_is_used_again_brings_nothing_along) {
+START_TEST(a_reused_index_inherits_nothing) {
     uint32_t alice = add_node(1000, 10);
     while (nodes_count(nodes) < NODES_KEPT) add_node(2000, 10);
     uint32_t bob = 5;
@@ -459,7 +459,7 @@ START_TEST(an_index_that_is_used_again_brings_nothing_along) {
 }
 END_TEST
 
-START_TEST(a_picture_of_before_does_not_take_an_index_for_who_had_it) {
+START_TEST(an_old_picture_ignores_a_node_that_reuses_an_index) {
     uint32_t alice = add_node(1000, 10);
     while (nodes_count(nodes) < NODES_KEPT) add_node(2000, 10);
     uint32_t bob = 5;
@@ -475,7 +475,7 @@ START_TEST(a_picture_of_before_does_not_take_an_index_for_who_had_it) {
 }
 END_TEST
 
-START_TEST(what_is_said_again_of_an_earlier_time_counts_from_then) {
+START_TEST(a_claim_repeated_for_an_earlier_time_counts_from_then) {
     uint32_t alice = add_node(1000, 10);
     say(alice, 40, 1002, 7);
     say(alice, 50, 1001, 7);
@@ -497,8 +497,6 @@ START_TEST(no_more_names_are_listed_than_there_is_room_for) {
 }
 END_TEST
 
-/* Nobody makes an event's id cost more than 64 looks: of what a node says of a peer, older sayings do not count then; an id that
- * more than 64 say is theirs is nobody's. */
 START_TEST(the_id_of_a_log_is_no_name_of_another_node) {
     struct trace_node_id names[3] = {id_of(1000)};
     uint32_t alice = add_node(1000, 10);
@@ -512,7 +510,9 @@ START_TEST(the_id_of_a_log_is_no_name_of_another_node) {
 }
 END_TEST
 
-START_TEST(sixty_four_sayings_of_one_id_are_looked_at) {
+/* Nobody can make looking up an id cost more than 64 steps: then a node's older claims about a peer do not count, and an id that
+ * more than 64 nodes claim belongs to nobody. */
+START_TEST(at_most_64_claims_of_one_id_are_examined) {
     enum { LOOKED_AT = 64, SAID = 100 };
     uint32_t alice = add_node(1000, 10), index = 0;
     for (uint32_t i = 0; i < SAID; i++) say(alice, 20 + i, 2000 + i, 7);
@@ -525,7 +525,7 @@ START_TEST(sixty_four_sayings_of_one_id_are_looked_at) {
         ck_assert_uint_eq(found, i < LOOKED_AT ? 3000 + i : 9);
     }
     struct alias_picture *picture = alias_picture_take(aliases);
-    size_t first = SAID; /* what is said of peers comes before */
+    size_t first = SAID; /* claims about peers come first */
     ck_assert(alias_picture_at(picture, first)->own);
     ck_assert(alias_picture_is_disputed(picture, first));
     ck_assert_uint_eq(alias_picture_count(picture), 2 * SAID);
@@ -558,7 +558,7 @@ static int compare_aliases(const void *a, const void *b) {
     return order ? order : (x->node > y->node) - (x->node < y->node);
 }
 
-/* Sorted.  Says each of them, as the picture knows it. */
+/* Lists all aliases of a picture, sorted, and checks that it resolves each of them. */
 static size_t list_aliases(const struct alias_picture *picture, struct alias *list) {
     size_t count = 0;
     grace_read_lock();
@@ -576,8 +576,8 @@ static size_t list_aliases(const struct alias_picture *picture, struct alias *li
     return count;
 }
 
-/* A picture that shares with the ones before it is the same as one that is made of the whole table.  Things are said of peers,
- * and nodes leave and come, so that entries end in all parts of the table. */
+/* A picture that shares parts with earlier ones equals one made from the whole table.  Aliases are added and evicted all over the
+ * table. */
 START_TEST(a_picture_that_shares_is_whole) {
     enum { NODES = 40, SAYS = 5 * ALIASES_MAX };
     static struct alias shared[ALIASES_MAX], whole[ALIASES_MAX];
@@ -633,7 +633,7 @@ static void *read_along(void *arg) {
     return NULL;
 }
 
-START_TEST(one_notes_while_others_look) {
+START_TEST(aliases_are_noted_while_others_read_them) {
     uint32_t alice = add_node(1000, 10);
     pthread_t threads[2];
     atomic_store(&last_said, 0);
@@ -678,15 +678,15 @@ int main(void) {
     Suite *suite = suite_create("aliases");
     TCase *tcase = tcase_create("aliases");
     tcase_add_checked_fixture(tcase, setup, teardown);
-    tcase_add_test(tcase, an_id_that_nobody_spoke_of_is_itself);
+    tcase_add_test(tcase, an_id_without_aliases_is_itself);
     tcase_add_test(tcase, an_alias_of_a_peer_applies_to_the_claimant_and_to_earlier_events);
     tcase_add_test(tcase, a_node_s_own_alias_applies_to_all_nodes);
     tcase_add_test(tcase, chains_of_aliases_are_followed_and_circles_are_not);
-    tcase_add_test(tcase, an_alias_may_go_over_to_another_peer);
+    tcase_add_test(tcase, an_alias_may_move_to_another_peer);
     tcase_add_test(tcase, the_id_of_a_log_is_no_other_node_s_alias);
-    tcase_add_test(tcase, also_when_that_log_comes_later);
+    tcase_add_test(tcase, the_same_holds_if_that_log_comes_later);
     tcase_add_test(tcase, an_id_claimed_by_two_running_nodes_belongs_to_neither);
-    tcase_add_test(tcase, who_starts_again_with_another_id_keeps_the_alias);
+    tcase_add_test(tcase, a_node_restarted_with_another_id_keeps_its_alias);
     tcase_add_test(tcase, two_logs_of_one_node_do_not_dispute);
     tcase_add_test(tcase, nonsense_is_not_noted);
     tcase_add_loop_test(tcase, a_picture_agrees_with_the_model, 0, 100);
@@ -696,15 +696,15 @@ int main(void) {
     tcase_add_test(tcase, the_queue_is_emptied_although_nobody_reads);
     tcase_add_test(tcase, what_a_full_queue_refuses_is_counted_and_changes_nothing);
     tcase_add_test(tcase, a_repeated_alias_takes_no_room);
-    tcase_add_test(tcase, an_index_that_is_used_again_brings_nothing_along);
-    tcase_add_test(tcase, a_picture_of_before_does_not_take_an_index_for_who_had_it);
-    tcase_add_test(tcase, what_is_said_again_of_an_earlier_time_counts_from_then);
+    tcase_add_test(tcase, a_reused_index_inherits_nothing);
+    tcase_add_test(tcase, an_old_picture_ignores_a_node_that_reuses_an_index);
+    tcase_add_test(tcase, a_claim_repeated_for_an_earlier_time_counts_from_then);
     tcase_add_test(tcase, no_more_names_are_listed_than_there_is_room_for);
     tcase_add_test(tcase, the_id_of_a_log_is_no_name_of_another_node);
-    tcase_add_test(tcase, sixty_four_sayings_of_one_id_are_looked_at);
+    tcase_add_test(tcase, at_most_64_claims_of_one_id_are_examined);
     tcase_add_test(tcase, a_picture_stays_as_it_is);
     tcase_add_loop_test(tcase, a_picture_that_shares_is_whole, 0, 3);
-    tcase_add_test(tcase, one_notes_while_others_look);
+    tcase_add_test(tcase, aliases_are_noted_while_others_read_them);
     tcase_add_test(tcase, places_in_the_queue_are_written_after_they_were_read);
     suite_add_tcase(suite, tcase);
     return suite_run(suite);

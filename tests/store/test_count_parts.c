@@ -19,7 +19,7 @@ static uint64_t next_random(void) {
 
 /* ---- groups ------------------------------------------------------------------------------------------------------------- */
 
-START_TEST(a_key_has_one_group_for_ever) {
+START_TEST(a_key_stays_in_its_group) {
     struct count_groups groups = {0};
     char key[24];
     for (int round = 0; round < 2; round++) {
@@ -172,7 +172,7 @@ END_TEST
 int main(void) {
     Suite *suite = suite_create("count_parts");
     TCase *tcase = tcase_create("count_parts");
-    tcase_add_test(tcase, a_key_has_one_group_for_ever);
+    tcase_add_test(tcase, a_key_stays_in_its_group);
     tcase_add_test(tcase, keys_differ_by_length_and_by_zero_bytes);
     tcase_add_test(tcase, groups_are_limited_and_known_keys_are_found_then_too);
     tcase_add_test(tcase, the_bytes_of_all_keys_are_limited);

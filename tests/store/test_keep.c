@@ -235,7 +235,7 @@ START_TEST(a_flood_of_traces_evicts_no_failed_one) {
 END_TEST
 
 /* Earlier verdicts stay valid while nobody judges; unjudged traces are counted. */
-START_TEST(a_late_judge_loses_nothing_of_before_and_is_counted) {
+START_TEST(a_late_judge_keeps_earlier_verdicts_and_is_counted) {
     uint32_t node = fixture_add_node(&store, 1);
     request(node, node, FAILED, false);
     for (unsigned i = 0; i < 30; i++) flood(node, stats().events_max / 10);
@@ -465,7 +465,7 @@ int main(void) {
     tcase_add_test(tcase, a_trace_that_is_too_long_is_dropped);
     tcase_add_test(tcase, traces_count_for_the_node_of_their_root);
     tcase_add_test(tcase, a_flood_of_traces_evicts_no_failed_one);
-    tcase_add_test(tcase, a_late_judge_loses_nothing_of_before_and_is_counted);
+    tcase_add_test(tcase, a_late_judge_keeps_earlier_verdicts_and_is_counted);
     tcase_add_test(tcase, traces_of_the_long_dead_go_and_are_counted);
     tcase_add_test(tcase, events_that_only_their_trace_keeps_count_for_their_node);
     tcase_add_test(tcase, a_small_history_keeps_them_too);

@@ -181,7 +181,7 @@ START_TEST(a_name_that_inotify_and_scan_see_is_reported_once) {
 }
 END_TEST
 
-START_TEST(without_inotify_scans_tell_when_they_are_due) {
+START_TEST(without_inotify_names_are_found_when_a_scan_is_due) {
     ck_assert_int_eq(discover_create(&discover, dir, &handler, false), 0);
     ck_assert_int_eq(discover_fd(discover), -1);
     run(1000);
@@ -296,7 +296,7 @@ int main(void) {
     tcase_add_test(tcase, inotify_reports_names_that_come_and_go_at_once);
     tcase_add_test(tcase, inotify_reports_that_a_writer_has_closed_an_object);
     tcase_add_test(tcase, a_name_that_inotify_and_scan_see_is_reported_once);
-    tcase_add_test(tcase, without_inotify_scans_tell_when_they_are_due);
+    tcase_add_test(tcase, without_inotify_names_are_found_when_a_scan_is_due);
     tcase_add_test(tcase, after_an_overflow_of_inotify_a_scan_reports_the_rest);
     tcase_add_test(tcase, when_the_watch_is_taken_away_scans_go_on);
     tcase_add_test(tcase, too_many_names_are_left_out_until_others_have_gone);

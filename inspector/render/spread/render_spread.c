@@ -271,7 +271,7 @@ static void put_culprit(const struct page *page, size_t i) {
     } else if (culprit->sort == STEP_WAITED) {
         strbuf_puts(out, " waited for ");
         put_node(page, culprit->peer);
-        strbuf_puts(out, " first; it went on after ");
+        strbuf_puts(out, " first; it continued after ");
         text_duration(out, culprit->ns);
         strbuf_puts(out, "; usual is ");
     } else {
