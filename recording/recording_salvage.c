@@ -86,12 +86,9 @@ static void add_node(struct salvage *salvage) {
     struct trace_app app;
 
     machine_here(&machine);
-    struct node_info node =
-        node_info_of_ring(info, &machine, trace_clock_unix_ns(&salvage->clock, &salvage->ring_clock, info->open_ticks));
+    struct node_info node = node_info_of_ring(salvage->reader, &machine,
+                                              trace_clock_unix_ns(&salvage->clock, &salvage->ring_clock, info->open_ticks));
     salvage->result.error = store_add_node(store, &node, NODE_LIVE, &salvage->node);
-    if (salvage->result.error == 0) /* relaxed: no other thread reads it */
-        atomic_store_explicit(&nodes_at(store->nodes, salvage->node)->control, trace_reader_control(salvage->reader),
-                              memory_order_relaxed);
     for (unsigned i = 0; i < TRACE_APPS_MAX && salvage->result.error == 0; i++) {
         int result = trace_reader_app(salvage->reader, i, &app);
         if (result == 0) store_add_app(store, salvage->node, &app);

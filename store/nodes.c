@@ -130,7 +130,9 @@ int nodes_add(struct nodes *nodes, const struct node_info *info, enum node_state
     struct node *node = &nodes->entries[index];
     node->info = *info;
     set_reason(node, reason);
-    atomic_store_explicit(&node->state, state, memory_order_relaxed); /* relaxed: used:R publishes it */
+    /* relaxed: used:R publishes them */
+    atomic_store_explicit(&node->state, state, memory_order_relaxed);
+    atomic_store_explicit(&node->control, info->control, memory_order_relaxed);
     nodes->places[index] = (struct place){.state = PLACE_USED, .rejected = rejected};
     nodes->rejected += rejected;
     if (nodes->history) history_node_begins(nodes->history, index);

@@ -26,7 +26,7 @@ static void teardown(void) {
 
 /* reason: why it is rejected, or NULL */
 static int add(const char *name, const char *reason, uint64_t history_begin_position, uint32_t *ret_index) {
-    struct node_info info = {.pid = 7, .started_unix_ns = 42};
+    struct node_info info = {.pid = 7, .started_unix_ns = 42, .control = 99};
     snprintf(info.node_name, sizeof info.node_name, "%s", name);
     return nodes_add(nodes, &info, reason ? NODE_REJECTED : NODE_LIVE, reason, history_begin_position, ret_index);
 }
@@ -62,6 +62,7 @@ START_TEST(an_entry_has_the_added_values) {
     ck_assert_str_eq(node->info.node_name, "alice");
     ck_assert_uint_eq(node->info.started_unix_ns, 42);
     ck_assert_uint_eq(node->state, NODE_LIVE);
+    ck_assert_uint_eq(node->control, 99);
 
     nodes_end(nodes, index, NODE_CRASHED, NULL, 0);
     ck_assert_uint_eq(node->state, NODE_CRASHED);

@@ -162,7 +162,7 @@ int ring_attach(struct ingest *ingest, struct ingest_ring *ring, enum trace_atta
     const struct trace_reader_info *info = trace_reader_info(reader);
     ring->clock = (struct trace_ring_clock){info->clock_source, info->open_ticks, info->open_monotonic_ns, info->open_unix_ns};
     struct node_info node =
-        node_info_of_ring(info, &ingest->machine, trace_clock_unix_ns(&ingest->clock, &ring->clock, info->open_ticks));
+        node_info_of_ring(reader, &ingest->machine, trace_clock_unix_ns(&ingest->clock, &ring->clock, info->open_ticks));
     result = nodes_add(ingest->config.nodes, &node, NODE_LIVE, NULL, history_begin_position(ingest->config.history),
                        &ring->node_index);
     if (result < 0) {
@@ -174,7 +174,6 @@ int ring_attach(struct ingest *ingest, struct ingest_ring *ring, enum trace_atta
     ring->state = RING_ATTACHED;
     ring->has_node = true;
     ring->node = nodes_at(ingest->config.nodes, ring->node_index);
-    store(&ring->node->control, trace_reader_control(reader));
     ring->end = NODE_LIVE;
     ring->event_ns = ingest->now_ns;
     return 0;

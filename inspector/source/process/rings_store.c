@@ -30,11 +30,8 @@ static int load_event(struct rings_visit *visit, struct ring *ring, unsigned lan
 static int add_node(struct load *load, const struct ring *ring) {
     struct machine machine;
     machine_here(&machine);
-    struct node_info node = node_info_of_ring(trace_reader_info(ring->reader), &machine, rings_started_ns(load->rings, ring));
-    uint32_t *index = &load->nodes[ring - load->rings->rings];
-    int result = store_add_node(load->store, &node, NODE_LIVE, index);
-    if (!result) atomic_store(&nodes_at(load->store->nodes, *index)->control, trace_reader_control(ring->reader));
-    return result;
+    struct node_info node = node_info_of_ring(ring->reader, &machine, rings_started_ns(load->rings, ring));
+    return store_add_node(load->store, &node, NODE_LIVE, &load->nodes[ring - load->rings->rings]);
 }
 
 /* After the events, because a node can register applications as late as before their first event. */

@@ -53,6 +53,7 @@ struct node_info {
     uint64_t ring_bytes;
     enum trace_policy policy;
     enum trace_clock_source clock_source;
+    uint64_t control; /* when it was added; node->control follows its changes */
 };
 
 struct node {

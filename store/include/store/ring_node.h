@@ -9,8 +9,9 @@
 #include <string.h>
 
 /* machine: whose clock its times have.  started_unix_ns: when the log was opened. */
-static inline struct node_info node_info_of_ring(const struct trace_reader_info *info, const struct machine *machine,
+static inline struct node_info node_info_of_ring(const struct trace_reader *reader, const struct machine *machine,
                                                  uint64_t started_unix_ns) {
+    const struct trace_reader_info *info = trace_reader_info(reader);
     struct node_info node = {
         .node_id = info->node_id,
         .machine = *machine,
@@ -23,6 +24,7 @@ static inline struct node_info node_info_of_ring(const struct trace_reader_info 
         .ring_bytes = info->object_bytes,
         .policy = info->policy,
         .clock_source = info->clock_source,
+        .control = trace_reader_control(reader),
     };
     memcpy(node.node_name, info->node_name, sizeof node.node_name);
     return node;
