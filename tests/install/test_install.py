@@ -32,6 +32,7 @@ WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"]
 def run(*command, **environment):
     """The output; raises an exception with all messages if the command fails."""
     base = {name: value for name, value in os.environ.items() if name not in ("DESTDIR", "MAKEFLAGS")}
+    base["CMAKE_GENERATOR"] = "Ninja"  # not every system that builds this has make
     done = subprocess.run([str(word) for word in command], env=dict(base, **environment), stdin=subprocess.DEVNULL, text=True,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=200, check=False)
     if done.returncode != 0:
