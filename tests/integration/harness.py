@@ -240,3 +240,12 @@ class ProtocolTest(unittest.TestCase):
     def start(self, *options, **popen):
         self.place.start(*options, **popen)
         return self.place.connect()
+
+    def with_time_enough(self, attempt, usual=1):
+        """Calls attempt(seconds), and again with more time: a stalled machine needs a minute for what usually takes a second."""
+        for seconds in (usual, 8):
+            try:
+                return attempt(seconds)
+            except AssertionError:
+                continue
+        return attempt(60)
