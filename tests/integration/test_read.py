@@ -406,7 +406,7 @@ class Saved(ReadTest):
                 os.remove(self.file)
             process = self.begin("record", "-o", self.file, "--for", f"{seconds}s")
             until(lambda: os.path.exists(self.file), "the file")
-            dave = self.place.node("dave", hex_id(0xDD + seconds))
+            dave = self.place.node("dave", hex_id(seconds))
             for _ in range(5):
                 dave.do("packets", 20000)  # a segment has 65536
             until(lambda: os.path.getsize(self.file) > 1 << 20 or process.poll() is not None, "the first segment, after all other questions")
