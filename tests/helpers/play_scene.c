@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * play_scene FILE [NOW_NS]: plays a scene (scene.h) through real rings, one process per life of a node, with the scene's times
- * and without sleeping.  When all is written it prints "ok"; nodes that are alive in the scene stay alive until its stdin
- * ends.
+ * and without sleeping.  When all is written it prints "ok" and how many events, logs, and live nodes there are; those stay
+ * alive until its stdin ends.
  *
  * Run it with P2PTRACE_CLOCK=monotonic: then a ring's time comes from clock_gettime, which we replace here.  The scene ends
  * when this program began, so traced finds nothing in the future. */
@@ -61,6 +61,7 @@ int main(int argc, char **argv) {
     struct timespec now;
     struct scene scene;
     int written[2], until[2], failed = 0;
+    unsigned alive = 0;
     char byte;
     if (argc != 2 || scene_read(&scene, argv[1], 1) || pipe(written) || pipe(until)) return 2;
     clock_gettime(CLOCK_MONOTONIC, &now);
@@ -68,6 +69,7 @@ int main(int argc, char **argv) {
     for (size_t i = 0; i < scene.count; i++) scene.events[i].event.timestamp += shift;
     for (unsigned i = 0; i < scene.life_count; i++) {
         scene.lives[i].start_ns += shift;
+        alive += scene.lives[i].end == SCENE_LIVES;
         pid_t pid = fork();
         if (pid < 0) return 3;
         if (pid == 0) {
@@ -77,7 +79,7 @@ int main(int argc, char **argv) {
         }
         if (read(written[0], &byte, 1) != 1) return 4; /* one after the other, so that the logs have the scene's order */
     }
-    printf("ok %zu\n", scene.count);
+    printf("ok %zu %u %u\n", scene.count, scene.life_count, alive);
     fflush(stdout);
     while (read(STDIN_FILENO, &byte, 1) > 0) {}
     close(until[1]);

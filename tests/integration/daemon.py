@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Starts a traced on its own socket and queries it, for the tests of this directory.  Standard library only."""
 
+import contextlib
 import json
+import os
 import pathlib
 import signal
 import socket
@@ -106,6 +108,23 @@ class Traced:
                     if node["state"] != "live" and node["emitted"] == node["indexed"] + node["lost"]]
             return nodes if len(done) == len(node_ids) else None
         return wait_for(drained, "all rings to be drained")
+
+    @contextlib.contextmanager
+    def playing(self, player, scene):
+        """Plays a scene through rings (helpers/play_scene.c).  Its nodes that are alive stay alive inside; traced has read all of it, and
+        noticed that the others have ended."""
+        environment = dict(os.environ, P2PTRACE_CLOCK="monotonic", P2PTRACE_SHM_DIR=str(self.shm_dir))
+        with subprocess.Popen([player, scene], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment) as process:
+            word, *written = process.stdout.readline().split()
+            assert word == "ok", word
+
+            def played():
+                nodes = self.ask("nodes")["nodes"]
+                return [sum(node["indexed"] for node in nodes), len(nodes), sum(node["state"] == "live" for node in nodes)] == [*map(int, written)]
+            wait_for(played, f"{scene}: {written} events, logs, live nodes")
+            yield
+            process.stdin.close()
+            assert process.wait(PATIENCE_S) == 0
 
     def end(self, number=signal.SIGTERM):
         if self.process.poll() is None:

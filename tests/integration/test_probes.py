@@ -10,7 +10,7 @@ import sys
 import tempfile
 import unittest
 
-from daemon import Traced, wait_for
+from daemon import Traced
 from nodes import PATIENCE_S
 
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../inspector"))
@@ -42,11 +42,8 @@ class Probes(unittest.TestCase):
         os.mkdir(recording)
         traced = Traced(TRACED, directory.name, more=["--record", recording])
         try:
-            env = dict(os.environ, P2PTRACE_CLOCK="monotonic", P2PTRACE_SHM_DIR=str(traced.shm_dir))
-            with subprocess.Popen([PLAY_SCENE, SCENE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env) as player:
-                count = int(player.stdout.readline().split()[1])
-                wait_for(lambda: traced.ask("stats")["history"]["events"] == count, "all events")
-            live = {name: cls.ask(command, "--socket", str(traced.socket_path)) for name, command in COMMANDS.items()}
+            with traced.playing(PLAY_SCENE, SCENE):
+                live = {name: cls.ask(command, "--socket", str(traced.socket_path)) for name, command in COMMANDS.items()}
         finally:
             traced.end()
         cls.recording = recording

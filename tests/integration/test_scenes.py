@@ -13,7 +13,7 @@ import sys
 import tempfile
 import unittest
 
-from daemon import Traced, wait_for
+from daemon import Traced
 from nodes import PATIENCE_S
 
 TRACED = INSPECTOR = PLAY_SCENE = SCENES = None
@@ -34,15 +34,9 @@ class Scenes(unittest.TestCase):
         with tempfile.TemporaryDirectory(prefix="scenes-") as directory:
             traced = Traced(TRACED, directory)
             try:
-                env = dict(os.environ, P2PTRACE_CLOCK="monotonic", P2PTRACE_SHM_DIR=str(traced.shm_dir))
-                with subprocess.Popen([PLAY_SCENE, scene], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env) as player:
-                    word, count = player.stdout.readline().split()
-                    self.assertEqual(word, "ok")
-                    wait_for(lambda: traced.ask("stats")["history"]["events"] == int(count), f"{count} events of {scene.name}")
+                with traced.playing(PLAY_SCENE, scene):
                     for show in shows:
                         yield show, self.run_inspector(traced, show)
-                    player.stdin.close()
-                    self.assertEqual(player.wait(PATIENCE_S), 0)
             finally:
                 traced.end()
 
