@@ -592,7 +592,7 @@ class Losses(unittest.TestCase):
         node.do("packets", 10000)
         cls.place.start()
         connection = cls.place.connect()
-        row = until(lambda: next((row for row in connection.call("nodes")["nodes"] if row["indexed"] and row["emitted"] == 10000), None),
+        row = until(lambda: next((row for row in connection.call("nodes")["nodes"] if 10000 == row["emitted"] == row["indexed"] + row["lost"]), None),
                     "the ring to be read")
         cls.lost, cls.indexed = row["lost"], row["indexed"]
         assert cls.lost > 5000, row
