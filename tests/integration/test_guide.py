@@ -126,7 +126,7 @@ VARIABLE = (
     (r"\d{4}-\d\d-\d\d ", ""),
     (r"\d\d:\d\d:\d\d\.\d+", "CLOCK"),
     (r"\b[0-9a-f]{8,}\b", "ID"),
-    (r"[+]?\b\d+(?:\.\d+)? (?:ns|us|ms|s)\b", "TIME"),
+    (r"[+]?\b(?:\d+(?:\.\d+)? (?:ns|us|ms|s)|\d+[mhd]\d\d[smh])\b", "TIME"),
     (r"(?<=TIME) \*", ""),
     (r"\(\d+ %\)", "SHARE"),
     (r"(\d\.\d %) +[\d.]+", r"\1 RATE"),
