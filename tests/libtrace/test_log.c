@@ -643,7 +643,7 @@ START_TEST(a_child_forked_during_a_registration_can_register_its_own) {
     for (unsigned i = 0; i < FORKS; i++) {
         pid_t child = fork();
         if (child == 0) {
-            alarm(10); /* in case it waited for a thread that it does not have */
+            alarm(100); /* in case it waited for a thread that it does not have */
             _exit(trace_log_register_app(open_log(64), &app) == 0 ? 0 : 1);
         }
         waitpid(child, &status, 0);
