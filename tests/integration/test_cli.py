@@ -22,6 +22,7 @@ import tempfile
 import unittest
 
 from daemon import Traced, wait_for
+from harness import sleeping_in
 from nodes import PATIENCE_S, line_of_nodes
 
 TRACED, INSPECTOR, QUIC_NODE = (os.path.abspath(arg) for arg in sys.argv[1:4])
@@ -369,16 +370,6 @@ class Interrupted(unittest.TestCase):
             self.assertTrue(out.endswith(b"\n"), out[-80:])
             if "--json" in words:
                 self.assertTrue([json.loads(line) for line in out.splitlines()])
-
-
-SYSTEM_CALLS = {"x86_64": {1: "write", 232: "poll", 281: "poll"}, "aarch64": {64: "write", 22: "poll"}}[os.uname().machine]
-
-
-def sleeping_in(pid):
-    """The kernel function in which a process sleeps, or None."""
-    with open(f"/proc/{pid}/syscall", encoding="utf-8") as file:
-        number = file.read().split()[0]  # "running" while it runs
-    return SYSTEM_CALLS.get(int(number)) if number.isdigit() else None
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import sys
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from harness import ProtocolTest, hex_id, until, without_ages  # noqa: E402
+from harness import ProtocolTest, hex_id, sleeping_in, until, without_ages  # noqa: E402
 
 ALICE, BOB, CAROL = hex_id(0xAA), hex_id(0xBB), hex_id(0xCC)
 TRACE, BAD = "%032x" % 0x5EED, "%032x" % 0xBAD
@@ -334,7 +334,9 @@ class Saved(ReadTest):
             with open("/proc/%d/io" % process.pid, encoding="ascii") as file:
                 return int(re.search(r"^syscw: (\d+)$", file.read(), re.M)[1])
 
-        until(lambda: os.path.exists(self.file), "the file")
+        until(lambda: os.path.exists(self.file) and sleeping_in(process.pid) == "poll", "the file, and the question after it")
+        for _ in range(2):
+            self.client.call("stats")  # later than that question: its answer is not behind the events that come
         process.send_signal(signal.SIGSTOP)
         carol = self.place.node("carol", CAROL)
         carol.do("packets", 5000)  # more than a socket holds
