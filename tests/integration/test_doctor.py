@@ -219,16 +219,17 @@ class Doctor(ProtocolTest):
         until(lambda: self.place.connections[0].call("nodes")["nodes"], "traced to read it")
         self.finds("log", "has not emitted anything", "TRACE_", alone=False)
         node.do("packets", 1)
-        bad = os.path.join(self.place.directory, "p2ptrace.%d.1.0123456789abcdef" % os.geteuid())
         good, = [name for name in os.listdir(self.place.directory) if ".%d." % node.process.pid in name]
-        for offset, value, reason, remedy in ((0, 7, "wrong magic", "rm " + bad), (8, 7, "another version", "build the node"),
-                                              (20, 7, "sizes do not fit", "rm " + bad)):
+        for offset, value, reason, remedy in ((0, 7, "wrong magic", "rm {}"), (8, 7, "another version", "build the node"),
+                                              (20, 7, "sizes do not fit", "rm {}")):
+            # Each has its own name: traced removes an object that it has known to be bad for a while.
+            bad = os.path.join(self.place.directory, "p2ptrace.%d.1.%016x" % (os.geteuid(), offset))
             subprocess.run(["cp", "--sparse=always", os.path.join(self.place.directory, good), bad], check=True)
             with open(bad, "r+b") as ring:
                 ring.seek(offset)
                 ring.write(struct.pack("<I", value))
-            self.finds("log", reason, remedy, alone=False)
-        os.unlink(bad)
+            self.finds("log", reason, remedy.format(bad), alone=False)
+            os.unlink(bad)
 
     def test_a_dead_log_that_nobody_reads(self):
         node = self.place.node("alice", ALICE)

@@ -16,6 +16,7 @@ or by "short of memory".  In an answer:
     otherwise   the same type; for `id` and `code` the same value
 
 In a request "cursor":"…" is the cursor of the previous answer."""
+import fcntl
 import json
 import os
 import pathlib
@@ -113,7 +114,10 @@ class Examples(unittest.TestCase):
         """A traced with everything that the examples mention."""
         place = Place()
         self.addCleanup(place.close)
-        pathlib.Path(place.directory, "p2ptrace.0.1.bogus").write_bytes(b"\0" * 4096)
+        bogus = self.enterContext(open(os.path.join(place.directory, "p2ptrace.0.1.bogus"), "wb"))
+        bogus.write(b"\0" * 4096)
+        bogus.flush()
+        fcntl.lockf(bogus, fcntl.LOCK_EX)  # its node lives: otherwise traced removes it after a while
         alice = place.node("alice", ALICE)
         alice.do("app")
         alice.do("packets", 10, TRACE, BOB)
