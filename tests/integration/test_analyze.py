@@ -15,7 +15,7 @@ import sys
 import unittest
 
 from daemon import wait_for
-from network import NAMES, ROUNDS, Net, holds
+from network import NAMES, ROUNDS, Net, holds, steadily
 from nodes import PATIENCE_S
 
 ROOT = None
@@ -23,10 +23,7 @@ THINK_MS = 60
 
 
 class Verdicts(unittest.TestCase):
-    """If the machine stops a node for a while, the node is slow, and analyze is right to say so.  So a verdict about a network that the machine
-    delayed is checked again with a new network; tests/inspector/scenes has exact tests, with given times."""
-
-    TIMES = 5
+    """Verdicts about real networks; tests/inspector/scenes has exact tests, with given times."""
 
     @classmethod
     def setUpClass(cls):
@@ -37,14 +34,10 @@ class Verdicts(unittest.TestCase):
         """Creates cls.net, and the events in it."""
 
     def steadily(self, check):
-        for _ in range(self.TIMES - 1):
-            try:
-                return check()
-            except AssertionError:
-                if not self.net.was_held_up():
-                    raise
-                self.begin()
-        return check()
+        def again():
+            self.begin()
+            return self.net
+        return steadily(self.net, again, lambda _: check())
 
 
 class ALinkThatLoses(Verdicts):

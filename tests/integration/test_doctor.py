@@ -13,7 +13,7 @@ import tempfile
 import time
 import unittest
 
-from harness import ProtocolTest, hex_id, program_for_all, until
+from harness import Connection, ProtocolTest, hex_id, program_for_all, until
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "inspector"))
 from fake_traced import Error, FakeTraced  # noqa: E402
@@ -190,6 +190,9 @@ class Doctor(ProtocolTest):
         self.addCleanup(watcher.wait)
         self.addCleanup(watcher.terminate)
         self.assertTrue(any("listening" in line for line in iter(watcher.stderr.readline, "")))
+        watches = Connection(other)
+        self.addCleanup(watches.close)
+        self.place.settle(watches, 5)
         self.finds("draining", "only watches", "export P2PTRACE_SOCKET=" + self.place.path, P2PTRACE_SOCKET=other)
         empty = tempfile.mkdtemp(dir=self.place.directory)
         self.finds("draining", "reads the rings in %s, and we look in %s" % (self.place.directory, empty),

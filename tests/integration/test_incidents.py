@@ -11,7 +11,7 @@ import sys
 import unittest
 
 from daemon import wait_for
-from network import Net, holds
+from network import Net, holds, steadily
 
 
 def blamed(test, net, name):
@@ -32,7 +32,7 @@ class ANodeThatRunsOnlyPartOfTheTime(unittest.TestCase):
 
     ROUNDS = 12
 
-    def test_the_node_is_named(self):
+    def happen(self):
         net = Net(ANodeThatRunsOnlyPartOfTheTime, names=["dave", "alice", "bob", "carol"], hub=True)
         dave, *others = net.nodes
         _, digest, *_ = dave.ask("store a chunk")
@@ -52,11 +52,15 @@ class ANodeThatRunsOnlyPartOfTheTime(unittest.TestCase):
             for node in others:
                 self.assertEqual(node.read().split()[0], "ok")
         net.settle()
-        blamed(self, net, "dave")
+        return net
+
+    def test_the_node_is_named(self):
+        steadily(self.happen(), self.happen, lambda net: blamed(self, net, "dave"))
 
 
 class AFlood(unittest.TestCase):
-    def test_the_node_is_named(self):
+    @staticmethod
+    def happen():
         net = Net(AFlood)
         alice, *others = net.nodes
         for node in others:
@@ -65,21 +69,31 @@ class AFlood(unittest.TestCase):
         for _ in range(300):
             alice.ask(f"get {digest}")
         net.settle()
+        return net
+
+    def check(self, net):
         findings = blamed(self, net, "alice")
         self.assertEqual(findings[0]["finding"], "flood")
         self.assertEqual((findings[0]["count"], findings[0]["of"]), (301, 305))
+
+    def test_the_node_is_named(self):
+        steadily(self.happen(), self.happen, self.check)
 
 
 class AFewSlowRequests(unittest.TestCase):
     """A few requests of one command need a slow node."""
 
-    def test_the_outliers_agree_with_the_history(self):
+    @staticmethod
+    def happen():
         net = Net(AFewSlowRequests, lambda name, before: ["--think", "1500"] if name == "carol" else [], names=["alice", "bob", "carol"])
         alice = net.nodes[0]
         near, far = [alice.ask(f"put {hops} 100")[1] for hops in (1, 2)]
         for digest in [near] * 40 + [far]:
             alice.ask(f"get {digest}")
         net.settle()
+        return net
+
+    def check(self, net):
         took = sorted(trace["took"] for trace in net.traced.ask("traces", kind="request", limit=1000)["traces"]
                       if trace["command"] == "GET_CHUNK")
         median = took[len(took) // 2]
@@ -90,25 +104,42 @@ class AFewSlowRequests(unittest.TestCase):
                          [(len(outliers), len(took), took[-1], median)] if outliers else [])
         blamed(self, net, "carol")
 
+    def test_the_outliers_agree_with_the_history(self):
+        steadily(self.happen(), self.happen, self.check)
+
 
 class ALossyNode(unittest.TestCase):
-    def test_the_node_is_named_and_not_its_links(self):
+    @staticmethod
+    def happen():
         net = Net(ALossyNode, lambda name, before: ["--drop", "7"] if name == "carol" else [])
         net.use()
         net.settle()
+        return net
+
+    def check(self, net):
         findings = blamed(self, net, "carol")
         self.assertEqual(findings[0]["finding"], "lossy_node")
         self.assertNotIn("lossy_link", [finding["finding"] for finding in findings])
 
+    def test_the_node_is_named_and_not_its_links(self):
+        steadily(self.happen(), self.happen, self.check)
+
 
 class ALossyNetwork(unittest.TestCase):
-    def test_no_node_is_named(self):
+    @staticmethod
+    def happen():
         net = Net(ALossyNetwork, lambda name, before: ["--drop", "7"])
         net.use()
         net.settle()
+        return net
+
+    def check(self, net):
         findings = net.findings()
         self.assertEqual((findings[0]["finding"], findings[0]["node_id"]), ("lossy_network", None), findings[0]["says"])
         self.assertEqual([finding["finding"] for finding in findings if finding["finding"] in ("lossy_node", "lossy_link")], [])
+
+    def test_no_node_is_named(self):
+        steadily(self.happen(), self.happen, self.check)
 
 
 if __name__ == "__main__":

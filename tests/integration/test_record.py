@@ -170,7 +170,9 @@ class Record(ProtocolTest):
         del self.place.environment["LD_PRELOAD"]
         self.total = 0
         node = self.place.node("alice", ALICE)
-        self.emit(node, 5 * SEGMENT)  # returns when everything is indexed
+        self.emit(node, SEGMENT)  # returns when everything is indexed
+        until(lambda: list(self.dir.glob("*.part")), "the first file to be begun")  # those dropped are missing after it
+        self.emit(node, 4 * SEGMENT)
         self.assertEqual(self.client.call("stats")["record"]["segments"], 0)
         stuck.unlink()
         until(lambda: sum(self.client.call("stats")["record"][name] for name in ("events", "dropped_events")) == self.total,

@@ -45,7 +45,7 @@ class Restart(ProtocolTest):
         for node in nodes:
             node.close()
         total = ROUNDS * 2 * BURST
-        until(lambda: all(node["state"] == "exited" for node in client.call("nodes")["nodes"]), "the nodes to be drained")
+        until(lambda: [node["state"] for node in client.call("nodes")["nodes"]] == ["exited"] * len(NAMES), "the nodes to be drained")  # and known
         self.assertEqual([(node["name"], node["emitted"], node["indexed"], node["lost"]) for node in client.call("nodes")["nodes"]],
                          [(name, total, total, 0) for name in NAMES])
 

@@ -249,7 +249,7 @@ class SqlShell(ProtocolTest):
 
     def test_a_name_that_would_have_to_be_quoted_is_not_completed(self):
         self.alice.do("app", "evil", 1, "x", "spy\x1b[2J", 1, 2)
-        self.place.settle(self.client, 10)
+        until(lambda: self.client.call("apps")["apps"], "the registration")
         shell = self.shell()
         shell.send("select spy\t")
         shell.expect("\x07")
