@@ -205,6 +205,15 @@ const struct fleet_column *fleet_event_columns(size_t *ret_count) {
     return plan.columns;
 }
 
+bool fleet_event_has_column(uint16_t kind, const char *column) {
+    const struct trace_kind_info *info = trace_kind_info(kind);
+    for (size_t i = 0; i < sizeof head_columns / sizeof *head_columns; i++)
+        if (!strcmp(head_columns[i].name, column)) return true;
+    for (unsigned i = 0; info && i < info->field_count; i++)
+        if (!strcmp(info->fields[i].name, column)) return true;
+    return false;
+}
+
 unsigned fleet_event_kind_rank(uint16_t kind) {
     need_plan();
     return kind < KINDS_MAX ? plan.ranks[kind] : plan.rank_unknown;

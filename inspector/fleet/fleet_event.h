@@ -43,6 +43,9 @@ void fleet_origin_make(struct fleet_origin *ret_origin, const struct trace_node_
 /* Writes a row; needs FLEET_EVENT_BYTES_MAX bytes.  Returns the end. */
 uint8_t *fleet_event_put(uint8_t *at, const struct fleet_origin *origin, uint8_t lane, const struct trace_event *event);
 
+/* Can this column of a row of this kind differ from zero?  Also true for those that every kind has. */
+bool fleet_event_has_column(uint16_t kind, const char *column);
+
 /* The place of a kind when all are sorted as the column `kind` is: by name. */
 unsigned fleet_event_kind_rank(uint16_t kind);
 

@@ -53,8 +53,6 @@ void fleet_answers_fini(struct fleet_answers *answers);
 
 /* ---- for them ---- */
 
-#define APP_KINDS "kind IN ('app_start','app_end','app_command')"
-
 /* The store kept for a condition, or NULL. */
 struct fleet_kept *fleet_kept_find(struct fleet_answers *answers, const struct trace_text *condition);
 
@@ -66,11 +64,6 @@ void fleet_kept_drop(struct fleet_kept *kept);
 /* Loads all events of a choice, in slices of time, because a whole answer is in memory while it is read.
  * Refuses a question that needs more than FLEET_LOAD_EVENTS_MAX before loading anything. */
 int fleet_load_all(struct fleet_load *load, const struct fleet_choice *choice, struct failure *failure);
-
-/* The two steps of it: how many rows there are, of which some may be there twice; and loading them. */
-int fleet_count_rows(const struct fleet_context *context, const struct fleet_choice *choice, uint64_t *ret_rows,
-                     struct failure *failure);
-int fleet_load_rows(struct fleet_load *load, const struct fleet_choice *choice, uint64_t rows, struct failure *failure);
 
 /* The same, where few are to be expected. */
 int fleet_load_few(struct fleet_load *load, const struct fleet_choice *choice, struct failure *failure);

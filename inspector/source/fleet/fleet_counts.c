@@ -82,6 +82,8 @@ int fleet_answer_count(struct fleet_question *question) {
 /* Traces with a span that has an event in that time. */
 static void put_requests(struct trace_text *out, const struct fleet_question *question, uint64_t from_ns, uint64_t to_ns,
                          const char *times) {
+    bool whole = json_object_get(question->params, "filter") != NULL;
+    if (!whole && !from_ns && !to_ns) return; /* other events are not loaded */
     fleet_put_format(out, " AND trace_id GLOBAL IN (SELECT DISTINCT trace_id FROM `%s`.events WHERE " APP_KINDS " AND %s AND ",
                      clickhouse_database(question->answers->context.server), times);
     fleet_scope_put_times(out, &question->answers->context, from_ns, to_ns);
@@ -91,7 +93,7 @@ static void put_requests(struct trace_text *out, const struct fleet_question *qu
 int fleet_answer_requests(struct fleet_question *question) {
     /* A filter may test anything about a trace; without a filter, its spans are enough. */
     bool whole = json_object_get(question->params, "filter") != NULL;
-    struct fleet_traces_wanted wanted = {put_requests, whole ? "1" : APP_KINDS, .losses = true};
+    struct fleet_traces_wanted wanted = {put_requests, .spans = !whole, .losses = true};
     if (fleet_scope_times(&question->answers->context, question->params, &wanted.from_ns, &wanted.to_ns, question->failure))
         return -1;
     return fleet_answer_traces_in_parts(question, &wanted);

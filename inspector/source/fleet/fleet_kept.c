@@ -174,8 +174,9 @@ static void put_rows(struct trace_text *sql, const struct fleet_context *context
     trace_text_puts(sql, choice->condition);
 }
 
-int fleet_count_rows(const struct fleet_context *context, const struct fleet_choice *choice, uint64_t *ret_rows,
-                     struct failure *failure) {
+/* Some may be there twice. */
+static int count_rows(const struct fleet_context *context, const struct fleet_choice *choice, uint64_t *ret_rows,
+                      struct failure *failure) {
     struct trace_text sql = {0};
     struct row_reader rows;
     trace_text_puts(&sql, "SELECT count()");
@@ -216,7 +217,7 @@ static int load_slice(struct fleet_load *load, const struct fleet_choice *choice
     trace_text_puts(&text, ") AND ");
     fleet_scope_put_times(&text, load->context, from_ns, to_ns);
     trace_text_add(&text, "", 1);
-    const struct fleet_choice slice = {text.data, choice->first, choice->rare};
+    const struct fleet_choice slice = {text.data, choice->first, choice->rare, choice->spans};
     int result = text.failed ? failure_out_of_memory(failure) : fleet_load_events(load, &slice, &part, failure);
     if (!result && (part.more || load->events > FLEET_LOAD_EVENTS_MAX)) result = refuse_size(failure);
     trace_text_fini(&text);
@@ -229,7 +230,7 @@ int fleet_load_few(struct fleet_load *load, const struct fleet_choice *choice, s
     return part.more ? fleet_load_all(load, choice, failure) : 0;
 }
 
-int fleet_load_rows(struct fleet_load *load, const struct fleet_choice *choice, uint64_t rows, struct failure *failure) {
+static int load_rows(struct fleet_load *load, const struct fleet_choice *choice, uint64_t rows, struct failure *failure) {
     uint64_t once = rows, cuts[SLICES_MAX + 1] = {0};
     int result = 0;
     if (rows > FLEET_LOAD_EVENTS_MAX && !choice->rare) result = fleet_sum_count(load->context, choice->condition, &once, failure);
@@ -245,7 +246,7 @@ int fleet_load_rows(struct fleet_load *load, const struct fleet_choice *choice, 
 
 int fleet_load_all(struct fleet_load *load, const struct fleet_choice *choice, struct failure *failure) {
     uint64_t rows;
-    return fleet_count_rows(load->context, choice, &rows, failure) ? -1 : fleet_load_rows(load, choice, rows, failure);
+    return count_rows(load->context, choice, &rows, failure) ? -1 : load_rows(load, choice, rows, failure);
 }
 
 int fleet_first_ns(struct fleet_answers *answers, uint64_t *ret_first_ns, struct failure *failure) {

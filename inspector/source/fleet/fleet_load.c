@@ -137,30 +137,52 @@ static int read_rows(struct fleet_load *load, struct row_reader reader, struct f
 
 /* ---- the question --------------------------------------------------------------------------------------------------------- */
 
-static void put_key(struct strbuf *sql, const struct fleet_load *load, const char *direction) {
-    strbuf_puts(sql, fleet_clocks_column(&load->context->clocks));
-    strbuf_printf(sql, key, direction, direction, direction, direction, direction, direction, direction);
+static void put_key(struct trace_text *sql, const struct fleet_load *load, const char *direction) {
+    trace_text_puts(sql, fleet_clocks_column(&load->context->clocks));
+    fleet_put_format(sql, key, direction, direction, direction, direction, direction, direction, direction);
 }
 
-static void make_sql(struct strbuf *sql, const struct fleet_load *load, const struct fleet_choice *choice,
+static bool of_spans(const char *column) {
+    return fleet_event_has_column(TRACE_KIND_APP_START, column) || fleet_event_has_column(TRACE_KIND_APP_END, column) ||
+           fleet_event_has_column(TRACE_KIND_APP_COMMAND, column);
+}
+
+/* Where all rows are wanted of a part of the kinds, those columns cost the most. */
+static void put_columns(struct trace_text *sql, bool spans) {
+    size_t count;
+    const struct fleet_column *columns = fleet_event_columns(&count);
+    for (size_t i = 0; i < count && !columns[i].alias; i++) {
+        if (i) trace_text_puts(sql, ", ");
+        if (spans && !of_spans(columns[i].name))
+            fleet_put_zero(sql, columns[i].type);
+        else
+            fleet_put_format(sql, "`%s`", columns[i].name);
+    }
+}
+
+static void make_sql(struct trace_text *sql, const struct fleet_load *load, const struct fleet_choice *choice,
                      const struct fleet_part *part) {
     const struct fleet_who *who = &load->context->who;
     bool by_who = fleet_who_is_in(choice->condition, strlen(choice->condition));
-    if (part->newest) strbuf_puts(sql, "SELECT * FROM (");
-    strbuf_puts(sql, "SELECT ");
-    fleet_column_list(sql, fleet_table_find("events"));
-    strbuf_printf(sql, " FROM `%s`.%s", clickhouse_database(load->context->server), choice->rare ? "rare_events" : "events");
-    strbuf_puts(sql, fleet_who_join(who, by_who));
-    if (choice->first) strbuf_printf(sql, " PREWHERE %s", choice->first);
-    strbuf_printf(sql, " WHERE %s%s ORDER BY ", fleet_who_definition(who, by_who), choice->condition);
+    if (part->newest) trace_text_puts(sql, "SELECT * FROM (");
+    trace_text_puts(sql, "SELECT ");
+    put_columns(sql, choice->spans);
+    fleet_put_format(sql, " FROM `%s`.%s", clickhouse_database(load->context->server), choice->rare ? "rare_events" : "events");
+    trace_text_puts(sql, fleet_who_join(who, by_who));
+    if (choice->first) trace_text_puts(sql, " PREWHERE ");
+    if (choice->first) trace_text_puts(sql, choice->first);
+    trace_text_puts(sql, " WHERE ");
+    trace_text_puts(sql, fleet_who_definition(who, by_who));
+    trace_text_puts(sql, choice->condition);
+    trace_text_puts(sql, " ORDER BY ");
     put_key(sql, load, part->newest ? " DESC" : "");
-    if (part->limit_by) strbuf_printf(sql, " LIMIT 1 BY %s", part->limit_by);
-    strbuf_printf(sql, " LIMIT %" PRIu64, part->limit);
+    if (part->limit_by) fleet_put_format(sql, " LIMIT 1 BY %s", part->limit_by);
+    fleet_put_format(sql, " LIMIT %" PRIu64, part->limit);
     if (part->newest) {
-        strbuf_puts(sql, ") ORDER BY ");
+        trace_text_puts(sql, ") ORDER BY ");
         put_key(sql, load, "");
     }
-    strbuf_puts(sql, " FORMAT RowBinary");
+    trace_text_puts(sql, " FORMAT RowBinary");
 }
 
 static int explain(const struct fleet_context *context, int error, uint64_t limit, struct failure *failure) {
@@ -178,9 +200,11 @@ static int explain(const struct fleet_context *context, int error, uint64_t limi
 int fleet_load_events(struct fleet_load *load, const struct fleet_choice *choice, struct fleet_part *part,
                       struct failure *failure) {
     struct row_reader reader;
-    struct strbuf sql = {0};
+    struct trace_text sql = {0};
     make_sql(&sql, load, choice, part);
-    if (clickhouse_ask_rows(load->context->server, &sql, &reader, failure)) return -1;
+    int result = fleet_ask(load->context->server, &sql, &reader, failure);
+    trace_text_fini(&sql);
+    if (result) return -1;
     int error = read_rows(load, reader, part);
     return error ? explain(load->context, error, part->limit, failure) : 0;
 }
@@ -189,16 +213,18 @@ int fleet_load_events(struct fleet_load *load, const struct fleet_choice *choice
 int fleet_load_aliases(struct fleet_load *load, struct failure *failure) {
     const struct fleet_context *context = load->context;
     struct row_reader rows;
-    struct strbuf sql = {0};
+    struct trace_text sql = {0};
     struct fleet_event event;
-    strbuf_puts(&sql, "SELECT * FROM (SELECT ");
-    fleet_column_list(&sql, fleet_table_find("rare_events"));
-    strbuf_printf(&sql, " FROM `%s`.rare_events WHERE kind = 'alias' ORDER BY ", clickhouse_database(context->server));
+    trace_text_puts(&sql, "SELECT * FROM (SELECT ");
+    put_columns(&sql, false);
+    fleet_put_format(&sql, " FROM `%s`.rare_events WHERE kind = 'alias' ORDER BY ", clickhouse_database(context->server));
     put_key(&sql, load, " DESC");
-    strbuf_printf(&sql, " LIMIT %u) ORDER BY ", 8 * ALIASES_MAX);
+    fleet_put_format(&sql, " LIMIT %u) ORDER BY ", 8 * ALIASES_MAX);
     put_key(&sql, load, "");
-    strbuf_puts(&sql, " FORMAT RowBinary");
-    if (clickhouse_ask_rows(context->server, &sql, &rows, failure)) return -1;
+    trace_text_puts(&sql, " FORMAT RowBinary");
+    int result = fleet_ask(context->server, &sql, &rows, failure);
+    trace_text_fini(&sql);
+    if (result) return -1;
     while (row_reader_more(&rows)) {
         if (fleet_load_read(context, &rows, &event)) return explain(context, -EBADMSG, 0, failure);
         int64_t log = fleet_logs_find(&context->logs, &event.node_id, event.log_id);

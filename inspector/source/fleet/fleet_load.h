@@ -36,7 +36,10 @@ struct fleet_choice {
     const char *condition;
     const char *first; /* true for few rows, and read before the other columns: "trace_id = ..."; NULL */
     bool rare;         /* look for them in rare_events, where those of its kinds are found at once */
+    bool spans;        /* all are of APP_KINDS, so the columns of other kinds are not read; not for the newest of a part */
 };
+
+#define APP_KINDS "kind IN ('app_start','app_end','app_command')"
 
 /* Which of them to load. */
 struct fleet_part {

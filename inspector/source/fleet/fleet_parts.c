@@ -9,7 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PARTS_MAX 2000U /* a statement has 256 KiB; of more events, parts are larger */
+#define PART_ROWS_MAX (3 * FLEET_PART_EVENTS) /* of more, the part is halved */
+#define PARTS_MAX 2000U                       /* a statement has 256 KiB; of more events, parts are larger */
 
 /* Traces of which the first event has an own time in [from, to). */
 struct range {
@@ -44,9 +45,7 @@ static void put_traces(struct trace_text *out, const struct parts *parts, const 
 static void put_condition(struct trace_text *out, const struct parts *parts, const struct range *range) {
     char times[96];
     snprintf(times, sizeof times, "time_ns >= %" PRIu64 " AND time_ns <= %" PRIu64, range->from_ns, range->last_ns);
-    trace_text_puts(out, "(");
-    trace_text_puts(out, parts->wanted->events);
-    trace_text_puts(out, ") AND ");
+    if (parts->wanted->spans) trace_text_puts(out, APP_KINDS " AND ");
     trace_text_puts(out, times);
     trace_text_puts(out, " AND ");
     put_traces(out, parts, range);
@@ -72,10 +71,7 @@ static int ask_one(const struct parts *parts, const char *sql, struct row_reader
 }
 
 static uint64_t count_slices(uint64_t events) {
-    uint64_t size = events / FLEET_PARTS_FEW;
-    if (size < FLEET_PART_EVENTS_MIN) size = FLEET_PART_EVENTS_MIN;
-    if (size > FLEET_PART_EVENTS_MAX) size = FLEET_PART_EVENTS_MAX;
-    uint64_t slices = events / size + 1;
+    uint64_t slices = events / (events > FLEET_PART_EVENTS ? FLEET_PART_EVENTS : FLEET_PART_EVENTS_FEW) + 1;
     return slices < PARTS_MAX ? slices : PARTS_MAX;
 }
 
@@ -84,10 +80,8 @@ static int find_cuts(const struct parts *parts, uint64_t **ret_cuts, size_t *ret
     const char *database = clickhouse_database(parts->question->answers->context.server);
     struct trace_text sql = {0};
     struct row_reader rows;
-    fleet_put_format(&sql, "SELECT count() FROM `%s`.events WHERE trace_id != toFixedString('',%d) AND (", database,
-                     TRACE_ID_BYTES);
-    trace_text_puts(&sql, parts->wanted->events);
-    trace_text_puts(&sql, ") FORMAT RowBinary");
+    fleet_put_format(&sql, "SELECT count() FROM `%s`.events WHERE trace_id != toFixedString('',%d)%s FORMAT RowBinary", database,
+                     TRACE_ID_BYTES, parts->wanted->spans ? " AND " APP_KINDS : "");
     int result = fleet_ask(parts->question->answers->context.server, &sql, &rows, parts->question->failure);
     trace_text_clear(&sql);
     uint64_t slices = count_slices(result ? 0 : row_read_u64(&rows));
@@ -170,14 +164,15 @@ static int begin_load(struct parts *parts) {
 static int load_range(struct parts *parts, const struct range *range, bool *ret_more) {
     struct failure *failure = parts->question->failure;
     struct trace_text text = {0};
-    uint64_t rows = 0;
+    struct fleet_part part = {.limit = PART_ROWS_MAX, .all_or_none = true};
     put_condition(&text, parts, range);
     trace_text_add(&text, "", 1);
-    const struct fleet_choice choice = {text.data};
+    const struct fleet_choice choice = {text.data, .spans = parts->wanted->spans};
     int result = text.failed ? failure_out_of_memory(failure) : begin_load(parts);
-    if (!result) result = fleet_count_rows(&parts->question->answers->context, &choice, &rows, failure);
-    *ret_more = !result && rows > 2 * FLEET_PART_EVENTS_MAX && range->to_ns - range->from_ns > 1;
-    if (!result && !*ret_more) result = fleet_load_rows(&parts->load, &choice, rows, failure);
+    if (!result) result = fleet_load_events(&parts->load, &choice, &part, failure);
+    bool all = !result && !part.more;
+    *ret_more = !result && !all && range->to_ns - range->from_ns > 1;
+    if (!result && !all && !*ret_more) result = fleet_load_all(&parts->load, &choice, failure);
     trace_text_fini(&text);
     return result;
 }

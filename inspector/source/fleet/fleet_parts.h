@@ -7,11 +7,10 @@
 
 #include "fleet_answers.h"
 
-/* Events in a part, about.  Each part reads most of the table, which is sorted by peer: so there are few, as long as they are not
- * too large. */
-#define FLEET_PART_EVENTS_MIN 200000U
-#define FLEET_PART_EVENTS_MAX 1000000U
-#define FLEET_PARTS_FEW 10
+/* Events in a part, about; of few events, parts are smaller.  Each part reads most of the table, which is sorted by peer, once;
+ * its answer and its store are in memory together: about 220 MB. */
+#define FLEET_PART_EVENTS 400000U
+#define FLEET_PART_EVENTS_FEW 200000U
 
 /* Which traces, and which of their events. */
 struct fleet_traces_wanted {
@@ -19,7 +18,7 @@ struct fleet_traces_wanted {
      * traces of this part. */
     void (*put_which)(struct trace_text *out, const struct fleet_question *question, uint64_t from_ns, uint64_t to_ns,
                       const char *times);
-    const char *events;      /* a condition: those that the answer depends on; "1": all */
+    bool spans;              /* the answer depends only on events of APP_KINDS */
     uint64_t from_ns, to_ns; /* what the question asks for, [from, to); 0: no bound */
     bool losses;             /* it also says how many events were lost then */
 };

@@ -3,6 +3,8 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 void fleet_put_format(struct trace_text *out, const char *format, ...) {
     char line[1024];
@@ -11,6 +13,15 @@ void fleet_put_format(struct trace_text *out, const char *format, ...) {
     vsnprintf(line, sizeof line, format, list);
     va_end(list);
     trace_text_puts(out, line);
+}
+
+void fleet_put_zero(struct trace_text *out, const char *type) {
+    if (!strcmp(type, "String"))
+        trace_text_puts(out, "''");
+    else if (!strncmp(type, "FixedString(", 12))
+        fleet_put_format(out, "toFixedString('',%d)", atoi(type + 12));
+    else
+        fleet_put_format(out, "to%s(0)", type);
 }
 
 int fleet_ask(struct clickhouse *server, struct trace_text *sql, struct row_reader *ret_rows, struct failure *failure) {

@@ -11,6 +11,9 @@
 /* Appends at most 1023 bytes; trace_text_puts has no limit. */
 void fleet_put_format(struct trace_text *out, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* The zero of a column's type. */
+void fleet_put_zero(struct trace_text *out, const char *type);
+
 /* Asks; `sql` ends with a NUL then.  Returns 0, or -1 with the failure. */
 int fleet_ask(struct clickhouse *server, struct trace_text *sql, struct row_reader *ret_rows, struct failure *failure);
 

@@ -88,16 +88,6 @@ static void put_part(struct trace_text *out, const char *value) {
     fleet_put_format(out, ", if(`%s` < 256, 0, toUInt8(floor(log2(toFloat64(`%s`) + 1))))", value, value);
 }
 
-/* The zero of a type. */
-static void put_zero(struct trace_text *out, const char *type) {
-    if (!strcmp(type, "String"))
-        trace_text_puts(out, "''");
-    else if (!strncmp(type, "FixedString(", 12))
-        fleet_put_format(out, "toFixedString('',%d)", atoi(type + 12));
-    else
-        fleet_put_format(out, "to%s(0)", type);
-}
-
 /* All columns of a row: those that groups share, the least time and number, and zero for the others. */
 static void put_columns(struct trace_text *out, const struct tally *tally, const char *time) {
     const struct fleet_table *table = fleet_table_find("events");
@@ -116,7 +106,7 @@ static void put_columns(struct trace_text *out, const struct tally *tally, const
         } else if (!strcmp(column->name, "kind") || !strcmp(column->name, "kind_id") || has_column(tally, column->name)) {
             fleet_put_format(out, "`%s`", column->name);
         } else {
-            put_zero(out, column->type);
+            fleet_put_zero(out, column->type);
         }
     }
 }

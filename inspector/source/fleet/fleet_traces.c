@@ -143,7 +143,7 @@ static int answer_first(struct fleet_question *question, uint64_t from_ns, uint6
 int fleet_answer_traces(struct fleet_question *question) {
     const char *order = json_get_text(question->params, "order"), *one = json_get_text(question->params, "trace_id");
     static const struct fleet_scope always;
-    struct fleet_traces_wanted wanted = {put_which, "1"};
+    struct fleet_traces_wanted wanted = {put_which, .losses = false};
     if (one) return fleet_answer_trace(question, one, &always);
     if (fleet_scope_times(&question->answers->context, question->params, &wanted.from_ns, &wanted.to_ns, question->failure))
         return -1;
