@@ -218,7 +218,11 @@ void walk_add_link(struct walk *walk, size_t span, unsigned from, unsigned to, u
         walk_add_node(walk, span, idle.node, free_ns, idle.to_ns);
         from_ns = idle.to_ns;
     }
-    add_carried(walk, span, from, to, from_ns, to_ns);
+    const struct span *waiting = &walk->spans->items[span];
+    bool gave_up = waiting->node == to && (waiting->end == NO_POSITION || !waiting->ok);
+    uint64_t arrived_ns = gave_up ? idle_walk_end(&idles) : to_ns; /* it may have waited for more than was sent */
+    add_carried(walk, span, from, to, from_ns, arrived_ns);
+    add_wait(walk, (struct wait){arrived_ns, to_ns, WAIT_SENDING, from, to, span, false});
 }
 
 void walk_add_peer(struct walk *walk, size_t span, unsigned node, unsigned peer, uint64_t from_ns, uint64_t to_ns,
