@@ -326,16 +326,20 @@ static struct waiting list_waiting(const struct incoming *incoming, size_t count
     return waiting;
 }
 
-/* Is a short time without events a pause?  It is if packets that several nodes sent at different times arrived together, the
- * first of them later than usual on its link: no link delays packets like that. */
-static bool is_short_pause(const struct waiting *waiting, const struct incoming *incoming, uint64_t to_ns, bool seen) {
-    if (!seen || waiting->first_short == NO_FACT || !waiting->several || !waiting->at_once || waiting->lost) return false;
+/* Can a short time without events be a pause?  It can if packets to the node arrived together at its end, later than usual. */
+static bool may_be_pause(const struct waiting *waiting, const struct incoming *incoming, uint64_t to_ns, bool seen) {
+    if (!seen || waiting->first_short == NO_FACT || !waiting->at_once || waiting->lost) return false;
     const struct incoming *first = &incoming[waiting->first_short];
     uint64_t waited_ns = to_ns - first->sent_ns;
     if (waited_ns <= first->error_ns) return false;
     waited_ns -= first->error_ns;
-    return waited_ns >= STALL_SHORT_NS_MIN / 2 && waited_ns / LATE_RATIO_MIN >= first->usual_ns &&
-           waiting->last_sent_ns - first->sent_ns >= waited_ns / 2;
+    return waited_ns >= STALL_SHORT_NS_MIN / 2 && waited_ns / LATE_RATIO_MIN >= first->usual_ns;
+}
+
+/* Is it one?  If packets that several nodes sent at different moments arrived at the same one, it was no link that delayed them. */
+static bool is_short_pause(const struct waiting *waiting, const struct incoming *incoming, uint64_t to_ns) {
+    const struct incoming *first = &incoming[waiting->first_short];
+    return waiting->several && waiting->last_sent_ns - first->sent_ns >= (to_ns - first->sent_ns - first->error_ns) / 2;
 }
 
 /* A node had no event in that period (!seen: and we have none of its earlier events): did packets wait for it?  They did if
@@ -346,7 +350,11 @@ static void judge_pause(struct analysis *analysis, struct finding *finding, stru
     const struct facts *facts = analysis->facts;
     struct waiting waiting = list_waiting(incoming, count, finding->node, from_ns, to_ns);
     bool is_short = to_ns - from_ns < STALL_NS_MIN;
-    if (is_short ? !is_short_pause(&waiting, incoming, to_ns, seen) : !waiting.waited || waiting.lost > waiting.waited) return;
+    if (is_short ? !may_be_pause(&waiting, incoming, to_ns, seen) : !waiting.waited || waiting.lost > waiting.waited) return;
+    if (is_short && !is_short_pause(&waiting, incoming, to_ns)) {
+        finding->usual_ns += to_ns - from_ns;
+        return;
+    }
     size_t first = is_short ? waiting.first_short : waiting.first;
     if (!seen) from_ns = incoming[first].sent_ns; /* without its earlier events, the pause begins with the packet */
     keep_pause(analysis, finding->node, from_ns, to_ns);
@@ -399,17 +407,17 @@ static void judge_silence(struct analysis *analysis, const struct node_state *st
     analysis_add(analysis, &finding);
 }
 
-/* Short pauses are a finding only if their sum is long, and much longer than that of the other nodes: on a busy machine every
- * node has some. */
+/* Short pauses are a finding only if their sum is long, and much longer than that of the other nodes (usual_ns; theirs may have
+ * been delays of a link): on a busy machine every node has some. */
 static bool stands_out(const struct finding *stalls, const uint64_t *paused_ns, double *sorted, size_t nodes, unsigned node) {
-    const double own[] = {(double)paused_ns[node]};
+    const double own[] = {(double)(paused_ns[node] + stalls[node].usual_ns)};
     size_t count = 0;
     if (stalls[node].ns >= STALL_NS_MIN) return true;
     if (paused_ns[node] < STALL_TOGETHER_NS_MIN) return false;
     for (size_t i = 0; i < nodes; i++)
-        if (stalls[i].of) sorted[count++] = (double)paused_ns[i];
+        if (stalls[i].of) sorted[count++] = (double)(paused_ns[i] + stalls[i].usual_ns);
     sort_values(sorted, count);
-    return own[0] >= STALL_RATIO_MIN * median_without(sorted, count, own, 1);
+    return (double)paused_ns[node] >= STALL_RATIO_MIN * median_without(sorted, count, own, 1);
 }
 
 static void judge_pauses(struct analysis *analysis, const struct incoming *incoming, size_t count, size_t nodes) {

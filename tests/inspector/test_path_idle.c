@@ -229,6 +229,41 @@ START_TEST(an_answer_acknowledges_the_question) {
 }
 END_TEST
 
+START_TEST(after_the_last_arrival_nothing_is_under_way) {
+    packet(ALICE, PACKET, 1, 2);
+    packet(ALICE, SIGNAL, 3, 7);
+    begin(0);
+    check_no_more();
+    ck_assert_uint_eq(idle_walk_end(&walk), MS(7));
+}
+END_TEST
+
+START_TEST(what_has_not_arrived_is_under_way_to_the_end) {
+    packet(ALICE, PACKET, 1, 2);
+    packet(ALICE, SIGNAL, 3, NEVER);
+    begin(0);
+    check_no_more();
+    ck_assert_uint_eq(idle_walk_end(&walk), MS(END_MS));
+}
+END_TEST
+
+START_TEST(a_small_packet_that_was_given_up_is_not_under_way) {
+    packet(ALICE, PACKET, 1, 2);
+    packet(ALICE, SIGNAL, 3, NEVER)->lost = true;
+    begin(0);
+    check_no_more();
+    ck_assert_uint_eq(idle_walk_end(&walk), MS(2));
+}
+END_TEST
+
+START_TEST(what_arrives_right_before_the_end_leaves_no_idle_time) {
+    packet(ALICE, PACKET, 1, END_MS - 0.5);
+    begin(0);
+    check_no_more();
+    ck_assert_uint_eq(idle_walk_end(&walk), MS(END_MS));
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("path_idle");
     TCase *tcase = tcase_create("path_idle");
@@ -247,6 +282,10 @@ int main(void) {
     tcase_add_test(tcase, who_goes_on_with_the_acknowledgement_did_not_wait_for_leave);
     tcase_add_test(tcase, who_goes_on_with_a_later_packet_waited_for_leave);
     tcase_add_test(tcase, an_answer_acknowledges_the_question);
+    tcase_add_test(tcase, after_the_last_arrival_nothing_is_under_way);
+    tcase_add_test(tcase, what_has_not_arrived_is_under_way_to_the_end);
+    tcase_add_test(tcase, a_small_packet_that_was_given_up_is_not_under_way);
+    tcase_add_test(tcase, what_arrives_right_before_the_end_leaves_no_idle_time);
     suite_add_tcase(suite, tcase);
     return suite_run(suite);
 }

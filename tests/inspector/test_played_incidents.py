@@ -1106,6 +1106,33 @@ def half_an_answer(network):
         network.request(i * 15 * MS, asker, lambda time, trace, root, pair=(asker, other): steps(time, trace, root, *pair))
 
 
+def stuck_answer(network):
+    """bob hands over his answers, and a part of each never leaves his transport; his askers give up after a second."""
+    def steps(time, trace, root, asker, other):
+        span, inner = network.span(), network.span()
+        network.trace(time, asker, f"start {asker} {trace:x} {span:x} {root:x} {other} {GET}")
+        arrival = network.deliver(time + 10 * US, asker, other, 600, trace)
+        network.trace(arrival, other, f"start {other} {trace:x} {inner:x} {span:x} {asker} {GET}")
+        done = network.deliver(arrival + 50 * US, other, asker, 1200, trace)
+        network.trace(arrival + 60 * US, other, f"end {other} {trace:x} {inner:x} 1 {asker} {GET}")
+        good = other != BOB
+        done = done + 5 * US if good else time + 1 * S
+        network.trace(done, asker, f"end {asker} {trace:x} {span:x} {int(good)} {other} {GET}")
+        return done, good
+
+    for i in range(120):
+        asker = i % 5
+        other = [node for node in range(5) if node != asker][i // 5 % 4]
+        network.request(i * 15 * MS, asker, lambda time, trace, root, pair=(asker, other): steps(time, trace, root, *pair))
+
+
+def all_pause(network):
+    """Each node stands still for 150 ms in each second, one after the other: nobody stands out."""
+    for node in range(5):
+        network.stops[node] = [(k * S + node * 190 * MS, k * S + node * 190 * MS + 150 * MS) for k in range(5)]
+    network.requests(400, 10 * MS)
+
+
 def slow_resolver(network):
     """alice takes 200 ms before she asks anybody."""
     for i in range(200):
@@ -1127,7 +1154,7 @@ MIXED = [slow_and_lossy, slow_behind_losses, slow_behind_relay, slow_behind_hub,
          untraced_slow_and_loss]
 
 TIRED = [address_lost, seldom_lost, lost_in_star, overloaded_relay, partial_partition, slow_disk, retries_hide_dead, one_at_a_time,
-         half_an_answer, slow_resolver, flapping_link]
+         half_an_answer, stuck_answer, all_pause, slow_resolver, flapping_link]
 
 
 # ---- the same when the clock is set meanwhile

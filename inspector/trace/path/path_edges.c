@@ -254,7 +254,11 @@ static void find_back(struct way *way, const struct transports *transports, cons
         return;
     }
     bool outlived = sufficed && child->end_ns > parent->end_ns && is_last_received(transports, parent, received);
-    if (received && (received->stream || received->time_ns >= child->end_ns || outlived))
+    bool incomplete = parent->asks && parent->end != NO_POSITION && !parent->ok && upper_ns == parent->end_ns &&
+                      child->end != NO_POSITION && child->ok && child->end_ns <= upper_ns;
+    if (incomplete) /* it waited for the rest, until it gave up */
+        way->returned_ns = upper_ns;
+    else if (received && (received->stream || received->time_ns >= child->end_ns || outlived))
         way->returned_ns = received->time_ns;
     else if (parent->end != NO_POSITION && upper_ns == parent->end_ns && child->end_ns <= upper_ns &&
              (parent->asks || arrives_behind(transports, parent, child)))

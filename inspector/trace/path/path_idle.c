@@ -116,3 +116,18 @@ bool idle_walk_next(struct idle_walk *walk, struct idle *ret_idle) {
     }
     return false;
 }
+
+uint64_t idle_walk_end(struct idle_walk *walk) {
+    const struct idle_direction *there = &walk->directions[0];
+    uint64_t arrived_ns = walk->from_ns;
+    receive_until(walk, walk->to_ns);
+    if (is_under_way(walk)) return walk->to_ns;
+    arrived_ns = greatest(arrived_ns, walk->busy_until_ns);
+    for (size_t i = 0; i < there->sent_count; i++) {
+        const struct transport *sent = &there->sent[i];
+        if (sent->stream) continue;
+        if (sent->other_ns == UINT64_MAX && !sent->lost) return walk->to_ns;
+        if (sent->other_ns != UINT64_MAX) arrived_ns = greatest(arrived_ns, sent->other_ns);
+    }
+    return arrived_ns + IDLE_NS_MIN <= walk->to_ns ? arrived_ns : walk->to_ns;
+}

@@ -72,20 +72,14 @@ void walk_add_node(struct walk *walk, size_t span, unsigned node, uint64_t from_
     add_wait(walk, (struct wait){from_ns, to_ns, WAIT_NODE, node, NO_NUMBER, span, false});
 }
 
-/* Did the node have no event between two times, except those it reported at the very end?  *ret_sent_ns: when the last packet
- * between them was sent to it. */
+/* Did the node have no event between two times, in any trace, except at the very beginning or end?  *ret_sent_ns: when the last
+ * packet after the beginning was sent to it. */
 static bool was_silent(const struct walk *walk, unsigned node, uint64_t from_ns, uint64_t to_ns, uint64_t *ret_sent_ns) {
-    size_t low = 0, high = walk->events->count;
+    const struct facts *facts = walk->events->facts;
     *ret_sent_ns = from_ns;
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        if (trace_event_at(walk->events, middle)->time_ns <= from_ns)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    for (; low < walk->events->count && trace_event_at(walk->events, low)->time_ns < to_ns; low++) {
-        const struct fact *fact = trace_event_at(walk->events, low);
+    for (size_t i = facts_first(facts, from_ns + (to_ns - from_ns) / AT_ONCE_PART + 1);
+         i < facts->count && facts->items[i].time_ns < to_ns; i++) {
+        const struct fact *fact = &facts->items[i];
         if (fact->node == node && fact->kind != FACT_EVENTS_LOST)
             return fact->time_ns + (to_ns - from_ns) / AT_ONCE_PART >= to_ns;
         if ((fact->kind == FACT_PACKET_SENT || fact->kind == FACT_MESSAGE_SENT) && fact->peer == node)
@@ -218,7 +212,11 @@ void walk_add_link(struct walk *walk, size_t span, unsigned from, unsigned to, u
         walk_add_node(walk, span, idle.node, free_ns, idle.to_ns);
         from_ns = idle.to_ns;
     }
-    add_carried(walk, span, from, to, from_ns, to_ns);
+    const struct span *waiting = &walk->spans->items[span];
+    bool gave_up = waiting->node == to && (waiting->end == NO_POSITION || !waiting->ok);
+    uint64_t arrived_ns = gave_up ? idle_walk_end(&idles) : to_ns; /* it may have waited for more than was sent */
+    add_carried(walk, span, from, to, from_ns, arrived_ns);
+    add_wait(walk, (struct wait){arrived_ns, to_ns, WAIT_SENDING, from, to, span, false});
 }
 
 void walk_add_peer(struct walk *walk, size_t span, unsigned node, unsigned peer, uint64_t from_ns, uint64_t to_ns,
