@@ -72,7 +72,7 @@ int fleet_count_rows(const struct fleet_context *context, const struct fleet_cho
                      struct failure *failure);
 int fleet_load_rows(struct fleet_load *load, const struct fleet_choice *choice, uint64_t rows, struct failure *failure);
 
-/* The same, where few are to be expected. */
+/* The same, if few are expected. */
 int fleet_load_few(struct fleet_load *load, const struct fleet_choice *choice, struct failure *failure);
 
 /* Asks for the time of the fleet's oldest event; 0: there is none. */

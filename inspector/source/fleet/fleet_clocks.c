@@ -151,7 +151,7 @@ static int read_ends(struct fleet_clocks *clocks, const struct fleet_logs *logs,
     return 0;
 }
 
-/* A sample below which about twice as many ends are to be expected as are needed, if all events were ends. */
+/* A sample below which we expect about twice as many ends as are needed, if all events were ends. */
 static uint64_t first_guess(const struct fleet_logs *logs, size_t needed) {
     uint64_t events = 0;
     for (size_t i = 0; i < logs->count; i++) events += logs->all[i].indexed;

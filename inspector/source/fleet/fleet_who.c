@@ -11,15 +11,15 @@
 
 #define SHOWN_BYTES_MAX 100000 /* a statement has 256 KiB, and some have it twice */
 #define CHAIN_MAX 8            /* an alias of an alias of ..., as in store/aliases */
-#define ANY_LOG UINT32_MAX     /* those that say nothing of an id */
+#define ANY_LOG UINT32_MAX     /* logs that say nothing about an id */
 
-/* All that was said, sorted by the id that it is said of. */
+/* All aliases that were reported, sorted by alias id. */
 struct sayings {
     const struct alias **all;
     size_t count;
 };
 
-/* What decides who one id is: when that may change, and for which logs it differs. */
+/* What decides who an id is: when that may change, and for which logs it differs. */
 struct deciders {
     uint64_t *times;
     uint32_t *logs;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Who is who in a fleet (store/aliases.h): what its nodes said of other ids.  The stores of a fleet's answers share one table of
- * aliases; where ClickHouse chooses or groups by peer, it does so by an expression with the same result. */
+ * Who is who in a fleet (store/aliases.h): the aliases that its nodes reported.  The stores of a fleet's answers share one table
+ * of aliases; where ClickHouse selects or groups by peer, it uses an expression with the same result. */
 #ifndef INSPECTOR_FLEET_WHO_H
 #define INSPECTOR_FLEET_WHO_H
 

@@ -207,8 +207,8 @@ struct history_trace {
     struct history_span_end end;
     bool has_took;    /* both are here, in this order, and no step of the clock lies between them */
     uint64_t took_ns; /* from root to end; last_ns - first_ns also includes late acknowledgements */
-    /* A step of the clock lies between some of its events (proto/event_clock.h), and nobody knows how long it was; or between the
-     * two ends of its root span. */
+    /* A step of the clock lies between some of its events (proto/event_clock.h), so its duration is unknown; or between the two
+     * ends of its root span. */
     bool stepped, took_stepped;
     bool has_app; /* it is a request; otherwise a connection */
     char app_id[4];
