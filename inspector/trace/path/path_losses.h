@@ -21,8 +21,8 @@ struct wait {
     bool stopped;     /* the node read nothing from its socket */
     bool unwitnessed; /* no node had an event in the middle of that time, so perhaps all nodes stood still */
     bool unanswered;  /* no packet shows an answer of the peer */
-    bool untimed;     /* its length, or what it waited for, is unknown because of a clock step */
-    bool hidden;      /* untimed only because events are missing: what it waited for is unknown */
+    bool untimed;     /* a clock step lies in it: nobody knows how long it was, or whom it waited for */
+    bool hidden;      /* untimed only because events are missing: nobody knows whom it waited for */
 };
 
 /* A lost packet and its lost repetitions, and how long the request waited because of them. */
