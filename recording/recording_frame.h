@@ -11,7 +11,7 @@
 
 #define RECORDING_BLOCKS_MAX 512
 
-/* Reads exactly so many bytes.  Returns 0, -ENODATA where the file ends before, or another negative errno. */
+/* Reads exactly `count` bytes.  Returns 0, -ENODATA if the file ends before, or another negative errno. */
 int recording__read(int fd, void *out, size_t count, uint64_t offset);
 
 /* Reads and checks the header at `offset`.  What is in it afterwards are sizes that fit each other and have bounds.  Returns 0;

@@ -19,7 +19,7 @@ struct recording_roll {
 
 /* Encodes all entries.  Inside no RCU read lock.  Memory of an earlier call is used again.  Returns 0 or -ENOMEM. */
 int recording__roll_take(struct recording_roll *roll, const struct nodes *nodes);
-/* Takes memory for so many bytes of roster and records.  Returns 0 or -ENOMEM. */
+/* Allocates memory for this many bytes of roster and records.  Returns 0 or -ENOMEM. */
 int recording__roll_room(struct recording_roll *roll, size_t bytes);
 void recording__roll_fini(struct recording_roll *roll);
 

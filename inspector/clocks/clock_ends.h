@@ -34,7 +34,7 @@ struct clock_ends {
     uint64_t below; /* if it is cut: larger samples, and this one, are left out */
 };
 
-/* How many are used for an estimate of so many machines. */
+/* How many are used to estimate the clocks of that many machines. */
 static inline size_t clock_ends_max(uint32_t machine_count) {
     size_t max = CLOCK_MACHINE_ENDS * machine_count;
     return max < CLOCK_ENDS_MAX ? max : CLOCK_ENDS_MAX;

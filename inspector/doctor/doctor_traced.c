@@ -230,7 +230,7 @@ static void look_at_kept(struct doctor *doctor, const json_t *stats) {
         doctor_fine(doctor, "keep", "%" PRIu64 " traces are kept longer, all that matched", json_get_count(keep, "traces"));
 }
 
-/* Who is who: what nodes say of themselves, and whether there was room for it. */
+/* Who is who: which ids nodes claim, and whether there was room for them. */
 static void look_at_aliases(struct doctor *doctor, const json_t *stats) {
     const json_t *aliases = json_object_get(json_object_get(stats, "history"), "aliases"), *node, *alias;
     uint64_t evicted = json_get_count(aliases, "evicted");

@@ -68,7 +68,7 @@ static inline struct row_reader row_reader_of(const void *bytes, size_t count) {
 /* Is there another row?  False, too, once something failed. */
 static inline bool row_reader_more(const struct row_reader *reader) { return !reader->failed && reader->at < reader->end; }
 
-/* A stretch of so many bytes, or NULL. */
+/* The next `count` bytes, or NULL. */
 const uint8_t *row_read(struct row_reader *reader, size_t count);
 uint8_t row_read_u8(struct row_reader *reader);
 uint16_t row_read_u16(struct row_reader *reader);

@@ -19,7 +19,7 @@
 
 #define SHIP_BATCH_SEGMENTS 3       /* at most in one batch: 196608 events */
 #define SHIP_ONCE_PATIENCE_MS 60000 /* for --once, without --wait */
-#define SHIP_GRACE_MS 5000          /* a request may go on this long after a signal */
+#define SHIP_GRACE_MS 5000          /* a request may continue this long after a signal */
 #define SHIP_HOST_ROW_MS 10000      /* how often to renew the row in `hosts` while shipping; otherwise every minute */
 
 enum ship_gzip { SHIP_GZIP_AUTO, SHIP_GZIP_ALWAYS, SHIP_GZIP_NEVER }; /* auto: unless the server is on this machine */

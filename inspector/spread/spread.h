@@ -11,8 +11,7 @@
  *
  * A node is late if one step on the way to it took most of the time, and far longer than other steps of that kind.  A step is
  * the time that a node held the thing before sending it on; the time on the link; or both, if the time of sending is not
- * known.  A node that had asked another, and went on when that had answered or was given up, did not hold the thing: it
- * waited. */
+ * known.  A node that asked another, and continued when that had answered or was given up, did not hold the thing: it waited. */
 #ifndef INSPECTOR_SPREAD_H
 #define INSPECTOR_SPREAD_H
 
@@ -45,10 +44,10 @@ struct reach {
     size_t parent;   /* in reached: the sender; NO_POSITION: the origin, or not known */
     size_t delivery; /* that reached it; NO_POSITION: the origin, or no event shows how it was reached */
     uint64_t time_ns;
-    unsigned hops; /* 0 for the origin, and where the way is not known */
-    bool on_tree;  /* the way from the origin is known */
-    bool stepped;  /* a step of the clock lies before it, after the beginning */
-    bool untimed;  /* nobody knows after how long: because of that, or its clock cannot be compared with the origin's */
+    unsigned hops;             /* 0 for the origin, and where the way is not known */
+    bool on_tree;              /* the way from the origin is known */
+    bool stepped;              /* a step of the clock lies before it, after the beginning */
+    bool untimed;              /* its time is unknown: because of that, or its clock cannot be compared with the origin's */
     uint64_t held_ns, link_ns; /* of the last step; unless sent_known, link_ns is both */
     bool sent_known;
     unsigned duplicates; /* that it received */

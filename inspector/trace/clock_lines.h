@@ -17,8 +17,8 @@
  * So the order of times is the order of events.  Between two times on one side of a seam, the difference is the time that
  * passed; across a seam it is the least that passed.  Without a step, the axis is Unix time.
  *
- * The number of a line begins again with each run of traced.  Where it does not follow the order of the events, nobody knows
- * which line was first: then the axis is Unix time, and a seam lies wherever the line changes. */
+ * The number of a line begins again with each run of traced.  Where it does not follow the order of the events, we do not
+ * know which line was first: then the axis is Unix time, and a seam lies wherever the line changes. */
 #ifndef INSPECTOR_CLOCK_LINES_H
 #define INSPECTOR_CLOCK_LINES_H
 

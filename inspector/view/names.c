@@ -187,7 +187,7 @@ static void see_string(struct names *names, const char *text) {
     }
 }
 
-/* What an application wrote may look like an id but is none. */
+/* An application's own data may look like an id, but is not one. */
 static bool is_payload(const char *key) { return !strcmp(key, "data") || !strcmp(key, "fields"); }
 
 void names_see(struct names *names, const json_t *value) {

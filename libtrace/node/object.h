@@ -26,7 +26,7 @@ int object__reserve(const struct log *log, size_t offset, size_t bytes);
 /* Gives back the memory of a range of whole pages that nobody uses. */
 void object__release(const struct log *log, size_t offset, size_t bytes);
 
-/* Does the filesystem report room for so many bytes?  True when it has no limit that we can ask for.  Takes about a
+/* Does the filesystem report room for this many bytes?  True if it has no limit that we can query.  Takes about a
  * microsecond. */
 bool object__has_room(const struct log *log, size_t bytes);
 

@@ -372,7 +372,6 @@ int filter__bare_test(struct filter_parser *parser, const struct filter_token *w
     int error = filter__find_field(parser, word, &ret_test->field);
     if (error) return error;
     if (ret_test->field.type != FILTER_BOOL)
-        return filter__fail_token(parser, word, NULL, "\"%.60s\" must be compared with something, like %.60s == ...", name,
-                                  name);
+        return filter__fail_token(parser, word, NULL, "\"%.60s\" must be compared with something, like %.60s == ...", name, name);
     return add_number(parser, ret_test, 1, UINT64_MAX - 1);
 }

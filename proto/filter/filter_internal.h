@@ -134,7 +134,7 @@ struct filter_value {
     bool any_port;                     /* ENDPOINT */
     struct trace_endpoint endpoint;
     struct trace_id_prefix prefix; /* digits 0: not one */
-    uint32_t hex_digits;           /* of an application's field: the text is so many hex digits; 0: it is not */
+    uint32_t hex_digits;           /* of an application's field: how many hex digits the text has; 0: it is not hex */
 };
 
 struct filter_test {

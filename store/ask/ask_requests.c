@@ -43,7 +43,7 @@ struct request_key {
 
 struct tally {
     uint64_t ended, failed, expired, open;
-    uint64_t stepped; /* of those that ended: nobody knows how long, because of a step of the clock */
+    uint64_t stepped; /* of those that ended: their duration is unknown, because of a step of the clock */
     struct trace_id slowest;
     uint64_t slowest_ns;
     bool has_slowest;

@@ -40,8 +40,8 @@ struct history_keep {
     void *arg;
     uint64_t events_max;
     size_t bytes;
-    _Atomic uint64_t asked;  /* segments before this number are to be judged; written by the ingest thread */
-    _Atomic uint64_t judged; /* segments before this number are; written by the judging thread */
+    _Atomic uint64_t asked;  /* segments before this number must be judged; written by the ingest thread */
+    _Atomic uint64_t judged; /* segments before this number have been; written by the judging thread */
     _Atomic uint64_t traces, events, given_up, unjudged, events_lost;
     uint64_t bits[HISTORY_SEGMENT_EVENTS / 64]; /* the ingest thread's: events of kept traces */
 

@@ -93,7 +93,7 @@ struct selection {
     size_t count, capacity, capacity_max;
     uint64_t examined, examine_max;
     uint64_t held; /* history__breathe's */
-    int error;     /* -ENOENT: the segment is gone, and the others go on */
+    int error;     /* -ENOENT: the segment is gone; the others continue */
 
     /* Instead of a heap: history_visit. */
     int (*visit)(void *context, const struct trace_event *event, history_source source);

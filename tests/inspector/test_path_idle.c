@@ -89,7 +89,7 @@ START_TEST(an_idle_time_lasts_a_millisecond_at_least) {
 }
 END_TEST
 
-START_TEST(nothing_is_idle_before_the_first_requested_time) {
+START_TEST(before_the_first_time_asked_for_nothing_is_idle) {
     packet(ALICE, PACKET, 1, 2);
     packet(BOB, PACKET, 12, 13);
     packet(ALICE, PACKET, 30, 31);
@@ -143,7 +143,7 @@ START_TEST(a_small_packet_ends_no_idle_time_but_may_have_caused_its_end) {
 }
 END_TEST
 
-START_TEST(a_late_answer_to_a_small_packet_ended_the_idle_time) {
+START_TEST(who_answers_a_small_packet_late_ended_the_idle_time) {
     packet(ALICE, PACKET, 1, 2);
     packet(ALICE, SIGNAL, 9, 10);
     packet(BOB, PACKET, 16, 17);
@@ -270,12 +270,12 @@ int main(void) {
     tcase_add_checked_fixture(tcase, setup, NULL);
     tcase_add_test(tcase, from_an_arrival_until_the_next_packet_the_link_is_idle);
     tcase_add_test(tcase, an_idle_time_lasts_a_millisecond_at_least);
-    tcase_add_test(tcase, nothing_is_idle_before_the_first_requested_time);
+    tcase_add_test(tcase, before_the_first_time_asked_for_nothing_is_idle);
     tcase_add_test(tcase, while_a_packet_is_missing_nothing_is_idle);
     tcase_add_test(tcase, a_packet_that_arrives_repeated_is_no_longer_missing);
     tcase_add_test(tcase, while_stream_bytes_are_under_way_nothing_is_idle);
     tcase_add_test(tcase, a_small_packet_ends_no_idle_time_but_may_have_caused_its_end);
-    tcase_add_test(tcase, a_late_answer_to_a_small_packet_ended_the_idle_time);
+    tcase_add_test(tcase, who_answers_a_small_packet_late_ended_the_idle_time);
     tcase_add_test(tcase, what_was_sent_before_an_idle_time_may_not_be_acknowledged);
     tcase_add_test(tcase, the_first_packet_back_acknowledges_what_came_before_it);
     tcase_add_test(tcase, an_acknowledgement_that_is_lost_acknowledges_nothing);

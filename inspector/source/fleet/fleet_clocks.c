@@ -157,18 +157,18 @@ static int read_ends(const struct packets *packets, struct row_reader rows, stru
         int64_t log = fleet_logs_find(packets->logs, &row->node_id, row->log_id);
         struct clock_end end = {.sample = row->sample, .order = row->time_ns, .time_ns = row->time_ns, .sent = row->sent != 0};
         if (log < 0) continue;
-        rcu_read_lock();
+        grace_read_lock();
         bool fits =
             machine_clocks_end(packets->machines, (uint32_t)log,
                                alias_picture_resolve(packets->who->picture, (uint32_t)log, row->time_ns, &row->peer_id), &end);
-        rcu_read_unlock();
+        grace_read_unlock();
         if (!fits) continue;
         if (clock_ends_add(&found->ends, &end)) return -1;
     }
     return 0;
 }
 
-/* A sample below which about twice as many ends are to be expected as are needed, if all events were ends. */
+/* A sample below which we expect about twice as many ends as are needed, if all events were ends. */
 static uint64_t first_guess(const struct fleet_logs *logs, size_t needed) {
     uint64_t events = 0;
     for (size_t i = 0; i < logs->count; i++) events += logs->all[i].indexed;

@@ -58,7 +58,7 @@ struct fleet_part {
 /* Begins with an empty store that knows the logs, and has the aliases of the context's.  Returns 0, or -1 with the failure. */
 int fleet_load_begin(struct fleet_load *load, const struct fleet_context *context, struct failure *failure);
 
-/* Notes what nodes said of other ids; the context has no store yet.  Returns 0, or -1 with the failure. */
+/* Loads the aliases that nodes reported; the context has no store yet.  Returns 0, or -1 with the failure. */
 int fleet_load_aliases(struct fleet_load *load, struct failure *failure);
 
 /* Loads events.  Returns 0, or -1 with the failure; then call fleet_load_drop. */

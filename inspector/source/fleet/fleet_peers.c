@@ -43,7 +43,7 @@ static json_t *nodes_new(struct row_reader *rows) {
     return nodes;
 }
 
-/* What the nodes of its events said of it. */
+/* The aliases that the nodes of its events reported. */
 static json_t *aliases_new(const struct fleet_context *context, const struct trace_node_id *id, const json_t *nodes) {
     uint32_t *indices = calloc(context->logs.count + 1, sizeof *indices);
     size_t count = 0;

@@ -34,7 +34,7 @@ void fleet_places_put(struct trace_text *out, const struct fleet_places *places)
 struct fleet_arrival {
     uint64_t instance, begin, end;
     uint64_t events, first_ns, last_ns; /* events 0: none could be read */
-    uint64_t lost_max;                  /* of the segments in between that never came, or are damaged: at most so many */
+    uint64_t lost_max; /* the most events that were lost in segments between these, which never came or are damaged */
     char host[65];
 };
 

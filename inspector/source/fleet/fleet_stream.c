@@ -111,7 +111,7 @@ struct wish {
     const struct trace_text *condition;
     const struct trace_text *matching; /* empty: all */
     bool flagged;                      /* ask for the others, too, to count them */
-    uint64_t newest;                   /* at most so many, the newest ones; 0: all */
+    uint64_t newest;                   /* only the newest, at most this many; 0: all */
 };
 
 static void put_wish(struct trace_text *sql, const struct wish *wish, const struct fleet_context *context) {
@@ -260,7 +260,7 @@ static int load_past(struct fleet_stream *stream, uint64_t recent, uint64_t from
                        FLEET_STREAM_PAST_MAX);
 }
 
-/* Puts what the params say of the past into the other two. */
+/* Moves the params about the past, `recent` and `from`, into the other two. */
 static int take_past(const struct fleet_context *context, json_t *params, uint64_t *ret_recent, uint64_t *ret_from_ns,
                      struct failure *failure) {
     uint64_t to_ns;

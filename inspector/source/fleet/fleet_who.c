@@ -9,15 +9,15 @@
 #include <string.h>
 
 #define CHAIN_MAX 8        /* an alias of an alias of ..., as in store/aliases */
-#define ANY_LOG UINT32_MAX /* those that say nothing of an id */
+#define ANY_LOG UINT32_MAX /* logs that say nothing about an id */
 
-/* All that was said, sorted by the id that it is said of. */
+/* All aliases that were reported, sorted by alias id. */
 struct sayings {
     const struct alias **all;
     size_t count;
 };
 
-/* What decides who one id is: when that may change, and for which logs it differs. */
+/* What decides who an id is: when that may change, and for which logs it differs. */
 struct deciders {
     uint64_t *times;
     uint32_t *logs;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Who is who in a fleet (store/aliases.h): what its nodes said of other ids.  The stores of a fleet's answers share one table of
- * aliases; where ClickHouse chooses or groups by peer, it joins the events with a table that goes along with the statement, and
- * finds the same.
+ * Who is who in a fleet (store/aliases.h): the aliases that its nodes reported.  The stores of a fleet's answers share one table
+ * of aliases.  Where ClickHouse selects or groups by peer, it joins the events with a table that goes along with the statement,
+ * with the same result.
  *
  *     SELECT ... FROM events <join> WHERE <definition> peer_as = ... */
 #ifndef INSPECTOR_FLEET_WHO_H

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Recordings of several machines: their events with times of one clock (inspector/clocks), and what answers say of that. */
+ * Recordings of several machines: gives their events the times of one clock (inspector/clocks), and describes the clocks in
+ * answers. */
 #ifndef INSPECTOR_RECORDED_CLOCKS_H
 #define INSPECTOR_RECORDED_CLOCKS_H
 

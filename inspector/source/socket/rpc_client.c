@@ -77,7 +77,7 @@ uint64_t client_now_ms(struct client *client) {
     return uv_now(&client->loop);
 }
 
-/* Taking a buffered line does not wait, so a loop that goes on while lines come must check the time itself. */
+/* Taking a buffered line does not wait, so a loop that continues while lines arrive must check the time itself. */
 static bool is_over(struct client *client, uint64_t deadline_ms) {
     return deadline_ms != WAIT_FOREVER && client_now_ms(client) >= deadline_ms;
 }
@@ -411,7 +411,7 @@ static void note_wait(struct client *client) {
     client->note(text);
 }
 
-/* When to say that we wait; WAIT_FOREVER: not, or not any more. */
+/* When to report that we wait; WAIT_FOREVER: never, or it was reported. */
 static uint64_t note_at_ms(const struct client *client, uint64_t begin_ms) {
     return client->note && !client->noted ? begin_ms + CALL_NOTE_MS : WAIT_FOREVER;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The clocks of the machines that some nodes run on (inspector/clocks), and what answers say of them.  It knows nodes by their
+ * The clocks of the machines that some nodes run on (inspector/clocks), and how answers describe them.  It knows nodes by their
  * index in the store that answers.
  *
  *     machine_clocks_create(&clocks, infos, count)

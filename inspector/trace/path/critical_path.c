@@ -259,7 +259,7 @@ static void go_back(struct walk *walk, size_t index, const struct branch *branch
 }
 
 /* A branch that did not end in time, but that the span waited for: the span did nothing else before it asked somebody
- * else; or we do not have the branch's end, which may have come.  NULL: none.  *ret_untimed: nobody knows, because of a clock
+ * else; or we do not have the branch's end, which may have come.  NULL: none.  *ret_untimed: unknown, because of a clock
  * step. */
 static const struct branch *given_up(const struct walk *walk, uint64_t from_ns, uint64_t to_ns, bool asks_then,
                                      bool *ret_untimed) {

@@ -39,7 +39,7 @@ struct critical_path {
     struct spent *spent; /* sums of the waits within that are timed, the longest first */
     size_t spent_count;
     uint64_t timed_ns;        /* their sum: from start_ns to end_ns, unless a step of the clock lies between them */
-    uint64_t hidden_ns;       /* of the rest: because events are missing, nobody knows who it waited for */
+    uint64_t hidden_ns;       /* of the rest: events are missing, so what it waited for is unknown */
     struct loss_wait *losses; /* within, the longest first */
     size_t loss_count;
 };

@@ -48,14 +48,14 @@ bool walk_is_steady(const struct walk *walk, uint64_t from_ns, uint64_t to_ns) {
     return facts_steady(walk->events->facts, from_ns, to_ns);
 }
 
-/* A part of a span's time of which nobody knows who it waited for: a step of the clock lies in it, and it matters how long
- * something lasted; or what it caused has a clock that cannot be compared with its own. */
+/* A part of a span's time for which we do not know what it waited for: a step of the clock lies in it and durations matter, or a
+ * span that it caused has a clock that cannot be compared with its own. */
 void walk_add_untimed(struct walk *walk, size_t span, uint64_t from_ns, uint64_t to_ns) {
     unsigned node = walk->spans->items[span].node;
     add_wait(walk, (struct wait){from_ns, to_ns, WAIT_NODE, node, NO_NUMBER, span, .untimed = true});
 }
 
-/* A part of a span's time of which nobody knows who it waited for, because events are missing. */
+/* A part of a span's time for which we do not know what it waited for, because events are missing. */
 void walk_add_hidden(struct walk *walk, size_t span, uint64_t from_ns, uint64_t to_ns) {
     unsigned node = walk->spans->items[span].node;
     add_wait(walk, (struct wait){from_ns, to_ns, WAIT_NODE, node, NO_NUMBER, span, .untimed = true, .hidden = true});

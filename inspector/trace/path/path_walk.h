@@ -59,8 +59,8 @@ bool walk_is_steady(const struct walk *walk, uint64_t from_ns, uint64_t to_ns);
 /* Can a span's times be compared with the root's?  If the clocks are not known, the events of its node do not help. */
 bool walk_is_timed(const struct walk *walk, const struct span *span);
 
-/* Adds a time of a span; nothing if it is empty.  Out of memory sets `failed`.  A time is untimed if nobody knows how long it
- * was or whom the span waited for; hidden if that is because events are missing. */
+/* Adds a time of a span; nothing if it is empty.  Out of memory sets `failed`.  A time is untimed if its length, or what
+ * the span waited for, is unknown; hidden if that is because events are missing. */
 void walk_add_untimed(struct walk *walk, size_t span, uint64_t from_ns, uint64_t to_ns);
 void walk_add_hidden(struct walk *walk, size_t span, uint64_t from_ns, uint64_t to_ns);
 void walk_add_node(struct walk *walk, size_t span, unsigned node, uint64_t from_ns, uint64_t to_ns);

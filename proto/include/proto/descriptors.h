@@ -11,7 +11,7 @@
 
 #define TRACE_DESCRIPTORS_OF_A_LOOP 5U
 
-/* Opens so many descriptors and closes them again; count is at most 16.  Returns 0, or a negative errno. */
+/* Opens `count` descriptors, at most 16, and closes them again.  Returns 0, or a negative errno. */
 static inline int trace_need_descriptors(unsigned count) {
     int fds[16], error = 0;
     unsigned have = 0;

@@ -104,7 +104,7 @@ struct history_query {
     uint64_t kinds;          /* bit set of kinds, bit 63 for all kinds from 63 up; 0: all */
     uint64_t from_ns, to_ns; /* [from, to); to 0: no end */
     uint64_t examine_max;    /* history_select fails with -E2BIG rather than examine more events; 0: no limit */
-    /* Conditions that no index serves, called last and inside rcu_read_lock(); NULL: none.  An event must pass both. */
+    /* Conditions that no index serves, called last and under the read lock; NULL: none.  An event must pass both. */
     bool (*test)(const void *test_arg, const struct trace_event *event, history_source source);
     const void *test_arg;
     bool (*peer_test)(const void *peer_test_arg, const struct trace_event *event, history_source source);
@@ -207,8 +207,8 @@ struct history_trace {
     struct history_span_end end;
     bool has_took;    /* both are here, in this order, and no step of the clock lies between them */
     uint64_t took_ns; /* from root to end; last_ns - first_ns also includes late acknowledgements */
-    /* A step of the clock lies between some of its events (proto/event_clock.h), and nobody knows how long it was; or between the
-     * two ends of its root span. */
+    /* A step of the clock lies between some of its events (proto/event_clock.h), so its duration is unknown; or between the two
+     * ends of its root span. */
     bool stepped, took_stepped;
     bool has_app; /* it is a request; otherwise a connection */
     char app_id[4];

@@ -15,7 +15,7 @@ int time_param_parse(const json_t *value, uint64_t now_ns, uint64_t *ret_ns, con
 /* Reads a param; absent (NULL) leaves *ret_ns as it is.  Returns 0, or -EINVAL with the error. */
 int time_param_read(const char *param, const json_t *value, uint64_t now_ns, uint64_t *ret_ns, struct trace_rpc_error *ret_error);
 
-/* Reads the end of a span of time, where 0 means that there is none: the end 1970 becomes 1, for nothing is before it. */
+/* Reads the end of a time range, where 0 means none: an end of 1970 becomes 1, because nothing is before it. */
 int time_param_read_end(const char *param, const json_t *value, uint64_t now_ns, uint64_t *ret_ns,
                         struct trace_rpc_error *ret_error);
 
