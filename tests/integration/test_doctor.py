@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """inspector doctor: creates each condition, and checks its line and remedy."""
+import fcntl
 import json
 import mmap
 import os
@@ -225,14 +226,15 @@ class Doctor(ProtocolTest):
         good, = [name for name in os.listdir(self.place.directory) if ".%d." % node.process.pid in name]
         for offset, value, reason, remedy in ((0, 7, "wrong magic", "rm {}"), (8, 7, "another version", "build the node"),
                                               (20, 7, "sizes do not fit", "rm {}")):
-            # Each has its own name: traced removes an object that it has known to be bad for a while.
             bad = os.path.join(self.place.directory, "p2ptrace.%d.1.%016x" % (os.geteuid(), offset))
             subprocess.run(["cp", "--sparse=always", os.path.join(self.place.directory, good), bad], check=True)
             with open(bad, "r+b") as ring:
+                fcntl.lockf(ring, fcntl.LOCK_EX)  # its node lives: otherwise traced removes it after a while
                 ring.seek(offset)
                 ring.write(struct.pack("<I", value))
-            self.finds("log", reason, remedy.format(bad), alone=False)
-            os.unlink(bad)
+                ring.flush()
+                self.finds("log", reason, remedy.format(bad), alone=False)
+                os.unlink(bad)
 
     def test_a_dead_log_that_nobody_reads(self):
         node = self.place.node("alice", ALICE)
