@@ -70,7 +70,7 @@ struct follower {
     pthread_t thread;
     struct client client;
     uint64_t events, missed;
-    uint64_t until; /* events and missed together */
+    _Atomic uint64_t until; /* events and missed together; not known before the producers have ended */
 };
 
 static void *follow(void *arg) {
@@ -111,7 +111,7 @@ static void run_two(struct bench *bench) {
     static struct producer producers[2];
     struct daemon *daemon = daemon_start_with(&(struct daemon_options){.unpinned = true});
     static struct follower follower;
-    uint64_t emitted = 0, all_lost = 0, asked, whole = 0;
+    uint64_t emitted = 0, all_lost = 0, indexed = 0, asked, whole = 0;
     size_t bytes;
 
     if (!daemon) {
@@ -125,7 +125,7 @@ static void run_two(struct bench *bench) {
         producers[i].pace = (struct bench_pace){.rate = 2e6, .period_ns = 500000, .end_ns = end_in(bench, 20)};
         if (pthread_create(&producers[i].thread, NULL, produce, &producers[i]) != 0) bench_die("no thread");
     }
-    follower.until = (uint64_t)((producers[0].pace.end_ns - bench_now_ns()) * 3e-3); /* most of them: it need not see the end */
+    follower.until = UINT64_MAX;
     if (pthread_create(&follower.thread, NULL, follow, &follower) != 0) bench_die("no thread");
     asked = ask_for_traces(daemon, &producers[0].node, producers[0].pace.end_ns, &whole);
     for (unsigned i = 0; i < 2; i++) {
@@ -134,8 +134,11 @@ static void run_two(struct bench *bench) {
         counted = daemon_wait_drained(daemon, &producers[i].node.id);
         emitted += counted.emitted;
         all_lost += counted.lost;
-        bench_node_close(&producers[i].node);
+        indexed += counted.indexed;
     }
+    follower.until = indexed;
+    bench_node_emit(&producers[0].node, 1); /* the follower may have all, and wait */
+    for (unsigned i = 0; i < 2; i++) bench_node_close(&producers[i].node);
     pthread_join(follower.thread, NULL);
     client_close(&follower.client);
     daemon_stop(daemon);

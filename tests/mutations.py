@@ -16,7 +16,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 READER, SLOT, INGEST_RING, ATTACH = "libtrace/ring/reader.c", "libtrace/ring/slot.h", "traced/ingest/ingest_ring.c", "libtrace/ring/attach.c"
 ALIASES, PICTURE, STEPS, HOLES = "store/aliases.c", "store/alias_picture.c", "store/clock_steps.c", "libtrace/ring/holes.c"
 JSON_MEMORY, IDLE, CLOCKS = "proto/json_memory.c", "inspector/trace/path/path_idle.c", "inspector/source/store/machine_clocks.c"
-STREAM = "inspector/source/fleet/fleet_stream.c"
+STREAM, SERVER, INGEST = "inspector/source/fleet/fleet_stream.c", "traced/serve/server.c", "traced/ingest/ingest.c"
 
 # A test is a program below tests/ of the build directory, or "suite NAME" for one that meson runs.
 RING_TESTS = ("libtrace/test_libtrace_ring", "libtrace/test_libtrace_hostile", "libtrace/test_libtrace_attach", "libtrace/test_libtrace_many",
@@ -138,6 +138,22 @@ FLEET_STREAM = (
     ("only the newest", STREAM, "first = newest && count > newest ? count - newest : 0;", "first = 0;"),
 )
 
+YIELD = (
+    ("subscriptions yield", SERVER, "bool behind = is_behind(clients), ", "bool behind = is_behind(clients) && 0, "),
+    ("a share for each pass", SERVER, "woken ? LIMIT_BEHIND_WORK : 0", "woken || 1 ? LIMIT_BEHIND_WORK : 0"),
+    ("one share for each pass", SERVER, "    clients->woken = false;\n", ""),
+    ("there is a share", SERVER, "    server->clients.woken = true;\n", ""),
+    ("the loop sleeps", SERVER, "(clients->news.first && !behind)", "clients->news.first"),
+    ("it goes on afterwards", SERVER, "        uv_idle_start(&clients->again, clients->run_turns);\n", "        ;\n"),
+    ("a ring that waits for its node", INGEST_RING, "work + (more ? ring", "work + (1 || more ? ring"),
+    ("a dead node's ring", INGEST_RING, "ring->end == NODE_LIVE && unread", "unread"),
+    ("what was read counts", INGEST_RING, "unread = work +", "unread = 0 * work +"),
+    ("what was not read counts", INGEST_RING, "work + (more ? ring", "work + (0 && more ? ring"),
+    ("it lasts", INGEST, "is = ingest->now_ns < ingest->calm_ns", "is = ingest->now_ns + INGEST_CALM_NS == ingest->calm_ns"),
+    ("each pass wakes", INGEST, "ingest->changed |= was || is", "ingest->changed |= was && !is"),
+    ("its end wakes", INGEST, "ingest->changed |= was || is", "ingest->changed |= is"),
+)
+
 # Name: the tests that run for it, and the lines.
 MUTATIONS = {
     "ring": (RING_TESTS, RING),
@@ -147,6 +163,7 @@ MUTATIONS = {
     "json_memory": (("proto/test_json_memory",), PARSES),
     "path_idle": (("inspector/test_path_idle",), PATH_IDLE),
     "machine_clocks": (("inspector/test_machine_clocks",), MACHINE_CLOCKS),
+    "yield": (("traced/test_traced_server", "traced/test_traced_ingest"), YIELD),
     "fleet_stream": (("suite fleet_follow", "suite fleet_clocks"), FLEET_STREAM),
 }
 

@@ -1275,7 +1275,7 @@ START_TEST(the_others_are_woken_once_for_each_pass_with_news) {
     wakes = 0;
     pass();
     ck_assert_uint_eq(wakes, 0);
-    emit(log, 0, 900);
+    emit(log, 0, 200); /* less than fills it up */
     pass();
     ck_assert_uint_eq(wakes, 1);
     settle();
@@ -1283,6 +1283,76 @@ START_TEST(the_others_are_woken_once_for_each_pass_with_news) {
     trace_log_close(log);
     settle();
     ck_assert_uint_eq(wakes, 2);
+}
+END_TEST
+
+/* ---- the ingest is behind ------------------------------------------------------------------------------------------------ */
+
+static void be_calm(void) {
+    pass_time(INGEST_CALM_NS + 10 * MS);
+    ck_assert(!ingest_is_behind(ingest));
+}
+
+START_TEST(the_ingest_is_behind_when_a_ring_fills_up_and_until_none_has_for_a_while) {
+    struct trace_log *log = open_log_with("alice", 65536, TRACE_OVERWRITE_OLDEST);
+    uint64_t begin_ns;
+    pass();
+    emit(log, 0, 65536 / INGEST_FILLING_PART - 1);
+    pass();
+    ck_assert(!ingest_is_behind(ingest));
+    be_calm();
+    emit(log, 0, 65536 / INGEST_FILLING_PART);
+    pass();
+    ck_assert(ingest_is_behind(ingest));
+    begin_ns = now_ns;
+    for (wakes = 0; ingest_is_behind(ingest); pass()) {}
+    ck_assert_uint_ge(now_ns, begin_ns + INGEST_CALM_NS);
+    ck_assert_uint_le(now_ns, begin_ns + INGEST_CALM_NS + 2 * MS);
+    ck_assert_uint_eq(wakes, (now_ns - begin_ns) / (2 * MS)); /* each pass, although most found nothing */
+    pass();
+    ck_assert_uint_eq(wakes, (now_ns - begin_ns) / (2 * MS) - 1);
+    trace_log_close(log);
+}
+END_TEST
+
+/* One drain emptied it, but it had been nearly full. */
+START_TEST(the_ingest_is_behind_when_a_small_ring_was_full) {
+    struct trace_log *log = open_log("alice");
+    pass();
+    emit(log, 0, 1000);
+    pass();
+    ck_assert_uint_eq(node_named("alice")->indexed, 1000);
+    ck_assert(ingest_is_behind(ingest));
+    trace_log_close(log);
+}
+END_TEST
+
+/* A node that is stopped in the middle of an event, or claims it, could otherwise hold subscriptions back for ever. */
+START_TEST(a_ring_that_waits_for_its_node_is_not_filling_up) {
+    struct trace_log *log = open_log("alice");
+    pass();
+    emit(log, 0, 100);
+    struct trace__slot unfinished = trace__begin(log, TRACE_CONTROL_ALL, NULL, NULL, TRACE_KIND_CUSTOM);
+    emit(log, 0, 800);
+    pass();
+    ck_assert_uint_eq(node_named("alice")->indexed, 100);
+    ck_assert(!ingest_is_behind(ingest));
+    trace__commit(unfinished);
+    pass();
+    ck_assert_uint_eq(node_named("alice")->indexed, 901);
+    ck_assert(ingest_is_behind(ingest));
+    trace_log_close(log);
+}
+END_TEST
+
+/* Nothing can be lost from it any more. */
+START_TEST(the_ring_of_a_dead_node_is_not_filling_up) {
+    pid_t pid = spawn("alice", 900);
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+    pass();
+    ck_assert_uint_eq(node_named("alice")->indexed, 900);
+    ck_assert(!ingest_is_behind(ingest));
 }
 END_TEST
 
@@ -1601,6 +1671,10 @@ int main(int argc, char **argv) {
     tcase_add_loop_test(tcase, the_machine_slept_only_if_no_delay_between_the_clocks_explains_it, 0,
                         sizeof sleep_cases / sizeof *sleep_cases);
     tcase_add_test(tcase, the_others_are_woken_once_for_each_pass_with_news);
+    tcase_add_test(tcase, the_ingest_is_behind_when_a_ring_fills_up_and_until_none_has_for_a_while);
+    tcase_add_test(tcase, the_ingest_is_behind_when_a_small_ring_was_full);
+    tcase_add_test(tcase, a_ring_that_waits_for_its_node_is_not_filling_up);
+    tcase_add_test(tcase, the_ring_of_a_dead_node_is_not_filling_up);
     tcase_add_test(tcase, the_wait_grows_with_silence_up_to_a_limit);
     tcase_add_test(tcase, a_node_that_closes_is_seen_at_once_however_long_it_was_silent);
     tcase_add_test(tcase, the_first_event_after_a_silence_is_late_by_a_bounded_time_and_makes_all_rings_due);

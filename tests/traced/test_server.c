@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * How much one iteration of the loop sends, whatever its clients have left unread.  Bytes are counted, not timed.
+ * How much one iteration of the loop sends, whatever its clients have left unread; and how much while the ingest is behind.  Bytes and
+ * events are counted, not timed.
  *
- * The clients ask for methods that do not exist: the errors need no store. */
+ * Most clients ask for methods that do not exist: the errors need no store. */
 #include "connection.h"
+#include "ingest_internal.h"
 #include "server.h"
+#include "store_fixture.h"
 
 #include <check.h>
 #include <errno.h>
@@ -130,12 +133,132 @@ START_TEST(each_client_that_reads_again_gets_all_its_answers) {
 }
 END_TEST
 
+/* ---- the ingest is behind ------------------------------------------------------------------------------------------------ */
+
+#define EVENTS 20000
+#define FOLLOWERS 8
+
+/* Only whether it is behind counts here. */
+static struct ingest ingest;
+static uint32_t node;
+
+static void setup_with_store(void) {
+    struct node_info info = fixture_node("alice", 0xaa);
+    store_enter_thread();
+    ck_assert_int_eq(store_init(&service.store, HISTORY_BYTES_MIN), 0);
+    ck_assert_int_eq(store_add_node(&service.store, &info, NODE_LIVE, &node), 0);
+    ingest.counters.behind = false;
+    service.ingest = &ingest;
+    setup();
+}
+
+static void teardown_with_store(void) {
+    service.ingest = NULL; /* as when traced stops it */
+    teardown();
+    store_fini(&service.store);
+}
+
+/* Until nothing more happens by itself. */
+static void run_until_quiet(void) {
+    const struct clients_counters *counters = &server.clients.counters;
+    uint64_t done = 0;
+    for (unsigned quiet = 0, i = 0; quiet < QUIET; quiet++) {
+        ck_assert_uint_lt(i++, ITERATIONS_MAX);
+        uv_run(&loop, UV_RUN_NOWAIT);
+        for (unsigned client = 0; client < FOLLOWERS; client++) take(client);
+        if (counters->requests + counters->events_notified != done) quiet = 0;
+        done = counters->requests + counters->events_notified;
+    }
+}
+
+static void say_to(unsigned client, const char *text) {
+    ck_assert_int_eq(send(fds[client], text, strlen(text), MSG_DONTWAIT | MSG_NOSIGNAL), (ssize_t)strlen(text));
+}
+
+static void append_events(uint32_t count) {
+    struct trace_event event = fixture_event(0);
+    for (uint32_t i = 0; i < count; i++) ck_assert_int_eq(store_append(&service.store, node, 0, &event, 1), 0);
+}
+
+static void subscribe_all(void) {
+    for (unsigned i = 0; i < FOLLOWERS; i++) say_to(i, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"subscribe\"}\n");
+    run_until_quiet();
+    ck_assert_uint_eq(server.clients.subscription_count, FOLLOWERS);
+}
+
+static uint64_t events_by_one_pass(void) {
+    uint64_t before = server.clients.counters.events_notified;
+    server_wake(&server);
+    run_until_quiet();
+    return server.clients.counters.events_notified - before;
+}
+
+/* So it has the processor for the rest of the time, and followers are the first to miss events. */
+START_TEST(while_the_ingest_is_behind_followers_get_a_share_of_each_of_its_passes) {
+    subscribe_all();
+    ingest.counters.behind = true;
+    append_events(EVENTS);
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < 5; i++) {
+        uint64_t events = events_by_one_pass();
+        ck_assert_uint_gt(events, 0);
+        ck_assert_uint_le(events, LIMIT_BEHIND_WORK / 400 + FOLLOWERS); /* 400: what an event costs at least (subscription.c) */
+        sum += events;
+    }
+    ck_assert(!uv_is_active((uv_handle_t *)&server.clients.again)); /* the loop sleeps */
+    uint64_t requests = server.clients.counters.requests;
+    say_to(0, "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"x\"}\n");
+    run_until_quiet();
+    ck_assert_uint_eq(server.clients.counters.requests, requests + 1); /* requests do not wait */
+    ck_assert_uint_eq(server.clients.counters.events_notified, sum);
+    ingest.counters.behind = false;
+    sum += events_by_one_pass();
+    ck_assert_uint_eq(sum, (uint64_t)FOLLOWERS * EVENTS);
+    ck_assert_uint_eq(server.clients.counters.events_dropped, 0);
+}
+END_TEST
+
+/* None of them stands still, also when there are more of them than one share is enough for. */
+START_TEST(while_the_ingest_is_behind_all_followers_go_on) {
+    bool all = false;
+    subscribe_all();
+    size_t before[FOLLOWERS];
+    for (unsigned i = 0; i < FOLLOWERS; i++) before[i] = lines[i];
+    ingest.counters.behind = true;
+    append_events(EVENTS);
+    for (unsigned i = 0; !all; i++) {
+        ck_assert_uint_lt(i, 2 * FOLLOWERS);
+        (void)events_by_one_pass();
+        all = true;
+        for (unsigned client = 0; client < FOLLOWERS; client++) all &= lines[client] > before[client];
+    }
+}
+END_TEST
+
+/* traced stops: the last events are sent at once. */
+START_TEST(once_the_ingest_has_stopped_followers_get_the_rest) {
+    subscribe_all();
+    ingest.counters.behind = true;
+    append_events(EVENTS);
+    (void)events_by_one_pass();
+    service.ingest = NULL;
+    (void)events_by_one_pass();
+    ck_assert_uint_eq(server.clients.counters.events_notified, (uint64_t)FOLLOWERS * EVENTS);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("server");
+    TCase *behind = tcase_create("behind");
     TCase *tcase = tcase_create("server");
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, an_iteration_sends_a_bounded_amount_however_much_is_unread);
     tcase_add_test(tcase, each_client_that_reads_again_gets_all_its_answers);
     suite_add_tcase(suite, tcase);
+    tcase_add_checked_fixture(behind, setup_with_store, teardown_with_store);
+    tcase_add_test(behind, while_the_ingest_is_behind_followers_get_a_share_of_each_of_its_passes);
+    tcase_add_test(behind, while_the_ingest_is_behind_all_followers_go_on);
+    tcase_add_test(behind, once_the_ingest_has_stopped_followers_get_the_rest);
+    suite_add_tcase(suite, behind);
     return suite_run(suite);
 }

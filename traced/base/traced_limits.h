@@ -52,6 +52,9 @@
  * the loop, requests take ROUND and subscriptions take ROUND, in equal shares; what has begun is finished: at most one event with
  * the most expensive filter, or one line.  So a round takes some milliseconds. */
 #define LIMIT_ROUND_WORK 2000000
+/* While the ingest is behind (ingest.h), subscriptions get less: BEHIND for each of its passes, which take a few milliseconds, so that they lose
+ * events before nodes do, but none stands still. */
+#define LIMIT_BEHIND_WORK 100000
 /* A connection whose lines, or the rest of its output, took this much waits for the next round.  A line counts LINE, plus BYTE
  * for each of its bytes. */
 #define LIMIT_ANSWER_WORK 100000

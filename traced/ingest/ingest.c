@@ -215,6 +215,13 @@ static bool visit_rings(struct ingest *ingest) {
     return more || was_quiet || found >= INGEST_PASS_EVENTS;
 }
 
+/* Those who yield meanwhile get a share for each pass. */
+static void publish_behind(struct ingest *ingest) {
+    bool was = ingest_is_behind(ingest), is = ingest->now_ns < ingest->calm_ns;
+    atomic_store_explicit(&ingest->counters.behind, is, memory_order_relaxed); /* relaxed: a hint, before the wake */
+    ingest->changed |= was || is;
+}
+
 static struct ingest_sleep_clocks read_sleep_clocks(void) {
     struct ingest_sleep_clocks clocks;
     clocks.before_ns = trace_now_monotonic_ns();
@@ -282,6 +289,7 @@ uint64_t ingest_pass(struct ingest *ingest, bool readable, uint64_t now_ns) {
     rejected_sweep(ingest);
     if (ingest->config.control) control_serve(ingest->config.control, ingest_control, ingest);
     bool more = visit_rings(ingest);
+    publish_behind(ingest);
 
     if (ingest->changed) ingest->config.wake(ingest->config.arg);
     if (more) return 0;
@@ -418,6 +426,11 @@ void ingest_stop(struct ingest *ingest) {
     ingest_fini(ingest);
     close(ingest->stop_fd);
     free(ingest);
+}
+
+bool ingest_is_behind(const struct ingest *ingest) {
+    /* relaxed: a hint; who acts on it is woken when it changes */
+    return atomic_load_explicit(&ingest->counters.behind, memory_order_relaxed);
 }
 
 void ingest_stats(const struct ingest *ingest, struct ingest_stats *ret_stats) {

@@ -10,6 +10,7 @@
 #include "control.h"
 #include "log.h"
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <store/history.h>
 #include <store/nodes.h>
@@ -45,6 +46,10 @@ int ingest_start(struct ingest **ret_ingest, const struct ingest_config *config)
 
 /* Drains once more and joins the thread.  Rings stay where they are. */
 void ingest_stop(struct ingest *ingest);
+
+/* Is a node's ring filling up, or was it a moment ago, so that events may be lost if the ingest gets less of the processor?  Any
+ * thread; wait-free.  While it is so, each pass wakes, and so does the one that ends it. */
+bool ingest_is_behind(const struct ingest *ingest);
 
 /* Any thread; wait-free. */
 void ingest_stats(const struct ingest *ingest, struct ingest_stats *ret_stats);

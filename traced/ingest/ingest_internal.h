@@ -22,6 +22,11 @@
 #define INGEST_LANE_EVENTS 8192
 #define INGEST_PASS_EVENTS 32768
 
+/* A lane fills up when a drain finds this part of it unread: at 2 million events a second, the rest of a lane of 8 MiB lasts for
+ * 25 ms.  From then on the ingest is behind until no lane was found so for CALM. */
+#define INGEST_FILLING_PART 4
+#define INGEST_CALM_NS UINT64_C(100000000)
+
 /* How long to wait between passes: the first while events come, then longer in steps as silence lasts.  A reader that follows
  * more closely takes cache lines from the writers; one that waits longer makes events late.  The last bounds the delay of the
  * first event after a silence, and sets the cost of silence: each wake-up takes some 30 us of processor time. */
@@ -131,6 +136,7 @@ struct ingest_counters {
     _Atomic uint64_t lost[TRACE_LOSS_COUNT];
     _Atomic uint64_t clock_steps;
     _Atomic double clock_hz;
+    _Atomic bool behind; /* ingest_is_behind */
 };
 
 struct ingest {
@@ -145,6 +151,7 @@ struct ingest {
     uint64_t read_unix_ns;      /* a recent value of the current time: events up to it need no further check */
     uint64_t (*clock_ns)(void); /* CLOCK_MONOTONIC within a pass; NULL: time stands still at now_ns */
     uint64_t activity_ns;       /* the last pass in which events came, or a node */
+    uint64_t calm_ns;           /* until then we are behind */
     uint64_t random;            /* to spread the checks */
     bool changed;               /* a reason to wake the other threads */
     uint32_t attached_count, pending_count;

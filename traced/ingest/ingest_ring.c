@@ -246,6 +246,13 @@ static void convert(struct ingest *ingest, struct ingest_ring *ring, struct inge
     if (has_app) read_apps(ingest, ring);
 }
 
+/* Would a live node's lane overflow if we were slower?  work, more: what this drain took of it, and whether it left some.  A lane
+ * that waits for a slot to be committed has no more: it is not our speed that matters there. */
+static bool is_filling(const struct ingest_ring *ring, unsigned index, uint64_t work, bool more) {
+    uint64_t unread = work + (more ? ring->lanes[index].count.behind : 0);
+    return ring->end == NODE_LIVE && unread >= trace_reader_info(ring->reader)->lane_events / INGEST_FILLING_PART;
+}
+
 /* Adds the events taken to *taken.  Returns the work done. */
 static uint64_t drain_lane(struct ingest *ingest, struct ingest_ring *ring, unsigned index, uint64_t *taken, bool *ret_more) {
     struct history *history = ingest->config.history;
@@ -282,6 +289,7 @@ static uint64_t drain_lane(struct ingest *ingest, struct ingest_ring *ring, unsi
     if (gaps.count > 0) tell_gaps(ingest, ring, index, &gaps, unix_now(ingest)); /* no event follows them */
     *ret_more |= read.more;
     if (work > 0) count_lane(ingest, ring, index, !read.more);
+    if (is_filling(ring, index, work, read.more)) ingest->calm_ns = ingest->now_ns + INGEST_CALM_NS;
     return work;
 }
 

@@ -35,6 +35,7 @@ struct clients {
     uv_idle_cb run_turns;             /* on `again`: serves the waiting connections */
     void (*on_gone)(void *again_arg); /* a connection and its descriptor are closed; gets again.data */
     bool stopping;                    /* no further line is read or answered */
+    bool woken;                       /* by the ingest, since the last round */
     struct connection *connections;   /* all of them, newest first */
     uint32_t connection_count, subscription_count;
     size_t held_bytes;       /* by all clients that are not closing */

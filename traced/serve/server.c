@@ -20,21 +20,32 @@
 
 #define CONNECTION_OF(turn, member) ((struct connection *)((char *)(turn)-offsetof(struct connection, member)))
 
+static bool is_behind(const struct clients *clients) {
+    const struct ingest *ingest = clients->service->ingest;
+    return ingest && ingest_is_behind(ingest);
+}
+
 /* One round: each client that is in a queue now gets one turn; if it queues again, it waits for the next round.  Requests that do
- * not fit into a round come first in the next. */
+ * not fit into a round come first in the next.  While the ingest is behind, output and events wait for its next pass, which
+ * wakes us. */
 static void run_turns(struct clients *clients) {
+    bool behind = is_behind(clients), woken = clients->woken;
     uint64_t left = LIMIT_ROUND_WORK;
+    clients->woken = false;
     for (uint32_t turns = clients->asks.count; turns && left && clients->asks.first; turns--) {
         uint64_t taken = connection_answer(CONNECTION_OF(turns_take(&clients->asks), asks));
         left -= taken < left ? taken : left;
     }
-    left = LIMIT_ROUND_WORK;
+    left = !behind ? LIMIT_ROUND_WORK : woken ? LIMIT_BEHIND_WORK : 0;
     for (uint32_t turns = clients->news.count; turns && left && clients->news.first; turns--) {
         uint64_t share = (left + turns - 1) / turns;
         uint64_t taken = connection_send(CONNECTION_OF(turns_take(&clients->news), news), share);
         left -= taken < left ? taken : left;
     }
-    if (!clients->asks.first && !clients->news.first) uv_idle_stop(&clients->again);
+    if (clients->asks.first || (clients->news.first && !behind))
+        uv_idle_start(&clients->again, clients->run_turns);
+    else
+        uv_idle_stop(&clients->again);
 }
 
 static void on_again(uv_idle_t *again) {
@@ -45,6 +56,7 @@ static void on_again(uv_idle_t *again) {
 static void on_wake(uv_async_t *wake) {
     struct server *server = wake->data;
     bool waiting = uv_is_active((uv_handle_t *)&server->clients.again);
+    server->clients.woken = true;
     for (struct connection *connection = server->clients.connections; connection; connection = connection->next)
         if (connection->subscriptions.count && connection_takes_news(connection)) connection_want_news(connection);
     /* at once: events do not wait for the next iteration of the loop, unless it has a round anyway */
