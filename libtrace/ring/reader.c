@@ -361,7 +361,7 @@ enum trace_node_state trace_reader_state(const struct trace_reader *reader) {
     struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
     uint32_t state = TRACE_SHM_OPEN;
     if (reader->broken) return TRACE_NODE_CRASHED;
-    if (fcntl(reader->fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK) return TRACE_NODE_LIVE;
+    if (fcntl(reader->fd, F_OFD_GETLK, &lock) != 0 || lock.l_type != F_UNLCK) return TRACE_NODE_LIVE;
     trace_guard_begin(reader->header, reader->mapped_bytes);
     state = __atomic_load_n(&reader->header->state, __ATOMIC_ACQUIRE); /* pairs with mark_closed in log.c */
     if (trace_guard_end()) return TRACE_NODE_CRASHED;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Attaching to something that is not a ring, or no longer one: it is refused with the right reason, without a crash or a leak. */
+#include "reader_internal.h"
 #include "ring_fixture.h"
 
 #include <libtrace/guard.h>
@@ -217,6 +218,20 @@ START_TEST(random_headers_and_slots_are_survived) {
 }
 END_TEST
 
+/* A crash is reported, and then the ring is removed: not because a system call failed. */
+START_TEST(a_node_whose_lock_cannot_be_tested_counts_as_live) {
+    struct trace_log *log = open_log(64);
+    struct trace_reader *reader = attach_log(log);
+    int none = open("/", O_PATH | O_CLOEXEC);
+    ck_assert_int_eq(trace_reader_state(reader), TRACE_NODE_LIVE);
+    ck_assert_int_eq(dup3(none, reader->fd, O_CLOEXEC), reader->fd); /* fcntl fails with EBADF */
+    ck_assert_int_eq(trace_reader_state(reader), TRACE_NODE_LIVE);
+    close(none);
+    trace_reader_detach(reader);
+    trace_log_close(log);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("attach");
     TCase *tcase = tcase_create("attach");
@@ -230,6 +245,7 @@ int main(void) {
     tcase_add_loop_test(tcase, an_object_that_shrinks_under_the_reader_breaks_only_the_reader, 0, 4);
     tcase_add_test_raise_signal(tcase, a_sigbus_outside_the_guarded_range_is_still_fatal, SIGBUS);
     tcase_add_test(tcase, only_the_right_object_is_unlinked);
+    tcase_add_test(tcase, a_node_whose_lock_cannot_be_tested_counts_as_live);
     tcase_add_loop_test(tcase, random_headers_and_slots_are_survived, 0, 5);
     suite_add_tcase(suite, tcase);
     run_suite_or_exit(suite);

@@ -73,7 +73,7 @@ enum trace_node_state {
     TRACE_NODE_CRASHED,  /* its lock is gone, and it did not close its log */
 };
 
-/* Tests the lock on the object: one system call. */
+/* Tests the lock on the object: one system call.  If that fails, the node counts as live. */
 enum trace_node_state trace_reader_state(const struct trace_reader *reader);
 
 /* True if the object shrank under us, its pages could not be read, or it contradicts itself.  Then nothing more is read from
