@@ -4,7 +4,7 @@
 Kept: a traced that serves answers every request or refuses it with an error, ends with 0 on SIGTERM, and removes its
 socket; the nodes' events stay in their rings, and the next traced has them.  Lost: a traced that cannot serve ends with 1
 and one sentence; a node whose ring could not be read is in the log or in `stats`; a client's connection may end.  Never: a signal,
-a hang, a socket or lock that keeps the next traced away."""
+a hang, a socket or lock that keeps the next traced away, a live node's ring that is gone."""
 import json
 import os
 import pathlib
@@ -83,7 +83,8 @@ class Faults(unittest.TestCase):
         self.assertEqual(process.returncode, 0 if serves else 1, what)
         if not serves:
             self.assertRegex(log, r"error", what)
-        if process.returncode == 0 and failed not in ("unlink", "unlinkat"):
+        # It removes the socket only if it sees that it is still its own.
+        if process.returncode == 0 and failed not in ("unlink", "unlinkat", "newfstatat"):
             self.assertFalse(os.path.exists(self.place.path), what)
 
     def walk(self, mode, options=()):
@@ -91,6 +92,8 @@ class Faults(unittest.TestCase):
             self.failed = ""
             with self.subTest(fault=f"{mode} {number}"):
                 self.one(mode, number, options)
+                self.assertEqual(len([name for name in os.listdir(self.place.directory) if name.startswith("p2ptrace.")]), 1,
+                                 f"the ring of a live node is gone: {self.failed}")
             if not self.failed:
                 break
         # The next one takes over, and has all events.
@@ -109,12 +112,18 @@ class Faults(unittest.TestCase):
     def test_short_reads_and_writes(self):
         self.walk("short")
 
-    def test_errors_while_it_records(self):
+    def walk_recording(self, mode):
         directory = os.path.join(self.place.directory, "records")
         os.mkdir(directory)
-        self.walk("error", ("--record", directory))
+        self.walk(mode, ("--record", directory, "--keep", "any not ok", "--pidfile", os.path.join(self.place.directory, "pid")))
         temporaries = [name for name in os.listdir(directory) if not name.endswith(".p2rec")]
         self.assertLessEqual(set(temporaries), {".lock"}, temporaries)
+
+    def test_errors_while_it_records_and_keeps(self):
+        self.walk_recording("error")
+
+    def test_allocations_while_it_records_and_keeps(self):
+        self.walk_recording("alloc")
 
     def test_few_threads(self):
         """A real limit, set like by `ulimit -u` and `TasksMax=`.  It does not apply to root."""
