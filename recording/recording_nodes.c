@@ -6,8 +6,8 @@
 #include <errno.h>
 #include <proto/utf8.h>
 #include <stdlib.h>
+#include <store/grace.h>
 #include <string.h>
-#include <urcu.h>
 
 /* ---- encode ------------------------------------------------------------------------------------------------------------- */
 
@@ -119,9 +119,9 @@ int recording__roll_take(struct recording_roll *roll, const struct nodes *nodes)
     size_t records_at;
 
     for (uint32_t i = 0; i < count; i++) {
-        rcu_read_lock();
+        grace_read_lock();
         used += nodes_at(nodes, i) != NULL;
-        rcu_read_unlock();
+        grace_read_unlock();
     }
     records_at = used * sizeof(struct recording_roster);
     roll->count = 0;
@@ -130,10 +130,10 @@ int recording__roll_take(struct recording_roll *roll, const struct nodes *nodes)
         const struct node *node;
         int error = recording__roll_room(roll, records_at + roll->records_bytes + RECORDING_RECORD_BYTES_MAX);
         if (error < 0) return error;
-        rcu_read_lock();
+        grace_read_lock();
         node = nodes_at(nodes, i);
         if (node) add_node(roll, records_at, i, node);
-        rcu_read_unlock();
+        grace_read_unlock();
     }
     if (roll->count < used) /* a node was removed meanwhile */
         memmove((char *)roll->roster + roll->count * sizeof(struct recording_roster), (char *)roll->roster + records_at,

@@ -21,6 +21,7 @@ COLUMNS_MAX = 130  # .clang-format's ColumnLimit, which does not break comments
 INCLUDED = re.compile(r'#include [<"]([^">]+)[">]')
 AGAINST_NULL = re.compile(r"\w\)? == NULL|\b(?:if|while) \((?:[^()]|\([^()]*\))*\w != NULL")
 INCLUDE = re.compile(r'#include ([<"])[^">]*\.h[">]')
+RCU = re.compile(r"\brcu_read_(?:un)?lock\(\);")
 ASSIGNED = re.compile(r"\([*\w.>-]+ = .*\) [!=]= NULL")
 KINDS = re.compile(r"TRACE_KIND\(\d+, (\w+),")
 COMPARES = re.compile(r'\bstrn?cmp\([^;]*"(\w+)"')
@@ -102,6 +103,8 @@ def check_dialect(path, lines, kinds):
             if include.group(1) == '"' and system:
                 faults.append(f"{path}:{number}: our own headers come before those in <>, each in a block")
             system = system or include.group(1) == "<"
+        if RCU.search(line) and not path.endswith("/grace.h"):
+            faults.append(f"{path}:{number}: the thread sanitizer does not see this; use grace_read_lock and grace_read_unlock")
         if AGAINST_NULL.search(line) and not ASSIGNED.search(line):
             faults.append(f"{path}:{number}: compares with NULL; write `!pointer`, or `pointer`")
         if len(line) > COLUMNS_MAX and not as_it_is:

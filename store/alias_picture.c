@@ -7,7 +7,7 @@
 #include "aliases_internal.h"
 
 #include <stdlib.h>
-#include <urcu.h>
+#include <store/grace.h>
 
 #define CHAIN_MAX 64U /* entries of a chain that a look-up examines */
 #define STEPS_MAX 8U  /* an alias of an alias of ... */
@@ -112,12 +112,12 @@ static bool make_known(struct alias_picture *picture) {
     picture->known = part_new(picture->known_slots * sizeof(struct trace_node_id));
     if (!picture->known) return false;
     memset(picture->known->bytes, 0, picture->known_slots * sizeof(struct trace_node_id));
-    rcu_read_lock();
+    grace_read_lock();
     for (uint32_t i = 0; i < count; i++) {
         const struct node *node = nodes_at(picture->nodes, i);
         if (node && nodes_id_is_known(&node->info.node_id)) *known_place(picture, &node->info.node_id) = node->info.node_id;
     }
-    rcu_read_unlock();
+    grace_read_unlock();
     return true;
 }
 

@@ -15,7 +15,7 @@
  *      app:R       nodes_add_app     app:A        a reader takes a half-written description (app:R of shm.h is another)
  *      app:A       nodes_app         app:R
  *      state:R     nodes_end         -            a reader sees the state without its reason and last counters */
-#include "grace.h"
+#include <store/grace.h>
 #include <store/history.h>
 #include <store/nodes.h>
 
@@ -25,7 +25,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <urcu.h>
 
 enum place_state { PLACE_EMPTY, PLACE_USED, PLACE_FORGOTTEN };
 

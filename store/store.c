@@ -7,9 +7,9 @@
 #include <proto/clock.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <store/grace.h>
 #include <string.h>
 #include <unistd.h>
-#include <urcu.h>
 
 #define LANES_MAX 256
 #define ALIASES_READ_MAX (8U * ALIASES_MAX)
@@ -177,9 +177,9 @@ static int use_lane(struct store *store, struct node *node, uint32_t index, uint
 }
 
 int store_append(struct store *store, uint32_t node, uint32_t lane, const struct trace_event *events, size_t count) {
-    rcu_read_lock();
+    grace_read_lock();
     struct node *entry = nodes_at(store->nodes, node);
-    rcu_read_unlock(); /* entries change in this thread only */
+    grace_read_unlock(); /* entries change in this thread only */
     if (!entry || lane >= LANES_MAX) return -EINVAL;
     int error = count ? use_lane(store, entry, node, lane) : 0;
     while (!error && count) {

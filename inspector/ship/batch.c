@@ -10,8 +10,8 @@
 #include <recording/recording.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <store/grace.h>
 #include <string.h>
-#include <urcu.h>
 
 #define DAY_NS (UINT64_C(86400) * 1000000000)
 
@@ -189,7 +189,7 @@ static void add_segment(struct batch *batch, const struct visit *visit) {
 /* The machine of all nodes of a recording; zero when there are several. */
 static void find_machine(const struct nodes *nodes, uint8_t out[MACHINE_ID_BYTES]) {
     bool any = false;
-    rcu_read_lock();
+    grace_read_lock();
     for (uint32_t i = 0; i < nodes_count(nodes); i++) {
         const struct node *node = nodes_at(nodes, i);
         if (!node) continue;
@@ -197,7 +197,7 @@ static void find_machine(const struct nodes *nodes, uint8_t out[MACHINE_ID_BYTES
         if (memcmp(out, node->info.machine.id, MACHINE_ID_BYTES) != 0) memset(out, 0, MACHINE_ID_BYTES);
         any = true;
     }
-    rcu_read_unlock();
+    grace_read_unlock();
 }
 
 static int note_segment(struct batch *batch, const struct visit *visit) {

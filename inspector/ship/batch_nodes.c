@@ -2,8 +2,8 @@
 #include "batch_nodes.h"
 
 #include <stdlib.h>
+#include <store/grace.h>
 #include <string.h>
-#include <urcu.h>
 #include <xxhash.h>
 
 #define LOAD(word) atomic_load_explicit(&(word), memory_order_relaxed) /* relaxed: nobody writes to a recording */
@@ -120,12 +120,12 @@ static void add_node(struct batch_nodes *batch, const char *host, const struct n
 
 void batch_nodes_add(struct batch_nodes *batch, const char *host, const struct nodes *nodes, uint64_t seen_ns) {
     uint32_t count = nodes_count(nodes);
-    rcu_read_lock();
+    grace_read_lock();
     for (uint32_t i = 0; i < count; i++) {
         const struct node *node = nodes_at(nodes, i);
         if (node) add_node(batch, host, node, seen_ns);
     }
-    rcu_read_unlock();
+    grace_read_unlock();
 }
 
 void batch_nodes_forget(struct batch_nodes *batch) { memset(batch->seen, 0, SEEN_SLOTS * sizeof *batch->seen); }

@@ -5,10 +5,10 @@
 #include <proto/event_json.h>
 #include <stdio.h>
 #include <store/answer.h>
+#include <store/grace.h>
 #include <store/history_keep.h>
 #include <store/value.h>
 #include <string.h>
-#include <urcu.h>
 
 /* Hits written under one hold of the RCU read lock: tens of microseconds, during which the ingest may have to wait. */
 #define HITS_PER_LOCK 64
@@ -25,15 +25,15 @@ static bool is_log_of_one_before(const struct store *store, const uint32_t *node
 
 uint32_t answer_count_nodes(const struct store *store, const uint32_t *node_indices, size_t count) {
     uint32_t nodes = 0;
-    rcu_read_lock();
+    grace_read_lock();
     for (size_t i = 0; i < count; i++) nodes += !is_log_of_one_before(store, node_indices, i);
-    rcu_read_unlock();
+    grace_read_unlock();
     return nodes;
 }
 
 json_t *answer_node_ids(const struct store *store, const uint32_t *node_indices, size_t count) {
     json_t *ids = json_array();
-    rcu_read_lock();
+    grace_read_lock();
     for (size_t i = 0; ids && i < count; i++) {
         const struct node *node = nodes_at(store->nodes, node_indices[i]);
         if (!node || is_log_of_one_before(store, node_indices, i)) continue;
@@ -42,7 +42,7 @@ json_t *answer_node_ids(const struct store *store, const uint32_t *node_indices,
             ids = NULL;
         }
     }
-    rcu_read_unlock();
+    grace_read_unlock();
     return ids;
 }
 
@@ -86,7 +86,7 @@ size_t answer_hits(struct store *store, struct trace_text *out, const struct his
     size_t written = 0;
     for (size_t i = 0; i < count && !out->failed;) {
         size_t stop = i + HITS_PER_LOCK < count ? i + HITS_PER_LOCK : count;
-        rcu_read_lock();
+        grace_read_lock();
         uint64_t begin = history_begin_position(store->history);
         for (; i < stop && !out->failed; i++) {
             if (hits[i].position < begin) continue;
@@ -97,7 +97,7 @@ size_t answer_hits(struct store *store, struct trace_text *out, const struct his
             else
                 out->bytes = before;
         }
-        rcu_read_unlock();
+        grace_read_unlock();
     }
     alias_picture_release(aliases);
     atomic_fetch_add_explicit(&store->events_answered, written, memory_order_relaxed); /* relaxed: a single counter */

@@ -18,11 +18,11 @@
 #include <stdlib.h>
 #include <store/answer.h>
 #include <store/event_params.h>
+#include <store/grace.h>
 #include <store/limits.h>
 #include <store/time_param.h>
 #include <store/value.h>
 #include <string.h>
-#include <urcu.h>
 
 struct count_params {
     struct event_params filter;
@@ -356,9 +356,9 @@ static int count_and_answer(struct ask *ask, const struct count_params *params, 
     struct history_visited visited;
     event_filter_count(filter, &ask->work);
     event_filter_prepare(filter, ask->store, set);
-    rcu_read_lock();
+    grace_read_lock();
     uint64_t end = history_end_position(ask->store->history);
-    rcu_read_unlock();
+    grace_read_unlock();
     int error = counting->measures_took ? took_init(&counting->took, ask, &filter->query) : 0;
     if (!error) error = history_visit(ask->store->history, &filter->query, 0, end, count_event, counting, &visited);
     if (!error) error = ask_sum_lost(ask, &filter->query, end, &lost);

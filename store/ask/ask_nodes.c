@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <store/answer.h>
 #include <store/control_word.h>
+#include <store/grace.h>
 #include <store/value.h>
 #include <string.h>
-#include <urcu.h>
 
 /* Relaxed: single counters that the ingest thread writes; an answer is an approximate snapshot. */
 static uint64_t load(const _Atomic uint64_t *counter) { return atomic_load_explicit(counter, memory_order_relaxed); }
@@ -138,7 +138,7 @@ int ask_nodes(struct ask *ask) {
     struct row *rows = calloc(count ? count : 1, sizeof *rows);
     if (!rows) return ask_fail_memory(ask);
     struct alias_picture *aliases = alias_picture_take(ask->store->aliases);
-    rcu_read_lock();
+    grace_read_lock();
     for (uint32_t i = 0; i < count; i++) {
         const struct node *node = nodes_at(ask->store->nodes, i);
         if (!node) continue;
@@ -148,7 +148,7 @@ int ask_nodes(struct ask *ask) {
         row->index = i;
         row->json = node_json(ask->store, aliases, node);
     }
-    rcu_read_unlock();
+    grace_read_unlock();
     alias_picture_release(aliases);
     qsort(rows, used, sizeof *rows, compare_rows);
     json_t *list = json_array();
@@ -201,14 +201,14 @@ int ask_apps(struct ask *ask) {
     if (!apps) return ask_fail_memory(ask);
     size_t used = 0;
     uint32_t count = nodes_count(ask->store->nodes);
-    rcu_read_lock();
+    grace_read_lock();
     for (uint32_t i = 0; i < count; i++) {
         const struct node *node = nodes_at(ask->store->nodes, i);
         uint32_t app_count = node ? atomic_load_explicit(&node->app_count, memory_order_acquire) : 0;
         for (uint32_t k = 0; k < app_count && k < TRACE_APPS_MAX && used < APPS_LISTED_MAX; k++)
             if (!listed(apps, used, node->apps[k])) apps[used++] = *node->apps[k];
     }
-    rcu_read_unlock();
+    grace_read_unlock();
     qsort(apps, used, sizeof *apps, compare_apps);
     json_t *list = json_array();
     for (size_t i = 0; i < used; i++) json_array_append_new(list, app_json(&apps[i]));

@@ -9,11 +9,11 @@
 #include <errno.h>
 #include <store/answer.h>
 #include <store/event_params.h>
+#include <store/grace.h>
 #include <store/limits.h>
 #include <store/time_param.h>
 #include <store/value.h>
 #include <string.h>
-#include <urcu.h>
 
 struct query {
     struct event_filter filter;
@@ -67,9 +67,9 @@ static int continue_query(struct ask *ask, const struct query_params *params, st
     uint64_t binding = page_cursor_binding(ask->store->instance, ask->params);
     struct page_cursor cursor;
     struct event_filter *filter = &query->filter;
-    rcu_read_lock();
+    grace_read_lock();
     uint64_t end = history_end_position(ask->store->history);
-    rcu_read_unlock();
+    grace_read_unlock();
     if (page_cursor_decode(&cursor, binding, params->cursor) || cursor.place.end > end)
         return trace_rpc_fail_param(&ask->error, "cursor", "cursor: not one that this query gave, with these params");
     /* A name in the filter may have lost its node by now.  We report that only where it makes a difference. */
@@ -250,10 +250,10 @@ static bool is_small(const struct ask *ask) {
     if (limit && json_integer_value(limit) < STORE_SMALL_EVENTS) return false;
     for (size_t i = 0; i < sizeof searched / sizeof *searched; i++)
         if (json_object_get(params, searched[i])) return false;
-    rcu_read_lock();
+    grace_read_lock();
     bool few = history_end_position(history) - history_begin_position(history) <=
                (uint64_t)STORE_SMALL_SEGMENTS * HISTORY_SEGMENT_EVENTS;
-    rcu_read_unlock();
+    grace_read_unlock();
     return few;
 }
 

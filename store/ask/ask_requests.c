@@ -14,11 +14,11 @@
 #include <proto/event_json.h>
 #include <proto/quantity.h>
 #include <stdlib.h>
+#include <store/grace.h>
 #include <store/limits.h>
 #include <store/time_param.h>
 #include <store/value.h>
 #include <string.h>
-#include <urcu.h>
 
 enum group_field { GROUP_COMMAND = 1, GROUP_NODE = 2, GROUP_TIME = 4 };
 
@@ -112,10 +112,10 @@ static void key_read(struct request_key *key, const struct requests *requests, c
     memset(key, 0, sizeof *key); /* its padding, too */
     if (fields & GROUP_TIME) key->time_ns = time_ns - time_ns % requests->params->every_ns;
     if (fields & GROUP_NODE) {
-        rcu_read_lock();
+        grace_read_lock();
         const struct node *node = nodes_at(requests->store->nodes, trace->root_node);
         if (node) key->node_id = node->info.node_id;
-        rcu_read_unlock();
+        grace_read_unlock();
     }
     if (!(fields & GROUP_COMMAND)) return;
     key->has_app = trace->has_app;
@@ -331,9 +331,9 @@ static int count_and_answer(struct ask *ask, struct requests *requests, uint64_t
     const struct store_parts *parts = ask->store->parts;
     struct history *part = ask->store->history;
     uint64_t lost = 0;
-    rcu_read_lock();
+    grace_read_lock();
     uint64_t end = history_end_position(ask->store->history);
-    rcu_read_unlock();
+    grace_read_unlock();
     int error = count_part(requests, part, &query);
     while (!error && parts && !(error = parts->next(parts->owner, &part)) && part) error = count_part(requests, part, &query);
     if (!error) error = ask_sum_lost(ask, &gaps, end, &lost);

@@ -8,12 +8,12 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <store/answer.h>
+#include <store/grace.h>
 #include <store/id_param.h>
 #include <store/limits.h>
 #include <store/time_param.h>
 #include <store/value.h>
 #include <string.h>
-#include <urcu.h>
 
 /* Each row is written at once: a tree of all rows would take many times the memory of the answer. */
 static void write_row(struct trace_text *out, size_t index, json_t *row_new) {
@@ -28,9 +28,9 @@ static json_t *peer_json(const struct store *store, const struct history_peer *p
     json_t *json = json_object();
     json_object_set_new(json, "peer_id", value_node_id(&peer->peer_id));
     json_object_set_new(json, "name", name ? value_text(name, TRACE_NODE_NAME_BYTES) : json_null());
-    rcu_read_lock();
+    grace_read_lock();
     json_object_set_new(json, "aliases", answer_aliases(store, aliases, &peer->peer_id, peer->nodes, peer->node_count));
-    rcu_read_unlock();
+    grace_read_unlock();
     json_object_set_new(json, "events", value_unsigned(peer->events));
     json_object_set_new(json, "packets_sent", value_unsigned(peer->packets_sent));
     json_object_set_new(json, "packets_received", value_unsigned(peer->packets_received));

@@ -3,12 +3,12 @@
  * See page.h. */
 #include "page.h"
 
-#include <urcu.h>
+#include <store/grace.h>
 
 static uint64_t end_now(const struct history *history) {
-    rcu_read_lock();
+    grace_read_lock();
     uint64_t end = history_end_position(history);
-    rcu_read_unlock();
+    grace_read_unlock();
     return end;
 }
 

@@ -6,8 +6,8 @@
 #include "expression.h"
 
 #include <store/answer.h>
+#include <store/grace.h>
 #include <string.h>
-#include <urcu.h>
 
 const char *trace_outcome_name(enum history_outcome outcome) {
     switch (outcome) {
@@ -22,7 +22,7 @@ const char *trace_outcome_name(enum history_outcome outcome) {
 void trace_names_find(const struct store *store, const struct history_trace *trace, struct trace_names *ret_names) {
     *ret_names = (struct trace_names){0};
     if (!trace->has_app) return;
-    rcu_read_lock();
+    grace_read_lock();
     const struct node *node = nodes_at(store->nodes, trace->app_node);
     const struct trace_app *app = node ? nodes_app(node, trace->app_id) : NULL;
     if (app) memcpy(ret_names->app, app->name, sizeof app->name);
@@ -31,7 +31,7 @@ void trace_names_find(const struct store *store, const struct history_trace *tra
         memcpy(ret_names->command, app->commands[i].name, sizeof app->commands[i].name);
         break;
     }
-    rcu_read_unlock();
+    grace_read_unlock();
 }
 
 void trace_sieve_see(void *context, const struct trace_event *event, history_source source) {

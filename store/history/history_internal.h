@@ -69,7 +69,7 @@
 #ifndef TRACED_HISTORY_INTERNAL_H
 #define TRACED_HISTORY_INTERNAL_H
 
-#include "grace.h"
+#include <store/grace.h>
 #include <store/history.h>
 
 #include <pthread.h>

@@ -8,8 +8,8 @@
 #include <errno.h>
 #include <proto/hex.h>
 #include <stdlib.h>
+#include <store/grace.h>
 #include <string.h>
-#include <urcu.h>
 
 /* ---- what is known ------------------------------------------------------------------------------------------------------ */
 
@@ -108,13 +108,13 @@ static void known_fini(struct known *known) {
 /* Returns as trace_filter_compile. */
 static int compile(struct expression *expression, enum trace_filter_mode mode, struct trace_filter_error *ret_error) {
     struct known known;
-    rcu_read_lock();
+    grace_read_lock();
     int error = expression->is_of_peer ? known_init_id(&known, expression->store, expression->aliases, &expression->peer_id)
                                        : known_init(&known, expression->store, expression->aliases, expression->complete);
     struct trace_filter_options options = {mode, expression->now_ns, &known.names};
     if (!error)
         error = trace_filter_compile(&expression->filter, expression->text, strlen(expression->text), &options, ret_error);
-    rcu_read_unlock();
+    grace_read_unlock();
     known_fini(&known);
     return error;
 }
@@ -186,11 +186,11 @@ int expression_find_field(const struct store *store, const char *param, const ch
                           struct trace_rpc_error *ret_error) {
     struct known known;
     struct trace_filter_error reason;
-    rcu_read_lock();
+    grace_read_lock();
     int error = known_init(&known, store, NULL, true);
     const struct trace_filter_options options = {.names = &known.names};
     if (!error) error = trace_field_find(ret_field, text, strlen(text), &options, &reason);
-    rcu_read_unlock();
+    grace_read_unlock();
     known_fini(&known);
     if (!error) return 0;
     return error == -EINVAL ? refuse(param, &reason, ret_error)
@@ -347,12 +347,12 @@ bool expression_narrow(const struct expression *expression, struct history_query
     narrow_peer(expression, query, peer_ids);
     if (!trace_filter_limits_nodes(expression->filter)) return false;
     uint32_t count = nodes_count(store->nodes);
-    rcu_read_lock();
+    grace_read_lock();
     for (uint32_t i = 0; i < count && i < NODES_MAX; i++) {
         const struct node *node = nodes_at(store->nodes, i);
         if (!node || !trace_filter_allows_node(expression->filter, &node->info.node_id, node->info.node_name))
             set[i / 64] &= ~(UINT64_C(1) << (i % 64));
     }
-    rcu_read_unlock();
+    grace_read_unlock();
     return true;
 }

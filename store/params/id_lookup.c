@@ -7,8 +7,8 @@
 #include <proto/event_json.h>
 #include <proto/hex.h>
 #include <stdlib.h>
+#include <store/grace.h>
 #include <string.h>
-#include <urcu.h>
 
 /* ---- one id ------------------------------------------------------------------------------------------------------------- */
 
@@ -43,7 +43,7 @@ static void add_id(struct id_lookup *lookup, const struct trace_node_id *id) {
 static void search_nodes(const struct store *store, const char *name, const struct trace_id_prefix *prefix,
                          struct id_lookup *by_name, struct id_lookup *by_live_name, struct id_lookup *by_prefix) {
     uint32_t count = nodes_count(store->nodes);
-    rcu_read_lock();
+    grace_read_lock();
     for (uint32_t i = 0; i < count; i++) {
         const struct node *node = nodes_at(store->nodes, i);
         if (!node || !nodes_id_is_known(&node->info.node_id)) continue;
@@ -54,7 +54,7 @@ static void search_nodes(const struct store *store, const char *name, const stru
         }
         if (prefix && trace_id_prefix_matches(prefix, node->info.node_id.bytes)) add_id(by_prefix, &node->info.node_id);
     }
-    rcu_read_unlock();
+    grace_read_unlock();
 }
 
 /* Adds the nodes or peers that have an alias with this prefix or this text.  A peer is listed under the alias itself, because
@@ -62,7 +62,7 @@ static void search_nodes(const struct store *store, const char *name, const stru
 static void search_aliases(const struct store *store, const char *text, const struct trace_id_prefix *prefix, bool peer,
                            struct id_lookup *by_alias) {
     struct alias_picture *picture = alias_picture_take(store->aliases);
-    rcu_read_lock();
+    grace_read_lock();
     for (size_t i = 0; i < alias_picture_count(picture); i++) {
         const struct alias *alias = alias_picture_at(picture, i);
         if (!alias || (!peer && !alias->own)) continue;
@@ -73,7 +73,7 @@ static void search_aliases(const struct store *store, const char *text, const st
         bool counts = memcmp(whose, &alias->alias_id, sizeof *whose) != 0;
         if (counts) add_id(by_alias, peer ? &alias->alias_id : whose);
     }
-    rcu_read_unlock();
+    grace_read_unlock();
     alias_picture_release(picture);
 }
 
@@ -121,26 +121,26 @@ void id_lookup_node(const struct store *store, const char *text, bool unknown_ok
 void id_lookup_logs(const struct store *store, const struct trace_node_id *id, uint64_t set[NODES_SET_WORDS]) {
     memset(set, 0, NODES_SET_WORDS * sizeof *set);
     uint32_t count = nodes_count(store->nodes);
-    rcu_read_lock();
+    grace_read_lock();
     for (uint32_t i = 0; i < count && i < NODES_MAX; i++) {
         const struct node *node = nodes_at(store->nodes, i);
         if (node && !memcmp(&node->info.node_id, id, sizeof *id)) set[i / 64] |= UINT64_C(1) << (i % 64);
     }
-    rcu_read_unlock();
+    grace_read_unlock();
 }
 
 bool id_lookup_logs_of_name(const struct store *store, const char *name, uint64_t set[NODES_SET_WORDS]) {
     bool found = false;
     memset(set, 0, NODES_SET_WORDS * sizeof *set);
     uint32_t count = nodes_count(store->nodes);
-    rcu_read_lock();
+    grace_read_lock();
     for (uint32_t i = 0; i < count && i < NODES_MAX; i++) {
         const struct node *node = nodes_at(store->nodes, i);
         if (!node || !nodes_id_is_known(&node->info.node_id) || strcmp(node->info.node_name, name) != 0) continue;
         set[i / 64] |= UINT64_C(1) << (i % 64);
         found = true;
     }
-    rcu_read_unlock();
+    grace_read_unlock();
     return found;
 }
 
@@ -154,7 +154,7 @@ int id_lookup_names_init(struct id_lookup_names *names, const struct store *stor
     uint32_t count = nodes_count(store->nodes);
     *names = (struct id_lookup_names){.names = calloc(count ? count : 1, sizeof *names->names)};
     if (!names->names) return -ENOMEM;
-    rcu_read_lock();
+    grace_read_lock();
     for (uint32_t i = 0; i < count; i++) {
         const struct node *node = nodes_at(store->nodes, i);
         if (!node || !nodes_id_is_known(&node->info.node_id)) continue;
@@ -163,7 +163,7 @@ int id_lookup_names_init(struct id_lookup_names *names, const struct store *stor
         name->index = i;
         memcpy(name->name, node->info.node_name, sizeof name->name);
     }
-    rcu_read_unlock();
+    grace_read_unlock();
     qsort(names->names, names->count, sizeof *names->names, compare_names);
     return 0;
 }

@@ -4,8 +4,8 @@
 #include "history_checks.h"
 
 #include <stdlib.h>
+#include <store/grace.h>
 #include <string.h>
-#include <urcu.h>
 
 const struct workload loads[LOADS] = {
     {"ordinary", 3000, 40, 5, 2, 1000, 5000, 0, true, 500},
@@ -375,7 +375,7 @@ static void check_positions(void) {
         uint64_t position = generator_below(&generator, model.end + 1000);
         history_source source;
         const struct trace_event *event;
-        rcu_read_lock();
+        grace_read_lock();
         event = history_at(history, position, &source);
         if (position < model.begin || position >= model.end) {
             ck_assert_ptr_null(event);
@@ -384,7 +384,7 @@ static void check_positions(void) {
             ck_assert_mem_eq(event, &model.events[position].event, sizeof *event);
             ck_assert_uint_eq(source, model.events[position].source);
         }
-        rcu_read_unlock();
+        grace_read_unlock();
     }
 }
 

@@ -9,8 +9,8 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <store/grace.h>
 #include <string.h>
-#include <urcu.h>
 
 #include <store/aliases.h>
 
@@ -76,9 +76,9 @@ static uint32_t number_of(const struct trace_node_id *id) {
 
 static uint32_t resolve_in(const struct alias_picture *picture, uint32_t node, uint64_t time_ns, uint32_t id) {
     struct trace_node_id peer_id = id_of(id);
-    rcu_read_lock();
+    grace_read_lock();
     uint32_t number = number_of(alias_picture_resolve(picture, node, time_ns, &peer_id));
-    rcu_read_unlock();
+    grace_read_unlock();
     return number;
 }
 
@@ -171,10 +171,10 @@ END_TEST
 static bool is_disputed(uint32_t alias) {
     struct alias_picture *picture = alias_picture_take(aliases);
     bool disputed = false;
-    rcu_read_lock();
+    grace_read_lock();
     for (size_t i = 0; i < alias_picture_count(picture); i++)
         if (number_of(&alias_picture_at(picture, i)->alias_id) == alias) disputed |= alias_picture_is_disputed(picture, i);
-    rcu_read_unlock();
+    grace_read_unlock();
     alias_picture_release(picture);
     return disputed;
 }
@@ -561,7 +561,7 @@ static int compare_aliases(const void *a, const void *b) {
 /* Sorted.  Says each of them, as the picture knows it. */
 static size_t list_aliases(const struct alias_picture *picture, struct alias *list) {
     size_t count = 0;
-    rcu_read_lock();
+    grace_read_lock();
     for (size_t i = 0; i < alias_picture_count(picture); i++) {
         const struct alias *alias = alias_picture_at(picture, i);
         if (!alias) continue;
@@ -571,7 +571,7 @@ static size_t list_aliases(const struct alias_picture *picture, struct alias *li
                          0);
         list[count++] = *alias;
     }
-    rcu_read_unlock();
+    grace_read_unlock();
     qsort(list, count, sizeof *list, compare_aliases);
     return count;
 }
@@ -623,10 +623,10 @@ static void *read_along(void *arg) {
         struct alias_picture *picture = alias_picture_take(aliases);
         /* Aliases noted before are there, unless counted as evicted. */
         if (last && resolve_in(picture, alice, 30, 100 + last % 1000) != 1000) ck_assert_uint_gt(stats_now().evicted, 0);
-        rcu_read_lock();
+        grace_read_lock();
         for (size_t i = 0; i < alias_picture_count(picture); i++)
             ck_assert_uint_eq(alias_picture_at(picture, i)->alias_id.bytes[31], 1);
-        rcu_read_unlock();
+        grace_read_unlock();
         alias_picture_release(picture);
     }
     rcu_unregister_thread();

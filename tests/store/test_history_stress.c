@@ -10,8 +10,8 @@
  * ordering at end, slot, head, entry, traces or peers, or no odd version of a table, ThreadSanitizer or a missing event
  * shows it; a weaker ring is detected only in some runs, because a reader must ask for an evicted segment between a new
  * one's begin and its first event. */
-#include "grace.h"
 #include "history_model.h"
+#include <store/grace.h>
 
 #include <pthread.h>
 #include <stdatomic.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * The node table: entries, reuse of indices, descriptions. */
-#include "grace.h"
+#include <store/grace.h>
 
 #include <check.h>
 #include <errno.h>

@@ -6,8 +6,8 @@
 #include "../helpers/scratch.h"
 #include "../helpers/skip.h"
 #include "../helpers/userfaultfd.h"
-#include "grace.h"
 #include "ingest_internal.h"
+#include <store/grace.h>
 
 #include <check.h>
 #include <dirent.h>

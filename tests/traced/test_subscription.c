@@ -8,7 +8,7 @@
 
 #include <stdlib.h>
 #include <store/event_params.h>
-#include <urcu.h>
+#include <store/grace.h>
 
 static struct store store;
 static uint32_t node;
@@ -198,9 +198,9 @@ START_TEST(names_are_looked_up_again_on_the_pool_when_that_takes_long) {
     struct trace_event event = fixture_event(0);
     event.peer_id = fixture_node("late", 7).node_id;
     event.peer_id.bytes[1] = 1;
-    rcu_read_lock();
+    grace_read_lock();
     ck_assert(event_filter_match(&slow->filter, &store, &event, history_source_make(node, 0)));
-    rcu_read_unlock();
+    grace_read_unlock();
     subscription_destroy(quick);
     subscription_destroy(slow);
     lanes_fini(&lanes);

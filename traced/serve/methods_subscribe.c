@@ -6,8 +6,8 @@
 
 #include <errno.h>
 #include <store/event_params.h>
+#include <store/grace.h>
 #include <store/time_param.h>
-#include <urcu.h>
 
 static int fail_memory(struct call *call) { return trace_rpc_fail(&call->ask.error, TRACE_RPC_INTERNAL, NULL, "out of memory"); }
 
@@ -33,10 +33,10 @@ int methods_subscribe_work(struct call *call) {
     if (event_params_read(call->ask.store, &params, true, now_ns, &subscription->filter, &call->ask.error)) return -1;
     event_filter_count(&subscription->filter, &subscription->work);
     subscription->filter.query.from_ns = from_ns;
-    rcu_read_lock();
+    grace_read_lock();
     subscription->position = subscription->live = history_end_position(call->ask.store->history);
     subscription->kept_before = history_kept_before(call->ask.store->history, subscription->live);
-    rcu_read_unlock();
+    grace_read_unlock();
     int error = from ? subscription_begin_at(subscription, call->ask.store, from_ns) : 0;
     if (recent) error = subscription_find_recent(subscription, call->ask.store, (size_t)recent);
     if (error == -ENOMEM) return fail_memory(call);

@@ -9,8 +9,8 @@
 #include <proto/rpc.h>
 #include <stdlib.h>
 #include <store/answer.h>
+#include <store/grace.h>
 #include <store/value.h>
-#include <urcu.h>
 
 /* Room for the end of a notification, its newline included. */
 #define NOTIFICATION_TAIL 64
@@ -147,7 +147,7 @@ int subscription_begin_at(struct subscription *subscription, const struct store 
     uint64_t position = 0;
     int error = 0;
     for (bool found = false; !found && !error;) {
-        rcu_read_lock();
+        grace_read_lock();
         uint64_t begin = history_begin_position(history), end = history_end_position(history);
         if (position < begin) position = begin;
         uint64_t stop = end - position > SKIP_PER_LOCK ? position + SKIP_PER_LOCK : end;
@@ -157,7 +157,7 @@ int subscription_begin_at(struct subscription *subscription, const struct store 
             found = event && event->timestamp >= from_ns;
         }
         found |= position == end;
-        rcu_read_unlock();
+        grace_read_unlock();
         error = history_work_check(&subscription->work);
     }
     subscription->position = position;
@@ -229,7 +229,7 @@ static void write_matches(struct subscription *subscription, struct store *store
     uint64_t work_end = work->done + work_max;
     (void)alias_picture_renew(store->aliases, &subscription->aliases);
     event_filter_renew_aliases(&subscription->filter);
-    rcu_read_lock();
+    grace_read_lock();
     uint64_t end = subscription->until;
     while (work->done < work_end && news->events < LIMIT_NOTIFY_EVENTS &&
            out->bytes + TRACE_EVENT_JSON_MAX + NOTIFICATION_TAIL <= LIMIT_NOTIFY_BYTES && !out->failed) {
@@ -248,7 +248,7 @@ static void write_matches(struct subscription *subscription, struct store *store
             out->bytes = before;
     }
     news->caught_up = subscription->recent_next == subscription->recent_count && subscription->position >= end;
-    rcu_read_unlock();
+    grace_read_unlock();
 }
 
 void subscription_collect(struct subscription *subscription, struct store *store, uint64_t work_max, struct trace_text *out,

@@ -4,8 +4,8 @@
 #include <errno.h>
 #include <proto/event_table.h>
 #include <stdlib.h>
+#include <store/grace.h>
 #include <string.h>
-#include <urcu.h>
 
 #define STORE(word, value) atomic_store_explicit(&(word), value, memory_order_relaxed) /* relaxed: nobody asks the store yet */
 
@@ -213,7 +213,7 @@ int fleet_logs_add(const struct fleet_logs *logs, struct store *store) {
 }
 
 void fleet_logs_settle(const struct fleet_logs *logs, struct store *store) {
-    rcu_read_lock();
+    grace_read_lock();
     for (size_t i = 0; i < logs->count; i++) {
         const struct fleet_log *log = &logs->all[i];
         struct node *node = nodes_at(store->nodes, (uint32_t)i);
@@ -227,5 +227,5 @@ void fleet_logs_settle(const struct fleet_logs *logs, struct store *store) {
         STORE(node->control, log->control);
         STORE(node->state, log->state);
     }
-    rcu_read_unlock();
+    grace_read_unlock();
 }

@@ -7,11 +7,11 @@
 
 #include <stdlib.h>
 #include <store/answer.h>
+#include <store/grace.h>
 #include <store/id_lookup.h>
 #include <store/id_param.h>
 #include <store/value.h>
 #include <string.h>
-#include <urcu.h>
 
 /* Of the rows, and of their sums. */
 #define PEER_COLUMNS                                                                                                          \
@@ -54,9 +54,9 @@ static json_t *aliases_new(const struct fleet_context *context, const struct tra
         if (listed) indices[count++] = (uint32_t)i;
         json_decref(node);
     }
-    rcu_read_lock();
+    grace_read_lock();
     json_t *aliases = answer_aliases(context->store, context->who.picture, id, indices, count);
-    rcu_read_unlock();
+    grace_read_unlock();
     free(indices);
     return aliases;
 }

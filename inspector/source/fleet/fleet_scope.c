@@ -11,10 +11,10 @@
 #include <stdlib.h>
 #include <store/event_params.h>
 #include <store/filter_names.h>
+#include <store/grace.h>
 #include <store/id_param.h>
 #include <store/time_param.h>
 #include <string.h>
-#include <urcu.h>
 
 #define TRACE_PEERS_MAX 64 /* of more, only their common time */
 
@@ -192,10 +192,10 @@ static void put_is(struct trace_text *out, const char *column, const struct trac
 static void put_ids(struct trace_text *out, const struct fleet_context *context, const struct trace_id_prefix *prefix) {
     static const size_t max = 256;
     struct trace_node_id *list = calloc(max, sizeof *list);
-    rcu_read_lock();
+    grace_read_lock();
     size_t count = list ? alias_picture_find(context->who.picture, prefix, list, 0, max) : max + 1;
     if (count <= max) count = alias_picture_names_of(context->who.picture, list, count, max);
-    rcu_read_unlock();
+    grace_read_unlock();
     for (size_t i = 0; i < count && count <= max; i++) {
         trace_text_puts(out, i ? " OR " : "(");
         put_is(out, "peer_id", &list[i]);
@@ -236,9 +236,9 @@ static void put_who(struct trace_text *out, const struct fleet_context *context,
     trace_filter_sql_prefix(out, "peer_id", prefix, TRACE_NODE_ID_BYTES);
     trace_text_puts(out, " OR ");
     trace_filter_sql_prefix(out, fleet_who_column(&context->who), prefix, TRACE_NODE_ID_BYTES);
-    rcu_read_lock();
+    grace_read_lock();
     if (filter_names_aliases(context->store, context->who.picture, NULL, &list, &count)) out->failed = true;
-    rcu_read_unlock();
+    grace_read_unlock();
     put_claims(out, context, prefix, list, count);
     free(list);
     trace_text_puts(out, ")");
@@ -325,9 +325,9 @@ static int names_init(struct names *ret_list, const struct fleet_context *contex
     }
     *ret_list = (struct names){.names = names, .apps = apps, .app_count = app_count};
     if (!names || !apps) return -ENOMEM;
-    rcu_read_lock();
+    grace_read_lock();
     int error = filter_names_aliases(context->store, context->who.picture, NULL, &ret_list->aliases, &ret_list->alias_count);
-    rcu_read_unlock();
+    grace_read_unlock();
     return error;
 }
 

@@ -11,8 +11,8 @@
 #include <stdlib.h>
 #include <store/answer.h>
 #include <store/event_params.h>
+#include <store/grace.h>
 #include <string.h>
-#include <urcu.h>
 
 #define NOTIFY_EVENTS 1000 /* in one batch */
 
@@ -307,14 +307,14 @@ static enum source_event yield_events(struct fleet_stream *stream, struct source
     bool any = false;
     if (behind > end) behind = end;
     trace_text_puts(&out, "[");
-    rcu_read_lock();
+    grace_read_lock();
     for (; stream->position < behind; stream->position++) {
         history_source source;
         const struct trace_event *event = history_at(store->history, stream->position, &source);
         if (any) trace_text_puts(&out, ",");
         any = event && answer_event(store, NULL, &out, event, source, true);
     }
-    rcu_read_unlock();
+    grace_read_unlock();
     trace_text_puts(&out, "]");
     news->value = out.failed ? NULL : trace_json_loadb(out.data, out.bytes, 0, NULL);
     if (news->value && clocks) machine_clocks_annotate_events(clocks, news->value);

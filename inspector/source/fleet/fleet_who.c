@@ -6,8 +6,8 @@
 #include <inttypes.h>
 #include <proto/hex.h>
 #include <stdlib.h>
+#include <store/grace.h>
 #include <string.h>
-#include <urcu.h>
 
 #define SHOWN_BYTES_MAX 100000 /* a statement has 256 KiB, and some have it twice */
 #define CHAIN_MAX 8            /* an alias of an alias of ..., as in store/aliases */
@@ -243,7 +243,7 @@ static bool same_log(const struct fleet_logs *logs) {
 static int write_ids(struct writer *writer) {
     struct sayings sayings;
     int result = 0;
-    rcu_read_lock();
+    grace_read_lock();
     if (list_sayings(&sayings, writer->who->picture)) result = -1;
     for (size_t i = 0; !result && i < sayings.count; i++) {
         const struct trace_node_id *id = &sayings.all[i]->alias_id;
@@ -251,7 +251,7 @@ static int write_ids(struct writer *writer) {
         if (writer->turns.bytes + writer->keys.bytes + writer->values.bytes + writer->own_keys.bytes > SHOWN_BYTES_MAX) break;
         result = write_id(writer, &sayings, id);
     }
-    rcu_read_unlock();
+    grace_read_unlock();
     free(sayings.all);
     return result;
 }

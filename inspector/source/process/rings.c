@@ -15,10 +15,10 @@
 #include <proto/event_table.h>
 #include <proto/hex.h>
 #include <stdlib.h>
+#include <store/grace.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
-#include <urcu.h>
 
 #define BATCH_EVENTS 512U
 #define GAPS_WAITING_MAX 4U
@@ -146,9 +146,9 @@ static void note_alias(struct rings *rings, const struct ring *ring, const struc
 
 /* Valid as long as the event, until the next alias. */
 static const struct trace_node_id *peer_of(const struct rings *rings, const struct ring *ring, const struct trace_event *event) {
-    rcu_read_lock();
+    grace_read_lock();
     const struct trace_node_id *id = alias_picture_resolve(rings->picture, ring->node, event->timestamp, &event->peer_id);
-    rcu_read_unlock();
+    grace_read_unlock();
     return id;
 }
 

@@ -5,8 +5,8 @@
  * liburcu is not instrumented, so the sanitizer sees no order between a reader's last access and what the writer does after the
  * grace period.  Every read-side section therefore ends with grace_read_unlock, and every wait is grace_wait.  Outside a
  * sanitizer's build they are the plain calls. */
-#ifndef TRACED_GRACE_H
-#define TRACED_GRACE_H
+#ifndef STORE_GRACE_H
+#define STORE_GRACE_H
 
 #include <urcu.h>
 
