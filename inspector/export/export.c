@@ -338,6 +338,7 @@ int export_begin(struct export *export, const struct export_format *format, cons
         if (internal->directory_fd < 0) return fail_write(export, errno);
     } else {
         if (writer_init(&internal->file, fd, FILE_BUFFER)) return export_out_of_memory(export);
+        internal->file.terminal = settings->terminal;
         export->out = &internal->file;
     }
     return check_output(export, format->begin ? format->begin(export) : 0);

@@ -91,6 +91,7 @@ struct export_settings {
     const char *trace_id;           /* the only trace that is exported, 32 digits; NULL: several */
     const char *push;               /* otlp: the URL of a receiver; NULL: a file */
     bool follow;                    /* does not end */
+    bool terminal;                  /* the output is one: what could change its state is escaped */
     uint64_t events_max;            /* export at most this many; 0: all */
     void (*note)(const char *line); /* reports a line to the user, from any thread; or NULL */
     uint64_t exported_ns;           /* now, Unix time */

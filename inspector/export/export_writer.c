@@ -4,6 +4,7 @@
 #include "timely_write.h"
 
 #include <errno.h>
+#include <proto/untrusted.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,15 +20,44 @@ void writer_fini(struct writer *writer) {
     writer->buffer = NULL;
 }
 
-int writer_flush(struct writer *writer) {
-    size_t at = 0;
-    while (!writer->error && at < writer->used) {
-        ssize_t count = timely_write(writer->fd, writer->buffer + at, writer->used - at);
-        if (count > 0)
-            at += (size_t)count;
-        else if (count < 0 && errno != EINTR)
+static void write_all(struct writer *writer, const char *bytes, size_t left) {
+    while (!writer->error && left) {
+        ssize_t count = timely_write(writer->fd, bytes, left);
+        if (count > 0) {
+            bytes += count;
+            left -= (size_t)count;
+        } else if (count < 0 && errno != EINTR) {
             writer->error = errno;
+        }
     }
+}
+
+/* Lines stay lines, and columns columns. */
+static void show_all(struct writer *writer, const char *bytes, size_t left) {
+    char out[4096];
+    size_t count = 0;
+    while (left) {
+        char *at = out + count;
+        uint32_t code;
+        unsigned used = 1;
+        if (*bytes == '\n' || *bytes == '\t')
+            snprintf(at, TRACE_SHOWN_BYTES, "%c", *bytes);
+        else
+            used = trace_show_character(at, bytes, left, &code);
+        count += strlen(at);
+        bytes += used;
+        left -= used;
+        if (left && sizeof out - count >= TRACE_SHOWN_BYTES) continue;
+        write_all(writer, out, count);
+        count = 0;
+    }
+}
+
+int writer_flush(struct writer *writer) {
+    if (writer->terminal)
+        show_all(writer, writer->buffer, writer->used);
+    else
+        write_all(writer, writer->buffer, writer->used);
     writer->written += writer->used;
     writer->used = 0;
     return -writer->error;

@@ -10,6 +10,7 @@
 #ifndef INSPECTOR_EXPORT_WRITER_H
 #define INSPECTOR_EXPORT_WRITER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -17,7 +18,8 @@
 
 struct writer {
     int fd;
-    int error; /* errno; 0: none */
+    int error;     /* errno; 0: none */
+    bool terminal; /* what could change its state is escaped (proto/untrusted.h) */
     char *buffer;
     size_t used, capacity;
     uint64_t written; /* bytes that left the buffer */

@@ -677,6 +677,20 @@ class Terminal(InspectorTest):
         self.assertIn("packet 0 sent, 1.2 KiB, 1rtt", " ".join(shown.split()))
         self.assertIn("no room for: ", shown)
 
+    def test_an_export_cannot_write_to_the_terminal(self):
+        name = "\x9b31m\x1b]0;x\x07\u202e\x7f"
+        nodes = {"nodes": [{"node_id": ALICE, "name": name, "state": "live"}]}
+        closed = event(0, kind="conn_closed", data={"code": 1, "by_remote": False, "reason": name})
+        answer = {"query": {"events": [closed], "total": 1, "evicted": 0}, "nodes": nodes, "hello": {}, "apps": {"apps": []}}
+        for more in (("csv",), ("csv", "--fields", "node,reason"), ("tsv", "--fields", "node,reason"), ("chrome",), ("shiviz",), ("qlog",),
+                     ("otlp",), ("ndjson",), ("csv", "--follow", "--recent", "1", "--limit", "1")):
+            stream = {"subscribe": {"subscription": 1}} if "--follow" in more else {}
+            with self.subTest(format=more), self.traced(answer | stream, stream=[notification(closed)] if stream else []):
+                shown = self.on_terminal("export", "--format", *more)
+                self.assertIn("31m", shown)  # it is there, escaped
+                harmful = [character for character in shown if not (" " <= character <= "~" or character in "\r\n\t")]
+                self.assertEqual(harmful, [], shown)
+
     def test_json_is_not_cut_at_a_terminal(self):
         with self.traced({"query": pages(1)}):
             self.assertEqual(json.loads(self.on_terminal("recent", "--json", columns=40)), event(0))

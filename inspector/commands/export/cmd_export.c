@@ -254,6 +254,7 @@ int run_export(struct session *session) {
                                                .push = push,
                                                .keylog = options->texts[OPTION_KEYLOG],
                                                .follow = follow,
+                                               .terminal = session->output.terminal && !options->texts[OPTION_OUTPUT],
                                                .events_max = option_number(options, OPTION_LIMIT, 0),
                                                .note = output_note,
                                                .qvis_names = names && !strcmp(names, "qvis"),
