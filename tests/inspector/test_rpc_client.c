@@ -7,6 +7,7 @@
 #include <check.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -118,7 +119,27 @@ START_TEST(a_server_that_does_not_read_does_not_block_the_sender) {
 }
 END_TEST
 
+/* As traced does with one client too many. */
+START_TEST(a_server_that_closes_before_the_request_has_said_why) {
+    static const char line[] =
+        "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-32003,\"message\":\"Limit reached: there are 1024 clients\"}}\n";
+    struct client *client = NULL;
+    struct failure failure = {0};
+    json_t *answer;
+    ck_assert_msg(!client_open(&client, path, 0, &failure), "%s", failure.text);
+    int connection = accept(listener, NULL, NULL);
+    size_t bytes = _i ? sizeof line - 1 : 0;
+    ck_assert_int_eq(send(connection, line, bytes, 0), (ssize_t)bytes);
+    close(connection);
+    ck_assert_int_eq(client_call(client, "nodes", NULL, &answer, &failure), -1);
+    ck_assert_msg(strstr(failure.text, _i ? "there are 1024 clients" : "went away"), "%s", failure.text);
+    ck_assert(failure.disconnected == !_i);
+    client_close(client);
+}
+END_TEST
+
 int main(void) {
+    (void)signal(SIGPIPE, SIG_IGN); /* as the inspector does */
     Suite *suite = suite_create("rpc_client");
     TCase *calls = tcase_create("calls");
     tcase_add_checked_fixture(calls, setup, teardown);
@@ -126,6 +147,7 @@ int main(void) {
     tcase_add_loop_test(calls, a_call_ends_whatever_comes_instead_of_its_answer, 0,
                         (int)(sizeof instead_of_an_answer / sizeof *instead_of_an_answer));
     tcase_add_test(calls, a_server_that_does_not_read_does_not_block_the_sender);
+    tcase_add_loop_test(calls, a_server_that_closes_before_the_request_has_said_why, 0, 2);
     suite_add_tcase(suite, calls);
     return suite_run(suite);
 }

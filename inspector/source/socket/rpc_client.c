@@ -392,9 +392,10 @@ static int send_request(struct client *client, const char *method, json_t *param
     int result = uv_write(&request, (uv_stream_t *)&client->pipe, &buf, 1, on_write);
     if (!result) result = await_write(client);
     trace_text_fini(&text);
-    if (!result) return 0;
     if (result == UV_ETIMEDOUT) return no_answer(client, method, failure);
-    client->ended = result == UV_EPIPE ? UV_EOF : result;
+    /* Closed.  It may have said why before: that line comes next, or else the end. */
+    if (!result || result == UV_EPIPE || result == UV_ECONNRESET) return 0;
+    client->ended = result;
     return connection_lost(client, failure);
 }
 
