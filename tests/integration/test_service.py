@@ -318,6 +318,26 @@ except PermissionError:
     print("no way")
 """
 
+# Connects as another user, as often as argv[4] says; prints how often it was refused because of a limit, and holds the rest.
+CROWD = """
+import os, resource, socket, sys
+resource.setrlimit(resource.RLIMIT_NOFILE, (4096, 4096))
+os.setgroups([]); os.setgid(int(sys.argv[3])); os.setuid(int(sys.argv[2]))
+held, refused = [], 0
+for i in range(int(sys.argv[4])):
+    s = socket.socket(socket.AF_UNIX)
+    s.connect(sys.argv[1])
+    try:
+        s.sendall(b'{"jsonrpc":"2.0","id":1,"method":"hello"}\\n')
+    except BrokenPipeError:
+        pass
+    line = s.makefile("r").readline()
+    held.append(s)
+    refused += '"limit":512' in line and '"error"' in line
+print(refused, flush=True)
+sys.stdin.read()
+"""
+
 OTHER, GROUP, STRANGERS = 65534, 54321, 54322
 
 
@@ -354,6 +374,27 @@ class Group(ServiceTest):
         self.assertIn('"code":-32004', self.visit(STRANGERS, 7, 8))
         self.assertIn('"result"', self.visit(STRANGERS, 7, GROUP))
         self.assertEqual(client.call("stats")["clients"]["refused"], 1)
+
+    def test_its_members_take_half_of_the_connections_at_most(self):
+        client = self.start("--group", str(GROUP))
+        crowd = subprocess.Popen([sys.executable, "-c", CROWD, self.place.path, str(OTHER), str(GROUP), "600"], stdin=subprocess.PIPE,
+                                 stdout=subprocess.PIPE, text=True)
+        try:
+            self.assertEqual(crowd.stdout.readline(), "88\n")
+            self.assertEqual(client.call("stats")["clients"]["connected"], 513)
+            self.place.connect().call("hello")  # our own user's next
+        finally:
+            crowd.communicate()
+        until(lambda: client.call("stats")["clients"]["connected"] == 2, "the others to go")
+        self.assertIn('"result"', self.visit(GROUP))  # their places are free again
+
+    def test_strangers_cannot_fill_the_log(self):
+        client = self.start("--group", str(GROUP))
+        os.chmod(self.place.path, 0o666)
+        for _ in range(5):
+            self.assertIn('"code":-32004', self.visit(STRANGERS))
+        self.assertEqual(client.call("stats")["clients"]["refused"], 5)
+        self.assertEqual(self.place.stop()[1].count("was refused"), 1)
 
     def test_a_directory_that_keeps_the_group_out_is_reported_at_the_start(self):
         os.chmod(self.place.directory, 0o700)

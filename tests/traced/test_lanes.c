@@ -2,6 +2,7 @@
  *
  * Which job gets a thread of the pool, and in which order; and that a job with a thread lets the others run.  Nothing is timed:
  * jobs wait for each other. */
+#include "credentials.h"
 #include "lanes.h"
 #include "traced_limits.h"
 
@@ -56,7 +57,7 @@ static void done(struct job *job, bool ran) {
     done_count++;
 }
 
-static struct test_job *submit(unsigned i, pid_t client, bool is_long, bool free) {
+static struct test_job *submit(unsigned i, int64_t client, bool is_long, bool free) {
     struct test_job *self = &jobs[i];
     *self = (struct test_job){.job = {.work = work, .done = done, .client = client, .is_long = is_long}, .free = free};
     sem_init(&self->go, 0, 0);
@@ -120,7 +121,7 @@ START_TEST(long_jobs_let_each_other_run) {
     other = &jobs[10];
     *other = (struct test_job){.job = {.work = be_here, .done = done, .client = 9, .is_long = true}};
     for (unsigned i = 0; i < LIMIT_LONG_RUNNING; i++) {
-        jobs[i] = (struct test_job){.job = {.work = give_way, .done = done, .client = (pid_t)i, .is_long = true}};
+        jobs[i] = (struct test_job){.job = {.work = give_way, .done = done, .client = (int64_t)i, .is_long = true}};
         ck_assert_int_eq(lanes_submit(&lanes, &jobs[i].job), 0);
     }
     wait_begun(LIMIT_LONG_RUNNING);
@@ -142,6 +143,21 @@ START_TEST(a_cancelled_job_does_not_begin_and_is_done_once) {
 }
 END_TEST
 
+/* Who may start any number of processes gets no more for it; only our own user and root are trusted with that. */
+START_TEST(all_processes_of_another_user_are_one_client) {
+    const struct credentials own[] = {{.pid = 7, .uid = 1000}, {.pid = 8, .uid = 1000}, {.pid = 9, .uid = 0}},
+                             guests[] = {
+                                 {.pid = 10, .uid = 1001}, {.pid = 11, .uid = 1001}, {.pid = 1001, .uid = UINT32_MAX - 1}};
+    int64_t clients[5];
+    for (unsigned i = 0; i < 3; i++) clients[i] = credentials_client(&own[i], 1000);
+    ck_assert_int_eq(credentials_client(&guests[0], 1000), credentials_client(&guests[1], 1000));
+    clients[3] = credentials_client(&guests[0], 1000);
+    clients[4] = credentials_client(&guests[2], 1000);
+    for (unsigned i = 0; i < 5; i++)
+        for (unsigned j = 0; j < i; j++) ck_assert_int_ne(clients[i], clients[j]);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("lanes");
     TCase *tcase = tcase_create("lanes");
@@ -150,6 +166,7 @@ int main(void) {
     tcase_add_test(tcase, a_clients_first_job_comes_before_anothers_second);
     tcase_add_test(tcase, long_jobs_let_each_other_run);
     tcase_add_test(tcase, a_cancelled_job_does_not_begin_and_is_done_once);
+    tcase_add_test(tcase, all_processes_of_another_user_are_one_client);
     suite_add_tcase(suite, tcase);
     return suite_run(suite);
 }

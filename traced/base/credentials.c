@@ -36,8 +36,16 @@ int credentials_look(struct credentials *ret_credentials, int fd) {
 
 void credentials_fini(struct credentials *credentials) { free(credentials->groups); }
 
+bool credentials_is_guest(const struct credentials *credentials, uid_t self) {
+    return credentials->uid != self && credentials->uid != 0;
+}
+
+int64_t credentials_client(const struct credentials *credentials, uid_t self) {
+    return credentials_is_guest(credentials, self) ? -(int64_t)credentials->uid : credentials->pid;
+}
+
 bool credentials_may_enter(const struct credentials *credentials, uid_t self, gid_t group) {
-    if (credentials->uid == self || credentials->uid == 0) return true;
+    if (!credentials_is_guest(credentials, self)) return true;
     if (group == CREDENTIALS_NO_GROUP) return false;
     if (credentials->gid == group) return true;
     for (size_t i = 0; i < credentials->group_count; i++)

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #define CREDENTIALS_NO_GROUP ((gid_t)-1)
@@ -26,5 +27,12 @@ void credentials_fini(struct credentials *credentials);
 /* May a traced of user `self` serve it?  Yes for that user, for root, and for members of `group`, unless that is
  * CREDENTIALS_NO_GROUP. */
 bool credentials_may_enter(const struct credentials *credentials, uid_t self, gid_t group);
+
+/* Is it a member of the group, and neither `self` nor root? */
+bool credentials_is_guest(const struct credentials *credentials, uid_t self);
+
+/* Whose requests compete as one client's (lanes.h): those of a process, or of all processes of a guest, who can start any number of
+ * them. */
+int64_t credentials_client(const struct credentials *credentials, uid_t self);
 
 #endif

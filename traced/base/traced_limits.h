@@ -13,6 +13,8 @@
 #define LIMIT_BATCH 64
 /* Simultaneous connections.  Any further one gets an error line and is closed. */
 #define LIMIT_CLIENTS 1024
+/* Those of them that other users (--group) may take, so that they cannot keep our own user out. */
+#define LIMIT_GUESTS (LIMIT_CLIENTS / 2)
 /* Subscriptions of one connection. */
 #define LIMIT_SUBSCRIPTIONS 16
 
@@ -52,8 +54,8 @@
  * the loop, requests take ROUND and subscriptions take ROUND, in equal shares; what has begun is finished: at most one event with
  * the most expensive filter, or one line.  So a round takes some milliseconds. */
 #define LIMIT_ROUND_WORK 2000000
-/* While the ingest is behind (ingest.h), subscriptions get less: BEHIND for each of its passes, which take a few milliseconds, so that they lose
- * events before nodes do, but none stands still. */
+/* While the ingest is behind (ingest.h), subscriptions get less: BEHIND for each of its passes, so that they lose events before
+ * nodes do, but none stands still. */
 #define LIMIT_BEHIND_WORK 100000
 /* A connection whose lines, or the rest of its output, took this much waits for the next round.  A line counts LINE, plus BYTE
  * for each of its bytes. */
@@ -71,6 +73,8 @@
 
 /* How long a stopping traced tries to send finished answers. */
 #define LIMIT_STOP_FLUSH_MS 200
+/* How often a refused client is logged, at most. */
+#define LIMIT_REFUSED_SAY_MS 60000
 /* How long accepting pauses when descriptors or memory run out.  A connection that closes ends the pause. */
 #define LIMIT_ACCEPT_PAUSE_MS 100
 

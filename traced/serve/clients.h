@@ -38,6 +38,7 @@ struct clients {
     bool woken;                       /* by the ingest, since the last round */
     struct connection *connections;   /* all of them, newest first */
     uint32_t connection_count, subscription_count;
+    uint32_t guest_count;    /* connections of other users */
     size_t held_bytes;       /* by all clients that are not closing */
     struct turns asks, news; /* connections with lines to answer, and with output or events to send */
     uv_idle_t again;         /* active while clients wait for a turn */

@@ -64,7 +64,7 @@ static void relieve(struct clients *clients) {
 
 /* ---- life --------------------------------------------------------------------------------------------------------------- */
 
-int connection_create(struct clients *clients, int fd, pid_t client) {
+int connection_create(struct clients *clients, int fd, const struct credentials *credentials) {
     struct connection *connection = calloc(1, sizeof *connection);
     int error = -ENOMEM;
     if (!connection) goto err_close;
@@ -73,8 +73,11 @@ int connection_create(struct clients *clients, int fd, pid_t client) {
     connection->input_bytes = INPUT_BYTES_MIN;
     connection->clients = clients;
     connection->subscriptions.clients = clients;
-    connection->exchange = (struct exchange){
-        .clients = clients, .subscriptions = &connection->subscriptions, .client = client, .on_off_pool = on_off_pool};
+    connection->exchange = (struct exchange){.clients = clients,
+                                             .subscriptions = &connection->subscriptions,
+                                             .client = credentials_client(credentials, geteuid()),
+                                             .on_off_pool = on_off_pool};
+    connection->is_guest = credentials_is_guest(credentials, geteuid());
     connection->fd = fd;
     connection->polled = -1;
     connection->output_last = &connection->output;
@@ -85,6 +88,7 @@ int connection_create(struct clients *clients, int fd, pid_t client) {
     if (connection->next) connection->next->previous = connection;
     clients->connections = connection;
     clients->connection_count++;
+    clients->guest_count += connection->is_guest;
     hold(connection, INPUT_BYTES_MIN);
     note_progress(connection);
     error = uv_poll_start(&connection->poll, UV_READABLE, on_poll);
@@ -147,6 +151,7 @@ void connection_close(struct connection *connection) {
         clients->connections = connection->next;
     if (connection->next) connection->next->previous = connection->previous;
     clients->connection_count--;
+    clients->guest_count -= connection->is_guest;
     subscriptions_close(&connection->subscriptions);
     free_output(connection);
     clients->held_bytes -= connection->held_bytes; /* the rest is freed with the handle */

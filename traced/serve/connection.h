@@ -11,6 +11,7 @@
 #ifndef TRACED_CONNECTION_H
 #define TRACED_CONNECTION_H
 
+#include "credentials.h"
 #include "exchange.h"
 #include "traced_limits.h"
 
@@ -22,8 +23,8 @@ struct connection {
     struct connection *previous, *next; /* of all clients */
     struct turn asks, news;             /* for its lines, and for its output and subscriptions */
     int fd;
-    pid_t client; /* the process that connected */
-    int polled;   /* events asked for, -1: none yet */
+    bool is_guest; /* of another user (credentials.h) */
+    int polled;    /* events asked for, -1: none yet */
 
     char *input; /* grows up to LIMIT_LINE_BYTES + 1 */
     size_t input_bytes, input_begin, input_end, input_scanned;
@@ -41,8 +42,8 @@ struct connection {
     struct subscriptions subscriptions;
 };
 
-/* Takes ownership of fd.  client: the process that connected.  Returns 0 or a negative errno; then fd is closed. */
-int connection_create(struct clients *clients, int fd, pid_t client);
+/* Takes ownership of fd.  credentials: whose it is.  Returns 0 or a negative errno; then fd is closed. */
+int connection_create(struct clients *clients, int fd, const struct credentials *credentials);
 
 /* Begins to close it.  Further calls do nothing. */
 void connection_close(struct connection *connection);

@@ -17,7 +17,7 @@ struct exchange {
     /* The connection sets these once. */
     struct clients *clients;
     struct subscriptions *subscriptions;
-    pid_t client;                                   /* the process that asks */
+    int64_t client;                                 /* who asks (credentials_client) */
     void (*on_off_pool)(struct exchange *exchange); /* it is no longer `working` */
 
     struct trace_rpc_line line;

@@ -94,7 +94,7 @@ static void work(uv_work_t *request) {
 
 /* ---- who gets a thread: the loop's thread -------------------------------------------------------------------------------- */
 
-static unsigned count_of(const struct job *list, pid_t client) {
+static unsigned count_of(const struct job *list, int64_t client) {
     unsigned count = 0;
     for (; list; list = list->next) count += list->client == client;
     return count;

@@ -26,7 +26,7 @@ struct job {
     void (*work)(struct job *job); /* on a thread of the pool */
     void (*done)(struct job *job,
                  bool ran); /* on the loop's thread, always; ran is false when it was cancelled before it began */
-    pid_t client;           /* its client */
+    int64_t client;         /* its client (credentials_client) */
     bool is_long;
     /* Private to lanes.c. */
     struct lanes *lanes;

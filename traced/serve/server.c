@@ -157,23 +157,39 @@ static void refuse(struct server *server, int fd, struct trace_rpc_error *error_
     server->clients.counters.refused++;
 }
 
+/* A line a minute at most: where strangers reach the socket, they could fill the log. */
+static void say_refused(struct server *server, const struct credentials *credentials) {
+    uint64_t now_ms = uv_now(server->clients.loop);
+    if (now_ms < server->refused_say_ms) {
+        server->refused_unsaid++;
+        return;
+    }
+    log_say(LOG_LEVEL_WARNING, "a client of user %u (pid %d) was refused%s", (unsigned)credentials->uid, (int)credentials->pid,
+            server->refused_unsaid ? ", and others since the last such line: see stats" : "");
+    server->refused_say_ms = now_ms + LIMIT_REFUSED_SAY_MS;
+    server->refused_unsaid = 0;
+}
+
 static void greet(struct server *server, int fd) {
     struct trace_rpc_error error = {0};
     struct credentials credentials = {.uid = (uid_t)-1};
     int look = credentials_look(&credentials, fd);
+    bool guest = credentials_is_guest(&credentials, geteuid());
     if (look || !credentials_may_enter(&credentials, geteuid(), server->group)) {
-        log_say(LOG_LEVEL_WARNING, "a client of user %u (pid %d) was refused", (unsigned)credentials.uid, (int)credentials.pid);
+        say_refused(server, &credentials);
         trace_rpc_fail(&error, TRACE_RPC_REFUSED, NULL, "this traced serves user %u%s", (unsigned)geteuid(),
                        server->group == CREDENTIALS_NO_GROUP ? "" : " and one group");
         refuse(server, fd, &error);
-    } else if (server->clients.connection_count >= LIMIT_CLIENTS) {
+    } else if (server->clients.connection_count >= LIMIT_CLIENTS || (guest && server->clients.guest_count >= LIMIT_GUESTS)) {
+        int limit = server->clients.connection_count >= LIMIT_CLIENTS ? LIMIT_CLIENTS : LIMIT_GUESTS;
+        const char *whose = limit == LIMIT_GUESTS ? " of other users" : "";
         if (!server->clients.counters.limits.clients++)
-            log_say(LOG_LEVEL_WARNING, "a client was refused: the limit of %d is reached", LIMIT_CLIENTS);
-        trace_rpc_fail(&error, TRACE_RPC_LIMIT, json_pack("{si}", "limit", LIMIT_CLIENTS), "there are %d clients", LIMIT_CLIENTS);
+            log_say(LOG_LEVEL_WARNING, "a client was refused: the limit of %d%s is reached", limit, whose);
+        trace_rpc_fail(&error, TRACE_RPC_LIMIT, json_pack("{si}", "limit", limit), "there are %d clients%s", limit, whose);
         refuse(server, fd, &error);
     } else {
         server->clients.counters.accepted++;
-        int failed = connection_create(&server->clients, fd, credentials.pid);
+        int failed = connection_create(&server->clients, fd, &credentials);
         if (failed) log_say(LOG_LEVEL_ERROR, "cannot serve a client: %s", strerror(-failed));
     }
     if (!look) credentials_fini(&credentials);

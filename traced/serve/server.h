@@ -26,6 +26,8 @@ struct server {
     int listen_fd;
     gid_t group; /* the group served besides this user and root; CREDENTIALS_NO_GROUP: none */
     bool accepting, accept_paused;
+    uint64_t refused_say_ms;    /* until then no refused client is logged */
+    uint64_t refused_unsaid;    /* how many were not */
     void (*on_stop)(void *arg); /* stops the ingest; no event comes after it */
     void *on_stop_arg;
     uint64_t stop_until_ms;
