@@ -8,6 +8,10 @@
  * is the time from their names to the first event of each, and ring_kib the heap that one takes, besides its shared memory,
  * which belongs to the node.
  *
+ * keep: the same as `indexed` with --keep 'any (app_end and not ok)', which no trace here matches; keep-all: with 'any not ok', which
+ * all of them match, so that as many events stay as can.  judge_ns is the processor time of the thread that judges the traces, for
+ * each event of the ingest.
+ *
  * silent-4000: 4,000 rings are attached and silent; the passes of 10 s run back to back, as the clock asks for them.  The cost
  * of a wake-up comes on top (bench_idle.c, bench_scale.py).
  *
@@ -16,6 +20,7 @@
 #include "bench.h"
 
 #include "ingest_internal.h"
+#include "keeper.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -51,9 +56,10 @@ struct rig {
     double ring_kib;
     struct trace_log *logs[RINGS_MAX];
     const struct trace_event *slots[RINGS_MAX]; /* of the first lane */
-    struct history *history;
-    struct nodes *nodes;
+    struct store store;                         /* its history and nodes */
     struct ingest *ingest;
+    const char *keep; /* NULL: no trace stays longer than others */
+    struct keeper *keeper;
 };
 
 static struct trace_context traces[TRACES];
@@ -145,13 +151,15 @@ static void drain(struct rig *rig, uint64_t events) {
 static void start_ingest(struct rig *rig) {
     struct ingest_config config = {.shm_dir = rig->dir, .uid = geteuid(), .wake = ignore, .say = ignore_line};
     size_t heap_bytes;
-    int result = history_create_shared(&rig->history, HISTORY_BYTES);
-    if (result == 0) result = nodes_create(&rig->nodes, rig->history);
+    struct trace_rpc_error error = {0};
+    int result = history_create_shared(&rig->store.history, HISTORY_BYTES);
+    if (result == 0) result = nodes_create(&rig->store.nodes, rig->store.history);
     if (result != 0) bench_die("no memory for the history: %s", strerror(-result));
     rig->ingest = calloc(1, sizeof *rig->ingest);
     if (!rig->ingest) bench_die("out of memory");
-    config.history = rig->history;
-    config.nodes = rig->nodes;
+    if (rig->keep && keeper_start(&rig->keeper, &rig->store, rig->keep, &error)) bench_die("--keep: %s", error.message);
+    config.history = rig->store.history;
+    config.nodes = rig->store.nodes;
     result = ingest_init(rig->ingest, &config, rig->watch);
     if (result != 0) bench_die("the ingest did not start: %s", strerror(-result));
     heap_bytes = mallinfo2().uordblks;
@@ -196,8 +204,9 @@ static void rig_fini(struct rig *rig) {
 
     ingest_fini(rig->ingest);
     free(rig->ingest);
-    nodes_destroy(rig->nodes);
-    history_destroy(rig->history);
+    keeper_stop(rig->keeper);
+    nodes_destroy(rig->store.nodes);
+    history_destroy(rig->store.history);
     rcu_unregister_thread();
     for (unsigned i = 0; i < rig->ring_count; i++) {
         munmap((char *)rig->slots[i] - TRACE_SHM_LANES_OFFSET,
@@ -282,6 +291,45 @@ static void run_copy(struct bench *bench) {
     bench_report(bench, &(struct bench_result){.name = "copy", .unit = "M events/s", .values = &measure_one_ring(bench)->copy});
 }
 
+static uint64_t process_cpu_ns(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+static void measure_keep(struct bench *bench, struct rig *rig, struct bench_series *values, const char *name) {
+    const struct rates *without = measure_one_ring(bench);
+    const unsigned count = bench_repetitions(bench, REPETITIONS);
+
+    bench_pin(0); /* where the judge stays */
+    rig_init(rig, 1, RINGS_BYTES / TRACE_EVENT_BYTES, 1);
+    bench_pin(1);
+    ingest_once(rig);
+    ingest_once(rig);
+    uint64_t others_ns = process_cpu_ns() - bench_cpu_ns();
+    for (unsigned i = 0; i < count; i++) bench_series_add(values, ingest_once(rig));
+    others_ns = process_cpu_ns() - bench_cpu_ns() - others_ns;
+    bench_report(bench, &(struct bench_result){.name = name,
+                                               .unit = "M events/s",
+                                               .values = values,
+                                               .floor = &without->indexed,
+                                               .peer = "indexed",
+                                               .extras = {{"judge_ns", (double)others_ns / count / rig->ring_events}}});
+    rig_fini(rig);
+}
+
+static void run_keep(struct bench *bench) {
+    static struct bench_series values;
+    static struct rig rig = {.keep = "any (app_end and not ok)"};
+    measure_keep(bench, &rig, &values, "keep");
+}
+
+static void run_keep_all(struct bench *bench) {
+    static struct bench_series values;
+    static struct rig rig = {.keep = "any not ok"};
+    measure_keep(bench, &rig, &values, "keep-all");
+}
+
 static void run_rings(struct bench *bench) {
     static struct bench_series values;
     static struct rig rig;
@@ -330,7 +378,7 @@ static void run_silent(struct bench *bench) {
 }
 
 int main(int argc, char **argv) {
-    static const struct bench_case cases[] = {
-        {"indexed", run_indexed}, {"copy", run_copy}, {"rings-1000", run_rings}, {"silent-4000", run_silent}};
+    static const struct bench_case cases[] = {{"indexed", run_indexed},   {"copy", run_copy},        {"keep", run_keep},
+                                              {"keep-all", run_keep_all}, {"rings-1000", run_rings}, {"silent-4000", run_silent}};
     return bench_main(argc, argv, "ingest", cases, sizeof cases / sizeof cases[0]);
 }
