@@ -8,9 +8,9 @@
  * is the time from their names to the first event of each, and ring_kib the heap that one takes, besides its shared memory,
  * which belongs to the node.
  *
- * keep: the same as `indexed` with --keep 'any (app_end and not ok)', which no trace here matches; keep-all: with 'any not ok', which
- * all of them match, so that as many events stay as can.  judge_ns is the processor time of the thread that judges the traces, for
- * each event of the ingest.
+ * keep: the same as `indexed` with --keep 'any (app_end and not ok)', which no trace here matches; keep-all: with 'any not ok',
+ * which all of them match, so that as many events stay as can.  judge_ns is the processor time of the thread that judges the
+ * traces, for each event of the ingest.
  *
  * silent-4000: 4,000 rings are attached and silent; the passes of 10 s run back to back, as the clock asks for them.  The cost
  * of a wake-up comes on top (bench_idle.c, bench_scale.py).

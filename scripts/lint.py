@@ -21,7 +21,7 @@ COLUMNS_MAX = 130  # .clang-format's ColumnLimit, which does not break comments
 INCLUDED = re.compile(r'#include [<"]([^">]+)[">]')
 AGAINST_NULL = re.compile(r"\w\)? == NULL|\b(?:if|while) \((?:[^()]|\([^()]*\))*\w != NULL")
 INCLUDE = re.compile(r'#include ([<"])[^">]*\.h[">]')
-RCU = re.compile(r"\brcu_read_(?:un)?lock\(\);")
+RCU = re.compile(r"^\s+rcu_read_(?:un)?lock\(\);")
 ASSIGNED = re.compile(r"\([*\w.>-]+ = .*\) [!=]= NULL")
 KINDS = re.compile(r"TRACE_KIND\(\d+, (\w+),")
 COMPARES = re.compile(r'\bstrn?cmp\([^;]*"(\w+)"')

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * How much one iteration of the loop sends, whatever its clients have left unread; and how much while the ingest is behind.  Bytes and
- * events are counted, not timed.
+ * How much one iteration of the loop sends, whatever its clients have left unread; and how much while the ingest is behind.
+ * Bytes and events are counted, not timed.
  *
  * Most clients ask for methods that do not exist: the errors need no store. */
 #include "connection.h"

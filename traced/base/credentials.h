@@ -31,8 +31,8 @@ bool credentials_may_enter(const struct credentials *credentials, uid_t self, gi
 /* Is it a member of the group, and neither `self` nor root? */
 bool credentials_is_guest(const struct credentials *credentials, uid_t self);
 
-/* Whose requests compete as one client's (lanes.h): those of a process, or of all processes of a guest, who can start any number of
- * them. */
+/* Whose requests compete as one client's (lanes.h): those of a process, or of all processes of a guest, who can start any number
+ * of them. */
 int64_t credentials_client(const struct credentials *credentials, uid_t self);
 
 #endif

@@ -9,8 +9,8 @@
  * from them.  So no client, no burst of events and no filter delays a request by more than a round, and a subscription whose
  * filter takes more than its share falls behind alone.
  *
- * The ingest may need the processor that subscriptions use.  So while a ring is filling up, they get a small share for each of its
- * passes, and the loop sleeps in between. */
+ * The ingest may need the processor that subscriptions use.  So while a ring is filling up, they get a small share for each of
+ * its passes, and the loop sleeps in between. */
 #ifndef TRACED_SERVER_H
 #define TRACED_SERVER_H
 

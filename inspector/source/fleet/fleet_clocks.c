@@ -7,8 +7,8 @@
 #include <proto/hex.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <store/grace.h>
 #include <string.h>
-#include <urcu.h>
 
 #define FLEET_CLOCK_ENDS 262144 /* rows of one answer: about 25 MB */
 #define FLEET_CLOCK_IDS 1000    /* of more nodes, the server looks up the ids itself: a statement has 256 KiB */
