@@ -238,7 +238,7 @@ static size_t list_incoming(struct incoming *incoming, const struct analysis *an
         const struct message *message = &analysis->packets.items[i];
         bool arrived = message->state == MESSAGE_MATCHED;
         uint64_t error_ns;
-        if (message->send == NO_EVENT || message->to == NO_NUMBER || (!arrived && message->state != MESSAGE_UNRECEIVED)) continue;
+        if (message->to == NO_NUMBER || (!arrived && message->state != MESSAGE_UNRECEIVED)) continue;
         if (message->untimed || !node_clocks_comparable(&analysis->facts->clocks, message->from, message->to, &error_ns))
             continue;
         incoming[count++] = (struct incoming){.node = message->to,
