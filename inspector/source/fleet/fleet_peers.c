@@ -13,21 +13,11 @@
 #include <store/value.h>
 #include <string.h>
 
-/* Of the rows, and of their sums. */
-#define PEER_COLUMNS                                                                                                          \
-    "count() AS events, countIf(kind = 'packet_sent') AS sent, countIf(kind = 'packet_received') AS received, "               \
-    "countIf(kind = 'packet_lost' AND bitAnd(flags, 128) = 0) AS lost, countIf(kind = 'message_sent') AS messages_sent, "     \
-    "countIf(kind = 'message_received') AS messages_received, sumIf(size, kind = 'packet_sent') AS bytes_sent, "              \
-    "sumIf(size, kind = 'packet_received') AS bytes_received, countIf(kind = 'metrics') AS metrics, "                         \
-    "countIf(kind IN ('metrics','conn_established')) AS rtts, "                                                               \
-    "argMaxIf(rtt, shown_ns, kind IN ('metrics','conn_established')) AS last_rtt, "                                           \
-    "maxIf(shown_ns, kind IN ('metrics','conn_established')) AS last_rtt_ns, minIf(min_rtt, kind = 'metrics') AS least_rtt, " \
-    "min(shown_ns) AS first_ns, max(shown_ns) AS last_ns, groupUniqArray(node_id) AS nodes"
-#define PEER_SUMS                                                                                                     \
-    "SELECT peer, sum(events) AS all_events, sum(sent), sum(received), sum(lost), sum(messages_sent), "               \
-    "sum(messages_received), sum(bytes_sent), sum(bytes_received), sum(metrics), sum(rtts), "                         \
-    "toUInt64(argMaxIf(last_rtt, last_rtt_ns, rtts != 0)), toUInt64(minIf(least_rtt, metrics != 0)), min(first_ns), " \
-    "max(last_ns), arraySort(groupUniqArrayArray(nodes)) FROM ("
+/* Of the rows, by kind: a condition in each sum would cost more. */
+#define PEER_COLUMNS                                                                                                   \
+    "kind_id, bitAnd(flags, 128) AS probe, count() AS events, sum(size) AS bytes, argMax(rtt, shown_ns) AS last_rtt, " \
+    "min(min_rtt) AS least_rtt, min(shown_ns) AS first_ns, max(shown_ns) AS last_ns, groupUniqArray(node_id) AS nodes"
+#define PEER_GROUPS ", kind_id, probe"
 
 _Static_assert(TRACE_FLAG_PROBE == 128, "PEER_COLUMNS: a lost probe is no loss");
 
@@ -124,15 +114,31 @@ static void put_peers(struct trace_text *out, const void *arg, const char *rows,
     trace_text_puts(out, times);
     if (peers->node.bytes) trace_text_puts(out, " AND ");
     if (peers->node.bytes) trace_text_add(out, peers->node.data, peers->node.bytes);
-    fleet_put_format(out, " GROUP BY %s", who);
+    fleet_put_format(out, " GROUP BY %s" PEER_GROUPS, who);
+}
+
+/* Of those, the sums. */
+static void put_sums(struct trace_text *out) {
+    static const int counted[] = {TRACE_KIND_PACKET_SENT, TRACE_KIND_PACKET_RECEIVED, TRACE_KIND_PACKET_LOST,
+                                  TRACE_KIND_MESSAGE_SENT, TRACE_KIND_MESSAGE_RECEIVED};
+    trace_text_puts(out, "SELECT peer, sum(events) AS all_events");
+    for (size_t i = 0; i < sizeof counted / sizeof *counted; i++)
+        fleet_put_format(out, ", sumIf(events, kind_id = %d%s)", counted[i],
+                         counted[i] == TRACE_KIND_PACKET_LOST ? " AND probe = 0" : "");
+    for (size_t i = 0; i < 2; i++) fleet_put_format(out, ", sumIf(bytes, kind_id = %d)", counted[i]);
+    fleet_put_format(out, ", sumIf(events, kind_id = %d) AS metrics, sumIf(events, kind_id IN (%d,%d)) AS rtts",
+                     TRACE_KIND_METRICS, TRACE_KIND_METRICS, TRACE_KIND_CONN_ESTABLISHED);
+    fleet_put_format(out, ", toUInt64(argMaxIf(last_rtt, last_ns, kind_id IN (%d,%d))), toUInt64(minIf(least_rtt, kind_id = %d))",
+                     TRACE_KIND_METRICS, TRACE_KIND_CONN_ESTABLISHED, TRACE_KIND_METRICS);
+    trace_text_puts(out, ", min(first_ns), max(last_ns), arraySort(groupUniqArrayArray(nodes)) FROM (");
+    trace_text_add(out, "", 1);
 }
 
 int fleet_answer_peers(struct fleet_question *question) {
     const struct fleet_context *context = &question->answers->context;
     const char *node = json_get_text(question->params, "node_id");
     struct peers_question of = {.context = context};
-    const struct fleet_sum sum = {context, put_peers, &of, {PEER_SUMS, ") GROUP BY peer ORDER BY all_events DESC, peer"}};
-    struct trace_text room = {0};
+    struct trace_text room = {0}, sums = {0};
     struct trace_node_id id;
     struct row_reader rows;
     struct trace_rpc_error error = {0};
@@ -143,7 +149,10 @@ int fleet_answer_peers(struct fleet_question *question) {
         trace_filter_sql_prefix(&of.node, "node_id", &prefix, TRACE_NODE_ID_BYTES);
     }
     trace_rpc_error_fini(&error);
-    int result = fleet_sum_ask(&sum, &room, &rows, question->failure);
+    put_sums(&sums);
+    const struct fleet_sum sum = {context, put_peers, &of, {sums.data, ") GROUP BY peer ORDER BY all_events DESC, peer"}};
+    int result = sums.failed ? failure_out_of_memory(question->failure) : fleet_sum_ask(&sum, &room, &rows, question->failure);
+    trace_text_fini(&sums);
     trace_text_fini(&of.node);
     if (!result) result = read_peers(question, rows, &peers);
     trace_text_fini(&room);
