@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * Nodes that crashed, fell silent or stalled, or whose events are missing; and streams that nobody closed. */
+#include "allocation.h"
 #include "analyze.h"
 #include "analyze_thresholds.h"
-#include "memory.h"
 #include "numbers.h"
 
 #include <stdlib.h>
