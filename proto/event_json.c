@@ -10,6 +10,7 @@
  * Any thread; wait-free. */
 #include <arpa/inet.h>
 #include <assert.h>
+#include <endian.h>
 #include <errno.h>
 #include <proto/address_id.h>
 #include <proto/event_clock.h>
@@ -41,26 +42,33 @@ static const char decimals[] =
     "49505152535455565758596061626364656667686970717273747576777879808182838485868788899091929394959697"
     "9899";
 
-/* Exactly 8 digits, with leading zeros: four pairs that do not depend on each other. */
-static inline void put_8_digits(char *out, uint32_t value) {
-    uint32_t high = value / 10000, low = value % 10000;
-    memcpy(out, decimals + 2 * (high / 100), 2);
-    memcpy(out + 2, decimals + 2 * (high % 100), 2);
-    memcpy(out + 4, decimals + 2 * (low / 100), 2);
-    memcpy(out + 6, decimals + 2 * (low % 100), 2);
+static inline uint64_t two_digits(uint32_t value) {
+    uint16_t pair;
+    memcpy(&pair, decimals + 2 * value, sizeof pair);
+    return le16toh(pair);
 }
 
-/* At most 8 digits, without leading zeros. */
+/* Exactly 8 digits, with leading zeros, the first in the lowest byte: four pairs that do not depend on each other. */
+static inline uint64_t eight_digits(uint32_t value) {
+    uint32_t high = value / 10000, low = value % 10000;
+    return two_digits(high / 100) | two_digits(high % 100) << 16 | two_digits(low / 100) << 32 | two_digits(low % 100) << 48;
+}
+
+static inline char *put_digits(char *out, uint64_t digits, unsigned count) {
+    digits = htole64(digits);
+    memcpy(out, &digits, sizeof digits);
+    return out + count;
+}
+
+/* At most 8 digits, without leading zeros.  Writes up to 7 bytes after them, too. */
 static inline char *put_small(char *out, uint32_t value) {
     if (value < 10) {
         *out = (char)('0' + value);
         return out + 1;
     }
-    if (value < 100) return put_bytes(out, decimals + 2 * value, 2);
-    char digits[8];
-    put_8_digits(digits, value);
-    unsigned skip = value >= 1000000 ? value < 10000000 : value >= 10000 ? 2 + (value < 100000) : 4 + (value < 1000);
-    return put_bytes(out, digits + skip, 8 - skip);
+    uint64_t digits = eight_digits(value);
+    unsigned zeros = (unsigned)__builtin_ctzll(digits & 0x0f0f0f0f0f0f0f0f) / 8;
+    return put_digits(out, digits >> 8 * zeros, 8 - zeros);
 }
 
 static inline char *put_decimal(char *out, uint64_t value) {
@@ -70,11 +78,9 @@ static inline char *put_decimal(char *out, uint64_t value) {
         out = put_small(out, (uint32_t)high);
     } else {
         out = put_small(out, (uint32_t)(high / 100000000));
-        put_8_digits(out, (uint32_t)(high % 100000000));
-        out += 8;
+        out = put_digits(out, eight_digits((uint32_t)(high % 100000000)), 8);
     }
-    put_8_digits(out, (uint32_t)(value % 100000000));
-    return out + 8;
+    return put_digits(out, eight_digits((uint32_t)(value % 100000000)), 8);
 }
 
 /* An integer; a decimal string where a signed 64-bit reader would overflow. */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * Nodes that crashed, fell silent or stalled, or whose events are missing; and streams that are still open. */
+#include "allocation.h"
 #include "analyze.h"
 #include "analyze_thresholds.h"
-#include "memory.h"
 #include "numbers.h"
 
 #include <stdlib.h>
@@ -336,7 +336,7 @@ static bool may_be_pause(const struct waiting *waiting, const struct incoming *i
     return waited_ns >= STALL_SHORT_NS_MIN / 2 && waited_ns / LATE_RATIO_MIN >= first->usual_ns;
 }
 
-/* Is it one?  If packets that several nodes sent at different moments arrived at the same one, it was no link that delayed them. */
+/* Is it one?  If packets that several nodes sent at different times arrived together, no link delayed them. */
 static bool is_short_pause(const struct waiting *waiting, const struct incoming *incoming, uint64_t to_ns) {
     const struct incoming *first = &incoming[waiting->first_short];
     return waiting->several && waiting->last_sent_ns - first->sent_ns >= (to_ns - first->sent_ns - first->error_ns) / 2;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "finding.h"
 
-#include "memory.h"
+#include "allocation.h"
 
 #define EDGE_PART 10 /* of a time span: its first and last 1/N are its edges */
 

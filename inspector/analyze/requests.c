@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "requests.h"
 
+#include "allocation.h"
 #include "analyze_thresholds.h"
-#include "memory.h"
 
 #include <errno.h>
 #include <stdlib.h>

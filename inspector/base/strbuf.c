@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "strbuf.h"
 
-#include "memory.h"
+#include "allocation.h"
 
 #include <stdint.h>
 #include <stdio.h>

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "program.h"
 
+#include "allocation.h"
 #include "command.h"
 #include "complete.h"
 #include "config.h"
 #include "help.h"
 #include "man_page.h"
-#include "memory.h"
 #include "nearest.h"
 #include "pager.h"
 #include "topics.h"

@@ -417,14 +417,10 @@ static void note_settled(const struct source_news *settled) {
     strbuf_fini(&line);
 }
 
-/* The time of --for is over.  Saves the open window as far as it has come; without traced it cannot be fetched. */
+/* The time of --for is over.  Saves the open window as far as it has come. */
 static int end_watch(struct trigger *trigger) {
-    if (!trigger->event) return 0;
-    if (!trigger->stream.away.is) {
-        if (!close_window(trigger)) return 0;
-        if (stream_lost(&trigger->stream)) return -1;
-    }
-    return failure_set(&trigger->session->failure, EXIT_NOT_THERE, "traced did not come back before the end of --for");
+    if (!trigger->event || !close_window(trigger)) return 0;
+    return stream_lost(&trigger->stream) ? -1 : stream_ends_away(&trigger->stream);
 }
 
 /* Runs until the chosen end: returns 0; or -1 with the failure. */

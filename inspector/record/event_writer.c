@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "event_writer.h"
 
+#include "allocation.h"
 #include "app_names.h"
 #include "json_get.h"
-#include "memory.h"
 #include "node_rows.h"
 
 #include <errno.h>

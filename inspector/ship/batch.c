@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "batch.h"
 
-#include "memory.h"
+#include "allocation.h"
 #include "spool.h"
 #include "strbuf.h"
 

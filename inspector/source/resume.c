@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "resume.h"
 
+#include "allocation.h"
 #include "event_list.h"
 #include "json_get.h"
 #include "limits.h"
-#include "memory.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -183,6 +183,12 @@ static int follow_again(struct stream *stream) {
     return stream_follow(stream, params, node && json_object_set(params, "node_id", node), &stream->away.number);
 }
 
+int stream_ends_away(struct stream *stream) {
+    return failure_set(stream->failure, EXIT_NOT_THERE,
+                       "%s did not come back before the end of --for: what happened since it went away is missing",
+                       stream->source->title);
+}
+
 uint64_t stream_wait_ms(const struct stream *stream) {
     uint64_t now_ms = trace_now_monotonic_ms(), left_ms = WAIT_FOREVER;
     if (stream->deadline_ms != WAIT_FOREVER) left_ms = stream->deadline_ms > now_ms ? stream->deadline_ms - now_ms : 0;
@@ -197,8 +203,10 @@ bool stream_waits_on(const struct stream *stream, uint64_t patience_ms) {
 static enum source_event come_back(struct stream *stream, struct source_news *ret_news) {
     for (;;) {
         uint64_t wait_ms = stream_wait_ms(stream);
-        if (source_reopen(stream->source, wait_ms, stream->failure))
-            return wait_ms < stream->wait_ms && stream->failure->disconnected ? SOURCE_ENDED : SOURCE_FAILED;
+        if (source_reopen(stream->source, wait_ms, stream->failure)) {
+            if (wait_ms < stream->wait_ms && stream->failure->disconnected) (void)stream_ends_away(stream);
+            return SOURCE_FAILED;
+        }
         if (!(stream->source->ops->can & SOURCE_SHIPPED)) resume_next_stream(&stream->resume); /* else it is still the same */
         if (!follow_again(stream)) break;
         if (!stream->failure->disconnected) return SOURCE_FAILED;
@@ -254,7 +262,10 @@ enum source_event stream_next(struct stream *stream, uint64_t deadline_ms, struc
         if (stream->queued) return queue_take(stream, ret_news);
         if (!stream->left) return SOURCE_ENDED;
         if (stream->away.is) return come_back(stream, ret_news);
-        if (stream->looked && trace_now_monotonic_ms() >= stream->deadline_ms) return SOURCE_ENDED; /* also under load */
+        if (stream->looked && trace_now_monotonic_ms() >= stream->deadline_ms) { /* also under load */
+            if (!stream->away.any) return SOURCE_ENDED;
+            stream->away.due_ms = 0; /* what it missed is reported before it ends */
+        }
         if (trace_now_monotonic_ms() >= stream->away.due_ms)
             event = settle_away(stream);
         else
@@ -263,8 +274,7 @@ enum source_event stream_next(struct stream *stream, uint64_t deadline_ms, struc
         uint64_t now_ms = trace_now_monotonic_ms();
         if (stream->queued) continue;
         if (event == SOURCE_FAILED && stream_lost(stream)) return event;
-        if (event == SOURCE_TIME && now_ms >= stream->deadline_ms) return SOURCE_ENDED;
-        if (event == SOURCE_TIME && now_ms < deadline_ms) continue;
+        if (event == SOURCE_TIME && (now_ms < deadline_ms || now_ms >= stream->deadline_ms)) continue;
         if (event == SOURCE_TIME || event == SOURCE_NOTE || event == SOURCE_ENDED || event == SOURCE_OUTPUT_GONE) return event;
     }
 }

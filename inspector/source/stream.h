@@ -57,6 +57,9 @@ int stream_init(struct stream *stream, struct source *source, const struct strea
                 struct failure *failure);
 void stream_fini(struct stream *stream);
 
+/* The stream ends while its source is away, so what it missed since is not known.  Returns -1 with the failure that says so. */
+int stream_ends_away(struct stream *stream);
+
 /* How long to wait for a source that went away; never beyond the stream's deadline. */
 uint64_t stream_wait_ms(const struct stream *stream);
 
@@ -64,8 +67,8 @@ uint64_t stream_wait_ms(const struct stream *stream);
  * only away, and not yet for patience_ms?  Then call stream_next again. */
 bool stream_waits_on(const struct stream *stream, uint64_t patience_ms);
 
-/* Like source_next.  Also returns AWAY (the next call waits for the source), RESTARTED and, some time later, SETTLED; and
- * ENDED at the stream's deadline or after its last event. */
+/* Like source_next.  Also returns AWAY (the next call waits for the source), RESTARTED and, some time later or at the stream's
+ * deadline, SETTLED; and ENDED at the deadline or after the last event.  FAILED if the source is still away then. */
 enum source_event stream_next(struct stream *stream, uint64_t deadline_ms, struct source_news *ret_news);
 
 /* Call this when another question to the source failed.  If the source went away and the stream can wait for it, returns 0,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "memory.h"
+#include "allocation.h"
 #include "numbers.h"
 #include "path_edges.h"
 #include "spread.h"

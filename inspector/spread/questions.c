@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "questions.h"
 
-#include "memory.h"
+#include "allocation.h"
 #include "numbers.h"
 
 #include <errno.h>

@@ -3,8 +3,8 @@
  * The tables whose rows are the elements of one answer: nodes, peers, traces, and what applications registered.  The first
  * scan of a statement fetches the rows, and later scans reuse them: a statement sees one state of them, and a join does not ask
  * again for each row.  The first column, an id, is indexed. */
+#include "allocation.h"
 #include "json_get.h"
-#include "memory.h"
 #include "sql.h"
 #include "sql_columns.h"
 

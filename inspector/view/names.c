@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "names.h"
 
+#include "allocation.h"
 #include "json_get.h"
 #include "limits.h"
-#include "memory.h"
 #include "text.h"
 
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "outdir.h"
 
-#include "memory.h"
+#include "allocation.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "outfile.h"
 
-#include "memory.h"
+#include "allocation.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "table.h"
 
+#include "allocation.h"
 #include "limits.h"
-#include "memory.h"
 
 #include <assert.h>
 #include <ctype.h>

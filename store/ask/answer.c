@@ -65,18 +65,19 @@ static void put_log(struct trace_text *out, const struct node *node) {
 }
 
 bool answer_event(struct store *store, const struct alias_picture *aliases, struct trace_text *out,
-                  const struct trace_event *event, history_source source, bool with_log) {
+                  const struct trace_event *event, history_source source, bool with_log, bool with_comma) {
     const struct node *node = nodes_at(store->nodes, history_source_node(source));
     if (!node) return false;
     struct trace_event_origin origin = {
         .node_id = &node->info.node_id,
         .lane = history_source_lane(source),
         .app = nodes_event_app(node, event),
-        .peer_id = alias_picture_resolve(aliases, history_source_node(source), event->timestamp, &event->peer_id),
     };
-    char *begin = trace_text_reserve(out, TRACE_EVENT_JSON_MAX);
+    if (aliases) origin.peer_id = alias_picture_resolve(aliases, history_source_node(source), event->timestamp, &event->peer_id);
+    char *begin = trace_text_reserve(out, 1 + TRACE_EVENT_JSON_MAX);
     if (!begin) return false;
-    out->bytes += (size_t)(trace_event_json(begin, event, &origin) - begin);
+    *begin = ',';
+    out->bytes += (size_t)(trace_event_json(begin + with_comma, event, &origin) - begin);
     if (with_log) put_log(out, node);
     return true;
 }
@@ -90,12 +91,7 @@ size_t answer_hits(struct store *store, struct trace_text *out, const struct his
         uint64_t begin = history_begin_position(store->history);
         for (; i < stop && !out->failed; i++) {
             if (hits[i].position < begin) continue;
-            size_t before = out->bytes;
-            if (written) trace_text_add(out, ",", 1);
-            if (answer_event(store, aliases, out, &hits[i].event, hits[i].source, with_log))
-                written++;
-            else
-                out->bytes = before;
+            written += answer_event(store, aliases, out, &hits[i].event, hits[i].source, with_log, written != 0);
         }
         grace_read_unlock();
     }

@@ -10,6 +10,7 @@
  *
  * history_reserve and history_append belong to one thread, the ingest thread. */
 #include "history_keep.h"
+#include "history_kept.h"
 #include "history_share.h"
 
 #include <assert.h>
@@ -226,18 +227,6 @@ static void reclaim(struct history *history, bool wait) {
 
 /* ---- segments ----------------------------------------------------------------------------------------------------------- */
 
-struct segment *history__segment_bounds(const struct history *history, uint64_t number) {
-    /* ring:A  Pairs with ring:R.  Without it we could see the old contents of a reused segment. */
-    struct segment *segment = atomic_load_explicit(&history->ring[number % history->segments_max], memory_order_acquire);
-    return segment != NULL && segment->number == number ? segment : NULL;
-}
-
-struct segment *history__segment(const struct history *history, uint64_t number) {
-    struct segment *segment = history__segment_bounds(history, number);
-    if (segment && segment->backed) history__backed_enter(history, segment);
-    return segment;
-}
-
 /* Hands a segment that readers can no longer find to the reclaimer, together with the swept entries. */
 static void send_through_grace(struct history *history, struct segment *segment) {
     segment->swept_traces = history->traces.swept;
@@ -453,17 +442,17 @@ struct history_span history__span(const struct history *history) {
     return span;
 }
 
-const struct trace_event *history_at(const struct history *history, uint64_t position, history_source *ret_source) {
+bool history_at(const struct history *history, uint64_t position, struct history_item *ret_item) {
     struct segment *segment;
-    uint64_t index;
+    uint32_t index = position % HISTORY_SEGMENT_EVENTS;
 
-    if (position >= history_end_position(history)) return NULL;
+    if (position >= history_end_position(history)) return false;
     segment = history__segment(history, position / HISTORY_SEGMENT_EVENTS);
-    index = position % HISTORY_SEGMENT_EVENTS;
-    if (!segment || index >= segment->capacity) return NULL;
-    if (!history__event_ready(segment, (uint32_t)index)) return NULL;
-    if (ret_source) *ret_source = segment->sources[index];
-    return &segment->events[index];
+    if (!segment || index >= segment->capacity || !history__event_ready(segment, index)) return false;
+    *ret_item = (struct history_item){.event = &segment->events[index],
+                                      .source = segment->sources[index],
+                                      .kept = segment->kept != NULL && history__is_kept(segment, index)};
+    return true;
 }
 
 static uint64_t count_alive(const struct directory *directory, uint64_t begin) {

@@ -433,12 +433,12 @@ struct history_span history__span(const struct history *history);
  * for it. */
 bool history__open_next(struct history *history);
 
-/* The segment of that number, or NULL when it has been retired.  The arrays of a backed one stay valid until BACKED_PLACES - 1
- * others have been requested; their contents must be requested with history__ready. */
-struct segment *history__segment(const struct history *history, uint64_t number);
-
-/* The same, only for its bounds. */
-struct segment *history__segment_bounds(const struct history *history, uint64_t number);
+/* The segment of that number, or NULL when it has been retired.  Only for its bounds: see history__segment. */
+static inline struct segment *history__segment_bounds(const struct history *history, uint64_t number) {
+    /* ring:A  Pairs with ring:R.  Without it we could see the old contents of a reused segment. */
+    struct segment *segment = atomic_load_explicit(&history->ring[number % history->segments_max], memory_order_acquire);
+    return segment != NULL && segment->number == number ? segment : NULL;
+}
 
 /* The part of a segment that lies before a position: how many of its events. */
 static inline uint32_t history__behind(const struct segment *segment, uint64_t end) {
@@ -452,6 +452,14 @@ static inline uint32_t history__behind(const struct segment *segment, uint64_t e
 
 /* Gives the arrays of a backed segment their place. */
 void history__backed_enter(const struct history *history, struct segment *segment);
+
+/* The segment of that number, or NULL when it has been retired.  The arrays of a backed one stay valid until BACKED_PLACES - 1
+ * others have been requested; their contents must be requested with history__ready. */
+static inline struct segment *history__segment(const struct history *history, uint64_t number) {
+    struct segment *segment = history__segment_bounds(history, number);
+    if (segment && segment->backed) history__backed_enter(history, segment);
+    return segment;
+}
 
 bool history__backed_ready(const struct segment *segment, const void *from, size_t bytes);
 

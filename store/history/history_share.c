@@ -307,11 +307,6 @@ uint64_t history__share_level(const struct history *history) {
 
 /* ---- readers --------------------------------------------------------------------------------------------------------------- */
 
-bool history_is_kept(const struct history *history, uint64_t position) {
-    const struct segment *segment = history__segment_bounds(history, position / HISTORY_SEGMENT_EVENTS);
-    return segment != NULL && segment->kept != NULL && history__is_kept(segment, position % HISTORY_SEGMENT_EVENTS);
-}
-
 uint64_t history_kept_before(const struct history *history, uint64_t position) {
     const struct segment *segment = history__segment_bounds(history, position / HISTORY_SEGMENT_EVENTS);
     uint32_t index = position % HISTORY_SEGMENT_EVENTS;

@@ -434,6 +434,12 @@ class Follow(InspectorTest):
             out = self.run_inspector("follow", "--count", "1", "--json")[1]
         self.assertEqual(json.loads(out.splitlines()[0]), {"missed": 12, "why": "slow"})
 
+    def test_a_trigger_reports_what_it_missed_after_its_last_window(self):
+        with self.traced(self.SUBSCRIBE | {"query": {"events": []}}, stream=[notification(lost=12)], close_after_stream=True):
+            code, out, err = self.run_inspector("trigger", "packet_lost", "--wait=0")
+        self.assertEqual((code, out), (1, ""))
+        self.assertIn("inspector: 12 matching events missed because not read fast enough\n", err)
+
     def test_notifications_before_the_answer_are_not_lost(self):
         early = json.dumps(notification(event(1))).encode() + b"\n"
         answer = Raw(early + b'{"jsonrpc":"2.0","id":2,"result":{"subscription":1}}\n' + early)
@@ -542,6 +548,21 @@ class Follow(InspectorTest):
         self.assertEqual((code, len(out.splitlines()), len(asked)), (0, 2, 3))
         self.assertEqual(err.count("went away"), 1)
 
+    def test_what_was_missed_is_reported_although_the_time_is_over(self):
+        asked, over = [], time.monotonic() + 1.5
+
+        def subscribe(_):
+            asked.append(1)
+            traced.close_after_stream = len(asked) == 1
+            while len(asked) == 2 and time.monotonic() < over:
+                time.sleep(0.05)
+            return {"subscription": 1}
+
+        with self.traced({"subscribe": subscribe}, stream=[notification(event(1))]) as traced:
+            code, _, err = self.run_inspector("follow", "--no-header", "--for", "1s")
+        self.assertEqual((code, len(asked)), (0, 2), err)
+        self.assertRegex(err, r"connected again after \d.\d s; missed ")
+
     def test_waiting_continues_when_one_dies_with_our_connection_in_its_queue(self):
         process = self.start("follow", "--wait", "--no-header", "--count", "1")
         for _ in range(20):
@@ -564,9 +585,10 @@ class Follow(InspectorTest):
             os.unlink(self.path)
             for client in traced.clients:
                 client.shutdown(socket.SHUT_RDWR)
-            timed.communicate(timeout=60)
+            timed_err = timed.communicate(timeout=60)[1]
             waiting_err = waiting.communicate(timeout=60)[1]
-        self.assertEqual((timed.returncode, waiting.returncode), (0, 3))
+        self.assertEqual((timed.returncode, waiting.returncode), (3, 3))
+        self.assertRegex(timed_err, "traced at .* did not come back before the end of --for: what happened since")
         self.assertIn("none came in time", waiting_err)
 
     def test_events_of_a_batch_are_shown_in_order_of_time(self):

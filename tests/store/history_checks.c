@@ -373,16 +373,13 @@ void check_stats(void) {
 static void check_positions(void) {
     for (unsigned i = 0; i < 1000; i++) {
         uint64_t position = generator_below(&generator, model.end + 1000);
-        history_source source;
-        const struct trace_event *event;
+        struct history_item item;
         grace_read_lock();
-        event = history_at(history, position, &source);
-        if (position < model.begin || position >= model.end) {
-            ck_assert_ptr_null(event);
-        } else {
-            ck_assert_ptr_nonnull(event);
-            ck_assert_mem_eq(event, &model.events[position].event, sizeof *event);
-            ck_assert_uint_eq(source, model.events[position].source);
+        bool found = history_at(history, position, &item);
+        ck_assert_int_eq(found, position >= model.begin && position < model.end);
+        if (found) {
+            ck_assert_mem_eq(item.event, &model.events[position].event, sizeof *item.event);
+            ck_assert_uint_eq(item.source, model.events[position].source);
         }
         grace_read_unlock();
     }

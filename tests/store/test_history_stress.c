@@ -170,11 +170,10 @@ static void ask_for_positions(uint64_t random) {
     grace_read_lock();
     for (unsigned i = 0; i < 100; i++) {
         uint64_t position = mix(random + i) % (history_end_position(history) + 1);
-        history_source source;
-        const struct trace_event *event = history_at(history, position, &source);
-        if (!event) continue; /* evicted */
-        assert_untorn(event, position);
-        quick_assert(history_source_node(source) == node_of(position));
+        struct history_item item;
+        if (!history_at(history, position, &item)) continue; /* evicted */
+        assert_untorn(item.event, position);
+        quick_assert(history_source_node(item.source) == node_of(position));
     }
     grace_read_unlock();
 }
@@ -245,7 +244,7 @@ static void *appender_main(void *arg) {
 }
 
 START_TEST(an_event_stays_as_it_is_while_its_reader_holds_the_lock) {
-    const struct trace_event *event;
+    struct history_item item, again;
     pthread_t appender;
     uint64_t position = 0;
 
@@ -254,14 +253,13 @@ START_TEST(an_event_stays_as_it_is_while_its_reader_holds_the_lock) {
     ck_assert_int_eq(history_create(&history, HISTORY_BYTES_MIN), 0);
     while (position < 100) append_run(&position, 100 - position);
     grace_read_lock();
-    event = history_at(history, 10, NULL);
-    ck_assert_ptr_nonnull(event);
+    ck_assert(history_at(history, 10, &item));
     ck_assert_int_eq(pthread_create(&appender, NULL, appender_main, &position), 0);
     while (atomic_load(&appended) < 3 * HISTORY_SEGMENT_EVENTS) sched_yield();
     for (unsigned i = 0; i < 20000 && atomic_load(&appended) == 3 * HISTORY_SEGMENT_EVENTS; i++) sched_yield();
     ck_assert_uint_eq(atomic_load(&appended), 3 * HISTORY_SEGMENT_EVENTS); /* it waits for us */
-    ck_assert_ptr_null(history_at(history, 10, NULL));                     /* evicted, */
-    assert_untorn(event, 10);                                              /* and still there */
+    ck_assert(!history_at(history, 10, &again));                           /* evicted, */
+    assert_untorn(item.event, 10);                                         /* and still there */
     grace_read_unlock();
     pthread_join(appender, NULL);
     ck_assert_uint_eq(atomic_load(&appended), 4 * HISTORY_SEGMENT_EVENTS);

@@ -437,8 +437,9 @@ START_TEST(images_have_each_event_once) {
     ck_assert_uint_eq(count_of(FAILED), failed);
     for (uint64_t at = next * HISTORY_SEGMENT_EVENTS; at < history_end_position(store.history); at++) {
         struct trace_id id = fixture_trace_id(FAILED);
-        const struct trace_event *event = history_at(store.history, at, NULL);
-        in_images += !history_is_kept(store.history, at) && !memcmp(&event->trace_id, &id, sizeof id);
+        struct history_item item;
+        ck_assert(history_at(store.history, at, &item));
+        in_images += !item.kept && !memcmp(&item.event->trace_id, &id, sizeof id);
     }
     ck_assert_uint_eq(in_images, failed);
     free(image);

@@ -176,9 +176,10 @@ static void assert_settled(const struct node *node, uint64_t emitted, uint64_t i
 static struct trace_event at(uint64_t position, history_source *ret_source) {
     struct trace_event event;
     grace_read_lock();
-    const struct trace_event *found = history_at(history, position, ret_source);
-    ck_assert_ptr_nonnull(found);
-    event = *found;
+    struct history_item item;
+    ck_assert(history_at(history, position, &item));
+    event = *item.event;
+    *ret_source = item.source;
     grace_read_unlock();
     return event;
 }

@@ -143,7 +143,6 @@ int subscription_find_recent(struct subscription *subscription, struct store *st
  * missed if they are evicted meanwhile. */
 int subscription_begin_at(struct subscription *subscription, const struct store *store, uint64_t from_ns) {
     const struct history *history = store->history;
-    const struct trace_event *event = NULL;
     uint64_t position = 0;
     int error = 0;
     for (bool found = false; !found && !error;) {
@@ -152,10 +151,8 @@ int subscription_begin_at(struct subscription *subscription, const struct store 
         if (position < begin) position = begin;
         uint64_t stop = end - position > SKIP_PER_LOCK ? position + SKIP_PER_LOCK : end;
         subscription->work.done += (stop - position) * HISTORY_WORK_EVENT;
-        for (history_source source; position < stop && !found; position += !found) {
-            event = history_at(history, position, &source);
-            found = event && event->timestamp >= from_ns;
-        }
+        for (struct history_item item; position < stop && !found; position += !found)
+            found = history_at(history, position, &item) && item.event->timestamp >= from_ns;
         found |= position == end;
         grace_read_unlock();
         error = history_work_check(&subscription->work);
@@ -193,33 +190,27 @@ static uint64_t skip_evicted(struct subscription *subscription, const struct his
     return missed;
 }
 
-/* Skips events that already came at an earlier position. */
-static void skip_kept(struct subscription *subscription, const struct history *history, uint64_t end) {
-    while (subscription->position < end && subscription->position >= subscription->live &&
-           history_is_kept(history, subscription->position)) {
-        subscription->position++;
-        subscription->kept_before++;
-        subscription->work.done++;
-    }
-}
-
-/* The next event: a `recent` one, else the next of the stream.  NULL: there is none now, or it was evicted, which is counted in
- * *dropped. */
-static const struct trace_event *next_event(struct subscription *subscription, const struct history *history, uint64_t end,
-                                            uint64_t *dropped, history_source *ret_source) {
+/* Takes one step: to the next of the `recent` events, or else of the stream.  item->event becomes NULL if that has been evicted,
+ * which is counted in *dropped, or already came at an earlier position.  Returns false if there is no step to take now. */
+static bool next_event(struct subscription *subscription, const struct history *history, uint64_t end, uint64_t *dropped,
+                       struct history_item *item) {
     bool recent = subscription->recent_next < subscription->recent_count;
-    if (!recent) skip_kept(subscription, history, end);
-    if (!recent && subscription->position >= end) return NULL;
+    if (!recent && subscription->position >= end) return false;
     uint64_t position = recent ? subscription->recent[subscription->recent_next] : subscription->position;
-    const struct trace_event *event = history_at(history, position, ret_source);
-    uint64_t begin = history_begin_position(history);
-    if (!event && begin <= position) return NULL; /* not there yet: the next round will see it */
-    if (recent)
-        subscription->recent_next++;
-    else if (event)
-        subscription->position = position + 1;
-    if (!event) *dropped += recent ? 1 : skip_evicted(subscription, history);
-    return event;
+    bool found = history_at(history, position, item), evicted = history_begin_position(history) > position;
+    if (!found && !evicted) return false; /* not there yet: the next round will see it */
+    if (!found) {
+        item->event = NULL;
+        *dropped += recent ? 1 : skip_evicted(subscription, history);
+    } else if (!recent) {
+        subscription->position++;
+        if (item->kept && position >= subscription->live) {
+            item->event = NULL;
+            subscription->kept_before++;
+        }
+    }
+    if (recent) subscription->recent_next++;
+    return true;
 }
 
 /* Writes the events that match, until the notification is full or the work is done. */
@@ -233,19 +224,13 @@ static void write_matches(struct subscription *subscription, struct store *store
     uint64_t end = subscription->until;
     while (work->done < work_end && news->events < LIMIT_NOTIFY_EVENTS &&
            out->bytes + TRACE_EVENT_JSON_MAX + NOTIFICATION_TAIL <= LIMIT_NOTIFY_BYTES && !out->failed) {
-        history_source source;
-        uint64_t dropped_before = news->dropped;
-        const struct trace_event *event = next_event(subscription, store->history, end, &news->dropped, &source);
-        if (!event && news->dropped == dropped_before) break;
+        struct history_item item;
+        if (!next_event(subscription, store->history, end, &news->dropped, &item)) break;
         work->done += HISTORY_WORK_EVENT;
-        if (!event || !event_filter_match(&subscription->filter, store, event, source)) continue;
-        size_t before = out->bytes;
+        if (!item.event || !event_filter_match(&subscription->filter, store, item.event, item.source)) continue;
         work->done += WORK_WRITE;
-        if (news->events) trace_text_add(out, ",", 1);
-        if (answer_event(store, subscription->aliases, out, event, source, subscription->with_log))
-            news->events++;
-        else
-            out->bytes = before;
+        news->events +=
+            answer_event(store, subscription->aliases, out, item.event, item.source, subscription->with_log, news->events != 0);
     }
     news->caught_up = subscription->recent_next == subscription->recent_count && subscription->position >= end;
     grace_read_unlock();

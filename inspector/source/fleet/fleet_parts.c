@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "fleet_parts.h"
 
-#include "memory.h"
+#include "allocation.h"
 #include "source_store.h"
 
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "fleet_repeats.h"
 
-#include "memory.h"
+#include "allocation.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

@@ -311,10 +311,9 @@ static enum source_event yield_events(struct fleet_stream *stream, struct source
     trace_text_puts(&out, "[");
     grace_read_lock();
     for (; stream->position < behind; stream->position++) {
-        history_source source;
-        const struct trace_event *event = history_at(store->history, stream->position, &source);
-        if (any) trace_text_puts(&out, ",");
-        any = event && answer_event(store, NULL, &out, event, source, true);
+        struct history_item item;
+        if (history_at(store->history, stream->position, &item))
+            any |= answer_event(store, NULL, &out, item.event, item.source, true, any);
     }
     grace_read_unlock();
     trace_text_puts(&out, "]");

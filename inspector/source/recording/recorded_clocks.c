@@ -27,11 +27,11 @@ struct recorded_clocks {
 static int add_picked(struct recorded_clocks *clocks, const struct clock_ends *picked, struct clock_ends *ends) {
     for (size_t i = 0; i < picked->count; i++) {
         struct clock_end end = picked->items[i];
-        history_source source;
-        const struct trace_event *event = history_at(clocks->store->history, end.order - 1, &source);
-        if (!event) continue;
-        uint32_t node = history_source_node(source);
-        const struct trace_node_id *peer = alias_picture_resolve(clocks->aliases, node, event->timestamp, &event->peer_id);
+        struct history_item item;
+        if (!history_at(clocks->store->history, end.order - 1, &item)) continue;
+        uint32_t node = history_source_node(item.source);
+        const struct trace_node_id *peer =
+            alias_picture_resolve(clocks->aliases, node, item.event->timestamp, &item.event->peer_id);
         if (machine_clocks_end(clocks->machines, node, peer, &end) && clock_ends_add(ends, &end)) return -ENOMEM;
     }
     return 0;
@@ -44,15 +44,14 @@ static int read_segment(struct recorded_clocks *clocks, struct clock_ends *picke
     clock_ends_clear(picked);
     for (; position < end; position++) {
         struct clock_end one = {.order = position + 1};
-        history_source source;
-        const struct trace_event *event = history_at(clocks->store->history, position, &source);
-        if (!event) continue;
-        uint32_t node = history_source_node(source), its = machine_clocks_machine(clocks->machines, node);
+        struct history_item item;
+        if (!history_at(clocks->store->history, position, &item)) continue;
+        uint32_t its = machine_clocks_machine(clocks->machines, history_source_node(item.source));
         if (first) *machine = its;
         if (*machine != its) *machine = SEVERAL;
         first = false;
-        one.time_ns = event->timestamp;
-        if (clock_end_sample(event, &one.sample, &one.sent) && clock_ends_add(picked, &one)) return -ENOMEM;
+        one.time_ns = item.event->timestamp;
+        if (clock_end_sample(item.event, &one.sample, &one.sent) && clock_ends_add(picked, &one)) return -ENOMEM;
     }
     clock_ends_pick(picked);
     return add_picked(clocks, picked, ends);

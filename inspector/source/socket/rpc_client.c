@@ -4,9 +4,9 @@
  * for a line, and take lines from the buffer one at a time.  Handles live in struct client and are closed before it is freed. */
 #include "rpc_client.h"
 
+#include "allocation.h"
 #include "json_get.h"
 #include "limits.h"
-#include "memory.h"
 #include "process_state.h"
 #include "refusal.h"
 

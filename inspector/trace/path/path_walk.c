@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "path_walk.h"
 
-#include "memory.h"
+#include "allocation.h"
 #include "numbers.h"
 #include "path_idle.h"
 

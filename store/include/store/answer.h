@@ -37,11 +37,11 @@ json_t *answer_history(const struct store *store);
  * out. */
 json_t *answer_clock_steps(struct nodes *nodes);
 
-/* Writes one event as JSON, with its peer as `aliases` (or NULL) has it; with_log: with its log as a further member.  Inside
- * rcu_read_lock(), with an event that is still in the history, so that its node is still in the table.  Returns false if it is
- * not. */
+/* Writes one event as JSON, with its peer as `aliases` (or NULL) has it; with_log: with its log as a further member;
+ * with_comma: after a comma.  Inside rcu_read_lock(), with an event that is still in the history, so that its node is still in
+ * the table.  Returns false, and writes nothing, if it is not. */
 bool answer_event(struct store *store, const struct alias_picture *aliases, struct trace_text *out,
-                  const struct trace_event *event, history_source source, bool with_log);
+                  const struct trace_event *event, history_source source, bool with_log, bool with_comma);
 
 /* Writes events, separated by commas.  Skips those evicted meanwhile, because their node's index may have been reused.  Takes
  * the RCU read lock piecewise.  Returns how many it wrote. */

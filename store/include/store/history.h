@@ -71,12 +71,17 @@ bool history_has_node(const struct history *history, uint32_t node);
 uint64_t history_end_position(const struct history *history);
 uint64_t history_begin_position(const struct history *history);
 
-/* The event at a position, or NULL when it has been evicted.  Valid until rcu_read_unlock(). */
-const struct trace_event *history_at(const struct history *history, uint64_t position, history_source *ret_source);
+/* The event at a position.  Valid until rcu_read_unlock(). */
+struct history_item {
+    const struct trace_event *event;
+    history_source source;
+    bool kept; /* a copy of an event that was first appended elsewhere: a reader that follows the history skips it */
+};
 
-/* Is the event at that position a copy of one that was first appended elsewhere?  And how many before that position are.  In
- * the order of the history the copies come too late, so a reader that follows it skips them. */
-bool history_is_kept(const struct history *history, uint64_t position);
+/* Returns false when the event has been evicted, or is still to come. */
+bool history_at(const struct history *history, uint64_t position, struct history_item *ret_item);
+
+/* How many events before that position are copies. */
 uint64_t history_kept_before(const struct history *history, uint64_t position);
 
 /* The work of an answer so far, and when it must end.  Used by the asking thread only. */

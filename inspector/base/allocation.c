@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "memory.h"
+#include "allocation.h"
 
 #include <proto/json_memory.h>
 #include <stdatomic.h>

@@ -3,8 +3,8 @@
  * Has anything been refused memory?  Few callers check that a member was added to a JSON object, or text to a strbuf: the
  * answer then lacks it, and would be shown as if it were complete.  So a failed allocation of either is remembered for the
  * whole program, and a command that ran short of memory fails. */
-#ifndef INSPECTOR_MEMORY_H
-#define INSPECTOR_MEMORY_H
+#ifndef INSPECTOR_ALLOCATION_H
+#define INSPECTOR_ALLOCATION_H
 
 #include <stdbool.h>
 #include <stddef.h>
