@@ -3,8 +3,8 @@
  * What missing events hide of a request's critical path.  Pure.
  *
  * In a gap of a node's events the node may have asked another, and another may have asked it, unless the other reports its
- * traffic in the request, or whom it asks.  A span whose cause is not here may be what another span waited for, if it ended within it.  An end
- * without a start may be what its cause waited for since it began. */
+ * traffic in the request, or whom it asks.  A span whose cause is not here may be what another span waited for, if it ended
+ * within it.  An end without a start may be what its cause waited for since it began. */
 #ifndef INSPECTOR_PATH_HIDDEN_H
 #define INSPECTOR_PATH_HIDDEN_H
 

@@ -40,8 +40,8 @@ struct idle_walk {
 void idle_walk_init(struct idle_walk *walk, const struct transports *transports, unsigned from, unsigned to, uint64_t from_ns,
                     uint64_t to_ns);
 
-/* After the last idle time: when everything that `from` had sent had arrived, small packets too.  The end of the walk if it never had,
- * or less than a millisecond before. */
+/* After the last idle time: when everything that `from` had sent had arrived, small packets too.  The end of the walk if it
+ * never had, or less than a millisecond before. */
 uint64_t idle_walk_end(struct idle_walk *walk);
 
 /* The next idle time.  It lasts at least a millisecond, and everything sent before it had arrived, according to packets and
