@@ -25,11 +25,11 @@ void analyze_losses(struct analysis *analysis, const struct node_state *states, 
 void analyze_paths(struct analysis *analysis);                                                       /* analyze_paths.c */
 void analyze_rtt(struct analysis *analysis);                                                         /* analyze_rtt.c */
 void analyze_outcomes(struct analysis *analysis, const struct requests *requests);                   /* analyze_failures.c */
-void analyze_flood(struct analysis *analysis, const struct requests *requests);                      /* analyze_failures.c */
-void analyze_message_flood(struct analysis *analysis);                                               /* analyze_failures.c */
+void analyze_flood(struct analysis *analysis, const struct requests *requests);                      /* analyze_floods.c */
+void analyze_message_flood(struct analysis *analysis);                                               /* analyze_floods.c */
 void analyze_retries(struct analysis *analysis, const struct requests *requests);                    /* analyze_failures.c */
 void analyze_connections(struct analysis *analysis);                                                 /* analyze_failures.c */
-void analyze_open(struct analysis *analysis, struct requests *requests);                             /* analyze_requests.c */
+void analyze_open(struct analysis *analysis, struct requests *requests);                             /* analyze_nodes.c */
 /* If a peer is not traced and did not answer, requests waited for the peer, not for the lost packets sent to it: counts the time
  * of these losses as time spent at the peer.  Call it before the next two (analyze_requests.c). */
 void blame_silent_peers(struct analysis *analysis, struct requests *requests, const struct node_state *states,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Requests: where their time went, which of them lost packets delayed, and which of their parts have not ended. */
+ * Requests: where their time went, and what lost packets delayed. */
 #include "analyze.h"
 #include "analyze_thresholds.h"
 #include "requests.h"
@@ -9,54 +9,6 @@
 #include <stdlib.h>
 
 static int compare(uint64_t a, uint64_t b) { return a < b ? -1 : a > b; }
-
-/* ---- parts that have not ended ---- */
-
-static int compare_open(const void *left, const void *right) {
-    const struct open_part *a = left, *b = right;
-    int order = compare(a->node, b->node);
-    if (!order) order = compare(a->command, b->command);
-    return order ? order : compare(a->start, b->start);
-}
-
-static bool misses_events(const struct facts *facts, unsigned node) {
-    for (size_t i = 0; i < facts->count; i++)
-        if (facts->items[i].kind == FACT_EVENTS_LOST && facts->items[i].node == node) return true;
-    return false;
-}
-
-/* Open parts of one node and command, the oldest first. */
-static void report_open(struct analysis *analysis, const struct open_part *open, size_t count) {
-    const struct fact *oldest = &analysis->facts->items[open->start];
-    uint64_t age_ns = analysis_now(analysis, oldest->node) - oldest->time_ns;
-    enum severity severity = age_ns >= REQUEST_SEVERE_NS ? SEVERITY_SEVERE : SEVERITY_NOTABLE;
-    struct finding finding = {.kind = FINDING_REQUEST_OPEN,
-                              .severity = misses_events(analysis->facts, open->node) ? SEVERITY_NOTE : severity,
-                              .weight = (double)age_ns / 1e9,
-                              .node = open->node,
-                              .peer = NO_NUMBER,
-                              .trace = open->trace,
-                              .command = oldest->command,
-                              .count = count,
-                              .ns = age_ns,
-                              .time_ns = fact_unix(analysis->facts, oldest)};
-    for (size_t i = 0; i < count; i++) finding_show(&finding, open[i].start);
-    analysis_add(analysis, &finding);
-}
-
-void analyze_open(struct analysis *analysis, struct requests *requests) {
-    struct open_part *open = requests->open;
-    size_t count = 0;
-    for (size_t i = 0; i < requests->open_count; i++) {
-        uint64_t start_ns = analysis->facts->items[open[i].start].time_ns, now_ns = analysis_now(analysis, open[i].node);
-        if (now_ns >= start_ns && now_ns - start_ns >= REQUEST_AGE_NS_MIN) open[count++] = open[i];
-    }
-    if (count) qsort(open, count, sizeof *open, compare_open);
-    for (size_t begin = 0, end; begin < count; begin = end) {
-        for (end = begin; end < count && open[end].node == open[begin].node && open[end].command == open[begin].command;) end++;
-        report_open(analysis, open + begin, end - begin);
-    }
-}
 
 /* ---- places ---- */
 

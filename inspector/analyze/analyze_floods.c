@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Nodes that flood the others: with requests, or with messages of one type. */
+#include "analyze.h"
+#include "analyze_thresholds.h"
+#include "numbers.h"
+#include "requests.h"
+
+#include <stdlib.h>
+
+/* Compares each node with the median of the other nodes that began requests. */
+void analyze_flood(struct analysis *analysis, const struct requests *requests) {
+    unsigned nodes = intern_count(&analysis->facts->nodes);
+    size_t *first = calloc(nodes + 1, sizeof *first), kept = 0;
+    uint64_t *counts = calloc(nodes + 1, sizeof *counts);
+    double *sorted = calloc(nodes + 1, sizeof *sorted);
+    if (!first || !counts || !sorted) analysis->failed = true;
+    for (size_t i = 0; !analysis->failed && i < requests->count; i++) {
+        const struct request *request = &requests->items[i];
+        if (!counts[request->node]++) first[request->node] = i;
+    }
+    for (unsigned i = 0; !analysis->failed && i < nodes; i++)
+        if (counts[i]) sorted[kept++] = (double)counts[i];
+    if (kept >= FLOOD_NODES_MIN) sort_values(sorted, kept);
+    for (unsigned i = 0; kept >= FLOOD_NODES_MIN && i < nodes; i++) {
+        const double own[] = {(double)counts[i]};
+        double usual = counts[i] ? median_without(sorted, kept, own, 1) : 0;
+        if (counts[i] < FLOOD_REQUESTS_MIN || own[0] < FLOOD_RATIO_MIN * usual) continue;
+        const struct request *request = &requests->items[first[i]];
+        struct finding finding = {.kind = FINDING_FLOOD,
+                                  .severity = SEVERITY_SEVERE,
+                                  .weight = own[0] / usual,
+                                  .node = i,
+                                  .peer = NO_NUMBER,
+                                  .trace = request->trace,
+                                  .command = request->command,
+                                  .count = counts[i],
+                                  .of = requests->count,
+                                  .usual_rate = usual};
+        finding_show(&finding, request->start);
+        analysis_add(analysis, &finding);
+    }
+    free(first);
+    free(counts);
+    free(sorted);
+}
+
+/* Messages of one type from one node to another; or the median of what a node sends to each of its receivers. */
+struct message_count {
+    unsigned type, from, to;
+    uint64_t count, all; /* all: by a node, to all nodes */
+    size_t first;        /* a fact */
+};
+
+static int compare_messages(const void *left, const void *right) {
+    const struct message_count *a = left, *b = right;
+    int order = compare_numbers(a->type, b->type);
+    if (!order) order = compare_numbers(a->from, b->from);
+    if (!order) order = compare_numbers(a->to, b->to);
+    return order ? order : compare_numbers(a->first, b->first);
+}
+
+static int compare_counts(const void *left, const void *right) {
+    const struct message_count *a = left, *b = right;
+    return compare_numbers(a->count, b->count);
+}
+
+/* Counts the messages of each type on each link, sorted by type and sender.  Returns the number of counts. */
+static size_t sum_links(struct message_count *counts, size_t count) {
+    size_t links = 0;
+    if (count) qsort(counts, count, sizeof *counts, compare_messages);
+    for (size_t i = 0; i < count; i++) {
+        struct message_count *last = links ? &counts[links - 1] : NULL;
+        if (last && last->type == counts[i].type && last->from == counts[i].from && last->to == counts[i].to)
+            last->count++;
+        else
+            counts[links++] = counts[i];
+    }
+    return links;
+}
+
+/* Replaces the counts of a sender's links by their median. */
+static size_t sum_senders(struct message_count *counts, size_t links) {
+    size_t nodes = 0;
+    for (size_t begin = 0, end; begin < links; begin = end) {
+        uint64_t all = 0;
+        size_t first = counts[begin].first;
+        for (end = begin; end < links && counts[end].type == counts[begin].type && counts[end].from == counts[begin].from;
+             end++) {
+            all += counts[end].count;
+            if (counts[end].first < first) first = counts[end].first;
+        }
+        qsort(counts + begin, end - begin, sizeof *counts, compare_counts);
+        counts[nodes] = counts[begin + (end - begin) / 2];
+        counts[nodes].all = all;
+        counts[nodes++].first = first;
+    }
+    return nodes;
+}
+
+/* Compares each node that sends messages of one type with the median of the others: by what it sends to each receiver, not by
+ * what it sends in total, because a node with many neighbours is no flood. */
+static void judge_senders(struct analysis *analysis, const struct message_count *nodes, size_t count, double *sorted) {
+    uint64_t of = 0;
+    for (size_t i = 0; i < count; i++) of += nodes[i].all, sorted[i] = (double)nodes[i].count;
+    if (count < FLOOD_NODES_MIN) return;
+    sort_values(sorted, count);
+    for (size_t i = 0; i < count; i++) {
+        const double own[] = {(double)nodes[i].count};
+        double usual = median_without(sorted, count, own, 1);
+        if (nodes[i].all < FLOOD_MESSAGES_MIN || own[0] < FLOOD_RATIO_MIN * usual) continue;
+        struct finding finding = {.kind = FINDING_FLOOD,
+                                  .severity = SEVERITY_SEVERE,
+                                  .weight = own[0] / usual,
+                                  .node = nodes[i].from,
+                                  .peer = NO_NUMBER,
+                                  .trace = analysis->facts->items[nodes[i].first].trace,
+                                  .command = nodes[i].type,
+                                  .count = nodes[i].all,
+                                  .of = of,
+                                  .links = nodes[i].count,
+                                  .usual_rate = usual,
+                                  .messages = true};
+        finding_show(&finding, nodes[i].first);
+        analysis_add(analysis, &finding);
+    }
+}
+
+/* A message between two nodes, as one of them reports it; in a trace or outside of traces. */
+struct exchanged {
+    unsigned node, peer, trace;
+    size_t fact;
+};
+
+static int compare_exchanged(const void *left, const void *right) {
+    const struct exchanged *a = left, *b = right;
+    int order = compare_numbers(a->node, b->node);
+    if (!order) order = compare_numbers(a->peer, b->peer);
+    if (!order) order = compare_numbers(a->trace, b->trace);
+    return order ? order : compare_numbers(a->fact, b->fact);
+}
+
+static bool same_exchange(const struct exchanged *a, const struct exchanged *b) {
+    return a->node == b->node && a->peer == b->peer && a->trace == b->trace;
+}
+
+/* A type of messages, as sent outside of traces. */
+struct message_type {
+    size_t pairs, begun; /* of sender and receiver; in how many it was sent before anything of another type had come back */
+    size_t last;         /* the last pair, as its first message */
+};
+
+static struct message_type *type_of(struct message_type *types, const struct facts *facts, const struct exchanged *one) {
+    unsigned type = facts->items[one->fact].command;
+    return &types[type == NO_NUMBER ? intern_count(&facts->commands) : type];
+}
+
+/* Counts in how many pairs each type begins.  all: in the order of compare_exchanged. */
+static void count_types(struct message_type *types, const struct facts *facts, const struct exchanged *all, size_t count) {
+    const struct message_type *came = NULL; /* the type that came back; with `several`, one of them */
+    bool several = false;
+    size_t begin = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct message_type *type = type_of(types, facts, &all[i]);
+        if (all[i].trace != NO_NUMBER) continue;
+        if (i == 0 || !same_exchange(&all[i], &all[i - 1])) begin = i + 1, came = NULL, several = false;
+        if (facts->items[all[i].fact].kind == FACT_MESSAGE_RECEIVED) {
+            several |= came && came != type;
+            came = type;
+        } else if (type->last != begin) {
+            type->last = begin;
+            type->pairs++;
+            type->begun += !several && (!came || came == type);
+        }
+    }
+}
+
+/* Marks messages that may be answers: in a trace, everything that a node sends back to a node that sent it something; outside of
+ * traces, one for each message that it received, unless messages of its type begin exchanges.  A node that answers many
+ * questions is no flood; one whose messages are acknowledged may be. */
+static bool *answers_new(const struct facts *facts) {
+    struct exchanged *all = calloc(facts->count + 1, sizeof *all);
+    struct message_type *types = calloc(intern_count(&facts->commands) + 1, sizeof *types);
+    bool *answers = types ? calloc(facts->count + 1, sizeof *answers) : NULL;
+    size_t count = 0, got = 0;
+    for (size_t i = 0; all && i < facts->count; i++) {
+        const struct fact *fact = &facts->items[i];
+        if ((fact->kind == FACT_MESSAGE_SENT || fact->kind == FACT_MESSAGE_RECEIVED) && fact->peer != NO_NUMBER)
+            all[count++] = (struct exchanged){fact->node, fact->peer, fact->trace, i};
+    }
+    if (count) qsort(all, count, sizeof *all, compare_exchanged);
+    if (answers) count_types(types, facts, all, count);
+    for (size_t i = 0; answers && i < count; i++) {
+        const struct message_type *type = type_of(types, facts, &all[i]);
+        bool outside = all[i].trace == NO_NUMBER,
+             begins = outside && (double)type->begun > FLOOD_BEGUN_SHARE * (double)type->pairs;
+        if (i && !same_exchange(&all[i], &all[i - 1])) got = 0;
+        if (facts->items[all[i].fact].kind == FACT_MESSAGE_RECEIVED)
+            got++;
+        else if (got && !begins)
+            answers[all[i].fact] = true, got -= outside;
+    }
+    free(types);
+    free(all);
+    return answers;
+}
+
+void analyze_message_flood(struct analysis *analysis) {
+    const struct facts *facts = analysis->facts;
+    struct message_count *counts = calloc(facts->count + 1, sizeof *counts);
+    double *sorted = calloc(facts->count + 1, sizeof *sorted);
+    bool *answers = answers_new(facts);
+    size_t count = 0;
+    if (!counts || !sorted || !answers) analysis->failed = true;
+    for (size_t i = 0; !analysis->failed && i < facts->count; i++) {
+        const struct fact *fact = &facts->items[i];
+        if (fact->kind == FACT_MESSAGE_SENT && !answers[i])
+            counts[count++] = (struct message_count){fact->command, fact->node, fact->peer, 1, 0, i};
+    }
+    count = sum_senders(counts, sum_links(counts, count));
+    for (size_t begin = 0, end; begin < count; begin = end) {
+        for (end = begin; end < count && counts[end].type == counts[begin].type;) end++;
+        judge_senders(analysis, counts + begin, end - begin, sorted);
+    }
+    free(counts);
+    free(sorted);
+    free(answers);
+}
