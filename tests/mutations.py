@@ -130,12 +130,12 @@ MACHINE_CLOCKS = (
 )
 
 FLEET_STREAM = (
-    ("rows that are there twice", STREAM, "        if (looked && fleet_load_same(&last, next)) continue;\n", ""),
+    ("rows that are there twice", STREAM, "if (looked && fleet_load_same(&last, next)) continue;", "if (0 && looked && fleet_load_same(&last, next)) continue;"),
     ("an event's lane orders it", STREAM, "        if (i && !by_lane(&all[i - 1], &all[i]) && all[i - 1].due_ns > all[i].due_ns) all[i].due_ns = all[i - 1].due_ns;\n", ""),
-    ("a loss comes first", STREAM, "    return losses ? losses : a->index", "    return a->index"),
+    ("a loss comes first", STREAM, "return losses ? losses : a->index", "return losses && 0 ? losses : a->index"),
     ("what does not come is counted", STREAM, "        stream->lost += missing;\n", ""),
     ("removed segments are counted", STREAM, "stream->lost += arrivals->all[i].lost_max;", ";"),
-    ("only the newest", STREAM, "first = newest && count > newest ? count - newest : 0;", "first = 0;"),
+    ("only the newest", STREAM, "first = newest && count > newest ?", "first = newest && count > newest && 0 ?"),
 )
 
 YIELD = (
