@@ -20,8 +20,8 @@ struct fleet_clocks {
     char *shown;                     /* an SQL expression for the shown time of an event; NULL: "time_ns" */
 };
 
-/* Begins: finds the machines, and takes over what is known from an earlier moment if they are still the same.  *ret_estimate: they
- * are not, so the clocks are to be estimated.  Returns 0, or -1 with the failure. */
+/* Begins: finds the machines, and takes over what is known from an earlier moment if they are still the same.  *ret_estimate:
+ * they are not, so the clocks are to be estimated.  Returns 0, or -1 with the failure. */
 int fleet_clocks_open(struct fleet_clocks *ret_clocks, const struct fleet_logs *logs, const struct fleet_clocks *known,
                       bool *ret_estimate, struct failure *failure);
 
