@@ -3,6 +3,7 @@
 
 #include "login_file.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -258,15 +259,16 @@ static enum clickhouse_outcome ask_with(struct clickhouse *server, const char *s
     uint64_t random[2];
     char between[40], type[96], escaped[1024];
     struct strbuf form = {0};
-    if (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random || 3 * strlen(table->structure) >= sizeof escaped)
-        return failure_out_of_memory(failure), CLICKHOUSE_AGAIN;
+    assert(3 * strlen(table->structure) < sizeof escaped);
+    if (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random)
+        return failure_set(failure, EXIT_FAILED, "cannot get random numbers"), CLICKHOUSE_AGAIN;
     snprintf(between, sizeof between, "--%016" PRIx64 "%016" PRIx64, random[0], random[1]);
     snprintf(type, sizeof type, "multipart/form-data; boundary=%s", between + 2);
     strbuf_printf(&form, "%s\r\nContent-Disposition: form-data; name=\"query\"\r\n\r\n", between);
     strbuf_puts(&form, sql);
     strbuf_printf(&form, "\r\n%s\r\nContent-Disposition: form-data; name=\"%s\"; filename=\"rows\"\r\n\r\n", between,
                   table->name);
-    strbuf_add(&form, table->rows, table->bytes);
+    if (table->bytes) strbuf_add(&form, table->rows, table->bytes);
     strbuf_printf(&form, "\r\n%s--\r\n", between);
     http_escape(escaped, table->structure);
     strbuf_clear(&server->url);
