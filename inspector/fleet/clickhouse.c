@@ -51,7 +51,8 @@ static int read_url(struct clickhouse *server, const char *url, struct failure *
 
 int clickhouse_open(struct clickhouse **ret_server, const char *url, const struct clickhouse_settings *settings,
                     struct failure *failure) {
-    const struct http_settings http = {.ca_file = settings->ca_file, .timeout_ms = TIMEOUT_MS, .stall_s = STALL_S};
+    const struct http_settings http = {
+        .ca_file = settings->ca_file, .timeout_ms = TIMEOUT_MS, .end_ms = settings->end_ms, .stall_s = STALL_S};
     struct clickhouse *server = calloc(1, sizeof *server);
     struct login login;
     if (!server) return failure_out_of_memory(failure);

@@ -29,6 +29,7 @@ enum clickhouse_outcome {
 struct clickhouse_settings {
     const char *login_file; /* "user:password"; NULL: the user "default", without a password */
     const char *ca_file;    /* as http.h */
+    uint64_t end_ms;        /* as http.h */
 };
 
 #define CLICKHOUSE_PORT 8123

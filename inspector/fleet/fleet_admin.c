@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "fleet_admin.h"
 
+#include "allocation.h"
 #include "clock_ends.h"
 #include "row_binary.h"
 
@@ -169,13 +170,9 @@ struct additions {
 
 static int note_addition(void *arg, const char *table, const struct fleet_column *column) {
     struct additions *additions = arg;
-    if (additions->count == additions->room) {
-        size_t room = additions->room ? 2 * additions->room : 64;
-        struct strbuf *more = realloc(additions->sql, room * sizeof *more);
-        if (!more) return -ENOMEM;
-        additions->sql = more;
-        additions->room = room;
-    }
+    struct strbuf *more = memory_room(additions->sql, additions->count, &additions->room, sizeof *more);
+    if (!more) return -ENOMEM;
+    additions->sql = more;
     struct strbuf *sql = &additions->sql[additions->count++];
     *sql = (struct strbuf){0};
     fleet_sql_add_column(sql, table, column, additions->layout);

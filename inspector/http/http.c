@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "http.h"
 
+#include "limits.h"
+
 #include <curl/curl.h>
 #include <proto/clock.h>
 #include <stdio.h>
@@ -19,6 +21,7 @@
 struct http {
     CURL *curl;
     bool keep_all;
+    uint64_t timeout_ms, end_ms; /* as in the settings */
     const atomic_int *flag;
     uint64_t grace_ms;
     uint64_t stop_ms; /* when to give up a running request; 0: the flag was not seen yet */
@@ -70,6 +73,8 @@ int http_open(struct http **ret_http, const struct http_settings *settings, stru
         return failure_out_of_memory(failure);
     }
     CURL *curl = http->curl;
+    http->timeout_ms = settings->timeout_ms ? settings->timeout_ms : TIMEOUT_MS;
+    http->end_ms = settings->end_ms;
     curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(curl, CURLOPT_POST, 1L);
@@ -77,7 +82,6 @@ int http_open(struct http **ret_http, const struct http_settings *settings, stru
     curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, http->error);
     curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS,
                      (long)(settings->connect_timeout_ms ? settings->connect_timeout_ms : CONNECT_TIMEOUT_MS));
-    curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)(settings->timeout_ms ? settings->timeout_ms : TIMEOUT_MS));
     curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, settings->stall_s ? 1L : 0L);
     curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, (long)settings->stall_s);
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_answer);
@@ -221,6 +225,14 @@ static void read_end(struct http *http, CURLcode code, struct http_answer *answe
     snprintf(answer->reason, sizeof answer->reason, "HTTP status %ld%s%s", answer->status, *said ? ": " : "", said);
 }
 
+/* How long the next request may take. */
+static uint64_t time_left_ms(const struct http *http) {
+    uint64_t now_ms = trace_now_monotonic_ms(), left_ms = CALL_GRACE_MS;
+    if (!http->end_ms) return http->timeout_ms;
+    if (http->end_ms > now_ms + CALL_GRACE_MS) left_ms = http->end_ms - now_ms;
+    return left_ms < http->timeout_ms ? left_ms : http->timeout_ms;
+}
+
 void http_post(struct http *http, const char *url, const struct http_body *body, struct http_answer *ret_answer) {
     size_t packed_count = 0;
     void *packed = body->gzip && body->count ? pack(body, &packed_count) : NULL;
@@ -231,6 +243,7 @@ void http_post(struct http *http, const char *url, const struct http_body *body,
     http->answer_failed = false;
     http->stop_ms = 0;
     http->error[0] = 0;
+    curl_easy_setopt(http->curl, CURLOPT_TIMEOUT_MS, (long)time_left_ms(http));
     curl_easy_setopt(http->curl, CURLOPT_URL, url);
     curl_easy_setopt(http->curl, CURLOPT_HTTPHEADER, headers);
     curl_easy_setopt(http->curl, CURLOPT_POSTFIELDS, packed ? packed : body->bytes ? body->bytes : "");

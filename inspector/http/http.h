@@ -59,7 +59,8 @@ struct http_settings {
     const char *ca_file;         /* certificates to trust instead of the system's; NULL: the system's */
     uint64_t connect_timeout_ms; /* 0: 10 s */
     uint64_t timeout_ms;         /* for one request; 0: 30 s */
-    uint64_t stall_s;            /* give up a request that made no progress for this long; 0: never */
+    uint64_t end_ms;  /* give up requests then (trace_now_monotonic_ms), or CALL_GRACE_MS after they began; 0: only the timeout */
+    uint64_t stall_s; /* give up a request that made no progress for this long; 0: never */
 };
 
 /* Returns 0, or -1 with the failure.  NULL is allowed in http_close. */

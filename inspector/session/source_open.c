@@ -24,7 +24,8 @@ int source_open(struct source **ret_source, const struct options *options, uint6
         return source_recording_open(ret_source, options->reads, options->read_count,
                                      !option_given(options, OPTION_NO_CLOCK_CORRECTION), failure);
     if (option_given(options, OPTION_FLEET)) {
-        const struct clickhouse_settings settings = {options->texts[OPTION_LOGIN], options->texts[OPTION_CA]};
+        struct clickhouse_settings settings = {.login_file = options->texts[OPTION_LOGIN], .ca_file = options->texts[OPTION_CA]};
+        if (option_given(options, OPTION_FOR)) settings.end_ms = trace_now_monotonic_ms() + options->numbers[OPTION_FOR];
         return source_fleet_open(ret_source, options->texts[OPTION_FLEET], &settings,
                                  !option_given(options, OPTION_NO_CLOCK_CORRECTION), failure);
     }

@@ -89,7 +89,7 @@ static int open_files(struct ship *ship, struct failure *failure) {
 }
 
 int ship_open(struct ship **ret_ship, const struct ship_options *options, const atomic_int *stop, struct failure *failure) {
-    const struct clickhouse_settings settings = {options->login, options->ca_file};
+    const struct clickhouse_settings settings = {.login_file = options->login, .ca_file = options->ca_file};
     struct ship *ship = calloc(1, sizeof *ship);
     if (!ship) return failure_out_of_memory(failure);
     ship->options = *options;

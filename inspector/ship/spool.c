@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "spool.h"
 
+#include "allocation.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -31,13 +33,9 @@ static int by_number(const void *a, const void *b) {
 }
 
 static int add_segment(struct spool *spool, struct spool_segment segment, const struct stat *status) {
-    if (spool->count == spool->room) {
-        size_t room = spool->room ? 2 * spool->room : 256;
-        struct spool_segment *more = realloc(spool->segments, room * sizeof *more);
-        if (!more) return -1;
-        spool->segments = more;
-        spool->room = room;
-    }
+    struct spool_segment *more = memory_room(spool->segments, spool->count, &spool->room, sizeof *more);
+    if (!more) return -1;
+    spool->segments = more;
     segment.bytes = (uint64_t)status->st_size;
     segment.written_ns = (uint64_t)status->st_mtim.tv_sec * UINT64_C(1000000000) + (uint64_t)status->st_mtim.tv_nsec;
     spool->segments[spool->count++] = segment;

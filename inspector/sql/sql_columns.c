@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "sql_columns.h"
 
+#include "allocation.h"
 #include "json_get.h"
 #include "text.h"
 
@@ -50,16 +51,12 @@ static void free_column(struct sql_column *column) {
 }
 
 static void add_as(struct sql_columns *columns, const struct sql_column *column, const char *name) {
-    if (columns->count == columns->capacity) {
-        int capacity = columns->capacity ? columns->capacity * 2 : 64;
-        struct sql_column *grown = realloc(columns->columns, (size_t)capacity * sizeof *grown);
-        if (!grown) {
-            columns->failed = true;
-            return;
-        }
-        columns->columns = grown;
-        columns->capacity = capacity;
+    struct sql_column *grown = memory_room(columns->columns, (size_t)columns->count, &columns->capacity, sizeof *grown);
+    if (!grown) {
+        columns->failed = true;
+        return;
     }
+    columns->columns = grown;
     struct sql_column added = *column;
     added.name = strdup(name);
     added.key = strdup(column->key);

@@ -53,7 +53,8 @@ struct sql_column {
 /* A list of columns that grows; its texts are its own copies. */
 struct sql_columns {
     struct sql_column *columns;
-    int count, capacity;
+    int count;
+    size_t capacity;
     bool failed; /* out of memory */
 };
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "node_clocks.h"
 
+#include "allocation.h"
 #include "json_get.h"
 
 #include <errno.h>
@@ -16,14 +17,12 @@ static bool get_signed(const json_t *object, const char *key, int64_t *ret_value
 }
 
 static int make_room(struct node_clocks *clocks, unsigned node) {
-    if (node >= clocks->capacity) {
-        unsigned capacity = node + 1 > 2 * clocks->capacity ? node + 1 : 2 * clocks->capacity;
-        struct node_clock *items = realloc(clocks->items, capacity * sizeof *items);
+    while (clocks->count <= node) {
+        struct node_clock *items = memory_room(clocks->items, clocks->count, &clocks->capacity, sizeof *items);
         if (!items) return -ENOMEM;
         clocks->items = items;
-        clocks->capacity = capacity;
+        clocks->items[clocks->count++] = (struct node_clock){.machine = NO_NUMBER};
     }
-    while (clocks->count <= node) clocks->items[clocks->count++] = (struct node_clock){.machine = NO_NUMBER};
     return 0;
 }
 

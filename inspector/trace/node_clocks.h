@@ -30,7 +30,8 @@ struct node_clock {
 
 struct node_clocks {
     struct node_clock *items; /* by node number */
-    unsigned count, capacity;
+    unsigned count;
+    size_t capacity;
     struct intern machines;
     struct intern names;     /* of hosts */
     const char **host_names; /* by number; node_clocks_index fills them in */

@@ -591,6 +591,14 @@ class Follow(InspectorTest):
         self.assertRegex(timed_err, "traced at .* did not come back before the end of --for: what happened since")
         self.assertIn("none came in time", waiting_err)
 
+    def test_a_fleet_that_does_not_answer_does_not_keep_it_beyond_its_time(self):
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            url = f"http://127.0.0.1:{silent.getsockname()[1]}/p2ptrace"
+            process = self.start("follow", "--fleet", url, "--for", "100ms", "--wait=0")
+            err = process.communicate(timeout=50)[1]  # without --for, it waits for 60 s
+        self.assertEqual(process.returncode, 3)
+        self.assertIn("timed out", err.lower())
+
     def test_events_of_a_batch_are_shown_in_order_of_time(self):
         with self.traced(self.SUBSCRIBE, stream=[notification(event(2), event(3, lane=1), event(1, node_id=BOB))]):
             code, out, _ = self.run_inspector("follow", "--count", "3", "--no-header")

@@ -162,7 +162,8 @@ static int run_word(struct session *session, struct clickhouse **servers, size_t
 
 int run_fleet(struct session *session) {
     const struct options *options = session->options;
-    const struct clickhouse_settings settings = {options->texts[OPTION_LOGIN], options->texts[OPTION_CA]};
+    const struct clickhouse_settings settings = {.login_file = options->texts[OPTION_LOGIN],
+                                                 .ca_file = options->texts[OPTION_CA]};
     size_t server_count = options->arg_count - 2, opened = 0;
     const char *word = options->args[1];
     int result = 0;

@@ -21,7 +21,8 @@ static const char *format_of(const struct options *options) {
 
 int run_fleet_sql(struct session *session, const char *statement) {
     const struct options *options = session->options;
-    const struct clickhouse_settings settings = {options->texts[OPTION_LOGIN], options->texts[OPTION_CA]};
+    const struct clickhouse_settings settings = {.login_file = options->texts[OPTION_LOGIN],
+                                                 .ca_file = options->texts[OPTION_CA]};
     struct clickhouse *server;
     struct clickhouse_answer answer;
     struct strbuf sql = {0};

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "fleet_segments.h"
 
+#include "allocation.h"
 #include "fleet_scope.h"
 
 #include <inttypes.h>
@@ -29,14 +30,12 @@ static int set_place(struct fleet_places *places, uint64_t instance, uint64_t ne
         return failure_set(failure, EXIT_FAILED,
                            "more than %d runs of traced have shipped to this fleet: drop old partitions of segments_local first",
                            FLEET_PLACES_MAX);
-    if (!place && places->count == places->room) {
-        size_t room = places->room ? 2 * places->room : 64;
-        struct fleet_place *all = realloc(places->all, room * sizeof *all);
+    if (!place) {
+        struct fleet_place *all = memory_room(places->all, places->count, &places->room, sizeof *all);
         if (!all) return failure_out_of_memory(failure);
         places->all = all;
-        places->room = room;
+        place = &all[places->count++];
     }
-    if (!place) place = &places->all[places->count++];
     *place = (struct fleet_place){instance, next};
     return 0;
 }
@@ -159,13 +158,9 @@ void fleet_arrivals_fini(struct fleet_arrivals *arrivals) {
 }
 
 static struct fleet_arrival *add_arrival(struct fleet_arrivals *arrivals) {
-    if (arrivals->count == arrivals->room) {
-        size_t room = arrivals->room ? 2 * arrivals->room : 16;
-        struct fleet_arrival *all = realloc(arrivals->all, room * sizeof *all);
-        if (!all) return NULL;
-        arrivals->all = all;
-        arrivals->room = room;
-    }
+    struct fleet_arrival *all = memory_room(arrivals->all, arrivals->count, &arrivals->room, sizeof *all);
+    if (!all) return NULL;
+    arrivals->all = all;
     arrivals->all[arrivals->count] = (struct fleet_arrival){0};
     return &arrivals->all[arrivals->count++];
 }

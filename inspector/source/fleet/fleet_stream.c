@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "fleet_stream.h"
 
+#include "allocation.h"
 #include "json_get.h"
 #include "refusal.h"
 
@@ -80,14 +81,12 @@ static int read_rows(struct row_reader rows, bool flagged, struct chosen *ret_ch
     struct fleet_event last;
     size_t room = 0, count = 0, looked = 0;
     while (row_reader_more(&rows)) {
-        if (count == room) {
-            struct due *more = realloc(all, (room = room ? 2 * room : 1024) * sizeof *all);
-            if (!more) {
-                free(all);
-                return failure_out_of_memory(failure);
-            }
-            all = more;
+        struct due *more = memory_room(all, count, &room, sizeof *all);
+        if (!more) {
+            free(all);
+            return failure_out_of_memory(failure);
         }
+        all = more;
         struct fleet_event *next = &all[count].event;
         if (fleet_load_read(context, &rows, next)) {
             free(all);

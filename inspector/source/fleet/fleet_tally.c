@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "fleet_tally.h"
 
+#include "allocation.h"
 #include "fleet_repeats.h"
 #include "json_get.h"
 
@@ -191,11 +192,9 @@ static int read_rows(const struct tally *tally, struct row_reader *rows, struct 
     for (; row_reader_more(rows); counted->count++) {
         struct fleet_event event;
         if (counted->count == TALLY_ROWS_MAX) return -E2BIG;
-        if (counted->count == room) {
-            struct store_counted_event *all = realloc(counted->all, (room = room ? 2 * room : 256) * sizeof *all);
-            if (!all) return -ENOMEM;
-            counted->all = all;
-        }
+        struct store_counted_event *all = memory_room(counted->all, counted->count, &room, sizeof *all);
+        if (!all) return -ENOMEM;
+        counted->all = all;
         struct store_counted_event *many = &counted->all[counted->count];
         if (fleet_event_read(rows, &event)) return -EBADMSG;
         many->events = row_read_u64(rows);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "fleet_who.h"
 
+#include "allocation.h"
 #include "fleet_sql.h"
 
 #include <inttypes.h>
@@ -21,7 +22,7 @@ struct sayings {
 struct deciders {
     uint64_t *times;
     uint32_t *logs;
-    size_t time_count, log_count, room;
+    size_t time_count, log_count, time_room, log_room;
 };
 
 /* From a time on, who the id is for a log. */
@@ -82,15 +83,12 @@ static size_t find_first(const struct sayings *sayings, const struct trace_node_
 
 /* A saying of a peer counts from when it was said; what a node says of itself depends on when it ran. */
 static int add_saying(struct deciders *deciders, const struct writer *writer, const struct alias *alias) {
-    if (deciders->room < deciders->time_count + 2 || deciders->room <= deciders->log_count) {
-        size_t room = deciders->room ? 2 * deciders->room : 16;
-        uint64_t *times = realloc(deciders->times, room * sizeof *times);
-        if (times) deciders->times = times;
-        uint32_t *logs = times ? realloc(deciders->logs, room * sizeof *logs) : NULL;
-        if (!logs) return -1;
-        deciders->logs = logs;
-        deciders->room = room;
-    }
+    uint64_t *times = memory_room(deciders->times, deciders->time_count + 1, &deciders->time_room, sizeof *times); /* two */
+    if (!times) return -1;
+    deciders->times = times;
+    uint32_t *logs = memory_room(deciders->logs, deciders->log_count, &deciders->log_room, sizeof *logs);
+    if (!logs) return -1;
+    deciders->logs = logs;
     if (!alias->own) {
         deciders->logs[deciders->log_count++] = alias->node;
         deciders->times[deciders->time_count++] = alias->time_ns;

@@ -4,6 +4,7 @@
  * happened. */
 #include "rings.h"
 
+#include "allocation.h"
 #include "json_get.h"
 #include "limits.h"
 
@@ -414,11 +415,9 @@ static void forget_older(struct keep *keep) {
 static int make_room(struct keep *keep) {
     forget_older(keep);
     if (keep->count < keep->capacity / 2) return 0;
-    size_t capacity = keep->capacity ? keep->capacity * 2 : 1024;
-    struct kept *grown = realloc(keep->kept, capacity * sizeof *grown);
+    struct kept *grown = memory_room(keep->kept, keep->capacity, &keep->capacity, sizeof *grown);
     if (!grown) return -ENOMEM;
     keep->kept = grown;
-    keep->capacity = capacity;
     return 0;
 }
 
