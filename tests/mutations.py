@@ -112,7 +112,7 @@ PATH_IDLE = (
     ("no idling while stream bytes are under way", IDLE, "walk->directions[i].stream_sent > walk->directions[i].stream_received", "0"),
     ("a repetition is not a second one missing", IDLE, "    if (sent->repeat && direction->missing) direction->missing--;\n", ""),
     ("what is lost is missing", IDLE, "    direction->missing += !arrived;\n", ""),
-    ("before the request", IDLE, "{greatest(walk->busy_until_ns, walk->from_ns), ", "{walk->busy_until_ns, "),
+    ("before the request", IDLE, ".from_ns = greatest(walk->busy_until_ns, walk->from_ns),", ".from_ns = walk->busy_until_ns,"),
     ("who answers at once", IDLE, "    if (answers) {", "    if (answers && 0) {"),
     ("who answers late", IDLE, " &&\n                   sent->time_ns - signal->received_ns <= (sent->time_ns - idle.from_ns) / AT_ONCE_PART;", ";"),
     ("a signal is no data", IDLE, "        if (is_signal(sent)) {", "        if (is_signal(sent) && 0) {"),
