@@ -270,6 +270,21 @@ class ThePage(unittest.TestCase):
                     else:
                         self.assertIn("there is nothing to judge", said)
 
+    def test_two_faults_are_found_in_the_order_of_its_table(self):
+        [table] = re.findall(r"^\| two faults \|.*\n\|[-|]*\n((?:\|.*\n)+)", self.page, re.M)
+        findings = re.findall(r"^### `(\w+)`$", self.page, re.M)
+        self.assertGreater(len(table.splitlines()), 8)
+        for row in table.splitlines():
+            _, faults, finding, tested, _ = row.split("|")
+            wanted = [word for word in re.findall(r"`(\w+)`", finding) if word in findings]
+            self.assertTrue(wanted, faults)
+            for name in re.findall(r"`(\w+)`", tested):
+                with self.subTest(faults=faults.strip(), incident=name):
+                    said = pathlib.Path(ROOT, "tests/inspector/incidents", name + ".txt").read_text(encoding="utf-8")
+                    found = re.findall(r"^(?:severe|notable|note) +(\w+)", said, re.M)
+                    rest = iter(found)
+                    self.assertTrue(all(word in rest for word in wanted), found)
+
     def test_it_lists_every_threshold_with_its_value(self):
         header = pathlib.Path(ROOT, "inspector/analyze/analyze_thresholds.h").read_text(encoding="utf-8")
         values = dict(re.findall(r"^#define ([A-Z]+_[A-Z_]+) (?:UINT64_C\()?([\d.]+)\)?", header, re.M))
