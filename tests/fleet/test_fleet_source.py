@@ -185,8 +185,8 @@ class FleetSource(unittest.TestCase):
             for peer in said[0]["id"], peers[0]["peer_id"]:
                 for words in (["peer", peer], ["count", "--where", f"peer == {peer}", "--by", "peer,kind"], ["recent", "500", "--where", f"peer == {peer}"]):
                     self.assert_same(directory, url, *words, "--json")
-                followed = rows_of(run("--fleet", url, "follow", "--recent", "20", "--limit", "20", "--where", f"peer == {peer}", "--json"))
                 recent = rows_of(run("--read", directory, "recent", "20", "--where", f"peer == {peer}", "--json"))
+                followed = rows_of(run("--fleet", url, "follow", "--recent", "20", "--limit", len(recent), "--where", f"peer == {peer}", "--json"))
                 key = lambda event: (event["node_id"], event["lane"], event["sequence"])  # noqa: E731
                 self.assertEqual(sorted(map(key, followed)), sorted(map(key, recent)))
             self.assertEqual(run("--fleet", url, "--login", login, "peers", "--json").stdout, run("--read", directory, "peers", "--json").stdout)
