@@ -203,7 +203,7 @@ const struct command command_table[] = {
         .description = "Ends with Ctrl-C, --limit, --for, or when the reader of its output goes away.\n"
                        "When traced goes away, the stream resumes with the next traced: it shows the events that traced "
                        "finds in the rings, without repeating any, and reports what is missing. --wait=SECONDS limits the waiting (then exit "
-                       "code 3); with --wait=0 the command ends with traced (exit code 1). If --for ends while traced is away, the command says so, with exit code 3.\n"
+                       "code 3); with --wait=0 the command ends with traced (exit code 1). If --for ends while traced is away or stopped, the command says so, with exit code 3.\n"
                        "Missing events are reported in their place: by events_lost events where a ring was overwritten, otherwise by a line, with "
                        "--json {\"missed\":N,\"why\":W}. W is \"slow\": this inspector read too slowly; \"gone\": the events had left "
                        "the history; \"hidden\": rings were overwritten while traced was away, and it is unknown which of these events would "

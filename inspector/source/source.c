@@ -61,6 +61,8 @@ int source_reopen(struct source *source, uint64_t wait_ms, struct failure *failu
     return failure_set(failure, EXIT_FAILED, "%s does not come back", source->title);
 }
 
+pid_t source_stopped(const struct source *source) { return source->ops->stopped ? source->ops->stopped(source) : 0; }
+
 void source_end_calls(struct source *source, uint64_t end_ms) {
     if (source->ops->end_calls) source->ops->end_calls(source, end_ms);
 }

@@ -20,6 +20,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 /* What a source can do: a set of bits.  Every source answers `nodes`. */
 enum {
@@ -86,6 +87,7 @@ struct source_ops {
     /* The rest may be NULL. */
     int (*send)(struct source *source, const char *method, json_t *params_new, int64_t *ret_number, struct failure *failure);
     int (*reopen)(struct source *source, uint64_t wait_ms, struct failure *failure);
+    pid_t (*stopped)(const struct source *source);
     void (*end_calls)(struct source *source, uint64_t end_ms);
     void (*note_waits)(struct source *source, void (*note)(const char *text));
     void (*watch_output)(struct source *source);
@@ -126,6 +128,9 @@ uint64_t source_now_ns(const struct source *source);
 /* Reopens a source that went away; earlier questions and streams are forgotten.  Tries for wait_ms; 0: once.  Returns 0, or -1
  * with the failure, after which it may be called again. */
 int source_reopen(struct source *source, uint64_t wait_ms, struct failure *failure);
+
+/* The process that answers, if it is stopped and so delivers nothing; else 0. */
+pid_t source_stopped(const struct source *source);
 
 /* From now on questions fail if they have no answer at end_ms (the clock of source_next; WAIT_FOREVER), or CALL_GRACE_MS after
  * they began if that is later. */

@@ -189,6 +189,16 @@ int stream_ends_away(struct stream *stream) {
                        stream->source->title);
 }
 
+/* The stream's time is over.  If the source is stopped, events may have happened that it did not deliver. */
+static enum source_event end_in_time(struct stream *stream) {
+    int stopped = (int)source_stopped(stream->source);
+    if (!stopped) return SOURCE_ENDED;
+    failure_set(stream->failure, EXIT_NOT_THERE,
+                "%s (process %d) is stopped until `kill -CONT %d`: what happened since it stopped is missing",
+                stream->source->title, stopped, stopped);
+    return SOURCE_FAILED;
+}
+
 uint64_t stream_wait_ms(const struct stream *stream) {
     uint64_t now_ms = trace_now_monotonic_ms(), left_ms = WAIT_FOREVER;
     if (stream->deadline_ms != WAIT_FOREVER) left_ms = stream->deadline_ms > now_ms ? stream->deadline_ms - now_ms : 0;
@@ -263,7 +273,7 @@ enum source_event stream_next(struct stream *stream, uint64_t deadline_ms, struc
         if (!stream->left) return SOURCE_ENDED;
         if (stream->away.is) return come_back(stream, ret_news);
         if (stream->looked && trace_now_monotonic_ms() >= stream->deadline_ms) { /* also under load */
-            if (!stream->away.any) return SOURCE_ENDED;
+            if (!stream->away.any) return end_in_time(stream);
             stream->away.due_ms = 0; /* what it missed is reported before it ends */
         }
         if (trace_now_monotonic_ms() >= stream->away.due_ms)

@@ -68,7 +68,8 @@ uint64_t stream_wait_ms(const struct stream *stream);
 bool stream_waits_on(const struct stream *stream, uint64_t patience_ms);
 
 /* Like source_next.  Also returns AWAY (the next call waits for the source), RESTARTED and, some time later or at the stream's
- * deadline, SETTLED; and ENDED at the deadline or after the last event.  FAILED if the source is still away then. */
+ * deadline, SETTLED; and ENDED at the deadline or after the last event.  FAILED if the source is away or stopped
+ * then. */
 enum source_event stream_next(struct stream *stream, uint64_t deadline_ms, struct source_news *ret_news);
 
 /* Call this when another question to the source failed.  If the source went away and the stream can wait for it, returns 0,

@@ -402,9 +402,10 @@ static int send_request(struct client *client, const char *method, json_t *param
 /* Tells the user, once, why nothing happens. */
 static void note_wait(struct client *client) {
     char text[sizeof client->path + 160];
-    if (process_is_stopped(client->server))
-        snprintf(text, sizeof text, "traced (process %d) is stopped, and answers nobody until `kill -CONT %d`; waiting",
-                 (int)client->server, (int)client->server);
+    int stopped = (int)client_stopped_server(client);
+    if (stopped)
+        snprintf(text, sizeof text, "traced (process %d) is stopped, and answers nobody until `kill -CONT %d`; waiting", stopped,
+                 stopped);
     else
         snprintf(text, sizeof text, "traced at %s has not answered for %u s; waiting", client->path, CALL_NOTE_MS / 1000);
     client->noted = true;
@@ -501,6 +502,8 @@ int client_next(struct client *client, const char *method, uint64_t deadline_ms,
         if (wanted) return 1;
     }
 }
+
+pid_t client_stopped_server(const struct client *client) { return process_is_stopped(client->server) ? client->server : 0; }
 
 /* A signal handler must not touch libuv's handles; the socket is safe. */
 void client_interrupt(const struct client *client) { (void)shutdown(client->fd, SHUT_RDWR); }

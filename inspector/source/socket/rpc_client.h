@@ -39,6 +39,9 @@ void client_end_calls(struct client *client, uint64_t end_ms);
  * silence. */
 void client_note_waits(struct client *client, void (*note)(const char *text));
 
+/* The server's process if it is stopped (process_state.h), or 0. */
+pid_t client_stopped_server(const struct client *client);
+
 /* Ends the connection, so that a call in progress fails at once.  Async-signal-safe. */
 void client_interrupt(const struct client *client);
 

@@ -79,6 +79,10 @@ static int socket_reopen(struct source *source, uint64_t wait_ms, struct failure
 
 static void socket_interrupt(const struct source *source) { client_interrupt(((const struct source_socket *)source)->client); }
 
+static pid_t socket_stopped(const struct source *source) {
+    return client_stopped_server(((const struct source_socket *)source)->client);
+}
+
 static void socket_end_calls(struct source *source, uint64_t end_ms) { client_end_calls(socket_of(source)->client, end_ms); }
 
 static void socket_note_waits(struct source *source, void (*note)(const char *text)) {
@@ -109,6 +113,7 @@ int source_socket_open(struct source **ret_source, const char *path, uint64_t wa
         .close = socket_close,
         .send = socket_send,
         .reopen = socket_reopen,
+        .stopped = socket_stopped,
         .end_calls = socket_end_calls,
         .note_waits = socket_note_waits,
         .watch_output = socket_watch_output,
