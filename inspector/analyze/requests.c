@@ -3,6 +3,7 @@
 
 #include "allocation.h"
 #include "analyze_thresholds.h"
+#include "path_edges.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -116,6 +117,19 @@ static unsigned asker_of(const struct spans *spans, const struct span *span) {
     return at->node;
 }
 
+/* The wait during which a span failed: the last one until its end; or, if it sent its answer right before it reported its end, until
+ * then. */
+static const struct wait *wait_at_failure(const struct critical_path *path, const struct span *failed) {
+    const struct wait *last = NULL;
+    for (size_t i = 0; i < path->count; i++) {
+        const struct wait *wait = &path->waits[i];
+        bool own = wait->span == (size_t)(failed - path->spans.items) && wait->to_ns < failed->end_ns &&
+                   failed->end_ns - wait->to_ns <= RIGHT_AFTER_NS_MAX;
+        if ((own || wait->to_ns == failed->end_ns) && (!last || wait->to_ns >= last->to_ns)) last = wait;
+    }
+    return last;
+}
+
 static void find_failure(struct request *request, const struct critical_path *path, const struct trace_events *events) {
     request->failed_node = request->failed_waiting = request->failed_whom = request->failed_asker = NO_NUMBER;
     request->failed_from = request->failed_to = NO_NUMBER;
@@ -127,16 +141,14 @@ static void find_failure(struct request *request, const struct critical_path *pa
     request->failed_asker = asker_of(&path->spans, first);
     request->failed_after = request->ok;
     request->failed = fact_at(events, first->end);
-    for (size_t i = 0; i < path->count; i++) { /* the wait during which it failed */
-        const struct wait *wait = &path->waits[i];
-        unsigned whom = wait->kind == WAIT_NODE ? wait->node : wait->peer;
-        if (wait->untimed || wait->to_ns != first->end_ns) continue;
-        if (wait_kind_is_way(wait->kind)) {
-            request->failed_from = wait->node;
-            request->failed_to = wait->peer;
-        } else if (whom != first->node) {
-            request->failed_waiting = whom;
-        }
+    const struct wait *wait = wait_at_failure(path, first);
+    if (!wait || wait->untimed) return;
+    unsigned whom = wait->kind == WAIT_NODE ? wait->node : wait->peer;
+    if (wait_kind_is_way(wait->kind)) {
+        request->failed_from = wait->node;
+        request->failed_to = wait->peer;
+    } else if (whom != first->node) {
+        request->failed_waiting = whom;
     }
 }
 

@@ -279,6 +279,24 @@ static const struct branch *given_up(const struct walk *walk, uint64_t from_ns, 
     return NULL;
 }
 
+/* Had a span that failed done all its work by that time?  It had at its end; or when it sent its answer before, if it asked
+ * nobody after that. */
+static bool had_failed(const struct walk *walk, const struct span *span, uint64_t time_ns) {
+    const struct transports *transports = &walk->transports;
+    unsigned asker = asker_of(walk, span);
+    bool answered = false;
+    if (span->end != NO_POSITION && span->ok) return false;
+    if (time_ns == span->end_ns) return true;
+    for (size_t i = transports_of_node(transports, span->node, time_ns); i < transports->count; i++) {
+        const struct transport *transport = &transports->by_link[transports->by_node[i]];
+        if (transport->node != span->node || transport->time_ns > span->end_ns) break;
+        if (transport->receive) continue;
+        if (transport->peer != asker) return false;
+        answered |= transport->time_ns == time_ns;
+    }
+    return answered;
+}
+
 /* A time in which the span waited for none of its children. */
 static void spend_own(struct walk *walk, size_t index, uint64_t from_ns, uint64_t to_ns, bool asks_then) {
     const struct span *span = &walk->path->spans.items[index];
@@ -314,10 +332,10 @@ static void spend_own(struct walk *walk, size_t index, uint64_t from_ns, uint64_
         walk_add_untimed(walk, index, from_ns, to_ns);
         return;
     }
-    bool failed = span->end == NO_POSITION || !span->ok;
+    bool failed = had_failed(walk, span, to_ns);
     for (size_t i = 0; i < count; i++) {
         struct branch *exchange = &exchanges[i];
-        bool gave_up = (failed && to_ns == span->end_ns) || (asks_then && (exchange->lost || exchange->probed));
+        bool gave_up = failed || (asks_then && (exchange->lost || exchange->probed));
         exchange->unanswered = exchange->until_ns == UINT64_MAX;
         if (exchange->unanswered && !gave_up && exchange->probed) exchange->until_ns = exchange->last_sent_ns;
         if (exchange->until_ns != UINT64_MAX || gave_up) exchanges[kept++] = *exchange;

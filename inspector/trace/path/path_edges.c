@@ -6,8 +6,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define RIGHT_AFTER_NS_MAX UINT64_C(1000000) /* from the answer until both have reported their end */
-
 /* ---- the ends of links ---- */
 
 static int compare_links(const struct transport *a, const struct transport *b) {

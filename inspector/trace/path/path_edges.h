@@ -6,6 +6,8 @@
 
 #include "packet_pairs.h"
 
+#define RIGHT_AFTER_NS_MAX UINT64_C(1000000) /* from an answer until those who sent and got it have reported their ends */
+
 /* A packet or stream bytes, at one end of a link. */
 struct transport {
     unsigned node, peer;
