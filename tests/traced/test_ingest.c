@@ -1298,11 +1298,11 @@ START_TEST(the_ingest_is_behind_when_a_ring_fills_up_and_until_none_has_for_a_wh
     struct trace_log *log = open_log_with("alice", 65536, TRACE_OVERWRITE_OLDEST);
     uint64_t begin_ns;
     pass();
-    emit(log, 0, 65536 / INGEST_FILLING_PART - 1);
+    emit(log, 0, INGEST_FILLING(65536) - 1);
     pass();
     ck_assert(!ingest_is_behind(ingest));
     be_calm();
-    emit(log, 0, 65536 / INGEST_FILLING_PART);
+    emit(log, 0, INGEST_FILLING(65536));
     pass();
     ck_assert(ingest_is_behind(ingest));
     begin_ns = now_ns;

@@ -22,9 +22,9 @@
 #define INGEST_LANE_EVENTS 8192
 #define INGEST_PASS_EVENTS 32768
 
-/* A lane fills up when a drain finds this part of it unread: at 2 million events a second, the rest of a lane of 8 MiB lasts for
- * 25 ms.  From then on the ingest is behind until no lane was found so for CALM. */
-#define INGEST_FILLING_PART 4
+/* A lane fills up when a drain finds this many of its events unread: more than a burst that the lane has room for.  From then on
+ * the ingest is behind until no lane was found so for CALM. */
+#define INGEST_FILLING(lane_events) ((lane_events) / 4 * 3)
 #define INGEST_CALM_NS UINT64_C(100000000)
 
 /* How long to wait between passes: the first while events come, then longer in steps as silence lasts.  A reader that follows

@@ -249,7 +249,7 @@ static void convert(struct ingest *ingest, struct ingest_ring *ring, struct inge
  * that waits for a slot to be committed has no more: it is not our speed that matters there. */
 static bool is_filling(const struct ingest_ring *ring, unsigned index, uint64_t work, bool more) {
     uint64_t unread = work + (more ? ring->lanes[index].count.behind : 0);
-    return ring->end == NODE_LIVE && unread >= trace_reader_info(ring->reader)->lane_events / INGEST_FILLING_PART;
+    return ring->end == NODE_LIVE && unread >= INGEST_FILLING(trace_reader_info(ring->reader)->lane_events);
 }
 
 /* Adds the events taken to *taken.  Returns the work done. */
