@@ -53,9 +53,7 @@ def main():
         for line in left:
             print(line, file=sys.stderr)
             code = code or 1
-    with contextlib.suppress(ChildProcessError):
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass  # not every init waits for those that ended
+    reap()  # not every init waits for those that ended
     if ended_by:
         code = -ended_by
     sys.exit(code if code >= 0 else 128 - code)
@@ -220,10 +218,22 @@ def command_line(pid):
     return " ".join(words) or f"({name})"
 
 
+def reap():
+    """Waits for the children that have ended.  Returns whether there was one."""
+    ended = False
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            ended = True
+    return ended
+
+
 def end_all():
-    """Kills all descendants of this process, and those that they start meanwhile.  Returns their command lines."""
+    """Kills all descendants of this process, and those that they start meanwhile.  Returns their command lines.
+
+    A process that ended while the others were listed may have started one that is not in the list.  It is still a zombie then:
+    so a list without processes says that none is left only if there is no zombie to wait for, either."""
     found, deadline = {}, time.monotonic() + PATIENCE_S
-    while (now := running()) and time.monotonic() < deadline:
+    while ((now := running()) or reap()) and time.monotonic() < deadline:
         for pid, command in now.items():
             found.setdefault(pid, command)
             try:
