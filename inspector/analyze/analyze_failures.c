@@ -139,28 +139,32 @@ static struct finding failed_at(const struct request *const *failed, size_t coun
     return finding;
 }
 
-/* Did a node answer others, and never this asker, in requests of that command? */
-static bool answers_others(const struct requests *requests, unsigned command, unsigned node, unsigned asker, bool began) {
+/* Did a node answer others, and never this asker, in requests of that command?  Only answers between the first and the last of the
+ * failed requests show that it answered others meanwhile. */
+static bool answers_others(const struct requests *requests, const struct request *const *failed, size_t count, unsigned asker,
+                           bool began) {
     size_t others = 0;
     for (size_t i = 0; i < requests->question_count; i++) {
         const struct question *question = &requests->questions[i];
-        if (question->command != command || question->node != node || !question->ok) continue;
-        if ((began ? requests->items[question->request].node : question->asker) == asker) return false;
-        others++;
+        const struct request *request = &requests->items[question->request];
+        if (question->command != failed[0]->command || question->node != failed[0]->failed_node || !question->ok) continue;
+        if ((began ? request->node : question->asker) == asker) return false;
+        others += request->start > failed[0]->start && request->start < failed[count - 1]->start;
     }
     return others >= RETRIED_MIN;
 }
 
 /* Failed requests of one node that was waiting for nobody: the one node that had asked it, or that had begun them, if it answered
- * others.  NO_NUMBER: there is none. */
+ * others meanwhile.  NO_NUMBER: there is none; a few failures may be of one asker by chance. */
 static unsigned only_asker(const struct requests *requests, const struct request *const *failed, size_t count) {
     const struct request *first = *failed;
+    if (count < RETRIED_MIN) return NO_NUMBER;
     if (first->failed_waiting != NO_NUMBER || first->failed_from != NO_NUMBER || first->failed_after) return NO_NUMBER;
     for (unsigned began = 0; began < 2; began++) {
         unsigned asker = began ? first->node : first->failed_asker;
         bool only = asker != first->failed_node;
         for (size_t i = 1; i < count && only; i++) only = (began ? failed[i]->node : failed[i]->failed_asker) == asker;
-        if (only && answers_others(requests, first->command, first->failed_node, asker, began)) return asker;
+        if (only && answers_others(requests, failed, count, asker, began)) return asker;
     }
     return NO_NUMBER;
 }
@@ -244,11 +248,6 @@ static size_t join_askers(struct finding *findings, size_t count) {
         same->count += finding->count;
         same->weight += finding->weight;
         same->severity = same->weight >= FAILED_SEVERE_SHARE ? SEVERITY_SEVERE : SEVERITY_NOTABLE;
-    }
-    for (size_t i = 0; i < kept; i++) { /* few failures are of one asker by chance */
-        if (!findings[i].one_asker || findings[i].count >= RETRIED_MIN || findings[i].peer_count) continue;
-        findings[i].one_asker = false;
-        findings[i].peer = NO_NUMBER;
     }
     return kept;
 }

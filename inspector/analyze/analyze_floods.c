@@ -126,7 +126,7 @@ static void judge_senders(struct analysis *analysis, const struct message_count 
     }
 }
 
-/* A message between two nodes, as one of them reports it; in a trace or outside of traces. */
+/* A message between two nodes, as one of them reports it; peer: NO_NUMBER in a trace. */
 struct exchanged {
     unsigned node, peer, trace;
     size_t fact;
@@ -144,63 +144,26 @@ static bool same_exchange(const struct exchanged *a, const struct exchanged *b) 
     return a->node == b->node && a->peer == b->peer && a->trace == b->trace;
 }
 
-/* A type of messages, as sent outside of traces. */
-struct message_type {
-    size_t pairs, begun; /* of sender and receiver; in how many it was sent before anything of another type had come back */
-    size_t last;         /* the last pair, as its first message */
-};
-
-static struct message_type *type_of(struct message_type *types, const struct facts *facts, const struct exchanged *one) {
-    unsigned type = facts->items[one->fact].command;
-    return &types[type == NO_NUMBER ? intern_count(&facts->commands) : type];
-}
-
-/* Counts in how many pairs each type begins.  all: in the order of compare_exchanged. */
-static void count_types(struct message_type *types, const struct facts *facts, const struct exchanged *all, size_t count) {
-    const struct message_type *came = NULL; /* the type that came back; with `several`, one of them */
-    bool several = false;
-    size_t begin = 0;
-    for (size_t i = 0; i < count; i++) {
-        struct message_type *type = type_of(types, facts, &all[i]);
-        if (all[i].trace != NO_NUMBER) continue;
-        if (i == 0 || !same_exchange(&all[i], &all[i - 1])) begin = i + 1, came = NULL, several = false;
-        if (facts->items[all[i].fact].kind == FACT_MESSAGE_RECEIVED) {
-            several |= came && came != type;
-            came = type;
-        } else if (type->last != begin) {
-            type->last = begin;
-            type->pairs++;
-            type->begun += !several && (!came || came == type);
-        }
-    }
-}
-
-/* Marks messages that may be answers: in a trace, everything that a node sends back to a node that sent it something; outside of
- * traces, one for each message that it received, unless messages of its type begin exchanges.  A node that answers many
- * questions is no flood; one whose messages are acknowledged may be. */
+/* Marks messages that may be answers: in a trace, everything that a node sends after it received something; outside of traces, one
+ * for each message that it received from that node.  A node that answers many questions is no flood, nor is one that relays
+ * them. */
 static bool *answers_new(const struct facts *facts) {
     struct exchanged *all = calloc(facts->count + 1, sizeof *all);
-    struct message_type *types = calloc(intern_count(&facts->commands) + 1, sizeof *types);
-    bool *answers = types ? calloc(facts->count + 1, sizeof *answers) : NULL;
+    bool *answers = all ? calloc(facts->count + 1, sizeof *answers) : NULL;
     size_t count = 0, got = 0;
-    for (size_t i = 0; all && i < facts->count; i++) {
+    for (size_t i = 0; answers && i < facts->count; i++) {
         const struct fact *fact = &facts->items[i];
         if ((fact->kind == FACT_MESSAGE_SENT || fact->kind == FACT_MESSAGE_RECEIVED) && fact->peer != NO_NUMBER)
-            all[count++] = (struct exchanged){fact->node, fact->peer, fact->trace, i};
+            all[count++] = (struct exchanged){fact->node, fact->trace == NO_NUMBER ? fact->peer : NO_NUMBER, fact->trace, i};
     }
     if (count) qsort(all, count, sizeof *all, compare_exchanged);
-    if (answers) count_types(types, facts, all, count);
-    for (size_t i = 0; answers && i < count; i++) {
-        const struct message_type *type = type_of(types, facts, &all[i]);
-        bool outside = all[i].trace == NO_NUMBER,
-             begins = outside && (double)type->begun > FLOOD_BEGUN_SHARE * (double)type->pairs;
+    for (size_t i = 0; i < count; i++) {
         if (i && !same_exchange(&all[i], &all[i - 1])) got = 0;
         if (facts->items[all[i].fact].kind == FACT_MESSAGE_RECEIVED)
             got++;
-        else if (got && !begins)
-            answers[all[i].fact] = true, got -= outside;
+        else if (got)
+            answers[all[i].fact] = true, got -= all[i].trace == NO_NUMBER;
     }
-    free(types);
     free(all);
     return answers;
 }

@@ -606,12 +606,6 @@ static void drop_delays_of_crashes(const struct analysis *analysis, struct reque
     requests->delay_count = kept;
 }
 
-static int compare_judged(const void *left, const void *right) {
-    const struct judged_link *a = left, *b = right;
-    int order = compare(a->from, b->from);
-    return order ? order : compare(a->to, b->to);
-}
-
 /* The links that requests waited for, each once; those with a finding are bad. */
 static void list_delayed(struct slow_links *ways, const struct requests *requests, const struct finding *findings, size_t count) {
     size_t listed = 0;
@@ -621,9 +615,9 @@ static void list_delayed(struct slow_links *ways, const struct requests *request
     }
     for (size_t i = 0; i < count; i++)
         ways->links[listed++] = (struct judged_link){.from = findings[i].node, .to = findings[i].peer};
-    qsort(ways->links, listed, sizeof *ways->links, compare_judged);
+    qsort(ways->links, listed, sizeof *ways->links, judged_link_compare);
     for (size_t i = 0; i < listed; i++)
-        if (!i || compare_judged(&ways->links[i], &ways->links[i - 1])) ways->links[ways->count++] = ways->links[i];
+        if (!i || judged_link_compare(&ways->links[i], &ways->links[i - 1])) ways->links[ways->count++] = ways->links[i];
     for (size_t i = 0; i < count; i++)
         for (size_t k = 0; k < ways->count; k++) {
             if (ways->links[k].from != findings[i].node || ways->links[k].to != findings[i].peer) continue;
@@ -632,11 +626,23 @@ static void list_delayed(struct slow_links *ways, const struct requests *request
         }
 }
 
-/* Are there links of other nodes to compare with? */
-static bool has_others(const struct slow_links *ways, unsigned node) {
-    size_t others = 0;
-    for (size_t i = 0; i < ways->count; i++) others += ways->links[i].from != node && ways->links[i].to != node;
-    return others >= SHARED_LINKS_MIN;
+/* Does that node have to do with the delays?  It does if no other link delays requests, and if it is unlikely that by chance only
+ * its links do, or only those of any other node. */
+static bool stands_out(const struct slow_links *ways, const struct requests *requests, unsigned node, unsigned nodes) {
+    uint64_t delays = 0, waits = 0, own = 0;
+    double chance = nodes;
+    for (size_t i = 0; i < ways->count; i++) {
+        if (!ways->links[i].bad) continue;
+        if (ways->links[i].from != node && ways->links[i].to != node) return false;
+        delays += ways->findings[i].count;
+    }
+    for (size_t i = 0; i < requests->visit_count; i++) {
+        const struct visit *visit = &requests->visits[i];
+        waits += visit->kind == WAIT_LINK;
+        own += visit->kind == WAIT_LINK && (visit->node == node || visit->peer == node);
+    }
+    for (uint64_t i = 0; i < delays && chance > DELAYS_CHANCE_MAX; i++) chance *= (double)own / (double)waits;
+    return chance <= DELAYS_CHANCE_MAX;
 }
 
 /* Delays on most of a node's links are one finding. */
@@ -651,7 +657,7 @@ static void report_delays(struct analysis *analysis, const struct requests *requ
     if (ways.links && ways.findings && ways.ends) {
         if (count) list_delayed(&ways, requests, findings, count);
         while (!analysis->one_trace && (node = shared_end(ways.links, ways.count, &direction, ways.ends)) != NO_NUMBER &&
-               has_others(&ways, node))
+               stands_out(&ways, requests, node, intern_count(&analysis->facts->nodes)))
             report_slow_ends(analysis, &ways, node, direction);
         for (size_t i = 0; i < ways.count; i++)
             if (ways.links[i].bad) analysis_add(analysis, &ways.findings[i]);

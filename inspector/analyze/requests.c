@@ -117,8 +117,7 @@ static unsigned asker_of(const struct spans *spans, const struct span *span) {
     return at->node;
 }
 
-/* The wait during which a span failed: the last one until its end; or, if it sent its answer right before it reported its end, until
- * then. */
+/* The wait during which a span failed: the last one until its end; or until it sent its answer, if that was right before. */
 static const struct wait *wait_at_failure(const struct critical_path *path, const struct span *failed) {
     const struct wait *last = NULL;
     for (size_t i = 0; i < path->count; i++) {

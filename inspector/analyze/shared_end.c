@@ -2,6 +2,7 @@
 #include "shared_end.h"
 
 #include "analyze_thresholds.h"
+#include "numbers.h"
 
 #include <string.h>
 
@@ -93,4 +94,10 @@ unsigned shared_end(const struct judged_link *links, size_t count, enum directio
         for (*ret_direction = DIRECTION_OUT; *ret_direction <= DIRECTION_IN; ++*ret_direction)
             if (explains_alone(links, count, i, *ret_direction, room)) return i;
     return NO_NUMBER;
+}
+
+int judged_link_compare(const void *left, const void *right) {
+    const struct judged_link *a = left, *b = right;
+    int order = compare_numbers(a->from, b->from);
+    return order ? order : compare_numbers(a->to, b->to);
 }

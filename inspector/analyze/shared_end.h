@@ -32,4 +32,7 @@ unsigned shared_end(const struct judged_link *links, size_t count, enum directio
 /* Is it one of that node's links, in that direction? */
 bool is_at_end(const struct judged_link *link, unsigned node, enum direction direction);
 
+/* By both ends, for qsort. */
+int judged_link_compare(const void *left, const void *right);
+
 #endif

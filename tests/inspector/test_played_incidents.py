@@ -234,7 +234,8 @@ def acknowledged(network, time, sender, receiver, number):
 
 
 def acknowledged_storm(network):
-    """erin sends the same sort of message hundreds of times, outside of any trace, and each is acknowledged: these are no questions."""
+    """erin sends the same sort of message hundreds of times, outside of any trace, and each is acknowledged: that looks like questions and
+    their answers, and so nothing is concluded."""
     for i in range(10):
         for k, (one, other) in enumerate(itertools.permutations(range(5), 2)):
             acknowledged(network, i * 50 * MS + k * MS, one, other, 20 * i + k)
@@ -1035,6 +1036,43 @@ def lost_in_star(network):
     network.requests(150, 20 * MS, askers=[ALICE, CAROL, DAVE, ERIN], asked=[BOB])
 
 
+def lost_in_star_and_elsewhere(network):
+    """All links lose equally.  Nearly all traffic is with bob, so nearly all losses are, too: that says nothing about him."""
+    for one, other in itertools.permutations(range(5), 2):
+        network.loss[one, other] = lambda _: 0.06
+    network.requests(150, 20 * MS, askers=[ALICE, CAROL, DAVE, ERIN], asked=[BOB])
+    network.requests(20, 100 * MS, askers=[ALICE, CAROL, DAVE, ERIN], asked=[ALICE, CAROL, DAVE, ERIN])
+
+
+def outage_while_erin_asks(network):
+    """From 1 to 2 s every node fails what it is asked.  Only erin asks then: that the others were answered before and after says nothing
+    about her."""
+    others = [ALICE, BOB, CAROL, DAVE]
+
+    def ask(begin, asker, other):
+        network.request(begin, asker, lambda time, trace, root: network.ask(
+            time, asker, other, trace, root, answer=lambda at, *_: (at + 200 * US, not 1 * S <= at < 2 * S)))
+
+    for i in range(150):
+        for begin in (0, 2100 * MS):
+            ask(begin + i * 6 * MS, others[i % 4], others[(i + 1 + i // 4 % 3) % 4])
+    for i in range(60):
+        ask(1 * S + 20 * MS + i * 15 * MS, ERIN, others[i % 4])
+
+
+def forwarded_messages(network):
+    """alice asks bob six hundred times by messages, and he forwards each question to carol in its trace.  He begins nothing."""
+    for i in range(600):
+        trace, at = 0x7000 + i, i * 5 * MS
+        for time, words in ((0, f"msent {ALICE} {BOB} {3 * i} GET"), (100 * US, f"mrecv {BOB} {ALICE} {3 * i} GET"),
+                            (120 * US, f"msent {BOB} {CAROL} {3 * i + 1} GET"), (220 * US, f"mrecv {CAROL} {BOB} {3 * i + 1} GET")):
+            network.trace(at + time, int(words.split()[1]), f"{words} {trace:x}")
+    for i in range(50):
+        for one, other in ((CAROL, DAVE), (DAVE, ERIN), (ERIN, CAROL)):
+            network.trace(i * 50 * MS, one, f"msent {one} {other} {100000 + 10 * i + one} GET")
+            network.trace(i * 50 * MS + 100 * US, other, f"mrecv {other} {one} {100000 + 10 * i + one} GET")
+
+
 def overloaded_relay(network):
     """carol relays what alice and dave ask, and needs 30 ms before she asks on."""
     def steps(asker, other):
@@ -1153,7 +1191,7 @@ MIXED = [slow_and_lossy, slow_behind_losses, slow_behind_relay, slow_behind_hub,
          throttled_and_dead, paused_hub, one_way_late, drops_half, slow_and_crash, stalled_and_slow, flood_and_loss, two_slow,
          untraced_slow_and_loss]
 
-TIRED = [address_lost, seldom_lost, lost_in_star, overloaded_relay, partial_partition, slow_disk, retries_hide_dead, one_at_a_time,
+TIRED = [address_lost, seldom_lost, lost_in_star, lost_in_star_and_elsewhere, outage_while_erin_asks, forwarded_messages, overloaded_relay, partial_partition, slow_disk, retries_hide_dead, one_at_a_time,
          half_an_answer, stuck_answer, all_pause, slow_resolver, flapping_link]
 
 

@@ -72,12 +72,13 @@ void walk_add_node(struct walk *walk, size_t span, unsigned node, uint64_t from_
     add_wait(walk, (struct wait){from_ns, to_ns, WAIT_NODE, node, NO_NUMBER, span, false});
 }
 
-/* Did the node have no event between two times, in any trace, except at the very beginning or end?  *ret_sent_ns: when the last
- * packet after the beginning was sent to it. */
-static bool was_silent(const struct walk *walk, unsigned node, uint64_t from_ns, uint64_t to_ns, uint64_t *ret_sent_ns) {
+/* Did the node have no event between two times, in any trace, except at the very end; and, if packets waited for it and then
+ * arrived, at the very beginning?  *ret_sent_ns: when the last packet after the beginning was sent to it. */
+static bool was_silent(const struct walk *walk, unsigned node, uint64_t from_ns, uint64_t to_ns, bool arrived,
+                       uint64_t *ret_sent_ns) {
     const struct facts *facts = walk->events->facts;
     *ret_sent_ns = from_ns;
-    for (size_t i = facts_first(facts, from_ns + (to_ns - from_ns) / AT_ONCE_PART + 1);
+    for (size_t i = facts_first(facts, from_ns + (arrived ? (to_ns - from_ns) / AT_ONCE_PART : 0) + 1);
          i < facts->count && facts->items[i].time_ns < to_ns; i++) {
         const struct fact *fact = &facts->items[i];
         if (fact->node == node && fact->kind != FACT_EVENTS_LOST)
@@ -104,7 +105,7 @@ static bool receiver_stopped(const struct walk *walk, unsigned from, unsigned to
         *(sent[i].other_ns == UINT64_MAX ? &missing : &arrived) += 1;
     }
     if (missing > arrived) return false;
-    if (!was_silent(walk, to, from_ns, to_ns, &last_sent_ns)) return false;
+    if (!was_silent(walk, to, from_ns, to_ns, arrived > 0, &last_sent_ns)) return false;
     return waited_ns >= STOPPED_NS_MIN + error_ns || last_sent_ns - from_ns >= waited_ns / 2;
 }
 
