@@ -139,8 +139,8 @@ static struct finding failed_at(const struct request *const *failed, size_t coun
     return finding;
 }
 
-/* Did a node answer others, and never this asker, in requests of that command?  Only answers between the first and the last of the
- * failed requests show that it answered others meanwhile. */
+/* Did a node answer others, and never this asker, in requests of that command?  Only answers between the first and the last of
+ * the failed requests show that it answered others meanwhile. */
 static bool answers_others(const struct requests *requests, const struct request *const *failed, size_t count, unsigned asker,
                            bool began) {
     size_t others = 0;

@@ -144,8 +144,8 @@ static bool same_exchange(const struct exchanged *a, const struct exchanged *b) 
     return a->node == b->node && a->peer == b->peer && a->trace == b->trace;
 }
 
-/* Marks messages that may be answers: in a trace, everything that a node sends after it received something; outside of traces, one
- * for each message that it received from that node.  A node that answers many questions is no flood, nor is one that relays
+/* Marks messages that may be answers: in a trace, everything that a node sends after it received something; outside of traces,
+ * one for each message that it received from that node.  A node that answers many questions is no flood, nor is one that relays
  * them. */
 static bool *answers_new(const struct facts *facts) {
     struct exchanged *all = calloc(facts->count + 1, sizeof *all);
