@@ -109,11 +109,12 @@ static bool stood_still(const struct analysis *analysis, const struct visit *lon
 static bool judge_place(struct finding *ret_finding, const struct analysis *analysis, const struct requests *requests,
                         const struct usual *usual, const struct visit *visits, size_t count, bool divided) {
     const struct visit *longest = visits;
-    uint64_t slow = 0, usual_ns = 0;
+    uint64_t slow = 0, stopped = 0, usual_ns = 0;
     bool unanswered = true;
     double share = divided ? SLOW_DIVIDED_MIN : SLOW_SHARE_MIN;
     for (size_t i = 0; i < count; i++) {
         unanswered &= visits[i].unanswered;
+        stopped += visits[i].stopped;
         slow += visits[i].ns && (double)visits[i].ns >= share * (double)visits[i].whole_ns;
         if (visits[i].ns > longest->ns) longest = &visits[i];
         usual->room[i] = (double)visits[i].ns;
@@ -123,7 +124,7 @@ static bool judge_place(struct finding *ret_finding, const struct analysis *anal
     if (count < (analysis->one_trace || middle_ns >= SLOW_ALONE_NS ? 1 : SLOW_REQUESTS_MIN) ||
         (double)slow < SLOW_OFTEN_MIN * (double)count || middle_ns < (divided ? SLOW_SEVERE_NS : SLOW_NS_MIN))
         return false;
-    if (stood_still(analysis, longest)) return false;
+    if (2 * stopped >= count && stood_still(analysis, longest)) return false;
     /* Many short waits do not make a slow link. */
     if (wait_kind_is_way(visits->kind) && divided && longest->once_ns < LATE_NS_MIN) return false;
     if (visits->kind == WAIT_LINK && !analysis->one_trace && !is_unusual(usual, visits, &usual_ns)) return false;
@@ -142,7 +143,7 @@ static bool judge_place(struct finding *ret_finding, const struct analysis *anal
                               .of = count,
                               .ns = middle_ns,
                               .usual_ns = usual_ns,
-                              .stopped = longest->stopped,
+                              .stopped = 2 * stopped >= count,
                               .sending = visits->kind == WAIT_SENDING,
                               .missing = longest->missing,
                               .full = longest->full,

@@ -990,6 +990,13 @@ def stalled_and_slow(network):
     network.requests(400, 10 * MS)
 
 
+def slow_and_stopped_once(network):
+    """carol is slow, and once she stands still for two seconds: in most requests she does read her socket."""
+    network.stops[CAROL] = [(1100 * MS, 3100 * MS)]
+    network.work[CAROL] = lambda _: 60 * MS
+    network.requests(60, 200 * MS, askers=[ALICE, BOB], asked=[CAROL])
+
+
 def flood_and_loss(network):
     """erin floods, and alice -> bob loses a fifth."""
     network.loss[ALICE, BOB] = lambda _: 0.2
@@ -1191,7 +1198,7 @@ MIXED = [slow_and_lossy, slow_behind_losses, slow_behind_relay, slow_behind_hub,
          throttled_and_dead, paused_hub, one_way_late, drops_half, slow_and_crash, stalled_and_slow, flood_and_loss, two_slow,
          untraced_slow_and_loss]
 
-TIRED = [address_lost, seldom_lost, lost_in_star, lost_in_star_and_elsewhere, outage_while_erin_asks, forwarded_messages, overloaded_relay, partial_partition, slow_disk, retries_hide_dead, one_at_a_time,
+TIRED = [address_lost, seldom_lost, lost_in_star, lost_in_star_and_elsewhere, outage_while_erin_asks, forwarded_messages, slow_and_stopped_once, overloaded_relay, partial_partition, slow_disk, retries_hide_dead, one_at_a_time,
          half_an_answer, stuck_answer, all_pause, slow_resolver, flapping_link]
 
 
