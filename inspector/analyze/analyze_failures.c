@@ -3,13 +3,12 @@
  * Requests that failed, or took much longer than others; and connections that ended with an error. */
 #include "analyze.h"
 #include "analyze_thresholds.h"
+#include "numbers.h"
 #include "requests.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-
-static int compare(uint64_t a, uint64_t b) { return a < b ? -1 : a > b; }
 
 /* ---- failed requests ---- */
 
@@ -21,14 +20,14 @@ static unsigned culprit(const struct request *request) {
 /* By the failed node, then by the one that it was waiting for. */
 static int compare_askers(const void *left, const void *right) {
     const struct request *a = *(const struct request *const *)left, *b = *(const struct request *const *)right;
-    int order = compare(a->failed_node, b->failed_node);
-    return order ? order : compare(a->failed_waiting, b->failed_waiting);
+    int order = compare_numbers(a->failed_node, b->failed_node);
+    return order ? order : compare_numbers(a->failed_waiting, b->failed_waiting);
 }
 
 static int compare_asked(const void *left, const void *right) {
     const struct request *a = *(const struct request *const *)left, *b = *(const struct request *const *)right;
-    int order = compare(a->failed_waiting, b->failed_waiting);
-    return order ? order : compare(a->failed_node, b->failed_node);
+    int order = compare_numbers(a->failed_waiting, b->failed_waiting);
+    return order ? order : compare_numbers(a->failed_node, b->failed_node);
 }
 
 /* How many nodes failed while they waited for this one.  asked: in the order of compare_asked. */
@@ -92,15 +91,15 @@ static void settle_askers(struct analysis *analysis, const struct requests *requ
 
 static int compare_failures(const void *left, const void *right) {
     const struct request *a = *(const struct request *const *)left, *b = *(const struct request *const *)right;
-    int order = compare(a->command, b->command);
-    if (!order) order = compare(a->rootless, b->rootless);
-    if (!order) order = compare(a->failed_node == NO_NUMBER, b->failed_node == NO_NUMBER);
-    if (!order) order = compare(a->failed_after, b->failed_after);
-    if (!order) order = compare(culprit(a), culprit(b));
-    if (!order) order = compare(a->failed_waiting == NO_NUMBER, b->failed_waiting == NO_NUMBER);
-    if (!order) order = compare(a->failed_whom == NO_NUMBER, b->failed_whom == NO_NUMBER);
-    if (!order) order = compare(a->failed_node, b->failed_node);
-    return order ? order : compare(a->start, b->start);
+    int order = compare_numbers(a->command, b->command);
+    if (!order) order = compare_numbers(a->rootless, b->rootless);
+    if (!order) order = compare_numbers(a->failed_node == NO_NUMBER, b->failed_node == NO_NUMBER);
+    if (!order) order = compare_numbers(a->failed_after, b->failed_after);
+    if (!order) order = compare_numbers(culprit(a), culprit(b));
+    if (!order) order = compare_numbers(a->failed_waiting == NO_NUMBER, b->failed_waiting == NO_NUMBER);
+    if (!order) order = compare_numbers(a->failed_whom == NO_NUMBER, b->failed_whom == NO_NUMBER);
+    if (!order) order = compare_numbers(a->failed_node, b->failed_node);
+    return order ? order : compare_numbers(a->start, b->start);
 }
 
 /* Did all these requests wait for the same link when they failed? */
@@ -297,11 +296,11 @@ static void judge_failures(struct analysis *analysis, const struct requests *all
 
 static int compare_questions(const void *left, const void *right) {
     const struct question *a = *(const struct question *const *)left, *b = *(const struct question *const *)right;
-    int order = compare(a->command, b->command);
-    if (!order) order = compare(a->node, b->node);
-    if (!order) order = compare(!a->retried, !b->retried);
-    if (!order && !a->retried) order = compare(a->asker, b->asker);
-    return order ? order : compare(a->failed, b->failed);
+    int order = compare_numbers(a->command, b->command);
+    if (!order) order = compare_numbers(a->node, b->node);
+    if (!order) order = compare_numbers(!a->retried, !b->retried);
+    if (!order && !a->retried) order = compare_numbers(a->asker, b->asker);
+    return order ? order : compare_numbers(a->failed, b->failed);
 }
 
 static size_t count_retried(const struct question *const *questions, size_t count) {
@@ -378,9 +377,9 @@ void analyze_retries(struct analysis *analysis, const struct requests *requests)
 
 static int compare_durations(const void *left, const void *right) {
     const struct request *a = *(const struct request *const *)left, *b = *(const struct request *const *)right;
-    int order = compare(a->command, b->command);
-    if (!order) order = compare(a->took_ns, b->took_ns);
-    return order ? order : compare(a->start, b->start);
+    int order = compare_numbers(a->command, b->command);
+    if (!order) order = compare_numbers(a->took_ns, b->took_ns);
+    return order ? order : compare_numbers(a->start, b->start);
 }
 
 /* Where the request spent most of its time up to its end, including waits for lost packets; NULL if nowhere. */
@@ -504,9 +503,9 @@ static bool ended_badly(const struct facts *facts, const struct fact *fact) {
 static int compare_closes(const void *left, const void *right, void *items) {
     size_t i = *(const size_t *)left, j = *(const size_t *)right;
     const struct fact *a = (const struct fact *)items + i, *b = (const struct fact *)items + j;
-    int order = compare(a->code, b->code);
-    if (!order) order = compare(a->command, b->command);
-    return order ? order : compare(i, j);
+    int order = compare_numbers(a->code, b->code);
+    if (!order) order = compare_numbers(a->command, b->command);
+    return order ? order : compare_numbers(i, j);
 }
 
 /* Connections closed with the same code and reason.  If all of them have one node in common, names only that node. */

@@ -3,28 +3,28 @@
  * Requests: where their time went, and what lost packets delayed. */
 #include "analyze.h"
 #include "analyze_thresholds.h"
+#include "numbers.h"
 #include "requests.h"
 #include "shared_end.h"
 
 #include <stdlib.h>
 
-static int compare(uint64_t a, uint64_t b) { return a < b ? -1 : a > b; }
-
 /* ---- places ---- */
 
 static int compare_groups(const struct visit *a, const struct visit *b) {
-    int order = compare(a->command, b->command);
-    if (!order) order = compare(a->after, b->after);
-    if (!order) order = compare(a->kind, b->kind);
-    if (!order && a->kind != WAIT_PEER) order = compare(a->node, b->node); /* a peer is one place, whichever node waits for it */
-    return order ? order : compare(a->peer, b->peer);
+    int order = compare_numbers(a->command, b->command);
+    if (!order) order = compare_numbers(a->after, b->after);
+    if (!order) order = compare_numbers(a->kind, b->kind);
+    if (!order && a->kind != WAIT_PEER)
+        order = compare_numbers(a->node, b->node); /* a peer is one place, whichever node waits for it */
+    return order ? order : compare_numbers(a->peer, b->peer);
 }
 
 static int compare_visits(const void *left, const void *right) {
     const struct visit *a = left, *b = right;
     int order = compare_groups(a, b);
-    if (!order) order = compare(a->asked, b->asked);
-    return order ? order : compare(a->request, b->request);
+    if (!order) order = compare_numbers(a->asked, b->asked);
+    return order ? order : compare_numbers(a->request, b->request);
 }
 
 /* A link, and the median of the longest wait of each request there. */
@@ -42,8 +42,8 @@ struct usual {
 
 static int compare_link(const void *left, const void *right) {
     const struct link_usual *a = left, *b = right;
-    int order = compare(a->node, b->node);
-    if (!order) order = compare(a->peer, b->peer);
+    int order = compare_numbers(a->node, b->node);
+    if (!order) order = compare_numbers(a->peer, b->peer);
     return order ? order : (a->ns > b->ns) - (a->ns < b->ns);
 }
 
@@ -330,7 +330,7 @@ static void report_slow_nodes(struct analysis *analysis, struct slow_nodes *slow
 static int compare_found(const void *left, const void *right) {
     const struct finding *a = left, *b = right;
     if (a->ns != b->ns) return a->ns > b->ns ? -1 : 1;
-    return compare(a->evidence[0], b->evidence[0]);
+    return compare_numbers(a->evidence[0], b->evidence[0]);
 }
 
 /* Puts several peers that requests of one command wait for into one finding: the longest waits first. */
@@ -388,22 +388,22 @@ static bool judge_places(struct analysis *analysis, const struct requests *reque
 
 static int compare_requests(const void *left, const void *right) {
     const struct visit *a = left, *b = right;
-    int order = compare(a->request, b->request);
-    return order ? order : compare(a->evidence[0], b->evidence[0]);
+    int order = compare_numbers(a->request, b->request);
+    return order ? order : compare_numbers(a->evidence[0], b->evidence[0]);
 }
 
 /* By peer. */
 static int compare_peers(const void *left, const void *right) {
     const struct visit *a = left, *b = right;
-    int order = compare(a->peer, b->peer);
-    return order ? order : compare(a->evidence[0], b->evidence[0]);
+    int order = compare_numbers(a->peer, b->peer);
+    return order ? order : compare_numbers(a->evidence[0], b->evidence[0]);
 }
 
 /* The longest waits first; of equal ones, the one that began first. */
 static int compare_waits(const void *left, const void *right) {
     const struct visit *a = left, *b = right;
-    int order = compare(b->ns, a->ns);
-    return order ? order : compare(a->evidence[0], b->evidence[0]);
+    int order = compare_numbers(b->ns, a->ns);
+    return order ? order : compare_numbers(a->evidence[0], b->evidence[0]);
 }
 
 /* Sums the visits of each peer, in place.  Returns the number of peers. */
@@ -539,9 +539,9 @@ void blame_silent_peers(struct analysis *analysis, struct requests *requests, co
 
 static int compare_delays(const void *left, const void *right) {
     const struct delay *a = left, *b = right;
-    int order = compare(a->loss.from, b->loss.from);
-    if (!order) order = compare(a->loss.to, b->loss.to);
-    return order ? order : compare(b->loss.ns, a->loss.ns);
+    int order = compare_numbers(a->loss.from, b->loss.from);
+    if (!order) order = compare_numbers(a->loss.to, b->loss.to);
+    return order ? order : compare_numbers(b->loss.ns, a->loss.ns);
 }
 
 /* Delays on one link, the longest first. */
@@ -633,9 +633,8 @@ static bool stands_out(const struct slow_links *ways, const struct requests *req
     uint64_t delays = 0, waits = 0, own = 0;
     double chance = nodes;
     for (size_t i = 0; i < ways->count; i++) {
-        if (!ways->links[i].bad) continue;
-        if (ways->links[i].from != node && ways->links[i].to != node) return false;
-        delays += ways->findings[i].count;
+        if (ways->links[i].bad && ways->links[i].from != node && ways->links[i].to != node) return false;
+        if (ways->links[i].bad) delays += ways->findings[i].count;
     }
     for (size_t i = 0; i < requests->visit_count; i++) {
         const struct visit *visit = &requests->visits[i];
