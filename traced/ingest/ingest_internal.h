@@ -100,6 +100,7 @@ struct ingest_ring {
     uint64_t event_ns;           /* CLOCK_MONOTONIC of the pass that took the last event */
     uint32_t slot;               /* in ingest.attached */
     uint32_t lanes_used;         /* bit set */
+    uint32_t filling;            /* a lane with this many unread events fills up */
     enum node_state end;         /* NODE_LIVE; or how it died, while it is drained to its end */
     enum ring_state state;
     bool settle_due; /* read the counters when it is drained */

@@ -171,6 +171,7 @@ int ring_attach(struct ingest *ingest, struct ingest_ring *ring, enum trace_atta
         return result;
     }
     ring->reader = reader;
+    ring->filling = INGEST_FILLING(info->lane_events);
     ring->state = RING_ATTACHED;
     ring->has_node = true;
     ring->node = nodes_at(ingest->config.nodes, ring->node_index);
@@ -249,7 +250,7 @@ static void convert(struct ingest *ingest, struct ingest_ring *ring, struct inge
  * that waits for a slot to be committed has no more: it is not our speed that matters there. */
 static bool is_filling(const struct ingest_ring *ring, unsigned index, uint64_t work, bool more) {
     uint64_t unread = work + (more ? ring->lanes[index].count.behind : 0);
-    return ring->end == NODE_LIVE && unread >= INGEST_FILLING(trace_reader_info(ring->reader)->lane_events);
+    return ring->end == NODE_LIVE && unread >= ring->filling;
 }
 
 /* Adds the events taken to *taken.  Returns the work done. */
