@@ -227,12 +227,14 @@ class Doctor(ProtocolTest):
         for offset, value, reason, remedy in ((0, 7, "wrong magic", "rm {}"), (8, 7, "another version", "build the node"),
                                               (20, 7, "sizes do not fit", "rm {}")):
             bad = os.path.join(self.place.directory, "p2ptrace.%d.1.%016x" % (os.geteuid(), offset))
-            subprocess.run(["cp", "--sparse=always", os.path.join(self.place.directory, good), bad], check=True)
-            with open(bad, "r+b") as ring:
+            hidden = os.path.join(self.place.directory, "hidden")  # traced must not see it before it is bad and locked
+            subprocess.run(["cp", "--sparse=always", os.path.join(self.place.directory, good), hidden], check=True)
+            with open(hidden, "r+b") as ring:
                 fcntl.lockf(ring, fcntl.LOCK_EX)  # its node lives: otherwise traced removes it after a while
                 ring.seek(offset)
                 ring.write(struct.pack("<I", value))
                 ring.flush()
+                os.rename(hidden, bad)
                 self.finds("log", reason, remedy.format(bad), alone=False)
                 os.unlink(bad)
 
