@@ -1130,8 +1130,8 @@ def one_at_a_time(network):
     network.requests(250, 8 * MS)
 
 
-def half_an_answer(network):
-    """bob sends a part of each answer, and never the rest; his askers give up after a second."""
+def bob_gives_half(network, handed_over):
+    """bob's askers get a part of each answer, and give up after a second.  handed_over: he reports his ends, right after it."""
     def steps(time, trace, root, asker, other):
         span, inner = network.span(), network.span()
         network.trace(time, asker, f"start {asker} {trace:x} {span:x} {root:x} {other} {GET}")
@@ -1139,8 +1139,8 @@ def half_an_answer(network):
         network.trace(arrival, other, f"start {other} {trace:x} {inner:x} {span:x} {asker} {GET}")
         done = network.deliver(arrival + 50 * US, other, asker, 1200, trace)
         good = other != BOB
-        if good:
-            network.trace(done, other, f"end {other} {trace:x} {inner:x} 1 {asker} {GET}")
+        if good or handed_over:
+            network.trace(arrival + 60 * US if handed_over else done, other, f"end {other} {trace:x} {inner:x} 1 {asker} {GET}")
         done = done + 5 * US if good else time + 1 * S
         network.trace(done, asker, f"end {asker} {trace:x} {span:x} {int(good)} {other} {GET}")
         return done, good
@@ -1149,26 +1149,16 @@ def half_an_answer(network):
         asker = i % 5
         other = [node for node in range(5) if node != asker][i // 5 % 4]
         network.request(i * 15 * MS, asker, lambda time, trace, root, pair=(asker, other): steps(time, trace, root, *pair))
+
+
+def half_an_answer(network):
+    """bob sends a part of each answer, and never the rest; his askers give up after a second."""
+    bob_gives_half(network, False)
 
 
 def stuck_answer(network):
     """bob hands over his answers, and a part of each never leaves his transport; his askers give up after a second."""
-    def steps(time, trace, root, asker, other):
-        span, inner = network.span(), network.span()
-        network.trace(time, asker, f"start {asker} {trace:x} {span:x} {root:x} {other} {GET}")
-        arrival = network.deliver(time + 10 * US, asker, other, 600, trace)
-        network.trace(arrival, other, f"start {other} {trace:x} {inner:x} {span:x} {asker} {GET}")
-        done = network.deliver(arrival + 50 * US, other, asker, 1200, trace)
-        network.trace(arrival + 60 * US, other, f"end {other} {trace:x} {inner:x} 1 {asker} {GET}")
-        good = other != BOB
-        done = done + 5 * US if good else time + 1 * S
-        network.trace(done, asker, f"end {asker} {trace:x} {span:x} {int(good)} {other} {GET}")
-        return done, good
-
-    for i in range(120):
-        asker = i % 5
-        other = [node for node in range(5) if node != asker][i // 5 % 4]
-        network.request(i * 15 * MS, asker, lambda time, trace, root, pair=(asker, other): steps(time, trace, root, *pair))
+    bob_gives_half(network, True)
 
 
 def all_pause(network):

@@ -43,12 +43,13 @@ static void command(struct strbuf *out, const struct facts *facts, const struct 
 typedef void describe_function(struct strbuf *out, const struct view *view, const struct facts *facts,
                                const struct finding *finding);
 
-/* Which of a node's packets a finding is about. */
-static void links_of(struct strbuf *out, const struct finding *finding) {
-    strbuf_puts(out, finding->direction == DIRECTION_OUT  ? "from it"
-                     : finding->direction == DIRECTION_IN ? "to it"
-                                                          : "to and from it");
+/* Which end of several links a node is. */
+static const char *ends_of(const struct finding *finding) {
+    return finding->direction == DIRECTION_OUT ? "from" : finding->direction == DIRECTION_IN ? "to" : "to and from";
 }
+
+/* Which of a node's packets a finding is about. */
+static void links_of(struct strbuf *out, const struct finding *finding) { strbuf_printf(out, "%s it", ends_of(finding)); }
 
 /* What was lost or late, as the evidence shows it. */
 static const char *carried(const struct facts *facts, const struct finding *finding) {
@@ -181,11 +182,6 @@ static void gone(struct strbuf *out, const struct view *view, const struct facts
     strbuf_printf(out, ": %" PRIu64 " of %" PRIu64 " %s that ", finding->count, finding->of, carried(facts, finding));
     text_count(out, finding->links, "node");
     strbuf_puts(out, finding->time_ns ? " sent to it since then were lost" : " sent to it were lost");
-}
-
-/* Which end of several links a node is. */
-static const char *ends_of(const struct finding *finding) {
-    return finding->direction == DIRECTION_OUT ? "from" : finding->direction == DIRECTION_IN ? "to" : "to and from";
 }
 
 static void slow(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
