@@ -104,10 +104,10 @@ static int record_stream(struct record *record) {
         int result = 0;
         bool over = end_signal || trace_now_monotonic_ms() >= record->until_ms;
         if (over && !record->end_ns) record->end_ns = trace_now_unix_ns();
-        if (record->end_ns && record->stream.away.is) return end_signal ? 0 : stream_ends_away(&record->stream);
+        if (record->end_ns && record->stream.away.is) return end_signal ? 0 : stream_end(&record->stream);
         switch (stream_next(&record->stream, check_ms(record), &news)) {
         case SOURCE_TIME:
-            if (record->end_ns && is_whole(record)) return 0;
+            if (record->end_ns && is_whole(record)) return end_signal ? 0 : stream_end(&record->stream);
             break;
         case SOURCE_FAILED:
             if (!stream_waits_on(&record->stream, record->wait_ms)) return -1;

@@ -420,7 +420,7 @@ static void note_settled(const struct source_news *settled) {
 /* The time of --for is over.  Saves the open window as far as it has come. */
 static int end_watch(struct trigger *trigger) {
     if (!trigger->event || !close_window(trigger)) return 0;
-    return stream_lost(&trigger->stream) ? -1 : stream_ends_away(&trigger->stream);
+    return stream_lost(&trigger->stream) ? -1 : stream_end(&trigger->stream);
 }
 
 /* Runs until the chosen end: returns 0; or -1 with the failure. */

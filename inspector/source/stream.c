@@ -183,20 +183,17 @@ static int follow_again(struct stream *stream) {
     return stream_follow(stream, params, node && json_object_set(params, "node_id", node), &stream->away.number);
 }
 
-int stream_ends_away(struct stream *stream) {
-    return failure_set(stream->failure, EXIT_NOT_THERE,
-                       "%s did not come back before the end of --for: what happened since it went away is missing",
-                       stream->source->title);
-}
-
-/* The stream's time is over.  If the source is stopped, events may have happened that it did not deliver. */
-static enum source_event end_in_time(struct stream *stream) {
+int stream_end(struct stream *stream) {
+    const char *title = stream->source->title;
     int stopped = (int)source_stopped(stream->source);
-    if (!stopped) return SOURCE_ENDED;
-    failure_set(stream->failure, EXIT_NOT_THERE,
-                "%s (process %d) is stopped until `kill -CONT %d`: what happened since it stopped is missing",
-                stream->source->title, stopped, stopped);
-    return SOURCE_FAILED;
+    if (stream->away.is)
+        return failure_set(stream->failure, EXIT_NOT_THERE,
+                           "%s did not come back before the end of --for: what happened since it went away is missing", title);
+    if (stopped)
+        return failure_set(stream->failure, EXIT_NOT_THERE,
+                           "%s (process %d) is stopped until `kill -CONT %d`: what happened since it stopped is missing", title,
+                           stopped, stopped);
+    return 0;
 }
 
 uint64_t stream_wait_ms(const struct stream *stream) {
@@ -214,7 +211,7 @@ static enum source_event come_back(struct stream *stream, struct source_news *re
     for (;;) {
         uint64_t wait_ms = stream_wait_ms(stream);
         if (source_reopen(stream->source, wait_ms, stream->failure)) {
-            if (wait_ms < stream->wait_ms && stream->failure->disconnected) (void)stream_ends_away(stream);
+            if (wait_ms < stream->wait_ms && stream->failure->disconnected) (void)stream_end(stream);
             return SOURCE_FAILED;
         }
         if (!(stream->source->ops->can & SOURCE_SHIPPED)) resume_next_stream(&stream->resume); /* else it is still the same */
@@ -273,7 +270,7 @@ enum source_event stream_next(struct stream *stream, uint64_t deadline_ms, struc
         if (!stream->left) return SOURCE_ENDED;
         if (stream->away.is) return come_back(stream, ret_news);
         if (stream->looked && trace_now_monotonic_ms() >= stream->deadline_ms) { /* also under load */
-            if (!stream->away.any) return end_in_time(stream);
+            if (!stream->away.any) return stream_end(stream) ? SOURCE_FAILED : SOURCE_ENDED;
             stream->away.due_ms = 0; /* what it missed is reported before it ends */
         }
         if (trace_now_monotonic_ms() >= stream->away.due_ms)

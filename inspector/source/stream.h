@@ -57,8 +57,9 @@ int stream_init(struct stream *stream, struct source *source, const struct strea
                 struct failure *failure);
 void stream_fini(struct stream *stream);
 
-/* The stream ends while its source is away, so what it missed since is not known.  Returns -1 with the failure that says so. */
-int stream_ends_away(struct stream *stream);
+/* The time of the stream is over.  Returns 0; or -1 with a failure: its source is away or stopped, so what it missed since is
+ * not known. */
+int stream_end(struct stream *stream);
 
 /* How long to wait for a source that went away; never beyond the stream's deadline. */
 uint64_t stream_wait_ms(const struct stream *stream);

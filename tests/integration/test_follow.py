@@ -151,24 +151,6 @@ class Follow(ProtocolTest):
         self.accounts_for(follower, emitted)
         self.assertGreater(follower.missed, 100000)
 
-    def test_a_traced_that_is_stopped_when_the_time_is_over_is_reported(self):
-        self.start()
-        node = self.place.node("alice", ALICE)
-        node.do("packets", 10)
-
-        def attempt(seconds):
-            follower = self.follow("--for", f"{seconds}s")
-            until(lambda: follower.events or follower.process.poll() is not None, "the first events")
-            self.place.hold()
-            code = follower.process.wait()
-            self.place.traced.send_signal(signal.SIGCONT)
-            follower.end()
-            self.assertEqual(code, 3)
-            pid = self.place.traced.pid
-            self.assertIn(f"(process {pid}) is stopped until `kill -CONT {pid}`: what happened since it stopped is missing", "".join(follower.notes))
-
-        self.with_time_enough(attempt)
-
 
 class AtATerminal(ProtocolTest):
     def test_a_resized_terminal_gets_the_columns_that_fit(self):

@@ -181,24 +181,34 @@ class Load(HostileTest):
             self.assertIn("did not answer `nodes`", done.stderr)
         node.kill()
 
-    def test_nor_does_one_that_is_stopped_after_it_began(self):
+    def test_nor_does_one_that_is_stopped_after_it_began_and_it_says_so(self):
         node = self.place.node("quiet", hex_id(7))
         node.do("packets", 1)
         connection = self.start()
         recording = os.path.join(self.place.directory, "recording")
-        for words in (["follow"], ["export", "--follow"], ["record", "-o", recording],
-                      ["trigger", "kind == packet_sent", "--after", "1h"]):
-            process = subprocess.Popen([os.environ["INSPECTOR"], *words, "--for", "3s"], env=self.place.environment,
+
+        def attempt(seconds, *words):
+            process = subprocess.Popen([os.environ["INSPECTOR"], *words, "--for", f"{seconds}s"], env=self.place.environment,
                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
             until(lambda: process.poll() is not None or connection.call("stats")["clients"]["subscriptions"], "a subscription")
-            node.do("packets", 1)
+            if words[0] == "trigger":
+                node.do("packets", 1)  # it opens a window
             self.place.hold()
             try:
-                process.communicate(timeout=25)
+                err = process.communicate(timeout=seconds + 22)[1]
             finally:
                 process.kill()
                 self.place.traced.send_signal(signal.SIGCONT)
             until(lambda: not connection.call("stats")["clients"]["subscriptions"], "it to be gone")
+            if process.returncode == 1:  # it was stopped before it had answered the questions of the beginning
+                self.assertIn("did not answer", err)
+                return
+            self.assertEqual(process.returncode, 3, err)
+            self.assertIn("what happened since it stopped is missing", err)
+
+        for words in (["follow"], ["export", "--follow"], ["record", "-o", recording],
+                      ["trigger", "kind == packet_sent", "--after", "1h"]):
+            self.with_time_enough(lambda seconds, words=words: attempt(seconds, *words), 3)
         node.kill()
 
     def ends_though_nobody_reads(self, seconds, *words, together=False):
