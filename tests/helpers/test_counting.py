@@ -231,6 +231,27 @@ class Runner(InADirectory):
         drawn = order("random")
         self.assertEqual(order(self.said.split("P2PTRACE_TEST_SHUFFLE=")[1].split()[0]), drawn)
 
+    def test_a_seed_chooses_where_tests_stall(self):
+        text = ("import unittest\nclass A(unittest.TestCase):\n def test_a(self):\n"
+                + "".join(f"  self.x = {i}\n" for i in range(100)) + "unittest.main()\n")
+        (self.directory / "tests/helpers").mkdir(parents=True)
+        for name in ("unittest_tap.py", "supervise.py", "stalls.py"):
+            shutil.copy(SOURCE / "tests/helpers" / name, self.directory / "tests/helpers")
+        (self.directory / "tests/test.py").write_text(text, encoding="utf-8")
+
+        def stalled(seed):
+            done = self.run_(sys.executable, "tests/helpers/unittest_tap.py", "tests/test.py",
+                             **(os.environ | {"P2PTRACE_TEST_STALLS": seed}))
+            self.assertEqual((done.returncode, done.stdout), (0, "ok 1 - A.test_a\n1..1\n"), done.stderr)
+            self.said = done.stderr
+            return [line for line in done.stderr.splitlines() if line.startswith("stalls 0.")]
+        self.assertEqual(stalled(""), [])
+        self.assertTrue(stalled("7"))
+        self.assertEqual(stalled("7"), stalled("7"))
+        self.assertNotEqual(stalled("7"), stalled("8"))
+        drawn = stalled("random")
+        self.assertEqual(stalled(self.said.split("P2PTRACE_TEST_STALLS=")[1].split()[0]), drawn)
+
 
 class SuiteInC(InADirectory):
     """tests/helpers/check: the order of Check's tests."""

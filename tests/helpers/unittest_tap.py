@@ -14,7 +14,8 @@ supervise.py finds processes that still run when all tests are done, and files l
 A test that takes longer than P2PTRACE_TEST_LIMIT_S seconds hangs: it is interrupted, and the others still run.  Each of its subtests has
 that time anew, so that one with many cases can take long on a busy machine.
 
-P2PTRACE_TEST_SHUFFLE=SEED runs the tests of each class, and the classes, in an order that depends on the seed (a word; "random" draws one)."""
+P2PTRACE_TEST_SHUFFLE=SEED runs the tests of each class, and the classes, in an order that depends on the seed (a word; "random" draws one).
+P2PTRACE_TEST_STALLS=SEED stalls the tests at random (stalls.py)."""
 import faulthandler
 import functools
 import gc
@@ -28,6 +29,7 @@ import traceback
 import unittest
 import warnings
 
+import stalls
 import supervise
 
 # The suite's directory for shared memory (supervise.py); there is none when run by hand.
@@ -188,6 +190,7 @@ def main():
     warnings.simplefilter("error", ResourceWarning)
     unittest.main = functools.partial(unittest.main, testRunner=TapRunner, testLoader=loader())
     sys.path[0] = os.path.dirname(os.path.abspath(sys.argv[0]))
+    stalls.begin(sys.argv[0])
     runpy.run_path(sys.argv[0], run_name="__main__")
 
 
