@@ -78,6 +78,10 @@ struct clocks_lead {
     int64_t most_ns, least_ns;
 };
 
+/* Is the machine's clock the reference, or linked to one, also after each of its steps?  Then none of its times is as recorded
+ * unless that is right. */
+bool clocks_is_known(const struct clocks *clocks, uint32_t machine);
+
 /* time_ns: as from clocks_time. */
 void clocks_lead(const struct clocks *clocks, uint32_t machine, uint64_t time_ns, struct clocks_lead *ret_lead);
 

@@ -12,7 +12,8 @@
  *               the same; and of themselves, two of them the same.  IDS: how many peers have others (12); one of EVERY
  *               events says so (97)
  *     machine   the events of one of two machines, with packets and messages between them; its clock is ahead by LEAD_NS, gains
- *               DRIFT_PPB ns a second, and is stepped by STEP_NS in the middle.  Use the same seed for both
+ *               DRIFT_PPB ns a second, and is stepped by STEP_NS in the middle, which its traced notices.  Use the same seed for
+ *               both
  *               aliased: they know each other only by other ids, which change their owners
  *
  * The same seed gives the same events.  Prints the instance as hex. */
@@ -20,6 +21,7 @@
 
 #include <fcntl.h>
 #include <inttypes.h>
+#include <proto/event_clock.h>
 #include <recording/writer.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -213,6 +215,7 @@ static void machine_event(struct two_machines *two, struct trace_event *ret_even
     next_packet(two, events, times);
     *ret_event = events[two->clock.number];
     ret_event->timestamp = own_time(&two->clock, times[two->clock.number]);
+    if (two->clock.step_ns && times[two->clock.number] >= two->clock.step_at_ns) trace_event_set_clock_steps(ret_event, 1);
     if (!two->aliased) return;
     uint64_t turn = (two->now_ns - BEGIN_NS) / ALIASED_NS + 1;
     bool other = !rnd(50); /* an id that is somebody else's now */
@@ -246,6 +249,14 @@ static void repeat_event(uint64_t i, const struct trace_event *last, struct trac
     if (last->kind != TRACE_KIND_EVENTS_LOST) return;
     event->sequence = last->sequence;
     event->data.events_lost.cause = (uint8_t)((last->data.events_lost.cause + 1) % TRACE_LOSS_COUNT);
+}
+
+static void list_step(struct store *store, const struct machine_clock *clock) {
+    struct clock_step step = {.before_ns = own_time(clock, clock->step_at_ns - 1) + 1,
+                              .after_ns = own_time(clock, clock->step_at_ns),
+                              .number = 1};
+    memcpy(step.machine.id, nodes_at(store->nodes, 0)->info.machine.id, sizeof step.machine.id);
+    if (clock->step_ns) clock_steps_add(nodes_clock_steps(store->nodes), &step);
 }
 
 static struct store *make_machine(uint64_t seed, uint32_t number) {
@@ -296,6 +307,7 @@ int main(int argc, char **argv) {
     struct store *store = machine ? make_machine(random.state, two.clock.number) : make_store(random.state);
     struct trace_event event = {0}, last;
     uint32_t node = 0, lane = 0;
+    if (machine) list_step(store, &two.clock);
     state = random.state;
     if (recording_maker_create(&maker, false)) return 1;
     for (uint64_t i = 0; i < events; i++) {

@@ -300,6 +300,11 @@ uint64_t fleet_clocks_time(const struct fleet_clocks *clocks, int64_t log, uint6
     return machine == CLOCKS_NOBODY ? own_ns : clocks_time(clocks->clocks, machine, own_ns, own_ns);
 }
 
+bool fleet_clocks_correct(const struct fleet_clocks *clocks, int64_t log) {
+    uint32_t machine = machine_of(clocks, log);
+    return machine != CLOCKS_NOBODY && clocks_is_known(clocks->clocks, machine);
+}
+
 void fleet_clocks_widen(const struct fleet_clocks *clocks, uint64_t *min_ns, uint64_t *max_ns) {
     uint64_t least = *min_ns, greatest = *max_ns;
     if (!clocks->clocks) return;

@@ -39,6 +39,9 @@ const char *fleet_clocks_column(const struct fleet_clocks *clocks);
 /* The shown time of an event.  log: its index; below 0: none that is known. */
 uint64_t fleet_clocks_time(const struct fleet_clocks *clocks, int64_t log, uint64_t own_ns);
 
+/* Are the times of this log corrected?  Then steps of its clock are, too. */
+bool fleet_clocks_correct(const struct fleet_clocks *clocks, int64_t log);
+
 /* Turns bounds of own times into bounds of shown times, whichever machine they are of. */
 void fleet_clocks_widen(const struct fleet_clocks *clocks, uint64_t *min_ns, uint64_t *max_ns);
 
