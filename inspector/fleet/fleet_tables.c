@@ -95,7 +95,9 @@ static const struct fleet_column
             {"lane", "UInt8", NULL},
             {"sequence", "UInt32", NULL},
             {"time_ns", "UInt64", NULL},
-            {"sent", "UInt8", NULL}, /* 1: by the node; 0: received */
+            {"sent", "UInt8", NULL},        /* 1: by the node; 0: received */
+            {"instance", "UInt64", NULL},   /* of the traced that recorded; with the next, its order (fleet_order.h) */
+            {"clock_steps", "UInt8", NULL}, /* as in events */
 };
 
 static const struct fleet_column step_columns[] = {

@@ -131,9 +131,24 @@ class FleetClocks(unittest.TestCase):
                          {key(event): (ns_of(event), event["clock_lead"]) for event in recent})
 
     def test_a_step_forward_is_found(self):
-        reads, url = self.network("step", 20000, 6, [(0, 0, 0), (-5_000_000, -3_000, STEP_NS)])
+        self.check_step("step", STEP_NS)
+
+    def test_a_step_back_is_found(self):
+        """Own times around it are there twice."""
+        self.check_step("back", -STEP_NS)
+
+    def test_a_traced_that_is_restarted_after_a_step_back_goes_on_behind_it(self):
+        """Its events have number 0, as those before the step."""
+        self.check_step("restarted", -STEP_NS, "restarted")
+
+    def check_step(self, name, step_ns, *more):
+        reads, url = self.network(name, 20000, 6, [(0, 0, 0), (-5_000_000, -3_000, step_ns)], *more)
+        time = rows_of(run(*reads, "recent", "10000", "--json"))[0]  # in the middle
         for words in (["recent", 300, "--json"], ["count", "--by", "time/1s", "--json"],
-                      ["traces", "--order", "oldest", "--limit", 40, "--json"], ["peers", "--json"]):
+                      ["traces", "--order", "oldest", "--limit", 40, "--json"], ["peers", "--json"], ["requests", "--json"],
+                      ["trace", time["trace_id"], "--json"], ["trace", time["trace_id"]], ["range", "0", "2100-01-01", "--json"],
+                      ["range", time["timestamp"] - 4_000_000, time["timestamp"] + 4_000_000, "--json"], ["analyze", "--json", "--summary"],
+                      ["recent", 9000, "--json", "--no-clock-correction"], ["traces", "--json", "--no-clock-correction"]):
             self.assert_same(*words, reads=reads, url=url)
         leads = [{row["name"]: row["clock_lead"] for row in rows_of(run(*source, "nodes", "--json"))} for source in (reads, ["--fleet", url])]
         self.assertEqual(leads[0], leads[1])

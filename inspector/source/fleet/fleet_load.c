@@ -73,7 +73,8 @@ int fleet_load_read(const struct fleet_context *context, struct row_reader *read
     if (fleet_event_read(reader, ret_event)) return -EBADMSG;
     if (!context->clocks.shown) return 0;
     int64_t log = fleet_logs_find(&context->logs, &ret_event->node_id, ret_event->log_id);
-    event->timestamp = fleet_clocks_time(&context->clocks, log, event->timestamp);
+    uint64_t back_ns = fleet_order_back(&context->order, ret_event->instance, trace_event_clock_steps(event));
+    event->timestamp = fleet_clocks_time(&context->clocks, log, back_ns, event->timestamp);
     if (fleet_clocks_correct(&context->clocks, log)) trace_event_set_clock_steps(event, 0);
     return 0;
 }
