@@ -112,7 +112,7 @@ static int add_lines(struct lines *lines, const struct fleet_run *runs, size_t c
     return result;
 }
 
-static int make_lines(struct fleet_order *order, const struct fleet_logs *logs) {
+int fleet_order_make(struct fleet_order *order, const struct fleet_logs *logs) {
     static const uint8_t unknown[MACHINE_ID_BYTES];
     struct fleet_step *steps = malloc(logs->step_count * sizeof *steps);
     struct lines lines = {order, steps, logs->step_count, 0};
@@ -136,7 +136,7 @@ int fleet_order_read(struct fleet_order *ret_order, const struct fleet_logs *log
     for (size_t i = 0; i < logs->step_count; i++) back |= back_by(&logs->steps[i]) != 0;
     if (!back) return 0;
     int result = read_runs(&order, server, failure);
-    if (!result && make_lines(&order, logs)) result = failure_out_of_memory(failure);
+    if (!result && fleet_order_make(&order, logs)) result = failure_out_of_memory(failure);
     if (result)
         fleet_order_fini(&order);
     else

@@ -41,6 +41,10 @@ int fleet_order_read(struct fleet_order *ret_order, const struct fleet_logs *log
                      struct failure *failure);
 void fleet_order_fini(struct fleet_order *order);
 
+/* Fills in the lines, of its runs and the steps of the logs, of which there is at least one.  Returns 0, or -1 when out of
+ * memory. */
+int fleet_order_make(struct fleet_order *order, const struct fleet_logs *logs);
+
 /* How far the clock had been set back before an event. */
 uint64_t fleet_order_back(const struct fleet_order *order, uint64_t instance, uint8_t number);
 
