@@ -16,6 +16,8 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 READER, SLOT, INGEST_RING, ATTACH = "libtrace/ring/reader.c", "libtrace/ring/slot.h", "traced/ingest/ingest_ring.c", "libtrace/ring/attach.c"
 ALIASES, PICTURE, STEPS, HOLES = "store/aliases.c", "store/alias_picture.c", "store/clock_steps.c", "libtrace/ring/holes.c"
 JSON_MEMORY, IDLE, CLOCKS = "proto/json_memory.c", "inspector/trace/path/path_idle.c", "inspector/source/store/machine_clocks.c"
+ORDER, FLEET_CLOCKS = "inspector/source/fleet/fleet_order.c", "inspector/source/fleet/fleet_clocks.c"
+FLEET_LOAD, FLEET_KEPT, BATCH_NODES = "inspector/source/fleet/fleet_load.c", "inspector/source/fleet/fleet_kept.c", "inspector/ship/batch_nodes.c"
 STREAM, SERVER, INGEST = "inspector/source/fleet/fleet_stream.c", "traced/serve/server.c", "traced/ingest/ingest.c"
 
 # A test is a program below tests/ of the build directory, or "suite NAME" for one that meson runs.
@@ -138,6 +140,20 @@ FLEET_STREAM = (
     ("only the newest", STREAM, "first = newest && count > newest ?", "first = newest && count > newest && 0 ?"),
 )
 
+FLEET_STEPS = (
+    ("a clock that was set back", ORDER, "return order->lines[i].back_ns;", "return 0 * order->lines[i].back_ns;"),
+    ("a later traced goes on", ORDER, "result = add_line(lines, &runs[i], 0, back_ns);", "result = add_line(lines, &runs[i], 0, 0);"),
+    ("each step back counts", ORDER, "                back_ns += by_ns;", "                back_ns = by_ns;"),
+    ("only so many", ORDER, "            if (by_ns && skipped)", "            if (by_ns && skipped && 0)"),
+    ("as a formula", FLEET_CLOCKS, "result = put_formulas(out, clocks, machine, line->back_ns);", "result = put_formulas(out, clocks, machine, 0);"),
+    ("a step is a reason to estimate", FLEET_CLOCKS, " &&\n                clocks.step_count == known->step_count;", ";"),
+    ("known clocks have no steps", FLEET_LOAD, "if (fleet_clocks_correct(&context->clocks, log)) trace", "if (0 && fleet_clocks_correct(&context->clocks, log)) trace"),
+    ("a row with another number is the same", FLEET_LOAD, "    trace_event_set_clock_steps(&b, 0);\n", ""),
+    ("the latest time is now", FLEET_KEPT, "if (run->last_ns > newest_ns &&", "if (0 && run->last_ns > newest_ns &&"),
+    ("sent once", BATCH_NODES, " || hash == batch->steps_seen", ""),
+    ("sent again", BATCH_NODES, "    batch->steps_seen = 0;\n", ""),
+)
+
 YIELD = (
     ("subscriptions yield", SERVER, "bool behind = is_behind(clients), ", "bool behind = is_behind(clients) && 0, "),
     ("a share for each pass", SERVER, "woken ? LIMIT_BEHIND_WORK : 0", "woken || 1 ? LIMIT_BEHIND_WORK : 0"),
@@ -164,6 +180,7 @@ MUTATIONS = {
     "path_idle": (("inspector/test_path_idle",), PATH_IDLE),
     "machine_clocks": (("inspector/test_machine_clocks",), MACHINE_CLOCKS),
     "yield": (("traced/test_traced_server", "traced/test_traced_ingest"), YIELD),
+    "fleet_steps": (("fleet/test_fleet", "suite fleet_steps", "suite fleet_clocks", "suite fleet_follow"), FLEET_STEPS),
     "fleet_stream": (("suite fleet_follow", "suite fleet_clocks"), FLEET_STREAM),
 }
 

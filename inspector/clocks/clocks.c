@@ -312,6 +312,12 @@ static void find_bounds(const struct clocks *clocks, uint32_t clock, struct cloc
     }
 }
 
+bool clocks_is_known(const struct clocks *clocks, uint32_t machine) {
+    for (uint32_t clock = clocks->first_clock[machine]; clock < clocks->first_clock[machine + 1]; clock++)
+        if (clocks->clocks[clock].parent == CLOCKS_NOBODY && !clocks->clocks[clock].reached) return false;
+    return true;
+}
+
 void clocks_lead(const struct clocks *clocks, uint32_t machine, uint64_t time_ns, struct clocks_lead *ret_lead) {
     uint32_t index = clock_at(clocks, machine, time_ns);
     const struct clock *clock = &clocks->clocks[index];

@@ -46,7 +46,7 @@ void clocks_widen(const struct clocks *clocks, uint32_t machine, uint64_t *min_n
  *
  *     plus_ns + llround(((double)(int64_t)(own_ns - minus_ns) - at) / pace)
  *
- * with the same result to the last bit.  It holds where an event's order is its own time. */
+ * with the same result to the last bit.  It holds where an event's order is its own time plus a constant. */
 struct clocks_formula {
     uint64_t before_ns; /* for own times below this, from the formula before it on; UINT64_MAX: all further times */
     bool same;          /* times are shown as they are */
@@ -54,8 +54,10 @@ struct clocks_formula {
     double at, pace;
 };
 
-/* The formulas of a machine, in order of their times; the caller owns *ret_formulas.  Returns 0 or -ENOMEM. */
-int clocks_formulas(const struct clocks *clocks, uint32_t machine, struct clocks_formula **ret_formulas, size_t *ret_count);
+/* The formulas of a machine, for events with the order own_ns + later_ns, sorted by their times; the caller owns *ret_formulas.
+ * Returns 0 or -ENOMEM. */
+int clocks_formulas(const struct clocks *clocks, uint32_t machine, uint64_t later_ns, struct clocks_formula **ret_formulas,
+                    size_t *ret_count);
 
 /* Turns bounds of shown times into bounds of the own times of one clock: index from 0 to clocks_count() - 1. */
 uint32_t clocks_count(const struct clocks *clocks);
@@ -77,6 +79,10 @@ struct clocks_lead {
     bool has_most, has_least;
     int64_t most_ns, least_ns;
 };
+
+/* Is the machine's clock the reference, or linked to one, also after each of its steps?  Then none of its times is as recorded
+ * unless that is right. */
+bool clocks_is_known(const struct clocks *clocks, uint32_t machine);
 
 /* time_ns: as from clocks_time. */
 void clocks_lead(const struct clocks *clocks, uint32_t machine, uint64_t time_ns, struct clocks_lead *ret_lead);

@@ -39,7 +39,7 @@ static int compare_times(const void *left, const void *right) {
 
 /* Own times at which another clock may begin, sorted; the first is 0.  Events between the two around a step belong to the nearer
  * one, so a step has up to four. */
-static uint64_t *list_turns(const struct clocks *clocks, uint32_t machine, size_t *ret_count) {
+static uint64_t *list_turns(const struct clocks *clocks, uint32_t machine, uint64_t later_ns, size_t *ret_count) {
     uint32_t first = clocks->first_clock[machine], steps = clocks->first_clock[machine + 1] - first - 1;
     uint64_t *turns = calloc(4 * (size_t)steps + 1, sizeof *turns);
     if (!turns) return NULL;
@@ -47,8 +47,8 @@ static uint64_t *list_turns(const struct clocks *clocks, uint32_t machine, size_
     for (uint32_t i = 0; i < steps; i++) {
         const struct step *step = &clocks->steps[first + i - machine];
         uint64_t middle = step->before_ns + (uint64_t)((int64_t)(step->after_ns - step->before_ns) / 2);
-        turns[(*ret_count)++] = step->first_order + 1;
-        turns[(*ret_count)++] = step->last_order;
+        turns[(*ret_count)++] = step->first_order + 1 > later_ns ? step->first_order + 1 - later_ns : 0;
+        turns[(*ret_count)++] = step->last_order > later_ns ? step->last_order - later_ns : 0;
         turns[(*ret_count)++] = middle;
         turns[(*ret_count)++] = middle + 1;
     }
@@ -67,13 +67,14 @@ static struct clocks_formula formula_of(const struct clocks *clocks, uint32_t cl
                                    .pace = 1 + map->line.slope / 1e9};
 }
 
-int clocks_formulas(const struct clocks *clocks, uint32_t machine, struct clocks_formula **ret_formulas, size_t *ret_count) {
+int clocks_formulas(const struct clocks *clocks, uint32_t machine, uint64_t later_ns, struct clocks_formula **ret_formulas,
+                    size_t *ret_count) {
     size_t turn_count = 0, count = 0;
-    uint64_t *turns = list_turns(clocks, machine, &turn_count);
+    uint64_t *turns = list_turns(clocks, machine, later_ns, &turn_count);
     struct clocks_formula *formulas = turns ? calloc(turn_count, sizeof *formulas) : NULL;
     uint32_t last = CLOCKS_NOBODY;
     for (size_t i = 0; formulas && i < turn_count; i++) {
-        uint32_t clock = clocks__find(clocks, machine, turns[i], turns[i]);
+        uint32_t clock = clocks__find(clocks, machine, turns[i] + later_ns, turns[i]);
         if (clock == last) continue;
         if (count) formulas[count - 1].before_ns = turns[i];
         formulas[count++] = formula_of(clocks, clock);

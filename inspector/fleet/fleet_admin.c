@@ -226,7 +226,9 @@ static int fill_clock_ends(const struct fleet_admin *admin, struct clickhouse *s
     if (count > FILLED_ENDS) sample_max = UINT64_MAX / (count / FILLED_ENDS);
     strbuf_printf(&sql, "INSERT INTO `%s`.clock_ends%s (", database, of);
     fleet_column_list(&sql, fleet_table_find("clock_ends"));
-    strbuf_printf(&sql, ") SELECT peer_id, %s, node_id, log_id, lane, sequence, time_ns, toUInt8(" CLOCK_END_SENT_SQL ") ",
+    strbuf_printf(&sql,
+                  ") SELECT peer_id, %s, node_id, log_id, lane, sequence, time_ns, toUInt8(" CLOCK_END_SENT_SQL "), "
+                  "instance, clock_steps ",
                   clock_end_sample_sql);
     if (!result) strbuf_puts(&sql, strbuf_text(&which));
     strbuf_printf(&sql, " AND %s <= %" PRIu64, clock_end_sample_sql, sample_max);

@@ -9,6 +9,7 @@
 #include "fleet_event.h"
 
 #include <errno.h>
+#include <proto/event_clock.h>
 #include <proto/event_json.h>
 #include <proto/event_table.h>
 #include <pthread.h>
@@ -63,6 +64,7 @@ static const struct fleet_column head_columns[] = {
     {"kind", "String", NULL},
     {"kind_id", "UInt16", NULL},
     {"flags", "UInt8", NULL},
+    {"clock_steps", "UInt8", NULL}, /* proto/event_clock.h */
     {"peer_id", "FixedString(32)", NULL},
     {"lane", "UInt8", NULL},
     {"node_id", "FixedString(32)", NULL},
@@ -291,6 +293,7 @@ uint8_t *fleet_event_put(uint8_t *at, const struct fleet_origin *origin, uint8_t
         at = row_put(at, &event->kind, sizeof event->kind);
     }
     *at++ = event->flags;
+    *at++ = trace_event_clock_steps(event);
     if (event->flags & TRACE_FLAG_HAS_PEER)
         at = row_put(at, event->peer_id.bytes, sizeof event->peer_id.bytes);
     else
@@ -359,6 +362,7 @@ int fleet_event_read(struct row_reader *reader, struct fleet_event *ret_event) {
     (void)row_read_string(reader, &bytes); /* the kind's name; the number is enough */
     event->kind = row_read_u16(reader);
     event->flags = row_read_u8(reader);
+    trace_event_set_clock_steps(event, row_read_u8(reader));
     copy_read(reader, event->peer_id.bytes, sizeof event->peer_id.bytes);
     ret_event->lane = row_read_u8(reader);
     copy_read(reader, ret_event->node_id.bytes, sizeof ret_event->node_id.bytes);

@@ -8,8 +8,8 @@
  *     uint8_t *at = row_writer_begin(&rows, FLEET_EVENT_BYTES_MAX);
  *     row_writer_end(&rows, fleet_event_put(at, &origin, lane, event));
  *
- * fleet_event_read returns the same event, except for invisible parts: reserved bytes, what follows the NUL of a text, a peer
- * id without its flag, the padding of data, and booleans other than 0 and 1.  Any thread. */
+ * fleet_event_read returns the same event, except for invisible parts: what follows the NUL of a text, a peer id without its
+ * flag, the padding of data, and booleans other than 0 and 1.  Any thread. */
 #ifndef INSPECTOR_FLEET_EVENT_H
 #define INSPECTOR_FLEET_EVENT_H
 

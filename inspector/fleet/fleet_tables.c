@@ -95,7 +95,19 @@ static const struct fleet_column
             {"lane", "UInt8", NULL},
             {"sequence", "UInt32", NULL},
             {"time_ns", "UInt64", NULL},
-            {"sent", "UInt8", NULL}, /* 1: by the node; 0: received */
+            {"sent", "UInt8", NULL},        /* 1: by the node; 0: received */
+            {"instance", "UInt64", NULL},   /* of the traced that recorded; with the next, its order (fleet_order.h) */
+            {"clock_steps", "UInt8", NULL}, /* as in events */
+};
+
+static const struct fleet_column step_columns[] = {
+    {"machine", "FixedString(16)", NULL}, /* whose clock; as in nodes */
+    {"instance", "UInt64", NULL},         /* of the traced that recorded */
+    {"number", "UInt8", NULL},            /* clock_steps of the events after it */
+    {"before_ns", "UInt64", NULL},        /* the same moment by the clock as it was, and as it is afterwards */
+    {"after_ns", "UInt64", NULL},
+    {"slept", "UInt8", NULL}, /* 1: the machine slept meanwhile; 0: the system time was set */
+    {"host", "String", NULL},
 };
 
 static const struct fleet_column host_columns[] = {
@@ -170,6 +182,11 @@ static struct fleet_table tables[] = {
      .partition = DAY_OF("time_ns"),
      .shard = "cityHash64(node_id)",
      .granularity = 1024},
+    {.name = "clock_steps",
+     .columns = step_columns,
+     .column_count = COUNT_OF(step_columns),
+     .key = "machine, instance, number, before_ns, after_ns",
+     .shard = "cityHash64(machine)"},
     {.name = "hosts",
      .columns = host_columns,
      .column_count = COUNT_OF(host_columns),

@@ -15,6 +15,7 @@
  *   deliveries   a row for each attempt to insert the events of a segment, written before it.  It says where `events` can have a
  *                row twice (fleet_repeats.h)
  *   clock_ends   ends of some packets of each segment, from which clocks are estimated (clock_ends.h)
+ *   clock_steps  a row for each step of a machine's clock that its traced noticed (store/clock_steps.h)
  *   hosts        a row for each machine, with its progress
  *
  * All are ReplacingMergeTree, where a row replaces an earlier one with the same key; until that has happened, FINAL or LIMIT 1
@@ -30,8 +31,9 @@
 /* Changes when existing data gets another meaning, or when a table is useless unless every shipper fills it.  A new column does
  * not change it: `fleet migrate` adds what is missing.
  *
- *     2: rare_events and deliveries */
-#define FLEET_SCHEMA_VERSION 2
+ *     2: rare_events and deliveries
+ *     3: clock_steps: without it, times across a step would be taken for exact */
+#define FLEET_SCHEMA_VERSION 3
 #define FLEET_SCHEMA_VIEW "p2ptrace_schema"
 #define FLEET_ID_BYTES 33 /* 32 digits and a NUL */
 #define FLEET_NAME_MAX 64 /* name of a database or a cluster */

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <proto/event_clock.h>
 #include <recording/recording.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -128,7 +129,7 @@ static int pick_end(struct batch *batch, const struct trace_event *event, const 
     return clock_end_sample(event, &end.sample, &end.sent) ? clock_ends_add(&batch->picked, &end) : 0;
 }
 
-static void write_picked(struct batch *batch) {
+static void write_picked(struct batch *batch, uint64_t instance) {
     clock_ends_pick(&batch->picked);
     for (size_t i = 0; i < batch->picked.count; i++) {
         const struct clock_end *end = &batch->picked.items[i];
@@ -142,6 +143,8 @@ static void write_picked(struct batch *batch) {
         row_write_u32(out, at->event.sequence);
         row_write_u64(out, at->event.timestamp);
         row_write_u8(out, end->sent);
+        row_write_u64(out, instance);
+        row_write_u8(out, trace_event_clock_steps(&at->event));
     }
 }
 
@@ -234,7 +237,7 @@ static int add_events(struct batch *batch, const struct store *store, uint64_t i
     int error = history_visit(store->history, &all, history_begin_position(store->history), history_end_position(store->history),
                               visit_event, &visit, &visited);
     if (error) return error;
-    write_picked(batch);
+    write_picked(batch, instance);
     add_segment(batch, &visit);
     return note_segment(batch, &visit);
 }
@@ -338,6 +341,7 @@ static enum batch_read read_recording(struct batch *batch, struct recording *rec
     }
     if (add_events(batch, store, instance, number)) return failure_out_of_memory(failure), BATCH_LATER;
     batch_nodes_add(&batch->nodes, batch->host, store->nodes, segment.written_unix_ns);
+    batch_nodes_add_steps(&batch->nodes, batch->host, store->nodes, instance);
     uint64_t lost = recording_events_lost(recording);
     if (!lost) return BATCH_READ;
     batch_add_loss(batch, &(struct batch_loss){instance, number, 0, lost, segment.min_ns, segment.max_ns, "damaged"}, now_ns);

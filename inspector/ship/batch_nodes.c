@@ -128,7 +128,31 @@ void batch_nodes_add(struct batch_nodes *batch, const char *host, const struct n
     grace_read_unlock();
 }
 
-void batch_nodes_forget(struct batch_nodes *batch) { memset(batch->seen, 0, SEEN_SLOTS * sizeof *batch->seen); }
+void batch_nodes_add_steps(struct batch_nodes *batch, const char *host, struct nodes *nodes, uint64_t instance) {
+    struct clock_step steps[CLOCK_STEPS_MAX];
+    size_t count = clock_steps_copy(nodes_clock_steps(nodes), steps);
+    row_writer_clear(&batch->scratch);
+    for (size_t i = 0; i < count; i++) {
+        const struct clock_step *step = &steps[i];
+        row_write(&batch->scratch, step->machine.id, sizeof step->machine.id);
+        row_write_u64(&batch->scratch, instance);
+        row_write_u8(&batch->scratch, step->number);
+        row_write_u64(&batch->scratch, step->before_ns);
+        row_write_u64(&batch->scratch, step->after_ns);
+        row_write_u8(&batch->scratch, step->slept);
+        row_write_string(&batch->scratch, host);
+    }
+    uint64_t hash = count ? XXH3_64bits(batch->scratch.bytes, batch->scratch.count) | 1 : 0;
+    if (batch->scratch.failed) batch->steps.failed = true;
+    if (batch->scratch.failed || !count || hash == batch->steps_seen) return;
+    batch->steps_seen = hash;
+    row_write(&batch->steps, batch->scratch.bytes, batch->scratch.count);
+}
+
+void batch_nodes_forget(struct batch_nodes *batch) {
+    memset(batch->seen, 0, SEEN_SLOTS * sizeof *batch->seen);
+    batch->steps_seen = 0;
+}
 
 int batch_nodes_init(struct batch_nodes *batch) {
     *batch = (struct batch_nodes){.seen = calloc(SEEN_SLOTS, sizeof *batch->seen)};
@@ -138,6 +162,7 @@ int batch_nodes_init(struct batch_nodes *batch) {
 void batch_nodes_fini(struct batch_nodes *batch) {
     row_writer_fini(&batch->nodes);
     row_writer_fini(&batch->apps);
+    row_writer_fini(&batch->steps);
     row_writer_fini(&batch->scratch);
     free(batch->seen);
 }
@@ -145,4 +170,5 @@ void batch_nodes_fini(struct batch_nodes *batch) {
 void batch_nodes_clear(struct batch_nodes *batch) {
     row_writer_clear(&batch->nodes);
     row_writer_clear(&batch->apps);
+    row_writer_clear(&batch->steps);
 }

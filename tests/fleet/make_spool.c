@@ -2,7 +2,7 @@
  *
  * Writes a directory of segments, like traced --record.
  *
- *     make_spool DIR EVENTS SEED [load | aliases [IDS EVERY] | machine NUMBER LEAD_NS DRIFT_PPB [STEP_NS [aliased]]]
+ *     make_spool DIR EVENTS SEED [load | aliases [IDS EVERY] | machine NUMBER LEAD_NS DRIFT_PPB [STEP_NS [aliased|restarted]]]
  *
  * One run of a traced: its segments have one instance and are numbered from 0; the last one has the rest.  Events are random,
  * of any kind, with any text (random_events.h).
@@ -12,14 +12,17 @@
  *               the same; and of themselves, two of them the same.  IDS: how many peers have others (12); one of EVERY
  *               events says so (97)
  *     machine   the events of one of two machines, with packets and messages between them; its clock is ahead by LEAD_NS, gains
- *               DRIFT_PPB ns a second, and is stepped by STEP_NS in the middle.  Use the same seed for both
+ *               DRIFT_PPB ns a second, and is stepped by STEP_NS in the middle, which its traced notices.  Use the same seed for
+ *               both
  *               aliased: they know each other only by other ids, which change their owners
+ *               restarted: after three quarters another run of traced goes on, which knows of no step
  *
  * The same seed gives the same events.  Prints the instance as hex. */
 #include "random_events.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
+#include <proto/event_clock.h>
 #include <recording/writer.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -143,7 +146,7 @@ struct two_machines {
     struct machine_clock clock;
     uint32_t sequences[MACHINES];
     uint64_t now_ns, number, trace;
-    bool aliased;
+    bool aliased, restarted;
     uint64_t turn;
 };
 
@@ -213,6 +216,8 @@ static void machine_event(struct two_machines *two, struct trace_event *ret_even
     next_packet(two, events, times);
     *ret_event = events[two->clock.number];
     ret_event->timestamp = own_time(&two->clock, times[two->clock.number]);
+    if (two->clock.step_ns && !two->restarted && times[two->clock.number] >= two->clock.step_at_ns)
+        trace_event_set_clock_steps(ret_event, 1);
     if (!two->aliased) return;
     uint64_t turn = (two->now_ns - BEGIN_NS) / ALIASED_NS + 1;
     bool other = !rnd(50); /* an id that is somebody else's now */
@@ -246,6 +251,13 @@ static void repeat_event(uint64_t i, const struct trace_event *last, struct trac
     if (last->kind != TRACE_KIND_EVENTS_LOST) return;
     event->sequence = last->sequence;
     event->data.events_lost.cause = (uint8_t)((last->data.events_lost.cause + 1) % TRACE_LOSS_COUNT);
+}
+
+static void list_step(struct store *store, const struct machine_clock *clock) {
+    struct clock_step step = {
+        .before_ns = own_time(clock, clock->step_at_ns - 1) + 1, .after_ns = own_time(clock, clock->step_at_ns), .number = 1};
+    memcpy(step.machine.id, nodes_at(store->nodes, 0)->info.machine.id, sizeof step.machine.id);
+    if (clock->step_ns) clock_steps_add(nodes_clock_steps(store->nodes), &step);
 }
 
 static struct store *make_machine(uint64_t seed, uint32_t number) {
@@ -296,9 +308,20 @@ int main(int argc, char **argv) {
     struct store *store = machine ? make_machine(random.state, two.clock.number) : make_store(random.state);
     struct trace_event event = {0}, last;
     uint32_t node = 0, lane = 0;
+    if (machine) list_step(store, &two.clock);
     state = random.state;
     if (recording_maker_create(&maker, false)) return 1;
+    bool restarts = argc > 9 && !strcmp(argv[9], "restarted");
     for (uint64_t i = 0; i < events; i++) {
+        if (restarts && i == events / 4 * 3) {
+            two.restarted = true;
+            if (i % HISTORY_SEGMENT_EVENTS) write_segment(maker, store, dir, written);
+            recording_maker_destroy(maker);
+            store_destroy(store);
+            store = make_machine(random.state, two.clock.number);
+            written = 0;
+            if (recording_maker_create(&maker, false)) return 1;
+        }
         uint32_t node_before = node, lane_before = lane;
         last = event;
         if (machine) {

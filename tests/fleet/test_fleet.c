@@ -5,6 +5,7 @@
 #include "batch.h"
 #include "batch_nodes.h"
 #include "clickhouse.h"
+#include "fleet_order.h"
 #include "login_file.h"
 #include "place.h"
 #include "random_events.h"
@@ -13,6 +14,7 @@
 
 #include <check.h>
 #include <fcntl.h>
+#include <proto/event_clock.h>
 #include <proto/event_json.h>
 #include <proto/event_table.h>
 #include <stdio.h>
@@ -67,6 +69,7 @@ START_TEST(an_event_comes_back_from_its_row) {
         uint32_t node, lane;
         random_event(&random, 1, &event, &node, &lane);
         if (i % 7 == 0) event.timestamp = UINT64_MAX - i;
+        trace_event_set_clock_steps(&event, i % 5);
         struct trace_node_id node_id = random_node_id(node);
         fleet_origin_make(&origin, &node_id, 77 + node, "alpha", 5, 6);
         row_writer_clear(&rows);
@@ -396,6 +399,90 @@ START_TEST(metrics_are_replaced_as_a_whole) {
 }
 END_TEST
 
+/* ---- steps of clocks ---- */
+
+static struct fleet_step step_of(uint64_t instance, uint8_t number, uint64_t before_ns, uint64_t after_ns) {
+    return (struct fleet_step){{.before_ns = before_ns, .after_ns = after_ns, .number = number}, instance};
+}
+
+static struct fleet_order order_of(const struct fleet_run *runs, size_t run_count, struct fleet_step *steps, size_t step_count) {
+    struct fleet_order order = {.run_count = run_count};
+    const struct fleet_logs logs = {.steps = steps, .step_count = step_count};
+    order.runs = malloc(run_count * sizeof *runs);
+    memcpy(order.runs, runs, run_count * sizeof *runs);
+    ck_assert_int_eq(fleet_order_make(&order, &logs), 0);
+    return order;
+}
+
+#define SECOND UINT64_C(1000000000)
+
+START_TEST(events_after_a_step_back_are_later_by_it) {
+    const struct fleet_run runs[] = {
+        {{0}, 9, 1, 2}, {{1}, 7, 100 * SECOND, 0}, {{1}, 3, 200 * SECOND, 0}, {{2}, 5, 50 * SECOND, 0}};
+    struct fleet_step steps[] = {step_of(7, 2, 130 * SECOND, 127 * SECOND),
+                                 step_of(7, 1, 120 * SECOND, 115 * SECOND),
+                                 step_of(7, 3, 140 * SECOND, 240 * SECOND),
+                                 step_of(3, 1, 290 * SECOND, 288 * SECOND),
+                                 step_of(9, 1, 20, 10),
+                                 step_of(4, 1, 20, 10)};
+    struct fleet_order order = order_of(runs, 4, steps, 6);
+    ck_assert_uint_eq(fleet_order_back(&order, 7, 0), 0);
+    ck_assert_uint_ge(fleet_order_back(&order, 7, 1), 5 * SECOND);
+    ck_assert_uint_ge(fleet_order_back(&order, 7, 2), fleet_order_back(&order, 7, 1) + 3 * SECOND);
+    ck_assert_uint_eq(fleet_order_back(&order, 7, 3), fleet_order_back(&order, 7, 2)); /* forward */
+    ck_assert_uint_eq(fleet_order_back(&order, 3, 0), fleet_order_back(&order, 7, 3)); /* the next traced of that machine */
+    ck_assert_uint_ge(fleet_order_back(&order, 3, 1), fleet_order_back(&order, 3, 0) + 2 * SECOND);
+    ck_assert_uint_eq(fleet_order_back(&order, 5, 0), 0); /* another machine */
+    ck_assert_uint_eq(fleet_order_back(&order, 9, 1), 0); /* one that is not known */
+    ck_assert_uint_eq(fleet_order_back(&order, 4, 1), 0); /* a traced of which nothing has arrived */
+    for (size_t i = 1; i < order.line_count; i++) ck_assert_uint_le(order.lines[i - 1].back_ns, order.lines[i].back_ns);
+    fleet_order_fini(&order);
+}
+END_TEST
+
+START_TEST(only_the_newest_steps_back_of_a_machine_count) {
+    const struct fleet_run runs[] = {{{1}, 7, 100 * SECOND, 0}, {{1}, 8, 150 * SECOND, 0}};
+    struct fleet_step steps[FLEET_STEPS_BACK_MAX + 2];
+    for (uint8_t i = 0; i < FLEET_STEPS_BACK_MAX + 2; i++)
+        steps[i] = step_of(i < 5 ? 7 : 8, (uint8_t)(i < 5 ? i + 1 : i - 4), 20, 10);
+    struct fleet_order order = order_of(runs, 2, steps, FLEET_STEPS_BACK_MAX + 2);
+    ck_assert_uint_eq(fleet_order_back(&order, 7, 1), 0);
+    ck_assert_uint_eq(fleet_order_back(&order, 7, 2), 0);
+    ck_assert_uint_gt(fleet_order_back(&order, 7, 3), 0);
+    uint64_t last_ns = 0;
+    unsigned shown = 0;
+    for (size_t i = 0; i < order.line_count; last_ns = order.lines[i++].back_ns) shown += order.lines[i].back_ns != last_ns;
+    ck_assert_uint_eq(shown, FLEET_STEPS_BACK_MAX);
+    fleet_order_fini(&order);
+}
+END_TEST
+
+static size_t steps_written(struct batch_nodes *batch, struct nodes *nodes) {
+    batch_nodes_clear(batch);
+    batch_nodes_add_steps(batch, "alpha", nodes, 7);
+    ck_assert(!batch_nodes_failed(batch));
+    return batch->steps.count;
+}
+
+START_TEST(steps_are_sent_when_there_are_more_or_a_batch_did_not_arrive) {
+    struct batch_nodes batch;
+    struct store *store;
+    ck_assert_int_eq(batch_nodes_init(&batch), 0);
+    ck_assert_int_eq(store_create(&store, HISTORY_BYTES_MIN), 0);
+    ck_assert_uint_eq(steps_written(&batch, store->nodes), 0);
+    clock_steps_add(nodes_clock_steps(store->nodes), &(struct clock_step){.before_ns = 20, .after_ns = 10, .number = 1});
+    size_t one = steps_written(&batch, store->nodes);
+    ck_assert_uint_gt(one, 0);
+    ck_assert_uint_eq(steps_written(&batch, store->nodes), 0);
+    batch_nodes_forget(&batch);
+    ck_assert_uint_eq(steps_written(&batch, store->nodes), one);
+    clock_steps_add(nodes_clock_steps(store->nodes), &(struct clock_step){.before_ns = 30, .after_ns = 40, .number = 2});
+    ck_assert_uint_eq(steps_written(&batch, store->nodes), 2 * one);
+    batch_nodes_fini(&batch);
+    store_destroy(store);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("fleet");
     TCase *cases = tcase_create("fleet");
@@ -415,6 +502,9 @@ int main(void) {
     tcase_add_loop_test(cases, a_url_names_a_server_and_a_database, 0, sizeof urls / sizeof *urls);
     tcase_add_test(cases, the_index_has_the_first_and_last_time_of_each_trace_and_peer);
     tcase_add_test(cases, metrics_are_replaced_as_a_whole);
+    tcase_add_test(cases, events_after_a_step_back_are_later_by_it);
+    tcase_add_test(cases, only_the_newest_steps_back_of_a_machine_count);
+    tcase_add_test(cases, steps_are_sent_when_there_are_more_or_a_batch_did_not_arrive);
     suite_add_tcase(suite, cases);
     return suite_run(suite);
 }

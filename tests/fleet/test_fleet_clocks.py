@@ -4,8 +4,10 @@
 
 INSPECTOR and MAKE_SPOOL name the programs."""
 import datetime
+import json
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import tempfile
@@ -14,6 +16,7 @@ import unittest
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from clickhouse import Servers, rows_of, run, why_not  # noqa: E402
 
+SEGMENT = 65536
 EVENTS = 66000  # more than a segment
 LEAD_NS, DRIFT_PPB = 7_200_000_123_456, 20_000
 STEP_NS = 3_000_000_000
@@ -131,9 +134,64 @@ class FleetClocks(unittest.TestCase):
                          {key(event): (ns_of(event), event["clock_lead"]) for event in recent})
 
     def test_a_step_forward_is_found(self):
-        reads, url = self.network("step", 20000, 6, [(0, 0, 0), (-5_000_000, -3_000, STEP_NS)])
+        self.check_step("step", STEP_NS)
+
+    def test_a_step_back_is_found(self):
+        """Own times around it are there twice."""
+        self.check_step("back", -STEP_NS)
+
+    def test_a_traced_that_is_restarted_after_a_step_back_goes_on_behind_it(self):
+        """Its events have number 0, as those before the step."""
+        self.check_step("restarted", -STEP_NS, "restarted")
+
+    def test_clocks_are_estimated_again_when_one_is_set_while_they_are_followed(self):
+        url, events = f"{self.servers[0].url}/while", 2 * SEGMENT + 400  # the step is behind the first recording
+        self.assertEqual(run("fleet", "init", url).returncode, 0)
+        later = []
+        for number, clock in enumerate([(0, 0, 0), (-5_000_000, -3_000, -STEP_NS)]):
+            directory = self.root / f"while{number}"
+            directory.mkdir()
+            subprocess.run([os.environ["MAKE_SPOOL"], str(directory), str(events), "6", "machine", str(number), *map(str, clock)], stdout=subprocess.DEVNULL, check=True)
+            first, *rest = sorted(directory.glob("*.p2rec"))
+            for path in rest:
+                path.rename(path.with_suffix(".later"))
+            later += rest
+            self.ship(directory, url, number)
+        follower = subprocess.Popen([os.environ["INSPECTOR"], "--fleet", url, "follow", "--kind", "metrics", "--recent", "1", "--json"], stdin=subprocess.DEVNULL,
+                                    stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        with follower:
+            followed = []
+            follower.stdout.readline()  # it has begun
+            for path in later:
+                path.with_suffix(".later").rename(path)
+            for number in range(2):
+                self.ship(self.root / f"while{number}", url, number)
+            wanted = {self.place(event): event for event in rows_of(run("--fleet", url, "range", "0", "2100-01-01", "--kind", "metrics", "--json"))}
+            new = {place for place in wanted if place[1] >= SEGMENT}
+            self.assertGreater(len(new), 1000)
+            while new:
+                followed.append(json.loads(follower.stdout.readline()))
+                new.discard(self.place(followed[-1]))
+            follower.send_signal(signal.SIGINT)
+        for event in followed:
+            self.assertLess(abs(ns_of(event) - ns_of(wanted[self.place(event)])), ERROR_NS)  # each from what had arrived by then
+
+    @staticmethod
+    def place(event):
+        return event["node_id"], event["sequence"]
+
+    def ship(self, directory, url, number):
+        done = run("ship", "--from", directory, "--to", url, "--host", f"host{number}", "--once")
+        self.assertEqual(done.returncode, 0, done)
+
+    def check_step(self, name, step_ns, *more):
+        reads, url = self.network(name, 20000, 6, [(0, 0, 0), (-5_000_000, -3_000, step_ns)], *more)
+        time = rows_of(run(*reads, "recent", "10000", "--json"))[0]  # in the middle
         for words in (["recent", 300, "--json"], ["count", "--by", "time/1s", "--json"],
-                      ["traces", "--order", "oldest", "--limit", 40, "--json"], ["peers", "--json"]):
+                      ["traces", "--order", "oldest", "--limit", 40, "--json"], ["peers", "--json"], ["requests", "--json"],
+                      ["trace", time["trace_id"], "--json"], ["trace", time["trace_id"]], ["range", "0", "2100-01-01", "--json"],
+                      ["range", time["timestamp"] - 4_000_000, time["timestamp"] + 4_000_000, "--json"], ["analyze", "--json", "--summary"],
+                      ["recent", 9000, "--json", "--no-clock-correction"], ["traces", "--json", "--no-clock-correction"]):
             self.assert_same(*words, reads=reads, url=url)
         leads = [{row["name"]: row["clock_lead"] for row in rows_of(run(*source, "nodes", "--json"))} for source in (reads, ["--fleet", url])]
         self.assertEqual(leads[0], leads[1])

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -20,6 +21,9 @@ from clickhouse import DEADLINE_S, Servers, run, why_not  # noqa: E402
 from harness import Place, hex_id, until  # noqa: E402
 
 SEGMENT = 65536
+ARRIVALS = int(os.environ.get("FOLLOW_ARRIVALS", "8"))  # by hand: 60
+CUSTOM, EVENTS_LOST = 14, 15  # numbers of kinds (proto/tbl/events.def)
+BY_HAND_NS = 1_790_000_000_000_000_000
 
 
 def key(event):
@@ -57,6 +61,10 @@ class Follower:
 
     def missed(self):
         return [row for row in self.rows() if "missed" in row]
+
+    def resident_kib(self):
+        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text(encoding="utf-8")
+        return int(status.split("VmRSS:")[1].split()[0])
 
     def wait_for(self, count):
         until(lambda: len(self.events()) >= count or self.process.poll() is not None, f"{count} events")
@@ -245,6 +253,68 @@ class FleetFollow(unittest.TestCase):
         self.assert_once(filtered.end(), metrics)
         self.assertEqual(filtered.missed(), [{"missed": SEGMENT, "why": "hidden"}])
         self.assertIn(f"up to {SEGMENT} events never came", "".join(whole.notes))
+
+    def announce(self, events, count):
+        """Writes events by hand, as (sequence, time, kind, kind_id, columns of that kind), and a recording of `count` events that has them."""
+        for sequence, time_ns, kind, kind_id, columns in events:
+            names, values = "".join(f", `{name}`" for name in columns), "".join(f", {value}" for value in columns.values())
+            self.servers[0].sql(f"INSERT INTO {self.database}.events_local (instance, segment, node_id, log_id, sequence, time_ns, kind, kind_id{names}) "
+                                f"VALUES (77, 0, unhex('{hex_id(0xAA)}'), 1, {sequence}, {BY_HAND_NS + time_ns}, '{kind}', {kind_id}{values})")
+        self.servers[0].sql(f"INSERT INTO {self.database}.segments_local (instance, segment, host, events, first_ns, last_ns) "
+                            f"VALUES (77, 0, 'alpha', {count}, {BY_HAND_NS}, {BY_HAND_NS + 1000})")
+
+    def test_a_loss_comes_before_the_event_at_its_place(self):
+        """Also if the clock was set back between the two."""
+        follower = self.follow()
+        self.announce([(4, 900, "custom", CUSTOM, {}), (8, 700, "custom", CUSTOM, {}), (8, 950, "events_lost", EVENTS_LOST, {"first": 5, "count": 3})], 3)
+        until(lambda: any((event["sequence"], event["kind"]) == (8, "custom") for event in follower.events()), "the event after the loss")
+        self.assertEqual([(event["sequence"], event["kind"]) for event in follower.end().events()], [(4, "custom"), (8, "events_lost"), (8, "custom")])
+        self.assertEqual(follower.missed(), [])
+
+    def test_an_event_with_two_numbers_of_steps_comes_once(self):
+        """A traced that was restarted after a step has read it again, and counts from 0."""
+        for server in self.servers:
+            server.sql("SYSTEM STOP MERGES")
+            self.addCleanup(server.sql, "SYSTEM START MERGES")
+        follower = self.follow()
+        self.announce([(4, 900, "custom", CUSTOM, {"clock_steps": 1}), (4, 900, "custom", CUSTOM, {}), (5, 901, "custom", CUSTOM, {})], 3)
+        until(lambda: any(event["sequence"] == 5 for event in follower.events()), "the events")
+        for events in follower.end().events(), [json.loads(line) for line in run("--fleet", self.urls[0], "range", "0", "2100-01-01", "--json").stdout.splitlines()]:
+            self.assertEqual([event["sequence"] for event in events], [4, 5])
+
+    def test_events_that_a_replica_announces_and_never_has_are_counted_after_a_minute(self):
+        """It asks once a second all that time.  One server that says it is a replica will do."""
+        for server in self.servers:
+            (version, fleet, cluster), = server.sql(f"SELECT version, fleet, cluster FROM {self.database}.p2ptrace_schema")
+            server.sql(f"DROP TABLE {self.database}.p2ptrace_schema")
+            server.sql(f"CREATE VIEW {self.database}.p2ptrace_schema AS SELECT toUInt32({version}) AS version, '{fleet}' AS fleet, '{cluster}' AS "
+                       "cluster, toUInt8(1) AS replicated")
+        whole, filtered = self.follow(), self.follow("--kind", "metrics")
+        self.announce([(sequence, sequence, "custom", CUSTOM, {}) for sequence in range(3)], 5)
+        begin = time.monotonic()
+        while not (len(whole.notes) > 1 and filtered.missed()) and time.monotonic() < begin + 2 * DEADLINE_S:
+            self.assertTrue(whole.process.poll() is None and filtered.process.poll() is None)
+            time.sleep(0.1)
+        self.assertGreater(time.monotonic() - begin, 58)
+        whole.wait_for(3)
+        self.assertEqual([event["sequence"] for event in whole.end().events()], [0, 1, 2])
+        self.assertEqual(whole.notes[1:], ["inspector: up to 2 events never came: their recordings were removed before they were shipped, or are damaged\n"])
+        self.assertEqual((filtered.end().events(), filtered.missed()), ([], [{"missed": 2, "why": "hidden"}]))
+
+    def test_its_memory_does_not_grow_while_recordings_arrive(self):
+        """What it keeps of each run of traced, a few hundred bytes, is all that stays."""
+        follower, wanted, resident = self.follow(), [], []
+        for number in range(ARRIVALS):
+            spool = self.spool(f"run{number}", 3000, 100 + number, "machine", "0", "0", "0")
+            self.ship(spool, "alpha", shard=number % 2)
+            wanted += recorded(spool)
+            follower.wait_for(len(wanted))
+            resident.append(follower.resident_kib())
+        follower.end()
+        self.assert_once(follower, wanted)
+        self.assertEqual(follower.missed(), [])
+        if "SANITIZED" not in os.environ:  # their allocators do not give memory back
+            self.assertLess(max(resident[ARRIVALS // 2:]), resident[ARRIVALS // 4] + 1024, resident)
 
     def test_it_ends_when_requested(self):
         spool = self.spool("one", 400, 13)

@@ -22,6 +22,7 @@ from clickhouse import DEADLINE_S, PASSWORD, Refused, Servers, rows_of, why_not 
 from harness import until  # noqa: E402
 from proxy import Proxy  # noqa: E402
 
+STEPPED = "machine", "0", "0", "0", "-1000000000"  # words for MAKE_SPOOL
 SEGMENT = 65536
 HOST = "alpha"
 
@@ -55,9 +56,9 @@ class Fleet(unittest.TestCase):
 
     # ---- expected contents
 
-    def spool(self, events=2 * SEGMENT + 1000, seed=1, directory=None):
-        """Records that many events; returns the instance."""
-        done = subprocess.run([os.environ["MAKE_SPOOL"], str(directory or self.dir), str(events), str(seed)], stdout=subprocess.PIPE,
+    def spool(self, events=2 * SEGMENT + 1000, seed=1, directory=None, words=()):
+        """Records that many events; returns the instance.  words: more for MAKE_SPOOL."""
+        done = subprocess.run([os.environ["MAKE_SPOOL"], str(directory or self.dir), str(events), str(seed), *words], stdout=subprocess.PIPE,
                               text=True, check=True)
         return done.stdout.strip()
 
@@ -466,6 +467,36 @@ class Fleet(unittest.TestCase):
         rows = self.server.number(f"SELECT count() FROM {self.database}.events FINAL")
         self.assertEqual(rows, 2 * SEGMENT + 1000)
         self.assertGreater(self.server.number(f"SELECT count() FROM {self.database}.events WHERE transport_name = 'udp'"), 0)
+
+    def test_schema_2_is_migrated_and_steps_of_clocks_follow(self):
+        """Events that are there have number 0.  Those that come have theirs, and the table lists the steps."""
+        self.init()
+        for table in "events", "rare_events", "clock_ends":
+            for name in table, f"{table}_local":
+                self.server.sql(f"ALTER TABLE {self.database}.{name} DROP COLUMN clock_steps")
+        for name in "clock_steps", "clock_steps_local":
+            self.server.sql(f"DROP TABLE {self.database}.{name}")
+        self.age(2)
+        self.server.sql(f"INSERT INTO {self.database}.events_local (time_ns, kind) VALUES (1700000000000000000, 'custom')")
+        self.spool(2000, words=STEPPED)
+        for words in ([*self.words(), "--once"], ["--fleet", self.url, "count"]):
+            self.assertRegex(inspector(*words, code=1).stderr, "^inspector: [^ ]* has schema 2, and this inspector needs 3: bring it up to date with "
+                                                               f"inspector fleet migrate {self.url}\n$")
+        inspector("fleet", "migrate", self.url)
+        self.ship()
+        for table in "events", "clock_ends":
+            numbers = self.server.sql(f"SELECT DISTINCT clock_steps FROM {self.database}.{table} ORDER BY clock_steps")
+            self.assertEqual(numbers, [["0"], ["1"]], table)
+        self.assertEqual(self.server.sql(f"SELECT clock_steps FROM {self.database}.events WHERE time_ns = 1700000000000000000"), [["0"]])
+        self.assertEqual(self.server.sql(f"SELECT toInt64(after_ns - before_ns), number, slept, host FROM {self.database}.clock_steps"),
+                         [[STEPPED[-1], "1", "0", HOST]])
+
+    def test_steps_of_clocks_are_sent_once(self):
+        """Each recording lists those before it."""
+        self.init()
+        self.spool(words=STEPPED)
+        self.ship()
+        self.assertEqual(self.server.number(f"SELECT count() FROM {self.database}.clock_steps"), 1)
 
     def test_a_cluster_is_migrated_server_by_server(self):
         urls = [f"{server.url}/{self.database}" for server in self.servers]

@@ -370,17 +370,17 @@ static uint64_t shown_by(const struct clocks_formula *formulas, size_t count, ui
     return formula->plus_ns + (uint64_t)(int64_t)((behind < 0 ? -1 : 1) * floor(fabs(behind) + 0.5));
 }
 
-static void check_formulas(const struct clocks *clocks, unsigned machine, uint64_t from_ns, uint64_t to_ns) {
+static void check_formulas(const struct clocks *clocks, unsigned machine, uint64_t later_ns, uint64_t from_ns, uint64_t to_ns) {
     struct clocks_formula *formulas;
     size_t count;
-    ck_assert_int_eq(clocks_formulas(clocks, machine, &formulas, &count), 0);
+    ck_assert_int_eq(clocks_formulas(clocks, machine, later_ns, &formulas, &count), 0);
     ck_assert_uint_ge(count, 1);
     ck_assert_uint_eq(formulas[count - 1].before_ns, UINT64_MAX);
     for (unsigned i = 0; i < 1000; i++) {
         uint64_t own_ns = from_ns + (uint64_t)(chance() * (double)(to_ns - from_ns));
         bool within = false; /* the bounds of one of the clocks */
         if (i < 5 * (count - 1)) own_ns = formulas[i / 5].before_ns + i % 5 - 2;
-        uint64_t shown_ns = clocks_time(clocks, machine, own_ns, own_ns);
+        uint64_t shown_ns = clocks_time(clocks, machine, own_ns + later_ns, own_ns);
         ck_assert_uint_eq(shown_by(formulas, count, own_ns), shown_ns);
         for (uint32_t clock = 0; clock < clocks_count(clocks); clock++) {
             uint64_t least = shown_ns, greatest = shown_ns;
@@ -392,7 +392,7 @@ static void check_formulas(const struct clocks *clocks, unsigned machine, uint64
     free(formulas);
 }
 
-START_TEST(formulas_show_the_same_times_where_orders_are_times) {
+START_TEST(formulas_show_the_same_times_where_orders_are_times_plus_a_constant) {
     unsigned parts = 0;
     chance_state = UINT64_C(0x9e3779b97f4a7c15) * (uint64_t)(_i + 1);
     for (unsigned i = 0; i < CASES / 20; i++) {
@@ -410,7 +410,9 @@ START_TEST(formulas_show_the_same_times_where_orders_are_times) {
         }
         ck_assert_int_eq(clocks_create(&clocks, world.machine_count, packets, world.packet_count), 0);
         for (unsigned m = 0; m < world.machine_count; m++) {
-            check_formulas(clocks, m, least, greatest);
+            check_formulas(clocks, m, 0, least, greatest);
+            check_formulas(clocks, m, (uint64_t)(chance() * (double)(greatest - least)), least, greatest);
+            check_formulas(clocks, m, UINT64_C(1) << 62, least, greatest);
             struct clocks_step step;
             parts += clocks_step(clocks, m, 0, &step);
         }
@@ -495,7 +497,8 @@ int main(void) {
     tcase_add_test(tests, one_packet_each_way_is_enough);
     tcase_add_test(tests, groups_that_never_talk_have_a_reference_each);
     tcase_add_test(tests, a_step_is_reported_with_its_size);
-    tcase_add_loop_test(tests, formulas_show_the_same_times_where_orders_are_times, 0, sizeof kinds / sizeof *kinds);
+    tcase_add_loop_test(tests, formulas_show_the_same_times_where_orders_are_times_plus_a_constant, 0,
+                        sizeof kinds / sizeof *kinds);
     tcase_add_test(tests, one_wrong_packet_moves_nothing_even_if_it_is_the_first);
     tcase_add_test(tests, packets_with_equal_delays_leave_half_the_round_trip_as_error);
     tcase_add_test(tests, many_wrong_packets_are_a_doubt);

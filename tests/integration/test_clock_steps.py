@@ -67,11 +67,18 @@ class Step:
         cls.traced.wait_drained([NODE])
         cls.clock = cls.traced.ask("stats")["clock"]
         cls.live = ["--socket", str(cls.traced.socket_path)]
-        said = cls.answers(cls.live)
+        said, cls.sql_said = cls.answers(cls.live), {"live": cls.sql_answers(cls.live)}
         cls.traced.end()
         cls.said = {"live": said, "recorded": cls.answers(["--read", directory / "recorded"])}
         inspect("record", "-o", directory / "copy.p2rec", "--read", directory / "recorded")
         cls.said["copied"] = cls.answers(["--read", directory / "copy.p2rec"])
+        cls.sql_said.update((source, cls.sql_answers(["--read", directory / name])) for source, name in (("recorded", "recorded"), ("copied", "copy.p2rec")))
+        cls.said.update(cls.answers_elsewhere(directory))
+
+    @classmethod
+    def answers_elsewhere(cls, directory):
+        """For tests/fleet/test_fleet_steps.py: of other sources that have what was recorded there, by their names."""
+        return {}
 
     @staticmethod
     def answers(source):
@@ -81,14 +88,16 @@ class Step:
                 "about": inspect("analyze", "trace", ACROSS, *source), "nodes": inspect("nodes", "--json", *source),
                 "requests": rows("requests", *source), "took": rows("count", "--value", "took", *source),
                 "requests table": inspect("requests", *source), "took table": inspect("count", "--value", "took", *source),
-                "sql": rows("sql", "select trace_id, took, duration, took_stepped from traces where took_stepped", *source),
-                "sql events": rows("sql", f"select kind, coalesce(clock_steps, 0) as steps from events where trace_id = '{ACROSS}' order by sequence",
-                                   *source),
                 "trace lines": rows("trace", ACROSS, "--summary", *source), "other lines": rows("trace", AFTER, "--summary", *source),
                 "analyze lines": rows("analyze", "--summary", *source), "diff": inspect("diff", ACROSS, AFTER, *source),
                 "diff lines": rows("diff", ACROSS, AFTER, *source),
                 "slowest": rows("traces", "--order", "slowest", *source), "long": rows("traces", "--where", "duration >= 0 or took >= 0", *source),
                 "events": rows("range", "0", "2100-01-01", *source)}
+
+    @staticmethod
+    def sql_answers(source):
+        return {"traces": rows("sql", "select trace_id, took, duration, took_stepped from traces where took_stepped", *source),
+                "events": rows("sql", f"select kind, coalesce(clock_steps, 0) as steps from events where trace_id = '{ACROSS}' order by sequence", *source)}
 
     def test_stats_list_it(self):
         self.assertEqual(self.clock["steps"], 1)
@@ -149,9 +158,9 @@ class Step:
             self.assertIn("! the clock was stepped during a: times across it are not compared", said["diff"], source)
 
     def test_sql_has_no_duration_of_it(self):
-        for source, said in self.said.items():
-            self.assertEqual(said["sql"], [{"trace_id": ACROSS, "took": None, "duration": None, "took_stepped": 1}], source)
-            self.assertEqual(said["sql events"], [{"kind": "app_start", "steps": 0}, {"kind": "app_end", "steps": 1}], source)
+        for source, said in self.sql_said.items():
+            self.assertEqual(said["traces"], [{"trace_id": ACROSS, "took": None, "duration": None, "took_stepped": 1}], source)
+            self.assertEqual(said["events"], [{"kind": "app_start", "steps": 0}, {"kind": "app_end", "steps": 1}], source)
 
     def test_it_is_not_the_slowest_and_matches_no_duration(self):
         for source, said in self.said.items():

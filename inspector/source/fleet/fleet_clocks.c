@@ -69,6 +69,7 @@ static bool put_logs(struct trace_text *out, const struct fleet_clocks *clocks, 
 struct packets {
     struct machine_clocks *machines;
     const struct fleet_logs *logs;
+    const struct fleet_order *order;
     const struct fleet_who *who;
 };
 
@@ -94,7 +95,9 @@ static int ask_ends(const struct packets *packets, struct clickhouse *server, ui
                     struct failure *failure) {
     const char *database = clickhouse_database(server);
     struct trace_text sql = {0};
-    fleet_put_format(&sql, "SELECT sample, time_ns, node_id, log_id, peer_id, sent, lane, sequence FROM `%s`.clock_ends WHERE ",
+    fleet_put_format(&sql,
+                     "SELECT sample, time_ns, node_id, log_id, peer_id, sent, lane, sequence, instance, clock_steps FROM "
+                     "`%s`.clock_ends WHERE ",
                      database);
     trace_text_puts(&sql, "(");
     put_nodes(&sql, packets->logs, database);
@@ -109,10 +112,10 @@ static int ask_ends(const struct packets *packets, struct clickhouse *server, ui
 }
 
 struct end_row {
-    uint64_t sample, time_ns, log_id;
+    uint64_t sample, time_ns, log_id, instance;
     struct trace_node_id node_id, peer_id;
     uint32_t sequence;
-    uint8_t lane, sent;
+    uint8_t lane, sent, clock_steps;
 };
 
 static void read_id(struct row_reader *rows, struct trace_node_id *ret_id) {
@@ -130,6 +133,8 @@ static void read_row(struct row_reader *rows, struct end_row *ret_row) {
     ret_row->sent = row_read_u8(rows);
     ret_row->lane = row_read_u8(rows);
     ret_row->sequence = row_read_u32(rows);
+    ret_row->instance = row_read_u64(rows);
+    ret_row->clock_steps = row_read_u8(rows);
 }
 
 static bool same_row(const struct end_row *a, const struct end_row *b) {
@@ -155,7 +160,10 @@ static int read_ends(const struct packets *packets, struct row_reader rows, stru
         found->last_sample = row->sample;
         if (found->rows && same_row(row, &all[(found->rows + 1) % 2])) continue;
         int64_t log = fleet_logs_find(packets->logs, &row->node_id, row->log_id);
-        struct clock_end end = {.sample = row->sample, .order = row->time_ns, .time_ns = row->time_ns, .sent = row->sent != 0};
+        struct clock_end end = {.sample = row->sample,
+                                .order = row->time_ns + fleet_order_back(packets->order, row->instance, row->clock_steps),
+                                .time_ns = row->time_ns,
+                                .sent = row->sent != 0};
         if (log < 0) continue;
         grace_read_lock();
         bool fits =
@@ -193,9 +201,9 @@ static int find_ends(const struct packets *packets, struct clickhouse *server, s
     return 0;
 }
 
-int fleet_clocks_estimate(struct fleet_clocks *clocks, const struct fleet_logs *logs, const struct fleet_who *who,
-                          struct clickhouse *server, struct failure *failure) {
-    const struct packets packets = {clocks->machines, logs, who};
+int fleet_clocks_estimate(struct fleet_clocks *clocks, const struct fleet_logs *logs, const struct fleet_order *order,
+                          const struct fleet_who *who, struct clickhouse *server, struct failure *failure) {
+    const struct packets packets = {clocks->machines, logs, order, who};
     struct found found = {.ends.max = clock_ends_max(machine_clocks_count(clocks->machines))};
     int result = find_ends(&packets, server, &found, failure);
     if (!result && machine_clocks_estimate(clocks->machines, &found.ends)) result = failure_out_of_memory(failure);
@@ -218,10 +226,10 @@ static void put_formula(struct trace_text *out, const struct clocks_formula *for
                      behind, behind);
 }
 
-static int put_machine(struct trace_text *out, const struct fleet_clocks *clocks, uint32_t machine) {
+static int put_formulas(struct trace_text *out, const struct fleet_clocks *clocks, uint32_t machine, uint64_t back_ns) {
     struct clocks_formula *formulas;
     size_t count;
-    if (clocks_formulas(clocks->clocks, machine, &formulas, &count)) return -1;
+    if (clocks_formulas(clocks->clocks, machine, back_ns, &formulas, &count)) return -1;
     if (count > 1) trace_text_puts(out, "multiIf(");
     for (size_t i = 0; i < count; i++) {
         if (i + 1 < count) fleet_put_format(out, "time_ns < %" PRIu64 ", ", formulas[i].before_ns);
@@ -233,14 +241,39 @@ static int put_machine(struct trace_text *out, const struct fleet_clocks *clocks
     return 0;
 }
 
-static int write_shown(struct fleet_clocks *clocks, const struct fleet_logs *logs) {
+/* Events that the clock had been set back equally far before are shown by the same formulas. */
+static int put_machine(struct trace_text *out, const struct fleet_clocks *clocks, const struct fleet_order *order,
+                       uint32_t machine) {
+    const struct machine *its = machine_clocks_at(clocks->machines, machine);
+    bool any = false;
+    int result = 0;
+    for (size_t i = 0; i < order->line_count && !result; i++) {
+        const struct fleet_line *line = &order->lines[i], *last = i ? line - 1 : NULL;
+        if (memcmp(line->machine, its->id, sizeof line->machine) != 0) continue;
+        bool same = any && last->back_ns == line->back_ns;
+        if (any && !same) result = put_formulas(out, clocks, machine, last->back_ns);
+        trace_text_puts(out, same ? " OR " : any ? ", " : "multiIf(");
+        fleet_put_format(out, "(instance = %" PRIu64 " AND clock_steps = %u)", line->instance, line->number);
+        any = true;
+        const struct fleet_line *next = i + 1 < order->line_count ? line + 1 : NULL;
+        bool goes_on = next && !memcmp(next->machine, line->machine, sizeof line->machine);
+        if (!goes_on || next->back_ns != line->back_ns) trace_text_puts(out, ", ");
+        if (!goes_on && !result) result = put_formulas(out, clocks, machine, line->back_ns);
+    }
+    if (any) trace_text_puts(out, ", ");
+    if (!result) result = put_formulas(out, clocks, machine, 0);
+    if (any) trace_text_puts(out, ")");
+    return result;
+}
+
+static int write_shown(struct fleet_clocks *clocks, const struct fleet_logs *logs, const struct fleet_order *order) {
     struct trace_text out = {0};
     int result = 0;
     trace_text_puts(&out, "multiIf(");
     for (uint32_t i = 0; !result && i < machine_clocks_count(clocks->machines); i++) {
         if (!put_logs(&out, clocks, logs, i)) continue;
         trace_text_puts(&out, ", ");
-        result = put_machine(&out, clocks, i);
+        result = put_machine(&out, clocks, order, i);
         trace_text_puts(&out, ", ");
     }
     trace_text_puts(&out, "time_ns)");
@@ -270,17 +303,20 @@ int fleet_clocks_open(struct fleet_clocks *ret_clocks, const struct fleet_logs *
     *ret_clocks = clocks;
     *ret_estimate = false;
     if (find_machines(&clocks, logs)) return failure_out_of_memory(failure);
-    bool same = clocks.machines && known->machines && same_machines(clocks.machines, known->machines);
+    clocks.step_count = logs->step_count;
+    bool same = clocks.machines && known->machines && same_machines(clocks.machines, known->machines) &&
+                clocks.step_count == known->step_count;
     if (same) machine_clocks_share(clocks.machines, known->machines);
     *ret_estimate = clocks.machines && !same;
     *ret_clocks = clocks;
     return 0;
 }
 
-int fleet_clocks_show(struct fleet_clocks *clocks, struct fleet_logs *logs, struct failure *failure) {
+int fleet_clocks_show(struct fleet_clocks *clocks, struct fleet_logs *logs, const struct fleet_order *order,
+                      struct failure *failure) {
     if (!clocks->machines) return 0;
     clocks->clocks = machine_clocks_estimated(clocks->machines);
-    if (write_shown(clocks, logs)) return failure_out_of_memory(failure);
+    if (write_shown(clocks, logs, order)) return failure_out_of_memory(failure);
     show_logs(clocks, logs);
     return 0;
 }
@@ -295,9 +331,22 @@ void fleet_clocks_fini(struct fleet_clocks *clocks) {
 
 const char *fleet_clocks_column(const struct fleet_clocks *clocks) { return clocks->shown ? clocks->shown : "time_ns"; }
 
-uint64_t fleet_clocks_time(const struct fleet_clocks *clocks, int64_t log, uint64_t own_ns) {
+uint64_t fleet_clocks_time(const struct fleet_clocks *clocks, int64_t log, uint64_t back_ns, uint64_t own_ns) {
     uint32_t machine = machine_of(clocks, log);
-    return machine == CLOCKS_NOBODY ? own_ns : clocks_time(clocks->clocks, machine, own_ns, own_ns);
+    return machine == CLOCKS_NOBODY ? own_ns : clocks_time(clocks->clocks, machine, own_ns + back_ns, own_ns);
+}
+
+bool fleet_clocks_correct(const struct fleet_clocks *clocks, int64_t log) {
+    uint32_t machine = machine_of(clocks, log);
+    return machine != CLOCKS_NOBODY && clocks_is_known(clocks->clocks, machine);
+}
+
+bool fleet_clocks_correct_machine(const struct fleet_clocks *clocks, const uint8_t machine[MACHINE_ID_BYTES]) {
+    uint32_t count = clocks->clocks ? machine_clocks_count(clocks->machines) : 0;
+    for (uint32_t i = 0; i < count; i++)
+        if (!memcmp(machine_clocks_at(clocks->machines, i)->id, machine, MACHINE_ID_BYTES))
+            return clocks_is_known(clocks->clocks, i);
+    return false;
 }
 
 void fleet_clocks_widen(const struct fleet_clocks *clocks, uint64_t *min_ns, uint64_t *max_ns) {

@@ -44,10 +44,15 @@ static int open_loaded(struct source **ret_source, struct store *store, const st
 
 /* Where the fleet's events end, as a recording does: what has not been shipped yet says nothing, so that a request is not
  * open for longer than is known. */
-static uint64_t find_now(const struct fleet_logs *logs) {
+static uint64_t find_now(const struct fleet_context *context) {
+    const struct fleet_logs *logs = &context->logs;
     uint64_t newest_ns = 0;
     for (size_t i = 0; i < logs->count; i++)
         if (logs->all[i].last_ns > newest_ns) newest_ns = logs->all[i].last_ns;
+    for (size_t i = 0; i < context->order.run_count; i++) { /* a log's last event may be from after a step back */
+        const struct fleet_run *run = &context->order.runs[i];
+        if (run->last_ns > newest_ns && !fleet_clocks_correct_machine(&context->clocks, run->machine)) newest_ns = run->last_ns;
+    }
     return newest_ns ? newest_ns + 1 : trace_now_unix_ns();
 }
 
@@ -56,6 +61,7 @@ void fleet_answers_fini(struct fleet_answers *answers) {
     fleet_who_fini(&answers->context.who);
     source_close(answers->logs); /* and context.store */
     fleet_logs_fini(&answers->context.logs);
+    fleet_order_fini(&answers->context.order);
     fleet_clocks_fini(&answers->context.clocks);
     free(answers->total_of);
     *answers = (struct fleet_answers){.context.server = answers->context.server,
@@ -78,11 +84,12 @@ static int load_logs(struct fleet_context *context, struct failure *failure) {
 
 /* Aliases decide which packets are the same, and have the times of clocks that are not estimated yet. */
 static int estimate_clocks(struct fleet_context *context, struct failure *failure) {
-    struct fleet_context own = {.server = context->server, .logs = context->logs, .now_ns = find_now(&context->logs)};
+    struct fleet_context own = {.server = context->server, .logs = context->logs, .now_ns = find_now(context)};
     int result = load_logs(&own, failure);
     if (!result && fleet_who_open(&own.who, own.store, &own.logs, "time_ns")) result = failure_out_of_memory(failure);
     clickhouse_lend(context->server, &own.who.table);
-    if (!result) result = fleet_clocks_estimate(&context->clocks, &context->logs, &own.who, context->server, failure);
+    if (!result)
+        result = fleet_clocks_estimate(&context->clocks, &context->logs, &context->order, &own.who, context->server, failure);
     clickhouse_lend(context->server, NULL);
     fleet_who_fini(&own.who);
     store_destroy(own.store);
@@ -93,7 +100,7 @@ static int open_clocks(struct fleet_context *context, const struct fleet_clocks 
     bool estimate;
     int result = fleet_clocks_open(&context->clocks, &context->logs, known, &estimate, failure);
     if (!result && estimate) result = estimate_clocks(context, failure);
-    return result ? result : fleet_clocks_show(&context->clocks, &context->logs, failure);
+    return result ? result : fleet_clocks_show(&context->clocks, &context->logs, &context->order, failure);
 }
 
 int fleet_answers_renew(struct fleet_answers *answers, struct failure *failure) {
@@ -103,8 +110,9 @@ int fleet_answers_renew(struct fleet_answers *answers, struct failure *failure) 
                                  .correct = answers->correct};
     struct fleet_context *context = &next.context;
     if (fleet_logs_read(&context->logs, context->server, failure)) return -1;
-    int result = next.correct ? open_clocks(context, &answers->context.clocks, failure) : 0;
-    context->now_ns = find_now(&context->logs);
+    int result = fleet_order_read(&context->order, &context->logs, context->server, failure);
+    if (!result && next.correct) result = open_clocks(context, &answers->context.clocks, failure);
+    context->now_ns = find_now(context);
     if (!result) result = load_logs(context, failure);
     if (!result) result = open_loaded(&next.logs, context->store, context, next.title, failure);
     if (!result && fleet_who_open(&context->who, context->store, &context->logs, fleet_clocks_column(&context->clocks)))

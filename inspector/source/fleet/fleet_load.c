@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <proto/event_clock.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -72,7 +73,9 @@ int fleet_load_read(const struct fleet_context *context, struct row_reader *read
     if (fleet_event_read(reader, ret_event)) return -EBADMSG;
     if (!context->clocks.shown) return 0;
     int64_t log = fleet_logs_find(&context->logs, &ret_event->node_id, ret_event->log_id);
-    event->timestamp = fleet_clocks_time(&context->clocks, log, event->timestamp);
+    uint64_t back_ns = fleet_order_back(&context->order, ret_event->instance, trace_event_clock_steps(event));
+    event->timestamp = fleet_clocks_time(&context->clocks, log, back_ns, event->timestamp);
+    if (fleet_clocks_correct(&context->clocks, log)) trace_event_set_clock_steps(event, 0);
     return 0;
 }
 
@@ -89,10 +92,14 @@ int fleet_load_append(struct fleet_load *load, const struct fleet_event *event) 
     return 0;
 }
 
+/* A traced that was restarted after a step reads the rings again, and counts steps from 0. */
 bool fleet_load_same(const struct fleet_event *one, const struct fleet_event *other) {
+    struct trace_event a = one->event, b = other->event;
+    trace_event_set_clock_steps(&a, 0);
+    trace_event_set_clock_steps(&b, 0);
     return one->log_id == other->log_id && one->lane == other->lane &&
            !memcmp(&one->node_id, &other->node_id, sizeof one->node_id) &&
-           !memcmp((const uint8_t *)&one->event, (const uint8_t *)&other->event, sizeof one->event);
+           !memcmp((const uint8_t *)&a, (const uint8_t *)&b, sizeof a);
 }
 
 /* The rows of an answer: their number, and the times of the first and the last. */

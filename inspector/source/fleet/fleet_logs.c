@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "fleet_logs.h"
 
+#include "allocation.h"
+
 #include <errno.h>
 #include <proto/event_table.h>
 #include <stdlib.h>
@@ -153,10 +155,39 @@ static int read_apps(struct fleet_logs *logs, struct clickhouse *server, struct 
     return reader.failed ? refuse_rows(server, failure) : 0;
 }
 
+/* ---- steps of clocks ------------------------------------------------------------------------------------------------------ */
+
+static int read_steps(struct fleet_logs *logs, struct clickhouse *server, struct failure *failure) {
+    struct strbuf sql = {0};
+    struct row_reader reader;
+    size_t room = 0;
+    strbuf_printf(&sql,
+                  "SELECT * FROM (SELECT DISTINCT machine, instance, number, before_ns, after_ns, slept FROM `%s`.clock_steps "
+                  "ORDER BY after_ns DESC, machine, instance, number LIMIT %d) ORDER BY after_ns, machine, instance, number "
+                  "FORMAT RowBinary",
+                  clickhouse_database(server), FLEET_STEPS_MAX);
+    if (clickhouse_ask_rows(server, &sql, &reader, failure)) return -1;
+    while (row_reader_more(&reader)) {
+        struct fleet_step *all = memory_room(logs->steps, logs->step_count, &room, sizeof *all);
+        if (!all) return failure_out_of_memory(failure);
+        logs->steps = all;
+        struct fleet_step *step = &all[logs->step_count++];
+        *step = (struct fleet_step){.instance = 0};
+        read_bytes(&reader, step->step.machine.id, sizeof step->step.machine.id);
+        step->instance = row_read_u64(&reader);
+        step->step.number = row_read_u8(&reader);
+        step->step.before_ns = row_read_u64(&reader);
+        step->step.after_ns = row_read_u64(&reader);
+        step->step.slept = row_read_u8(&reader) != 0;
+    }
+    return reader.failed ? refuse_rows(server, failure) : 0;
+}
+
 int fleet_logs_read(struct fleet_logs *ret_logs, struct clickhouse *server, struct failure *failure) {
     struct fleet_logs logs = {0};
     int result = read_logs(&logs, server, failure);
     if (!result) result = read_apps(&logs, server, failure);
+    if (!result) result = read_steps(&logs, server, failure);
     if (!result) {
         logs.for_filters = calloc(logs.count + 1, sizeof *logs.for_filters);
         if (!logs.for_filters) result = failure_out_of_memory(failure);
@@ -179,6 +210,7 @@ void fleet_logs_fini(struct fleet_logs *logs) {
     for (size_t i = 0; i < logs->count; i++)
         for (uint32_t k = 0; k < logs->all[i].app_count; k++) free(logs->all[i].apps[k]);
     free(logs->all);
+    free(logs->steps);
     free(logs->for_filters);
     *logs = (struct fleet_logs){0};
 }
@@ -219,6 +251,7 @@ int fleet_logs_add(const struct fleet_logs *logs, struct store *store) {
         if (error) return error;
         for (uint32_t k = 0; k < log->app_count; k++) store_add_app(store, index, log->apps[k]);
     }
+    for (size_t i = 0; i < logs->step_count; i++) clock_steps_add(nodes_clock_steps(store->nodes), &logs->steps[i].step);
     return 0;
 }
 

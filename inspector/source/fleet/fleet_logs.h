@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The logs of a fleet and their applications, from its tables `nodes` and `apps`, for a store. */
+ * The logs of a fleet, their applications, and the steps of their machines' clocks, from its tables `nodes`, `apps` and
+ * `clock_steps`, for a store. */
 #ifndef INSPECTOR_FLEET_LOGS_H
 #define INSPECTOR_FLEET_LOGS_H
 
@@ -18,10 +19,19 @@ struct fleet_log {
     struct trace_app *apps[TRACE_APPS_MAX];
 };
 
+struct fleet_step {
+    struct clock_step step;
+    uint64_t instance; /* of the traced that noticed it */
+};
+
+#define FLEET_STEPS_MAX 4096 /* the newest */
+
 /* Sorted by node id, then log: the index here is the index in a store. */
 struct fleet_logs {
     struct fleet_log *all;
     size_t count;
+    struct fleet_step *steps; /* by time after, the oldest first */
+    size_t step_count;
     struct trace_filter_sql_log *for_filters; /* the same, in the same order */
 };
 

@@ -20,6 +20,7 @@ struct fleet_context {
     struct clickhouse *server;
     bool replicated; /* of the schema */
     struct fleet_logs logs;
+    struct fleet_order order;
     struct fleet_clocks clocks; /* {0}: times are as each machine had them */
     struct store *store;        /* only the logs and the aliases, without events: resolves names */
     struct fleet_who who;       /* of its aliases */

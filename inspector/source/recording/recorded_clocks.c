@@ -16,7 +16,6 @@ struct recorded_clocks {
     struct alias_picture *aliases; /* or NULL: a packet's ends name each other by whatever id they know */
     struct machine_clocks *machines;
     const struct clocks *clocks;
-    bool *known;                /* by machine: its times are corrected */
     uint32_t *segment_machines; /* by segment: all its events' one, SEVERAL, or CLOCKS_NOBODY */
     uint32_t segment_count;
 };
@@ -76,7 +75,7 @@ static void show_event(void *context, uint32_t node, uint64_t position, struct t
     uint32_t machine = machine_clocks_machine(clocks->machines, node);
     if (machine == CLOCKS_NOBODY) return;
     event->timestamp = clocks_time(clocks->clocks, machine, position + 1, event->timestamp);
-    if (clocks->known[machine]) trace_event_set_clock_steps(event, 0);
+    if (clocks_is_known(clocks->clocks, machine)) trace_event_set_clock_steps(event, 0);
 }
 
 static bool show_bounds(void *context, uint32_t segment, uint64_t *min_ns, uint64_t *max_ns) {
@@ -114,11 +113,6 @@ static void show_nodes(const struct recorded_clocks *clocks) {
 static void show_all(struct recorded_clocks *clocks) {
     struct history_times times = {.event = show_event, .bounds = show_bounds, .context = clocks};
     struct history_stats stats;
-    for (uint32_t i = 0; i < machine_clocks_count(clocks->machines); i++) {
-        struct clocks_lead lead;
-        clocks_lead(clocks->clocks, i, 0, &lead);
-        clocks->known[i] = lead.known || lead.is_reference;
-    }
     history_backed_set_times(clocks->store->history, &times);
     show_nodes(clocks);
     history_stats(clocks->store->history, &stats);
@@ -155,8 +149,7 @@ int recorded_clocks_open(struct recorded_clocks **ret_clocks, struct store *stor
     clocks->segment_count =
         (uint32_t)((history_end_position(store->history) + HISTORY_SEGMENT_EVENTS - 1) / HISTORY_SEGMENT_EVENTS);
     clocks->segment_machines = calloc((size_t)clocks->segment_count + 1, sizeof *clocks->segment_machines);
-    clocks->known = calloc(machine_clocks_count(clocks->machines) + 1, sizeof *clocks->known);
-    if (!clocks->segment_machines || !clocks->known) result = -ENOMEM;
+    if (!clocks->segment_machines) result = -ENOMEM;
     if (!result) result = estimate(clocks);
     if (result) {
         recorded_clocks_close(clocks);
@@ -172,7 +165,6 @@ void recorded_clocks_close(struct recorded_clocks *clocks) {
     alias_picture_release(clocks->aliases);
     machine_clocks_destroy(clocks->machines);
     free(clocks->segment_machines);
-    free(clocks->known);
     free(clocks);
 }
 
