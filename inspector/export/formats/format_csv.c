@@ -277,6 +277,7 @@ static int put_row(struct export *export, const struct export_event *event) {
         const struct column *column = &table->columns[i];
         char *end = column->put(table, column, value, event), *out = writer_room(export->out, 2 * sizeof value + 3);
         if (i) *out++ = table->tabs ? '\t' : ',';
+        if (table->count == 1 && !table->tabs && end == value) out = put_text(out, "\"\""); /* many readers skip an empty line */
         writer_done(export->out, table->tabs ? put_tsv(out, value, end) : put_csv(out, value, end));
     }
     writer_puts(export->out, "\n");
