@@ -176,11 +176,30 @@ class Formats(Recorded):
             self.assertEqual(file.read().split(), ["sequence"] + 2 * sequences)
         with open(f"{self.place.directory}/w-1.csv", encoding="ascii") as file:
             self.assertEqual(file.read().split(), ["sequence"] + sequences)
+        for name, first in (("w.csv", "time,trace_id,"), ("w.TSV", "time\ttrace_id\t"), ("w.txt", '{"trigger":')):
+            self.assertEqual(self.of(*words, "-o", f"{self.place.directory}/{name}")[0], 0)
+            self.assertTrue(pathlib.Path(self.place.directory, name).read_text(encoding="ascii").startswith(first), name)
+        self.assertEqual(self.of(*words, "--format", "json", "-o", f"{self.place.directory}/j.csv")[0], 0)
+        self.assertTrue(pathlib.Path(self.place.directory, "j.csv").read_text(encoding="ascii").startswith('{"trigger":'))
         self.assertEqual([json.loads(line) for line in self.of(*words, "--json", "--fields", "sequence")[1].splitlines()][1:-1],
                          [{"sequence": event["sequence"]} for event in events])
         self.assertEqual(self.of(*words, "--format", "table")[::2], (2, "inspector: --format table: windows are json, csv or tsv\n"))
         self.assertEqual(self.of(*words, "--format", "csv", "-o", "x.p2rec")[::2],
                          (2, "inspector: x.p2rec is a recording, which has no --format or --fields\n"))
+
+    def test_a_saved_window_has_the_names_of_its_nodes(self):
+        for name in ("saved.ndjson", "saved-%.ndjson"):
+            path = f"{self.place.directory}/{name}"
+            self.assertEqual(self.of("trigger", "custom", "-n", "1", "-o", path)[0], 0)
+            path = path.replace("%", "1")
+            with open(path, encoding="ascii") as file:
+                lines = [json.loads(line) for line in file]
+            named = {node["name"] for node in lines[-1]["nodes"]}
+            self.assertEqual({node["node_id"] for node in lines[-1]["nodes"]},
+                             {node["node_id"] for node in self.rows("nodes")} & {line.get(end) for line in lines[1:-1] for end in ("node_id", "peer_id")})
+            code, text, err = run(self.place, "recent", "--read", path, "--format", "csv", "--fields", "node")
+            self.assertEqual((code, err, set(text.split()[1:]) <= named | {""}), (0, "", True), text)
+            self.assertIn(lines[1]["node_id"], {node["node_id"] for node in lines[-1]["nodes"]})
 
     def test_fields_of_events_are_those_of_their_data_and_computed_ones(self):
         out = self.out("recent", "--kind", "packet_sent", "--node", "bob", "-n", "2", "--format", "csv", "--fields", "time,node,peer,packet_sent.size,packet_num,event")

@@ -288,7 +288,7 @@ static int put_gap(struct export *export, const struct export_gap *gap) { return
 
 const struct export_format export_format_csv = {
     .name = "csv",
-    .suffix = ".csv",
+    .suffixes = ".csv",
     .doc = "a table with --fields: spreadsheets, DuckDB, pandas",
     .follow_ms = 100,
     .state_bytes = sizeof(struct table),
@@ -299,7 +299,7 @@ const struct export_format export_format_csv = {
 
 const struct export_format export_format_tsv = {
     .name = "tsv",
-    .suffix = ".tsv",
+    .suffixes = ".tsv",
     .doc = "the same, with tabs: cut, awk, sort",
     .follow_ms = 100,
     .state_bytes = sizeof(struct table),
