@@ -75,8 +75,14 @@ static void offer_commands(struct completion *completion) {
     offer_candidate(completion, "help", "this; a command with its own options; or a topic");
 }
 
+/* Before the command every option is allowed; those of all commands come first. */
+static uint64_t allowed_options(const struct completion *completion) {
+    if (completion->command) return command_options(completion->command);
+    return strlen(completion->part) > strlen("--") ? UINT64_MAX : OPTIONS_COMMON | OPTIONS_SOURCE;
+}
+
 static void offer_options(struct completion *completion) {
-    uint64_t bits = completion->command ? command_options(completion->command) : OPTIONS_COMMON;
+    uint64_t bits = allowed_options(completion);
     char spelling[32];
     for (unsigned i = 0; i < OPTION_COUNT_; i++) {
         if (!((bits & ~completion->options.given) >> i & 1)) continue;

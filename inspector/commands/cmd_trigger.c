@@ -4,7 +4,7 @@
  *
  * A window lasts from --before the first matching event to --after it.  When it is over, and traced has surely drained what the
  * nodes emitted in it, its events are fetched and written as NDJSON: a line with the reason, the events, a line with the
- * counts; or, if the file is a recording, only its events. */
+ * counts and the nodes, so that --read knows their names; or, if the file is a recording, only its events. */
 #include "children.h"
 #include "commands.h"
 
@@ -25,6 +25,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 struct trigger {
@@ -106,6 +107,7 @@ static void take_event(struct trigger *trigger, json_t *event, uint64_t ns) {
 struct window {
     uint64_t events, lost, evicted;
     bool truncated; /* the history begins within the window */
+    json_t *ids;    /* of the nodes and peers of its events, as keys; NULL: not wanted */
 };
 
 /* csv and tsv have no place for lines that are not events. */
@@ -130,14 +132,25 @@ static json_t *end_new(const struct trigger *trigger, const struct window *windo
                      (json_int_t)trigger->missed);
 }
 
-static int put_page(struct trigger *trigger, const json_t *events) {
+static int note_ids(const struct window *window, const json_t *event) {
+    static const char *const members[] = {"node_id", "peer_id"};
+    for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
+        const char *id = json_get_hex(event, members[i], NODE_DIGITS);
+        if (id && json_object_set_new(window->ids, id, json_true())) return -1;
+    }
+    return 0;
+}
+
+static int put_page(struct trigger *trigger, const struct window *window, const json_t *events) {
     struct session *session = trigger->session;
     size_t i;
     const json_t *event;
-    if (!trigger->writer)
-        return output_json_lines(&session->output, events) ? session_out_of_memory(session) : output_flush(&session->output);
-    json_array_foreach(events, i, event) if (event_writer_add(trigger->writer, event, &session->failure)) return -1;
-    return 0;
+    json_array_foreach(events, i, event) {
+        if (window->ids && note_ids(window, event)) return session_out_of_memory(session);
+        if (trigger->writer && event_writer_add(trigger->writer, event, &session->failure)) return -1;
+    }
+    if (trigger->writer) return 0;
+    return output_json_lines(&session->output, events) ? session_out_of_memory(session) : output_flush(&session->output);
 }
 
 /* Asks for all events and gaps of the window, unless options narrow it. */
@@ -160,7 +173,7 @@ static int put_events(struct trigger *trigger, struct window *window) {
         json_t *events = events_merge(json_get_array(page, "events"), json_get_array(page, "gaps"));
         window->events += json_array_size(json_get_array(page, "events"));
         window->lost += json_get_count(page, "lost");
-        result = events ? put_page(trigger, events) : session_out_of_memory(session);
+        result = events ? put_page(trigger, window, events) : session_out_of_memory(session);
         json_decref(events);
         json_decref(page);
     }
@@ -180,15 +193,60 @@ static int see_truncation(struct trigger *trigger, struct window *window) {
     return 0;
 }
 
+/* Does an event of the window name this node, by its id or by another that it is known by? */
+static bool is_named(const struct window *window, const json_t *node) {
+    const char *id = json_get_text(node, "node_id");
+    const json_t *alias;
+    size_t i;
+    if (id && json_object_get(window->ids, id)) return true;
+    json_array_foreach(json_get_array(node, "aliases"), i, alias) {
+        id = json_get_text(alias, "id");
+        if (id && json_object_get(window->ids, id)) return true;
+    }
+    return false;
+}
+
+/* The rows of the window's nodes. */
+static json_t *nodes_new(const struct window *window, const json_t *answer) {
+    json_t *nodes = json_array(), *node;
+    size_t i;
+    int failed = !nodes;
+    json_array_foreach(json_get_array(answer, "nodes"), i, node) {
+        if (is_named(window, node)) failed |= json_array_append(nodes, node);
+    }
+    if (!failed) return nodes;
+    json_decref(nodes);
+    return NULL;
+}
+
+/* {"end": the counts, "nodes", "apps"}: the latter for --read, where the events are whole. */
+static int put_end(struct trigger *trigger, const struct window *window) {
+    struct session *session = trigger->session;
+    json_t *nodes = NULL, *apps = NULL, *end = json_pack("{s:o}", "end", end_new(trigger, window));
+    int result = !end ? session_out_of_memory(session) : 0;
+    if (!result && window->ids)
+        result = session_ask(session, "nodes", NULL, &nodes) || session_ask(session, "apps", NULL, &apps) ? -1 : 0;
+    if (!result && window->ids && (json_object_set_new(end, "nodes", nodes_new(window, nodes)) ||
+                                   json_object_set(end, "apps", json_object_get(apps, "apps"))))
+        result = session_out_of_memory(session);
+    if (!result) result = output_aside(&session->output, end);
+    json_decref(nodes);
+    json_decref(apps);
+    json_decref(end);
+    return result;
+}
+
 /* Writes the whole window to session->output.fd. */
 static int put_window(struct trigger *trigger, struct window *window) {
     struct session *session = trigger->session;
-    if (put_head(trigger) || put_events(trigger, window) || see_truncation(trigger, window)) return -1;
-    records_end(&session->output.records, &session->output.text);
-    if (!has_asides(trigger)) return output_flush(&session->output);
-    json_t *end = json_pack("{s:o}", "end", end_new(trigger, window));
-    int result = end ? output_aside(&session->output, end) : session_out_of_memory(session);
-    json_decref(end);
+    bool whole = has_asides(trigger) && !session->view.fields;
+    window->ids = whole ? json_object() : NULL;
+    int result = whole && !window->ids ? session_out_of_memory(session) : 0;
+    if (!result) result = put_head(trigger) || put_events(trigger, window) || see_truncation(trigger, window) ? -1 : 0;
+    if (!result) records_end(&session->output.records, &session->output.text);
+    if (!result && has_asides(trigger)) result = put_end(trigger, window);
+    json_decref(window->ids);
+    window->ids = NULL;
     return result ? -1 : output_flush(&session->output);
 }
 
@@ -219,11 +277,12 @@ static int put_recording(struct trigger *trigger, struct window *window, int fd)
     return 0;
 }
 
-static bool is_recording(const char *name) {
-    static const char suffix[] = ".p2rec";
-    size_t bytes = strlen(name);
-    return bytes >= sizeof suffix && !strcmp(name + bytes - (sizeof suffix - 1), suffix);
+static bool ends_in(const char *name, const char *suffix) {
+    size_t bytes = strlen(name), end = strlen(suffix);
+    return bytes > end && !strcasecmp(name + bytes - end, suffix);
 }
+
+static bool is_recording(const char *name) { return ends_in(name, ".p2rec"); }
 
 /* Writes the whole window into an open file. */
 static int put_window_to(struct trigger *trigger, struct window *window, int fd) {
@@ -484,6 +543,14 @@ static int run_windows(struct trigger *trigger) {
     return result;
 }
 
+/* Without --format the ending of the file chooses it. */
+static void choose_format(struct session *session, const char *file) {
+    enum record_format *format = &session->output.records.format;
+    if (options_want_data(session->options)) return;
+    if (ends_in(file, ".csv")) *format = RECORD_CSV;
+    if (ends_in(file, ".tsv")) *format = RECORD_TSV;
+}
+
 static int check_format(struct session *session, const char *file) {
     const char *format = session->options->texts[OPTION_FORMAT];
     if (format && !strcmp(format, "table"))
@@ -498,6 +565,7 @@ int run_trigger(struct session *session) {
     if (source_need_nodes(session->inquiry.source, "trigger", &session->failure)) return -1;
     const char *file = options->texts[OPTION_OUTPUT];
     if (check_format(session, file)) return -1;
+    if (file) choose_format(session, file);
     struct trigger trigger = {.session = session,
                               .condition = options->args[1],
                               .file = file && strcmp(file, "-") != 0 ? file : NULL,

@@ -170,6 +170,10 @@ static int give_gap(struct export *export, const struct export_event *event, boo
 static int give(struct export *export, const struct export_event *event) {
     export->events++;
     if (event->event->kind == TRACE_KIND_EVENTS_LOST) return give_gap(export, event, true);
+    if (export->format->carries && !export->format->carries(event))
+        export->omitted++;
+    else
+        export->carried++;
     return check_output(export, export->format->event(export, event));
 }
 

@@ -7,7 +7,7 @@
  *         return 0;
  *     }
  *     const struct export_format export_format_lines = {
- *         .name = "lines", .suffix = ".txt", .doc = "a line for each event", .event = event,
+ *         .name = "lines", .suffixes = ".txt", .doc = "a line for each event", .event = event,
  *     };
  *
  * Calls come in this order: begin; then for each event, in time order: node, if it is the node's first, and event; gap where
@@ -68,8 +68,10 @@ enum export_target {
 
 struct export_format {
     const char *name;   /* value of --format */
-    const char *suffix; /* of the file: ".json"; "" for a directory */
-    const char *doc;    /* a phrase for help: which program opens it */
+    const char *suffixes; /* -o FILE with one of these endings chooses it without --format: ".json .js"; NULL: none */
+    const char *doc;      /* a phrase for help: which program opens it */
+    const char *carried;  /* the only events that it can carry, in words; NULL: all */
+    bool (*carries)(const struct export_event *event); /* is it one of these? */
     enum export_target target;
     bool binary;        /* unsuitable for a terminal */
     unsigned follow_ms; /* --follow: how long an event may wait for others; 0: the output must be complete */
@@ -110,6 +112,7 @@ struct export {
     struct export_node **nodes;
     size_t node_count;
     uint64_t events, lost, evicted; /* so far */
+    uint64_t carried, omitted;      /* of the events, those that the format can and cannot carry, without events_lost */
     uint64_t first_ns, last_ns;     /* of the events and losses so far; 0: none */
     struct export_internal *internal;
 };

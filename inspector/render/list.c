@@ -188,8 +188,13 @@ int list_check(const struct list *list, struct field_names *names, struct failur
 void list_usual(const struct list *list, struct field_names *ret_names) {
     *ret_names = (struct field_names){0};
     for (unsigned i = 0; i < list->count && ret_names->count < RECORD_FIELDS_MAX; i++)
-        if (!list->columns[i].compute || list->columns[i].flags & LIST_IN_DATA)
+        if ((!list->columns[i].compute || list->columns[i].flags & LIST_IN_DATA) && !(list->columns[i].flags & LIST_NAMED))
             snprintf(ret_names->names[ret_names->count++], RECORD_NAME_BYTES, "%s", list->columns[i].field);
+}
+
+bool list_is_time(const struct list *list, const char *name) {
+    const struct list_column *column = find_column(list, name);
+    return column && column->flags & LIST_TIME;
 }
 
 json_t *list_value_new(const struct list *list, const struct view *view, const char *name, const json_t *row) {

@@ -20,6 +20,8 @@ enum list_flags {
     LIST_UNLESS_ZERO = 2, /* shown only when a row has it and it is not 0 */
     LIST_HOSTS = 16,      /* shown only when nodes run on several machines */
     LIST_IN_DATA = 8,     /* in csv, although it is computed */
+    LIST_NAMED = 32,      /* in csv only when --fields names it */
+    LIST_TIME = 64,       /* the value is Unix microseconds, in csv a time */
     LIST_AGO = 4,         /* shown only if the present time is known */
 };
 
@@ -60,6 +62,9 @@ int list_check(const struct list *list, struct field_names *names, struct failur
 
 /* The fields of csv and tsv by default. */
 void list_usual(const struct list *list, struct field_names *ret_names);
+
+/* Is a field's integer a time in Unix microseconds, which csv writes as a time? */
+bool list_is_time(const struct list *list, const char *name);
 
 /* The value of a field that is computed or has a path, a new reference; NULL if the list has no such field. */
 json_t *list_value_new(const struct list *list, const struct view *view, const char *name, const json_t *row);

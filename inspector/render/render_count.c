@@ -143,8 +143,11 @@ int count_list_init(struct count_list *ret_list, const json_t *answer) {
         if (failed) return -1;
         snprintf(field->name, sizeof field->name, "%s", name ? name : "-");
         snprintf(field->path, sizeof field->path, "group.%s", field->name);
-        columns[count] =
-            (struct list_column){.field = field->name, .title = field->title, .path = field->path, .draw = draw_group};
+        columns[count] = (struct list_column){.field = field->name,
+                                              .title = field->title,
+                                              .flags = is_time(field->name) ? LIST_TIME : 0,
+                                              .path = field->path,
+                                              .draw = draw_group};
     }
     columns[count++] = (struct list_column){"count", "events", TABLE_RIGHT, 0, 0, 0, draw_events};
     columns[count++] = (struct list_column){"share", NULL, TABLE_RIGHT, 3, 0, 0, draw_share, share_new};

@@ -107,15 +107,15 @@ static json_t *event_new(const struct view *view, const json_t *event) {
 }
 
 static const struct list_column columns[] = {
-    {"time", NULL, TABLE_LEFT, 1, 0, 0, draw_event_time, event_time_new},
+    {"time", NULL, TABLE_LEFT, 1, 0, LIST_IN_DATA, draw_event_time, event_time_new},
     {"ago", NULL, TABLE_RIGHT, 4, 0, LIST_AGO, draw_event_ago, ago_new},
     {"trace_id", "trace", TABLE_LEFT, 3, 0, 0, draw_trace},
     {"node", NULL, TABLE_LEFT, 0, 0, 0, draw_event_node, event_node_new},
     {"peer", "   peer", TABLE_LEFT, 2, 0, 0, draw_peer, peer_new},
     {"kind", NULL, TABLE_LEFT, 5, 0, 0, draw_kind},
     {"event", NULL, TABLE_LEFT, 0, 0, 0, draw_event, event_new},
-    {"timestamp", NULL, TABLE_RIGHT, 1, 0, LIST_ASKED, draw_count},
-    {"ns", NULL, TABLE_RIGHT, 1, 0, LIST_ASKED, draw_count},
+    {"timestamp", NULL, TABLE_RIGHT, 1, 0, LIST_ASKED | LIST_NAMED, draw_count},
+    {"ns", NULL, TABLE_RIGHT, 1, 0, LIST_ASKED | LIST_NAMED, draw_count},
     {"node_id", NULL, TABLE_LEFT, 1, 0, LIST_ASKED, draw_node_id},
     {"peer_id", NULL, TABLE_LEFT, 1, 0, LIST_ASKED, draw_node_id},
     {"lane", NULL, TABLE_RIGHT, 1, 0, LIST_ASKED, draw_count},

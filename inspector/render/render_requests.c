@@ -107,7 +107,7 @@ static enum style draw_slowest(struct strbuf *cell, const struct view *view, con
 
 void request_list_init(struct request_list *ret_list, const json_t *answer) {
     static const struct list_column groups[] = {
-        {"time", NULL, TABLE_LEFT, 0, 0, 0, draw_group_time, NULL, "group.time"},
+        {"time", NULL, TABLE_LEFT, 0, 0, LIST_TIME, draw_group_time, NULL, "group.time"},
         {"node", NULL, TABLE_LEFT, 0, 8, 0, draw_group_node, NULL, "group.node_id"},
         {"command", "request", TABLE_LEFT, 0, 12, LIST_IN_DATA, draw_group_request, group_request_new},
     };

@@ -47,11 +47,17 @@ static json_t *compute(const void *context, const char *name, const json_t *row)
     return session->list ? list_value_new(session->list, &session->view, name, row) : NULL;
 }
 
+static bool is_time(const void *context, const char *name) {
+    const struct session *session = context;
+    return session->list && list_is_time(session->list, name);
+}
+
 int session_use_list(struct session *session, const struct list *list) {
     const char *format = session->options->texts[OPTION_FORMAT], *fields = session->options->texts[OPTION_FIELDS];
     struct records *records = &session->output.records;
     session->list = list;
     records->compute = compute;
+    records->is_time = is_time;
     records->context = session;
     if (format && option_given(session->options, OPTION_JSON) && strcmp(format, "json") != 0)
         return failure_set(&session->failure, EXIT_USAGE, "either --json or --format %s", format);

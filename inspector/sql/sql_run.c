@@ -134,6 +134,7 @@ static void put_json(struct strbuf *out, sqlite3_stmt *statement, char *const *k
 
 /* Values are as in JSON. */
 static void put_csv(struct strbuf *out, const struct records *records, sqlite3_stmt *statement) {
+    size_t begin = out->bytes;
     for (int i = 0; i < sqlite3_column_count(statement); i++) {
         struct strbuf value = {0};
         int type = sqlite3_column_type(statement, i);
@@ -146,7 +147,7 @@ static void put_csv(struct strbuf *out, const struct records *records, sqlite3_s
         out->failed |= value.failed;
         strbuf_fini(&value);
     }
-    strbuf_puts(out, "\n");
+    record_line_end(out, records->format, begin);
 }
 
 static void put_csv_titles(struct strbuf *out, const struct records *records, char *const *titles, int count) {

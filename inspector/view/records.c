@@ -95,6 +95,11 @@ void record_cell(struct strbuf *out, enum record_format format, bool harmless, b
     strbuf_fini(&shown);
 }
 
+void record_line_end(struct strbuf *out, enum record_format format, size_t begin) {
+    if (format == RECORD_CSV && out->bytes == begin) strbuf_puts(out, "\"\"");
+    strbuf_puts(out, "\n");
+}
+
 void record_time(struct strbuf *out, uint64_t unix_ns) {
     time_t second = (time_t)(unix_ns / 1000000000);
     struct tm tm;
@@ -107,10 +112,14 @@ static bool is_time(const json_t *value, uint64_t *ret_ns) {
     return json_object_size(value) == 2 && json_object_get(value, "ns") && json_get_time(value, ret_ns);
 }
 
-/* Appends a value as plain text. */
-static int put_plain(struct strbuf *out, const json_t *value) {
+/* Appends a value as plain text.  time: an integer is Unix microseconds. */
+static int put_plain(struct strbuf *out, const json_t *value, bool time) {
     uint64_t ns;
     if (!value || json_is_null(value)) return 0;
+    if (time && json_is_integer(value) && json_integer_value(value) >= 0) {
+        record_time(out, (uint64_t)json_integer_value(value) * 1000);
+        return 0;
+    }
     if (json_is_string(value)) {
         strbuf_add(out, json_string_value(value), json_string_length(value));
         return 0;
@@ -174,15 +183,17 @@ int records_put(struct records *records, struct strbuf *out, const json_t *row) 
     if (!records->names.count) name_members(records, row);
     if (!records->begun) put_header(records, out);
     int failed = 0;
+    size_t begin = out->bytes;
     for (unsigned i = 0; i < records->names.count; i++) {
+        const char *name = records->names.names[i];
         struct strbuf text = {0};
-        json_t *value = value_new(records, records->names.names[i], row);
-        failed |= put_plain(&text, value) || text.failed;
+        json_t *value = value_new(records, name, row);
+        failed |= put_plain(&text, value, records->is_time && records->is_time(records->context, name)) || text.failed;
         record_cell(out, records->format, records->harmless, !i, strbuf_text(&text), text.bytes);
         json_decref(value);
         strbuf_fini(&text);
     }
-    strbuf_puts(out, "\n");
+    record_line_end(out, records->format, begin);
     return failed ? -1 : 0;
 }
 

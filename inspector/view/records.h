@@ -4,8 +4,8 @@
  * the last two after a line of names.  A row is a JSON object.  A field is a member of it; or a deeper one with dots,
  * lost_by.overwritten; or of an event a field of its data, size, or of one kind only, packet_sent.size; or it is computed.
  *
- * In csv and tsv a value is as in JSON, but a text has no quotes and escapes, null is empty, and a time {"timestamp", "ns"} is
- * 2026-01-31T12:00:00.123456789Z. */
+ * In csv and tsv a value is as in JSON, but a text has no quotes and escapes, null is empty, and a time, {"timestamp", "ns"} or
+ * the microseconds of a group, is 2026-01-31T12:00:00.123456789Z. */
 #ifndef INSPECTOR_RECORDS_H
 #define INSPECTOR_RECORDS_H
 
@@ -43,6 +43,7 @@ struct records {
     bool begun;
     /* The value of a field that is not in the row, a new reference; NULL: unknown name. */
     json_t *(*compute)(const void *context, const char *name, const json_t *row);
+    bool (*is_time)(const void *context, const char *name); /* is an integer of that field a time in microseconds?  or NULL */
     const void *context;
 };
 
@@ -54,5 +55,9 @@ void records_end(struct records *records, struct strbuf *out);
 
 /* Appends a value as in csv or tsv, after a separator unless it is the first. */
 void record_cell(struct strbuf *out, enum record_format format, bool harmless, bool first, const char *text, size_t bytes);
+
+/* Ends a row of such cells, which began at that byte of `out`.  An only value that is empty gets quotes in csv: many readers skip
+ * an empty line. */
+void record_line_end(struct strbuf *out, enum record_format format, size_t begin);
 
 #endif

@@ -42,10 +42,10 @@ class Scene:
         path.write_text("".join(json.dumps(event) + "\n" for event in self.events))
         return path
 
-    def export(self, inspector, path, *args):
+    def export(self, inspector, path, *args, said=""):
         """The output, as bytes.  The events must be valid."""
         done = subprocess.run([inspector, "export", "--read", str(self.write(path)), *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
-        assert (done.returncode, done.stderr) == (0, b""), done
+        assert (done.returncode, done.stderr.decode()) == (0, said), done
         return done.stdout
 
 

@@ -56,6 +56,34 @@ class Command(unittest.TestCase):
         self.fails(2, "did you mean chrome?", "--format", "chrom")
         self.fails(2, "the formats are json, ndjson, csv", "--format", "something else")
 
+    def test_the_ending_of_the_file_chooses_the_format(self):
+        for ending, format in ((".csv", "csv"), (".CSV", "csv"), (".tsv", "tsv"), (".ndjson", "ndjson"), (".jsonl", "ndjson"), (".json", "json"), ("", "json"),
+                               (".txt", "json"), (".d/x", "json"), (".sqlog", "qlog"), (".qlog", "qlog"), (".pcapng", "pcapng"), (".pcap", "pcapng"),
+                               (".parquet", "parquet"), (".pftrace", "perfetto")):
+            path = WORLD.directory / f"chosen{ending}"
+            path.parent.mkdir(exist_ok=True)
+            self.assertEqual(WORLD.run("-n", "20", "--until", "now", "-o", str(path)).returncode, 0)
+            begin = path.read_bytes()[:12]
+            path.unlink()
+            self.assertEqual(begin, WORLD.run("-n", "20", "--format", format).stdout[:12], ending)
+        path = WORLD.directory / "x.csv"
+        self.assertEqual(WORLD.run("-n", "1", "--format", "ndjson", "-o", str(path)).returncode, 0)
+        self.assertEqual(json.loads(path.read_text())["lane"], 0)
+
+    def test_what_a_format_cannot_carry_is_counted(self):
+        path = WORLD.directory / "packets.pcapng"
+        events = [json.loads(line)["kind"] for line in WORLD.export("--format", "ndjson", "-n", "500").splitlines()]
+        carried = sum(kind in ("packet_sent", "packet_received") for kind in events)
+        done = WORLD.run("-n", "500", "-o", str(path))
+        said = f"inspector: {500 - carried} of 500 events are not in the export: pcapng can only carry packet_sent and packet_received\n"
+        self.assertEqual((done.returncode, done.stderr.decode()), (0, said))
+        path.unlink()
+        count = len(WORLD.export("--format", "ndjson", "--kind", "metrics").splitlines())
+        self.fails(1, f"pcapng can only carry packet_sent and packet_received, and none of the {count} events is one", "--kind", "metrics", "-o", str(path))
+        self.assertEqual(sorted(WORLD.directory.glob("packets*")), [])
+        done = WORLD.run("--kind", "packet_sent", "--format", "pcapng")
+        self.assertEqual((done.returncode, done.stderr), (0, b""))
+
     def test_no_match_is_a_failure_and_leaves_no_file(self):
         path = WORLD.directory / "nothing"
         for args in (["77" * 16], ["--kind", "conn_closed", "--from", "-1ns"], ["--where", "size > 100000"], ["--node", "nobody"]):

@@ -111,6 +111,15 @@ class Candidates(Completion):
             told = re.findall(r"^  (--[a-z-]+)", self.help(command), re.MULTILINE)
             self.assertEqual(sorted(self.offered(command, "--")), sorted(told), command)
 
+    def test_options_are_offered_before_the_command(self):
+        told = re.findall(r"^  (--[a-z-]+)", self.help().split("options of every command")[1], re.MULTILINE)
+        self.assertEqual(self.offered("--"), told)
+        self.assertEqual(self.offered("--rea"), ["--read"])
+        self.assertEqual(self.offered("--utc", "--sin"), ["--since"])
+        options = {option for name in self.offered("") if name != "help" for option in re.findall(r"^  (--[a-z-]+)", self.help(name), re.MULTILINE)}
+        self.assertGreater(len(options), 50)
+        self.assertEqual({option for option in options if option not in self.offered(option[:3])}, {"--from", "--to"})  # only ship calls them so
+
     def test_an_option_that_was_given_is_not_offered_again(self):
         self.assertEqual(self.offered("nodes", "--js"), ["--json"])
         self.assertEqual(self.offered("nodes", "--json", "--js"), [])

@@ -5,7 +5,9 @@ import csv
 import io
 import json
 import pathlib
+import re
 import unittest
+from datetime import datetime
 
 from test_read import ALICE, BAD, BOB, CAROL, TRACE, ReadTest, run
 
@@ -59,7 +61,8 @@ class Formats(Recorded):
                     for row, cells in zip(rows, table[1:]):
                         self.assertEqual(len(cells), len(table[0]))
                         for name, cell in zip(table[0], cells):
-                            wanted = self.plain(row.get(name))
+                            value = {"timestamp": row["timestamp"], "ns": row["ns"]} if name == "time" else row.get(name)
+                            wanted = self.plain(value)
                             if isinstance(wanted, dict):
                                 self.assertRegex(cell, r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z$")
                                 self.assertEqual(int(cell[20:29]) % 1000, wanted["ns"])
@@ -69,6 +72,35 @@ class Formats(Recorded):
                                 self.assertEqual(cell, wanted, (name, row))
                             compared += 1
         self.assertGreater(compared, 1000)
+
+    def test_times_are_times(self):
+        """No column of csv or tsv is a number of microseconds, unless it was asked for by its name."""
+        micros = re.compile(r"(?:^|[,\t])1[67]\d{14}(?:$|[,\t])", re.MULTILINE)
+        groups = [["count", "--by", "time/1s"], ["count", "--by", "kind,timestamp/1s"], ["requests", "--by", "command,time/1s"]]
+        for args in self.COMMANDS + groups + [["peer", "bob"], ["trigger", "custom", "-n", "1"]]:
+            for fmt in ("csv", "tsv"):
+                with self.subTest(args=args, format=fmt):
+                    code, text, _ = self.of(*args, "--format", fmt)
+                    self.assertEqual((code, micros.findall(text)), (0, []))
+        for args in (["recent"], ["trace", TRACE], ["range", "0", "now"]):
+            table, events = list(csv.DictReader(io.StringIO(self.out(*args, "--format", "csv")))), self.rows(*args)
+            self.assertEqual(len(table), len(events))
+            for row, event in zip(table, events):
+                moment = datetime.fromisoformat(row["time"][:19] + "+00:00")
+                self.assertEqual((int(moment.timestamp()), row["time"][19:]),
+                                 (event["timestamp"] // 10**6, f".{event['timestamp'] % 10**6:06}{event['ns']:03}Z"))
+            self.assertNotIn("timestamp", table[0])
+        rows = json.loads(self.out("count", "--by", "time/1s", "--json"))["rows"]
+        table = csv.DictReader(io.StringIO(self.out("count", "--by", "time/1s", "--format", "csv")))
+        self.assertEqual([datetime.fromisoformat(row["time/1s"][:19] + "+00:00").timestamp() for row in table],
+                         [row["group"]["time/1s"] / 10**6 for row in rows])
+        event = self.rows("recent", "1")[0]
+        self.assertEqual(self.out("recent", "1", "--format", "csv", "--fields", "timestamp,ns"), f"timestamp,ns\n{event['timestamp']},{event['ns']}\n")
+
+    def test_an_only_value_that_is_empty_is_a_row(self):
+        for args in (["recent", "2", "--fields", "rtt"], ["sql", "select null as rtt union all select ''"], ["export", "-n", "2", "--fields", "rtt", "--kind", "packet_sent"]):
+            self.assertEqual(self.out(*args, "--format", "csv"), 'rtt\n""\n""\n')
+            self.assertEqual(self.out(*args, "--format", "tsv"), "rtt\n\n\n")
 
     def test_format_json_is_json(self):
         for args in self.COMMANDS + [["count", "--by", "kind"], ["stats"]][:-1]:
@@ -144,11 +176,30 @@ class Formats(Recorded):
             self.assertEqual(file.read().split(), ["sequence"] + 2 * sequences)
         with open(f"{self.place.directory}/w-1.csv", encoding="ascii") as file:
             self.assertEqual(file.read().split(), ["sequence"] + sequences)
+        for name, first in (("w.csv", "time,trace_id,"), ("w.TSV", "time\ttrace_id\t"), ("w.txt", '{"trigger":')):
+            self.assertEqual(self.of(*words, "-o", f"{self.place.directory}/{name}")[0], 0)
+            self.assertTrue(pathlib.Path(self.place.directory, name).read_text(encoding="ascii").startswith(first), name)
+        self.assertEqual(self.of(*words, "--format", "json", "-o", f"{self.place.directory}/j.csv")[0], 0)
+        self.assertTrue(pathlib.Path(self.place.directory, "j.csv").read_text(encoding="ascii").startswith('{"trigger":'))
         self.assertEqual([json.loads(line) for line in self.of(*words, "--json", "--fields", "sequence")[1].splitlines()][1:-1],
                          [{"sequence": event["sequence"]} for event in events])
         self.assertEqual(self.of(*words, "--format", "table")[::2], (2, "inspector: --format table: windows are json, csv or tsv\n"))
         self.assertEqual(self.of(*words, "--format", "csv", "-o", "x.p2rec")[::2],
                          (2, "inspector: x.p2rec is a recording, which has no --format or --fields\n"))
+
+    def test_a_saved_window_has_the_names_of_its_nodes(self):
+        for name in ("saved.ndjson", "saved-%.ndjson"):
+            path = f"{self.place.directory}/{name}"
+            self.assertEqual(self.of("trigger", "custom", "-n", "1", "-o", path)[0], 0)
+            path = path.replace("%", "1")
+            with open(path, encoding="ascii") as file:
+                lines = [json.loads(line) for line in file]
+            named = {node["name"] for node in lines[-1]["nodes"]}
+            self.assertEqual({node["node_id"] for node in lines[-1]["nodes"]},
+                             {node["node_id"] for node in self.rows("nodes")} & {line.get(end) for line in lines[1:-1] for end in ("node_id", "peer_id")})
+            code, text, err = run(self.place, "recent", "--read", path, "--format", "csv", "--fields", "node")
+            self.assertEqual((code, err, set(text.split()[1:]) <= named | {""}), (0, "", True), text)
+            self.assertIn(lines[1]["node_id"], {node["node_id"] for node in lines[-1]["nodes"]})
 
     def test_fields_of_events_are_those_of_their_data_and_computed_ones(self):
         out = self.out("recent", "--kind", "packet_sent", "--node", "bob", "-n", "2", "--format", "csv", "--fields", "time,node,peer,packet_sent.size,packet_num,event")
@@ -179,7 +230,7 @@ class Formats(Recorded):
 
     def test_without_rows_there_is_the_line_of_names(self):
         self.assertEqual(self.out("traces", "--kind", "connection", "--format", "csv", "--fields", "trace_id,took"), "trace_id,took\n")
-        self.assertTrue(self.out("recent", "--kind", "conn_init", "--format", "csv").startswith("trace_id,kind,timestamp,"))
+        self.assertTrue(self.out("recent", "--kind", "conn_init", "--format", "csv").startswith("time,trace_id,kind,node_id,"))
         self.assertEqual(self.out("recent", "--kind", "conn_init", "--format", "csv", "--no-header"), "")
 
 

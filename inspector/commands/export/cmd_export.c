@@ -133,6 +133,17 @@ static int nothing_found(struct running *running) {
     return -1;
 }
 
+/* An output without any event would look as if there were none. */
+static int check_carried(struct running *running) {
+    const struct export *export = &running->exporting.export;
+    char count[48];
+    if (export->carried || !export->omitted) return 0;
+    snprintf(count, sizeof count, "none of the %" PRIu64 " events is one", export->omitted);
+    return failure_set(&running->exporting.session->failure, EXIT_FAILED,
+                       "nothing to export: %s can only carry %s, and %s; choose another --format", export->format->name,
+                       export->format->carried, export->omitted == 1 ? "the only event is not one" : count);
+}
+
 static int give_all(struct running *running) {
     struct session *session = running->exporting.session;
     json_t *params =
@@ -154,6 +165,7 @@ static int give_all(struct running *running) {
     pages_fini(&pages);
     strbuf_fini(&text);
     if (!result && !running->exporting.began) result = nothing_found(running);
+    if (!result) result = check_carried(running);
     if (!result) result = export_end(&running->exporting.export);
     return result;
 }
@@ -202,6 +214,14 @@ static void report_losses(const struct exporting *exporting) {
     output_note(text);
 }
 
+static void report_omitted(const struct export *export) {
+    char text[160];
+    if (!export->omitted) return;
+    snprintf(text, sizeof text, "%" PRIu64 " of %" PRIu64 " events are not in the export: %s can only carry %s", export->omitted,
+             export->omitted + export->carried, export->format->name, export->format->carried);
+    output_note(text);
+}
+
 static int export_once(struct exporting *exporting) {
     struct sigaction before[SIGNALS];
     struct running running = {.exporting = *exporting};
@@ -243,10 +263,19 @@ static int check_options(const struct exporting *exporting) {
     return 0;
 }
 
+/* As --format says; otherwise as -o FILE ends; otherwise json. */
+static const struct export_format *choose_format(const struct options *options, struct failure *failure) {
+    const char *name = options->texts[OPTION_FORMAT], *path = options->texts[OPTION_OUTPUT];
+    if (name) return export_find(name, failure);
+    if (option_given(options, OPTION_PUSH)) return export_find("otlp", failure);
+    if (option_given(options, OPTION_FOLLOW)) return export_find("ndjson", failure);
+    const struct export_format *format = path ? export_find_suffix(path) : NULL;
+    return format ? format : export_find("json", failure);
+}
+
 int run_export(struct session *session) {
     const struct options *options = session->options;
-    const char *name = options->texts[OPTION_FORMAT], *names = options->texts[OPTION_QLOG_NAMES],
-               *push = options->texts[OPTION_PUSH];
+    const char *names = options->texts[OPTION_QLOG_NAMES], *push = options->texts[OPTION_PUSH];
     bool follow = option_given(options, OPTION_FOLLOW);
     struct exporting exporting = {.session = session,
                                   .id = options->arg_count > 1 ? options->args[1] : NULL,
@@ -260,10 +289,13 @@ int run_export(struct session *session) {
                                                .qvis_names = names && !strcmp(names, "qvis"),
                                                .exported_ns = trace_now_unix_ns(),
                                                .boot_ns = (int64_t)(trace_now_unix_ns() - trace_now_monotonic_ns())}};
-    exporting.format = export_find(name ? name : push ? "otlp" : follow ? "ndjson" : "json", &session->failure);
+    exporting.format = choose_format(options, &session->failure);
     if (!exporting.format || check_options(&exporting)) return -1;
     int result = follow ? export_follow(&exporting) : export_once(&exporting);
-    if (!result) report_losses(&exporting);
+    if (!result) {
+        report_losses(&exporting);
+        report_omitted(&exporting.export);
+    }
     if (exporting.began) export_fini(&exporting.export);
     json_decref(exporting.hello);
     json_decref(exporting.nodes);

@@ -164,7 +164,6 @@ static void fini(struct export *export) { tracks_fini(&((struct chrome *)export-
 
 const struct export_format export_format_chrome = {
     .name = "chrome",
-    .suffix = ".json",
     .doc = "timelines: ui.perfetto.dev, chrome://tracing, speedscope",
     .state_bytes = sizeof(struct chrome),
     .begin = begin,

@@ -277,6 +277,7 @@ static int put_row(struct export *export, const struct export_event *event) {
         const struct column *column = &table->columns[i];
         char *end = column->put(table, column, value, event), *out = writer_room(export->out, 2 * sizeof value + 3);
         if (i) *out++ = table->tabs ? '\t' : ',';
+        if (table->count == 1 && !table->tabs && end == value) out = put_text(out, "\"\""); /* many readers skip an empty line */
         writer_done(export->out, table->tabs ? put_tsv(out, value, end) : put_csv(out, value, end));
     }
     writer_puts(export->out, "\n");
@@ -287,7 +288,7 @@ static int put_gap(struct export *export, const struct export_gap *gap) { return
 
 const struct export_format export_format_csv = {
     .name = "csv",
-    .suffix = ".csv",
+    .suffixes = ".csv",
     .doc = "a table with --fields: spreadsheets, DuckDB, pandas",
     .follow_ms = 100,
     .state_bytes = sizeof(struct table),
@@ -298,7 +299,7 @@ const struct export_format export_format_csv = {
 
 const struct export_format export_format_tsv = {
     .name = "tsv",
-    .suffix = ".tsv",
+    .suffixes = ".tsv",
     .doc = "the same, with tabs: cut, awk, sort",
     .follow_ms = 100,
     .state_bytes = sizeof(struct table),

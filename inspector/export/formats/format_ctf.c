@@ -263,7 +263,6 @@ static int begin(struct export *export) {
 
 const struct export_format export_format_ctf = {
     .name = "ctf",
-    .suffix = "",
     .doc = "the Common Trace Format: babeltrace2, Trace Compass",
     .target = EXPORT_DIRECTORY,
     .state_bytes = sizeof(struct ctf),

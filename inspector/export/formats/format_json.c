@@ -53,7 +53,7 @@ static int end_lines(struct export *export) {
 
 const struct export_format export_format_ndjson = {
     .name = "ndjson",
-    .suffix = ".ndjson",
+    .suffixes = ".ndjson .jsonl",
     .doc = "a line for each event: jq, and anything that reads JSON lines",
     .follow_ms = 100,
     .event = put_line,
@@ -135,7 +135,7 @@ static void fini_document(struct export *export) { strbuf_fini(&((struct documen
 
 const struct export_format export_format_json = {
     .name = "json",
-    .suffix = ".json",
+    .suffixes = ".json",
     .doc = "one document: the events, and what explains them",
     .state_bytes = sizeof(struct document),
     .begin = begin_document,

@@ -603,7 +603,6 @@ static void fini(struct export *export) {
 
 const struct export_format export_format_otlp = {
     .name = "otlp",
-    .suffix = ".jsonl",
     .doc = "OpenTelemetry: Jaeger, the Collector's otlpjsonfile receiver",
     .follow_ms = 1000,
     .state_bytes = sizeof(struct otlp),

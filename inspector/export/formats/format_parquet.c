@@ -401,7 +401,7 @@ static void fini(struct export *export) {
 
 const struct export_format export_format_parquet = {
     .name = "parquet",
-    .suffix = ".parquet",
+    .suffixes = ".parquet",
     .doc = "a table with typed columns: DuckDB, pandas, Spark",
     .binary = true,
     .state_bytes = sizeof(struct parquet),

@@ -313,12 +313,17 @@ static void put_packet(struct export *export, const struct export_event *event, 
     end_block(export, out);
 }
 
+static bool is_packet(const struct export_event *event) {
+    uint16_t kind = event->event->kind;
+    return kind == TRACE_KIND_PACKET_SENT || kind == TRACE_KIND_PACKET_RECEIVED;
+}
+
+/* Other events say whose a packet is, and its addresses. */
 static int put_event(struct export *export, const struct export_event *event) {
     struct pcapng *pcapng = export->state;
     struct place place;
     if (place_of(export, &pcapng->connections, event, &place) || note_ends(export, event->event)) return -1;
-    uint16_t kind = event->event->kind;
-    if (kind == TRACE_KIND_PACKET_SENT || kind == TRACE_KIND_PACKET_RECEIVED) put_packet(export, event, place);
+    if (is_packet(event)) put_packet(export, event, place);
     return 0;
 }
 
@@ -349,8 +354,10 @@ static void fini(struct export *export) {
 
 const struct export_format export_format_pcapng = {
     .name = "pcapng",
-    .suffix = ".pcapng",
+    .suffixes = ".pcapng .pcap",
     .doc = "packet lists: Wireshark, tshark; --keylog adds QUIC's secrets",
+    .carried = "packet_sent and packet_received",
+    .carries = is_packet,
     .binary = true,
     .state_bytes = sizeof(struct pcapng),
     .begin = begin,

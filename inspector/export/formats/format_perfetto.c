@@ -481,7 +481,7 @@ static void fini(struct export *export) {
 
 const struct export_format export_format_perfetto = {
     .name = "perfetto",
-    .suffix = ".pftrace",
+    .suffixes = ".pftrace .perfetto-trace",
     .doc = "the same as chrome, but smaller, and only for ui.perfetto.dev",
     .binary = true,
     .state_bytes = sizeof(struct perfetto),

@@ -371,7 +371,7 @@ static void fini(struct export *export) { connections_fini(&((struct qlog *)expo
 
 const struct export_format export_format_qlog = {
     .name = "qlog",
-    .suffix = ".sqlog",
+    .suffixes = ".sqlog .qlog",
     .doc = "QUIC's own logs: qvis, with --qlog-names qvis; -o DIRECTORY/: a file for each connection",
     .target = EXPORT_FILE_OR_DIRECTORY,
     .state_bytes = sizeof(struct qlog),

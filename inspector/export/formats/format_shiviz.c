@@ -199,7 +199,6 @@ static void fini(struct export *export) {
 
 const struct export_format export_format_shiviz = {
     .name = "shiviz",
-    .suffix = ".log",
     .doc = "space-time diagrams: ShiViz",
     .state_bytes = sizeof(struct shiviz),
     .begin = begin,

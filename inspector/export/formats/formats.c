@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #define EXPORT_FORMAT(name) extern const struct export_format export_format_##name;
 #include "formats.def"
@@ -13,6 +14,22 @@ const struct export_format *const export_formats[] = {
 #include "formats.def"
 };
 const size_t export_format_count = sizeof export_formats / sizeof *export_formats;
+
+/* Is it one of the words? */
+static bool is_among(const char *word, const char *words) {
+    for (size_t bytes; words && *words; words += bytes + (words[bytes] == ' ')) {
+        bytes = strcspn(words, " ");
+        if (strlen(word) == bytes && !strncasecmp(word, words, bytes)) return true;
+    }
+    return false;
+}
+
+const struct export_format *export_find_suffix(const char *path) {
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path, *suffix = strrchr(name, '.');
+    for (size_t i = 0; suffix && i < export_format_count; i++)
+        if (is_among(suffix, export_formats[i]->suffixes)) return export_formats[i];
+    return NULL;
+}
 
 const struct export_format *export_find(const char *name, struct failure *failure) {
     char all[256] = "";

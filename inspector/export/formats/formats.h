@@ -13,4 +13,7 @@ extern const size_t export_format_count;
 /* The format with that name; NULL with a failure that lists them and suggests the nearest name. */
 const struct export_format *export_find(const char *name, struct failure *failure);
 
+/* The format that the ending of a file's name stands for, in any case of letters; NULL if there is none. */
+const struct export_format *export_find_suffix(const char *path);
+
 #endif
