@@ -54,6 +54,7 @@ struct finding {
     bool sending, full;            /* of a link: the node had sent a part, and continued later; its congestion window was full */
     bool missing;                  /* of a node: its events are missing, so it may have waited for another */
     bool unanswered;               /* of a peer: it did not answer */
+    bool seen;                     /* of a peer, or one of several: it has events of a request that waited for it */
     bool gone;                     /* of a peer: packets to it were lost, and it sent nothing meanwhile */
     bool after;                    /* of a place or a failure: in the work that continued after the request ended */
     bool one_asker;                /* of failed requests: only questions of one node failed, which is `node`, or `peer` */
