@@ -224,6 +224,25 @@ static void delays(struct strbuf *out, const struct view *view, const struct tim
     worry_more(out, view, count);
 }
 
+/* Nodes that did their part, and sent nothing to the node that asked and then failed. */
+static void unsent(struct strbuf *out, const struct view *view, const struct timeline *timeline) {
+    const struct critical_path *path = &timeline->path;
+    for (size_t i = 0; i < path->unsent_count && i < VERDICTS_MAX; i++) {
+        const struct timeline_span *span = &timeline->spans[path->unsent[i]];
+        worry_begin(out, view, STYLE_BAD);
+        names_node(out, view->names, timeline->nodes[span->node].node_id);
+        strbuf_puts(out, " ended ");
+        event_command(out, span->end);
+        strbuf_puts(out, " ok at ");
+        timeline_since(out, timeline, span->node, span->end_ns);
+        strbuf_puts(out, ", and sent nothing to ");
+        names_node(out, view->names, timeline->nodes[timeline->spans[span->parent].node].node_id);
+        strbuf_puts(out, ", which had asked it");
+        worry_end(out, view, STYLE_BAD);
+    }
+    worry_more(out, view, path->unsent_count);
+}
+
 static void shared_span(struct strbuf *out, const struct view *view, const struct timeline *timeline) {
     size_t i = timeline->path.spans.shared;
     if (i == NO_POSITION) return;
@@ -297,6 +316,7 @@ void render_trace_head(struct strbuf *out, const struct view *view, const json_t
     disorder(out, view, timeline);
     failures(out, view, timeline);
     if (!json_get_bool(answer, "more")) unended(out, view, timeline);
+    unsent(out, view, timeline);
     delays(out, view, timeline);
     packets_given_up(out, view, timeline, false);
     packets_given_up(out, view, timeline, true);

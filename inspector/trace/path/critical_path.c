@@ -2,6 +2,7 @@
 #include "critical_path.h"
 
 #include "numbers.h"
+#include "path_unsent.h"
 #include "path_walk.h"
 
 #include <errno.h>
@@ -44,6 +45,11 @@ static struct branch branch_there(struct walk *walk, const struct span *parent, 
     else if (next && next->end_ns > child->end_ns)
         upper_ns = least(upper_ns, next->end_ns);
     way_find(&branch.way, &walk->transports, parent, child, lower_ns, upper_ns);
+    if (upper_ns == parent->end_ns && answer_is_unsent(&walk->transports, walk->events, parent, child) &&
+        unsent_was_awaited(walk->events, parent, child)) {
+        branch.way.worked_ns = child->end_ns;
+        branch.way.answered_ns = branch.way.returned_ns = upper_ns;
+    }
     bool late = child->end == NO_POSITION || branch.way.returned_ns > parent->end_ns;
     branch.from_ns = branch.way.asked_ns;
     branch.until_ns = late ? UINT64_MAX : branch.way.returned_ns;
@@ -576,13 +582,26 @@ static void find_answered(struct walk *walk) {
     }
 }
 
+static int find_unsent(const struct walk *walk) {
+    struct critical_path *path = walk->path;
+    const struct span *items = path->spans.items;
+    path->unsent = calloc(path->spans.count + 1, sizeof *path->unsent);
+    if (!path->unsent) return -ENOMEM;
+    for (size_t i = 0; i < path->spans.count; i++) {
+        size_t parent = items[i].parent;
+        if (parent != NO_POSITION && answer_is_unsent(&walk->transports, walk->events, &items[parent], &items[i]))
+            path->unsent[path->unsent_count++] = i;
+    }
+    return 0;
+}
+
 static int walk_path(struct walk *walk) {
     struct critical_path *path = walk->path;
     const struct span *root = &path->spans.items[path->root];
     path->start_ns = root->start_ns;
     path->end_ns = root->end_ns;
     find_answered(walk);
-    if (find_reach(walk)) return -ENOMEM;
+    if (find_reach(walk) || find_unsent(walk)) return -ENOMEM;
     walk_add_task(walk, path->root, path->start_ns, path->end_ns);
     spend_all(walk);
     spend_reach(walk);
@@ -625,5 +644,6 @@ void critical_path_fini(struct critical_path *path) {
     free(path->waits);
     free(path->spent);
     free(path->losses);
+    free(path->unsent);
     *path = (struct critical_path){.root = NO_POSITION};
 }

@@ -43,6 +43,8 @@ struct critical_path {
     uint64_t hidden_ns;       /* of the rest: events are missing, so what it waited for is unknown */
     struct loss_wait *losses; /* within, the longest first */
     size_t loss_count;
+    size_t *unsent; /* spans that ended well and sent no answer, and whose askers failed */
+    size_t unsent_count;
 };
 
 /* Returns 0 or -ENOMEM. */
