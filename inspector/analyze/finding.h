@@ -85,6 +85,13 @@ struct pause {
     uint64_t from_ns, to_ns;
 };
 
+/* A request that failed: who took part in its failure.  NO_NUMBER: nobody. */
+struct failed_request {
+    unsigned command;
+    unsigned began, asker, node; /* who began it; who asked the node that failed first; that node */
+    unsigned waited;             /* whom that node was waiting for, or who sent what it was waiting for */
+};
+
 struct analysis {
     const struct facts *facts;
     struct messages packets;  /* of all facts; their events are indices into facts */
@@ -94,6 +101,8 @@ struct analysis {
     size_t count, capacity;
     struct pause *pauses;
     size_t pause_count, pause_capacity;
+    struct failed_request *failures; /* the requests that failed */
+    size_t failure_count;
     struct coverage coverage;
     bool failed; /* out of memory */
 };
