@@ -36,6 +36,22 @@ static int match_packets(struct analysis *analysis) {
     return messages_of_events(&analysis->packets, &events, &none);
 }
 
+static void list_failures(struct analysis *analysis, const struct requests *requests) {
+    analysis->failures = calloc(requests->count + 1, sizeof *analysis->failures);
+    analysis->failed |= !analysis->failures;
+    for (size_t i = 0; i < requests->count && analysis->failures; i++) {
+        const struct request *request = &requests->items[i];
+        if (request->failed_node == NO_NUMBER || !(request->whole || request->rootless)) continue;
+        bool waited = request->failed_waiting != NO_NUMBER;
+        analysis->failures[analysis->failure_count++] =
+            (struct failed_request){.command = request->command,
+                                    .began = request->node,
+                                    .asker = request->failed_asker,
+                                    .node = request->failed_node,
+                                    .waited = waited ? request->failed_waiting : request->failed_from};
+    }
+}
+
 static void analyze_all_requests(struct analysis *analysis, const struct node_state *states, size_t state_count) {
     struct requests requests;
     if (requests_read(&requests, analysis->facts)) {
@@ -44,6 +60,7 @@ static void analyze_all_requests(struct analysis *analysis, const struct node_st
     }
     analysis->coverage.requests += requests.parts;
     analyze_outcomes(analysis, &requests);
+    list_failures(analysis, &requests);
     analyze_retries(analysis, &requests);
     analyze_flood(analysis, &requests);
     analyze_open(analysis, &requests);
@@ -132,8 +149,23 @@ int analyze(struct analysis *ret_analysis, const struct facts *facts, const stru
 void analysis_fini(struct analysis *analysis) {
     free(analysis->findings);
     free(analysis->pauses);
+    free(analysis->failures);
     messages_fini(&analysis->packets);
     *analysis = (struct analysis){0};
+}
+
+/* Does the finding say why a request failed that a node began, or had a part in? */
+static bool explains_failure(const struct analysis *analysis, const struct finding *finding, unsigned node) {
+    if (finding->kind != FINDING_REQUESTS_FAILED) return false;
+    for (size_t i = 0; i < analysis->failure_count; i++) {
+        const struct failed_request *failure = &analysis->failures[i];
+        if (failure->command != finding->command) continue;
+        if (failure->began != node && failure->asker != node && failure->node != node) continue;
+        unsigned fault = failure->waited != NO_NUMBER ? failure->waited : failure->node;
+        bool several = finding->peer_count > PEERS_MAX; /* it names only some of them */
+        if (names_peer(finding, fault) || names_peer(finding, failure->node) || several) return true;
+    }
+    return false;
 }
 
 void analysis_keep_node(struct analysis *analysis, unsigned node, bool as_peer) {
@@ -142,8 +174,8 @@ void analysis_keep_node(struct analysis *analysis, unsigned node, bool as_peer) 
         const struct finding *finding = &analysis->findings[i];
         bool everywhere =
             finding->node == NO_NUMBER && (finding->kind == FINDING_LOSSY_NETWORK || finding->kind == FINDING_NODE_STALLED);
-        if (everywhere || names_peer(finding, node) || finding->node == node || (as_peer && finding->peer == node))
-            analysis->findings[count++] = *finding;
+        bool named = names_peer(finding, node) || finding->node == node || (as_peer && finding->peer == node);
+        if (everywhere || named || explains_failure(analysis, finding, node)) analysis->findings[count++] = *finding;
     }
     analysis->count = count;
 }

@@ -5,6 +5,9 @@
  * If both ends report packets, a packet is lost if it was sent and never received.  If only the sender does, it is lost if the
  * sender declared it lost, which is possible only for packets that ask for an acknowledgement.
  *
+ * What is sent to a node that does not run is not lost by the link.  A node that was started again may not know its senders; then
+ * the link counts from the first exchange of the two.
+ *
  * A link without packet events is judged by the program's messages, but only if both ends report them.
  *
  * If an untraced peer sent nothing while packets to it were lost, the peer is gone; its links are not lossy. */
@@ -42,7 +45,16 @@ struct link {
     double usual_rate;
 };
 
+/* A time in which nothing could arrive on a link, because its receiver did not run. */
+struct downtime {
+    uint64_t from_ns, to_ns;
+};
+
 struct links {
+    const struct node_state *states;
+    size_t state_count;
+    struct downtime *downtimes; /* of one link */
+    size_t downtime_count;
     struct link *items;
     size_t count;
     struct judged_link *judged;
@@ -93,6 +105,58 @@ static bool is_sent_again(const struct message *message) {
     return message->state == MESSAGE_AMBIGUOUS && message->space > TRACE_SPACE_1RTT;
 }
 
+/* ---- receivers that did not run ---- */
+
+/* When a log ended, on the axis of the facts: at its last event.  UINT64_MAX if that event is not here, and others before it are. */
+static uint64_t end_of_log(const struct facts *facts, const struct node_state *state) {
+    bool older = facts->count && state->last_ns < fact_unix(facts, &facts->items[0]);
+    for (size_t i = facts->count; i-- > 0 && !older;)
+        if (facts->items[i].node == state->node && fact_unix(facts, &facts->items[i]) == state->last_ns)
+            return facts->items[i].time_ns;
+    return older ? 0 : UINT64_MAX;
+}
+
+/* Does another log of the node go on after that one's end? */
+static bool runs_on(const struct links *links, const struct node_state *ended) {
+    for (size_t i = 0; i < links->state_count; i++) {
+        const struct node_state *state = &links->states[i];
+        if (state == ended || state->node != ended->node || !state->started_ns || state->started_ns > ended->last_ns) continue;
+        if (state->live || state->last_ns > ended->last_ns) return true;
+    }
+    return false;
+}
+
+/* When two nodes exchange something again, or `node` sends; UINT64_MAX: never. */
+static uint64_t next_exchange(const struct facts *facts, unsigned node, unsigned peer, uint64_t from_ns) {
+    for (size_t i = facts_first(facts, from_ns + 1); i < facts->count; i++) {
+        const struct fact *fact = &facts->items[i];
+        bool receive = fact->kind == FACT_PACKET_RECEIVED || fact->kind == FACT_MESSAGE_RECEIVED;
+        bool send = fact->kind == FACT_PACKET_SENT || fact->kind == FACT_MESSAGE_SENT;
+        if (fact->node == node && fact->peer == peer && (send || receive)) return fact->time_ns;
+        if (fact->node == peer && fact->peer == node && receive) return fact->time_ns;
+    }
+    return UINT64_MAX;
+}
+
+static void find_downtimes(const struct analysis *analysis, struct links *links, unsigned from, unsigned to) {
+    links->downtime_count = 0;
+    for (size_t i = 0; i < links->state_count; i++) {
+        const struct node_state *state = &links->states[i];
+        if (state->node != to || state->live || !state->last_ns || runs_on(links, state)) continue;
+        uint64_t end_ns = end_of_log(analysis->facts, state);
+        if (end_ns == UINT64_MAX) continue;
+        links->downtimes[links->downtime_count++] = (struct downtime){end_ns, next_exchange(analysis->facts, to, from, end_ns)};
+    }
+}
+
+static bool was_down(const struct links *links, uint64_t time_ns) {
+    for (size_t i = 0; i < links->downtime_count; i++)
+        if (links->downtimes[i].from_ns < time_ns && time_ns < links->downtimes[i].to_ns) return true;
+    return false;
+}
+
+/* ---- one link ---- */
+
 /* What we can see of one link; found before its packets are counted. */
 struct link_sight {
     enum message_kind kind; /* packets; messages if there are none */
@@ -126,8 +190,8 @@ static void count_loss(struct link *link, const struct message *message) {
         link->losses[link->loss_count++] = message->lost != NO_EVENT ? message->lost : message->send;
 }
 
-static void count_packet(const struct analysis *analysis, struct link *link, const struct message *message,
-                         const struct link_sight *sight, const struct witness *receiver) {
+static void count_packet(const struct analysis *analysis, const struct links *links, struct link *link,
+                         const struct message *message, const struct link_sight *sight, const struct witness *receiver) {
     uint64_t bytes = bytes_of(analysis, message);
     bool lost = message->lost != NO_EVENT && message->receive == NO_EVENT;
     if (message->kind != sight->kind || (message->kind == MESSAGE_OWN && !sight->both)) return;
@@ -138,6 +202,7 @@ static void count_packet(const struct analysis *analysis, struct link *link, con
     if (message->state == MESSAGE_DUPLICATE || (message->kind == MESSAGE_PACKET && message->receive == NO_EVENT &&
                                                 sight->most_bytes && bytes > sight->most_bytes && bytes >= PROBE_BYTES_MIN))
         return;
+    if (message->receive == NO_EVENT && was_down(links, analysis->facts->items[message->send].time_ns)) return;
     if (sight->both) {
         /* A packet sent after the receiver's last event is still on the way, or the receiver is gone. */
         if (!is_counted(message) || message->state == MESSAGE_AMBIGUOUS ||
@@ -155,14 +220,16 @@ static void count_packet(const struct analysis *analysis, struct link *link, con
 }
 
 /* Numbers that were sent more than once: if N were sent and M received, N - M were lost. */
-static void count_sent_again(const struct analysis *analysis, struct link *link, const struct link_packet *packets, size_t count,
-                             const struct link_sight *sight, const struct witness *receiver) {
+static void count_sent_again(const struct analysis *analysis, const struct links *links, struct link *link,
+                             const struct link_packet *packets, size_t count, const struct link_sight *sight,
+                             const struct witness *receiver) {
     uint64_t sent = 0, received = 0;
     for (size_t i = 0; i < count; i++) {
         const struct message *message = packets[i].message;
         if (message->kind != sight->kind || !is_sent_again(message)) continue;
         received += message->receive != NO_EVENT;
-        sent += message->send != NO_EVENT && analysis->facts->items[message->send].time_ns <= receiver->last_ns;
+        uint64_t sent_ns = message->send == NO_EVENT ? UINT64_MAX : analysis->facts->items[message->send].time_ns;
+        sent += sent_ns <= receiver->last_ns && !(message->receive == NO_EVENT && was_down(links, sent_ns));
     }
     link->sent += sent;
     if (sent <= received) return;
@@ -182,8 +249,10 @@ static void count_links(struct analysis *analysis, struct links *links, const st
         for (end = begin; end < count && packets[end].from == packets[begin].from && packets[end].to == packets[begin].to;) end++;
         const struct link_sight sight = examine_link(analysis, packets + begin, end - begin, witnesses);
         struct link link = {.from = packets[begin].from, .to = packets[begin].to};
-        for (size_t i = begin; i < end; i++) count_packet(analysis, &link, packets[i].message, &sight, &witnesses[link.to]);
-        if (sight.both) count_sent_again(analysis, &link, packets + begin, end - begin, &sight, &witnesses[link.to]);
+        find_downtimes(analysis, links, link.from, link.to);
+        for (size_t i = begin; i < end; i++)
+            count_packet(analysis, links, &link, packets[i].message, &sight, &witnesses[link.to]);
+        if (sight.both) count_sent_again(analysis, links, &link, packets + begin, end - begin, &sight, &witnesses[link.to]);
         if (!link.sent) continue;
         bool judged = link.sent >= LOSS_SENT_MIN;
         analysis->coverage.links++;
@@ -494,11 +563,14 @@ void analyze_losses(struct analysis *analysis, const struct node_state *states, 
     size_t nodes = intern_count(&analysis->facts->nodes), count = 0;
     struct link_packet *packets = calloc(messages->count + 1, sizeof *packets);
     struct witness *witnesses = calloc(nodes + 1, sizeof *witnesses);
-    struct links links = {.items = calloc(messages->count + 1, sizeof *links.items),
+    struct links links = {.states = states,
+                          .state_count = state_count,
+                          .downtimes = calloc(state_count + 1, sizeof *links.downtimes),
+                          .items = calloc(messages->count + 1, sizeof *links.items),
                           .judged = calloc(messages->count + 1, sizeof *links.judged),
                           .room = calloc(messages->count + 1, sizeof *links.room),
                           .ends = calloc(nodes + 1, sizeof *links.ends)};
-    if (packets && witnesses && links.items && links.judged && links.room && links.ends) {
+    if (packets && witnesses && links.downtimes && links.items && links.judged && links.room && links.ends) {
         for (size_t i = 0; i < messages->count; i++) {
             const struct message *message = &messages->items[i];
             if (message->from != NO_NUMBER && message->to != NO_NUMBER)
@@ -515,6 +587,7 @@ void analyze_losses(struct analysis *analysis, const struct node_state *states, 
     }
     free(packets);
     free(witnesses);
+    free(links.downtimes);
     free(links.items);
     free(links.judged);
     free(links.room);

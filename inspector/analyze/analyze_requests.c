@@ -110,10 +110,11 @@ static bool judge_place(struct finding *ret_finding, const struct analysis *anal
                         const struct usual *usual, const struct visit *visits, size_t count, bool divided) {
     const struct visit *longest = visits;
     uint64_t slow = 0, stopped = 0, usual_ns = 0;
-    bool unanswered = true;
+    bool unanswered = true, seen = false;
     double share = divided ? SLOW_DIVIDED_MIN : SLOW_SHARE_MIN;
     for (size_t i = 0; i < count; i++) {
         unanswered &= visits[i].unanswered;
+        seen |= visits[i].seen;
         stopped += visits[i].stopped;
         slow += visits[i].ns && (double)visits[i].ns >= share * (double)visits[i].whole_ns;
         if (visits[i].ns > longest->ns) longest = &visits[i];
@@ -148,6 +149,7 @@ static bool judge_place(struct finding *ret_finding, const struct analysis *anal
                               .missing = longest->missing,
                               .full = longest->full,
                               .unanswered = unanswered,
+                              .seen = seen,
                               .divided = divided,
                               .after = visits->after};
     for (unsigned i = 0; i < EVIDENCE_MAX; i++) finding_show(&finding, longest->evidence[i]);
@@ -348,6 +350,7 @@ static void report_peers(struct analysis *analysis, struct finding *peers, size_
         all.count += peers[i].count;
         all.of += peers[i].of;
         all.unanswered &= peers[i].unanswered;
+        all.seen |= peers[i].seen;
     }
     analysis_add(analysis, &all);
 }
@@ -440,6 +443,7 @@ static bool judge_peers(struct analysis *analysis, const struct requests *reques
         if (last && last->request == sums[i].request) {
             last->ns += sums[i].ns;
             last->unanswered &= sums[i].unanswered;
+            last->seen |= sums[i].seen;
         } else {
             last = &sums[request_count++];
             *last = sums[i];

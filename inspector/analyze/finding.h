@@ -54,6 +54,7 @@ struct finding {
     bool sending, full;            /* of a link: the node had sent a part, and continued later; its congestion window was full */
     bool missing;                  /* of a node: its events are missing, so it may have waited for another */
     bool unanswered;               /* of a peer: it did not answer */
+    bool seen;                     /* of a peer, or one of several: it has events of a request that waited for it */
     bool gone;                     /* of a peer: packets to it were lost, and it sent nothing meanwhile */
     bool after;                    /* of a place or a failure: in the work that continued after the request ended */
     bool one_asker;                /* of failed requests: only questions of one node failed, which is `node`, or `peer` */
@@ -84,6 +85,13 @@ struct pause {
     uint64_t from_ns, to_ns;
 };
 
+/* A request that failed: who took part in its failure.  NO_NUMBER: nobody. */
+struct failed_request {
+    unsigned command;
+    unsigned began, asker, node; /* who began it; who asked the node that failed first; that node */
+    unsigned waited;             /* whom that node was waiting for, or who sent what it was waiting for */
+};
+
 struct analysis {
     const struct facts *facts;
     struct messages packets;  /* of all facts; their events are indices into facts */
@@ -93,6 +101,8 @@ struct analysis {
     size_t count, capacity;
     struct pause *pauses;
     size_t pause_count, pause_capacity;
+    struct failed_request *failures; /* the requests that failed */
+    size_t failure_count;
     struct coverage coverage;
     bool failed; /* out of memory */
 };

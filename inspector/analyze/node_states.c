@@ -26,6 +26,7 @@ int node_states_read(struct node_states *ret_states, const struct facts *facts, 
         if (!state || node == NO_NUMBER) continue;
         struct node_state *added = &states.items[states.count++];
         *added = (struct node_state){.node = node, .live = !strcmp(state, "live"), .crashed = !strcmp(state, "crashed")};
+        json_get_time(json_object_get(row, "started"), &added->started_ns);
         json_get_time(json_object_get(row, "last"), &added->last_ns);
         added->sample = json_get_real(row, "sample", 0);
     }

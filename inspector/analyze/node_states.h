@@ -10,9 +10,10 @@
 struct node_state {
     unsigned node;
     bool live, crashed;
-    bool returned;    /* it crashed, and a later log of the same node is live */
-    uint64_t last_ns; /* time of its last event; 0: unknown */
-    double sample;    /* the share of traces that it reports; 0: unknown */
+    bool returned;       /* it crashed, and a later log of the same node is live */
+    uint64_t started_ns; /* when it was opened; 0: unknown */
+    uint64_t last_ns;    /* time of its last event; 0: unknown */
+    double sample;       /* the share of traces that it reports; 0: unknown */
 };
 
 struct node_states {

@@ -197,6 +197,12 @@ static void show_wait(struct visit *visit, const struct wait *wait, const struct
     visit->evidence[count++] = fact_of(events, wait->kind == WAIT_LINK ? wait->peer : wait->node, wait->to_ns);
 }
 
+static bool has_events(const struct trace_events *events, unsigned node) {
+    for (size_t i = 0; i < events->count; i++)
+        if (trace_event_at(events, i)->node == node && trace_event_at(events, i)->kind != FACT_EVENTS_LOST) return true;
+    return false;
+}
+
 /* Searches linearly: a request has few places.  Work after the end counts, too, so that one-way messages are judged. */
 static int add_visits(struct requests *requests, const struct critical_path *path, const struct trace_events *events) {
     size_t first = requests->visit_count;
@@ -216,6 +222,7 @@ static int add_visits(struct requests *requests, const struct critical_path *pat
                                   .asked = wait->kind == WAIT_NODE && wait->node != path->spans.items[path->root].node,
                                   .after = after,
                                   .unanswered = true,
+                                  .seen = wait->kind == WAIT_PEER && has_events(events, wait->peer),
                                   .whole_ns = after ? path->reach_ns - path->end_ns : path->end_ns - path->start_ns};
             if (add_visit(requests, &visit)) return -ENOMEM;
         }

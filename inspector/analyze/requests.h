@@ -46,6 +46,7 @@ struct visit {
     bool missing;                  /* of a peer: events of it are missing during that wait */
     bool full;                     /* of a node that sends: its congestion window was full during that wait */
     bool unanswered;               /* of a peer: it did not answer in any of these waits */
+    bool seen;                     /* of a peer: it has events of the request */
     size_t evidence[EVIDENCE_MAX]; /* facts, or NO_FACT */
 };
 

@@ -23,10 +23,12 @@ void path_place(struct strbuf *out, const struct view *view, const struct facts 
                 unsigned peer) {
     if (kind == WAIT_PEER) {
         render_node(out, view, facts_node(facts, peer));
-        if (node_clocks_comparable(&facts->clocks, node, peer, NULL))
-            path_not_traced(out, view, facts_node(facts, peer));
-        else
+        if (!node_clocks_comparable(&facts->clocks, node, peer, NULL))
             strbuf_puts(out, " (clock not known)");
+        else if (facts_has(facts, peer))
+            strbuf_puts(out, " (did not answer)");
+        else
+            path_not_traced(out, view, facts_node(facts, peer));
         return;
     }
     if (kind == WAIT_SENDING) strbuf_puts(out, "sending ");

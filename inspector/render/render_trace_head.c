@@ -4,6 +4,7 @@
 #include "event_role.h"
 #include "json_get.h"
 #include "limits.h"
+#include "numbers.h"
 #include "render.h"
 #include "render_clocks.h"
 #include "render_path.h"
@@ -205,6 +206,97 @@ static void packets_given_up(struct strbuf *out, const struct view *view, const 
     worry_end(out, view, style);
 }
 
+/* ---- nodes that crashed ---- */
+
+/* A log of a node that ended without being closed, while a request ran or before. */
+struct crash {
+    uint64_t last_ns; /* its last event, in Unix time; 0: it did not crash, or ran again when the request began */
+    bool returned;    /* it is running again */
+};
+
+/* from_ns, until_ns: when the request ran; UINT64_MAX: it has not ended, and the first crash since it began counts. */
+static struct crash crash_of(const struct names *names, const char *node_id, uint64_t from_ns, uint64_t until_ns) {
+    struct crash crash = {0};
+    const json_t *log;
+    size_t i;
+    json_array_foreach(names->logs, i, log) {
+        const char *id = json_get_hex(log, "node_id", NODE_DIGITS), *state = json_get_text(log, "state");
+        uint64_t last_ns = 0;
+        if (!id || !state || strcmp(id, node_id) != 0 || strcmp(state, "crashed") != 0) continue;
+        if (!json_get_time(json_object_get(log, "last"), &last_ns) || last_ns >= until_ns) continue;
+        if (until_ns != UINT64_MAX)
+            crash.last_ns = greatest(crash.last_ns, last_ns);
+        else if (last_ns >= from_ns)
+            crash.last_ns = crash.last_ns ? least(crash.last_ns, last_ns) : last_ns;
+    }
+    json_array_foreach(names->logs, i, log) {
+        const char *id = json_get_hex(log, "node_id", NODE_DIGITS), *state = json_get_text(log, "state");
+        uint64_t started_ns = 0, last_ns = 0;
+        if (!crash.last_ns || !id || !state || strcmp(id, node_id) != 0) continue;
+        json_get_time(json_object_get(log, "started"), &started_ns);
+        json_get_time(json_object_get(log, "last"), &last_ns);
+        bool live = !strcmp(state, "live");
+        if ((live || last_ns > crash.last_ns) && started_ns <= greatest(from_ns, crash.last_ns)) return (struct crash){0};
+        crash.returned |= live;
+    }
+    return crash;
+}
+
+/* Did the request wait for a node after that time? */
+static bool waited_after(const struct timeline *timeline, unsigned node, uint64_t unix_ns) {
+    const struct critical_path *path = &timeline->path;
+    for (size_t i = 0; i < path->within; i++) {
+        const struct wait *wait = &path->waits[i];
+        bool for_node = wait->kind == WAIT_NODE ? wait->node == node : wait->kind != WAIT_SENDING && wait->peer == node;
+        if (for_node && !wait->untimed && facts_unix(&timeline->facts, node, wait->to_ns) > unix_ns) return true;
+    }
+    return false;
+}
+
+/* Has a part of the request at a node not ended, because the node did not go on after that time? */
+static bool cut_off(const struct timeline *timeline, unsigned node, uint64_t unix_ns) {
+    const struct facts *facts = &timeline->facts;
+    bool cut = false;
+    for (size_t i = 0; i < timeline->path.spans.count; i++) {
+        const struct span *span = &timeline->path.spans.items[i];
+        cut |= span->node == node && span->start != NO_POSITION && span->end == NO_POSITION;
+    }
+    for (size_t i = 0; i < facts->count && cut; i++)
+        cut = facts->items[i].node != node || fact_unix(facts, &facts->items[i]) <= unix_ns;
+    return cut;
+}
+
+/* Nodes that a request which did not succeed waited for after they had crashed. */
+static void crashes(struct strbuf *out, const struct view *view, const struct timeline *timeline) {
+    const struct critical_path *path = &timeline->path;
+    const struct facts *facts = &timeline->facts;
+    const struct span *root = path->root == NO_POSITION ? NULL : &path->spans.items[path->root];
+    uint64_t count = 0;
+    if (!root || (root->end != NO_POSITION && root->ok)) return;
+    uint64_t from_ns = facts_unix(facts, root->node, path->start_ns), until_ns = facts_unix(facts, root->node, path->end_ns);
+    if (root->end == NO_POSITION) until_ns = UINT64_MAX;
+    for (unsigned node = 0; node < intern_count(&facts->nodes); node++) {
+        if (!node_clocks_comparable(&facts->clocks, root->node, node, NULL)) continue;
+        const struct crash crash = crash_of(view->names, facts_node(facts, node), from_ns, until_ns);
+        if (!crash.last_ns || !(waited_after(timeline, node, crash.last_ns) || cut_off(timeline, node, crash.last_ns)) ||
+            count++ >= VERDICTS_MAX)
+            continue;
+        worry_begin(out, view, STYLE_BAD);
+        names_node(out, view->names, facts_node(facts, node));
+        strbuf_puts(out, " ended without closing its log: it crashed, was killed, or called _exit or exec; its last event was ");
+        if (crash.last_ns < from_ns) {
+            text_duration(out, from_ns - crash.last_ns);
+            strbuf_puts(out, " before the request");
+        } else {
+            text_duration(out, crash.last_ns - from_ns);
+            strbuf_puts(out, " after the request began");
+        }
+        if (crash.returned) strbuf_puts(out, "; it is running again");
+        worry_end(out, view, STYLE_BAD);
+    }
+    worry_more(out, view, count);
+}
+
 /* Avoidable waits: for losses, and for nodes that stood still. */
 static void delays(struct strbuf *out, const struct view *view, const struct timeline *timeline) {
     const struct critical_path *path = &timeline->path;
@@ -222,6 +314,25 @@ static void delays(struct strbuf *out, const struct view *view, const struct tim
         worry_end(out, view, STYLE_BAD);
     }
     worry_more(out, view, count);
+}
+
+/* Nodes that did their part, and sent nothing to the node that asked and then failed. */
+static void unsent(struct strbuf *out, const struct view *view, const struct timeline *timeline) {
+    const struct critical_path *path = &timeline->path;
+    for (size_t i = 0; i < path->unsent_count && i < VERDICTS_MAX; i++) {
+        const struct timeline_span *span = &timeline->spans[path->unsent[i]];
+        worry_begin(out, view, STYLE_BAD);
+        names_node(out, view->names, timeline->nodes[span->node].node_id);
+        strbuf_puts(out, " ended ");
+        event_command(out, span->end);
+        strbuf_puts(out, " ok at ");
+        timeline_since(out, timeline, span->node, span->end_ns);
+        strbuf_puts(out, ", and sent nothing to ");
+        names_node(out, view->names, timeline->nodes[timeline->spans[span->parent].node].node_id);
+        strbuf_puts(out, ", which had asked it");
+        worry_end(out, view, STYLE_BAD);
+    }
+    worry_more(out, view, path->unsent_count);
 }
 
 static void shared_span(struct strbuf *out, const struct view *view, const struct timeline *timeline) {
@@ -297,6 +408,8 @@ void render_trace_head(struct strbuf *out, const struct view *view, const json_t
     disorder(out, view, timeline);
     failures(out, view, timeline);
     if (!json_get_bool(answer, "more")) unended(out, view, timeline);
+    crashes(out, view, timeline);
+    unsent(out, view, timeline);
     delays(out, view, timeline);
     packets_given_up(out, view, timeline, false);
     packets_given_up(out, view, timeline, true);

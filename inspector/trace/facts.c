@@ -289,6 +289,12 @@ size_t facts_first(const struct facts *facts, uint64_t time_ns) {
     return low;
 }
 
+bool facts_has(const struct facts *facts, unsigned node) {
+    for (size_t i = 0; i < facts->count; i++)
+        if (facts->items[i].node == node && facts->items[i].kind != FACT_EVENTS_LOST) return true;
+    return false;
+}
+
 /* ---- gaps ---- */
 
 static int compare_gaps(const void *left, const void *right) {

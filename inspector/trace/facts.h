@@ -113,6 +113,9 @@ uint64_t facts_line_begin(const struct facts *facts, uint64_t time_ns);
 /* The first fact at or after a time; `count` if there is none. */
 size_t facts_first(const struct facts *facts, uint64_t time_ns);
 
+/* Does a node have an event?  It has none if it is only mentioned by others, or all its events are missing. */
+bool facts_has(const struct facts *facts, unsigned node);
+
 /* The first gap of a node that overlaps a time; NULL: none of its events are missing there. */
 const struct fact_gap *facts_gap(const struct facts *facts, unsigned node, uint64_t from_ns, uint64_t to_ns);
 

@@ -97,8 +97,9 @@ void names_fini(struct names *names) {
     json_decref(names->ranks);
     json_decref(names->hosts);
     json_decref(names->machines);
+    json_decref(names->logs);
     json_decref(names->clock_steps);
-    names->clock_steps = NULL;
+    names->logs = names->clock_steps = NULL;
     names->by_id = names->by_name = names->by_log = names->shared = names->ranks = names->hosts = names->machines = NULL;
 }
 
@@ -169,7 +170,12 @@ void names_learn(struct names *names, const json_t *nodes_answer) {
         json_decref(names->clock_steps);
         names->clock_steps = json_incref(steps);
     }
-    learn_shared(names, json_get_array(nodes_answer, "nodes"));
+    json_t *logs = json_object_get(nodes_answer, "nodes");
+    if (json_is_array(logs)) {
+        json_decref(names->logs);
+        names->logs = json_incref(logs);
+    }
+    learn_shared(names, logs);
     measure_columns(names);
 }
 

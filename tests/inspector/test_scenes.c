@@ -4,7 +4,7 @@
  * scenes/NAME.txt.  A new case is a new pair.  tests/integration/test_scenes.py plays the same scenes through real rings.
  *
  *
- *     show trace ID [--graph] | show diff ID ID | show analyze [trace ID] | show spread KEY | show traces ...
+ *     show trace ID [--graph] | show diff ID ID | show analyze [trace ID | node NAME] | show spread KEY | show traces ...
  *
  *
  * Only traced answers `traces`, so the other test checks it; its lines in NAME.txt are skipped here. */
@@ -80,8 +80,9 @@ static json_t *nodes_new(const struct scene *scene) {
         for (size_t k = 0; k < scene->count; k++)
             if (scene->events[k].life == i) last_ns = scene->events[k].event.timestamp;
         const struct scene_node *node = &scene->nodes[scene->lives[i].node];
-        json_array_append_new(rows, json_pack("{s:s,s:s,s:s,s:o}", "node_id", id_text(id, &node->id), "name", node->name, "state",
-                                              states[scene->lives[i].end], "last", time_new(last_ns)));
+        json_array_append_new(rows, json_pack("{s:s,s:s,s:s,s:o,s:o}", "node_id", id_text(id, &node->id), "name", node->name,
+                                              "state", states[scene->lives[i].end], "started", time_new(scene->lives[i].start_ns),
+                                              "last", time_new(last_ns)));
     }
     return json_pack("{s:o,s:o}", "nodes", rows, "clock_steps", steps_new(scene));
 }
@@ -101,8 +102,15 @@ static void show_trace(struct strbuf *out, const struct view *view, const struct
     json_decref(events);
 }
 
+static const struct trace_node_id *id_of(const struct scene *scene, const char *name) {
+    for (unsigned i = 0; i < SCENE_NODES_MAX; i++)
+        if (scene->nodes[i].known && !strcmp(scene->nodes[i].name, name)) return &scene->nodes[i].id;
+    ck_abort_msg("no node is called %s", name);
+}
+
+/* trace: as for events_new; node: a name, or "" for all findings. */
 static void show_analyze(struct strbuf *out, const struct view *view, const struct scene *scene, const char *trace,
-                         const json_t *nodes) {
+                         const char *node, const json_t *nodes) {
     struct facts facts = {0};
     struct analysis analysis;
     struct analyze_scope scope = {0};
@@ -113,6 +121,11 @@ static void show_analyze(struct strbuf *out, const struct view *view, const stru
     ck_assert_int_eq(node_states_read(&states, &facts, nodes), 0);
     uint64_t now_ns = facts.count ? facts.items[facts.count - 1].time_ns : 0; /* as with --to */
     ck_assert_int_eq(analyze(&analysis, &facts, states.items, states.count, now_ns, *trace != 0), 0);
+    char id[2 * TRACE_NODE_ID_BYTES + 1];
+    if (*node) {
+        scope.about = id_text(id, id_of(scene, node));
+        analysis_keep_node(&analysis, intern_find(&facts.nodes, id), false);
+    }
     render_analysis(out, view, &analysis, &scope);
     analysis_fini(&analysis);
     node_states_fini(&states);
@@ -181,8 +194,10 @@ static bool show(struct strbuf *out, const struct view *view, const struct scene
         show_diff(out, view, scene, (const char *const[]){trace, rest});
     else if (!strncmp(command, "spread ", 7))
         show_spread(out, view, scene, command + 7, nodes);
+    else if (sscanf(command, "analyze node %255s", rest) == 1)
+        show_analyze(out, view, scene, "", rest, nodes);
     else if (!strncmp(command, "analyze", 7))
-        show_analyze(out, view, scene, sscanf(command, "analyze trace %255s", trace) == 1 ? trace : "", nodes);
+        show_analyze(out, view, scene, sscanf(command, "analyze trace %255s", trace) == 1 ? trace : "", "", nodes);
     else
         return false;
     strbuf_puts(out, "\n");

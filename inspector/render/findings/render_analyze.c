@@ -199,16 +199,17 @@ static void slow(struct strbuf *out, const struct view *view, const struct facts
     if (finding->kind == FINDING_UNTRACED_PEER && finding->peer_count > 1) {
         strbuf_puts(out, "waiting for ");
         several_peers(out, view, facts, finding);
-        strbuf_puts(out, ", which have no events of the request");
-        if (finding->unanswered) strbuf_puts(out, " and did not answer");
+        if (!finding->seen) strbuf_puts(out, ", which have no events of the request");
+        if (finding->unanswered) strbuf_puts(out, finding->seen ? ", which did not answer" : " and did not answer");
     } else if (finding->kind == FINDING_UNTRACED_PEER) {
         strbuf_puts(out, "waiting for ");
         node(out, view, facts, finding->node);
         bool traced = names_knows(view->names, facts_node(facts, finding->node));
         strbuf_puts(out, !node_clocks_comparable(&facts->clocks, finding->node, finding->peer, NULL) ? ", whose clock is unknown"
+                         : finding->seen                                                             ? ""
                          : traced ? ", which has no events of the request"
                                   : ", which is not traced");
-        if (finding->unanswered) strbuf_puts(out, " and did not answer");
+        if (finding->unanswered) strbuf_puts(out, finding->seen ? ", which did not answer" : " and did not answer");
     } else if (finding->missing) {
         strbuf_puts(out, "waiting for ");
         node(out, view, facts, finding->node);

@@ -2,6 +2,7 @@
 #include "critical_path.h"
 
 #include "numbers.h"
+#include "path_unsent.h"
 #include "path_walk.h"
 
 #include <errno.h>
@@ -44,6 +45,11 @@ static struct branch branch_there(struct walk *walk, const struct span *parent, 
     else if (next && next->end_ns > child->end_ns)
         upper_ns = least(upper_ns, next->end_ns);
     way_find(&branch.way, &walk->transports, parent, child, lower_ns, upper_ns);
+    if (upper_ns == parent->end_ns && answer_is_unsent(&walk->transports, walk->events, parent, child) &&
+        unsent_was_awaited(walk->events, parent, child)) {
+        branch.way.worked_ns = child->end_ns;
+        branch.way.answered_ns = branch.way.returned_ns = upper_ns;
+    }
     bool late = child->end == NO_POSITION || branch.way.returned_ns > parent->end_ns;
     branch.from_ns = branch.way.asked_ns;
     branch.until_ns = late ? UINT64_MAX : branch.way.returned_ns;
@@ -127,6 +133,12 @@ static void send_again(struct branch *exchange, const struct transport *transpor
     exchange->gap_ns = gap_ns;
 }
 
+/* May a packet have been a question to a peer without a span for it?  To a peer that also has one, other packets may belong to
+ * that one's question and answer: only a loss tells. */
+static bool may_ask(const struct walk *walk, const struct span *span, const struct transport *sent) {
+    return !has_child_at(walk, span, sent->peer) || (sent->lost && !packet_is_small(sent->bytes, UINT64_MAX));
+}
+
 /* Questions to peers without a span, and their answers, in a part of a span's time.  Appends them to the branches; returns how
  * many. */
 static size_t list_exchanges(struct walk *walk, const struct span *span, uint64_t from_ns, uint64_t to_ns) {
@@ -141,13 +153,14 @@ static size_t list_exchanges(struct walk *walk, const struct span *span, uint64_
         while (open > 0 && !(first[open - 1].peer == transport->peer && first[open - 1].until_ns == UINT64_MAX)) open--;
         struct branch *found = open ? &first[open - 1] : NULL;
         if (transport->peer == NO_NUMBER || transport->peer == asker || transport->peer == span->node) continue;
-        if (!transport->receive && !found && count < EXCHANGES_MAX && !has_child_at(walk, span, transport->peer)) {
+        if (!transport->receive && !found && count < EXCHANGES_MAX && may_ask(walk, span, transport)) {
             first[count++] = (struct branch){.from_ns = transport->time_ns,
                                              .until_ns = UINT64_MAX,
                                              .child = NO_POSITION,
                                              .peer = transport->peer,
                                              .arrived_ns = transport->other_ns,
                                              .lost = transport->lost,
+                                             .again = has_child_at(walk, span, transport->peer),
                                              .last_sent_ns = transport->time_ns,
                                              .sent_ns = UINT64_MAX};
         } else if (!transport->receive && found) {
@@ -163,17 +176,81 @@ static size_t list_exchanges(struct walk *walk, const struct span *span, uint64_
     return count;
 }
 
+/* What a node sent to another in a time, and how much of it arrived.  Acknowledgements do not count. */
+struct sent {
+    size_t count, arrived;
+    uint64_t last_ns;
+};
+
+static struct sent count_sent(const struct walk *walk, unsigned node, unsigned peer, uint64_t from_ns, uint64_t to_ns) {
+    size_t count;
+    uint64_t most_bytes = 0;
+    struct sent sent = {.count = 0};
+    const struct transport *items = transports_of_link(&walk->transports, node, peer, false, from_ns, to_ns, &count);
+    for (size_t i = 0; i < count; i++)
+        if (!items[i].stream) most_bytes = greatest(most_bytes, items[i].bytes);
+    for (size_t i = 0; i < count; i++) {
+        if (items[i].stream || packet_is_small(items[i].bytes, most_bytes)) continue;
+        sent.count++;
+        sent.arrived += items[i].other_ns != UINT64_MAX;
+        sent.last_ns = items[i].time_ns;
+    }
+    items = transports_of_link(&walk->transports, peer, node, true, from_ns, to_ns, &count);
+    for (size_t i = 0; i < count; i++) sent.arrived += items[i].stream || !packet_is_small(items[i].bytes, most_bytes);
+    return sent;
+}
+
+/* Did a node that ran at one time have an event up to another?  If it was started again, it numbers its events anew. */
+static bool lives_on(const struct walk *walk, unsigned node, uint64_t from_ns, uint64_t to_ns) {
+    const struct facts *facts = walk->events->facts;
+    size_t first = facts_first(facts, from_ns);
+    for (size_t i = first; i < facts->count && facts->items[i].time_ns <= to_ns; i++) {
+        const struct fact *later = &facts->items[i];
+        if (later->node != node || later->kind == FACT_EVENTS_LOST) continue;
+        for (size_t k = first; k-- > 0;) {
+            const struct fact *before = &facts->items[k];
+            if (before->node == node && before->lane == later->lane && before->kind != FACT_EVENTS_LOST)
+                return (int32_t)(later->sequence - before->sequence) > 0;
+        }
+    }
+    return false;
+}
+
+/* Was what a node sent to another in that time lost on the way, none of which arrived?  The other one must report what it receives,
+ * and have gone on: otherwise it may have ended, or stood still. */
+static bool was_lost(const struct walk *walk, unsigned node, unsigned peer, const struct sent *sent, uint64_t to_ns) {
+    const struct facts *facts = walk->events->facts;
+    size_t received;
+    transports_of_link(&walk->transports, peer, node, true, 0, UINT64_MAX, &received);
+    return sent->count && received && node_clocks_comparable(&facts->clocks, node, peer, NULL) &&
+           walk_is_sure(walk, node, peer) && !facts_gap(facts, peer, sent->last_ns, UINT64_MAX) &&
+           lives_on(walk, peer, sent->last_ns, to_ns);
+}
+
+/* A time at a peer without a span here, which waited for nobody else.  reached: it got the question. */
+static void spend_unseen(struct walk *walk, size_t index, unsigned peer, uint64_t from_ns, uint64_t to_ns, bool unanswered,
+                         bool reached) {
+    unsigned node = walk->path->spans.items[index].node;
+    const struct sent sent = count_sent(walk, node, peer, from_ns, to_ns);
+    if (!walk->has_events[peer])
+        walk_add_peer(walk, index, node, peer, from_ns, to_ns, unanswered);
+    else if (reached || !unanswered || sent.arrived)
+        walk_add_node(walk, index, peer, from_ns, to_ns);
+    else if (was_lost(walk, node, peer, &sent, to_ns))
+        walk_add_link(walk, index, node, peer, from_ns, to_ns);
+    else
+        walk_add_peer(walk, index, node, peer, from_ns, to_ns, true);
+}
+
 /* A time at a peer without a span here: it may have waited for others, which say that it asked them. */
 static void spend_at_peer(struct walk *walk, size_t index, unsigned peer, uint64_t from_ns, uint64_t to_ns, bool unanswered) {
-    unsigned node = walk->path->spans.items[index].node;
+    bool reached = false;
     while (from_ns < to_ns) {
         size_t last = hidden_last_of(&walk->hidden, peer, from_ns, to_ns);
         const struct span *asked = last == NO_POSITION ? NULL : &walk->path->spans.items[last];
         uint64_t end_ns = asked ? asked->end_ns : from_ns;
-        if (walk->has_events[peer])
-            walk_add_node(walk, index, peer, end_ns, to_ns);
-        else
-            walk_add_peer(walk, index, node, peer, end_ns, to_ns, unanswered);
+        reached |= asked != NULL;
+        spend_unseen(walk, index, peer, end_ns, to_ns, unanswered, reached);
         to_ns = end_ns;
         if (!asked) return;
         walk_add_task(walk, last, asked->start_ns, to_ns);
@@ -297,6 +374,11 @@ static bool had_failed(const struct walk *walk, const struct span *span, uint64_
     return answered;
 }
 
+/* Of a peer that the span had asked before: did nothing that was sent to it arrive any more? */
+static bool is_cut_off(const struct walk *walk, const struct span *span, const struct branch *exchange, uint64_t to_ns) {
+    return exchange->until_ns == UINT64_MAX && !count_sent(walk, span->node, exchange->peer, exchange->from_ns, to_ns).arrived;
+}
+
 /* A time in which the span waited for none of its children. */
 static void spend_own(struct walk *walk, size_t index, uint64_t from_ns, uint64_t to_ns, bool asks_then) {
     const struct span *span = &walk->path->spans.items[index];
@@ -315,12 +397,15 @@ static void spend_own(struct walk *walk, size_t index, uint64_t from_ns, uint64_
         spend_branch(walk, index, &open, asked_ns, to_ns);
         return;
     }
-    if (span->asks && !walk->has_events[span->peer] && !has_child_at(walk, span, span->peer)) {
+    if (span->asks && !has_child_at(walk, span, span->peer)) {
         size_t sent, received;
+        bool failed = span->end == NO_POSITION || !span->ok, known = walk->has_events[span->peer];
         transports_of_link(&walk->transports, span->node, span->peer, false, from_ns, to_ns, &sent);
         transports_of_link(&walk->transports, span->node, span->peer, true, from_ns, to_ns, &received);
-        spend_at_peer(walk, index, span->peer, from_ns, to_ns, sent && !received);
-        return;
+        if (!known || (failed && !sent && !received)) {
+            spend_at_peer(walk, index, span->peer, from_ns, to_ns, known || (sent && !received));
+            return;
+        }
     }
     if (waits_unseen(walk, span)) {
         walk_add_untimed(walk, index, from_ns, to_ns);
@@ -338,6 +423,7 @@ static void spend_own(struct walk *walk, size_t index, uint64_t from_ns, uint64_
         bool gave_up = failed || (asks_then && (exchange->lost || exchange->probed));
         exchange->unanswered = exchange->until_ns == UINT64_MAX;
         if (exchange->unanswered && !gave_up && exchange->probed) exchange->until_ns = exchange->last_sent_ns;
+        if (exchange->again && !(failed && is_cut_off(walk, span, exchange, to_ns))) continue;
         if (exchange->until_ns != UINT64_MAX || gave_up) exchanges[kept++] = *exchange;
     }
     qsort(exchanges, kept, sizeof *exchanges, compare_branches);
@@ -496,13 +582,26 @@ static void find_answered(struct walk *walk) {
     }
 }
 
+static int find_unsent(const struct walk *walk) {
+    struct critical_path *path = walk->path;
+    const struct span *items = path->spans.items;
+    path->unsent = calloc(path->spans.count + 1, sizeof *path->unsent);
+    if (!path->unsent) return -ENOMEM;
+    for (size_t i = 0; i < path->spans.count; i++) {
+        size_t parent = items[i].parent;
+        if (parent != NO_POSITION && answer_is_unsent(&walk->transports, walk->events, &items[parent], &items[i]))
+            path->unsent[path->unsent_count++] = i;
+    }
+    return 0;
+}
+
 static int walk_path(struct walk *walk) {
     struct critical_path *path = walk->path;
     const struct span *root = &path->spans.items[path->root];
     path->start_ns = root->start_ns;
     path->end_ns = root->end_ns;
     find_answered(walk);
-    if (find_reach(walk)) return -ENOMEM;
+    if (find_reach(walk) || find_unsent(walk)) return -ENOMEM;
     walk_add_task(walk, path->root, path->start_ns, path->end_ns);
     spend_all(walk);
     spend_reach(walk);
@@ -545,5 +644,6 @@ void critical_path_fini(struct critical_path *path) {
     free(path->waits);
     free(path->spent);
     free(path->losses);
+    free(path->unsent);
     *path = (struct critical_path){.root = NO_POSITION};
 }

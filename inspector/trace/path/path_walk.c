@@ -132,18 +132,34 @@ static uint64_t shown_from(const struct walk *walk, unsigned from, unsigned to, 
     return from_ns;
 }
 
+/* When the first of what was sent in a time arrived, if that was later; otherwise the end of that time.  A sender may give up long
+ * before a receiver that stood still reads its socket again. */
+static uint64_t arrived_behind(const struct walk *walk, unsigned from, unsigned to, uint64_t from_ns, uint64_t to_ns) {
+    size_t count;
+    uint64_t first_ns = UINT64_MAX;
+    const struct transport *sent = transports_of_link(&walk->transports, from, to, false, from_ns, to_ns, &count);
+    for (size_t i = 0; i < count; i++)
+        if (!sent[i].stream) first_ns = least(first_ns, sent[i].other_ns);
+    return first_ns == UINT64_MAX ? to_ns : greatest(first_ns, to_ns);
+}
+
 /* A part of the way during which something was in flight. */
 static void add_carried(struct walk *walk, size_t span, unsigned from, unsigned to, uint64_t from_ns, uint64_t to_ns) {
     if (to_ns <= from_ns) return;
     uint64_t shown_ns = shown_from(walk, from, to, from_ns, to_ns), stopped_ns = to_ns;
-    if (receiver_stopped(walk, from, to, shown_ns, to_ns)) stopped_ns = shown_ns;
+    uint64_t read_ns = arrived_behind(walk, from, to, shown_ns, to_ns);
+    if (!walk_is_steady(walk, shown_ns, read_ns)) {
+        walk_add_untimed(walk, span, from_ns, to_ns);
+        return;
+    }
+    if (receiver_stopped(walk, from, to, shown_ns, read_ns)) stopped_ns = shown_ns;
     add_wait(walk, (struct wait){from_ns, stopped_ns, WAIT_LINK, from, to, span, false});
-    if (facts_gap(walk->events->facts, to, stopped_ns, to_ns)) { /* it may have been busy */
+    if (stopped_ns < to_ns && facts_gap(walk->events->facts, to, stopped_ns, read_ns)) { /* it may have been busy */
         walk_add_hidden(walk, span, stopped_ns, to_ns);
         return;
     }
     add_wait(walk, (struct wait){stopped_ns, to_ns, WAIT_NODE, to, NO_NUMBER, span, .stopped = true,
-                                 .unwitnessed = stopped_ns < to_ns && !was_witnessed(walk, stopped_ns, to_ns)});
+                                 .unwitnessed = stopped_ns < to_ns && !was_witnessed(walk, stopped_ns, read_ns)});
 }
 
 /* Is the event missing that says when the receiver got what was sent?  Then it may have had it for long. */

@@ -18,6 +18,7 @@ struct branch {
     bool hidden;                   /* perhaps it waits here for a span whose cause or end is not known */
     bool late;                     /* it did not end in time, or we do not have its end */
     bool lost;                     /* of an exchange: packets of the question were lost */
+    bool again;                    /* of an exchange: the peer has a span for another question */
     bool unanswered;               /* of an exchange */
     bool probed;                   /* of an exchange: nothing came from the peer, and its sender probed it */
     uint64_t last_sent_ns, gap_ns; /* of an exchange: the last packet sent; how long after the one before */
