@@ -53,6 +53,7 @@ struct downtime {
 struct links {
     const struct node_state *states;
     size_t state_count;
+    uint64_t *log_ends;         /* of each state; UINT64_MAX: the node runs on, or it is not known */
     struct downtime *downtimes; /* of one link */
     size_t downtime_count;
     struct link *items;
@@ -107,7 +108,7 @@ static bool is_sent_again(const struct message *message) {
 
 /* ---- receivers that did not run ---- */
 
-/* When a log ended, on the axis of the facts: at its last event.  UINT64_MAX if that event is not here, and others before it are. */
+/* When a log ended, on the axis of the facts: at its last event.  UINT64_MAX if only events before that one are here. */
 static uint64_t end_of_log(const struct facts *facts, const struct node_state *state) {
     bool older = facts->count && state->last_ns < fact_unix(facts, &facts->items[0]);
     for (size_t i = facts->count; i-- > 0 && !older;)
@@ -138,13 +139,19 @@ static uint64_t next_exchange(const struct facts *facts, unsigned node, unsigned
     return UINT64_MAX;
 }
 
+static void find_ends(const struct analysis *analysis, struct links *links) {
+    for (size_t i = 0; i < links->state_count; i++) {
+        const struct node_state *state = &links->states[i];
+        bool ended = !state->live && state->last_ns && !runs_on(links, state);
+        links->log_ends[i] = ended ? end_of_log(analysis->facts, state) : UINT64_MAX;
+    }
+}
+
 static void find_downtimes(const struct analysis *analysis, struct links *links, unsigned from, unsigned to) {
     links->downtime_count = 0;
     for (size_t i = 0; i < links->state_count; i++) {
-        const struct node_state *state = &links->states[i];
-        if (state->node != to || state->live || !state->last_ns || runs_on(links, state)) continue;
-        uint64_t end_ns = end_of_log(analysis->facts, state);
-        if (end_ns == UINT64_MAX) continue;
+        uint64_t end_ns = links->log_ends[i];
+        if (links->states[i].node != to || end_ns == UINT64_MAX) continue;
         links->downtimes[links->downtime_count++] = (struct downtime){end_ns, next_exchange(analysis->facts, to, from, end_ns)};
     }
 }
@@ -565,12 +572,13 @@ void analyze_losses(struct analysis *analysis, const struct node_state *states, 
     struct witness *witnesses = calloc(nodes + 1, sizeof *witnesses);
     struct links links = {.states = states,
                           .state_count = state_count,
+                          .log_ends = calloc(state_count + 1, sizeof *links.log_ends),
                           .downtimes = calloc(state_count + 1, sizeof *links.downtimes),
                           .items = calloc(messages->count + 1, sizeof *links.items),
                           .judged = calloc(messages->count + 1, sizeof *links.judged),
                           .room = calloc(messages->count + 1, sizeof *links.room),
                           .ends = calloc(nodes + 1, sizeof *links.ends)};
-    if (packets && witnesses && links.downtimes && links.items && links.judged && links.room && links.ends) {
+    if (packets && witnesses && links.log_ends && links.downtimes && links.items && links.judged && links.room && links.ends) {
         for (size_t i = 0; i < messages->count; i++) {
             const struct message *message = &messages->items[i];
             if (message->from != NO_NUMBER && message->to != NO_NUMBER)
@@ -578,6 +586,7 @@ void analyze_losses(struct analysis *analysis, const struct node_state *states, 
         }
         if (count) qsort(packets, count, sizeof *packets, compare_packets);
         examine_nodes(witnesses, nodes, analysis->facts, states, state_count);
+        find_ends(analysis, &links);
         count_links(analysis, &links, packets, count, witnesses);
         for (unsigned i = 0; i < nodes; i++)
             if (!witnesses[i].traced) judge_gone(analysis, &links, i, &witnesses[i]);
@@ -587,6 +596,7 @@ void analyze_losses(struct analysis *analysis, const struct node_state *states, 
     }
     free(packets);
     free(witnesses);
+    free(links.log_ends);
     free(links.downtimes);
     free(links.items);
     free(links.judged);

@@ -113,8 +113,7 @@ static bool judge_place(struct finding *ret_finding, const struct analysis *anal
     bool unanswered = true, seen = false;
     double share = divided ? SLOW_DIVIDED_MIN : SLOW_SHARE_MIN;
     for (size_t i = 0; i < count; i++) {
-        unanswered &= visits[i].unanswered;
-        seen |= visits[i].seen;
+        unanswered &= visits[i].unanswered, seen |= visits[i].seen;
         stopped += visits[i].stopped;
         slow += visits[i].ns && (double)visits[i].ns >= share * (double)visits[i].whole_ns;
         if (visits[i].ns > longest->ns) longest = &visits[i];
@@ -343,14 +342,11 @@ static void report_peers(struct analysis *analysis, struct finding *peers, size_
         return;
     }
     struct finding all = peers[0];
-    all.node = NO_NUMBER;
-    all.peer_count = count;
+    all.node = NO_NUMBER, all.peer_count = count;
     for (size_t i = 0; i < count && i < PEERS_MAX; i++) all.peers[i] = peers[i].node;
     for (size_t i = 1; i < count; i++) {
-        all.count += peers[i].count;
-        all.of += peers[i].of;
-        all.unanswered &= peers[i].unanswered;
-        all.seen |= peers[i].seen;
+        all.count += peers[i].count, all.of += peers[i].of;
+        all.unanswered &= peers[i].unanswered, all.seen |= peers[i].seen;
     }
     analysis_add(analysis, &all);
 }
@@ -442,8 +438,7 @@ static bool judge_peers(struct analysis *analysis, const struct requests *reques
     for (size_t i = 0; i < kept; i++) {
         if (last && last->request == sums[i].request) {
             last->ns += sums[i].ns;
-            last->unanswered &= sums[i].unanswered;
-            last->seen |= sums[i].seen;
+            last->unanswered &= sums[i].unanswered, last->seen |= sums[i].seen;
         } else {
             last = &sums[request_count++];
             *last = sums[i];

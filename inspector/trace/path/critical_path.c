@@ -216,8 +216,8 @@ static bool lives_on(const struct walk *walk, unsigned node, uint64_t from_ns, u
     return false;
 }
 
-/* Was what a node sent to another in that time lost on the way, none of which arrived?  The other one must report what it receives,
- * and have gone on: otherwise it may have ended, or stood still. */
+/* Did the link lose what a node sent to another, of which nothing arrived?  The other one must report what it receives, and have
+ * gone on: otherwise it may have ended, or stood still. */
 static bool was_lost(const struct walk *walk, unsigned node, unsigned peer, const struct sent *sent, uint64_t to_ns) {
     const struct facts *facts = walk->events->facts;
     size_t received;

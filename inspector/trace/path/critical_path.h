@@ -10,8 +10,8 @@
  * On the way from one node to another, the time is the link's: from the first stream bytes or packet sent to the last received.
  * Without transport events, the way counts as the asker's own time, unless the asking span names the node it asks: such a span
  * does nothing else.  A node that reads nothing from its socket for long while others send to it is stopped or busy; that time
- * is the node's.  A peer without a span here counts as waited for from the first packet sent to it until it answered.  If nothing of
- * a question arrived at a node that went on, the time is the link's.
+ * is the node's.  A peer without a span here counts as waited for from the first packet sent to it until it answered.  If nothing
+ * of a question arrived at a node that went on, the time is the link's.
  *
  * The time of a span that caused another one, whose clock cannot be compared with its own, is untimed, unless transport events
  * show when it waited.

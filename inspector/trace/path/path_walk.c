@@ -132,8 +132,8 @@ static uint64_t shown_from(const struct walk *walk, unsigned from, unsigned to, 
     return from_ns;
 }
 
-/* When the first of what was sent in a time arrived, if that was later; otherwise the end of that time.  A sender may give up long
- * before a receiver that stood still reads its socket again. */
+/* When the first of what was sent in a time arrived, if that was later; otherwise the end of that time.  A sender may give up
+ * long before a receiver that stood still reads its socket again. */
 static uint64_t arrived_behind(const struct walk *walk, unsigned from, unsigned to, uint64_t from_ns, uint64_t to_ns) {
     size_t count;
     uint64_t first_ns = UINT64_MAX;
