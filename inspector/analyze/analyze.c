@@ -44,6 +44,7 @@ static void analyze_all_requests(struct analysis *analysis, const struct node_st
     }
     analysis->coverage.requests += requests.parts;
     analyze_outcomes(analysis, &requests);
+    analyze_outliers(analysis, &requests);
     analyze_retries(analysis, &requests);
     analyze_flood(analysis, &requests);
     analyze_open(analysis, &requests);

@@ -25,6 +25,7 @@ void analyze_losses(struct analysis *analysis, const struct node_state *states, 
 void analyze_paths(struct analysis *analysis);                                                       /* analyze_paths.c */
 void analyze_rtt(struct analysis *analysis);                                                         /* analyze_rtt.c */
 void analyze_outcomes(struct analysis *analysis, const struct requests *requests);                   /* analyze_failures.c */
+void analyze_outliers(struct analysis *analysis, const struct requests *requests);                   /* analyze_outliers.c */
 void analyze_flood(struct analysis *analysis, const struct requests *requests);                      /* analyze_floods.c */
 void analyze_message_flood(struct analysis *analysis);                                               /* analyze_floods.c */
 void analyze_retries(struct analysis *analysis, const struct requests *requests);                    /* analyze_failures.c */

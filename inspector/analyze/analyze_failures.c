@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Requests that failed, or took much longer than others; and connections that ended with an error. */
+ * Requests that failed, or had to be asked again; and connections that ended with an error. */
 #include "analyze.h"
 #include "analyze_thresholds.h"
 #include "numbers.h"
@@ -373,80 +373,6 @@ void analyze_retries(struct analysis *analysis, const struct requests *requests)
     free(order);
 }
 
-/* ---- requests that took much longer ---- */
-
-static int compare_durations(const void *left, const void *right) {
-    const struct request *a = *(const struct request *const *)left, *b = *(const struct request *const *)right;
-    int order = compare_numbers(a->command, b->command);
-    if (!order) order = compare_numbers(a->took_ns, b->took_ns);
-    return order ? order : compare_numbers(a->start, b->start);
-}
-
-/* Where the request spent most of its time up to its end, including waits for lost packets; NULL if nowhere. */
-static const struct visit *main_visit(const struct requests *requests, const struct request *request) {
-    const struct visit *most = NULL;
-    for (size_t i = 0; i < requests->visit_count; i++) {
-        const struct visit *visit = &requests->visits[i];
-        if (&requests->items[visit->request] != request || visit->after) continue;
-        if (!most || visit->ns + visit->lost_ns > most->ns + most->lost_ns) most = visit;
-    }
-    return most;
-}
-
-/* Did the request wait for the receiver, which did nothing at all, rather than for the link? */
-static bool waited_for_receiver(const struct analysis *analysis, const struct visit *visit) {
-    size_t from = visit->evidence[0], to = visit->evidence[1];
-    if (from == NO_FACT || to == NO_FACT) return false;
-    return analysis_paused(analysis, visit->peer, analysis->facts->items[from].time_ns, analysis->facts->items[to].time_ns);
-}
-
-/* Of requests sorted by duration, the index of the first slow one: slow are those that took many times the median or, if there
- * are none, a few that stand apart from all others.  Returns `count` if none is slow. */
-static size_t first_outlier(const struct request *const *requests, size_t count) {
-    uint64_t middle_ns = requests[count / 2]->took_ns;
-    size_t first = count, apart = count;
-    while (count >= OUTLIER_REQUESTS_MIN && first && requests[first - 1]->took_ns >= OUTLIER_NS_MIN &&
-           (double)requests[first - 1]->took_ns >= OUTLIER_RATIO_MIN * (double)middle_ns)
-        first--;
-    if (first < count || count < APART_REQUESTS_MIN) return first;
-    for (size_t i = count; i-- > 1 && APART_PART * (count - i) < count;) {
-        uint64_t took_ns = requests[i]->took_ns;
-        if (took_ns < APART_NS_MIN || (double)took_ns < APART_RATIO_MIN * (double)middle_ns) break;
-        if ((double)took_ns >= APART_GAP_MIN * (double)requests[i - 1]->took_ns) apart = i;
-    }
-    return apart;
-}
-
-/* All requests of one command, the fastest first. */
-static void judge_durations(struct analysis *analysis, const struct requests *all, const struct request *const *requests,
-                            size_t count) {
-    uint64_t middle_ns = requests[count / 2]->took_ns;
-    size_t first = first_outlier(requests, count);
-    if (first == count) return;
-    const struct request *longest = requests[count - 1];
-    const struct visit *visit = main_visit(all, longest);
-    bool paused = visit && visit->kind == WAIT_LINK && waited_for_receiver(analysis, visit);
-    bool elsewhere = !visit || 2 * (visit->ns + visit->lost_ns) < longest->took_ns;
-    struct finding finding = {.kind = FINDING_LATENCY_OUTLIERS,
-                              .severity = longest->took_ns >= OUTLIER_SEVERE_NS ? SEVERITY_SEVERE : SEVERITY_NOTABLE,
-                              .weight = (double)longest->took_ns / 1e9,
-                              .node = elsewhere                            ? NO_NUMBER
-                                      : visit->kind == WAIT_PEER || paused ? visit->peer
-                                                                           : visit->node,
-                              .peer = !elsewhere && wait_kind_is_way(visit->kind) && !paused ? visit->peer : NO_NUMBER,
-                              .trace = longest->trace,
-                              .command = longest->command,
-                              .count = count - first,
-                              .of = count,
-                              .ns = longest->took_ns,
-                              .usual_ns = middle_ns,
-                              .elsewhere = elsewhere,
-                              .sending = !elsewhere && visit->kind == WAIT_SENDING,
-                              .waited = visit && visit->kind == WAIT_PEER};
-    for (size_t i = count; i > first; i--) finding_show(&finding, requests[i - 1]->start);
-    analysis_add(analysis, &finding);
-}
-
 static bool same_group(const struct request *a, const struct request *b) {
     return a->command == b->command && a->rootless == b->rootless;
 }
@@ -454,7 +380,7 @@ static bool same_group(const struct request *a, const struct request *b) {
 void analyze_outcomes(struct analysis *analysis, const struct requests *requests) {
     settle_askers(analysis, requests);
     const struct request **order = calloc(requests->count + 1, sizeof *order);
-    size_t count = 0, whole = 0;
+    size_t count = 0;
     if (!order) {
         analysis->failed = true;
         return;
@@ -466,18 +392,7 @@ void analyze_outcomes(struct analysis *analysis, const struct requests *requests
         for (end = begin; end < count && same_group(order[end], order[begin]);) end++;
         judge_failures(analysis, requests, order + begin, end - begin);
     }
-    for (size_t i = 0; i < count; i++)
-        if (order[i]->whole) order[whole++] = order[i];
-    analysis->coverage.requests_whole += whole;
-    size_t timed = 0;
-    for (size_t i = 0; i < whole; i++)
-        if (order[i]->timed) order[timed++] = order[i];
-    whole = timed;
-    qsort(order, whole, sizeof *order, compare_durations);
-    for (size_t begin = 0, end; begin < whole; begin = end) {
-        for (end = begin; end < whole && order[end]->command == order[begin]->command;) end++;
-        judge_durations(analysis, requests, order + begin, end - begin);
-    }
+    for (size_t i = 0; i < count; i++) analysis->coverage.requests_whole += order[i]->whole;
     free(order);
 }
 

@@ -38,6 +38,8 @@
 #define FAILED_SEVERE_SHARE 0.05          /* of the requests of a command: this share failed, to be severe */
 #define OUTLIER_REQUESTS_MIN 20           /* requests: of one command, for one of them to be an outlier */
 #define OUTLIER_RATIO_MIN 100             /* times: the median of the command */
+#define OUTLIER_FEW 3                     /* requests: more are outliers only if they are rare among all */
+#define OUTLIER_PART 10                   /* of the requests of the command: at most 1/N, to be rare */
 #define OUTLIER_NS_MIN UINT64_C(10000000) /* ns: and at least this long */
 #define OUTLIER_SEVERE_NS UINT64_C(1000000000)    /* ns: the same, to be severe */
 #define APART_REQUESTS_MIN 8                      /* requests: of one command, for a few slow ones to stand apart */

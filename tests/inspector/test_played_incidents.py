@@ -366,6 +366,63 @@ def three_slow_of_few(network):
             time, ALICE, other, trace, root))
 
 
+def over_hops(network, time, hops):
+    """A request of alice that each of these nodes passes on to the next; without any, she answers it."""
+    def pass_on(at, node, trace, span):
+        rest = hops[hops.index(node) + 1:]
+        return network.ask(at, node, rest[0], trace, span, answer=pass_on) if rest else network.answer(at, node, trace, span)
+    network.request(time, ALICE, lambda at, trace, root: (
+        network.ask(at, ALICE, hops[0], trace, root, answer=pass_on) if hops else (at + 50 * US, True)))
+
+
+def hits_and_misses(network):
+    """alice answers most requests from her cache, and asks the others for the rest, which takes 100 times as long: these are no outliers."""
+    network.work = {node: lambda _: 20 * MS for node in range(5)}
+    for i in range(100):
+        over_hops(network, i * 30 * MS, [] if i % 8 else [1 + i // 8 % 4])
+
+
+def hops_of_three(network):
+    """One request of twelve goes over three nodes, always others, which takes 100 times as long: these are no outliers."""
+    ways = list(itertools.permutations((BOB, CAROL, DAVE, ERIN), 3))
+    for node in (BOB, CAROL, DAVE, ERIN):
+        network.late[ALICE, node] = lambda _: 20 * MS
+    for i in range(120):
+        over_hops(network, i * 30 * MS, [] if i % 12 else ways[i // 12 * 5 % 24])
+
+
+def one_miss_of_many(network):
+    """The same as with hits and misses, but one miss takes two seconds at dave: only this one is an outlier."""
+    calls = iter(range(100))
+    network.work = {node: lambda _: 20 * MS for node in range(5)}
+    network.work[DAVE] = lambda _: 2 * S if next(calls) == 3 else 20 * MS
+    for i in range(200):
+        over_hops(network, i * 30 * MS, [] if i % 8 else [1 + i // 8 % 4])
+
+
+def asked_for_much(network):
+    """Three requests of a hundred ask bob for two hundred parts, the others for one: these are no outliers."""
+    def parts(time, trace, root, count):
+        for _ in range(count):
+            time, good = network.ask(time, ALICE, BOB, trace, root)
+        return time, good
+    for i in range(100):
+        network.request(i * 200 * MS, ALICE, lambda time, trace, root, count=200 if i % 40 == 7 else 1: parts(time, trace, root, count))
+
+
+def another_in_its_place(network):
+    """bob does not answer three of two hundred requests within a second; carol then does: these are outliers."""
+    network.timeout = 1 * S
+    calls = iter(range(1000))
+    network.work[BOB] = lambda _: 2 * S if next(calls) % 40 == 20 else 50 * US
+
+    def ask_two(time, trace, root):
+        done, good = network.ask(time, ALICE, BOB, trace, root)
+        return (done, good) if good else network.ask(done, ALICE, CAROL, trace, root)
+    for i in range(140):
+        network.request(i * 20 * MS, ALICE, ask_two)
+
+
 def uniformly_slow(network):
     """Each request takes about half a second, some a little more, at all nodes alike: no node and no request stands out."""
     network.work = {node: lambda time: 400 * MS + time % (300 * MS) for node in range(5)}
@@ -1215,7 +1272,7 @@ INCIDENTS = [untraced_node, chunk_nobody_has, flood, flood_of_both, healthy, idl
              throttled_machine, congested_way, busy_for_a_while, busy_link_for_a_while, late_few, late_seldom, late_sometimes,
              late_from_one, late_from_half, late_everywhere, late_by_little, late_alone, message_storm, acknowledged_storm, tells_and_answers, much_asked, much_asked_untraced,
              asks_much, some_messages, hub, one_neighbour, two_sorts, gossip_burst, slow_of_seven, seven_times, slow_but_short, graded, third_slow,
-             three_slow, three_slow_of_few, uniformly_slow, hidden_failures,
+             three_slow, three_slow_of_few, hits_and_misses, hops_of_three, one_miss_of_many, asked_for_much, another_in_its_place, uniformly_slow, hidden_failures,
              hidden_below, hidden_below_sometimes, lossy_retry, refused, fails_seldom, asked_twice, nobody_else_answers, own_copy, asked_at_once, search, hedged, dead_peers,
              bootstrap, bad_certificate, banned, banned_by_two, banned_by_one, refuses_two, refused_twice, refused_sometimes, banned_behind, banned_relay, impatient, only_one_asks, crash_below, one_way_hole, one_way_hole_early, lossy_link_of_few,
              few_packets, lossy_link_beside_dead_peers, lossy_sender, dead_peer_asked, mute_node, split, late_link] + MIXED + TIRED + STEPPED

@@ -319,7 +319,8 @@ static void latency_outliers(struct strbuf *out, const struct view *view, const 
     command(out, facts, finding);
     strbuf_puts(out, " took up to ");
     text_duration(out, finding->ns);
-    strbuf_printf(out, " in %" PRIu64 " of %" PRIu64 " requests; the median is ", finding->count, finding->of);
+    strbuf_printf(out, " in %" PRIu64 " of %" PRIu64 " requests; the median%s is ", finding->count, finding->of,
+                  finding->same_way ? " of those that went the same way" : "");
     text_duration(out, finding->usual_ns);
     if (finding->elsewhere) return;
     strbuf_puts(out, finding->waited              ? "; the slowest waited most of its time for "
