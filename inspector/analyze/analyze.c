@@ -36,22 +36,17 @@ static int match_packets(struct analysis *analysis) {
     return messages_of_events(&analysis->packets, &events, &none);
 }
 
-static void analyze_all_requests(struct analysis *analysis, const struct node_state *states, size_t state_count) {
-    struct requests requests;
-    if (requests_read(&requests, analysis->facts)) {
-        analysis->failed = true;
-        return;
-    }
-    analysis->coverage.requests += requests.parts;
-    analyze_outcomes(analysis, &requests);
-    analyze_outliers(analysis, &requests);
-    analyze_retries(analysis, &requests);
-    analyze_flood(analysis, &requests);
-    analyze_open(analysis, &requests);
-    blame_silent_peers(analysis, &requests, states, state_count);
-    analyze_delays(analysis, &requests);
-    analyze_places(analysis, &requests);
-    requests_fini(&requests);
+static void analyze_requests(struct analysis *analysis, struct requests *requests, const struct node_state *states,
+                             size_t state_count) {
+    analysis->coverage.requests += requests->parts;
+    analyze_outcomes(analysis, requests);
+    analyze_outliers(analysis, requests);
+    analyze_retries(analysis, requests);
+    analyze_flood(analysis, requests);
+    analyze_open(analysis, requests);
+    blame_silent_peers(analysis, requests, states, state_count);
+    analyze_delays(analysis, requests);
+    analyze_places(analysis, requests);
 }
 
 static bool names_peer(const struct finding *finding, unsigned peer) {
@@ -111,12 +106,18 @@ static void drop_repeated(struct analysis *analysis) {
 int analyze(struct analysis *ret_analysis, const struct facts *facts, const struct node_state *states, size_t state_count,
             uint64_t now_ns, bool one_trace) {
     struct analysis analysis = {.facts = facts, .now_ns = now_ns, .one_trace = one_trace};
+    struct requests requests;
     if (match_packets(&analysis)) return -ENOMEM;
+    if (requests_read(&requests, facts)) {
+        analysis_fini(&analysis);
+        return -ENOMEM;
+    }
     analyze_losses(&analysis, states, state_count);
     analyze_paths(&analysis);
     analyze_rtt(&analysis);
-    analyze_nodes(&analysis, states, state_count);
-    analyze_all_requests(&analysis, states, state_count);
+    analyze_nodes(&analysis, &requests, states, state_count);
+    analyze_requests(&analysis, &requests, states, state_count);
+    requests_fini(&requests);
     analyze_message_flood(&analysis);
     analyze_connections(&analysis);
     analyze_streams(&analysis);

@@ -35,9 +35,10 @@ void analyze_open(struct analysis *analysis, struct requests *requests);        
  * of these losses as time spent at the peer.  Call it before the next two (analyze_requests.c). */
 void blame_silent_peers(struct analysis *analysis, struct requests *requests, const struct node_state *states,
                         size_t state_count);
-void analyze_delays(struct analysis *analysis, struct requests *requests);                          /* analyze_requests.c */
-void analyze_places(struct analysis *analysis, struct requests *requests);                          /* analyze_requests.c */
-void analyze_streams(struct analysis *analysis);                                                    /* analyze_nodes.c */
-void analyze_nodes(struct analysis *analysis, const struct node_state *states, size_t state_count); /* analyze_nodes.c */
+void analyze_delays(struct analysis *analysis, struct requests *requests); /* analyze_requests.c */
+void analyze_places(struct analysis *analysis, struct requests *requests); /* analyze_requests.c */
+void analyze_streams(struct analysis *analysis);                           /* analyze_nodes.c */
+void analyze_nodes(struct analysis *analysis, const struct requests *requests, const struct node_state *states,
+                   size_t state_count); /* analyze_nodes.c */
 
 #endif

@@ -61,12 +61,12 @@
 #define REQUEST_SEVERE_NS UINT64_C(30000000000)   /* ns: the same, to be severe */
 #define STREAM_AGE_NS_MIN UINT64_C(10000000000)   /* ns: since a stream was opened */
 #define SILENT_EVENTS_MIN 20                      /* events: of a node, for its silence to mean anything */
-#define SILENT_NS_MIN UINT64_C(10000000000)       /* ns: since its last event, while others emitted some */
+#define SILENT_NS_MIN UINT64_C(10000000000)       /* ns: since its last event, with open work, while others emitted some */
 #define SILENT_RATIO_MIN 3                        /* times: its longest silence before */
 #define SILENT_TALKED_NS_MIN UINT64_C(3000000000) /* ns: the same, if others sent to it meanwhile */
 #define SILENT_PACKETS_MIN 3                      /* packets: that others sent to it meanwhile */
-#define SILENT_OTHERS_MIN 0.5 /* of the other nodes: active, for silence to mean anything if nobody sent to the node */
-#define STALL_NS_MIN UINT64_C(1000000000)     /* ns: a node had no event, and packets sent to it waited */
+#define SILENT_OTHERS_MIN 0.5                     /* of the other nodes: active, for silence with open work to mean anything */
+#define STALL_NS_MIN UINT64_C(1000000000)         /* ns: a node had no event, and packets sent to it waited */
 #define STALL_SHORT_NS_MIN UINT64_C(50000000) /* ns: the same, if several nodes sent to it meanwhile, and all arrived at once */
 #define STALL_TOGETHER_NS_MIN UINT64_C(500000000) /* ns: all short pauses of a node together */
 #define STALL_RATIO_MIN 3                         /* times: the median of the other nodes */

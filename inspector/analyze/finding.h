@@ -54,6 +54,7 @@ struct finding {
     bool sending, full;            /* of a link: the node had sent a part, and continued later; its congestion window was full */
     bool missing;                  /* of a node: its events are missing, so it may have waited for another */
     bool unanswered;               /* of a peer: it did not answer */
+    uint64_t open;                 /* of a silent node: parts of requests that it works on */
     bool gone;                     /* of a peer: packets to it were lost, and it sent nothing meanwhile */
     bool after;                    /* of a place or a failure: in the work that continued after the request ended */
     bool one_asker;                /* of failed requests: only questions of one node failed, which is `node`, or `peer` */

@@ -342,7 +342,7 @@ static int add_open_parts(struct requests *requests, const struct spans *spans, 
         for (size_t k = span->first_child; k != NO_POSITION && !waits; k = spans->items[k].next_sibling)
             waits = spans->items[k].start != NO_POSITION && spans->items[k].end == NO_POSITION;
         const struct fact *start = trace_event_at(events, span->start);
-        const struct open_part part = {start->trace, start->node, start->command, fact_at(events, span->start)};
+        const struct open_part part = {start->trace, start->node, start->command, fact_at(events, span->start), span->asks};
         if (!waits) result = add_open(requests, &part);
     }
     return result;

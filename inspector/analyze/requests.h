@@ -75,6 +75,7 @@ struct question {
 struct open_part {
     unsigned trace, node, command;
     size_t start; /* a fact */
+    bool asks;    /* it waits for another node */
 };
 
 struct requests {

@@ -42,6 +42,42 @@ def quorum(network):
             sorted(network.ask(time + k * 5 * US, ALICE, other, trace, root)[0] for k, other in enumerate((BOB, CAROL, DAVE)))[1], True))
 
 
+def client_ended(network):
+    """alice is bob's only client, and ends: he is silent because he has nothing to do.  carol and dave go on."""
+    network.requests(50, 10 * MS, askers=[ALICE], asked=[BOB])
+    network.say(1 * S, "close 0")
+    network.requests(300, 100 * MS, askers=[CAROL, DAVE], asked=[CAROL, DAVE, ERIN])
+
+
+def closed_to(network):
+    """The same, but alice says goodbye twice, and bob has no more to say."""
+    client_ended(network)
+    network.lines = [line for line in network.lines if line[2] != "close 0"]
+    for _ in range(2):
+        network.send(1 * S, ALICE, BOB, 60)
+    network.say(2 * S, "close 0")
+
+
+def hangs_in_work(network):
+    """The same, but bob hangs in a request of alice, who gives up and ends.  Nobody else sends to him."""
+    client_ended(network)
+    network.lines = [line for line in network.lines if line[2] != "close 0"]
+    network.request(600 * MS, ALICE, lambda time, trace, root: network.ask(
+        time, ALICE, BOB, trace, root, timeout=300 * MS, answer=lambda at, *_: (at + 100 * S, True)))
+    network.lines = [line for line in network.lines if line[0] < 60 * S]
+    network.say(1 * S, "close 0")
+
+
+def hangs(network):
+    """bob hangs from the first second on, with nothing to do.  alice still sends to him."""
+    network.requests(50, 10 * MS, askers=[ALICE], asked=[BOB])
+    network.requests(100, 100 * MS, askers=[CAROL, DAVE], asked=[CAROL, DAVE, ERIN])
+    network.stops[BOB] = [(1 * S, 100 * S)]
+    for i in range(4):
+        network.send(2 * S + i * S, ALICE, BOB, 300)
+    network.lines = [line for line in network.lines if line[0] < 60 * S]
+
+
 # ---- slow nodes
 
 def slow_when_asked(network):
@@ -1272,7 +1308,7 @@ INCIDENTS = [untraced_node, chunk_nobody_has, flood, flood_of_both, healthy, idl
              throttled_machine, congested_way, busy_for_a_while, busy_link_for_a_while, late_few, late_seldom, late_sometimes,
              late_from_one, late_from_half, late_everywhere, late_by_little, late_alone, message_storm, acknowledged_storm, tells_and_answers, much_asked, much_asked_untraced,
              asks_much, some_messages, hub, one_neighbour, two_sorts, gossip_burst, slow_of_seven, seven_times, slow_but_short, graded, third_slow,
-             three_slow, three_slow_of_few, hits_and_misses, hops_of_three, one_miss_of_many, asked_for_much, another_in_its_place, uniformly_slow, hidden_failures,
+             client_ended, closed_to, hangs_in_work, hangs, three_slow, three_slow_of_few, hits_and_misses, hops_of_three, one_miss_of_many, asked_for_much, another_in_its_place, uniformly_slow, hidden_failures,
              hidden_below, hidden_below_sometimes, lossy_retry, refused, fails_seldom, asked_twice, nobody_else_answers, own_copy, asked_at_once, search, hedged, dead_peers,
              bootstrap, bad_certificate, banned, banned_by_two, banned_by_one, refuses_two, refused_twice, refused_sometimes, banned_behind, banned_relay, impatient, only_one_asks, crash_below, one_way_hole, one_way_hole_early, lossy_link_of_few,
              few_packets, lossy_link_beside_dead_peers, lossy_sender, dead_peer_asked, mute_node, split, late_link] + MIXED + TIRED + STEPPED

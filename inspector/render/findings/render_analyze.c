@@ -452,7 +452,11 @@ static void node_silent(struct strbuf *out, const struct view *view, const struc
     node(out, view, facts, finding->node);
     strbuf_puts(out, " is live but has emitted nothing for ");
     text_duration(out, finding->ns);
-    if (finding->count) strbuf_printf(out, " although others sent it %" PRIu64 " packets", finding->count);
+    if (finding->count)
+        strbuf_printf(out, " although others sent it %" PRIu64 " packets", finding->count);
+    else
+        strbuf_printf(out, " although %" PRIu64 " %s not ended there", finding->open,
+                      finding->open == 1 ? "part of a request has" : "parts of requests have");
     strbuf_puts(out, "; its longest silence before was ");
     text_duration(out, finding->usual_ns);
 }
