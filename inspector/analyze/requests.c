@@ -140,6 +140,7 @@ static void find_failure(struct request *request, const struct critical_path *pa
     request->failed_node = first->node;
     request->failed_asker = asker_of(&path->spans, first);
     request->failed_after = request->ok;
+    request->expired = request->ok ? first->expired : path->spans.items[path->root].expired;
     request->failed = fact_at(events, first->end);
     const struct wait *wait = wait_at_failure(path, first);
     if (!wait || wait->untimed) return;

@@ -25,6 +25,7 @@ struct request {
     uint64_t events; /* of its trace */
     /* Where it failed first.  failed_after: it succeeded, but something that it caused failed later. */
     bool failed_after;
+    bool expired;                    /* it did not fail: it ran out of time, or what failed later did */
     unsigned failed_node;            /* NO_NUMBER: it did not fail */
     unsigned failed_waiting;         /* the node that it was waiting for then; NO_NUMBER: none */
     unsigned failed_asker;           /* who had asked it; itself if nobody had */

@@ -20,7 +20,7 @@
 
 /* The initial order of a table: problems first, for traces the newest first. */
 static void default_sort(struct top_page *page) {
-    static const char *const titles[TOP_VIEWS] = {"lost/s", "loss", "loss", "events/s", "began", "failed"};
+    static const char *const titles[TOP_VIEWS] = {"lost/s", "loss", "loss", "events/s", "began", "bad %"};
     unsigned count;
     const struct top_column *columns = top_columns(page->table.view, &count);
     for (unsigned i = 0; i < count; i++)

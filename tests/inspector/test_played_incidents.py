@@ -636,6 +636,14 @@ def dead_peers(network):
         network.request(i * 100 * MS, ALICE, lambda time, trace, root, i=i: steps(i, time, trace, root))
 
 
+def dead_ends(network):
+    """Each request of alice waits for one of four dead peers: it fails at alice, and not at the peers."""
+    network.__init__(5, untraced=(BOB, CAROL, DAVE, ERIN))
+    network.dead, network.attempts, network.timeout = {peer: 0 for peer in (BOB, CAROL, DAVE, ERIN)}, 2, 1 * S
+    for i in range(40):
+        network.request(i * 200 * MS, ALICE, lambda time, trace, root, peer=1 + i % 4: network.ask(time, ALICE, peer, trace, root))
+
+
 def bootstrap(network):
     """alice asks three peers to join the network; none answers."""
     network.__init__(5, untraced=(CAROL, DAVE, ERIN))
@@ -1308,7 +1316,7 @@ INCIDENTS = [untraced_node, chunk_nobody_has, flood, flood_of_both, healthy, idl
              throttled_machine, congested_way, busy_for_a_while, busy_link_for_a_while, late_few, late_seldom, late_sometimes,
              late_from_one, late_from_half, late_everywhere, late_by_little, late_alone, message_storm, acknowledged_storm, tells_and_answers, much_asked, much_asked_untraced,
              asks_much, some_messages, hub, one_neighbour, two_sorts, gossip_burst, slow_of_seven, seven_times, slow_but_short, graded, third_slow,
-             client_ended, closed_to, hangs_in_work, hangs, three_slow, three_slow_of_few, hits_and_misses, hops_of_three, one_miss_of_many, asked_for_much, another_in_its_place, uniformly_slow, hidden_failures,
+             client_ended, closed_to, hangs_in_work, hangs, three_slow, three_slow_of_few, hits_and_misses, hops_of_three, one_miss_of_many, asked_for_much, another_in_its_place, uniformly_slow, hidden_failures, dead_ends,
              hidden_below, hidden_below_sometimes, lossy_retry, refused, fails_seldom, asked_twice, nobody_else_answers, own_copy, asked_at_once, search, hedged, dead_peers,
              bootstrap, bad_certificate, banned, banned_by_two, banned_by_one, refuses_two, refused_twice, refused_sometimes, banned_behind, banned_relay, impatient, only_one_asks, crash_below, one_way_hole, one_way_hole_early, lossy_link_of_few,
              few_packets, lossy_link_beside_dead_peers, lossy_sender, dead_peer_asked, mute_node, split, late_link] + MIXED + TIRED + STEPPED

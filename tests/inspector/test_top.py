@@ -353,12 +353,12 @@ class Requests(TopTest):
     def test_it_begins_with_requests_and_their_past(self):
         self.traced(requests=self.requests)
         screen = self.top()
-        screen.wait_for_lines({2: r"\[0 requests\].*by failed v", 4: r"^>! DataMap STORE +4\.0 +█{8,} +25\.0% +1\.00 ms +3\.00 ms",
+        screen.wait_for_lines({2: r"\[0 requests\].*by bad % v", 4: r"^>! DataMap STORE +4\.0 +█{8,} +25\.0% +1\.00 ms +3\.00 ms",
                                5: r"^   DataMap GET +8\.0 +█{8,} +0\.0% +1\.00 ms +3\.00 ms"})
         screen.send("down", "enter")
         screen.wait_for_lines({2: r"\[0 requests\] > DataMap GET: traces"})
         screen.send("escape")
-        screen.wait("by failed v")
+        screen.wait("by bad % v")
         screen.send("\t")
         screen.wait("[1 nodes]")
         screen.send("0")

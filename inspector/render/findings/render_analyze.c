@@ -274,7 +274,8 @@ static void requests_failed(struct strbuf *out, const struct view *view, const s
                             const struct finding *finding) {
     if (finding->after) strbuf_puts(out, "work after ");
     command(out, facts, finding);
-    strbuf_printf(out, " failed in %" PRIu64 " of %" PRIu64 " requests%s", finding->count, finding->of,
+    strbuf_printf(out, " %s in %" PRIu64 " of %" PRIu64 " requests%s",
+                  finding->kind == FINDING_REQUESTS_EXPIRED ? "expired" : "failed", finding->count, finding->of,
                   finding->rootless ? " whose start is missing" : "");
     own_percent(out, finding);
     strbuf_puts(out, ", first at ");
@@ -295,6 +296,10 @@ static void requests_failed(struct strbuf *out, const struct view *view, const s
     }
     if (finding->any) strbuf_puts(out, ", whichever node it was waiting for");
     if (!finding->links) return;
+    if (finding->peer_count) {
+        strbuf_printf(out, ", which %s waiting for %" PRIu64 " nodes", finding->peer_count > 1 ? "were" : "was", finding->links);
+        return;
+    }
     strbuf_puts(out, finding->links > 1 ? ", which were waiting for " : ", which was waiting for ");
     node(out, view, facts, finding->node);
 }
@@ -493,6 +498,7 @@ static const struct {
     [FINDING_LATE_PACKETS] = {late_packets, HAS_COUNT | HAS_TIME | HAS_USUAL_TIME, NEXT_GRAPH},
     [FINDING_SLOW_LINK] = {slow, HAS_COUNT | HAS_OF | HAS_TIME | HAS_USUAL_TIME, NEXT_GRAPH},
     [FINDING_REQUESTS_FAILED] = {requests_failed, HAS_COUNT | HAS_OF, NEXT_TRACE},
+    [FINDING_REQUESTS_EXPIRED] = {requests_failed, HAS_COUNT | HAS_OF, NEXT_TRACE},
     [FINDING_REQUESTS_RETRIED] = {requests_retried, HAS_COUNT | HAS_OF, NEXT_TRACE},
     [FINDING_LATENCY_OUTLIERS] = {latency_outliers, HAS_COUNT | HAS_OF | HAS_TIME | HAS_USUAL_TIME, NEXT_GRAPH},
     [FINDING_REQUEST_OPEN] = {request_open, HAS_COUNT | HAS_TIME | HAS_MOMENT, NEXT_TRACE},
