@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "analyze.h"
+#include "numbers.h"
 #include "requests.h"
 #include "shared_end.h"
 
@@ -26,7 +27,8 @@ static int compare_findings(const void *left, const void *right, void *context) 
     if (rank_of(a) != rank_of(b)) return rank_of(a) < rank_of(b) ? -1 : 1;
     if (a->weight != b->weight) return a->weight > b->weight ? -1 : 1;
     int order = compare_nodes(facts, a->node, b->node);
-    return order ? order : compare_nodes(facts, a->peer, b->peer);
+    if (!order) order = compare_nodes(facts, a->peer, b->peer);
+    return order ? order : compare_numbers(a->evidence[0], b->evidence[0]); /* the earlier event */
 }
 
 /* All packets, matched; their events are indices into facts. */
