@@ -251,8 +251,8 @@ struct incoming {
     unsigned node;
     unsigned sender;
     uint64_t sent_ns, received_ns; /* UINT64_MAX: never */
-    uint64_t usual_ns;             /* travel time of the fastest quarter of the sender's packets to it */
-    uint64_t error_ns;             /* of the travel time, because of the two clocks */
+    uint64_t usual_ns;             /* one-way delay of the fastest quarter of the sender's packets to it */
+    uint64_t error_ns;             /* of the one-way delay, because of the two clocks */
     size_t send, receive;          /* facts, or NO_FACT */
 };
 

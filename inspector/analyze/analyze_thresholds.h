@@ -12,7 +12,7 @@
 #define LOSS_SURE_Z 2.58    /* standard errors: we judge the lower end of the rate's interval (Wilson's, 99 %), not the rate */
 #define GONE_SHARE_MIN 0.9  /* of packets to an untraced peer since it was last heard of: lost, for it to be gone */
 #define LATE_PACKETS_MIN 20 /* packets: a link with fewer packets seen at both ends is not judged */
-#define LATE_RATIO_MIN 5    /* times: the median travel time, compared with the median of the links between other nodes */
+#define LATE_RATIO_MIN 5    /* times: the median one-way delay, compared with the median of the links between other nodes */
 #define LATE_NS_MIN UINT64_C(2000000)      /* ns: and longer by this much: a busy machine delays packets by less */
 #define LATE_SHARE_MIN 0.2                 /* of all packets to a node: late, if its links have too few to be judged alone */
 #define LATE_OFTEN_RATIO_MIN 1.5           /* times: the share of late packets on links between other nodes */

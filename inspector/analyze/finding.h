@@ -38,7 +38,7 @@ struct finding {
     uint64_t links, links_of;      /* how many links it covers; of a network: how many lose, out of this many */
     unsigned common;               /* of a network: the node at one end of all of them, or NO_NUMBER */
     double usual_rate;             /* of the others; the finding's own rate is count / of */
-    uint64_t ns;                   /* the time measured: rtt after, travel time, time at the node, age, silence */
+    uint64_t ns;                   /* the time measured: rtt after, one-way delay, time at the node, age, silence */
     uint64_t usual_ns;             /* rtt before, the others' time, the longest silence before */
     uint64_t time_ns;              /* Unix time: the jump, the last event, the beginning of the stall */
     uint64_t until_ns;             /* if all nodes paused: end of the last pause */

@@ -329,9 +329,8 @@ static void packet_notes(struct strbuf *out, const struct diagram *diagram, cons
         if (row->number_min != row->number_max) strbuf_printf(out, " to %" PRIu64, row->number_max);
     }
     if (row->packets && row->arrived && row->gap_max_ns >= 0) {
-        strbuf_puts(out, "; ");
+        strbuf_puts(out, "; one-way delay ");
         gap_note(out, row->gap_min_ns, row->gap_max_ns);
-        strbuf_puts(out, " under way");
     }
     disorder_note(out, view, row);
     count_note(out, view, STYLE_BAD, row->lost, row, "lost");

@@ -142,7 +142,7 @@ END_TEST
 START_TEST(messages_stay_ambiguous_until_all_have_arrived) {
     sent(100);
     sent(110);
-    received(200); /* one of the two; the other is still under way */
+    received(200); /* one of the two; the other is still in flight */
     sent(300);
     received(400); /* so that this is either */
     received(500);

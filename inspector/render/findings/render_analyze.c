@@ -407,7 +407,7 @@ static void node_stalled(struct strbuf *out, const struct view *view, const stru
     text_duration(out, finding->ns);
     strbuf_puts(out, " from ");
     text_time(out, finding->time_ns, view->utc, false);
-    strbuf_puts(out, everybody ? " on, although packets were under way: the machine stood still"
+    strbuf_puts(out, everybody ? " on, although packets were in flight: the machine stood still"
                                : " on, although others talked to it");
     if (finding->count > 1) strbuf_printf(out, "; the longest of %" PRIu64 " pauses", finding->count);
 }
@@ -625,7 +625,7 @@ static void draw_finding(struct strbuf *out, const struct view *view, const stru
 static void draw_coverage(struct strbuf *out, const struct view *view, const struct coverage *coverage) {
     strbuf_puts(out, "looked at: loss on ");
     text_count(out, coverage->links, "link");
-    strbuf_printf(out, " (%" PRIu64 " had enough packets to judge), travel time on %" PRIu64 " (%" PRIu64 "), ",
+    strbuf_printf(out, " (%" PRIu64 " had enough packets to judge), one-way delay on %" PRIu64 " (%" PRIu64 "), ",
                   coverage->links_judged, coverage->paths, coverage->paths_judged);
     strbuf_printf(out, "round-trip time on %" PRIu64 " (%" PRIu64 "),%s", coverage->rtt_series, coverage->rtt_judged,
                   view->columns ? " " : "\n           ");
