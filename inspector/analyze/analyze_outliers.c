@@ -2,8 +2,8 @@
  *
  * Requests that took much longer than others that went the same way.
  *
- * A command may be quick where the answer is known, and slow where it is three nodes away.  So each request is compared with those
- * that the same nodes answered; if these are too few, with those that as many nodes answered; and only then with all. */
+ * A command may be quick where the answer is known, and slow where it is three nodes away.  So each request is compared with
+ * those that the same nodes answered; if these are too few, with those that as many nodes answered; and only then with all. */
 #include "analyze.h"
 #include "analyze_thresholds.h"
 #include "numbers.h"
@@ -40,8 +40,8 @@ static int compare_durations(const void *left, const void *right) {
     return order ? order : compare_numbers(a->start, b->start);
 }
 
-/* Compares requests of one command with their median.  A request with more events than the median did more, and may take longer in
- * proportion.  room: for twice as many values. */
+/* Compares requests of one command with their median.  A request with more events than the median did more, and may take longer
+ * in proportion.  room: for twice as many values. */
 static void compare_with_median(struct timed *requests, size_t count, bool same_way, double *room) {
     double *events = room + count;
     for (size_t i = 0; i < count; i++) {

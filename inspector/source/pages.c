@@ -116,7 +116,8 @@ int pages_time_of_trace(const json_t *answer, json_t **ret_time_new) {
         last_ns = greatest(last_ns, time_ns);
     }
     if (!waits || first_ns > last_ns) return 0;
-    *ret_time_new = json_pack("{s:I,s:I}", "from", (json_int_t)(first_ns / 1000), "to", (json_int_t)(last_ns / 1000 + 1));
+    json_int_t from_us = (json_int_t)(first_ns / 1000), last_us = (json_int_t)(last_ns / 1000);
+    *ret_time_new = json_pack("{s:I,s:I}", "from", from_us, "to", last_us + 1);
     return *ret_time_new ? 0 : -1;
 }
 

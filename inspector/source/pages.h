@@ -39,7 +39,7 @@ int pages_beside(struct inquiry *inquiry, json_t *time_new, json_t **ret_events)
  * Returns 0, or -1 when out of memory. */
 int pages_time_of_trace(const json_t *answer, json_t **ret_time_new);
 
-/* Fetches what happened in the time of a trace, and adds it to the answer with its events as member "beside", for timeline_init. */
+/* Fetches what happened in the time of a trace, and adds it to the answer with its events: "beside", for timeline_init. */
 int pages_add_beside(struct inquiry *inquiry, json_t *answer);
 
 #endif

@@ -617,8 +617,8 @@ START_TEST(a_node_that_crashed_is_reported_before_all_else) {
 }
 END_TEST
 
-/* 1: too few events; 2: it was silent as long before; 3: the others are silent, too; 4: it has ended; 5: it waits for carol; 6: its
- * work has ended, so it has nothing to do. */
+/* 1: too few events; 2: it was silent as long before; 3: the others are silent, too; 4: it has ended; 5: it waits for carol; 6:
+ * its work has ended, so it has nothing to do. */
 START_TEST(a_node_that_falls_silent_in_its_work_is_reported) {
     unsigned count = _i == 1 ? SILENT_EVENTS_MIN - 1 : SILENT_EVENTS_MIN;
     if (_i == 2) add(FACT_METRICS, BOB, NO_NUMBER, NOW - 100 * S);
