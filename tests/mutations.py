@@ -111,7 +111,7 @@ PARSES = (
 PATH_IDLE = (
     ("a millisecond at least", IDLE, "if (!idled || ret_idle->to_ns < ret_idle->from_ns + IDLE_NS_MIN) continue;", "if (!idled) continue;"),
     ("no idling while a packet is missing", IDLE, "walk->directions[i].missing || ", ""),
-    ("no idling while stream bytes are under way", IDLE, "walk->directions[i].stream_sent > walk->directions[i].stream_received", "0"),
+    ("no idling while stream bytes are in flight", IDLE, "walk->directions[i].stream_sent > walk->directions[i].stream_received", "0"),
     ("a repetition is not a second one missing", IDLE, "    if (sent->repeat && direction->missing) direction->missing--;\n", ""),
     ("what is lost is missing", IDLE, "    direction->missing += !arrived;\n", ""),
     ("before the request", IDLE, ".from_ns = greatest(walk->busy_until_ns, walk->from_ns),", ".from_ns = walk->busy_until_ns,"),

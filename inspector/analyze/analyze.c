@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "analyze.h"
+#include "numbers.h"
 #include "requests.h"
 #include "shared_end.h"
 
@@ -26,7 +27,8 @@ static int compare_findings(const void *left, const void *right, void *context) 
     if (rank_of(a) != rank_of(b)) return rank_of(a) < rank_of(b) ? -1 : 1;
     if (a->weight != b->weight) return a->weight > b->weight ? -1 : 1;
     int order = compare_nodes(facts, a->node, b->node);
-    return order ? order : compare_nodes(facts, a->peer, b->peer);
+    if (!order) order = compare_nodes(facts, a->peer, b->peer);
+    return order ? order : compare_numbers(a->evidence[0], b->evidence[0]); /* the earlier event */
 }
 
 /* All packets, matched; their events are indices into facts. */
@@ -52,22 +54,18 @@ static void list_failures(struct analysis *analysis, const struct requests *requ
     }
 }
 
-static void analyze_all_requests(struct analysis *analysis, const struct node_state *states, size_t state_count) {
-    struct requests requests;
-    if (requests_read(&requests, analysis->facts)) {
-        analysis->failed = true;
-        return;
-    }
-    analysis->coverage.requests += requests.parts;
-    analyze_outcomes(analysis, &requests);
-    list_failures(analysis, &requests);
-    analyze_retries(analysis, &requests);
-    analyze_flood(analysis, &requests);
-    analyze_open(analysis, &requests);
-    blame_silent_peers(analysis, &requests, states, state_count);
-    analyze_delays(analysis, &requests);
-    analyze_places(analysis, &requests);
-    requests_fini(&requests);
+static void analyze_requests(struct analysis *analysis, struct requests *requests, const struct node_state *states,
+                             size_t state_count) {
+    analysis->coverage.requests += requests->parts;
+    analyze_outcomes(analysis, requests);
+    list_failures(analysis, requests);
+    analyze_outliers(analysis, requests);
+    analyze_retries(analysis, requests);
+    analyze_flood(analysis, requests);
+    analyze_open(analysis, requests);
+    blame_silent_peers(analysis, requests, states, state_count);
+    analyze_delays(analysis, requests);
+    analyze_places(analysis, requests);
 }
 
 static bool names_peer(const struct finding *finding, unsigned peer) {
@@ -76,17 +74,11 @@ static bool names_peer(const struct finding *finding, unsigned peer) {
     return finding->node == peer;
 }
 
-static bool has_events(const struct facts *facts, unsigned node) {
-    for (size_t i = 0; i < facts->count; i++)
-        if (facts->items[i].node == node) return true;
-    return false;
-}
-
 /* Are all nodes that the requests waited for traced?  Then they did not answer because nothing reached them. */
 static bool waits_for_traced(const struct facts *facts, const struct finding *finding) {
-    if (!finding->peer_count) return has_events(facts, finding->node);
+    if (!finding->peer_count) return facts_has(facts, finding->node);
     for (unsigned i = 0; i < finding->peer_count && i < PEERS_MAX; i++)
-        if (!has_events(facts, finding->peers[i])) return false;
+        if (!facts_has(facts, finding->peers[i])) return false;
     return true;
 }
 
@@ -127,12 +119,18 @@ static void drop_repeated(struct analysis *analysis) {
 int analyze(struct analysis *ret_analysis, const struct facts *facts, const struct node_state *states, size_t state_count,
             uint64_t now_ns, bool one_trace) {
     struct analysis analysis = {.facts = facts, .now_ns = now_ns, .one_trace = one_trace};
+    struct requests requests;
     if (match_packets(&analysis)) return -ENOMEM;
+    if (requests_read(&requests, facts)) {
+        analysis_fini(&analysis);
+        return -ENOMEM;
+    }
     analyze_losses(&analysis, states, state_count);
     analyze_paths(&analysis);
     analyze_rtt(&analysis);
-    analyze_nodes(&analysis, states, state_count);
-    analyze_all_requests(&analysis, states, state_count);
+    analyze_nodes(&analysis, &requests, states, state_count);
+    analyze_requests(&analysis, &requests, states, state_count);
+    requests_fini(&requests);
     analyze_message_flood(&analysis);
     analyze_connections(&analysis);
     analyze_streams(&analysis);

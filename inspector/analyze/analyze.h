@@ -26,6 +26,7 @@ void analyze_losses(struct analysis *analysis, const struct node_state *states, 
 void analyze_paths(struct analysis *analysis);                                                       /* analyze_paths.c */
 void analyze_rtt(struct analysis *analysis);                                                         /* analyze_rtt.c */
 void analyze_outcomes(struct analysis *analysis, const struct requests *requests);                   /* analyze_failures.c */
+void analyze_outliers(struct analysis *analysis, const struct requests *requests);                   /* analyze_outliers.c */
 void analyze_flood(struct analysis *analysis, const struct requests *requests);                      /* analyze_floods.c */
 void analyze_message_flood(struct analysis *analysis);                                               /* analyze_floods.c */
 void analyze_retries(struct analysis *analysis, const struct requests *requests);                    /* analyze_failures.c */
@@ -35,9 +36,10 @@ void analyze_open(struct analysis *analysis, struct requests *requests);        
  * of these losses as time spent at the peer.  Call it before the next two (analyze_requests.c). */
 void blame_silent_peers(struct analysis *analysis, struct requests *requests, const struct node_state *states,
                         size_t state_count);
-void analyze_delays(struct analysis *analysis, struct requests *requests);                          /* analyze_requests.c */
-void analyze_places(struct analysis *analysis, struct requests *requests);                          /* analyze_requests.c */
-void analyze_streams(struct analysis *analysis);                                                    /* analyze_nodes.c */
-void analyze_nodes(struct analysis *analysis, const struct node_state *states, size_t state_count); /* analyze_nodes.c */
+void analyze_delays(struct analysis *analysis, struct requests *requests); /* analyze_requests.c */
+void analyze_places(struct analysis *analysis, struct requests *requests); /* analyze_requests.c */
+void analyze_streams(struct analysis *analysis);                           /* analyze_nodes.c */
+void analyze_nodes(struct analysis *analysis, const struct requests *requests, const struct node_state *states,
+                   size_t state_count); /* analyze_nodes.c */
 
 #endif

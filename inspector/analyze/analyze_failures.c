@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Requests that failed, or took much longer than others; and connections that ended with an error. */
+ * Requests that failed or expired, or had to be asked again; and connections that ended with an error. */
 #include "analyze.h"
 #include "analyze_thresholds.h"
 #include "numbers.h"
@@ -11,6 +11,20 @@
 #include <strings.h>
 
 /* ---- failed requests ---- */
+
+/* Requests of one command that did not succeed, and the finding that each is part of. */
+struct failures {
+    const struct request *const *requests;
+    size_t *parts; /* by request, an index into findings */
+    size_t request_count;
+    struct finding *findings;
+    size_t count;
+};
+
+static void move_part(struct failures *failures, size_t from, size_t to) {
+    for (size_t i = 0; from != to && i < failures->request_count; i++)
+        if (failures->parts[i] == from) failures->parts[i] = to;
+}
 
 /* Who is at fault: the node that the failed node was waiting for, or else the failed node itself. */
 static unsigned culprit(const struct request *request) {
@@ -94,6 +108,7 @@ static int compare_failures(const void *left, const void *right) {
     int order = compare_numbers(a->command, b->command);
     if (!order) order = compare_numbers(a->rootless, b->rootless);
     if (!order) order = compare_numbers(a->failed_node == NO_NUMBER, b->failed_node == NO_NUMBER);
+    if (!order) order = compare_numbers(a->expired, b->expired);
     if (!order) order = compare_numbers(a->failed_after, b->failed_after);
     if (!order) order = compare_numbers(culprit(a), culprit(b));
     if (!order) order = compare_numbers(a->failed_waiting == NO_NUMBER, b->failed_waiting == NO_NUMBER);
@@ -118,7 +133,7 @@ static struct finding failed_at(const struct request *const *failed, size_t coun
     bool aside = (*failed)->failed_after && !(*failed)->one_way; /* nobody waited for it */
     bool on_way = on_one_way(failed, count);
     double share = (double)count / (double)of;
-    struct finding finding = {.kind = FINDING_REQUESTS_FAILED,
+    struct finding finding = {.kind = (*failed)->expired ? FINDING_REQUESTS_EXPIRED : FINDING_REQUESTS_FAILED,
                               .severity = share >= FAILED_SEVERE_SHARE && !aside ? SEVERITY_SEVERE : SEVERITY_NOTABLE,
                               .weight = share,
                               .node = on_way ? (*failed)->failed_from : culprit(*failed),
@@ -168,34 +183,57 @@ static unsigned only_asker(const struct requests *requests, const struct request
     return NO_NUMBER;
 }
 
-static bool is_among(const struct finding *all, unsigned node) {
-    for (unsigned i = 0; i < all->peer_count && i < PEERS_MAX; i++)
-        if (all->peers[i] == node) return true;
-    return false;
+/* Is this finding about one of several nodes, none of which has most of the failures? */
+static bool is_one_of_several(const struct failures *failures, const struct finding *finding) {
+    uint64_t failed = 0;
+    for (size_t i = 0; i < failures->count; i++) failed += failures->findings[i].count;
+    return 2 * finding->count <= failed && !finding->after && !finding->peer_count;
 }
 
-/* Adds a finding about one node to the one about all; they come sorted by node. */
-static void add_failed(struct finding *all, const struct finding *finding) {
-    if (!all->count) {
-        *all = *finding;
-        all->node = all->peer = NO_NUMBER;
-        all->on_way = all->any = all->one_asker = false;
-        all->count = all->links = 0;
+static bool names_several(const struct failures *failures) {
+    size_t nodes = 0;
+    for (size_t i = 0; i < failures->count; i++) {
+        const struct finding *finding = &failures->findings[i];
+        bool new = is_one_of_several(failures, finding);
+        for (size_t k = 0; k < i && new; k++)
+            new = failures->findings[k].node != finding->node || !is_one_of_several(failures, &failures->findings[k]);
+        nodes += new;
     }
-    all->count += finding->count;
-    all->weight = (double)all->count / (double)all->of;
-    all->severity = all->weight >= FAILED_SEVERE_SHARE ? SEVERITY_SEVERE : SEVERITY_NOTABLE;
-    if (is_among(all, finding->node)) return;
-    if (all->peer_count < PEERS_MAX) all->peers[all->peer_count] = finding->node;
-    all->peer_count++;
+    return nodes >= ALIKE_NODES_MIN;
 }
 
-/* Did requests fail at enough nodes, none of which has most of the failures? */
-static bool names_several(const struct finding *findings, size_t count, uint64_t failed) {
+/* Replaces the findings of several nodes by one that names the nodes at which the requests failed: those that they waited for did
+ * not fail. */
+static void report_several(struct analysis *analysis, const struct failures *failures) {
     struct finding all = {.count = 0};
-    for (size_t i = 0; i < count; i++)
-        if (2 * findings[i].count <= failed && !findings[i].after && !findings[i].peer_count) add_failed(&all, &findings[i]);
-    return all.peer_count >= ALIKE_NODES_MIN;
+    unsigned nodes = intern_count(&analysis->facts->nodes);
+    bool *failed = calloc(nodes + 1, sizeof *failed), waited = true;
+    uint64_t places = 0;
+    analysis->failed |= !failed;
+    for (size_t i = 0; i < failures->count; i++) {
+        const struct finding *finding = &failures->findings[i];
+        if (!is_one_of_several(failures, finding)) continue;
+        uint64_t count = all.count;
+        if (!count) all = *finding;
+        all.count = count + finding->count;
+        waited &= finding->links && !finding->on_way;
+        places++;
+    }
+    for (size_t i = 0; failed && i < failures->request_count; i++)
+        if (is_one_of_several(failures, &failures->findings[failures->parts[i]]))
+            failed[failures->requests[i]->failed_node] = true;
+    for (unsigned i = 0; failed && i < nodes; i++) {
+        if (!failed[i]) continue;
+        if (all.peer_count < PEERS_MAX) all.peers[all.peer_count] = i;
+        all.peer_count++;
+    }
+    free(failed);
+    all.node = all.peer = NO_NUMBER;
+    all.on_way = all.any = all.one_asker = false;
+    all.links = waited ? places : 0;
+    all.weight = (double)all.count / (double)all.of;
+    all.severity = all.weight >= FAILED_SEVERE_SHARE ? SEVERITY_SEVERE : SEVERITY_NOTABLE;
+    analysis_add(analysis, &all);
 }
 
 /* Do two findings name links with the same sender (or, to: receiver)? */
@@ -205,12 +243,14 @@ static bool share_way(const struct finding *a, const struct finding *b, bool to)
 }
 
 /* Joins findings about several nodes that waited for data from one node or, to: for data sent to one node. */
-static size_t join_ways(struct finding *findings, size_t count, bool to) {
+static void join_ways(struct failures *failures, bool to) {
+    struct finding *findings = failures->findings;
     size_t kept = 0;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < failures->count; i++) {
         struct finding *same = NULL, *finding = &findings[i];
         for (size_t k = 0; k < kept && !same; k++)
             if (share_way(&findings[k], finding, to)) same = &findings[k];
+        move_part(failures, i, same ? (size_t)(same - findings) : kept);
         if (!same) {
             findings[kept++] = *finding;
             continue;
@@ -222,17 +262,19 @@ static size_t join_ways(struct finding *findings, size_t count, bool to) {
         if (finding->severity < same->severity || same->weight >= FAILED_SEVERE_SHARE)
             same->severity = finding->after ? finding->severity : SEVERITY_SEVERE;
     }
-    return kept;
+    failures->count = kept;
 }
 
 /* Nodes that failed only what one node asked are one finding, which names that node: it is what they have in common. */
-static size_t join_askers(struct finding *findings, size_t count) {
+static void join_askers(struct failures *failures) {
+    struct finding *findings = failures->findings;
     size_t kept = 0;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < failures->count; i++) {
         struct finding *same = NULL, *finding = &findings[i];
         for (size_t k = 0; k < kept && finding->one_asker && !same; k++)
             if (findings[k].one_asker && (findings[k].peer_count ? findings[k].node : findings[k].peer) == finding->peer)
                 same = &findings[k];
+        move_part(failures, i, same ? (size_t)(same - findings) : kept);
         if (!same) {
             findings[kept++] = *finding;
             continue;
@@ -248,48 +290,48 @@ static size_t join_askers(struct finding *findings, size_t count) {
         same->weight += finding->weight;
         same->severity = same->weight >= FAILED_SEVERE_SHARE ? SEVERITY_SEVERE : SEVERITY_NOTABLE;
     }
-    return kept;
+    failures->count = kept;
 }
 
-/* Replaces the findings of several nodes, none of which has most of the failures, by one that names them. */
-static void report_failed(struct analysis *analysis, const struct finding *findings, size_t count) {
-    struct finding all = {.count = 0};
-    uint64_t failed = 0;
-    for (size_t i = 0; i < count; i++) failed += findings[i].count;
-    for (size_t i = 0; i < count; i++) {
-        const struct finding *finding = &findings[i];
-        if (names_several(findings, count, failed) && 2 * finding->count <= failed && !finding->after && !finding->peer_count) {
-            add_failed(&all, finding);
-            continue;
-        }
-        analysis_add(analysis, finding);
+/* Is it of the same part: with the same node at fault, for the same reason? */
+static bool same_part(const struct request *a, const struct request *b) {
+    return a->failed_after == b->failed_after && (a->failed_waiting == NO_NUMBER) == (b->failed_waiting == NO_NUMBER) &&
+           (a->failed_whom == NO_NUMBER) == (b->failed_whom == NO_NUMBER) && culprit(a) == culprit(b);
+}
+
+/* Requests of one command with the same outcome, of `of`. */
+static void judge_outcome(struct analysis *analysis, const struct requests *all, const struct request *const *requests,
+                          size_t count, size_t of) {
+    struct failures failures = {requests, calloc(count + 1, sizeof *failures.parts), count,
+                                calloc(count + 1, sizeof *failures.findings), 0};
+    analysis->failed |= !failures.parts || !failures.findings;
+    for (size_t begin = 0, end; !analysis->failed && begin < count; begin = end) {
+        for (end = begin; end < count && same_part(requests[end], requests[begin]); end++) failures.parts[end] = failures.count;
+        struct finding *finding = &failures.findings[failures.count++];
+        *finding = failed_at(requests + begin, end - begin, of);
+        unsigned asker = only_asker(all, requests + begin, end - begin);
+        if (asker != NO_NUMBER) finding->one_asker = true, finding->peer = asker;
     }
-    if (all.count) analysis_add(analysis, &all);
+    join_ways(&failures, false);
+    join_ways(&failures, true);
+    join_askers(&failures);
+    bool several = names_several(&failures);
+    for (size_t i = 0; i < failures.count; i++)
+        if (!several || !is_one_of_several(&failures, &failures.findings[i])) analysis_add(analysis, &failures.findings[i]);
+    if (several) report_several(analysis, &failures);
+    free(failures.parts);
+    free(failures.findings);
 }
 
-/* All requests of one command, either whole or without a root; failed ones come first. */
+/* All requests of one command, either whole or without a root: first those that failed, then those that expired. */
 static void judge_failures(struct analysis *analysis, const struct requests *all, const struct request *const *requests,
                            size_t count) {
-    struct finding *findings = calloc(count + 1, sizeof *findings);
-    size_t found = 0;
-    if (!findings) analysis->failed = true;
-    for (size_t begin = 0, end; findings && begin < count && requests[begin]->failed_node != NO_NUMBER; begin = end) {
-        for (end = begin; end < count && requests[end]->failed_node != NO_NUMBER &&
-                          requests[end]->failed_after == requests[begin]->failed_after &&
-                          (requests[end]->failed_waiting == NO_NUMBER) == (requests[begin]->failed_waiting == NO_NUMBER) &&
-                          (requests[end]->failed_whom == NO_NUMBER) == (requests[begin]->failed_whom == NO_NUMBER) &&
-                          culprit(requests[end]) == culprit(requests[begin]);)
+    for (size_t begin = 0, end; begin < count && requests[begin]->failed_node != NO_NUMBER; begin = end) {
+        for (end = begin;
+             end < count && requests[end]->failed_node != NO_NUMBER && requests[end]->expired == requests[begin]->expired;)
             end++;
-        findings[found] = failed_at(requests + begin, end - begin, count);
-        unsigned asker = only_asker(all, requests + begin, end - begin);
-        if (asker != NO_NUMBER) findings[found].one_asker = true, findings[found].peer = asker;
-        found++;
+        judge_outcome(analysis, all, requests + begin, end - begin, count);
     }
-    if (findings) {
-        found = join_ways(findings, join_ways(findings, found, false), true);
-        report_failed(analysis, findings, join_askers(findings, found));
-    }
-    free(findings);
 }
 
 /* ---- requests that were asked again ---- */
@@ -373,80 +415,6 @@ void analyze_retries(struct analysis *analysis, const struct requests *requests)
     free(order);
 }
 
-/* ---- requests that took much longer ---- */
-
-static int compare_durations(const void *left, const void *right) {
-    const struct request *a = *(const struct request *const *)left, *b = *(const struct request *const *)right;
-    int order = compare_numbers(a->command, b->command);
-    if (!order) order = compare_numbers(a->took_ns, b->took_ns);
-    return order ? order : compare_numbers(a->start, b->start);
-}
-
-/* Where the request spent most of its time up to its end, including waits for lost packets; NULL if nowhere. */
-static const struct visit *main_visit(const struct requests *requests, const struct request *request) {
-    const struct visit *most = NULL;
-    for (size_t i = 0; i < requests->visit_count; i++) {
-        const struct visit *visit = &requests->visits[i];
-        if (&requests->items[visit->request] != request || visit->after) continue;
-        if (!most || visit->ns + visit->lost_ns > most->ns + most->lost_ns) most = visit;
-    }
-    return most;
-}
-
-/* Did the request wait for the receiver, which did nothing at all, rather than for the link? */
-static bool waited_for_receiver(const struct analysis *analysis, const struct visit *visit) {
-    size_t from = visit->evidence[0], to = visit->evidence[1];
-    if (from == NO_FACT || to == NO_FACT) return false;
-    return analysis_paused(analysis, visit->peer, analysis->facts->items[from].time_ns, analysis->facts->items[to].time_ns);
-}
-
-/* Of requests sorted by duration, the index of the first slow one: slow are those that took many times the median or, if there
- * are none, a few that stand apart from all others.  Returns `count` if none is slow. */
-static size_t first_outlier(const struct request *const *requests, size_t count) {
-    uint64_t middle_ns = requests[count / 2]->took_ns;
-    size_t first = count, apart = count;
-    while (count >= OUTLIER_REQUESTS_MIN && first && requests[first - 1]->took_ns >= OUTLIER_NS_MIN &&
-           (double)requests[first - 1]->took_ns >= OUTLIER_RATIO_MIN * (double)middle_ns)
-        first--;
-    if (first < count || count < APART_REQUESTS_MIN) return first;
-    for (size_t i = count; i-- > 1 && APART_PART * (count - i) < count;) {
-        uint64_t took_ns = requests[i]->took_ns;
-        if (took_ns < APART_NS_MIN || (double)took_ns < APART_RATIO_MIN * (double)middle_ns) break;
-        if ((double)took_ns >= APART_GAP_MIN * (double)requests[i - 1]->took_ns) apart = i;
-    }
-    return apart;
-}
-
-/* All requests of one command, the fastest first. */
-static void judge_durations(struct analysis *analysis, const struct requests *all, const struct request *const *requests,
-                            size_t count) {
-    uint64_t middle_ns = requests[count / 2]->took_ns;
-    size_t first = first_outlier(requests, count);
-    if (first == count) return;
-    const struct request *longest = requests[count - 1];
-    const struct visit *visit = main_visit(all, longest);
-    bool paused = visit && visit->kind == WAIT_LINK && waited_for_receiver(analysis, visit);
-    bool elsewhere = !visit || 2 * (visit->ns + visit->lost_ns) < longest->took_ns;
-    struct finding finding = {.kind = FINDING_LATENCY_OUTLIERS,
-                              .severity = longest->took_ns >= OUTLIER_SEVERE_NS ? SEVERITY_SEVERE : SEVERITY_NOTABLE,
-                              .weight = (double)longest->took_ns / 1e9,
-                              .node = elsewhere                            ? NO_NUMBER
-                                      : visit->kind == WAIT_PEER || paused ? visit->peer
-                                                                           : visit->node,
-                              .peer = !elsewhere && wait_kind_is_way(visit->kind) && !paused ? visit->peer : NO_NUMBER,
-                              .trace = longest->trace,
-                              .command = longest->command,
-                              .count = count - first,
-                              .of = count,
-                              .ns = longest->took_ns,
-                              .usual_ns = middle_ns,
-                              .elsewhere = elsewhere,
-                              .sending = !elsewhere && visit->kind == WAIT_SENDING,
-                              .waited = visit && visit->kind == WAIT_PEER};
-    for (size_t i = count; i > first; i--) finding_show(&finding, requests[i - 1]->start);
-    analysis_add(analysis, &finding);
-}
-
 static bool same_group(const struct request *a, const struct request *b) {
     return a->command == b->command && a->rootless == b->rootless;
 }
@@ -454,7 +422,7 @@ static bool same_group(const struct request *a, const struct request *b) {
 void analyze_outcomes(struct analysis *analysis, const struct requests *requests) {
     settle_askers(analysis, requests);
     const struct request **order = calloc(requests->count + 1, sizeof *order);
-    size_t count = 0, whole = 0;
+    size_t count = 0;
     if (!order) {
         analysis->failed = true;
         return;
@@ -466,18 +434,7 @@ void analyze_outcomes(struct analysis *analysis, const struct requests *requests
         for (end = begin; end < count && same_group(order[end], order[begin]);) end++;
         judge_failures(analysis, requests, order + begin, end - begin);
     }
-    for (size_t i = 0; i < count; i++)
-        if (order[i]->whole) order[whole++] = order[i];
-    analysis->coverage.requests_whole += whole;
-    size_t timed = 0;
-    for (size_t i = 0; i < whole; i++)
-        if (order[i]->timed) order[timed++] = order[i];
-    whole = timed;
-    qsort(order, whole, sizeof *order, compare_durations);
-    for (size_t begin = 0, end; begin < whole; begin = end) {
-        for (end = begin; end < whole && order[end]->command == order[begin]->command;) end++;
-        judge_durations(analysis, requests, order + begin, end - begin);
-    }
+    for (size_t i = 0; i < count; i++) analysis->coverage.requests_whole += order[i]->whole;
     free(order);
 }
 

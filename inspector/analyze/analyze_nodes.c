@@ -144,7 +144,8 @@ struct node_sum {
     uint64_t counted;             /* events, including those not read */
     uint64_t last_ns, longest_ns; /* the longest silence between two of its events */
     size_t last, first_missing;
-    double sample; /* the share of traces that it reports */
+    double sample;                      /* the share of traces that it reports */
+    bool reads_packets, reads_messages; /* it reports what it receives */
 };
 
 static void sum_nodes(struct node_sum *sums, const struct facts *facts) {
@@ -156,6 +157,8 @@ static void sum_nodes(struct node_sum *sums, const struct facts *facts) {
             sum->missing += fact->missing;
             continue;
         }
+        sum->reads_packets |= fact->kind == FACT_PACKET_RECEIVED;
+        sum->reads_messages |= fact->kind == FACT_MESSAGE_RECEIVED;
         if (sum->events++ && fact->time_ns - sum->last_ns > sum->longest_ns) sum->longest_ns = fact->time_ns - sum->last_ns;
         sum->last_ns = fact->time_ns;
         sum->last = i;
@@ -248,8 +251,8 @@ struct incoming {
     unsigned node;
     unsigned sender;
     uint64_t sent_ns, received_ns; /* UINT64_MAX: never */
-    uint64_t usual_ns;             /* travel time of the fastest quarter of the sender's packets to it */
-    uint64_t error_ns;             /* of the travel time, because of the two clocks */
+    uint64_t usual_ns;             /* one-way delay of the fastest quarter of the sender's packets to it */
+    uint64_t error_ns;             /* of the one-way delay, because of the two clocks */
     size_t send, receive;          /* facts, or NO_FACT */
 };
 
@@ -435,25 +438,40 @@ static bool others_active(const struct analysis *analysis, const struct node_sum
     return (double)active >= SILENT_OTHERS_MIN * (double)others;
 }
 
-/* Live nodes that have stopped emitting events.  A node that reports a smaller share of traces than the sender may have received
- * a packet without reporting it. */
-static void judge_silence(struct analysis *analysis, const struct node_state *state, const struct node_sum *sums, size_t nodes,
-                          const struct incoming *incoming, size_t count) {
+/* Would the node have reported that packet or message?  It would if it reports others, and no smaller a share of traces than the
+ * sender. */
+static bool would_report(const struct facts *facts, const struct node_sum *sums, const struct incoming *incoming) {
+    const struct node_sum *sum = &sums[incoming->node];
+    bool reads = facts->items[incoming->send].kind == FACT_MESSAGE_SENT ? sum->reads_messages : sum->reads_packets;
+    return reads && sums[incoming->sender].sample <= sum->sample;
+}
+
+/* Live nodes that have stopped emitting events, although others sent to them, or although they have work that has not ended.
+ * Otherwise they have nothing to do. */
+static void judge_silence(struct analysis *analysis, const struct requests *requests, const struct node_state *state,
+                          const struct node_sum *sums, size_t nodes, const struct incoming *incoming, size_t count) {
     const struct node_sum *sum = &sums[state->node];
     uint64_t newest_ns = newest_beside(analysis, sums, nodes, state->node);
-    uint64_t silent_ns = newest_ns - sum->last_ns, talked = 0;
-    for (size_t i = incoming_after(incoming, count, state->node, sum->last_ns); i < count && incoming[i].node == state->node; i++)
-        talked += sums[incoming[i].sender].sample <= sum->sample;
-    bool alone = silent_ns >= SILENT_NS_MIN && silent_ns >= SILENT_RATIO_MIN * sum->longest_ns &&
-                 sum->events >= SILENT_EVENTS_MIN && others_active(analysis, sums, nodes, state->node, sum->last_ns, newest_ns);
-    if (!alone && (silent_ns < SILENT_TALKED_NS_MIN || talked < SILENT_PACKETS_MIN)) return;
+    uint64_t silent_ns = newest_ns - sum->last_ns;
     struct finding finding = finding_of(FINDING_NODE_SILENT, SEVERITY_SEVERE, state->node);
+    finding_show(&finding, sum->last);
+    for (size_t i = incoming_after(incoming, count, state->node, sum->last_ns); i < count && incoming[i].node == state->node;
+         i++) {
+        if (!would_report(analysis->facts, sums, &incoming[i])) continue;
+        finding.count++;
+        finding_show(&finding, incoming[i].send);
+    }
+    for (size_t i = 0; i < requests->open_count; i++) {
+        if (requests->open[i].node != state->node || requests->open[i].asks) continue;
+        if (!finding.open++ && requests->open[i].start != sum->last) finding_show(&finding, requests->open[i].start);
+    }
+    bool stopped = finding.open && silent_ns >= SILENT_NS_MIN && silent_ns >= SILENT_RATIO_MIN * sum->longest_ns &&
+                   sum->events >= SILENT_EVENTS_MIN && others_active(analysis, sums, nodes, state->node, sum->last_ns, newest_ns);
+    if (!stopped && (silent_ns < SILENT_TALKED_NS_MIN || finding.count < SILENT_PACKETS_MIN)) return;
     finding.weight = (double)silent_ns / 1e9;
     finding.time_ns = facts_unix(analysis->facts, state->node, sum->last_ns);
     finding.ns = silent_ns;
     finding.usual_ns = sum->longest_ns;
-    finding.count = talked;
-    finding_show(&finding, sum->last);
     analysis_add(analysis, &finding);
 }
 
@@ -503,7 +521,8 @@ static void judge_pauses(struct analysis *analysis, const struct incoming *incom
     free(sorted);
 }
 
-void analyze_nodes(struct analysis *analysis, const struct node_state *states, size_t state_count) {
+void analyze_nodes(struct analysis *analysis, const struct requests *requests, const struct node_state *states,
+                   size_t state_count) {
     size_t nodes = intern_count(&analysis->facts->nodes), count = 0;
     struct node_sum *sums = calloc(nodes + 1, sizeof *sums);
     struct incoming *incoming = calloc(analysis->packets.count + 1, sizeof *incoming);
@@ -524,7 +543,7 @@ void analyze_nodes(struct analysis *analysis, const struct node_state *states, s
     if (!analysis->one_trace) judge_crashes(analysis, states, state_count, sums, nodes);
     for (size_t i = 0; i < state_count && !analysis->one_trace; i++) {
         if (states[i].live && states[i].node < nodes && sums[states[i].node].events)
-            judge_silence(analysis, &states[i], sums, nodes, incoming, count);
+            judge_silence(analysis, requests, &states[i], sums, nodes, incoming, count);
     }
 out:
     free(sums);

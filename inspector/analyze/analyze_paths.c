@@ -10,7 +10,7 @@
 /* A packet that was matched or lost; later, the median packet of a link. */
 struct path {
     unsigned from, to;
-    uint64_t gap_ns; /* travel time; UINT64_MAX: it did not arrive, or its time is unknown */
+    uint64_t gap_ns; /* one-way delay; UINT64_MAX: it did not arrive, or its time is unknown */
     size_t send, receive;
     uint64_t error_ns; /* of gap_ns, because of the two clocks */
     bool arrived;
@@ -30,8 +30,8 @@ static int compare_paths(const void *left, const void *right) {
     return order ? order : a->gap_ns < b->gap_ns ? -1 : a->gap_ns > b->gap_ns;
 }
 
-/* Sorted by link, then by travel time: 0 for packets received before they were sent; packets without a time come last.  Skips
- * links whose two clocks cannot be compared, because their travel times are unknown. */
+/* Sorted by link, then by one-way delay: 0 for packets received before they were sent; packets without a time come last.  Skips
+ * links whose two clocks cannot be compared, because their one-way delays are unknown. */
 static size_t list_packets(struct path *packets, const struct messages *messages, const struct node_clocks *clocks) {
     size_t count = 0;
     for (size_t i = 0; i < messages->count; i++) {
@@ -74,7 +74,7 @@ static void report_wrong_losses(struct analysis *analysis, const struct path *pa
     if (finding.count >= WRONG_LOSSES_MIN && finding.weight >= WRONG_SHARE_MIN) analysis_add(analysis, &finding);
 }
 
-/* The median of the packets of one link whose travel time is known.  Returns whether there are enough. */
+/* The median of the packets of one link whose one-way delay is known.  Returns whether there are enough. */
 static bool find_median(struct path *ret_path, const struct path *packets, size_t count) {
     while (count && packets[count - 1].gap_ns == UINT64_MAX) count--;
     if (!count) return false;
@@ -96,7 +96,7 @@ static bool is_late(const struct path *packet, double usual) {
     return is_timed(packet) && gap >= usual + (double)LATE_NS_MIN && gap >= LATE_RATIO_MIN * usual;
 }
 
-/* The packets to a node: how many have a travel time, and how many are late. */
+/* The packets to a node: how many have a one-way delay, and how many are late. */
 struct lateness {
     size_t timed, late, senders, late_senders; /* senders; and those of late packets */
 };
@@ -171,7 +171,7 @@ static void report_late_node(struct analysis *analysis, struct paths *paths, uns
     report_late(analysis, &slowest, node, NO_NUMBER, direction, usual_ns);
 }
 
-/* The packets whose travel time is known, in the order in which they were sent. */
+/* The packets whose one-way delay is known, in the order in which they were sent. */
 struct sent_order {
     const struct path **items;
     const struct path **before; /* room for as many */
@@ -274,7 +274,7 @@ static bool is_reported_late(const struct analysis *analysis, unsigned node) {
     return false;
 }
 
-/* The median travel time of all packets neither from nor to that node.  Returns false if there are too few. */
+/* The median one-way delay of all packets neither from nor to that node.  Returns false if there are too few. */
 static bool usual_without(const struct path *packets, size_t count, unsigned node, double *room, double *ret_usual) {
     size_t kept = 0;
     for (size_t i = 0; i < count; i++)

@@ -12,7 +12,7 @@
 #define LOSS_SURE_Z 2.58    /* standard errors: we judge the lower end of the rate's interval (Wilson's, 99 %), not the rate */
 #define GONE_SHARE_MIN 0.9  /* of packets to an untraced peer since it was last heard of: lost, for it to be gone */
 #define LATE_PACKETS_MIN 20 /* packets: a link with fewer packets seen at both ends is not judged */
-#define LATE_RATIO_MIN 5    /* times: the median travel time, compared with the median of the links between other nodes */
+#define LATE_RATIO_MIN 5    /* times: the median one-way delay, compared with the median of the links between other nodes */
 #define LATE_NS_MIN UINT64_C(2000000)      /* ns: and longer by this much: a busy machine delays packets by less */
 #define LATE_SHARE_MIN 0.2                 /* of all packets to a node: late, if its links have too few to be judged alone */
 #define LATE_OFTEN_RATIO_MIN 1.5           /* times: the share of late packets on links between other nodes */
@@ -38,6 +38,8 @@
 #define FAILED_SEVERE_SHARE 0.05          /* of the requests of a command: this share failed, to be severe */
 #define OUTLIER_REQUESTS_MIN 20           /* requests: of one command, for one of them to be an outlier */
 #define OUTLIER_RATIO_MIN 100             /* times: the median of the command */
+#define OUTLIER_FEW 3                     /* requests: more are outliers only if they are rare among all */
+#define OUTLIER_PART 10                   /* of the requests of the command: at most 1/N, to be rare */
 #define OUTLIER_NS_MIN UINT64_C(10000000) /* ns: and at least this long */
 #define OUTLIER_SEVERE_NS UINT64_C(1000000000)    /* ns: the same, to be severe */
 #define APART_REQUESTS_MIN 8                      /* requests: of one command, for a few slow ones to stand apart */
@@ -59,12 +61,12 @@
 #define REQUEST_SEVERE_NS UINT64_C(30000000000)   /* ns: the same, to be severe */
 #define STREAM_AGE_NS_MIN UINT64_C(10000000000)   /* ns: since a stream was opened */
 #define SILENT_EVENTS_MIN 20                      /* events: of a node, for its silence to mean anything */
-#define SILENT_NS_MIN UINT64_C(10000000000)       /* ns: since its last event, while others emitted some */
+#define SILENT_NS_MIN UINT64_C(10000000000)       /* ns: since its last event, with open work, while others emitted some */
 #define SILENT_RATIO_MIN 3                        /* times: its longest silence before */
 #define SILENT_TALKED_NS_MIN UINT64_C(3000000000) /* ns: the same, if others sent to it meanwhile */
 #define SILENT_PACKETS_MIN 3                      /* packets: that others sent to it meanwhile */
-#define SILENT_OTHERS_MIN 0.5 /* of the other nodes: active, for silence to mean anything if nobody sent to the node */
-#define STALL_NS_MIN UINT64_C(1000000000)     /* ns: a node had no event, and packets sent to it waited */
+#define SILENT_OTHERS_MIN 0.5                     /* of the other nodes: active, for silence with open work to mean anything */
+#define STALL_NS_MIN UINT64_C(1000000000)         /* ns: a node had no event, and packets sent to it waited */
 #define STALL_SHORT_NS_MIN UINT64_C(50000000) /* ns: the same, if several nodes sent to it meanwhile, and all arrived at once */
 #define STALL_TOGETHER_NS_MIN UINT64_C(500000000) /* ns: all short pauses of a node together */
 #define STALL_RATIO_MIN 3                         /* times: the median of the other nodes */

@@ -38,7 +38,7 @@ struct finding {
     uint64_t links, links_of;      /* how many links it covers; of a network: how many lose, out of this many */
     unsigned common;               /* of a network: the node at one end of all of them, or NO_NUMBER */
     double usual_rate;             /* of the others; the finding's own rate is count / of */
-    uint64_t ns;                   /* the time measured: rtt after, travel time, time at the node, age, silence */
+    uint64_t ns;                   /* the time measured: rtt after, one-way delay, time at the node, age, silence */
     uint64_t usual_ns;             /* rtt before, the others' time, the longest silence before */
     uint64_t time_ns;              /* Unix time: the jump, the last event, the beginning of the stall */
     uint64_t until_ns;             /* if all nodes paused: end of the last pause */
@@ -55,12 +55,14 @@ struct finding {
     bool missing;                  /* of a node: its events are missing, so it may have waited for another */
     bool unanswered;               /* of a peer: it did not answer */
     bool seen;                     /* of a peer, or one of several: it has events of a request that waited for it */
+    uint64_t open;                 /* of a silent node: parts of requests that it works on */
     bool gone;                     /* of a peer: packets to it were lost, and it sent nothing meanwhile */
     bool after;                    /* of a place or a failure: in the work that continued after the request ended */
     bool one_asker;                /* of failed requests: only questions of one node failed, which is `node`, or `peer` */
     bool any;                      /* of failed requests: the node fails whichever node it waits for */
     bool messages;                 /* of a flood: it consists of messages of the type `command` */
     bool waited;                   /* of outliers: the longest waited for `node`, whose events we do not have */
+    bool same_way;                 /* of outliers: `usual_ns` is that of requests that went the same way */
     bool elsewhere;                /* of outliers: no place has most of the time of the longest */
     bool rootless;                 /* of failed requests: the spans that caused them are missing */
     bool returned;                 /* of a crashed node: it is running again */

@@ -3,6 +3,7 @@
 
 #include "allocation.h"
 #include "analyze_thresholds.h"
+#include "numbers.h"
 #include "path_edges.h"
 
 #include <errno.h>
@@ -139,6 +140,7 @@ static void find_failure(struct request *request, const struct critical_path *pa
     request->failed_node = first->node;
     request->failed_asker = asker_of(&path->spans, first);
     request->failed_after = request->ok;
+    request->expired = request->ok ? first->expired : path->spans.items[path->root].expired;
     request->failed = fact_at(events, first->end);
     const struct wait *wait = wait_at_failure(path, first);
     if (!wait || wait->untimed) return;
@@ -158,6 +160,35 @@ static bool is_one_way(const struct critical_path *path) {
     return path->end_ns - path->start_ns < (path->reach_ns - path->end_ns) / ONE_WAY_PART;
 }
 
+static int compare_node_numbers(const void *left, const void *right) {
+    return compare_numbers(*(const unsigned *)left, *(const unsigned *)right);
+}
+
+/* The nodes that a request needed: the one that began it, and those that answered it before its end.  A node that failed, and was
+ * replaced by another, does not make it another way. */
+static int find_way(struct request *request, const struct critical_path *path) {
+    const struct spans *spans = &path->spans;
+    unsigned *nodes = calloc(2 * spans->count + 1, sizeof *nodes);
+    size_t count = 0;
+    if (!nodes) return -ENOMEM;
+    nodes[count++] = request->node;
+    for (size_t i = 0; i < spans->count; i++) {
+        const struct span *span = &spans->items[i];
+        if (span->end == NO_POSITION || !span->ok || span->end > spans->items[path->root].end) continue;
+        nodes[count++] = span->node;
+        if (span->asks && span->peer != NO_NUMBER) nodes[count++] = span->peer;
+    }
+    qsort(nodes, count, sizeof *nodes, compare_node_numbers);
+    request->way = UINT64_C(14695981039346656037); /* FNV-1a */
+    for (size_t i = 0; i < count; i++) {
+        if (i && nodes[i] == nodes[i - 1]) continue;
+        request->nodes++;
+        request->way = (request->way ^ nodes[i]) * UINT64_C(1099511628211);
+    }
+    free(nodes);
+    return 0;
+}
+
 static int add_request_of(struct requests *requests, const struct critical_path *path, const struct trace_events *events) {
     const struct span *root = &path->spans.items[path->root];
     bool caused = root->parent != NO_POSITION || root->parent_missing;
@@ -169,9 +200,11 @@ static int add_request_of(struct requests *requests, const struct critical_path 
                               .rootless = root->end != NO_POSITION && caused,
                               .one_way = is_one_way(path),
                               .ok = root->ok,
-                              .start = fact_at(events, root->start)};
+                              .start = fact_at(events, root->start),
+                              .events = events->count};
     request.timed = request.whole && facts_steady(events->facts, path->start_ns, path->reach_ns);
     find_failure(&request, path, events);
+    if (request.timed && find_way(&request, path)) return -ENOMEM;
     return add_request(requests, &request);
 }
 
@@ -317,7 +350,7 @@ static int add_open_parts(struct requests *requests, const struct spans *spans, 
         for (size_t k = span->first_child; k != NO_POSITION && !waits; k = spans->items[k].next_sibling)
             waits = spans->items[k].start != NO_POSITION && spans->items[k].end == NO_POSITION;
         const struct fact *start = trace_event_at(events, span->start);
-        const struct open_part part = {start->trace, start->node, start->command, fact_at(events, span->start)};
+        const struct open_part part = {start->trace, start->node, start->command, fact_at(events, span->start), span->asks};
         if (!waits) result = add_open(requests, &part);
     }
     return result;

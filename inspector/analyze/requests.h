@@ -19,8 +19,13 @@ struct request {
     bool rootless; /* it has both ends, but its parent is missing, so it is not whole */
     bool one_way;  /* it waited for nobody, and took almost no time compared with what it caused */
     size_t start;  /* a fact */
+    /* What it took part in: requests with the same way and number of events did the same. */
+    unsigned nodes;  /* that answered, with the one that began it */
+    uint64_t way;    /* a hash of these nodes */
+    uint64_t events; /* of its trace */
     /* Where it failed first.  failed_after: it succeeded, but something that it caused failed later. */
     bool failed_after;
+    bool expired;                    /* it did not fail: it ran out of time, or what failed later did */
     unsigned failed_node;            /* NO_NUMBER: it did not fail */
     unsigned failed_waiting;         /* the node that it was waiting for then; NO_NUMBER: none */
     unsigned failed_asker;           /* who had asked it; itself if nobody had */
@@ -72,6 +77,7 @@ struct question {
 struct open_part {
     unsigned trace, node, command;
     size_t start; /* a fact */
+    bool asks;    /* it waits for another node */
 };
 
 struct requests {

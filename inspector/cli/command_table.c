@@ -125,7 +125,7 @@ const struct command command_table[] = {
         .summary = "how one thing spread through the network: reach, hops, duplicates, who was late; and the questions of a lookup",
         .description = "TRACE is the beginning of a trace id; linked traces are read, too. KEY is FIELD=VALUE, with any field of filters: message_id=1734205 shows the "
                        "messages with that id, in any trace; a field of an application, DMAP.hash=9f86, shows all traces with that value. A number that begins no trace is a message id.\n"
-                       "It uses messages if the program traces any, otherwise spans. held is how long a node had it before it forwarded it; link, its travel time; dup, how often a node got what it already had. "
+                       "It uses messages if the program traces any, otherwise spans. held is how long a node had it before it forwarded it; link, its one-way delay; dup, how often a node got what it already had. "
                        "redundancy is the number of duplicates per node reached: 0 for a tree.\n"
                        "A node is late when one step took at least half of its time, and three times as long as other such steps; the sentence names the step.\n"
                        "Questions are spans that name the peer they ask, or messages answered by a message with the same id and another type. An answer is ok, failed, expired (the asker gave up), never "

@@ -10,6 +10,7 @@
 
 #include "json_get.h"
 #include "limits.h"
+#include "pages.h"
 #include "top.h"
 #include "top_terminal.h"
 
@@ -29,6 +30,7 @@ struct ask {
     bool round;      /* it belongs to a round; otherwise it is shown on arrival */
     bool answered;
     json_t *result; /* NULL: refused */
+    json_t *trace;  /* the answer to a question before: the events of a trace; this one asks what happened beside */
     uint64_t time_ms;
     char reason[160];
 };
@@ -49,7 +51,10 @@ struct watch {
 /* ---- asking ---- */
 
 static void forget_asks(struct watch *watch) {
-    for (unsigned i = 0; i < watch->ask_count; i++) json_decref(watch->asks[i].result);
+    for (unsigned i = 0; i < watch->ask_count; i++) {
+        json_decref(watch->asks[i].result);
+        json_decref(watch->asks[i].trace);
+    }
     watch->ask_count = 0;
 }
 
@@ -119,6 +124,30 @@ static void feed_page(struct watch *watch, const struct ask *ask, bool evicted) 
     top_feed(top, page, ask->result, ask->reason, &moment);
 }
 
+/* Asks what happened beside a trace, as `trace ID` does, before the trace is shown.  Returns false if there is nothing to ask. */
+static bool ask_beside(struct watch *watch, struct ask *ask) {
+    const struct top_page *page = top_find_page(&watch->top, ask->serial);
+    struct failure failure;
+    json_t *params;
+    if (!page || page->kind != TOP_PAGE_TRACE || !ask->result || ask->trace) return false;
+    if (pages_time_of_trace(ask->result, &params) || !params) return false;
+    json_object_set_new(params, "limit", json_integer(TOP_TIMELINE_EVENTS));
+    if (source_send(watch->source, "query", params, &ask->id, &failure)) return false;
+    ask->trace = ask->result;
+    ask->result = NULL;
+    ask->answered = false;
+    return true;
+}
+
+/* If the question was refused, the trace is shown without it. */
+static void take_beside(struct ask *ask) {
+    if (ask->result) (void)json_object_set(ask->trace, "beside", json_object_get(ask->result, "events"));
+    json_decref(ask->result);
+    ask->result = ask->trace;
+    ask->trace = NULL;
+    ask->reason[0] = 0;
+}
+
 static uint64_t evicted_by(const json_t *stats) { return json_get_count(json_object_get(stats, "history"), "evicted"); }
 
 /* All questions are answered: shows those of the round, unless the screen is frozen. */
@@ -149,6 +178,10 @@ static void take_answer(struct watch *watch, int64_t id, json_t *result_new, con
         ask->result = json_incref(result_new);
         ask->time_ms = trace_now_monotonic_ms();
         if (!result_new) snprintf(ask->reason, sizeof ask->reason, "%.*s", (int)sizeof ask->reason - 1, failure->text);
+        if (ask->trace)
+            take_beside(ask);
+        else if (ask_beside(watch, ask))
+            break;
         if (!ask->round) feed_page(watch, ask, false);
         break;
     }

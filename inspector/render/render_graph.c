@@ -329,9 +329,8 @@ static void packet_notes(struct strbuf *out, const struct diagram *diagram, cons
         if (row->number_min != row->number_max) strbuf_printf(out, " to %" PRIu64, row->number_max);
     }
     if (row->packets && row->arrived && row->gap_max_ns >= 0) {
-        strbuf_puts(out, "; ");
+        strbuf_puts(out, "; one-way delay ");
         gap_note(out, row->gap_min_ns, row->gap_max_ns);
-        strbuf_puts(out, " under way");
     }
     disorder_note(out, view, row);
     count_note(out, view, STYLE_BAD, row->lost, row, "lost");
@@ -572,7 +571,8 @@ void render_graph(struct strbuf *out, const struct view *view, const json_t *ans
     struct graph graph = {0};
     json_t *events = events_merge(json_get_array(answer, "events"), json_get_array(answer, "gaps"));
     struct diagram diagram = {.out = out, .view = view, .timeline = &timeline, .graph = &graph};
-    bool failed = !events || timeline_init(&timeline, events) || graph_init(&graph, &timeline, view->all);
+    bool failed =
+        !events || timeline_init(&timeline, events, json_get_array(answer, "beside")) || graph_init(&graph, &timeline, view->all);
     if (!failed) render_trace_head(out, view, answer, &timeline);
     if (!failed && timeline.item_count) {
         diagram.place = calloc(timeline.node_count, sizeof *diagram.place);

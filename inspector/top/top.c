@@ -20,7 +20,7 @@
 
 /* The initial order of a table: problems first, for traces the newest first. */
 static void default_sort(struct top_page *page) {
-    static const char *const titles[TOP_VIEWS] = {"lost/s", "loss", "loss", "events/s", "began", "failed"};
+    static const char *const titles[TOP_VIEWS] = {"lost/s", "loss", "loss", "events/s", "began", "bad %"};
     unsigned count;
     const struct top_column *columns = top_columns(page->table.view, &count);
     for (unsigned i = 0; i < count; i++)
@@ -190,9 +190,9 @@ static void draw_trace(struct top *top, struct top_page *page) {
 
 static void feed_trace(struct top *top, struct top_page *page, const json_t *answer) {
     json_decref(page->trace);
-    page->trace = json_pack("{ss,sO?,sO?,sO?,sb}", "trace_id", page->trace_id, "events", json_object_get(answer, "events"),
-                            "gaps", json_object_get(answer, "gaps"), "summary", page->summary, "more",
-                            json_is_string(json_object_get(answer, "cursor")));
+    page->trace = json_pack("{ss,sO?,sO?,sO?,sO?,sb}", "trace_id", page->trace_id, "events", json_object_get(answer, "events"),
+                            "gaps", json_object_get(answer, "gaps"), "beside", json_object_get(answer, "beside"), "summary",
+                            page->summary, "more", json_is_string(json_object_get(answer, "cursor")));
     if (!page->trace) top->failed = true;
     draw_trace(top, page);
 }

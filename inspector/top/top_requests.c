@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FAILED_BAD 0.01 /* from here on a share of failed requests is bad, not only notable */
+#define BAD_SEVERE 0.01 /* from here on a share of requests that failed or expired is severe, not only notable */
 
 enum request_slot { REQUEST_RATE, REQUEST_SHARE, REQUEST_P50, REQUEST_P99, REQUEST_COUNT, REQUEST_BAD };
 enum request_series { COUNT_LINE, BAD_LINE, SECONDS_LINE, P99_LINE, STEPPED_LINE };
@@ -17,7 +17,7 @@ static const struct top_column columns[] = {
     {"request", TOP_TEXT, 0, 20, 0, false, false},
     {"per s", TOP_RATE, REQUEST_RATE, 6, 0, true, false},
     {"", TOP_SPARK, COUNT_LINE, 8, 2, true, false},
-    {"failed", TOP_SHARE, REQUEST_SHARE, 6, 0, true, true},
+    {"bad %", TOP_SHARE, REQUEST_SHARE, 6, 0, true, true},
     {"", TOP_SPARK, BAD_LINE, 8, 4, true, true},
     {"p50", TOP_DURATION, REQUEST_P50, 7, 0, true, false},
     {"p99", TOP_DURATION, REQUEST_P99, 7, 0, true, false},
@@ -118,7 +118,7 @@ void top_requests_update(struct top_row *row, const json_t *json, unsigned befor
     row->values[REQUEST_COUNT] = count;
     row->values[REQUEST_BAD] = bad;
     row->values[REQUEST_SHARE] = count > 0 ? bad / count : NAN;
-    row->mark = row->values[REQUEST_SHARE] >= FAILED_BAD ? STYLE_BAD : bad > 0 ? STYLE_WARN : STYLE_PLAIN;
+    row->mark = row->values[REQUEST_SHARE] >= BAD_SEVERE ? STYLE_BAD : bad > 0 ? STYLE_WARN : STYLE_PLAIN;
     if (!event_request(&text, json, json)) strbuf_puts(&text, "-");
     top_row_text(row, 0, STYLE_PLAIN, &text);
 }

@@ -164,6 +164,23 @@ int facts_add(struct facts *facts, const json_t *events) {
     return 0;
 }
 
+int facts_add_beside(struct facts *facts, const json_t *events) {
+    size_t i;
+    const json_t *event;
+    unsigned trace = facts->count ? facts->items[0].trace : NO_NUMBER;
+    free(facts->beside);
+    facts->beside_count = 0;
+    facts->beside = calloc(json_array_size(events) + 1, sizeof *facts->beside);
+    if (!facts->beside) return -ENOMEM;
+    json_array_foreach(events, i, event) {
+        struct fact *fact = &facts->beside[facts->beside_count];
+        if (!json_object_get(event, "kind") || !json_get_time(event, &(uint64_t){0})) continue;
+        if (fact_read(facts, fact, event)) return -ENOMEM;
+        facts->beside_count += fact->node != NO_NUMBER && fact->kind != FACT_EVENTS_LOST && fact->trace != trace;
+    }
+    return 0;
+}
+
 /* ---- counts ---- */
 
 int facts_count(struct facts *facts, const json_t *answer, bool only_known) {
@@ -277,11 +294,12 @@ uint64_t facts_now(const struct facts *facts, uint64_t unix_ns) {
     return unix_ns + (lines->count ? lines->items[lines->count - 1].shift_ns : 0);
 }
 
-size_t facts_first(const struct facts *facts, uint64_t time_ns) {
-    size_t low = 0, high = facts->count;
+/* The first of sorted facts at or after a time. */
+static size_t first_from(const struct fact *items, size_t count, uint64_t time_ns) {
+    size_t low = 0, high = count;
     while (low < high) {
         size_t middle = (low + high) / 2;
-        if (facts->items[middle].time_ns < time_ns)
+        if (items[middle].time_ns < time_ns)
             low = middle + 1;
         else
             high = middle;
@@ -293,6 +311,26 @@ bool facts_has(const struct facts *facts, unsigned node) {
     for (size_t i = 0; i < facts->count; i++)
         if (facts->items[i].node == node && facts->items[i].kind != FACT_EVENTS_LOST) return true;
     return false;
+}
+
+size_t facts_first(const struct facts *facts, uint64_t time_ns) { return first_from(facts->items, facts->count, time_ns); }
+
+struct fact_walk facts_walk(const struct facts *facts, uint64_t from_ns, uint64_t to_ns) {
+    return (struct fact_walk){.facts = facts,
+                              .next = first_from(facts->items, facts->count, from_ns),
+                              .next_beside = first_from(facts->beside, facts->beside_count, from_ns),
+                              .to_ns = to_ns};
+}
+
+const struct fact *fact_walk_next(struct fact_walk *walk) {
+    const struct facts *facts = walk->facts;
+    const struct fact *fact = walk->next < facts->count ? &facts->items[walk->next] : NULL,
+                      *beside = walk->next_beside < facts->beside_count ? &facts->beside[walk->next_beside] : NULL;
+    bool is_beside = beside && (!fact || beside->time_ns < fact->time_ns);
+    if (is_beside) fact = beside;
+    if (!fact || fact->time_ns >= walk->to_ns) return NULL;
+    *(is_beside ? &walk->next_beside : &walk->next) += 1;
+    return fact;
 }
 
 /* ---- gaps ---- */
@@ -374,6 +412,15 @@ static void sort(struct facts *facts) {
     if (facts->count) qsort(facts->items, facts->count, sizeof *facts->items, compare_facts);
 }
 
+/* Puts the facts beside on the axis of the others. */
+static void place_beside(struct facts *facts) {
+    for (size_t i = 0; i < facts->beside_count; i++) {
+        struct fact *fact = &facts->beside[i];
+        fact->time_ns = clock_lines_time(&facts->lines, machine_of(facts, fact->node), fact->clock_steps, fact->time_ns);
+    }
+    if (facts->beside_count) qsort(facts->beside, facts->beside_count, sizeof *facts->beside, compare_facts);
+}
+
 int facts_sort(struct facts *facts) {
     sort(facts);
     if (facts_index(facts)) return -ENOMEM;
@@ -387,11 +434,13 @@ int facts_index(struct facts *facts) {
     facts->trace_ids = list_texts(&facts->traces);
     facts->command_names = list_texts(&facts->commands);
     if (node_clocks_index(&facts->clocks) || find_lines(facts) || find_gaps(facts)) return -ENOMEM;
+    place_beside(facts);
     return facts->node_ids && facts->trace_ids && facts->command_names ? 0 : -ENOMEM;
 }
 
 void facts_fini(struct facts *facts) {
     free(facts->items);
+    free(facts->beside);
     free(facts->counted);
     free(facts->gaps);
     free(facts->node_ids);

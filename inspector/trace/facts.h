@@ -82,6 +82,8 @@ static inline bool fact_has_number(const struct fact *fact) { return fact->kind 
 struct facts {
     struct fact *items; /* in time order, after facts_sort */
     size_t count, capacity;
+    struct fact *beside; /* of other traces, at the same time; in time order.  They only show what a node could do */
+    size_t beside_count;
     struct intern nodes; /* nodes and peers */
     struct intern traces;
     struct intern commands;    /* "DataMap GET_CHUNK"; and reasons of closed connections */
@@ -113,6 +115,16 @@ uint64_t facts_line_begin(const struct facts *facts, uint64_t time_ns);
 /* The first fact at or after a time; `count` if there is none. */
 size_t facts_first(const struct facts *facts, uint64_t time_ns);
 
+/* A walk over facts and those beside, in time order, from one time to before another. */
+struct fact_walk {
+    const struct facts *facts;
+    size_t next, next_beside;
+    uint64_t to_ns;
+};
+
+struct fact_walk facts_walk(const struct facts *facts, uint64_t from_ns, uint64_t to_ns);
+const struct fact *fact_walk_next(struct fact_walk *walk); /* NULL at the end */
+
 /* Does a node have an event?  It has none if it is only mentioned by others, or all its events are missing. */
 bool facts_has(const struct facts *facts, unsigned node);
 
@@ -129,6 +141,10 @@ uint64_t facts_now(const struct facts *facts, uint64_t unix_ns);
 
 /* Takes over an array of events; skips those without a node or a time.  Returns 0 or -ENOMEM. */
 int facts_add(struct facts *facts, const json_t *events);
+
+/* Takes over events that happened beside those of one trace; skips those of that trace.  Call it after facts_add, and before
+ * facts_sort or facts_index.  Returns 0 or -ENOMEM. */
+int facts_add_beside(struct facts *facts, const json_t *events);
 
 /* Reads an answer to `count` by node with the value `count`, a field that only events_lost has: how many events each
  * node has, and how many are missing.  only_known: only for nodes that have facts.  Call it before facts_sort.  Returns

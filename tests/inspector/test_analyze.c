@@ -617,34 +617,44 @@ START_TEST(a_node_that_crashed_is_reported_before_all_else) {
 }
 END_TEST
 
-/* 1: too few events; 2: it was silent as long before; 3: the others are silent, too; 4: it has ended. */
-START_TEST(a_node_that_falls_silent_while_others_speak_is_reported) {
+/* 1: too few events; 2: it was silent as long before; 3: the others are silent, too; 4: it has ended; 5: it waits for carol; 6:
+ * its work has ended, so it has nothing to do. */
+START_TEST(a_node_that_falls_silent_in_its_work_is_reported) {
     unsigned count = _i == 1 ? SILENT_EVENTS_MIN - 1 : SILENT_EVENTS_MIN;
     if (_i == 2) add(FACT_METRICS, BOB, NO_NUMBER, NOW - 100 * S);
-    for (unsigned i = 0; i < count; i++) add(FACT_METRICS, BOB, NO_NUMBER, NOW - 60 * S + i * MS);
+    for (unsigned i = 1; i < count; i++) add(FACT_METRICS, BOB, NO_NUMBER, NOW - 60 * S + i * MS);
+    add(FACT_APP_START, BOB, _i == 5 ? CAROL : NO_NUMBER, NOW - 60 * S)->span_id = 1;
+    if (_i == 6) {
+        struct fact *end = add(FACT_APP_END, BOB, NO_NUMBER, NOW - 60 * S + MS / 2);
+        end->span_id = 1, end->ok = true;
+    }
     add(FACT_METRICS, ALICE, NO_NUMBER, _i == 3 ? NOW - 59 * S : NOW - S);
     states[BOB].live = _i != 4;
     run();
     if (_i) {
-        nothing();
+        for (size_t i = 0; i < analysis.count; i++) ck_assert_int_eq(analysis.findings[i].kind, FINDING_REQUEST_OPEN);
         return;
     }
-    const struct finding *finding = only(FINDING_NODE_SILENT);
+    const struct finding *finding = &analysis.findings[0];
+    ck_assert_int_eq(finding->kind, FINDING_NODE_SILENT);
     ck_assert_uint_eq(finding->node, BOB);
+    ck_assert_uint_eq(finding->open, 1);
     ck_assert_uint_eq(finding->ns, 59 * S - (SILENT_EVENTS_MIN - 1) * MS);
     ck_assert_uint_eq(finding->usual_ns, MS);
 }
 END_TEST
 
-/* Packets that bob does not report for 4 s.  1: he reports fewer traces than alice; 2: both report half of them. */
-START_TEST(a_node_that_reports_fewer_traces_is_not_silent) {
+/* Packets that bob does not report for 4 s.  1: he reports fewer traces than alice; 2: both report half of them; 3: he reports no
+ * packets. */
+START_TEST(a_node_that_would_not_report_what_it_got_is_not_silent) {
     send_some(ALICE, BOB, 40, 0);
+    if (_i != 3) add(FACT_PACKET_RECEIVED, BOB, ALICE, NOW - 10 * S - 2 * MS)->number = 999;
     add(FACT_METRICS, BOB, NO_NUMBER, NOW - 10 * S - MS);
     add(FACT_METRICS, ALICE, NO_NUMBER, NOW - 6 * S);
     if (_i) states[BOB].sample = 0.5;
     if (_i == 2) states[ALICE].sample = 0.5;
     run();
-    if (_i == 1)
+    if (_i == 1 || _i == 3)
         nothing();
     else
         ck_assert_uint_eq(only(FINDING_NODE_SILENT)->count, 40);
@@ -708,8 +718,8 @@ int main(void) {
     tcase_add_loop_test(tcase, missing_events_count_also_where_they_were_not_read, 0, 2);
     tcase_add_loop_test(tcase, a_stream_that_is_open_for_long_is_reported, 0, 6);
     tcase_add_test(tcase, a_node_that_crashed_is_reported_before_all_else);
-    tcase_add_loop_test(tcase, a_node_that_falls_silent_while_others_speak_is_reported, 0, 5);
-    tcase_add_loop_test(tcase, a_node_that_reports_fewer_traces_is_not_silent, 0, 3);
+    tcase_add_loop_test(tcase, a_node_that_falls_silent_in_its_work_is_reported, 0, 7);
+    tcase_add_loop_test(tcase, a_node_that_would_not_report_what_it_got_is_not_silent, 0, 4);
     tcase_add_loop_test(tcase, findings_can_be_chosen_by_node_or_peer, 0, 2);
     tcase_add_test(tcase, no_events_give_no_findings);
     suite_add_tcase(suite, tcase);

@@ -142,7 +142,7 @@ END_TEST
 START_TEST(messages_stay_ambiguous_until_all_have_arrived) {
     sent(100);
     sent(110);
-    received(200); /* one of the two; the other is still under way */
+    received(200); /* one of the two; the other is still in flight */
     sent(300);
     received(400); /* so that this is either */
     received(500);
@@ -438,7 +438,7 @@ static void span(const char *kind, unsigned node, const char *id, const char *pa
 }
 
 static void read_timeline(void) {
-    ck_assert_int_eq(timeline_init(&timeline, events), 0);
+    ck_assert_int_eq(timeline_init(&timeline, events, NULL), 0);
     ck_assert_int_eq(messages_of_events(&messages, &timeline.events, &timeline.path.spans), 0);
 }
 

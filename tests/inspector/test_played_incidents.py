@@ -42,6 +42,42 @@ def quorum(network):
             sorted(network.ask(time + k * 5 * US, ALICE, other, trace, root)[0] for k, other in enumerate((BOB, CAROL, DAVE)))[1], True))
 
 
+def client_ended(network):
+    """alice is bob's only client, and ends: he is silent because he has nothing to do.  carol and dave go on."""
+    network.requests(50, 10 * MS, askers=[ALICE], asked=[BOB])
+    network.say(1 * S, "close 0")
+    network.requests(300, 100 * MS, askers=[CAROL, DAVE], asked=[CAROL, DAVE, ERIN])
+
+
+def closed_to(network):
+    """The same, but alice says goodbye twice, and bob has no more to say."""
+    client_ended(network)
+    network.lines = [line for line in network.lines if line[2] != "close 0"]
+    for _ in range(2):
+        network.send(1 * S, ALICE, BOB, 60)
+    network.say(2 * S, "close 0")
+
+
+def hangs_in_work(network):
+    """The same, but bob hangs in a request of alice, who gives up and ends.  Nobody else sends to him."""
+    client_ended(network)
+    network.lines = [line for line in network.lines if line[2] != "close 0"]
+    network.request(600 * MS, ALICE, lambda time, trace, root: network.ask(
+        time, ALICE, BOB, trace, root, timeout=300 * MS, answer=lambda at, *_: (at + 100 * S, True)))
+    network.lines = [line for line in network.lines if line[0] < 60 * S]
+    network.say(1 * S, "close 0")
+
+
+def hangs(network):
+    """bob hangs from the first second on, with nothing to do.  alice still sends to him."""
+    network.requests(50, 10 * MS, askers=[ALICE], asked=[BOB])
+    network.requests(100, 100 * MS, askers=[CAROL, DAVE], asked=[CAROL, DAVE, ERIN])
+    network.stops[BOB] = [(1 * S, 100 * S)]
+    for i in range(4):
+        network.send(2 * S + i * S, ALICE, BOB, 300)
+    network.lines = [line for line in network.lines if line[0] < 60 * S]
+
+
 # ---- slow nodes
 
 def slow_when_asked(network):
@@ -366,6 +402,63 @@ def three_slow_of_few(network):
             time, ALICE, other, trace, root))
 
 
+def over_hops(network, time, hops):
+    """A request of alice that each of these nodes passes on to the next; without any, she answers it."""
+    def pass_on(at, node, trace, span):
+        rest = hops[hops.index(node) + 1:]
+        return network.ask(at, node, rest[0], trace, span, answer=pass_on) if rest else network.answer(at, node, trace, span)
+    network.request(time, ALICE, lambda at, trace, root: (
+        network.ask(at, ALICE, hops[0], trace, root, answer=pass_on) if hops else (at + 50 * US, True)))
+
+
+def hits_and_misses(network):
+    """alice answers most requests from her cache, and asks the others for the rest, which takes 100 times as long: these are no outliers."""
+    network.work = {node: lambda _: 20 * MS for node in range(5)}
+    for i in range(100):
+        over_hops(network, i * 30 * MS, [] if i % 8 else [1 + i // 8 % 4])
+
+
+def hops_of_three(network):
+    """One request of twelve goes over three nodes, always others, which takes 100 times as long: these are no outliers."""
+    ways = list(itertools.permutations((BOB, CAROL, DAVE, ERIN), 3))
+    for node in (BOB, CAROL, DAVE, ERIN):
+        network.late[ALICE, node] = lambda _: 20 * MS
+    for i in range(120):
+        over_hops(network, i * 30 * MS, [] if i % 12 else ways[i // 12 * 5 % 24])
+
+
+def one_miss_of_many(network):
+    """The same as with hits and misses, but one miss takes two seconds at dave: only this one is an outlier."""
+    calls = iter(range(100))
+    network.work = {node: lambda _: 20 * MS for node in range(5)}
+    network.work[DAVE] = lambda _: 2 * S if next(calls) == 3 else 20 * MS
+    for i in range(200):
+        over_hops(network, i * 30 * MS, [] if i % 8 else [1 + i // 8 % 4])
+
+
+def asked_for_much(network):
+    """Three requests of a hundred ask bob for two hundred parts, the others for one: these are no outliers."""
+    def parts(time, trace, root, count):
+        for _ in range(count):
+            time, good = network.ask(time, ALICE, BOB, trace, root)
+        return time, good
+    for i in range(100):
+        network.request(i * 200 * MS, ALICE, lambda time, trace, root, count=200 if i % 40 == 7 else 1: parts(time, trace, root, count))
+
+
+def another_in_its_place(network):
+    """bob does not answer three of two hundred requests within a second; carol then does: these are outliers."""
+    network.timeout = 1 * S
+    calls = iter(range(1000))
+    network.work[BOB] = lambda _: 2 * S if next(calls) % 40 == 20 else 50 * US
+
+    def ask_two(time, trace, root):
+        done, good = network.ask(time, ALICE, BOB, trace, root)
+        return (done, good) if good else network.ask(done, ALICE, CAROL, trace, root)
+    for i in range(140):
+        network.request(i * 20 * MS, ALICE, ask_two)
+
+
 def uniformly_slow(network):
     """Each request takes about half a second, some a little more, at all nodes alike: no node and no request stands out."""
     network.work = {node: lambda time: 400 * MS + time % (300 * MS) for node in range(5)}
@@ -541,6 +634,14 @@ def dead_peers(network):
 
     for i in range(20):
         network.request(i * 100 * MS, ALICE, lambda time, trace, root, i=i: steps(i, time, trace, root))
+
+
+def dead_ends(network):
+    """Each request of alice waits for one of four dead peers: it fails at alice, and not at the peers."""
+    network.__init__(5, untraced=(BOB, CAROL, DAVE, ERIN))
+    network.dead, network.attempts, network.timeout = {peer: 0 for peer in (BOB, CAROL, DAVE, ERIN)}, 2, 1 * S
+    for i in range(40):
+        network.request(i * 200 * MS, ALICE, lambda time, trace, root, peer=1 + i % 4: network.ask(time, ALICE, peer, trace, root))
 
 
 def bootstrap(network):
@@ -1215,7 +1316,7 @@ INCIDENTS = [untraced_node, chunk_nobody_has, flood, flood_of_both, healthy, idl
              throttled_machine, congested_way, busy_for_a_while, busy_link_for_a_while, late_few, late_seldom, late_sometimes,
              late_from_one, late_from_half, late_everywhere, late_by_little, late_alone, message_storm, acknowledged_storm, tells_and_answers, much_asked, much_asked_untraced,
              asks_much, some_messages, hub, one_neighbour, two_sorts, gossip_burst, slow_of_seven, seven_times, slow_but_short, graded, third_slow,
-             three_slow, three_slow_of_few, uniformly_slow, hidden_failures,
+             client_ended, closed_to, hangs_in_work, hangs, three_slow, three_slow_of_few, hits_and_misses, hops_of_three, one_miss_of_many, asked_for_much, another_in_its_place, uniformly_slow, hidden_failures, dead_ends,
              hidden_below, hidden_below_sometimes, lossy_retry, refused, fails_seldom, asked_twice, nobody_else_answers, own_copy, asked_at_once, search, hedged, dead_peers,
              bootstrap, bad_certificate, banned, banned_by_two, banned_by_one, refuses_two, refused_twice, refused_sometimes, banned_behind, banned_relay, impatient, only_one_asks, crash_below, one_way_hole, one_way_hole_early, lossy_link_of_few,
              few_packets, lossy_link_beside_dead_peers, lossy_sender, dead_peer_asked, mute_node, split, late_link] + MIXED + TIRED + STEPPED

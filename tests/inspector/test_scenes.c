@@ -92,7 +92,7 @@ static json_t *nodes_new(const struct scene *scene) {
 static void show_trace(struct strbuf *out, const struct view *view, const struct scene *scene, const char *trace, bool graph) {
     json_t *events = events_new(scene, trace);
     const char *id = json_get_hex(json_array_get(events, 0), "trace_id", TRACE_DIGITS);
-    json_t *answer = json_pack("{s:s,s:O}", "trace_id", id ? id : trace, "events", events);
+    json_t *answer = json_pack("{s:s,s:O,s:o}", "trace_id", id ? id : trace, "events", events, "beside", events_new(scene, ""));
     ck_assert_ptr_nonnull(answer);
     if (graph)
         render_graph(out, view, answer);
@@ -116,8 +116,11 @@ static void show_analyze(struct strbuf *out, const struct view *view, const stru
     struct analyze_scope scope = {0};
     json_t *events = events_new(scene, trace);
     struct node_states states;
+    json_t *all = *trace ? events_new(scene, "") : NULL;
     ck_assert_int_eq(facts_add(&facts, events), 0);
+    ck_assert_int_eq(facts_add_beside(&facts, all), 0);
     ck_assert_int_eq(facts_sort(&facts), 0);
+    json_decref(all);
     ck_assert_int_eq(node_states_read(&states, &facts, nodes), 0);
     uint64_t now_ns = facts.count ? facts.items[facts.count - 1].time_ns : 0; /* as with --to */
     ck_assert_int_eq(analyze(&analysis, &facts, states.items, states.count, now_ns, *trace != 0), 0);
@@ -134,14 +137,14 @@ static void show_analyze(struct strbuf *out, const struct view *view, const stru
 }
 
 static void show_diff(struct strbuf *out, const struct view *view, const struct scene *scene, const char *const traces[2]) {
-    json_t *events[2];
+    json_t *events[2], *all = events_new(scene, "");
     struct timeline timelines[2];
     struct trace_diff diff;
     const char *ids[2];
     for (unsigned i = 0; i < 2; i++) {
         events[i] = events_new(scene, traces[i]);
         ids[i] = json_get_hex(json_array_get(events[i], 0), "trace_id", TRACE_DIGITS);
-        ck_assert_int_eq(timeline_init(&timelines[i], events[i]), 0);
+        ck_assert_int_eq(timeline_init(&timelines[i], events[i], all), 0);
     }
     ck_assert_int_eq(trace_diff_init(&diff, &timelines[0], &timelines[1]), 0);
     render_diff(out, view, &diff, ids[0], ids[1]);
@@ -150,6 +153,7 @@ static void show_diff(struct strbuf *out, const struct view *view, const struct 
         timeline_fini(&timelines[i]);
         json_decref(events[i]);
     }
+    json_decref(all);
 }
 
 /* A trace, or message_id=N.  Links are followed by the command: only the scene's own trace is read here. */

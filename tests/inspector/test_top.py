@@ -325,6 +325,38 @@ class Keys(TopTest):
         screen.send("enter")
         screen.wait(lambda s: "> alice to bob: traces" in s.lines[2] and row_names(s) == ["02020202"], "the trace of both")
 
+    def pausing(self, params):
+        """bob sends a part of his answer, and the rest 200 ms later.  In another trace he says that his window had room."""
+        def event(i, us, kind, node, peer, **data):
+            return {"timestamp": BASE + us, "ns": i, "node_id": node, "peer_id": peer, "trace_id": "03" * 16, "sequence": i, "lane": 0,
+                    "kind": kind, "flags": [], "data": data}
+
+        def span(i, us, kind, node, peer, span_id, parent_id=None):
+            more = {"parent_id": parent_id} if kind == "app_start" else {"ok": True}
+            return event(i, us, kind, node, peer, span_id=span_id, app_id="DMAP", cmd=2, **more)
+
+        def packet(i, us, kind, node, peer, number):
+            return event(i, us, kind, node, peer, packet_num=number, size=1200, space="1rtt")
+        one, two = "%016x" % 1, "%016x" % 2
+        events = [span(0, 0, "app_start", ALICE, BOB, one), packet(1, 0, "packet_sent", ALICE, BOB, 10),
+                  packet(0, 300, "packet_received", BOB, ALICE, 10), span(1, 300, "app_start", BOB, ALICE, two, one),
+                  span(2, 400, "app_end", BOB, ALICE, two), packet(3, 400, "packet_sent", BOB, ALICE, 20),
+                  packet(2, 700, "packet_received", ALICE, BOB, 20), packet(5, 201400, "packet_sent", BOB, ALICE, 21),
+                  packet(3, 201700, "packet_received", ALICE, BOB, 21), span(4, 201700, "app_end", ALICE, BOB, one)]
+        if "trace_id" not in params:
+            self.assertEqual((params["from"], params["to"]), (BASE, BASE + 201701))
+            metrics = event(4, 800, "metrics", BOB, ALICE, rtt=600000, min_rtt=600000, cwnd=14720, in_flight=2400)
+            events.insert(7, metrics | {"trace_id": "cc" * 16})
+        return {"events": events, "cursor": None, "lost": 0, "gaps": []}
+
+    def test_a_trace_is_shown_with_what_its_nodes_could_do_meanwhile(self):
+        self.traced(query=self.pausing)
+        screen = self.top(lines=40, columns=120)
+        screen.send("5")
+        screen.wait("03030303")
+        screen.send("enter")
+        screen.wait("time went to: bob")
+
     def test_a_refused_question_is_reported_in_its_place(self):
         self.traced(query=Error(-32001, "no trace has an id that begins so"))
         screen = self.top()
@@ -353,12 +385,12 @@ class Requests(TopTest):
     def test_it_begins_with_requests_and_their_past(self):
         self.traced(requests=self.requests)
         screen = self.top()
-        screen.wait_for_lines({2: r"\[0 requests\].*by failed v", 4: r"^>! DataMap STORE +4\.0 +█{8,} +25\.0% +1\.00 ms +3\.00 ms",
+        screen.wait_for_lines({2: r"\[0 requests\].*by bad % v", 4: r"^>! DataMap STORE +4\.0 +█{8,} +25\.0% +1\.00 ms +3\.00 ms",
                                5: r"^   DataMap GET +8\.0 +█{8,} +0\.0% +1\.00 ms +3\.00 ms"})
         screen.send("down", "enter")
         screen.wait_for_lines({2: r"\[0 requests\] > DataMap GET: traces"})
         screen.send("escape")
-        screen.wait("by failed v")
+        screen.wait("by bad % v")
         screen.send("\t")
         screen.wait("[1 nodes]")
         screen.send("0")

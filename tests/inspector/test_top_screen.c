@@ -447,7 +447,7 @@ START_TEST(requests_begin_with_the_history_and_go_on) {
     json_array_append_new(rows, requests_row_new("STORE", from + 58 * 1000000, 2, 0, 5000000));
     feed(&top.roots[TOP_REQUESTS], json_pack("{so,si}", "rows", rows, "groups", 21));
     key('0');
-    ck_assert_str_eq(line(3), "   request                per s               failed      p50      p99  requests");
+    ck_assert_str_eq(line(3), "   request                per s                bad %      p50      p99  requests");
     ck_assert_ptr_nonnull(strstr(line(4), ">! DataMap GET              2.2  ▃▃▃▃▃▃▃████    3.1%"));
     ck_assert_ptr_nonnull(strstr(line(4), "    3.1%  1.00 ms  3.00 ms        32"));
     ck_assert_ptr_nonnull(strstr(line(5), "   DataMap STORE            0.2  "));
@@ -476,7 +476,7 @@ START_TEST(requests_left_out_of_the_percentiles_are_counted) {
     json_object_set_new(row, "took_stepped", json_integer(2));
     feed(&top.roots[TOP_REQUESTS], json_pack("{s[o],si}", "rows", row, "groups", 1));
     key('0');
-    ck_assert_str_eq(line(2), "[0 requests]  p50, p99 without 2 requests: the clock was stepped  by failed v");
+    ck_assert_str_eq(line(2), "[0 requests]  p50, p99 without 2 requests: the clock was stepped  by bad % v");
     ask_requests(NOW + 1000000000, &params);
     json_decref(params);
     row = requests_row_new("GET", 0, 4, 0, 3000000);

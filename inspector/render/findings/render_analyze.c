@@ -275,7 +275,8 @@ static void requests_failed(struct strbuf *out, const struct view *view, const s
                             const struct finding *finding) {
     if (finding->after) strbuf_puts(out, "work after ");
     command(out, facts, finding);
-    strbuf_printf(out, " failed in %" PRIu64 " of %" PRIu64 " requests%s", finding->count, finding->of,
+    strbuf_printf(out, " %s in %" PRIu64 " of %" PRIu64 " requests%s",
+                  finding->kind == FINDING_REQUESTS_EXPIRED ? "expired" : "failed", finding->count, finding->of,
                   finding->rootless ? " whose start is missing" : "");
     own_percent(out, finding);
     strbuf_puts(out, ", first at ");
@@ -296,6 +297,10 @@ static void requests_failed(struct strbuf *out, const struct view *view, const s
     }
     if (finding->any) strbuf_puts(out, ", whichever node it was waiting for");
     if (!finding->links) return;
+    if (finding->peer_count) {
+        strbuf_printf(out, ", which %s waiting for %" PRIu64 " nodes", finding->peer_count > 1 ? "were" : "was", finding->links);
+        return;
+    }
     strbuf_puts(out, finding->links > 1 ? ", which were waiting for " : ", which was waiting for ");
     node(out, view, facts, finding->node);
 }
@@ -320,7 +325,8 @@ static void latency_outliers(struct strbuf *out, const struct view *view, const 
     command(out, facts, finding);
     strbuf_puts(out, " took up to ");
     text_duration(out, finding->ns);
-    strbuf_printf(out, " in %" PRIu64 " of %" PRIu64 " requests; the median is ", finding->count, finding->of);
+    strbuf_printf(out, " in %" PRIu64 " of %" PRIu64 " requests; the median%s is ", finding->count, finding->of,
+                  finding->same_way ? " of those that went the same way" : "");
     text_duration(out, finding->usual_ns);
     if (finding->elsewhere) return;
     strbuf_puts(out, finding->waited              ? "; the slowest waited most of its time for "
@@ -402,7 +408,7 @@ static void node_stalled(struct strbuf *out, const struct view *view, const stru
     text_duration(out, finding->ns);
     strbuf_puts(out, " from ");
     text_time(out, finding->time_ns, view->utc, false);
-    strbuf_puts(out, everybody ? " on, although packets were under way: the machine stood still"
+    strbuf_puts(out, everybody ? " on, although packets were in flight: the machine stood still"
                                : " on, although others talked to it");
     if (finding->count > 1) strbuf_printf(out, "; the longest of %" PRIu64 " pauses", finding->count);
 }
@@ -452,7 +458,11 @@ static void node_silent(struct strbuf *out, const struct view *view, const struc
     node(out, view, facts, finding->node);
     strbuf_puts(out, " is live but has emitted nothing for ");
     text_duration(out, finding->ns);
-    if (finding->count) strbuf_printf(out, " although others sent it %" PRIu64 " packets", finding->count);
+    if (finding->count)
+        strbuf_printf(out, " although others sent it %" PRIu64 " packets", finding->count);
+    else
+        strbuf_printf(out, " although %" PRIu64 " %s not ended there", finding->open,
+                      finding->open == 1 ? "part of a request has" : "parts of requests have");
     strbuf_puts(out, "; its longest silence before was ");
     text_duration(out, finding->usual_ns);
 }
@@ -489,6 +499,7 @@ static const struct {
     [FINDING_LATE_PACKETS] = {late_packets, HAS_COUNT | HAS_TIME | HAS_USUAL_TIME, NEXT_GRAPH},
     [FINDING_SLOW_LINK] = {slow, HAS_COUNT | HAS_OF | HAS_TIME | HAS_USUAL_TIME, NEXT_GRAPH},
     [FINDING_REQUESTS_FAILED] = {requests_failed, HAS_COUNT | HAS_OF, NEXT_TRACE},
+    [FINDING_REQUESTS_EXPIRED] = {requests_failed, HAS_COUNT | HAS_OF, NEXT_TRACE},
     [FINDING_REQUESTS_RETRIED] = {requests_retried, HAS_COUNT | HAS_OF, NEXT_TRACE},
     [FINDING_LATENCY_OUTLIERS] = {latency_outliers, HAS_COUNT | HAS_OF | HAS_TIME | HAS_USUAL_TIME, NEXT_GRAPH},
     [FINDING_REQUEST_OPEN] = {request_open, HAS_COUNT | HAS_TIME | HAS_MOMENT, NEXT_TRACE},
@@ -615,7 +626,7 @@ static void draw_finding(struct strbuf *out, const struct view *view, const stru
 static void draw_coverage(struct strbuf *out, const struct view *view, const struct coverage *coverage) {
     strbuf_puts(out, "looked at: loss on ");
     text_count(out, coverage->links, "link");
-    strbuf_printf(out, " (%" PRIu64 " had enough packets to judge), travel time on %" PRIu64 " (%" PRIu64 "), ",
+    strbuf_printf(out, " (%" PRIu64 " had enough packets to judge), one-way delay on %" PRIu64 " (%" PRIu64 "), ",
                   coverage->links_judged, coverage->paths, coverage->paths_judged);
     strbuf_printf(out, "round-trip time on %" PRIu64 " (%" PRIu64 "),%s", coverage->rtt_series, coverage->rtt_judged,
                   view->columns ? " " : "\n           ");

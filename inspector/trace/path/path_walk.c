@@ -76,11 +76,11 @@ void walk_add_node(struct walk *walk, size_t span, unsigned node, uint64_t from_
  * arrived, at the very beginning?  *ret_sent_ns: when the last packet after the beginning was sent to it. */
 static bool was_silent(const struct walk *walk, unsigned node, uint64_t from_ns, uint64_t to_ns, bool arrived,
                        uint64_t *ret_sent_ns) {
-    const struct facts *facts = walk->events->facts;
+    struct fact_walk facts =
+        facts_walk(walk->events->facts, from_ns + (arrived ? (to_ns - from_ns) / AT_ONCE_PART : 0) + 1, to_ns);
+    const struct fact *fact;
     *ret_sent_ns = from_ns;
-    for (size_t i = facts_first(facts, from_ns + (arrived ? (to_ns - from_ns) / AT_ONCE_PART : 0) + 1);
-         i < facts->count && facts->items[i].time_ns < to_ns; i++) {
-        const struct fact *fact = &facts->items[i];
+    while ((fact = fact_walk_next(&facts))) {
         if (fact->node == node && fact->kind != FACT_EVENTS_LOST)
             return fact->time_ns + (to_ns - from_ns) / AT_ONCE_PART >= to_ns;
         if ((fact->kind == FACT_PACKET_SENT || fact->kind == FACT_MESSAGE_SENT) && fact->peer == node)
@@ -170,15 +170,29 @@ static bool receipt_is_missing(const struct walk *walk, unsigned from, unsigned 
     return !count;
 }
 
+/* Was a packet that a node received sent after that time?  It then acknowledges what had arrived by then. */
+static bool was_sent_after(const struct facts *facts, const struct fact *received, uint64_t from_ns) {
+    struct fact_walk sent = facts_walk(facts, from_ns, received->time_ns);
+    const struct fact *fact;
+    while ((fact = fact_walk_next(&sent)))
+        if (fact->kind == FACT_PACKET_SENT && fact->node == received->peer && fact->peer == received->node &&
+            fact->number == received->number && fact->space == received->space && fact->trace == received->trace)
+            return true;
+    return false;
+}
+
 /* From when on it is known that a node could send to another after it had last sent something: it had the acknowledgement of
- * all, or its congestion window had room.  *ret_full: the window had none before. */
+ * all, or its congestion window had room.  Events of other traces show it, too: those of the connection often belong to no
+ * request.  *ret_full: the window had none before. */
 static uint64_t could_send(const struct walk *walk, const struct idle *idle, unsigned peer, bool *ret_full) {
-    const struct facts *facts = walk->events->facts;
     uint64_t until_ns = least(idle->acked_ns, idle->to_ns);
+    struct fact_walk facts = facts_walk(walk->events->facts, idle->last_ns, until_ns);
+    const struct fact *fact;
     *ret_full = false;
-    for (size_t i = facts_first(facts, idle->last_ns); i < facts->count && facts->items[i].time_ns < until_ns; i++) {
-        const struct fact *fact = &facts->items[i];
-        if (fact->kind != FACT_METRICS || fact->node != idle->sender || fact->peer != peer || !fact->window) continue;
+    while ((fact = fact_walk_next(&facts))) {
+        if (fact->node != idle->sender || fact->peer != peer) continue;
+        if (fact->kind == FACT_PACKET_RECEIVED && was_sent_after(walk->events->facts, fact, idle->from_ns)) return fact->time_ns;
+        if (fact->kind != FACT_METRICS || !fact->window) continue;
         if (!fact->full) return fact->time_ns;
         *ret_full = true;
     }

@@ -103,7 +103,7 @@ static void take_times(struct timeline *timeline) {
 }
 
 /* Runs after all nodes have their numbers, so that peers without events come after them. */
-static int take_facts(struct timeline *timeline) {
+static int take_facts(struct timeline *timeline, const json_t *beside) {
     struct facts *facts = &timeline->facts;
     if (facts_reserve(facts, timeline->item_count + 1)) return -ENOMEM;
     for (size_t i = 0; i < timeline->item_count; i++) {
@@ -113,7 +113,7 @@ static int take_facts(struct timeline *timeline) {
         fact->time_ns = timeline->items[i].time_ns;
     }
     timeline->events = (struct trace_events){.facts = facts, .count = facts->count};
-    if (facts_index(facts)) return -ENOMEM;
+    if (facts_add_beside(facts, beside) || facts_index(facts)) return -ENOMEM;
     take_times(timeline);
     return 0;
 }
@@ -246,7 +246,7 @@ static void mark_big_gaps(struct timeline *timeline) {
     }
 }
 
-int timeline_init(struct timeline *timeline, const json_t *unordered) {
+int timeline_init(struct timeline *timeline, const json_t *unordered, const json_t *beside) {
     size_t room = json_array_size(unordered) + 1;
     json_t *events = events_in_order(unordered);
     *timeline = (struct timeline){0};
@@ -255,7 +255,7 @@ int timeline_init(struct timeline *timeline, const json_t *unordered) {
     timeline->spans = calloc(room, sizeof *timeline->spans);
     timeline->nodes = calloc(room, sizeof *timeline->nodes);
     bool failed = !timeline->items || !timeline->spans || !timeline->nodes || take_items(timeline, events) ||
-                  take_facts(timeline) || critical_path_init(&timeline->path, &timeline->events);
+                  take_facts(timeline, beside) || critical_path_init(&timeline->path, &timeline->events);
     json_decref(events); /* the caller's array keeps them */
     if (failed) {
         timeline_fini(timeline);

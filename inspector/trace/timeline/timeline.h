@@ -67,8 +67,9 @@ struct timeline {
     uint64_t events_missing;
 };
 
-/* events: an array in the order of Unix time (events_merge); must outlive the timeline.  Returns 0 or -ENOMEM. */
-int timeline_init(struct timeline *timeline, const json_t *events);
+/* events: an array in the order of Unix time (events_merge); must outlive the timeline.  beside: what happened at the same time
+ * in other traces (pages_beside); NULL: not known.  Returns 0 or -ENOMEM. */
+int timeline_init(struct timeline *timeline, const json_t *events, const json_t *beside);
 void timeline_fini(struct timeline *timeline);
 
 /* The arrow of an item, as from event_arrow, except that a span that names the node it asks points there when it

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Requests that took much longer than others that went the same way.
+ *
+ * A command may be quick where the answer is known, and slow where it is three nodes away.  So each request is compared with
+ * those that the same nodes answered; if these are too few, with those that as many nodes answered; and only then with all. */
+#include "analyze.h"
+#include "analyze_thresholds.h"
+#include "numbers.h"
+#include "requests.h"
+
+#include <stdlib.h>
+
+/* A request, and what others took that went the same way. */
+struct timed {
+    const struct request *request;
+    uint64_t usual_ns; /* their median */
+    bool same_way;     /* they are not all requests of the command */
+    double times;      /* how many times as long it took, if it did no more than they did */
+};
+
+/* By command, then by way: ever more alike. */
+static int compare_ways(const void *left, const void *right) {
+    const struct request *a = ((const struct timed *)left)->request, *b = ((const struct timed *)right)->request;
+    int order = compare_numbers(a->command, b->command);
+    if (!order) order = compare_numbers(a->nodes, b->nodes);
+    if (!order) order = compare_numbers(a->way, b->way);
+    return order ? order : compare_numbers(a->start, b->start);
+}
+
+static int compare_times(const void *left, const void *right) {
+    const struct timed *a = left, *b = right;
+    if (a->times != b->times) return a->times < b->times ? -1 : 1;
+    return compare_numbers(a->request->start, b->request->start);
+}
+
+static int compare_durations(const void *left, const void *right) {
+    const struct request *a = ((const struct timed *)left)->request, *b = ((const struct timed *)right)->request;
+    int order = compare_numbers(a->took_ns, b->took_ns);
+    return order ? order : compare_numbers(a->start, b->start);
+}
+
+/* Compares requests of one command with their median.  A request with more events than the median did more, and may take longer
+ * in proportion.  room: for twice as many values. */
+static void compare_with_median(struct timed *requests, size_t count, bool same_way, double *room) {
+    double *events = room + count;
+    for (size_t i = 0; i < count; i++) {
+        room[i] = (double)requests[i].request->took_ns;
+        events[i] = (double)requests[i].request->events;
+    }
+    sort_values(room, count);
+    sort_values(events, count);
+    double usual_ns = room[count / 2], usual_events = events[count / 2];
+    for (size_t i = 0; i < count; i++) {
+        const struct request *request = requests[i].request;
+        double more = (double)request->events > usual_events ? (double)request->events / usual_events : 1;
+        requests[i].usual_ns = (uint64_t)usual_ns;
+        requests[i].same_way = same_way;
+        requests[i].times = (double)request->took_ns / ((usual_ns < 1 ? 1 : usual_ns) * more);
+    }
+}
+
+/* Compares the requests of one command with those that went the same way, as far as there are enough of them. */
+static void compare_all(struct timed *requests, size_t count, double *room) {
+    compare_with_median(requests, count, false, room);
+    for (size_t begin = 0, end; begin < count; begin = end) {
+        for (end = begin; end < count && requests[end].request->nodes == requests[begin].request->nodes;) end++;
+        if (end - begin < count && end - begin >= SLOW_REQUESTS_MIN)
+            compare_with_median(requests + begin, end - begin, true, room);
+        for (size_t at = begin, next; at < end; at = next) {
+            for (next = at; next < end && requests[next].request->way == requests[at].request->way;) next++;
+            if (next - at < end - begin && next - at >= SLOW_REQUESTS_MIN)
+                compare_with_median(requests + at, next - at, true, room);
+        }
+    }
+}
+
+/* Where the request spent most of its time up to its end, including waits for lost packets; NULL if nowhere. */
+static const struct visit *main_visit(const struct requests *requests, const struct request *request) {
+    const struct visit *most = NULL;
+    for (size_t i = 0; i < requests->visit_count; i++) {
+        const struct visit *visit = &requests->visits[i];
+        if (&requests->items[visit->request] != request || visit->after) continue;
+        if (!most || visit->ns + visit->lost_ns > most->ns + most->lost_ns) most = visit;
+    }
+    return most;
+}
+
+/* Did the request wait for the receiver, which did nothing at all, rather than for the link? */
+static bool waited_for_receiver(const struct analysis *analysis, const struct visit *visit) {
+    size_t from = visit->evidence[0], to = visit->evidence[1];
+    if (from == NO_FACT || to == NO_FACT) return false;
+    return analysis_paused(analysis, visit->peer, analysis->facts->items[from].time_ns, analysis->facts->items[to].time_ns);
+}
+
+/* Are the slow ones few?  If not, this is how long some requests take. */
+static bool is_few(size_t slow, size_t count) {
+    return APART_PART * slow < count && (slow <= OUTLIER_FEW || OUTLIER_PART * slow <= count);
+}
+
+/* Sorts the requests from `first` on by duration.  Returns the first that took so long. */
+static size_t first_long(struct timed *requests, size_t first, size_t count, uint64_t least_ns) {
+    qsort(requests + first, count - first, sizeof *requests, compare_durations);
+    while (first < count && requests[first].request->took_ns < least_ns) first++;
+    return first;
+}
+
+/* Of requests sorted by `times`, the first of those that took many times the median. */
+static size_t first_slow(const struct timed *requests, size_t count) {
+    size_t first = count;
+    while (first && requests[first - 1].times >= OUTLIER_RATIO_MIN) first--;
+    return first;
+}
+
+/* Of requests sorted by `times`, the first of a few that stand apart from all others. */
+static size_t first_apart(const struct timed *requests, size_t count) {
+    size_t apart = count;
+    for (size_t i = count; i-- > 1 && is_few(count - i, count) && requests[i].times >= APART_RATIO_MIN;)
+        if (requests[i].times >= APART_GAP_MIN * requests[i - 1].times) apart = i;
+    return apart;
+}
+
+/* Sorts requests so that the slow ones come last, the slowest at the end: those are a few that took many times the median or, if
+ * there are none, a few that stand apart.  Returns the first; `count` if none is slow. */
+static size_t find_outliers(struct timed *requests, size_t count) {
+    if (count < APART_REQUESTS_MIN) return count;
+    qsort(requests, count, sizeof *requests, compare_times);
+    size_t apart = first_apart(requests, count), first = count;
+    if (count >= OUTLIER_REQUESTS_MIN) first = first_long(requests, first_slow(requests, count), count, OUTLIER_NS_MIN);
+    if (first < count && is_few(count - first, count)) return first;
+    qsort(requests, count, sizeof *requests, compare_times);
+    return first_long(requests, apart, count, APART_NS_MIN);
+}
+
+/* All requests of one command. */
+static void judge_durations(struct analysis *analysis, const struct requests *all, struct timed *requests, size_t count,
+                            double *room) {
+    compare_all(requests, count, room);
+    size_t first = find_outliers(requests, count);
+    if (first == count) return;
+    const struct timed *longest = &requests[count - 1];
+    const struct visit *visit = main_visit(all, longest->request);
+    uint64_t took_ns = longest->request->took_ns;
+    bool paused = visit && visit->kind == WAIT_LINK && waited_for_receiver(analysis, visit);
+    bool elsewhere = !visit || 2 * (visit->ns + visit->lost_ns) < took_ns;
+    struct finding finding = {.kind = FINDING_LATENCY_OUTLIERS,
+                              .severity = took_ns >= OUTLIER_SEVERE_NS ? SEVERITY_SEVERE : SEVERITY_NOTABLE,
+                              .weight = (double)took_ns / 1e9,
+                              .node = elsewhere                            ? NO_NUMBER
+                                      : visit->kind == WAIT_PEER || paused ? visit->peer
+                                                                           : visit->node,
+                              .peer = !elsewhere && wait_kind_is_way(visit->kind) && !paused ? visit->peer : NO_NUMBER,
+                              .trace = longest->request->trace,
+                              .command = longest->request->command,
+                              .count = count - first,
+                              .of = count,
+                              .ns = took_ns,
+                              .usual_ns = longest->usual_ns,
+                              .same_way = longest->same_way,
+                              .elsewhere = elsewhere,
+                              .sending = !elsewhere && visit->kind == WAIT_SENDING,
+                              .waited = visit && visit->kind == WAIT_PEER};
+    for (size_t i = count; i > first; i--) finding_show(&finding, requests[i - 1].request->start);
+    analysis_add(analysis, &finding);
+}
+
+void analyze_outliers(struct analysis *analysis, const struct requests *requests) {
+    struct timed *timed = calloc(requests->count + 1, sizeof *timed);
+    double *room = calloc(2 * requests->count + 1, sizeof *room);
+    size_t count = 0;
+    if (timed && room) {
+        for (size_t i = 0; i < requests->count; i++)
+            if (requests->items[i].timed) timed[count++].request = &requests->items[i];
+        qsort(timed, count, sizeof *timed, compare_ways);
+        for (size_t begin = 0, end; begin < count; begin = end) {
+            for (end = begin; end < count && timed[end].request->command == timed[begin].request->command;) end++;
+            judge_durations(analysis, requests, timed + begin, end - begin, room);
+        }
+    } else {
+        analysis->failed = true;
+    }
+    free(timed);
+    free(room);
+}
