@@ -45,10 +45,10 @@ struct place_instance *place_need(struct place *place, uint64_t instance) {
 }
 
 void place_forget(struct place *place, uint64_t instance) {
-    struct place_instance *entry = place_find(place, instance), *last = &place->instances[place->instance_count - 1];
+    struct place_instance *entry = place_find(place, instance);
     if (!entry) return;
-    memmove(entry, entry + 1, (size_t)((char *)last - (char *)entry));
-    place->instance_count--;
+    const struct place_instance *last = &place->instances[--place->instance_count];
+    memmove(entry, entry + 1, (size_t)((const char *)last - (const char *)entry));
 }
 
 /* ---- the file ------------------------------------------------------------------------------------------------------------- */

@@ -87,6 +87,23 @@ START_TEST(an_event_comes_back_from_its_row) {
 }
 END_TEST
 
+START_TEST(a_long_host_is_cut_to_its_bound) {
+    char host[FLEET_HOST_BYTES_MAX + 3];
+    struct trace_event event = {.kind = TRACE_KIND_CUSTOM};
+    struct fleet_event back;
+    struct fleet_origin origin;
+    uint8_t row[FLEET_EVENT_BYTES_MAX];
+    for (size_t bytes = FLEET_HOST_BYTES_MAX - 1; bytes < sizeof host; bytes++) {
+        memset(host, 'h', bytes);
+        host[bytes] = 0;
+        fleet_origin_make(&origin, &(struct trace_node_id){{1}}, 2, host, 3, 4);
+        struct row_reader reader = row_reader_of(row, (size_t)(fleet_event_put(row, &origin, 0, &event) - row));
+        ck_assert_int_eq(fleet_event_read(&reader, &back), 0);
+        ck_assert_uint_eq(strlen(back.host), bytes < FLEET_HOST_BYTES_MAX ? bytes : FLEET_HOST_BYTES_MAX);
+    }
+}
+END_TEST
+
 START_TEST(a_row_cut_anywhere_is_refused) {
     struct random_events random = {.state = 5};
     struct fleet_origin origin;
@@ -204,6 +221,28 @@ START_TEST(a_place_is_read_as_it_was_saved) {
     ck_assert_int_eq(place_save(&empty, path, &failure), 0);
     ck_assert_int_eq(place_read(&back, path, &failure), 0);
     same_place(&empty, &back);
+}
+END_TEST
+
+START_TEST(entries_of_a_place_are_found_added_and_forgotten) {
+    static struct place place;
+    memset(&place, 0, sizeof place);
+    ck_assert_ptr_null(place_find(&place, 5));
+    place_forget(&place, 5);
+    for (uint64_t i = 1; i <= PLACE_INSTANCES_MAX; i++) place_need(&place, i)->next = 100 + i;
+    ck_assert_ptr_null(place_need(&place, PLACE_INSTANCES_MAX + 1));
+    ck_assert_uint_eq(place_need(&place, 5)->next, 105);
+    ck_assert_uint_eq(place.instance_count, PLACE_INSTANCES_MAX);
+    place_forget(&place, 5);
+    place_forget(&place, PLACE_INSTANCES_MAX);
+    place_forget(&place, 1);
+    ck_assert_uint_eq(place.instance_count, PLACE_INSTANCES_MAX - 3);
+    for (uint64_t i = 0; i <= PLACE_INSTANCES_MAX; i++) {
+        const struct place_instance *entry = place_find(&place, i);
+        bool gone = i <= 1 || i == 5 || i == PLACE_INSTANCES_MAX;
+        ck_assert_int_eq(entry != NULL, !gone);
+        if (entry) ck_assert_uint_eq(entry->next, 100 + i);
+    }
 }
 END_TEST
 
@@ -488,12 +527,14 @@ int main(void) {
     TCase *cases = tcase_create("fleet");
     tcase_add_checked_fixture(cases, setup, teardown);
     tcase_add_loop_test(cases, an_event_comes_back_from_its_row, 0, 4);
+    tcase_add_test(cases, a_long_host_is_cut_to_its_bound);
     tcase_add_test(cases, a_row_cut_anywhere_is_refused);
     tcase_add_loop_test(cases, rows_of_noise_are_refused_or_read_within_their_bounds, 0, 4);
     tcase_add_test(cases, counts_are_written_in_seven_bits_each);
     tcase_add_test(cases, each_field_has_a_column_that_holds_it);
     tcase_add_test(cases, no_table_has_a_column_twice);
     tcase_add_test(cases, a_place_is_read_as_it_was_saved);
+    tcase_add_test(cases, entries_of_a_place_are_found_added_and_forgotten);
     tcase_add_test(cases, a_place_with_any_byte_changed_or_missing_is_refused);
     tcase_add_test(cases, a_place_that_cannot_be_saved_stays_unchanged);
     tcase_add_test(cases, a_place_serves_one_at_a_time);
