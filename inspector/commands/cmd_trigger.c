@@ -226,8 +226,9 @@ static int put_end(struct trigger *trigger, const struct window *window) {
     int result = !end ? session_out_of_memory(session) : 0;
     if (!result && window->ids)
         result = session_ask(session, "nodes", NULL, &nodes) || session_ask(session, "apps", NULL, &apps) ? -1 : 0;
-    if (!result && window->ids && (json_object_set_new(end, "nodes", nodes_new(window, nodes)) ||
-                                   json_object_set(end, "apps", json_object_get(apps, "apps"))))
+    if (!result && window->ids &&
+        (json_object_set_new(end, "nodes", nodes_new(window, nodes)) ||
+         json_object_set(end, "apps", json_object_get(apps, "apps"))))
         result = session_out_of_memory(session);
     if (!result) result = output_aside(&session->output, end);
     json_decref(nodes);

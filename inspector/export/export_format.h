@@ -67,7 +67,7 @@ enum export_target {
 };
 
 struct export_format {
-    const char *name;   /* value of --format */
+    const char *name;     /* value of --format */
     const char *suffixes; /* -o FILE with one of these endings chooses it without --format: ".json .js"; NULL: none */
     const char *doc;      /* a phrase for help: which program opens it */
     const char *carried;  /* the only events that it can carry, in words; NULL: all */

@@ -88,7 +88,6 @@ int session_open(struct session *session, uint64_t call_timeout_ms) {
     struct source *source = session->inquiry.source;
     if (option_given(session->options, OPTION_FOR))
         source_end_calls(source, trace_now_monotonic_ms() + session->options->numbers[OPTION_FOR]);
-    if (isatty(STDERR_FILENO)) source_note_waits(source, output_note);
     session->view.now_ns = source_now_ns(source);
     return 0;
 }

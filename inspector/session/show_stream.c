@@ -7,6 +7,7 @@
 
 #include <inttypes.h>
 #include <proto/clock.h>
+#include <unistd.h>
 
 struct stream_wish stream_wish_of(const struct options *options, uint64_t begin_ms, json_t *params_new, uint64_t wait_ms) {
     return (struct stream_wish){.params_new = params_new,
@@ -22,6 +23,7 @@ int begin_stream(struct session *session, struct stream *stream, struct source *
     json_t *nodes;
     bool noted = false;
     timely_write_end(wish.deadline_ms);
+    if (isatty(STDERR_FILENO)) wish.note = output_note;
     for (;;) {
         struct stream_wish again = wish;
         again.params_new = json_incref(wish.params_new);

@@ -7,13 +7,24 @@
 #include "source_recording.h"
 #include "source_socket.h"
 
+#include "output.h"
+
 #include <proto/clock.h>
 #include <proto/socket_path.h>
+#include <unistd.h>
 
 static int find_socket(struct trace_socket_path *ret_path, const struct options *options, struct failure *failure) {
     char reason[TRACE_SOCKET_REASON_BYTES];
     if (!trace_socket_path(ret_path, options->texts[OPTION_SOCKET], reason)) return 0;
     return failure_set(failure, EXIT_USAGE, "%s", reason);
+}
+
+/* A terminal hears of every long wait; a log only of a traced that will never answer by itself. */
+static struct source_wait wait_of(const struct options *options, uint64_t call_timeout_ms) {
+    return (struct source_wait){.connect_ms = option_number(options, OPTION_WAIT, 0),
+                                .call_ms = call_timeout_ms,
+                                .note = output_note,
+                                .note_slow = isatty(STDERR_FILENO)};
 }
 
 int source_open(struct source **ret_source, const struct options *options, uint64_t call_timeout_ms, struct failure *failure) {
@@ -32,13 +43,14 @@ int source_open(struct source **ret_source, const struct options *options, uint6
     if (pid_text && !parse_pid(pid_text, &pid))
         return rings_store_open(ret_source, pid, failure); /* options_parse has checked it */
     if (find_socket(&path, options, failure)) return -1;
-    return source_socket_open(ret_source, path.path, option_number(options, OPTION_WAIT, 0), call_timeout_ms, failure);
+    struct source_wait wait = wait_of(options, call_timeout_ms);
+    return source_socket_open(ret_source, path.path, &wait, failure);
 }
 
 int source_open_process(struct source **ret_source, const struct options *options, pid_t pid, struct failure *failure) {
     struct trace_socket_path path;
     if (find_socket(&path, options, failure)) return -1;
-    struct source_traced where = {path.path, option_number(options, OPTION_WAIT, 0), WAIT_FOREVER};
+    struct source_traced where = {path.path, wait_of(options, CALL_TIMEOUT_MS), WAIT_FOREVER};
     if (option_given(options, OPTION_FOR)) where.end_ms = trace_now_monotonic_ms() + options->numbers[OPTION_FOR];
     return source_process_open(ret_source, pid, &where, failure);
 }

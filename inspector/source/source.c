@@ -67,10 +67,6 @@ void source_end_calls(struct source *source, uint64_t end_ms) {
     if (source->ops->end_calls) source->ops->end_calls(source, end_ms);
 }
 
-void source_note_waits(struct source *source, void (*note)(const char *text)) {
-    if (source->ops->note_waits) source->ops->note_waits(source, note);
-}
-
 void source_interrupt(const struct source *source) {
     if (source->ops->interrupt) source->ops->interrupt(source);
 }

@@ -89,7 +89,6 @@ struct source_ops {
     int (*reopen)(struct source *source, uint64_t wait_ms, struct failure *failure);
     pid_t (*stopped)(const struct source *source);
     void (*end_calls)(struct source *source, uint64_t end_ms);
-    void (*note_waits)(struct source *source, void (*note)(const char *text));
     void (*watch_output)(struct source *source);
     int (*watch_input)(struct source *source, struct failure *failure); /* the last of source->inputs */
 };
@@ -135,9 +134,6 @@ pid_t source_stopped(const struct source *source);
 /* From now on questions fail if they have no answer at end_ms (the clock of source_next; WAIT_FOREVER), or CALL_GRACE_MS after
  * they began if that is later. */
 void source_end_calls(struct source *source, uint64_t end_ms);
-
-/* From now on `note` gets a line for the user when a question has waited for CALL_NOTE_MS, once until the source is reopened. */
-void source_note_waits(struct source *source, void (*note)(const char *text));
 
 /* Makes a source_ask that is waiting fail at once.  Async-signal-safe. */
 void source_interrupt(const struct source *source);

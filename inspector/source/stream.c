@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <libtrace/clock.h>
 #include <proto/clock.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -46,7 +47,9 @@ int stream_init(struct stream *stream, struct source *source, const struct strea
                               .deadline_ms = wish->deadline_ms,
                               .wait_ms = wish->wait_ms,
                               .away.due_ms = WAIT_FOREVER,
-                              .subscribed_ns = UINT64_MAX};
+                              .note_ms = WAIT_FOREVER,
+                              .subscribed_ns = UINT64_MAX,
+                              .note = wish->note};
     if (resume_init(&stream->resume, is_whole(stream->params), wish->recent)) return failure_out_of_memory(failure);
     stream->resume.repeats = shipped;
     if (source_ask(source, "nodes", NULL, NULL, &nodes, failure)) return -1;
@@ -57,6 +60,7 @@ int stream_init(struct stream *stream, struct source *source, const struct strea
     if (wish->recent) failed |= json_object_set_new(params, "recent", json_integer((json_int_t)wish->recent));
     if (!stream_follow(stream, params, failed != 0, NULL)) {
         if (!shipped) stream->subscribed_ns = trace_now_unix_ns(); /* else the clocks are those of other machines */
+        if (wish->note && !(source->ops->can & SOURCE_PAST)) stream->note_ms = trace_now_monotonic_ms() + CALL_NOTE_MS;
         return 0;
     }
     *ret_nodes = NULL;
@@ -117,6 +121,7 @@ static enum source_event take_events(struct stream *stream, json_t *events_new) 
         return SOURCE_FAILED;
     }
     stream->left -= json_array_size(chosen);
+    if (json_array_size(chosen)) stream->note_ms = WAIT_FOREVER;
     stream->missed += missed;
     if (missed) queue_add(stream, SOURCE_GAP, (struct source_news){.count = missed, .why = GAP_GONE});
     queue_add(stream, SOURCE_EVENTS, (struct source_news){.value = chosen});
@@ -246,12 +251,26 @@ static enum source_event settle_away(struct stream *stream) {
 
 /* ---- the stream ---- */
 
+/* Tells the user, once, why nothing happens. */
+static void note_quiet(struct stream *stream) {
+    char text[320];
+    int stopped = (int)source_stopped(stream->source);
+    if (stopped)
+        snprintf(text, sizeof text, "%s (process %d) is stopped, and sends nothing until `kill -CONT %d` (Ctrl-C ends the wait)",
+                 stream->source->title, stopped, stopped);
+    else
+        snprintf(text, sizeof text, "no matching event yet; waiting for one (Ctrl-C ends the wait)");
+    stream->note_ms = WAIT_FOREVER;
+    stream->note(text);
+}
+
 /* Waits for the source and queues what comes.  Returns what happened: FAILED, an event that is now in the queue, or one that is
  * not the stream's own, with *ret_news. */
 static enum source_event stream_wait(struct stream *stream, uint64_t deadline_ms, struct source_news *ret_news) {
     uint64_t until_ms = deadline_ms < stream->deadline_ms ? deadline_ms : stream->deadline_ms;
     struct source_news news;
     if (stream->away.due_ms < until_ms) until_ms = stream->away.due_ms;
+    if (stream->note_ms < until_ms) until_ms = stream->note_ms;
     enum source_event event = source_next(stream->source, until_ms, &news, stream->failure);
     bool hidden = stream->away.number && news.number == stream->away.number;
     switch (event) {
@@ -280,6 +299,7 @@ enum source_event stream_next(struct stream *stream, uint64_t deadline_ms, struc
         stream->looked |= event != SOURCE_NOTE; /* a note is about the events that follow it */
         uint64_t now_ms = trace_now_monotonic_ms();
         if (stream->queued) continue;
+        if (event == SOURCE_TIME && now_ms >= stream->note_ms) note_quiet(stream);
         if (event == SOURCE_FAILED && stream_lost(stream)) return event;
         if (event == SOURCE_TIME && (now_ms < deadline_ms || now_ms >= stream->deadline_ms)) continue;
         if (event == SOURCE_TIME || event == SOURCE_NOTE || event == SOURCE_ENDED || event == SOURCE_OUTPUT_GONE) return event;

@@ -21,6 +21,7 @@ struct stream {
     bool looked;            /* ... but not before it has polled the source once */
     uint64_t wait_ms;       /* how long to wait for a source that went away */
     uint64_t missed;        /* reported as missing so far */
+    uint64_t note_ms;       /* when to note that nothing has come; WAIT_FOREVER: never, or no longer */
     uint64_t begin_ns;      /* Unix time: deliver nothing older; 0: not known before the first event */
     uint64_t subscribed_ns; /* events from then on are not among `recent` */
     uint64_t last_ns;       /* of the newest event delivered, */
@@ -40,15 +41,17 @@ struct stream {
         struct source_news news;
     } queue[3];
     unsigned queued;
+    void (*note)(const char *text); /* NULL: it waits in silence */
 };
 
 /* The parameters of a stream. */
 struct stream_wish {
-    json_t *params_new;   /* of `subscribe`, without `recent`; stolen */
-    uint64_t recent;      /* begin with this many past events */
-    uint64_t events_max;  /* end after this many events */
-    uint64_t deadline_ms; /* end at this time; WAIT_FOREVER */
-    uint64_t wait_ms;     /* how long to wait for a source that goes away; 0: fail at once */
+    json_t *params_new;             /* of `subscribe`, without `recent`; stolen */
+    uint64_t recent;                /* begin with this many past events */
+    uint64_t events_max;            /* end after this many events */
+    uint64_t deadline_ms;           /* end at this time; WAIT_FOREVER */
+    uint64_t wait_ms;               /* how long to wait for a source that goes away; 0: fail at once */
+    void (*note)(const char *text); /* gets a line for the user if nothing comes for CALL_NOTE_MS, once; or NULL */
 };
 
 /* Subscribes.  *ret_nodes is the answer to `nodes` from just before; the caller owns it.  failure must outlive the stream.

@@ -69,8 +69,12 @@ class TheWorld(unittest.TestCase):
         cls.capture = start_capture(cls.directory / "capture.pcapng")
         cls.world = World(TRACED, INSPECTOR, QUIC_NODE)
         del os.environ["SSLKEYLOGFILE"]
-        cls.path = cls.world.file("all.pcapng", "--format", "pcapng", "--keylog", str(cls.keylog))
+        cls.path = cls.directory / "all.pcapng"
+        done = cls.world.run("--format", "pcapng", "--keylog", str(cls.keylog), "-o", str(cls.path))
         cls.events = [e for e in cls.world.events if e["kind"] in ("packet_sent", "packet_received")]
+        others = len(cls.world.events) - len(cls.events)
+        said = f"inspector: {others} of {len(cls.world.events)} events are not in the export: pcapng can only carry packet_sent and packet_received\n"
+        assert (done.returncode, done.stderr.decode()) == (0, said), done
         cls.rows = tshark(cls.path, "frame.time_epoch", "frame.interface_name", "frame.packet_flags_direction", "frame.packet_id", "frame.len",
                           "ip.src", "udp.srcport", "ip.dst", "udp.dstport", "frame.comment", "frame.interface_description")
 

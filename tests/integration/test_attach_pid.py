@@ -2,6 +2,7 @@
 """inspector attach: a process's events, with and without traced, without writing to its ring."""
 import json
 import os
+import pathlib
 import shutil
 import signal
 import struct
@@ -103,6 +104,16 @@ class Attach(ProtocolTest):
         self.assertEqual(len(set(attached.names())), len(attached.names()), "an event was shown twice")
         self.assertEqual(len(attached.events) + attached.missed, emitted)
         self.assertTrue(attached.said("it emitted %d events" % emitted), attached.notes)
+
+    def test_a_stopped_process_is_said_to_be_stopped(self):
+        node = self.place.node("alice", ALICE)
+        node.do("packets", 1)
+        node.process.send_signal(signal.SIGSTOP)
+        self.addCleanup(node.process.send_signal, signal.SIGCONT)
+        until(lambda: ") T" in pathlib.Path(f"/proc/{node.process.pid}/stat").read_text(), "it to stop")
+        done = subprocess.run([INSPECTOR, "attach", str(node.process.pid), "--for", "1s"], env=self.place.environment, capture_output=True, text=True)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn(f"alice (process {node.process.pid}) is stopped, and does nothing until `kill -CONT {node.process.pid}`\n", done.stderr)
 
     def test_two_at_once_show_every_event_or_report_what_they_missed_and_write_nothing(self):
         node = self.place.node("alice", ALICE, "overwrite_oldest", "0", "4096")

@@ -135,6 +135,44 @@ class Doctor(ProtocolTest):
         finally:
             os.kill(traced, signal.SIGCONT)
 
+    def test_a_pipe_is_told_only_that_traced_is_stopped(self):
+        self.healthy()
+        self.place.hold()
+        traced = self.place.traced.pid
+        process = subprocess.Popen([INSPECTOR, "nodes", "--json"], env=self.place.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        try:
+            said = process.stderr.readline()
+        finally:
+            self.place.traced.send_signal(signal.SIGCONT)
+        out, rest = process.communicate(timeout=60)
+        self.assertEqual(said, f"inspector: traced (process {traced}) is stopped, and answers nobody until `kill -CONT {traced}`; "
+                               "waiting for up to 30 s (Ctrl-C ends the wait)\n")
+        self.assertEqual((process.returncode, rest, '"name"' in out), (0, "", True))
+
+    def test_a_question_that_a_stopped_traced_does_not_answer_ends_with_3(self):
+        self.healthy()
+        self.place.hold()
+        traced = self.place.traced.pid
+        try:
+            done = subprocess.run([INSPECTOR, "follow", "--for", "1s"], env=self.place.environment, capture_output=True, text=True, timeout=60)
+        finally:
+            self.place.traced.send_signal(signal.SIGCONT)
+        self.assertEqual((done.returncode, done.stdout, done.stderr),
+                         (3, "", f"inspector: traced at {self.place.path} (process {traced}) is stopped, and answers nobody until `kill -CONT {traced}`\n"))
+
+    def test_a_terminal_shows_that_no_traced_is_there_yet(self):
+        primary, secondary = pty.openpty()
+        self.addCleanup(os.close, primary)
+        process = subprocess.Popen([INSPECTOR, "nodes", "--json", "--wait"], env=self.place.environment, stdout=subprocess.PIPE, stderr=secondary)
+        os.close(secondary)
+        self.addCleanup(process.stdout.close)
+        said = b""
+        while not said.endswith(b"\n"):
+            said += os.read(primary, 4096)
+        self.assertEqual(said.decode().strip(), f"inspector: no traced is running at {self.place.path} yet; waiting for one (Ctrl-C ends the wait)")
+        self.start()
+        self.assertEqual(process.wait(60), 0)
+
     def test_a_terminal_shows_what_a_question_waits_for(self):
         self.healthy()
         primary, secondary = pty.openpty()
@@ -148,7 +186,7 @@ class Doctor(ProtocolTest):
             said += os.read(primary, 4096)
         traced = self.place.traced.pid
         self.assertEqual(said.decode().strip(), f"inspector: traced (process {traced}) is stopped, and answers nobody until "
-                                                f"`kill -CONT {traced}`; waiting")
+                                                f"`kill -CONT {traced}`; waiting for up to 30 s (Ctrl-C ends the wait)")
         self.place.traced.send_signal(signal.SIGCONT)
         self.assertIn(b'"name"', process.stdout.read())
         self.assertEqual(process.wait(), 0)

@@ -153,6 +153,27 @@ class Follow(ProtocolTest):
 
 
 class AtATerminal(ProtocolTest):
+    def said(self, *words):
+        """The first line that a command writes to a terminal as its stderr."""
+        primary, secondary = pty.openpty()
+        self.addCleanup(os.close, primary)
+        process = subprocess.Popen([INSPECTOR, *words], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=secondary, env=self.place.environment)
+        os.close(secondary)
+        line = b""
+        try:
+            while not line.endswith(b"\n"):
+                line += os.read(primary, 4096)
+        finally:
+            process.kill()
+            process.wait()
+        return line.decode().strip()
+
+    def test_a_command_that_waits_for_an_event_says_so(self):
+        self.start()
+        recording = os.path.join(self.place.directory, "none.p2rec")
+        for words in (["follow"], ["export", "--follow"], ["trigger", "packet_lost"], ["record", "-o", recording]):
+            self.assertEqual(self.said(*words), "inspector: no matching event yet; waiting for one (Ctrl-C ends the wait)", words)
+
     def test_a_resized_terminal_gets_the_columns_that_fit(self):
         self.start()
         node = self.place.node("alice", ALICE)

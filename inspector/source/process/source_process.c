@@ -3,6 +3,7 @@
 
 #include "json_get.h"
 #include "process_logs.h"
+#include "process_state.h"
 #include "replay.h"
 #include "source_rings.h"
 #include "source_socket.h"
@@ -58,6 +59,13 @@ static void add_note(struct source_process *process, const json_t *nodes, const 
 
 static void note_ours(struct source_process *process, const char *what) {
     add_note(process, json_get_array(process->ours, "nodes"), what);
+}
+
+static void note_stopped(struct source_process *process) {
+    struct strbuf what = {0};
+    strbuf_printf(&what, "is stopped, and does nothing until `kill -CONT %d`", (int)process->logs.pid);
+    note_ours(process, strbuf_text(&what));
+    strbuf_fini(&what);
 }
 
 static void note_end(struct source_process *process) {
@@ -124,11 +132,13 @@ static bool reads_any(const json_t *nodes, const json_t *ours) {
 static int find_traced(struct source_process *process, const struct source_traced *where, json_t **ret_nodes,
                        struct failure *failure) {
     *ret_nodes = NULL;
-    if (source_socket_open(&process->traced, where->path, where->wait_ms, CALL_TIMEOUT_MS, failure)) {
+    if (source_socket_open(&process->traced, where->path, &where->wait, failure)) {
         process->traced = NULL;
         *failure = (struct failure){.code = EXIT_OK};
         return 0;
     }
+    if (process->rings && source_stopped(process->traced)) /* the rings have it all: nobody need wait */
+        return failure_set(failure, EXIT_NOT_THERE, "%s is stopped", process->traced->title);
     source_end_calls(process->traced, where->end_ms);
     return source_ask(process->traced, "nodes", NULL, NULL, ret_nodes, failure);
 }
@@ -290,6 +300,7 @@ static int process_follow(struct source *source, json_t *params_new, int64_t *re
     json_decref(process->params);
     process->params = params_new;
     if (!process->rings) return 0; /* next_of_past replays one log at a time */
+    if (!resumed && process_is_stopped(process->logs.pid)) note_stopped(process);
     return process->traced ? follow_traced(process, failure) : follow_rings(process, resumed, failure);
 }
 

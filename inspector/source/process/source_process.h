@@ -6,14 +6,14 @@
 #ifndef INSPECTOR_SOURCE_PROCESS_H
 #define INSPECTOR_SOURCE_PROCESS_H
 
-#include "source.h"
+#include "source_socket.h"
 
 #include <sys/types.h>
 
 /* Where to look for a traced (source_socket_open). */
 struct source_traced {
     const char *path;
-    uint64_t wait_ms;
+    struct source_wait wait;
     uint64_t end_ms; /* as for source_end_calls */
 };
 

@@ -48,6 +48,7 @@ struct client {
 
     pid_t server; /* who listens on the socket, which is not traced if a service manager opened it; 0: not visible from here */
     void (*note)(const char *text); /* NULL: calls wait in silence */
+    bool note_slow;                 /* also if traced is not stopped */
     bool noted;                     /* since we connected */
 
     uint64_t call_timeout_ms;
@@ -346,6 +347,11 @@ static int next_reply(struct client *client, uint64_t deadline_ms, struct trace_
 static void on_write(uv_write_t *request, int status) { ((struct client *)request->data)->write_status = status; }
 
 static int no_answer(const struct client *client, const char *method, struct failure *failure) {
+    int stopped = (int)client_stopped_server(client);
+    if (stopped)
+        return failure_set(failure, EXIT_NOT_THERE,
+                           "traced at %s (process %d) is stopped, and answers nobody until `kill -CONT %d`", client->path,
+                           stopped, stopped);
     return failure_set(failure, EXIT_FAILED, "traced at %s did not answer `%s` within %g s", client->path, method,
                        (double)client->call_ms / 1000);
 }
@@ -401,15 +407,15 @@ static int send_request(struct client *client, const char *method, json_t *param
 
 /* Tells the user, once, why nothing happens. */
 static void note_wait(struct client *client) {
-    char text[sizeof client->path + 160];
+    char why[sizeof client->path + 96], text[sizeof why + 96];
     int stopped = (int)client_stopped_server(client);
     if (stopped)
-        snprintf(text, sizeof text, "traced (process %d) is stopped, and answers nobody until `kill -CONT %d`; waiting", stopped,
-                 stopped);
+        snprintf(why, sizeof why, "traced (process %d) is stopped, and answers nobody until `kill -CONT %d`", stopped, stopped);
     else
-        snprintf(text, sizeof text, "traced at %s has not answered for %u s; waiting", client->path, CALL_NOTE_MS / 1000);
+        snprintf(why, sizeof why, "traced at %s has not answered for %u s", client->path, CALL_NOTE_MS / 1000);
+    snprintf(text, sizeof text, "%s; waiting for up to %g s (Ctrl-C ends the wait)", why, (double)client->call_ms / 1000);
     client->noted = true;
-    client->note(text);
+    if (stopped || client->note_slow) client->note(text);
 }
 
 /* When to report that we wait; WAIT_FOREVER: never, or it was reported. */
@@ -465,7 +471,10 @@ int client_call(struct client *client, const char *method, json_t *params_new, j
 
 void client_limit_calls(struct client *client, uint64_t timeout_ms) { client->call_timeout_ms = timeout_ms; }
 
-void client_note_waits(struct client *client, void (*note)(const char *text)) { client->note = note; }
+void client_note_waits(struct client *client, void (*note)(const char *text), bool slow) {
+    client->note = note;
+    client->note_slow = slow;
+}
 
 void client_end_calls(struct client *client, uint64_t end_ms) { client->calls_end_ms = end_ms; }
 

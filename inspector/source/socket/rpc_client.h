@@ -35,9 +35,9 @@ void client_limit_calls(struct client *client, uint64_t timeout_ms);
  * that is later: a traced that is stopped does not keep a program beyond its end. */
 void client_end_calls(struct client *client, uint64_t end_ms);
 
-/* From now on `note` gets a line for the user when a call has waited for CALL_NOTE_MS, once a connection.  NULL: calls wait in
- * silence. */
-void client_note_waits(struct client *client, void (*note)(const char *text));
+/* From now on `note` gets a line for the user when a call has waited for CALL_NOTE_MS, once a connection: if traced is stopped,
+ * or, with `slow`, in any case.  NULL: calls wait in silence. */
+void client_note_waits(struct client *client, void (*note)(const char *text), bool slow);
 
 /* The server's process if it is stopped (process_state.h), or 0. */
 pid_t client_stopped_server(const struct client *client);

@@ -4,6 +4,7 @@
 #include "json_get.h"
 #include "rpc_client.h"
 
+#include <proto/socket_path.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -85,10 +86,6 @@ static pid_t socket_stopped(const struct source *source) {
 
 static void socket_end_calls(struct source *source, uint64_t end_ms) { client_end_calls(socket_of(source)->client, end_ms); }
 
-static void socket_note_waits(struct source *source, void (*note)(const char *text)) {
-    client_note_waits(socket_of(source)->client, note);
-}
-
 static void socket_watch_output(struct source *source) { client_watch_output(socket_of(source)->client, source->output); }
 
 static int socket_watch_input(struct source *source, struct failure *failure) {
@@ -102,8 +99,19 @@ static void socket_close(struct source *source) {
     free(socket);
 }
 
-int source_socket_open(struct source **ret_source, const char *path, uint64_t wait_ms, uint64_t call_timeout_ms,
-                       struct failure *failure) {
+/* Connects, and says meanwhile that nobody is there yet. */
+static int open_client(struct client **ret_client, const char *path, const struct source_wait *wait, struct failure *failure) {
+    char text[TRACE_SOCKET_PATH_BYTES + 96];
+    bool notes = wait->note && wait->note_slow && wait->connect_ms > CALL_NOTE_MS;
+    int result = client_open(ret_client, path, notes ? CALL_NOTE_MS : wait->connect_ms, failure);
+    if (!result || !notes || !failure->disconnected) return result;
+    snprintf(text, sizeof text, "no traced is running at %s yet; waiting for one (Ctrl-C ends the wait)", path);
+    wait->note(text);
+    return client_open(ret_client, path, wait->connect_ms == WAIT_FOREVER ? WAIT_FOREVER : wait->connect_ms - CALL_NOTE_MS,
+                       failure);
+}
+
+int source_socket_open(struct source **ret_source, const char *path, const struct source_wait *wait, struct failure *failure) {
     static const struct source_ops ops = {
         .can = SOURCE_ASK | SOURCE_FOLLOW | SOURCE_CONTROL | SOURCE_STREAMS,
         .ask = socket_ask,
@@ -115,7 +123,6 @@ int source_socket_open(struct source **ret_source, const char *path, uint64_t wa
         .reopen = socket_reopen,
         .stopped = socket_stopped,
         .end_calls = socket_end_calls,
-        .note_waits = socket_note_waits,
         .watch_output = socket_watch_output,
         .watch_input = socket_watch_input,
     };
@@ -123,11 +130,12 @@ int source_socket_open(struct source **ret_source, const char *path, uint64_t wa
     if (!socket) return failure_out_of_memory(failure);
     snprintf(socket->title, sizeof socket->title, "traced at %s", path);
     source_init(&socket->source, &ops, socket->title);
-    if (client_open(&socket->client, path, wait_ms, failure)) {
+    if (open_client(&socket->client, path, wait, failure)) {
         free(socket);
         return -1;
     }
-    client_limit_calls(socket->client, call_timeout_ms);
+    client_limit_calls(socket->client, wait->call_ms);
+    client_note_waits(socket->client, wait->note, wait->note_slow);
     *ret_source = &socket->source;
     return 0;
 }
