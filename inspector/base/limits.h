@@ -44,7 +44,7 @@
 #define PACE_PAUSE_MS 60000    /* --speed: longer waits are split into pieces of this length */
 #define ARGS_MAX 64U
 #define READS_MAX 256U              /* --read, in one command */
-#define BESIDE_EVENTS_MAX 100000U   /* events of all traces while one lasted that are read to see what nodes could do */
+#define BESIDE_EVENTS_MAX 10000     /* events of other traces that are read to see what a node did while one waited for it */
 #define ANALYZE_EVENTS_MAX 100000U  /* `analyze` reads this many of the newest, unless --limit is given */
 #define GRAPH_NODES_MAX 64U         /* columns of a space-time diagram */
 #define ARROW_ROWS_MAX 100U         /* of a longer arrow only the ends are drawn */
@@ -56,7 +56,7 @@
 #define TOP_ROWS_LOOKED 10000U      /* the same of a first look, by time as well: as many as traced returns */
 #define TOP_ROWS_ALWAYS 256U        /* peers that `top` asks for even while it does not show them */
 #define TOP_SILENCE_MS 3000U        /* `top` says so when traced has not answered for this long */
-#define TOP_TIMELINE_EVENTS 5000U   /* events of a trace's timeline in `top`; and of those beside it */
+#define TOP_TIMELINE_EVENTS 5000U   /* events of a trace's timeline in `top` */
 #define INPUTS_MAX 2U               /* descriptors that source_next watches besides its own */
 
 #endif

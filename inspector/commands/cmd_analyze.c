@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * `analyze`: reads the newest events of a time, or all events of a trace, and reports what is wrong. */
+#include "beside.h"
 #include "commands.h"
 #include "json_get.h"
 #include "pages.h"
@@ -86,18 +87,6 @@ static int count_facts(struct session *session, struct facts *facts, enum about 
     return result;
 }
 
-/* Reads what happened beside the trace: `trace ID` considers it, too, so both come to the same conclusions. */
-static int read_beside(struct session *session, struct facts *facts) {
-    bool waits = false;
-    json_t *events;
-    for (size_t i = 0; i < facts->count; i++) waits |= facts->items[i].kind == FACT_APP_START;
-    if (!waits) return 0;
-    if (pages_beside(&session->inquiry, time_of_facts(facts), &events)) return -1;
-    int result = facts_add_beside(facts, events) ? session_out_of_memory(session) : 0;
-    json_decref(events);
-    return result;
-}
-
 /* Asks traced for the nodes. */
 static int read_states(struct session *session, const struct facts *facts, struct node_states *ret_states) {
     json_t *nodes;
@@ -180,8 +169,8 @@ int run_analyze(struct session *session) {
         result = read_facts(session, query_new(session, about, name),
                             option_number(session->options, OPTION_LIMIT, ANALYZE_EVENTS_MAX), &facts, &scope.cut);
     if (!result) result = count_facts(session, &facts, about);
-    if (!result && about == ABOUT_TRACE) result = read_beside(session, &facts);
     if (!result && facts_sort(&facts)) result = session_out_of_memory(session);
+    if (!result && about == ABOUT_TRACE) result = beside_add(session, &facts);
     if (!result && about == ABOUT_TRACE && !facts.count)
         result = failure_set(&session->failure, EXIT_FAILED, "no event in the history belongs to a trace %s", name);
     scope.about = id;

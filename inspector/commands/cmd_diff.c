@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Compares two traces: what one did and the other did not, and where their times diverged. */
+#include "beside.h"
 #include "commands.h"
 #include "event_list.h"
 #include "json_get.h"
@@ -26,10 +27,10 @@ static int fetch(struct session *session, const char *prefix, struct diffed *ret
         return failure_set(&session->failure, EXIT_FAILED, "no event in the history belongs to a trace %s", prefix);
     if (json_get_bool(ret->answer, "more"))
         output_note("a trace is longer than diff can read: only the first events are compared");
-    if (pages_add_beside(&session->inquiry, ret->answer)) return -1;
+    if (beside_ask(session, ret->answer)) return -1;
     names_see(&session->names, ret->answer);
     ret->events = events_merge(json_get_array(ret->answer, "events"), json_get_array(ret->answer, "gaps"));
-    if (!ret->events || timeline_init(&ret->timeline, ret->events, json_get_array(ret->answer, "beside")))
+    if (!ret->events || timeline_init(&ret->timeline, ret->events, json_object_get(ret->answer, "beside")))
         return session_out_of_memory(session);
     ret->has_timeline = true;
     return 0;

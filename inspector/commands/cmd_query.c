@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Commands that show events of the history. */
+#include "beside.h"
 #include "cmd_graph.h"
 #include "commands.h"
 #include "event_list.h"
@@ -173,11 +174,11 @@ static int fetch_summary(struct session *session, const char *trace_id, json_t *
 static int show_whole(struct session *session, json_t *answer, const char *trace_id) {
     struct timeline timeline;
     if (!option_given(session->options, OPTION_SUMMARY)) return 0;
-    if (pages_add_beside(&session->inquiry, answer)) return -1;
+    if (beside_ask(session, answer)) return -1;
     if (json_object_set_new(answer, "trace_id", json_string(trace_id))) return session_out_of_memory(session);
     json_t *events = events_merge(json_get_array(answer, "events"), json_get_array(answer, "gaps"));
     int result =
-        !events || timeline_init(&timeline, events, json_get_array(answer, "beside")) ? session_out_of_memory(session) : 0;
+        !events || timeline_init(&timeline, events, json_object_get(answer, "beside")) ? session_out_of_memory(session) : 0;
     if (!result) {
         json_t *line = trace_object_new(&timeline, answer);
         result = line ? output_aside(&session->output, line) : session_out_of_memory(session);
@@ -192,7 +193,7 @@ static int show_whole(struct session *session, json_t *answer, const char *trace
 static int show_trace(struct session *session, json_t *answer, const char *trace_id) {
     json_t *summary;
     if (fetch_summary(session, trace_id, &summary)) return -1;
-    if (pages_add_beside(&session->inquiry, answer)) {
+    if (beside_ask(session, answer)) {
         json_decref(summary);
         return -1;
     }

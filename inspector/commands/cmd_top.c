@@ -10,7 +10,7 @@
 
 #include "json_get.h"
 #include "limits.h"
-#include "pages.h"
+#include "timeline.h"
 #include "top.h"
 #include "top_terminal.h"
 
@@ -130,8 +130,7 @@ static bool ask_beside(struct watch *watch, struct ask *ask) {
     struct failure failure;
     json_t *params;
     if (!page || page->kind != TOP_PAGE_TRACE || !ask->result || ask->trace) return false;
-    if (pages_time_of_trace(ask->result, &params) || !params) return false;
-    json_object_set_new(params, "limit", json_integer(TOP_TIMELINE_EVENTS));
+    if (timeline_question(ask->result, &params) || !params) return false;
     if (source_send(watch->source, "query", params, &ask->id, &failure)) return false;
     ask->trace = ask->result;
     ask->result = NULL;
@@ -141,7 +140,7 @@ static bool ask_beside(struct watch *watch, struct ask *ask) {
 
 /* If the question was refused, the trace is shown without it. */
 static void take_beside(struct ask *ask) {
-    if (ask->result) (void)json_object_set(ask->trace, "beside", json_object_get(ask->result, "events"));
+    if (ask->result) (void)json_object_set(ask->trace, "beside", ask->result);
     json_decref(ask->result);
     ask->result = ask->trace;
     ask->trace = NULL;

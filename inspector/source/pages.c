@@ -2,8 +2,6 @@
 #include "pages.h"
 
 #include "json_get.h"
-#include "limits.h"
-#include "numbers.h"
 
 #include <string.h>
 
@@ -90,41 +88,4 @@ int pages_newest(struct inquiry *inquiry, json_t *params_new, uint64_t events_ma
     if (!reverse_events(*ret_answer)) return 0;
     json_decref(*ret_answer);
     return failure_out_of_memory(inquiry->failure);
-}
-
-/* ---- what happened beside a trace ---- */
-
-int pages_beside(struct inquiry *inquiry, json_t *time_new, json_t **ret_events) {
-    struct inquiry apart = {.source = inquiry->source, .failure = inquiry->failure}; /* --explain is about the trace itself */
-    json_t *answer;
-    if (pages_collect(&apart, time_new, BESIDE_EVENTS_MAX, &answer)) return -1;
-    *ret_events = json_incref(json_object_get(answer, "events"));
-    json_decref(answer);
-    return 0;
-}
-
-int pages_time_of_trace(const json_t *answer, json_t **ret_time_new) {
-    uint64_t first_ns = UINT64_MAX, last_ns = 0, time_ns;
-    size_t i;
-    const json_t *event;
-    bool waits = false;
-    *ret_time_new = NULL;
-    json_array_foreach(json_get_array(answer, "events"), i, event) {
-        waits |= json_get_kind(event) == TRACE_KIND_APP_START;
-        if (!json_get_time(event, &time_ns)) continue;
-        first_ns = least(first_ns, time_ns);
-        last_ns = greatest(last_ns, time_ns);
-    }
-    if (!waits || first_ns > last_ns) return 0;
-    json_int_t from_us = (json_int_t)(first_ns / 1000), last_us = (json_int_t)(last_ns / 1000);
-    *ret_time_new = json_pack("{s:I,s:I}", "from", from_us, "to", last_us + 1);
-    return *ret_time_new ? 0 : -1;
-}
-
-int pages_add_beside(struct inquiry *inquiry, json_t *answer) {
-    json_t *time, *events;
-    if (pages_time_of_trace(answer, &time)) return failure_out_of_memory(inquiry->failure);
-    if (!time) return 0;
-    if (pages_beside(inquiry, time, &events)) return -1;
-    return json_object_set_new(answer, "beside", events) ? failure_out_of_memory(inquiry->failure) : 0;
 }

@@ -31,15 +31,4 @@ int pages_collect(struct inquiry *inquiry, json_t *params_new, uint64_t events_m
 /* Like pages_collect, but fetches the newest matching events; the oldest of them comes first. */
 int pages_newest(struct inquiry *inquiry, json_t *params_new, uint64_t events_max, json_t **ret_answer);
 
-/* Fetches what happened in all traces while one lasted, which shows what nodes could do: the first BESIDE_EVENTS_MAX events.
- * Steals time_new, {"from", "to"}; NULL counts as out of memory.  Returns 0 or -1. */
-int pages_beside(struct inquiry *inquiry, json_t *time_new, json_t **ret_events);
-
-/* The time of the events of a trace, as params: {"from", "to"}; NULL for a trace without a request, for which nobody waits.
- * Returns 0, or -1 when out of memory. */
-int pages_time_of_trace(const json_t *answer, json_t **ret_time_new);
-
-/* Fetches what happened in the time of a trace, and adds it to the answer with its events: "beside", for timeline_init. */
-int pages_add_beside(struct inquiry *inquiry, json_t *answer);
-
 #endif

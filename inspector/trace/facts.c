@@ -164,23 +164,6 @@ int facts_add(struct facts *facts, const json_t *events) {
     return 0;
 }
 
-int facts_add_beside(struct facts *facts, const json_t *events) {
-    size_t i;
-    const json_t *event;
-    unsigned trace = facts->count ? facts->items[0].trace : NO_NUMBER;
-    free(facts->beside);
-    facts->beside_count = 0;
-    facts->beside = calloc(json_array_size(events) + 1, sizeof *facts->beside);
-    if (!facts->beside) return -ENOMEM;
-    json_array_foreach(events, i, event) {
-        struct fact *fact = &facts->beside[facts->beside_count];
-        if (!json_object_get(event, "kind") || !json_get_time(event, &(uint64_t){0})) continue;
-        if (fact_read(facts, fact, event)) return -ENOMEM;
-        facts->beside_count += fact->node != NO_NUMBER && fact->kind != FACT_EVENTS_LOST && fact->trace != trace;
-    }
-    return 0;
-}
-
 /* ---- counts ---- */
 
 int facts_count(struct facts *facts, const json_t *answer, bool only_known) {
@@ -315,6 +298,19 @@ bool facts_has(const struct facts *facts, unsigned node) {
 
 size_t facts_first(const struct facts *facts, uint64_t time_ns) { return first_from(facts->items, facts->count, time_ns); }
 
+/* The newest of the first `count` facts that is of that node's lane; NULL if none is. */
+static const struct fact *last_of(const struct fact *items, size_t count, unsigned node, unsigned lane) {
+    while (count-- > 0)
+        if (items[count].node == node && items[count].lane == lane && items[count].kind != FACT_EVENTS_LOST) return &items[count];
+    return NULL;
+}
+
+const struct fact *facts_last_of(const struct facts *facts, unsigned node, unsigned lane, uint64_t before_ns) {
+    const struct fact *fact = last_of(facts->items, facts_first(facts, before_ns), node, lane),
+                      *beside = last_of(facts->beside, first_from(facts->beside, facts->beside_count, before_ns), node, lane);
+    return !fact || (beside && beside->time_ns > fact->time_ns) ? beside : fact;
+}
+
 struct fact_walk facts_walk(const struct facts *facts, uint64_t from_ns, uint64_t to_ns) {
     return (struct fact_walk){.facts = facts,
                               .next = first_from(facts->items, facts->count, from_ns),
@@ -412,15 +408,6 @@ static void sort(struct facts *facts) {
     if (facts->count) qsort(facts->items, facts->count, sizeof *facts->items, compare_facts);
 }
 
-/* Puts the facts beside on the axis of the others. */
-static void place_beside(struct facts *facts) {
-    for (size_t i = 0; i < facts->beside_count; i++) {
-        struct fact *fact = &facts->beside[i];
-        fact->time_ns = clock_lines_time(&facts->lines, machine_of(facts, fact->node), fact->clock_steps, fact->time_ns);
-    }
-    if (facts->beside_count) qsort(facts->beside, facts->beside_count, sizeof *facts->beside, compare_facts);
-}
-
 int facts_sort(struct facts *facts) {
     sort(facts);
     if (facts_index(facts)) return -ENOMEM;
@@ -429,13 +416,36 @@ int facts_sort(struct facts *facts) {
     return find_gaps(facts);
 }
 
-int facts_index(struct facts *facts) {
+/* Lists the names of what has a number; again, when more have one. */
+static int list_names(struct facts *facts) {
+    free(facts->node_ids);
+    free(facts->trace_ids);
+    free(facts->command_names);
     facts->node_ids = list_texts(&facts->nodes);
     facts->trace_ids = list_texts(&facts->traces);
     facts->command_names = list_texts(&facts->commands);
-    if (node_clocks_index(&facts->clocks) || find_lines(facts) || find_gaps(facts)) return -ENOMEM;
-    place_beside(facts);
-    return facts->node_ids && facts->trace_ids && facts->command_names ? 0 : -ENOMEM;
+    return facts->node_ids && facts->trace_ids && facts->command_names && !node_clocks_index(&facts->clocks) ? 0 : -ENOMEM;
+}
+
+int facts_index(struct facts *facts) { return list_names(facts) || find_lines(facts) || find_gaps(facts) ? -ENOMEM : 0; }
+
+int facts_add_beside(struct facts *facts, const json_t *answer) {
+    const json_t *events = json_get_array(answer, "events"), *event;
+    size_t i;
+    unsigned trace = facts->count ? facts->items[0].trace : NO_NUMBER;
+    facts->beside = calloc(json_array_size(events) + 1, sizeof *facts->beside);
+    if (!facts->beside) return -ENOMEM;
+    facts->beside_cut = json_get_text(answer, "cursor");
+    json_array_foreach(events, i, event) {
+        struct fact *fact = &facts->beside[facts->beside_count];
+        if (!json_object_get(event, "kind") || !json_get_time(event, &(uint64_t){0})) continue;
+        if (fact_read(facts, fact, event)) return -ENOMEM;
+        if (fact->node == NO_NUMBER || fact->kind == FACT_EVENTS_LOST || fact->trace == trace) continue;
+        fact->time_ns = clock_lines_time(&facts->lines, machine_of(facts, fact->node), fact->clock_steps, fact->time_ns);
+        facts->beside_count++;
+    }
+    if (facts->beside_count) qsort(facts->beside, facts->beside_count, sizeof *facts->beside, compare_facts);
+    return list_names(facts);
 }
 
 void facts_fini(struct facts *facts) {

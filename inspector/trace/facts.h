@@ -84,6 +84,7 @@ struct facts {
     size_t count, capacity;
     struct fact *beside; /* of other traces, at the same time; in time order.  They only show what a node could do */
     size_t beside_count;
+    bool beside_cut;     /* there were more */
     struct intern nodes; /* nodes and peers */
     struct intern traces;
     struct intern commands;    /* "DataMap GET_CHUNK"; and reasons of closed connections */
@@ -115,6 +116,9 @@ uint64_t facts_line_begin(const struct facts *facts, uint64_t time_ns);
 /* The first fact at or after a time; `count` if there is none. */
 size_t facts_first(const struct facts *facts, uint64_t time_ns);
 
+/* The newest fact of a node's lane before a time, of these or those beside; NULL if there is none. */
+const struct fact *facts_last_of(const struct facts *facts, unsigned node, unsigned lane, uint64_t before_ns);
+
 /* A walk over facts and those beside, in time order, from one time to before another. */
 struct fact_walk {
     const struct facts *facts;
@@ -142,9 +146,9 @@ uint64_t facts_now(const struct facts *facts, uint64_t unix_ns);
 /* Takes over an array of events; skips those without a node or a time.  Returns 0 or -ENOMEM. */
 int facts_add(struct facts *facts, const json_t *events);
 
-/* Takes over events that happened beside those of one trace; skips those of that trace.  Call it after facts_add, and before
- * facts_sort or facts_index.  Returns 0 or -ENOMEM. */
-int facts_add_beside(struct facts *facts, const json_t *events);
+/* Takes over the events of an answer to `query` that happened beside those of one trace; skips those of that trace.  Call it
+ * once, after facts_sort or facts_index.  Returns 0 or -ENOMEM. */
+int facts_add_beside(struct facts *facts, const json_t *answer);
 
 /* Reads an answer to `count` by node with the value `count`, a field that only events_lost has: how many events each
  * node has, and how many are missing.  only_known: only for nodes that have facts.  Call it before facts_sort.  Returns

@@ -72,6 +72,7 @@ bool node_clocks_comparable(const struct node_clocks *clocks, unsigned a, unsign
 int node_clocks_index(struct node_clocks *clocks) {
     const char *text;
     json_t *number;
+    free(clocks->host_names);
     clocks->host_names = calloc(intern_count(&clocks->names) + 1, sizeof *clocks->host_names);
     if (!clocks->host_names) return -ENOMEM;
     json_object_foreach(clocks->names.numbers, text, number) clocks->host_names[json_integer_value(number)] = text;

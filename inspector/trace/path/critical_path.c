@@ -202,16 +202,12 @@ static struct sent count_sent(const struct walk *walk, unsigned node, unsigned p
 
 /* Did a node that ran at one time have an event up to another?  If it was started again, it numbers its events anew. */
 static bool lives_on(const struct walk *walk, unsigned node, uint64_t from_ns, uint64_t to_ns) {
-    const struct facts *facts = walk->events->facts;
-    size_t first = facts_first(facts, from_ns);
-    for (size_t i = first; i < facts->count && facts->items[i].time_ns <= to_ns; i++) {
-        const struct fact *later = &facts->items[i];
+    struct fact_walk facts = facts_walk(walk->events->facts, from_ns, to_ns + 1);
+    const struct fact *later;
+    while ((later = fact_walk_next(&facts))) {
         if (later->node != node || later->kind == FACT_EVENTS_LOST) continue;
-        for (size_t k = first; k-- > 0;) {
-            const struct fact *before = &facts->items[k];
-            if (before->node == node && before->lane == later->lane && before->kind != FACT_EVENTS_LOST)
-                return (int32_t)(later->sequence - before->sequence) > 0;
-        }
+        const struct fact *before = facts_last_of(walk->events->facts, node, later->lane, from_ns);
+        if (before) return (int32_t)(later->sequence - before->sequence) > 0;
     }
     return false;
 }
@@ -238,8 +234,10 @@ static void spend_unseen(struct walk *walk, size_t index, unsigned peer, uint64_
         walk_add_node(walk, index, peer, from_ns, to_ns);
     else if (was_lost(walk, node, peer, &sent, to_ns))
         walk_add_link(walk, index, node, peer, from_ns, to_ns);
-    else
+    else {
         walk_add_peer(walk, index, node, peer, from_ns, to_ns, true);
+        walk_doubt(walk, peer, NO_NUMBER, walk->path->start_ns, to_ns);
+    }
 }
 
 /* A time at a peer without a span here: it may have waited for others, which say that it asked them. */
@@ -582,15 +580,16 @@ static void find_answered(struct walk *walk) {
     }
 }
 
-static int find_unsent(const struct walk *walk) {
+static int find_unsent(struct walk *walk) {
     struct critical_path *path = walk->path;
     const struct span *items = path->spans.items;
     path->unsent = calloc(path->spans.count + 1, sizeof *path->unsent);
     if (!path->unsent) return -ENOMEM;
     for (size_t i = 0; i < path->spans.count; i++) {
         size_t parent = items[i].parent;
-        if (parent != NO_POSITION && answer_is_unsent(&walk->transports, walk->events, &items[parent], &items[i]))
-            path->unsent[path->unsent_count++] = i;
+        if (parent == NO_POSITION || !answer_is_unsent(&walk->transports, walk->events, &items[parent], &items[i])) continue;
+        path->unsent[path->unsent_count++] = i;
+        walk_doubt(walk, items[i].node, NO_NUMBER, items[i].start_ns, items[parent].end_ns);
     }
     return 0;
 }
@@ -624,6 +623,7 @@ int critical_path_init(struct critical_path *path, const struct trace_events *ev
     struct walk walk = {.events = events, .path = path};
     *path = (struct critical_path){.root = NO_POSITION, .reach = NO_POSITION};
     walk.spans = &path->spans;
+    walk.doubts = &path->doubts;
     int result = spans_init(&path->spans, events);
     if (!result) result = messages_of_events(&path->messages, events, &path->spans);
     if (!result) path->root = spans_root(&path->spans);
@@ -645,5 +645,6 @@ void critical_path_fini(struct critical_path *path) {
     free(path->spent);
     free(path->losses);
     free(path->unsent);
+    doubts_fini(&path->doubts);
     *path = (struct critical_path){.root = NO_POSITION};
 }

@@ -24,6 +24,7 @@
 #ifndef INSPECTOR_CRITICAL_PATH_H
 #define INSPECTOR_CRITICAL_PATH_H
 
+#include "path_doubts.h"
 #include "path_losses.h"
 #include "path_sums.h"
 
@@ -43,6 +44,7 @@ struct critical_path {
     uint64_t hidden_ns;       /* of the rest: events are missing, so what it waited for is unknown */
     struct loss_wait *losses; /* within, the longest first */
     size_t loss_count;
+    struct doubts doubts;
     size_t *unsent; /* spans that ended well and sent no answer, and whose askers failed */
     size_t unsent_count;
 };

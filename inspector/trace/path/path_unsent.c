@@ -26,8 +26,10 @@ static bool may_be_asker(const struct facts *facts, unsigned peer, unsigned aske
 }
 
 /* Did the node send anything that may have been the answer? */
-static bool may_have_answered(const struct transports *transports, const struct facts *facts, const struct span *child,
+static bool may_have_answered(const struct transports *transports, const struct trace_events *events, const struct span *child,
                               unsigned asker, uint64_t until_ns) {
+    const struct facts *facts = events->facts;
+    unsigned trace = trace_event_at(events, child->start)->trace;
     bool streams = reports_streams(transports, child, asker);
     for (size_t i = transports_of_node(transports, child->node, child->start_ns); i < transports->count; i++) {
         const struct transport *sent = &transports->by_link[transports->by_node[i]];
@@ -35,13 +37,15 @@ static bool may_have_answered(const struct transports *transports, const struct 
         bool counts = is_content(sent) || (!streams && sent->time_ns >= child->end_ns);
         if (!sent->receive && counts && may_be_asker(facts, sent->peer, asker)) return true;
     }
-    /* Outside of any trace: the program may not pass the context on with its answer. */
-    for (size_t i = facts_first(facts, child->start_ns); i < facts->count && facts->items[i].time_ns <= until_ns; i++) {
-        const struct fact *fact = &facts->items[i];
-        if (fact->node != child->node || fact->trace != NO_NUMBER || !sends_content(fact)) continue;
-        if (may_be_asker(facts, fact->peer, asker)) return true;
+    /* Outside of any trace: the program may not pass the context on with its answer.  And a packet has one trace, but may carry
+     * the answers of several. */
+    struct fact_walk beside = facts_walk(facts, child->start_ns, until_ns + 1);
+    const struct fact *fact;
+    while ((fact = fact_walk_next(&beside))) {
+        if (fact->node != child->node || fact->trace == trace || !sends_content(fact)) continue;
+        if ((fact->trace == NO_NUMBER || !streams) && may_be_asker(facts, fact->peer, asker)) return true;
     }
-    return false;
+    return facts->beside_cut;
 }
 
 /* Did the node ever answer that asker what it was asked here?  Then we saw it send something around an end of that command. */
@@ -78,7 +82,7 @@ bool answer_is_unsent(const struct transports *transports, const struct trace_ev
     if (parent->asks ? parent->peer != child->node : !parent->expired) return false;
     if (!node_clocks_comparable(&facts->clocks, parent->node, child->node, NULL) ||
         !facts_steady(facts, child->start_ns, parent->end_ns) || facts_gap(facts, child->node, child->start_ns, parent->end_ns) ||
-        may_have_answered(transports, facts, child, parent->node, parent->end_ns))
+        may_have_answered(transports, events, child, parent->node, parent->end_ns))
         return false;
     if (!parent->asks && !is_quiet(transports, parent->node, child->end_ns, parent->end_ns)) return false;
     transports_of_link(transports, child->node, parent->node, false, 0, UINT64_MAX, &sent);

@@ -10,7 +10,7 @@
  * node that it asks does nothing else; any other must have run out of time, and exchanged nothing with any node after that end.
  * We must be able to see an answer: the node reports what it sends to the asker, none of its events are missing, and it sent
  * nothing to a node that may be the asker under another id, or outside of any trace.  Where stream bytes are not reported, an
- * acknowledgement may be a small answer. */
+ * acknowledgement may be a small answer, and a packet of another trace may carry the answer, too. */
 bool answer_is_unsent(const struct transports *transports, const struct trace_events *events, const struct span *parent,
                       const struct span *child);
 

@@ -21,6 +21,10 @@ static void append_wait(struct walk *walk, struct wait wait) {
     walk->waits[walk->wait_count++] = wait;
 }
 
+void walk_doubt(struct walk *walk, unsigned node, unsigned peer, uint64_t from_ns, uint64_t to_ns) {
+    walk->failed |= doubts_add(walk->doubts, (struct doubt){node, peer, from_ns, to_ns}) != 0;
+}
+
 /* Cuts a wait where the clock was stepped: what lies wholly on one side is known. */
 static void add_wait(struct walk *walk, struct wait wait) {
     const struct clock_seam *seam;
@@ -92,7 +96,7 @@ static bool was_silent(const struct walk *walk, unsigned node, uint64_t from_ns,
 /* Did the receiver read nothing from its socket between two times?  It did not if it was silent; if everything sent to it,
  * except lost packets, arrived at once; and if that took longer than any packet travels, or later packets arrived together
  * with the first. */
-static bool receiver_stopped(const struct walk *walk, unsigned from, unsigned to, uint64_t from_ns, uint64_t to_ns) {
+static bool receiver_stopped(struct walk *walk, unsigned from, unsigned to, uint64_t from_ns, uint64_t to_ns) {
     uint64_t waited_ns = to_ns - from_ns, last_sent_ns;
     size_t count, arrived = 0, missing = 0;
     uint64_t error_ns = 0; /* of what was waited, because of the two clocks */
@@ -106,6 +110,7 @@ static bool receiver_stopped(const struct walk *walk, unsigned from, unsigned to
     }
     if (missing > arrived) return false;
     if (!was_silent(walk, to, from_ns, to_ns, arrived > 0, &last_sent_ns)) return false;
+    walk_doubt(walk, to, NO_NUMBER, from_ns, to_ns);
     return waited_ns >= STOPPED_NS_MIN + error_ns || last_sent_ns - from_ns >= waited_ns / 2;
 }
 
@@ -205,6 +210,7 @@ static uint64_t add_sending(struct walk *walk, size_t span, const struct idle *i
     bool full = false;
     uint64_t free_ns = idle->last_ns ? could_send(walk, idle, peer, &full) : idle->from_ns;
     if (free_ns < idle->from_ns + SENDING_NS_MIN) return idle->from_ns;
+    if (idle->last_ns) walk_doubt(walk, idle->sender, peer, idle->last_ns, free_ns);
     add_wait(walk, (struct wait){idle->from_ns, free_ns, WAIT_SENDING, idle->sender, peer, span, .full = full});
     return free_ns;
 }

@@ -5,6 +5,7 @@
 #ifndef INSPECTOR_PATH_WALK_H
 #define INSPECTOR_PATH_WALK_H
 
+#include "path_doubts.h"
 #include "path_hidden.h"
 #include "path_losses.h"
 
@@ -37,6 +38,7 @@ struct walk {
     struct transports transports;
     struct critical_path *path;
     const struct spans *spans;
+    struct doubts *doubts;
     size_t root;        /* a span */
     struct wait *waits; /* in any order */
     size_t wait_count;
@@ -71,6 +73,9 @@ void walk_add_own(struct walk *walk, size_t span, unsigned asker, uint64_t from_
 void walk_add_link(struct walk *walk, size_t span, unsigned from, unsigned to, uint64_t from_ns, uint64_t to_ns);
 void walk_add_peer(struct walk *walk, size_t span, unsigned node, unsigned peer, uint64_t from_ns, uint64_t to_ns,
                    bool unanswered);
+
+/* Notes that events of other traces may change what was concluded about a node, or its exchange with a peer (path_doubts.h). */
+void walk_doubt(struct walk *walk, unsigned node, unsigned peer, uint64_t from_ns, uint64_t to_ns);
 
 /* A part of a span's time that is still to be divided. */
 void walk_add_task(struct walk *walk, size_t span, uint64_t from_ns, uint64_t to_ns);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "timeline.h"
 
+#include "event_list.h"
 #include "event_role.h"
 #include "json_get.h"
 #include "limits.h"
@@ -113,7 +114,7 @@ static int take_facts(struct timeline *timeline, const json_t *beside) {
         fact->time_ns = timeline->items[i].time_ns;
     }
     timeline->events = (struct trace_events){.facts = facts, .count = facts->count};
-    if (facts_add_beside(facts, beside) || facts_index(facts)) return -ENOMEM;
+    if (facts_index(facts) || (beside && facts_add_beside(facts, beside))) return -ENOMEM;
     take_times(timeline);
     return 0;
 }
@@ -338,4 +339,17 @@ const char *timeline_arrow(const struct timeline *timeline, const struct timelin
     const char *arrow = event_arrow(item->event);
     if (!*arrow || !span || !span->asks) return arrow;
     return item->event == span->start ? "->" : item->event == span->end ? "<-" : arrow;
+}
+
+int timeline_question(const json_t *answer, json_t **ret_params) {
+    struct timeline timeline;
+    json_t *events = events_merge(json_get_array(answer, "events"), json_get_array(answer, "gaps"));
+    *ret_params = NULL;
+    int result = !events || timeline_init(&timeline, events, NULL) ? -ENOMEM : 0;
+    if (!result) {
+        result = doubts_question(&timeline.path.doubts, &timeline.facts, ret_params);
+        timeline_fini(&timeline);
+    }
+    json_decref(events);
+    return result;
 }

@@ -67,10 +67,14 @@ struct timeline {
     uint64_t events_missing;
 };
 
-/* events: an array in the order of Unix time (events_merge); must outlive the timeline.  beside: what happened at the same time
- * in other traces (pages_beside); NULL: not known.  Returns 0 or -ENOMEM. */
+/* events: an array in the order of Unix time (events_merge); must outlive the timeline.  beside: the answer to
+ * timeline_question; NULL: nobody asked.  Returns 0 or -ENOMEM. */
 int timeline_init(struct timeline *timeline, const json_t *events, const json_t *beside);
 void timeline_fini(struct timeline *timeline);
+
+/* The params of `query` for what happened beside a trace and may change what its timeline concludes (path_doubts.h); NULL if
+ * nothing may.  answer: as for render_trace.  Returns 0 or -ENOMEM. */
+int timeline_question(const json_t *answer, json_t **ret_params);
 
 /* The arrow of an item, as from event_arrow, except that a span that names the node it asks points there when it
  * begins, and back when it ends. */

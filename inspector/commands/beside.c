@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+#include "beside.h"
+
+#include "timeline.h"
+
+int beside_ask(struct session *session, json_t *answer) {
+    json_t *params, *beside;
+    if (timeline_question(answer, &params)) return session_out_of_memory(session);
+    if (!params) return 0;
+    if (session_ask(session, "query", params, &beside)) return -1;
+    return json_object_set_new(answer, "beside", beside) ? session_out_of_memory(session) : 0;
+}
+
+int beside_add(struct session *session, struct facts *facts) {
+    const struct trace_events events = {.facts = facts, .count = facts->count};
+    struct critical_path path;
+    json_t *params, *beside;
+    if (critical_path_init(&path, &events)) return session_out_of_memory(session);
+    int result = doubts_question(&path.doubts, facts, &params);
+    critical_path_fini(&path);
+    if (result) return session_out_of_memory(session);
+    if (!params) return 0;
+    if (session_ask(session, "query", params, &beside)) return -1;
+    result = facts_add_beside(facts, beside) ? session_out_of_memory(session) : 0;
+    json_decref(beside);
+    return result;
+}

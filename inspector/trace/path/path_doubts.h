@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Times for which the events of one trace do not show whether a node could go on: events of other traces may.  The metrics and
+ * acknowledgements of a connection often belong to no request, and a node that seems to stand still may be at work for others.
+ * Pure: whoever finds a critical path asks its doubts_question, and finds the path again with the answer (facts_add_beside). */
+#ifndef INSPECTOR_PATH_DOUBTS_H
+#define INSPECTOR_PATH_DOUBTS_H
+
+#include "facts.h"
+
+/* What did a node do in that time: to anybody, or (peer) in its exchange with that peer? */
+struct doubt {
+    unsigned node, peer; /* peer NO_NUMBER: anybody */
+    uint64_t from_ns, to_ns;
+};
+
+struct doubts {
+    struct doubt *items;
+    size_t count, capacity;
+};
+
+/* {0} is empty.  Returns 0 or -ENOMEM. */
+int doubts_add(struct doubts *doubts, struct doubt doubt);
+void doubts_fini(struct doubts *doubts);
+
+/* The params of `query` for all events that may settle them; NULL if there are none.  Returns 0 or -ENOMEM. */
+int doubts_question(const struct doubts *doubts, const struct facts *facts, json_t **ret_params);
+
+#endif
