@@ -385,7 +385,8 @@ class Machines(unittest.TestCase):
                 subprocess.run([UDP_PING, "alice", port, str(PINGS)], env=hill, check=True, capture_output=True, timeout=PATIENCE_S)
             bob.stdin.close()
             bob.wait(PATIENCE_S)
-        for traced in cls.traced:
+        for traced, logs in zip(cls.traced, (2, 1)):
+            wait_for(lambda: len(traced.ask("nodes")["nodes"]) == logs, "all logs")
             traced.wait_drained([node["node_id"] for node in traced.ask("nodes")["nodes"]])
 
     def test_the_estimated_lead_is_the_real_one(self):
