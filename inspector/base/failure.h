@@ -12,7 +12,7 @@ enum exit_code {
     EXIT_OK = 0,
     EXIT_FAILED = 1,    /* refused by traced, not found, connection lost, output failed */
     EXIT_USAGE = 2,     /* the command line is wrong, whoever finds it so: we, or the source that gets a value of it */
-    EXIT_NOT_THERE = 3, /* no traced could be reached */
+    EXIT_NOT_THERE = 3, /* no traced answers: none is running, or it is stopped */
     EXIT_OTHERWISE = 4, /* --exit-code: analyze found something, or another command found nothing */
     EXIT_UNJUDGED = 5,  /* --exit-code, and doctor: it could not be judged */
     EXIT_CODES

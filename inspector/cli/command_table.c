@@ -500,7 +500,7 @@ const char *const exit_table[EXIT_CODES] = {
     [EXIT_OK] = "success",
     [EXIT_FAILED] = "refused by traced, not found, or connection or output lost",
     [EXIT_USAGE] = "invalid command line",
-    [EXIT_NOT_THERE] = "no traced is running",
+    [EXIT_NOT_THERE] = "no traced is running, or it is stopped",
     [EXIT_OTHERWISE] = "with --exit-code: analyze found something; another command found nothing",
     [EXIT_UNJUDGED] = "not enough to judge: with --exit-code nothing was found, but events are missing or too few; doctor: no events arrive",
 };

@@ -100,8 +100,11 @@ enum clickhouse_outcome ship_deliver(struct ship_delivery *delivery, struct batc
     const struct {
         const char *name;
         const struct row_writer *rows;
-    } first[] = {{"trace_index", &batch->index_rows},  {"nodes", &batch->nodes.nodes}, {"apps", &batch->nodes.apps},
-                 {"clock_steps", &batch->nodes.steps}, {"losses", &batch->losses},     {"rare_events", &batch->rare_rows}};
+    } first[] = {{"trace_index", &batch->index_rows},
+                 {"nodes", &batch->nodes.nodes},
+                 {"apps", &batch->nodes.apps},
+                 {"losses", &batch->losses},
+                 {"rare_events", &batch->rare_rows}};
     enum clickhouse_outcome outcome = CLICKHOUSE_OK;
     row_writer_clear(&batch->index_rows);
     trace_index_write(&batch->index, &batch->index_rows);
@@ -116,6 +119,8 @@ enum clickhouse_outcome ship_deliver(struct ship_delivery *delivery, struct batc
         if (outcome) break;
         outcome = deliver(delivery, "events", &batch->event_rows, batch, failure);
     }
+    /* A reader that sees a step estimates the clocks again: by then, the packets after the step are there. */
+    if (!outcome && batch->nodes.steps.count) outcome = ship_deliver_rows(delivery, "clock_steps", &batch->nodes.steps, failure);
     /* Last, so that a reader that sees a segment finds all of it. */
     if (!outcome) outcome = ship_deliver_rows(delivery, "segments", &batch->segments, failure);
     return outcome;

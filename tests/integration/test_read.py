@@ -412,7 +412,8 @@ class Saved(ReadTest):
         process.send_signal(signal.SIGINT)
         out, err = process.communicate()
         self.place.traced.send_signal(signal.SIGCONT)
-        self.assertEqual((process.returncode, err), (0, b"inspector: traced does not answer: the recording may lack the newest events\n"))
+        self.assertEqual(process.returncode, 0)
+        self.assertEqual(err.splitlines()[-1], b"inspector: traced does not answer: the recording may lack the newest events")
         self.assertRegex(out, rb"^\d+ events(, \d+ missed)? in ")  # it may have missed some of so many
 
     def test_without_a_file_or_rings_they_say_so(self):

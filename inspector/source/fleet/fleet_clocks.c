@@ -4,6 +4,7 @@
 #include "fleet_sql.h"
 
 #include <inttypes.h>
+#include <proto/clock.h>
 #include <proto/hex.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +12,8 @@
 #include <string.h>
 
 #define FLEET_CLOCK_ENDS 262144 /* rows of one answer: about 25 MB */
-#define FLEET_CLOCK_IDS 1000    /* of more nodes, the server looks up the ids itself: a statement has 256 KiB */
+#define SETTLE_MS 60000      /* clocks that are not settled are estimated anew at each arrival for so long, and then so seldom */
+#define FLEET_CLOCK_IDS 1000 /* of more nodes, the server looks up the ids itself: a statement has 256 KiB */
 
 /* ---- who there is ---- */
 
@@ -297,6 +299,29 @@ static void show_logs(const struct fleet_clocks *clocks, struct fleet_logs *logs
     }
 }
 
+static bool lists_step(const struct fleet_logs *logs, const struct machine *machine, size_t found) {
+    size_t listed = 0;
+    for (size_t i = 0; i < logs->step_count; i++)
+        listed += !memcmp(logs->steps[i].step.machine.id, machine->id, sizeof machine->id);
+    return listed > found;
+}
+
+/* Did packets not show how each machine's clock relates to the others, before and after each of its steps? */
+static bool is_unsettled(const struct fleet_clocks *clocks, const struct fleet_logs *logs) {
+    for (uint32_t i = 0; i < machine_clocks_count(clocks->machines); i++) {
+        struct clocks_step step;
+        uint32_t found = 0;
+        while (clocks_step(clocks->clocks, i, found, &step)) found++;
+        if (!clocks_is_known(clocks->clocks, i) || lists_step(logs, machine_clocks_at(clocks->machines, i), found)) return true;
+    }
+    return false;
+}
+
+/* Such packets usually come soon.  If they do not, there may be none. */
+static bool is_due(const struct fleet_clocks *known, uint64_t now_ms) {
+    return now_ms < known->stepped_ms + SETTLE_MS || now_ms >= known->estimated_ms + SETTLE_MS;
+}
+
 int fleet_clocks_open(struct fleet_clocks *ret_clocks, const struct fleet_logs *logs, const struct fleet_clocks *known,
                       bool *ret_estimate, struct failure *failure) {
     struct fleet_clocks clocks = {0};
@@ -306,8 +331,12 @@ int fleet_clocks_open(struct fleet_clocks *ret_clocks, const struct fleet_logs *
     clocks.step_count = logs->step_count;
     bool same = clocks.machines && known->machines && same_machines(clocks.machines, known->machines) &&
                 clocks.step_count == known->step_count;
-    if (same) machine_clocks_share(clocks.machines, known->machines);
-    *ret_estimate = clocks.machines && !same;
+    uint64_t now_ms = trace_now_monotonic_ms();
+    bool keeps = same && !(is_due(known, now_ms) && is_unsettled(known, logs));
+    if (keeps) machine_clocks_share(clocks.machines, known->machines);
+    clocks.stepped_ms = same ? known->stepped_ms : now_ms;
+    clocks.estimated_ms = keeps ? known->estimated_ms : now_ms;
+    *ret_estimate = clocks.machines && !keeps;
     *ret_clocks = clocks;
     return 0;
 }

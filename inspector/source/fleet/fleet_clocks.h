@@ -15,12 +15,16 @@
 struct fleet_clocks {
     struct machine_clocks *machines; /* NULL: fewer than two */
     const struct clocks *clocks;     /* of them */
-    size_t step_count;               /* that were known then */
+    size_t step_count;               /* that were known when they were estimated */
+    uint64_t stepped_ms;             /* on CLOCK_MONOTONIC: since when just these steps are known */
+    uint64_t estimated_ms;           /* likewise: when they were estimated */
     char *shown;                     /* an SQL expression for the shown time of an event; NULL: "time_ns" */
 };
 
 /* Begins: finds the machines, and takes over what is known from an earlier moment if they are still the same, and their clocks
- * were not stepped again.  *ret_estimate: otherwise, so the clocks are to be estimated.  Returns 0, or -1 with the failure. */
+ * were not stepped again.  *ret_estimate: otherwise, so the clocks are to be estimated.  So they are if packets were missing that
+ * show how a clock relates to the others, at first or after a step: those packets may have come.  Returns 0, or -1 with the
+ * failure. */
 int fleet_clocks_open(struct fleet_clocks *ret_clocks, const struct fleet_logs *logs, const struct fleet_clocks *known,
                       bool *ret_estimate, struct failure *failure);
 
