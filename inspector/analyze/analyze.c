@@ -47,6 +47,7 @@ static void list_failures(struct analysis *analysis, const struct requests *requ
         bool waited = request->failed_waiting != NO_NUMBER;
         analysis->failures[analysis->failure_count++] =
             (struct failed_request){.command = request->command,
+                                    .expired = request->expired,
                                     .began = request->node,
                                     .asker = request->failed_asker,
                                     .node = request->failed_node,
@@ -154,10 +155,11 @@ void analysis_fini(struct analysis *analysis) {
 
 /* Does the finding say why a request failed that a node began, or had a part in? */
 static bool explains_failure(const struct analysis *analysis, const struct finding *finding, unsigned node) {
-    if (finding->kind != FINDING_REQUESTS_FAILED) return false;
+    if (finding->kind != FINDING_REQUESTS_FAILED && finding->kind != FINDING_REQUESTS_EXPIRED) return false;
     for (size_t i = 0; i < analysis->failure_count; i++) {
         const struct failed_request *failure = &analysis->failures[i];
         if (failure->command != finding->command) continue;
+        if (failure->expired != (finding->kind == FINDING_REQUESTS_EXPIRED)) continue;
         if (failure->began != node && failure->asker != node && failure->node != node) continue;
         unsigned fault = failure->waited != NO_NUMBER ? failure->waited : failure->node;
         bool several = finding->peer_count > PEERS_MAX; /* it names only some of them */

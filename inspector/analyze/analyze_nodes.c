@@ -446,11 +446,22 @@ static bool would_report(const struct facts *facts, const struct node_sum *sums,
     return reads && sums[incoming->sender].sample <= sum->sample;
 }
 
+/* Did another node receive something from it that it sent after that time?  What was sent before is in flight for
+ * less than SILENT_TALKED_NS_MIN. */
+static bool is_heard_of(const struct facts *facts, unsigned node, uint64_t last_ns) {
+    for (size_t i = facts_first(facts, last_ns + SILENT_TALKED_NS_MIN); i < facts->count; i++) {
+        const struct fact *fact = &facts->items[i];
+        if (fact->peer == node && fact->node != node && fact_is_traffic(fact) && !fact_sends(fact)) return true;
+    }
+    return false;
+}
+
 /* Live nodes that have stopped emitting events, although others sent to them, or although they have work that has not ended.
  * Otherwise they have nothing to do. */
 static void judge_silence(struct analysis *analysis, const struct requests *requests, const struct node_state *state,
                           const struct node_sum *sums, size_t nodes, const struct incoming *incoming, size_t count) {
     const struct node_sum *sum = &sums[state->node];
+    if (is_heard_of(analysis->facts, state->node, sum->last_ns)) return; /* it may report less than before */
     uint64_t newest_ns = newest_beside(analysis, sums, nodes, state->node);
     uint64_t silent_ns = newest_ns - sum->last_ns;
     struct finding finding = finding_of(FINDING_NODE_SILENT, SEVERITY_SEVERE, state->node);

@@ -66,7 +66,7 @@ static void compare_all(struct timed *requests, size_t count, double *room) {
     for (size_t begin = 0, end; begin < count; begin = end) {
         for (end = begin; end < count && requests[end].request->nodes == requests[begin].request->nodes;) end++;
         if (end - begin < count && end - begin >= SLOW_REQUESTS_MIN)
-            compare_with_median(requests + begin, end - begin, true, room);
+            compare_with_median(requests + begin, end - begin, false, room);
         for (size_t at = begin, next; at < end; at = next) {
             for (next = at; next < end && requests[next].request->way == requests[at].request->way;) next++;
             if (next - at < end - begin && next - at >= SLOW_REQUESTS_MIN)

@@ -90,6 +90,7 @@ struct pause {
 /* A request that failed: who took part in its failure.  NO_NUMBER: nobody. */
 struct failed_request {
     unsigned command;
+    bool expired;
     unsigned began, asker, node; /* who began it; who asked the node that failed first; that node */
     unsigned waited;             /* whom that node was waiting for, or who sent what it was waiting for */
 };

@@ -327,9 +327,9 @@ static void unsent(struct strbuf *out, const struct view *view, const struct tim
         event_command(out, span->end);
         strbuf_puts(out, " ok at ");
         timeline_since(out, timeline, span->node, span->end_ns);
-        strbuf_puts(out, ", and sent nothing to ");
+        strbuf_puts(out, ", and had sent nothing to ");
         names_node(out, view->names, timeline->nodes[timeline->spans[span->parent].node].node_id);
-        strbuf_puts(out, ", which had asked it");
+        strbuf_puts(out, " when the time for its answer was over");
         worry_end(out, view, STYLE_BAD);
     }
     worry_more(out, view, path->unsent_count);

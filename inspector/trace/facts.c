@@ -432,7 +432,8 @@ int facts_index(struct facts *facts) { return list_names(facts) || find_lines(fa
 int facts_add_beside(struct facts *facts, const json_t *answer) {
     const json_t *events = json_get_array(answer, "events"), *event;
     size_t i;
-    unsigned trace = facts->count ? facts->items[0].trace : NO_NUMBER;
+    unsigned trace = NO_NUMBER;
+    for (size_t k = 0; k < facts->count && trace == NO_NUMBER; k++) trace = facts->items[k].trace;
     facts->beside = calloc(json_array_size(events) + 1, sizeof *facts->beside);
     if (!facts->beside) return -ENOMEM;
     facts->beside_cut = json_get_text(answer, "cursor");
@@ -440,7 +441,8 @@ int facts_add_beside(struct facts *facts, const json_t *answer) {
         struct fact *fact = &facts->beside[facts->beside_count];
         if (!json_object_get(event, "kind") || !json_get_time(event, &(uint64_t){0})) continue;
         if (fact_read(facts, fact, event)) return -ENOMEM;
-        if (fact->node == NO_NUMBER || fact->kind == FACT_EVENTS_LOST || fact->trace == trace) continue;
+        if (fact->node == NO_NUMBER || fact->kind == FACT_EVENTS_LOST) continue;
+        if (fact->trace == trace && trace != NO_NUMBER) continue;
         fact->time_ns = clock_lines_time(&facts->lines, machine_of(facts, fact->node), fact->clock_steps, fact->time_ns);
         facts->beside_count++;
     }

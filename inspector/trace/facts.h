@@ -79,6 +79,15 @@ static inline bool fact_is_message(const struct fact *fact) {
 /* Is it one end of a packet or a message? */
 static inline bool fact_has_number(const struct fact *fact) { return fact->kind <= FACT_PACKET_LOST || fact_is_message(fact); }
 
+/* A packet, a message or stream data that was sent or received; and which of the two. */
+static inline bool fact_sends(const struct fact *fact) {
+    return fact->kind == FACT_PACKET_SENT || fact->kind == FACT_MESSAGE_SENT || (fact->kind == FACT_STREAM_DATA && fact->sent);
+}
+static inline bool fact_is_traffic(const struct fact *fact) {
+    return fact_sends(fact) || fact->kind == FACT_PACKET_RECEIVED || fact->kind == FACT_MESSAGE_RECEIVED ||
+           fact->kind == FACT_STREAM_DATA;
+}
+
 struct facts {
     struct fact *items; /* in time order, after facts_sort */
     size_t count, capacity;

@@ -35,6 +35,11 @@ static struct branch branch_here(const struct span *parent, const struct span *c
                            .late = late && !late_counts(parent)};
 }
 
+static bool is_unsent(const struct walk *walk, const struct span *parent, const struct span *child) {
+    const struct span *grandparent = parent->parent == NO_POSITION ? NULL : &walk->spans->items[parent->parent];
+    return answer_is_unsent(&walk->transports, walk->events, grandparent, parent, child);
+}
+
 /* A child on another node.  next: the child there that began next, or NULL. */
 static struct branch branch_there(struct walk *walk, const struct span *parent, const struct span *child, size_t index,
                                   const struct span *next, uint64_t lower_ns) {
@@ -45,8 +50,7 @@ static struct branch branch_there(struct walk *walk, const struct span *parent, 
     else if (next && next->end_ns > child->end_ns)
         upper_ns = least(upper_ns, next->end_ns);
     way_find(&branch.way, &walk->transports, parent, child, lower_ns, upper_ns);
-    if (upper_ns == parent->end_ns && answer_is_unsent(&walk->transports, walk->events, parent, child) &&
-        unsent_was_awaited(walk->events, parent, child)) {
+    if (upper_ns == parent->end_ns && is_unsent(walk, parent, child)) {
         branch.way.worked_ns = child->end_ns;
         branch.way.answered_ns = branch.way.returned_ns = upper_ns;
     }
@@ -200,27 +204,38 @@ static struct sent count_sent(const struct walk *walk, unsigned node, unsigned p
     return sent;
 }
 
-/* Did a node that ran at one time have an event up to another?  If it was started again, it numbers its events anew. */
+/* Did a node that ran at one time report traffic up to another?  If it was started again, it numbers its events anew. */
 static bool lives_on(const struct walk *walk, unsigned node, uint64_t from_ns, uint64_t to_ns) {
     struct fact_walk facts = facts_walk(walk->events->facts, from_ns, to_ns + 1);
     const struct fact *later;
     while ((later = fact_walk_next(&facts))) {
-        if (later->node != node || later->kind == FACT_EVENTS_LOST) continue;
+        if (later->node != node || !fact_is_traffic(later)) continue;
         const struct fact *before = facts_last_of(walk->events->facts, node, later->lane, from_ns);
         if (before) return (int32_t)(later->sequence - before->sequence) > 0;
     }
     return false;
 }
 
+/* Did a node get anything from another in that time, in whatever trace? */
+static bool got_any(const struct walk *walk, unsigned node, unsigned from, uint64_t from_ns, uint64_t to_ns) {
+    struct fact_walk facts = facts_walk(walk->events->facts, from_ns, to_ns + 1);
+    const struct fact *fact;
+    while ((fact = fact_walk_next(&facts)))
+        if (fact->node == node && fact->peer == from && fact_is_traffic(fact) && !fact_sends(fact)) return true;
+    return walk->events->facts->beside_cut;
+}
+
 /* Did the link lose what a node sent to another, of which nothing arrived?  The other one must report what it receives, and have
  * gone on: otherwise it may have ended, or stood still. */
-static bool was_lost(const struct walk *walk, unsigned node, unsigned peer, const struct sent *sent, uint64_t to_ns) {
+static bool was_lost(const struct walk *walk, unsigned node, unsigned peer, const struct sent *sent, uint64_t from_ns,
+                     uint64_t to_ns) {
     const struct facts *facts = walk->events->facts;
     size_t received;
     transports_of_link(&walk->transports, peer, node, true, 0, UINT64_MAX, &received);
     return sent->count && received && node_clocks_comparable(&facts->clocks, node, peer, NULL) &&
            walk_is_sure(walk, node, peer) && !facts_gap(facts, peer, sent->last_ns, UINT64_MAX) &&
-           lives_on(walk, peer, sent->last_ns, to_ns);
+           lives_on(walk, peer, sent->last_ns, to_ns) && !got_any(walk, peer, node, from_ns, to_ns) &&
+           !got_any(walk, node, peer, from_ns, to_ns);
 }
 
 /* A time at a peer without a span here, which waited for nobody else.  reached: it got the question. */
@@ -232,11 +247,13 @@ static void spend_unseen(struct walk *walk, size_t index, unsigned peer, uint64_
         walk_add_peer(walk, index, node, peer, from_ns, to_ns, unanswered);
     else if (reached || !unanswered || sent.arrived)
         walk_add_node(walk, index, peer, from_ns, to_ns);
-    else if (was_lost(walk, node, peer, &sent, to_ns))
-        walk_add_link(walk, index, node, peer, from_ns, to_ns);
     else {
-        walk_add_peer(walk, index, node, peer, from_ns, to_ns, true);
         walk_doubt(walk, peer, NO_NUMBER, walk->path->start_ns, to_ns);
+        walk_doubt(walk, node, peer, from_ns, to_ns);
+        if (was_lost(walk, node, peer, &sent, from_ns, to_ns))
+            walk_add_link(walk, index, node, peer, from_ns, to_ns);
+        else
+            walk_add_peer(walk, index, node, peer, from_ns, to_ns, true);
     }
 }
 
@@ -587,9 +604,10 @@ static int find_unsent(struct walk *walk) {
     if (!path->unsent) return -ENOMEM;
     for (size_t i = 0; i < path->spans.count; i++) {
         size_t parent = items[i].parent;
-        if (parent == NO_POSITION || !answer_is_unsent(&walk->transports, walk->events, &items[parent], &items[i])) continue;
+        if (parent == NO_POSITION || !is_unsent(walk, &items[parent], &items[i])) continue;
         path->unsent[path->unsent_count++] = i;
         walk_doubt(walk, items[i].node, NO_NUMBER, items[i].start_ns, items[parent].end_ns);
+        walk_doubt(walk, items[parent].node, items[i].node, items[i].start_ns, items[parent].end_ns);
     }
     return 0;
 }

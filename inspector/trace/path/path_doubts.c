@@ -7,9 +7,10 @@
 #include "strbuf.h"
 
 #include <errno.h>
+#include <proto/filter.h>
 #include <stdlib.h>
 
-#define PLACES_MAX 32 /* nodes, or pairs of them, in one question */
+#define FILTER_BYTES (TRACE_FILTER_TEXT_MAX - 1024) /* room for one more place */
 
 int doubts_add(struct doubts *doubts, struct doubt doubt) {
     struct doubt *items = memory_room(doubts->items, doubts->count, &doubts->capacity, sizeof *items);
@@ -32,7 +33,8 @@ static bool is_new(const struct doubts *doubts, size_t index) {
     return true;
 }
 
-/* What may show that a node did something, or stood still while others sent to it; or, with a peer, that it could send to it. */
+/* What may show that a node did something, or stood still while others sent to it; or, with a peer, what it got from it, and
+ * could send to it. */
 static void put_place(struct strbuf *where, const struct facts *facts, const struct doubt *doubt) {
     const char *node = facts_node(facts, doubt->node), *peer = facts_node(facts, doubt->peer);
     if (where->bytes) strbuf_puts(where, " or ");
@@ -40,28 +42,29 @@ static void put_place(struct strbuf *where, const struct facts *facts, const str
         strbuf_printf(where, "node == \"%s\" or (peer == \"%s\" and (packet_sent or message_sent))", node, node);
         return;
     }
-    strbuf_printf(where, "(node == \"%s\" and peer == \"%s\" and (metrics or packet_received))", node, peer);
+    strbuf_printf(where,
+                  "(node == \"%s\" and peer == \"%s\" and (metrics or packet_received or message_received or stream_data))", node,
+                  peer);
     strbuf_printf(where, " or (node == \"%s\" and peer == \"%s\" and packet_sent)", peer, node);
 }
 
 int doubts_question(const struct doubts *doubts, const struct facts *facts, json_t **ret_params) {
     struct strbuf where = {0};
     uint64_t from_ns = UINT64_MAX, to_ns = 0;
-    unsigned places = 0;
     *ret_params = NULL;
+    if (!doubts->count) return 0;
     for (size_t i = 0; i < doubts->count; i++) {
         const struct doubt *doubt = &doubts->items[i];
-        if (is_new(doubts, i)) {
-            if (places++ >= PLACES_MAX) continue;
-            put_place(&where, facts, doubt);
-        }
+        if (where.bytes < FILTER_BYTES && is_new(doubts, i)) put_place(&where, facts, doubt);
         from_ns = least(from_ns, facts_unix(facts, doubt->node, doubt->from_ns));
         to_ns = greatest(to_ns, facts_unix(facts, doubt->node, doubt->to_ns));
     }
     json_int_t from_us = (json_int_t)(from_ns / 1000), to_us = (json_int_t)(to_ns / 1000);
-    if (places && !where.failed)
+    /* Those of too many nodes are among all events. */
+    const char *filter = where.bytes < FILTER_BYTES ? where.text : NULL;
+    if (!where.failed)
         *ret_params =
-            json_pack("{s:I,s:I,s:s,s:i}", "from", from_us, "to", to_us + 1, "filter", where.text, "limit", BESIDE_EVENTS_MAX);
+            json_pack("{s:I,s:I,s:s*,s:i}", "from", from_us, "to", to_us + 1, "filter", filter, "limit", BESIDE_EVENTS_MAX);
     strbuf_fini(&where);
-    return places && !*ret_params ? -ENOMEM : 0;
+    return *ret_params ? 0 : -ENOMEM;
 }

@@ -159,7 +159,8 @@ static void add_carried(struct walk *walk, size_t span, unsigned from, unsigned 
     }
     if (receiver_stopped(walk, from, to, shown_ns, read_ns)) stopped_ns = shown_ns;
     add_wait(walk, (struct wait){from_ns, stopped_ns, WAIT_LINK, from, to, span, false});
-    if (stopped_ns < to_ns && facts_gap(walk->events->facts, to, stopped_ns, read_ns)) { /* it may have been busy */
+    const struct facts *facts = walk->events->facts;
+    if (stopped_ns < to_ns && (facts->beside_cut || facts_gap(facts, to, stopped_ns, read_ns))) { /* it may have been busy */
         walk_add_hidden(walk, span, stopped_ns, to_ns);
         return;
     }
