@@ -50,6 +50,7 @@ static int by_time(const void *one, const void *other) {
 }
 
 static void order(struct due *all, size_t count) {
+    if (!count) return; /* `all` may be NULL, which qsort must not get */
     for (size_t i = 0; i < count; i++) all[i].index = i;
     qsort(all, count, sizeof *all, by_position);
     for (size_t i = 0; i < count; i++) {
