@@ -132,9 +132,7 @@ static bool runs_on(const struct links *links, const struct node_state *ended) {
 static uint64_t next_exchange(const struct facts *facts, unsigned node, unsigned peer, uint64_t from_ns) {
     for (size_t i = facts_first(facts, from_ns + 1); i < facts->count; i++) {
         const struct fact *fact = &facts->items[i];
-        bool receive = fact->kind == FACT_PACKET_RECEIVED || fact->kind == FACT_MESSAGE_RECEIVED;
-        bool send = fact->kind == FACT_PACKET_SENT || fact->kind == FACT_MESSAGE_SENT;
-        if (fact->node == node && fact->peer == peer && (send || receive)) return fact->time_ns;
+        if (fact->node == node && fact->peer == peer && fact_is_traffic(fact)) return fact->time_ns;
     }
     return UINT64_MAX;
 }

@@ -553,6 +553,40 @@ START_TEST(gaps_of_several_lanes_are_found_wherever_they_overlap) {
 }
 END_TEST
 
+static uint64_t stopped_ns(void) {
+    uint64_t ns = 0;
+    for (size_t i = 0; i < path.count; i++) ns += path.waits[i].stopped ? path.waits[i].to_ns - path.waits[i].from_ns : 0;
+    return ns;
+}
+
+/* A node that seems to stand still may have been at work for others.  If not all that happened beside was read, nobody knows. */
+START_TEST(what_was_read_in_part_names_nobody) {
+    const uint64_t ms = 1000000;
+    add(FACT_APP_START, 0, NO_NUMBER, 0)->span_id = 1;
+    add(FACT_PACKET_SENT, 0, 1, ms)->bytes = 1200;
+    add(FACT_PACKET_RECEIVED, 1, 0, 2000 * ms)->bytes = 1200;
+    struct fact *asked = add(FACT_APP_START, 1, 0, 2000 * ms + 1);
+    asked->span_id = 2;
+    asked->parent_id = 1;
+    struct fact *done = add(FACT_APP_END, 1, 0, 2050 * ms);
+    done->span_id = 2;
+    done->ok = true;
+    struct fact *end = add(FACT_APP_END, 0, NO_NUMBER, 2051 * ms);
+    end->span_id = 1;
+    end->ok = true;
+    run();
+    ck_assert_uint_gt(stopped_ns(), 1900 * ms);
+    ck_assert_uint_eq(path.hidden_ns, 0);
+    ck_assert_uint_eq(path.doubts.count, 1);
+    critical_path_fini(&path);
+    facts.beside_cut = true;
+    run();
+    ck_assert_uint_eq(stopped_ns(), 0);
+    ck_assert_uint_gt(path.hidden_ns, 1900 * ms);
+    critical_path_fini(&path);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("critical_path");
     TCase *tcase = tcase_create("paths");
@@ -565,6 +599,7 @@ int main(void) {
     tcase_add_test(tcase, lines_of_several_runs_stay_in_the_order_of_unix_time);
     tcase_add_test(tcase, the_axis_does_not_begin_below_zero);
     tcase_add_test(tcase, gaps_of_several_lanes_are_found_wherever_they_overlap);
+    tcase_add_test(tcase, what_was_read_in_part_names_nobody);
     tcase_add_test(tcase, no_events_have_no_path);
     tcase_add_loop_test(tcase, deep_and_wide_traces_are_walked, 0, 2);
     suite_add_tcase(suite, tcase);

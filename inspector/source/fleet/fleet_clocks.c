@@ -12,8 +12,8 @@
 #include <string.h>
 
 #define FLEET_CLOCK_ENDS 262144 /* rows of one answer: about 25 MB */
-#define SETTLE_MS 60000      /* clocks that are not settled are estimated anew at each arrival for so long, and then so seldom */
-#define FLEET_CLOCK_IDS 1000 /* of more nodes, the server looks up the ids itself: a statement has 256 KiB */
+#define FLEET_CLOCK_IDS 1000    /* of more nodes, the server looks up the ids itself: a statement has 256 KiB */
+#define SETTLE_MS 60000 /* unsettled clocks are estimated at each arrival for this long after a step, then once a SETTLE_MS */
 
 /* ---- who there is ---- */
 

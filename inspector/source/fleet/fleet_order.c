@@ -2,6 +2,7 @@
 #include "fleet_order.h"
 
 #include "allocation.h"
+#include "numbers.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -9,13 +10,10 @@
 /* The new line may begin a little before the time that the step is said to lead to. */
 #define LINES_APART_NS UINT64_C(1000000000)
 
-#define COMPARE_(a, b) ((a) != (b)) return (a) < (b) ? -1 : 1
-
 static int by_run(const void *one, const void *other) {
     const struct fleet_step *a = one, *b = other;
-    if COMPARE_ (a->instance, b->instance)
-        ;
-    return a->step.number - b->step.number;
+    int order = compare_numbers(a->instance, b->instance);
+    return order ? order : a->step.number - b->step.number;
 }
 
 static uint64_t back_by(const struct fleet_step *step) {
