@@ -6,7 +6,8 @@
         servers[0].kill(); servers[0].start()
 
 They form the cluster "fleet".  With a ZooKeeper a shard may have several replicas.  If a server ends by itself, the next test that uses it
-gets an error (Died).  Standard library only."""
+gets an error (Died).  If LIBCHDB names a library with a current ClickHouse, it replaces them (embedded.py): one server without clusters and
+users, so that tests of these are skipped.  Standard library only."""
 import contextlib
 import json
 import os
@@ -15,7 +16,9 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
+import unittest
 import urllib.error
 import urllib.request
 from xml.sax.saxutils import escape
@@ -74,11 +77,15 @@ USERS = """<?xml version="1.0"?>
 """
 
 PASSWORD = "correct horse"
+LIBCHDB = os.environ.get("LIBCHDB")
+with_shards = unittest.skipIf(LIBCHDB, "a library has no clusters")
+with_users = unittest.skipIf(LIBCHDB, "a library has no users")
+with_server = unittest.skipIf(LIBCHDB, "this is about the server program")
 
 
 def why_not():
     """Why no server can run here, or None."""
-    if not shutil.which("clickhouse-server"):
+    if not LIBCHDB and not shutil.which("clickhouse-server"):
         return "no clickhouse-server: ./dev setup-fleet installs it"
     return None
 
@@ -96,6 +103,8 @@ def free_port():
 
 def why_no_replicas():
     """Why no replicas can run here, or None."""
+    if LIBCHDB:
+        return "a library has no clusters"
     if not shutil.which("java") or not os.path.exists(ZOOKEEPER_JAR):
         return "no ZooKeeper: ./dev setup-fleet-replicas installs it"
     return why_not()
@@ -270,6 +279,17 @@ class Server(Daemon):
         return int(self.sql(statement)[0][0])
 
 
+class Embedded(Server):
+    """A library with a current ClickHouse, which a program of ours serves."""
+    logs = ("output",)
+
+    def configure(self, shards, more=""):
+        pass
+
+    def begin(self):
+        self.spawn(sys.executable, str(pathlib.Path(__file__).with_name("embedded.py")), LIBCHDB, str(self.directory / "data"), str(self.http))
+
+
 class ZooKeeper(Daemon):
     def __init__(self, directory):
         super().__init__(directory)
@@ -291,11 +311,13 @@ class ZooKeeper(Daemon):
 
 
 class Servers(list):
-    """The cluster "fleet": that many shards of one server each; or, with a ZooKeeper, shards of several replicas, like [2, 1]."""
+    """The cluster "fleet": that many shards of one server each; or, with a ZooKeeper, shards of several replicas, like [2, 1].  A library stands
+    for all shards."""
 
     def __init__(self, directory, shards=1, zones=("UTC", "Asia/Kolkata"), zookeeper=None):
-        sizes = shards if zookeeper else [1] * shards
-        super().__init__(Server(pathlib.Path(directory) / f"server{i}", zones[i % len(zones)]) for i in range(sum(sizes)))
+        self.shard_count = shards
+        sizes = shards if zookeeper else [1] * (1 if LIBCHDB else shards)
+        super().__init__((Embedded if LIBCHDB else Server)(pathlib.Path(directory) / f"server{i}", zones[i % len(zones)]) for i in range(sum(sizes)))
         self.zookeeper = zookeeper
         rest = iter(self)
         self.shards = [[next(rest) for _ in range(size)] for size in sizes]
@@ -311,6 +333,13 @@ class Servers(list):
         except BaseException:
             self.close()
             raise
+
+    def create(self, name):
+        """A fleet in a database of this name; returns a URL for each shard."""
+        urls = [f"{server.url}/{name}" for server in self]
+        done = run("fleet", "init", *(["--cluster", "fleet"] if len(self) > 1 else []), *urls)
+        assert done.returncode == 0, done
+        return urls if len(self) > 1 else urls * self.shard_count
 
     def wait_for_ddl(self):
         """Waits until each of them accepts statements ON CLUSTER, also after restart_zookeeper.  ClickHouse 18.16 answers earlier, but then such a

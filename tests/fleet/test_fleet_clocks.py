@@ -46,9 +46,7 @@ class FleetClocks(unittest.TestCase):
     @classmethod
     def network(cls, name, events, seed, clocks, *more):
         """Two machines with these clocks, and more words for MAKE_SPOOL, shipped twice.  Returns how to read their recordings, and the URL."""
-        urls = [f"{server.url}/{name}" for server in cls.servers]
-        done = run("fleet", "init", "--cluster", "fleet", *urls)
-        assert done.returncode == 0, done
+        urls = cls.servers.create(name)
         for server in cls.servers:
             server.sql("SYSTEM STOP MERGES")  # rows that were sent twice stay duplicated
         reads = []

@@ -17,7 +17,7 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "integration"))
-from clickhouse import DEADLINE_S, Servers, run, why_not  # noqa: E402
+from clickhouse import DEADLINE_S, Servers, run, why_not, with_shards  # noqa: E402
 from harness import Place, hex_id, until  # noqa: E402
 
 SEGMENT = 65536
@@ -98,9 +98,7 @@ class FleetFollow(unittest.TestCase):
         FleetFollow.count += 1
         self.database = f"d{FleetFollow.count}"
         self.dir = self.root / self.database
-        self.urls = [f"{server.url}/{self.database}" for server in self.servers]
-        done = run("fleet", "init", "--cluster", "fleet", *self.urls)
-        self.assertEqual(done.returncode, 0, done.stderr)
+        self.urls = self.servers.create(self.database)
 
     def spool(self, name, events, seed, *words):
         directory = self.dir / name
@@ -207,6 +205,7 @@ class FleetFollow(unittest.TestCase):
             follower.wait_for({one: 1000, again: 1500, other: 1600}[directory])
         self.assert_once(follower.end(), recorded(again) + recorded(other))
 
+    @with_shards
     def test_a_server_that_goes_away_and_comes_back_costs_nothing(self):
         one, other = self.spool("one", 800, 10), self.spool("other", 900, 11)
         follower = self.follow("--kind", "packet_sent,packet_received")
@@ -224,6 +223,7 @@ class FleetFollow(unittest.TestCase):
         self.assertEqual(follower.missed(), [])
         self.assertIn("missed nothing", "".join(follower.notes))
 
+    @with_shards
     def test_a_fleet_that_does_not_come_back_ends_it_after_wait(self):
         follower = self.follow("--wait=0")
         self.servers[1].kill()

@@ -18,7 +18,7 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "integration"))
-from clickhouse import DEADLINE_S, PASSWORD, Refused, Servers, rows_of, why_not  # noqa: E402
+from clickhouse import DEADLINE_S, PASSWORD, Refused, Servers, rows_of, why_not, with_server, with_shards, with_users  # noqa: E402
 from harness import until  # noqa: E402
 from proxy import Proxy  # noqa: E402
 
@@ -336,6 +336,7 @@ class Fleet(unittest.TestCase):
 
     # ---- errors
 
+    @with_server
     def test_each_mistake_is_one_sentence_with_its_remedy(self):
         self.spool(1000)
         cases = [
@@ -360,6 +361,7 @@ class Fleet(unittest.TestCase):
         path.chmod(mode)
         return path
 
+    @with_users
     def test_users_and_passwords(self):
         self.spool(1000)
         self.init()
@@ -498,6 +500,7 @@ class Fleet(unittest.TestCase):
         self.ship()
         self.assertEqual(self.server.number(f"SELECT count() FROM {self.database}.clock_steps"), 1)
 
+    @with_shards
     def test_a_cluster_is_migrated_server_by_server(self):
         urls = [f"{server.url}/{self.database}" for server in self.servers]
         self.spool(1000)
@@ -533,6 +536,7 @@ class Fleet(unittest.TestCase):
 
     # ---- shards
 
+    @with_shards
     def test_two_shards_answer_as_one(self):
         urls = [f"{server.url}/{self.database}" for server in self.servers]
         inspector("fleet", "init", "--cluster", "fleet", *urls)
@@ -548,6 +552,7 @@ class Fleet(unittest.TestCase):
         self.assertEqual([(row["shard"], row["rows"]) for row in status if "shard" in row], [(1, SEGMENT + 700), (2, SEGMENT + 1400)])
         self.assertEqual([row["host"] for row in status if "host" in row], ["one", "two"])
 
+    @with_shards
     def test_one_server_becomes_two(self):
         urls = [f"{server.url}/{self.database}" for server in self.servers]
         self.spool(1000)
@@ -559,6 +564,7 @@ class Fleet(unittest.TestCase):
         self.ship(url=urls[1])  # the place is settled: it may switch to another shard
         self.assertEqual(self.events(), self.recorded())
 
+    @with_shards
     def test_a_batch_in_doubt_goes_to_the_shard_that_may_have_it(self):
         urls = [f"{server.url}/{self.database}" for server in self.servers]
         inspector("fleet", "init", "--cluster", "fleet", *urls)
@@ -570,6 +576,7 @@ class Fleet(unittest.TestCase):
         self.ship(url=urls[1])
         self.assertEqual(self.events(), self.recorded())
 
+    @with_shards
     def test_a_shard_that_is_down_is_named(self):
         urls = [f"{server.url}/{self.database}" for server in self.servers]
         inspector("fleet", "init", "--cluster", "fleet", *urls)
