@@ -68,7 +68,7 @@ class Engine:
             return self.run(connection, into + f" FROM INFILE '{file.name}' COMPRESSION 'none'".encode() + form + name, "TSV")
 
     def answer(self, statement, rows, form, database, readonly, tables):
-        """tables: {name: (structure, rows in RowBinary)}, for this statement only."""
+        """rows: those to insert, or None.  tables: {name: (structure, rows in RowBinary)}, for this statement only."""
         with self.lock:
             connection = self.connect()
             try:
@@ -79,7 +79,7 @@ class Engine:
                         self.insert(connection, f"INSERT INTO `{name}` FORMAT {DATA_FORMAT}".encode(), content)
                 if readonly:
                     self.run(connection, b"SET readonly = 1", "TSV")
-                return self.insert(connection, statement, rows) if rows else self.run(connection, statement, form)
+                return self.run(connection, statement, form) if rows is None else self.insert(connection, statement, rows)
             finally:
                 for name in tables:
                     try:
@@ -128,13 +128,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
         body, tables = self.body(), {}
         if self.headers.get("Content-Type", "").startswith("multipart/form-data"):
             parts = self.parts(body)
-            statement, rows = parts.pop("query"), b""
-            tables = {name: (given.pop(f"{name}_structure"), rows) for name, rows in parts.items()}
+            statement, rows = parts.pop("query"), None
+            tables = {name: (given.pop(f"{name}_structure"), content) for name, content in parts.items()}
             for name in tables:
                 if given.pop(f"{name}_format") != DATA_FORMAT:
                     return self.reply(501, b"only tables in RowBinary are read here")
         else:
-            statement, rows = (given["query"].encode(), body) if "query" in given else (body, b"")
+            statement, rows = (given["query"].encode(), body) if "query" in given else (body, None)
         unknown = sorted(set(given) - HANDLED)
         if unknown:
             return self.reply(501, f"no parameters {unknown} here".encode())

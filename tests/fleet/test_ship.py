@@ -18,13 +18,14 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "integration"))
-from clickhouse import DEADLINE_S, PASSWORD, Refused, Servers, rows_of, why_not, with_server, with_shards, with_users  # noqa: E402
+from clickhouse import DEADLINE_S, LIBCHDB, PASSWORD, Refused, Servers, rows_of, why_not, with_server, with_shards, with_users  # noqa: E402
 from harness import until  # noqa: E402
 from proxy import Proxy  # noqa: E402
 
 STEPPED = "machine", "0", "0", "0", "-1000000000"  # words for MAKE_SPOOL
 SEGMENT = 65536
 HOST = "alpha"
+DOCUMENT = pathlib.Path(__file__).resolve().parents[2] / "docs/fleet.md"
 
 
 def inspector(*words, code=0, **more):
@@ -522,7 +523,7 @@ class Fleet(unittest.TestCase):
         self.spool(1000)
         self.init()
         self.ship()
-        text = (pathlib.Path(__file__).resolve().parents[2] / "docs/fleet.md").read_text(encoding="utf-8")
+        text = DOCUMENT.read_text(encoding="utf-8")
         panels = text.split("### Three panels for Grafana")[1].split("\n## ")[0]
         queries = ["\n".join(part) for part in re.findall(r"(?:^    .*\n)+", panels, re.M) for part in [part.splitlines()]]
         self.assertEqual(len(queries), 3)
@@ -533,6 +534,20 @@ class Fleet(unittest.TestCase):
         self.assertIn("DROP PARTITION 20260131", text)
         self.server.sql(f"ALTER TABLE {self.database}.events_local DROP PARTITION 20260101")
         self.assertEqual(self.server.number(f"SELECT count() FROM {self.database}.events"), 0)
+
+    @unittest.skipUnless(LIBCHDB, "this needs a current ClickHouse: ./dev fleet-current")
+    def test_statements_of_the_document_for_newer_versions_run(self):
+        self.spool(1000)
+        self.init()
+        self.ship()
+        text = DOCUMENT.read_text(encoding="utf-8")
+        ttl, codec = re.findall(r"^    (ALTER .*;)$", text.split("for newer versions of ClickHouse")[1].split("\n### ")[0], re.M)
+        self.server.sql(codec.replace("p2ptrace.", f"{self.database}."))
+        self.server.sql(f"OPTIMIZE TABLE {self.database}.events_local FINAL")
+        self.assert_all_there()
+        self.server.sql(ttl.replace("p2ptrace.", f"{self.database}."))
+        self.server.sql(f"OPTIMIZE TABLE {self.database}.events_local FINAL")
+        self.assertEqual(self.events(), [])  # they are older than 30 days
 
     # ---- shards
 
