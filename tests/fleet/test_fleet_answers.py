@@ -1,0 +1,186 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""What inspector ship and --fleet do with each answer that a server may give, and in which order rows are sent.  The server is fake.
+
+INSPECTOR and MAKE_SPOOL name the programs."""
+import concurrent.futures
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from clickhouse import rows_of, run  # noqa: E402
+from fake_clickhouse import CUT, HANG, OK, RESET, Fake, error, schema, string  # noqa: E402
+
+EVENTS = 3000
+STEPPED = "machine", "0", "0", "0", "-1000000000"  # words for MAKE_SPOOL
+HTML = b"<!DOCTYPE html>\n<html><head><title>Welcome</title></head><body>" + b"<p>Log in to use this network.</p>" * 40 + b"</body></html>\n"
+FULL = "e.code() = 28, e.displayText() = File access error: no space left on device: /srv/tmp_insert, e.what() = File access error (version 18.16.1)"
+
+# What an insert is answered, and a part of what is said then.
+PASSES = {
+    "busy": ((503, b"overloaded\n"), "is busy"),
+    "too many requests": ((429, b""), "is busy"),
+    "a gateway": ((502, HTML), "is busy"),
+    "a gateway that waited": ((504, b""), "is busy"),
+    "reset": (RESET, "the connection to"),
+    "half an answer": (CUT, "the connection to"),
+    "disk": (error(243), "is full"),
+    "disk, cannot write": (error(75), "cannot write to its disk"),
+    "disk, cannot open": (error(76), "cannot write to its disk"),
+    "disk, of a library": ((500, f"Poco::Exception. Code: 1000, {FULL}\n".encode()), "cannot do it"),
+    "memory, of a library": ((500, b"std::exception. Code: 1001, type: St9bad_alloc, e.what() = std::bad_alloc\n"), "cannot do it"),
+    "memory": (error(241), "cannot do it"),
+    "merges": (error(252), "behind with its merges"),
+    "ZooKeeper": (error(242), "is read-only now"),
+    "Keeper": (error(999), "ZooKeeper or Keeper of"),
+    "a shard": (error(279), "a shard of the cluster does not answer"),
+    "a shard, slow": (error(209), "a shard of the cluster does not answer"),
+    "a shard, broken": (error(210), "a shard of the cluster does not answer"),
+    "a shard, short": (error(32), "a shard of the cluster does not answer"),
+}
+REFUSES = {
+    "user": (error(192), "--login FILE"),
+    "password": (error(193, status=401), "--login FILE"),
+    "no password": (error(194, status=401), "--login FILE"),
+    "login": (error(516, status=403), "--login FILE"),
+    "a proxy's login": ((401, HTML), "--login FILE"),
+    "forbidden": ((403, b""), "--login FILE"),
+    "network": (error(195), "`networks`"),
+    "read-only": (error(164), "SELECT and INSERT"),
+    "grant": (error(497, status=403), "SELECT and INSERT"),
+    "database": (error(291), "SELECT and INSERT"),
+    "dropped": (error(60, status=404), "inspector fleet init"),
+    "dropped database": (error(81, status=404), "inspector fleet init"),
+    "column": (error(16), "inspector fleet migrate"),
+    "unknown column": (error(47), "inspector fleet migrate"),
+    "another server": ((404, HTML), "is not ClickHouse's HTTP port"),
+    "another server that accepts": ((200, HTML), "is not ClickHouse's HTTP port"),
+    "another server that says less": ((200, b"", ("Content-Type", "text/html; charset=utf-8")), "is not ClickHouse's HTTP port"),
+    "elsewhere": ((302, b"", ("Location", "/login")), "is not ClickHouse's HTTP port"),
+}
+
+
+class Case(unittest.TestCase):
+    def setUp(self):
+        self.root = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
+
+    def spool(self, name="spool", words=(), events=EVENTS):
+        directory = self.root / name
+        directory.mkdir()
+        subprocess.run([os.environ["MAKE_SPOOL"], str(directory), str(events), "1", *words], stdout=subprocess.DEVNULL, check=True)
+        return directory
+
+    def ship(self, fake, directory, *words):
+        return run("ship", "--from", directory, "--to", fake.url, "--host", "alpha", "--once", "--json", *words)
+
+    def assert_fails(self, done, code, sentence, what=None):
+        self.assertEqual((done.returncode, done.stdout, len(done.stderr.splitlines())), (code, "", 1), (what, done))
+        self.assertIn(sentence, done.stderr, what)
+
+    def each(self, cases, check):
+        """Checks them side by side: most of the time they wait.  check: is given a case's name, a fake, and its values."""
+        def check_one(name):
+            with Fake() as fake:
+                check(name, fake, *cases[name])
+        with Fake(), concurrent.futures.ThreadPoolExecutor(8) as pool:  # the first learns the tables
+            done = {name: pool.submit(check_one, name) for name in cases}
+        for name, future in done.items():
+            with self.subTest(name):
+                future.result()
+
+
+class ShipAnswers(Case):
+    def test_rows_come_before_those_that_tell_of_them(self):
+        """A reader that sees a step estimates clocks, and one that sees a segment reads its events: each finds all that it needs."""
+        with Fake() as fake:
+            self.assertEqual(self.ship(fake, self.spool(words=STEPPED)).returncode, 0)
+            tables = [table.removesuffix("_local") for table, _ in fake.inserts]
+            for one, other in (("deliveries", "events"), ("trace_index", "events"), ("nodes", "events"), ("clock_ends", "clock_steps"),
+                               ("events", "clock_steps"), ("clock_steps", "segments"), ("events", "segments"), ("segments", "hosts")):
+                self.assertIn(one, tables)
+                self.assertNotIn(one, tables[tables.index(other):], tables)
+
+    def test_a_server_that_cannot_now_gets_the_same_rows_again(self):
+        spool = self.spool()
+
+        def check(name, fake, answer, sentence):
+            fake.say("events_local", answer)
+            done = self.ship(fake, spool, "--place", self.root / name)
+            self.assertEqual(done.returncode, 0, done)
+            self.assertEqual(rows_of(done)[0]["now_retries"], 1, done)
+            one, other = done.stderr.splitlines()
+            self.assertIn(sentence, one)
+            self.assertIn("nothing is lost meanwhile", one)
+            self.assertIn("takes rows again", other)
+            first, second = fake.of("events_local")
+            self.assertTrue(first == second)
+            announced = fake.of("deliveries_local")
+            self.assertEqual((len(announced), len(set(announced))), (2, 2))
+        self.each(PASSES, check)
+
+    def test_a_server_that_never_will_ends_it_with_the_remedy(self):
+        def check(name, fake, answer, sentence):
+            spool = self.spool(f"spool, {name}")
+            fake.say("events_local", answer)
+            words = "--place", self.root / name, "--keep", "1KiB"
+            self.assert_fails(self.ship(fake, spool, *words), 1, sentence, name)
+            self.assertEqual(len(fake.of("events_local")), 1)
+            self.assertEqual(fake.of("segments_local"), [])
+            self.assertEqual(len(list(spool.glob("*.p2rec"))), 1)
+            done = self.ship(fake, spool, "--place", self.root / name)
+            self.assertEqual((done.returncode, rows_of(done)[0]["events"]), (0, EVENTS), done)
+            self.assertEqual(len(set(fake.of("events_local"))), 1)
+        self.each(REFUSES, check)
+
+    def test_it_gives_up_after_wait(self):
+        spool = self.spool()
+        with Fake() as fake:
+            fake.say("trace_index_local", *[(503, b"overloaded\n")] * 20)
+            done = self.ship(fake, spool, "--wait=1")
+            self.assertEqual((done.returncode, done.stdout), (1, ""), done)
+            self.assertGreater(len(fake.of("trace_index_local")), 1)
+            self.assertEqual(done.stderr.splitlines()[-1], f"inspector: {fake.address} is busy: HTTP status 503: overloaded")
+            self.assertEqual(len(list(spool.glob("*.p2rec"))), 1)
+
+
+OPENINGS = {
+    "older": ({"p2ptrace_schema": schema(2)}, 1, "bring it up to date with inspector fleet migrate"),
+    "newer": ({"p2ptrace_schema": schema(4)}, 1, "update this one"),
+    "nothing": ({"p2ptrace_schema": OK}, 1, "p2ptrace_schema that is not ours"),
+    "cut": ({"p2ptrace_schema": (200, b"\3\0\0\0\40ffff")}, 1, "p2ptrace_schema that is not ours"),
+    "none": ({"p2ptrace_schema": error(60, status=404)}, 1, "inspector fleet init"),
+    "no database": ({"p2ptrace_schema": error(81, status=404)}, 1, "inspector fleet init"),
+    "a login page": ({"version()": (200, HTML)}, 1, "is not ClickHouse's HTTP port"),
+    "a login page as HTML": ({"version()": (200, HTML, ("Content-Type", "text/html"))}, 1, "is not ClickHouse's HTTP port"),
+    "a login page later": ({"p2ptrace_schema": (200, HTML, ("Content-Type", "text/html; charset=utf-8"))}, 1, "is not ClickHouse's HTTP port"),
+    "empty": ({"version()": OK}, 1, "is not ClickHouse's HTTP port"),
+    "something else": ({"version()": (200, b'{"ok":true}')}, 1, "is not ClickHouse's HTTP port"),
+    "password": ({"version()": error(193)}, 1, "--login FILE"),
+    "half": ({"version()": CUT}, 3, "the connection to"),
+    "half of the tables": ({"system.columns": CUT}, 3, "the connection to"),
+    "tables": ({"system.columns": OK}, 1, "lacks tables"),
+    "reset": ({"version()": RESET}, 3, "the connection to"),
+    "busy": ({"version()": (503, b"")}, 1, "is busy"),
+}
+
+
+class Openings(Case):
+    def test_whoever_opens_a_fleet_says_what_is_wrong_with_it(self):
+        spool = self.spool()
+
+        def check(name, fake, answers, code, sentence):
+            for words in (["--fleet", fake.url, "count"], ["ship", "--from", spool, "--to", fake.url, "--once", "--wait=0", "--place", self.root / name],
+                          ["ship", "--from", spool, "--to", fake.url, "--check", "--place", self.root / name]):
+                for what, answer in answers.items():
+                    fake.say(what, answer)
+                self.assert_fails(run(*words), code, sentence, (name, words))
+            self.assertEqual(fake.inserts, [])
+        self.each(OPENINGS, check)
+
+
+if __name__ == "__main__":
+    unittest.main()
