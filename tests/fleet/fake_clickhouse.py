@@ -4,8 +4,10 @@
     with Fake() as fake:
         fake.say("events_local", (503, b"overloaded"), CUT)     the next two inserts into that table
         fake.inserts                                            (table, body) of those that it accepted or refused
+        fake.cluster = "main"; fake.shard = 2                   it is that shard of a cluster
 
 Standard library only."""
+import gzip
 import http.server
 import os
 import re
@@ -25,8 +27,8 @@ def string(text):
     return bytes([len(text)]) + text.encode()
 
 
-def schema(version=3, fleet=FLEET):
-    return (200, struct.pack("<I", version) + string(fleet) + string("") + b"\0")
+def schema(version=3, fleet=FLEET, cluster=""):
+    return (200, struct.pack("<I", version) + string(fleet) + string(cluster) + b"\0")
 
 
 def error(code, text="e.displayText() = DB::Exception: no, e.what() = DB::Exception", status=500):
@@ -36,7 +38,8 @@ def error(code, text="e.displayText() = DB::Exception: no, e.what() = DB::Except
 class Fake:
     tables = None  # their columns
 
-    def __init__(self):
+    def __init__(self, fleet=FLEET, cluster="", shard=0):
+        self.fleet, self.cluster, self.shard, self.packed = fleet, cluster, shard, 0
         self.said, self.inserts, self.statements = {}, [], []
         self.lock, self.ended = threading.Lock(), threading.Event()
         fake = self
@@ -46,6 +49,9 @@ class Fake:
 
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["Content-Length"]))
+                if self.headers["Content-Encoding"] == "gzip":
+                    body = gzip.decompress(body)
+                    fake.packed += 1
                 query = urllib.parse.parse_qs(urllib.parse.urlsplit(self.path).query)
                 answer = fake.answer(query["query"][0], body) if "query" in query else fake.answer(body.decode(), None)
                 if answer in (RESET, HANG):
@@ -112,9 +118,23 @@ class Fake:
         if "version()" in statement:
             return (200, string("18.16.1"))
         if "p2ptrace_schema" in statement:
-            return schema()
+            return schema(fleet=self.fleet, cluster=self.cluster)
+        if "system.clusters" in statement:
+            return (200, struct.pack("<I", self.shard))
         return self.columns(Fake.tables) if "system.columns" in statement else OK
 
     def of(self, table):
         """The bodies of the inserts into it."""
         return [rows for name, rows in self.inserts if name == table]
+
+    def rows(self, table, form):
+        """The rows of these inserts, as tuples.  form: a letter for each column: s for text, B, I or Q as in struct, a number for so many bytes."""
+        found, data = [], b"".join(self.of(table))
+        while data:
+            row = []
+            for kind in form.split():
+                bytes_ = data[0] + 1 if kind == "s" else int(kind) if kind.isdigit() else struct.calcsize("<" + kind)
+                part, data = data[:bytes_], data[bytes_:]
+                row.append(part[1:].decode() if kind == "s" else part if kind.isdigit() else struct.unpack("<" + kind, part)[0])
+            found.append(tuple(row))
+        return found
