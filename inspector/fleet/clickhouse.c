@@ -122,10 +122,16 @@ enum {
     CODE_KEEPER = 999,
 };
 
+/* Errors of the libraries that a server uses have a word before: "Poco::Exception. Code: 1000, ...". */
 static int code_of(const struct http_answer *answer) {
-    static const char word[] = "Code: ";
-    return strncmp(answer->text, word, sizeof word - 1) == 0 ? atoi(answer->text + sizeof word - 1) : 0;
+    static const char *const words[] = {"Code: ", "Poco::Exception. Code: ", "std::exception. Code: ", "Unknown exception. Code: "};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (!strncmp(answer->text, words[i], strlen(words[i]))) return atoi(answer->text + strlen(words[i]));
+    return 0;
 }
+
+/* What was asked for may begin with such words, too. */
+static int error_of(const struct http_answer *answer) { return answer->outcome == HTTP_ARRIVED ? 0 : code_of(answer); }
 
 static enum clickhouse_outcome explain_code(const struct clickhouse *server, const struct http_answer *answer, int code,
                                             struct failure *failure) {
@@ -192,12 +198,20 @@ static enum clickhouse_outcome explain_code(const struct clickhouse *server, con
     return CLICKHOUSE_UNSURE;
 }
 
+enum clickhouse_outcome clickhouse_refuse_other(const struct clickhouse *server, const char *reason, struct failure *failure) {
+    failure_set(failure, EXIT_FAILED, "what answers at %s is not ClickHouse's HTTP port (usually 8123): %s", server->address,
+                reason);
+    return CLICKHOUSE_REFUSED;
+}
+
 static enum clickhouse_outcome explain(const struct clickhouse *server, const struct http_answer *answer, int code,
                                        struct failure *failure) {
     const char *at = server->address;
     if (code) return explain_code(server, answer, code, failure);
     switch (answer->outcome) {
-    case HTTP_ARRIVED: return CLICKHOUSE_OK;
+    case HTTP_ARRIVED:
+        if (answer->is_page) return clickhouse_refuse_other(server, "it sent a web page", failure);
+        return CLICKHOUSE_OK;
     case HTTP_STOPPED: failure_set(failure, EXIT_FAILED, "interrupted"); return CLICKHOUSE_STOPPED;
     case HTTP_AWAY:
         failure_set(failure, EXIT_NOT_THERE,
@@ -206,6 +220,12 @@ static enum clickhouse_outcome explain(const struct clickhouse *server, const st
         return CLICKHOUSE_AGAIN;
     case HTTP_BROKEN:
         failure_set(failure, EXIT_NOT_THERE, "the connection to %s ended: %s", at, answer->reason);
+        return CLICKHOUSE_UNSURE;
+    case HTTP_SLOW:
+        failure_set(failure, EXIT_NOT_THERE,
+                    "%s took the request and did not answer in time: it is busy or hangs; if a question is too much for it, narrow "
+                    "it (%s)",
+                    at, answer->reason);
         return CLICKHOUSE_UNSURE;
     case HTTP_BUSY: failure_set(failure, EXIT_FAILED, "%s is busy: %s", at, answer->reason); return CLICKHOUSE_UNSURE;
     case HTTP_INVALID: failure_set(failure, EXIT_FAILED, "%s cannot be used: %s", at, answer->reason); return CLICKHOUSE_REFUSED;
@@ -226,8 +246,7 @@ static enum clickhouse_outcome explain(const struct clickhouse *server, const st
     case HTTP_REFUSED: break;
     }
     if (answer->status == 401 || answer->status == 403) return explain_code(server, answer, CODE_WRONG_PASSWORD, failure);
-    failure_set(failure, EXIT_FAILED, "what answers at %s is not ClickHouse's HTTP port (usually 8123): %s", at, answer->reason);
-    return CLICKHOUSE_REFUSED;
+    return clickhouse_refuse_other(server, answer->reason, failure);
 }
 
 /* Is it somebody who is away, rather than the statement? */
@@ -244,7 +263,7 @@ static enum clickhouse_outcome post(struct clickhouse *server, const struct http
     struct http_answer answer;
     if (server->url.failed) return failure_out_of_memory(failure), CLICKHOUSE_AGAIN;
     http_post(server->http, strbuf_text(&server->url), body, &answer);
-    *ret_answer = (struct clickhouse_answer){answer.text, answer.text_bytes, code_of(&answer), answer.retry_after_s};
+    *ret_answer = (struct clickhouse_answer){answer.text, answer.text_bytes, error_of(&answer), answer.retry_after_s};
     enum clickhouse_outcome outcome = explain(server, &answer, ret_answer->code, failure);
     if (is_away(outcome, ret_answer->code)) failure->disconnected = true;
     return outcome;
@@ -275,7 +294,7 @@ static enum clickhouse_outcome ask_with(struct clickhouse *server, const char *s
     strbuf_clear(&server->url);
     strbuf_printf(&server->url, "%s/?wait_end_of_query=1&%s_format=RowBinary&%s_structure=%s", server->address, table->name,
                   table->name, escaped);
-    const struct http_body body = {strbuf_text(&form), form.bytes, type, false};
+    const struct http_body body = {.bytes = strbuf_text(&form), .count = form.bytes, .type = type};
     enum clickhouse_outcome outcome = CLICKHOUSE_AGAIN;
     if (form.failed)
         failure_out_of_memory(failure);
@@ -287,7 +306,7 @@ static enum clickhouse_outcome ask_with(struct clickhouse *server, const char *s
 
 enum clickhouse_outcome clickhouse_ask(struct clickhouse *server, const char *sql, struct clickhouse_answer *ret_answer,
                                        struct failure *failure) {
-    const struct http_body body = {sql, strlen(sql), "text/plain; charset=UTF-8", false};
+    const struct http_body body = {.bytes = sql, .count = strlen(sql), .type = "text/plain; charset=UTF-8"};
     if (server->lent.name && strstr(sql, server->lent.name)) return ask_with(server, sql, &server->lent, ret_answer, failure);
     strbuf_clear(&server->url);
     /* So that an error in the middle of the answer changes the status, too. */
@@ -316,7 +335,7 @@ static enum clickhouse_outcome ask_readonly(struct clickhouse *server, bool *ret
 
 enum clickhouse_outcome clickhouse_select(struct clickhouse *server, const char *sql, const char *format,
                                           struct clickhouse_answer *ret_answer, struct failure *failure) {
-    const struct http_body body = {sql, strlen(sql), "text/plain; charset=UTF-8", false};
+    const struct http_body body = {.bytes = sql, .count = strlen(sql), .type = "text/plain; charset=UTF-8"};
     struct http_answer answer;
     bool readonly;
     enum clickhouse_outcome outcome = ask_readonly(server, &readonly, failure);
@@ -326,7 +345,7 @@ enum clickhouse_outcome clickhouse_select(struct clickhouse *server, const char 
                   format, readonly ? "" : "&readonly=1");
     if (server->url.failed) return failure_out_of_memory(failure), CLICKHOUSE_AGAIN;
     http_post(server->http, strbuf_text(&server->url), &body, &answer);
-    *ret_answer = (struct clickhouse_answer){answer.text, answer.text_bytes, code_of(&answer), answer.retry_after_s};
+    *ret_answer = (struct clickhouse_answer){answer.text, answer.text_bytes, error_of(&answer), answer.retry_after_s};
     switch (ret_answer->code) {
     case CODE_READONLY:
         failure_set(failure, EXIT_USAGE, "the statement would change something, and inspector sql only reads: %s", answer.reason);
@@ -340,9 +359,9 @@ enum clickhouse_outcome clickhouse_select(struct clickhouse *server, const char 
 }
 
 enum clickhouse_outcome clickhouse_insert(struct clickhouse *server, const char *table, const char *columns,
-                                          const struct row_writer *rows, bool gzip, struct clickhouse_answer *ret_answer,
-                                          struct failure *failure) {
-    const struct http_body body = {rows->bytes, rows->count, "application/octet-stream", gzip};
+                                          const struct row_writer *rows, struct clickhouse_how how,
+                                          struct clickhouse_answer *ret_answer, struct failure *failure) {
+    const struct http_body body = {rows->bytes, rows->count, "application/octet-stream", how.gzip, how.once};
     struct strbuf sql = {0};
     strbuf_printf(&sql, "INSERT INTO `%s`.`%s` (%s) FORMAT RowBinary", server->database, table, columns);
     char *escaped = malloc(3 * sql.bytes + 1);
@@ -354,5 +373,6 @@ enum clickhouse_outcome clickhouse_insert(struct clickhouse *server, const char 
     strbuf_fini(&sql);
     enum clickhouse_outcome outcome = post(server, &body, ret_answer, failure);
     server->url.failed = false;
+    if (!outcome && ret_answer->count) return clickhouse_refuse_other(server, "it did more than to take rows", failure);
     return outcome;
 }

@@ -4,7 +4,7 @@
  *
  *     clickhouse_open(&server, "http://db1:8123/p2ptrace", &settings, &failure)
  *     clickhouse_ask(server, "SELECT 1 FORMAT RowBinary", &answer, &failure)
- *     clickhouse_insert(server, "events_local", "`time_ns`, `kind`", &rows, gzip, &failure)
+ *     clickhouse_insert(server, "events_local", "`time_ns`, `kind`", &rows, how, &answer, &failure)
  *     clickhouse_close(server)
  *
  * What a server says against a request becomes one sentence with the remedy.  One thread. */
@@ -81,9 +81,18 @@ int clickhouse_ask_rows(struct clickhouse *server, struct strbuf *sql, struct ro
 enum clickhouse_outcome clickhouse_select(struct clickhouse *server, const char *sql, const char *format,
                                           struct clickhouse_answer *ret_answer, struct failure *failure);
 
+/* How rows are sent (http.h). */
+struct clickhouse_how {
+    bool gzip, once;
+};
+
 /* Inserts rows into a table of the database.  Either all are stored or none, if they are of one partition. */
 enum clickhouse_outcome clickhouse_insert(struct clickhouse *server, const char *table, const char *columns,
-                                          const struct row_writer *rows, bool gzip, struct clickhouse_answer *ret_answer,
-                                          struct failure *failure);
+                                          const struct row_writer *rows, struct clickhouse_how how,
+                                          struct clickhouse_answer *ret_answer, struct failure *failure);
+
+/* The failure for an answer that ClickHouse would not give, like that of a web page where one logs in.  Returns
+ * CLICKHOUSE_REFUSED. */
+enum clickhouse_outcome clickhouse_refuse_other(const struct clickhouse *server, const char *reason, struct failure *failure);
 
 #endif

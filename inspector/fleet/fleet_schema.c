@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "fleet_schema.h"
 
+#include <ctype.h>
 #include <jansson.h>
 #include <stdio.h>
 
@@ -28,7 +29,7 @@ static enum clickhouse_outcome read_view(struct clickhouse *server, struct strbu
     schema->replicated = row_read_u8(&reader) != 0;
     bool fit = !reader.failed && (!*schema->cluster || fleet_name_is_fit(schema->cluster));
     if (!fit)
-        return failure_set(failure, EXIT_FAILED, "%s/%s has a p2ptrace_schema that is not ours", clickhouse_address(server),
+        return failure_set(failure, EXIT_FAILED, "%s/%s has a p2ptrace_schema that is not ours: use another database", clickhouse_address(server),
                            clickhouse_database(server)),
                CLICKHOUSE_REFUSED;
     schema->exists = true;
@@ -58,7 +59,9 @@ enum clickhouse_outcome fleet_schema_read(struct clickhouse *server, struct flee
     if (!outcome) {
         struct row_reader reader = row_reader_of(answer.bytes, answer.count);
         row_read_text(&reader, ret_schema->server_version, sizeof ret_schema->server_version);
-        outcome = read_view(server, &sql, ret_schema, failure);
+        bool fit = !reader.failed && !row_reader_more(&reader) && isdigit((unsigned char)*ret_schema->server_version);
+        outcome = fit ? read_view(server, &sql, ret_schema, failure)
+                      : clickhouse_refuse_other(server, "it does not tell its version", failure);
     }
     if (!outcome) outcome = read_shard(server, &sql, ret_schema, failure);
     strbuf_fini(&sql);

@@ -156,7 +156,7 @@ static enum http_outcome outcome_of_code(CURLcode code, bool sent) {
     case CURLE_COULDNT_RESOLVE_HOST:
     case CURLE_COULDNT_CONNECT:
     case CURLE_SSL_CONNECT_ERROR: return HTTP_AWAY;
-    case CURLE_OPERATION_TIMEDOUT: return sent ? HTTP_BROKEN : HTTP_AWAY;
+    case CURLE_OPERATION_TIMEDOUT: return sent ? HTTP_SLOW : HTTP_AWAY;
     default: return HTTP_BROKEN;
     }
 }
@@ -193,13 +193,15 @@ static bool handshake_timed_out(CURL *curl, CURLcode code) {
 static void read_end(struct http *http, CURLcode code, struct http_answer *answer) {
     curl_off_t pause_s = 0;
     long request_bytes = 0;
-    char said[160];
+    char said[160], *type = NULL;
     http->answer[http->answer_bytes] = 0;
     answer->text = http->answer;
     answer->text_bytes = http->answer_bytes;
     curl_easy_getinfo(http->curl, CURLINFO_RESPONSE_CODE, &answer->status);
     curl_easy_getinfo(http->curl, CURLINFO_RETRY_AFTER, &pause_s);
     curl_easy_getinfo(http->curl, CURLINFO_REQUEST_SIZE, &request_bytes);
+    curl_easy_getinfo(http->curl, CURLINFO_CONTENT_TYPE, &type);
+    answer->is_page = type && !strncasecmp(type, "text/html", strlen("text/html"));
     if (pause_s > RETRY_AFTER_MAX_S) pause_s = RETRY_AFTER_MAX_S;
     answer->retry_after_s = pause_s > 0 ? (uint64_t)pause_s : 0;
     answer->outcome = code == CURLE_OK ? outcome_of_status(answer->status) : outcome_of_code(code, request_bytes > 0);
@@ -244,6 +246,7 @@ void http_post(struct http *http, const char *url, const struct http_body *body,
     http->stop_ms = 0;
     http->error[0] = 0;
     curl_easy_setopt(http->curl, CURLOPT_TIMEOUT_MS, (long)time_left_ms(http));
+    curl_easy_setopt(http->curl, CURLOPT_FRESH_CONNECT, body->once ? 1L : 0L);
     curl_easy_setopt(http->curl, CURLOPT_URL, url);
     curl_easy_setopt(http->curl, CURLOPT_HTTPHEADER, headers);
     curl_easy_setopt(http->curl, CURLOPT_POSTFIELDS, packed ? packed : body->bytes ? body->bytes : "");

@@ -27,7 +27,8 @@ enum http_outcome {
     HTTP_REFUSED,   /* another status: retrying will not help */
     HTTP_BUSY,      /* 429, 502, 503, 504: retry later */
     HTTP_AWAY,      /* no connection: the server has not seen the request */
-    HTTP_BROKEN,    /* the connection ended or timed out: the server may have executed the request */
+    HTTP_BROKEN,    /* the connection ended: the server may have executed the request */
+    HTTP_SLOW,      /* the request was sent, and no answer came in time; the same uncertainty */
     HTTP_STOPPED,   /* the flag was set, and its grace time has passed; the same uncertainty */
     HTTP_INVALID,   /* the URL, or the file of certificates to trust, cannot be used */
     HTTP_UNTRUSTED, /* the server's certificate is not trusted */
@@ -40,6 +41,7 @@ struct http_body {
     size_t count;
     const char *type; /* Content-Type */
     bool gzip;        /* compress the body */
+    bool once;        /* never send it twice: on an older connection, which the server may just have closed, curl would */
 };
 
 /* ANSWER_BYTES of an answer are kept unless http_keep_all was called; all of it is read. */
@@ -52,6 +54,7 @@ struct http_answer {
     uint64_t sent_bytes;    /* of the body, as sent */
     const char *text;       /* NUL-terminated, of text_bytes; valid until the next request */
     size_t text_bytes;
+    bool is_page; /* by its type it is HTML */
     char reason[256]; /* unless HTTP_ARRIVED: one line of printable ASCII, without a full stop */
 };
 

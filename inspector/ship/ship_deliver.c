@@ -68,13 +68,14 @@ static enum clickhouse_outcome deliver(struct ship_delivery *delivery, const cha
     char local[64];
     uint64_t begin_ms = trace_now_monotonic_ms();
     enum clickhouse_outcome outcome;
+    const struct clickhouse_how how = {delivery->gzip, .once = announced != NULL}; /* nobody knows of attempts that curl adds */
     snprintf(local, sizeof local, "%s_local", name);
     fleet_column_list(&columns, table);
     for (;;) {
         struct clickhouse_answer answer;
         outcome = announced ? announce(delivery, announced, failure) : CLICKHOUSE_OK;
         if (outcome) break;
-        outcome = clickhouse_insert(delivery->server, local, strbuf_text(&columns), rows, delivery->gzip, &answer, failure);
+        outcome = clickhouse_insert(delivery->server, local, strbuf_text(&columns), rows, how, &answer, failure);
         if (!outcome) note_back(delivery, rows->count);
         if (!outcome || outcome == CLICKHOUSE_REFUSED || outcome == CLICKHOUSE_STOPPED) break;
         note_away(delivery, failure);

@@ -103,6 +103,7 @@ static json_t *node_json(const struct store *store, const struct alias_picture *
 struct row {
     char name[TRACE_NODE_NAME_BYTES + 1];
     struct trace_node_id id;
+    uint64_t log;
     uint32_t index;
     json_t *json;
 };
@@ -111,6 +112,7 @@ static int compare_rows(const void *a, const void *b) {
     const struct row *x = a, *y = b;
     int order = strcmp(x->name, y->name);
     if (!order) order = memcmp(&x->id, &y->id, sizeof x->id);
+    if (!order) order = (x->log > y->log) - (x->log < y->log);
     return order ? order : (x->index > y->index) - (x->index < y->index);
 }
 
@@ -145,6 +147,7 @@ int ask_nodes(struct ask *ask) {
         struct row *row = &rows[used++];
         memcpy(row->name, node->info.node_name, sizeof row->name);
         row->id = node->info.node_id;
+        row->log = node->info.log;
         row->index = i;
         row->json = node_json(ask->store, aliases, node);
     }

@@ -22,6 +22,21 @@ static void write_row(struct trace_text *out, size_t index, json_t *row_new) {
     json_decref(row_new);
 }
 
+static int by_node_id(const void *a, const void *b, void *nodes) {
+    const struct node *x = nodes_at(nodes, *(const uint32_t *)a), *y = nodes_at(nodes, *(const uint32_t *)b);
+    return x && y ? memcmp(&x->info.node_id, &y->info.node_id, sizeof x->info.node_id) : (x != NULL) - (y != NULL);
+}
+
+/* The order of their indices differs from source to source. */
+static json_t *node_ids_new(const struct store *store, const struct history_peer *peer) {
+    uint32_t nodes[HISTORY_SUMMARY_NODES_MAX];
+    memcpy(nodes, peer->nodes, peer->node_count * sizeof *nodes);
+    grace_read_lock();
+    qsort_r(nodes, peer->node_count, sizeof *nodes, by_node_id, store->nodes);
+    grace_read_unlock();
+    return answer_node_ids(store, nodes, peer->node_count);
+}
+
 static json_t *peer_json(const struct store *store, const struct history_peer *peer, const struct id_lookup_names *names,
                          const struct alias_picture *aliases) {
     const char *name = id_lookup_names_find(names, &peer->peer_id);
@@ -43,7 +58,7 @@ static json_t *peer_json(const struct store *store, const struct history_peer *p
     json_object_set_new(json, "bytes_received", value_unsigned(peer->bytes_received));
     json_object_set_new(json, "rtt", peer->has_rtt ? value_unsigned(peer->rtt_ns) : json_null());
     json_object_set_new(json, "min_rtt", peer->has_min_rtt ? value_unsigned(peer->min_rtt_ns) : json_null());
-    json_object_set_new(json, "nodes", answer_node_ids(store, peer->nodes, peer->node_count));
+    json_object_set_new(json, "nodes", node_ids_new(store, peer));
     json_object_set_new(json, "first", value_time(peer->first_ns));
     json_object_set_new(json, "last", value_time(peer->last_ns));
     return json;

@@ -496,6 +496,34 @@ START_TEST(only_the_newest_steps_back_of_a_machine_count) {
 }
 END_TEST
 
+START_TEST(each_line_is_found_and_no_other) {
+    enum { RUNS = 60, STEPS = 3 * RUNS };
+    struct fleet_run runs[RUNS];
+    struct fleet_step steps[STEPS];
+    uint64_t state = (uint64_t)_i;
+    for (unsigned i = 0; i < RUNS; i++) /* of 7 machines; instances are in no order, and every other number is one */
+        runs[i] = (struct fleet_run){{(uint8_t)(1 + i / 9)}, 2 * ((i * 37 + (uint64_t)_i) % RUNS), i * SECOND, 0};
+    for (unsigned i = 0; i < STEPS; i++) {
+        state = state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+        steps[i] = step_of(2 * (i % RUNS), (uint8_t)(3 - i / RUNS), 20 * SECOND, (15 + state / UINT32_MAX % 9) * SECOND);
+    }
+    struct fleet_order order = order_of(runs, RUNS, steps, STEPS);
+    ck_assert_uint_gt(order.line_count, RUNS);
+    unsigned found = 0;
+    for (uint64_t instance = 0; instance < 2 * RUNS + 2; instance++) {
+        for (uint8_t number = 0; number < 5; number++) {
+            uint64_t back_ns = 0;
+            for (size_t i = 0; i < order.line_count; i++)
+                if (order.lines[i].instance == instance && order.lines[i].number == number) back_ns = order.lines[i].back_ns;
+            ck_assert_uint_eq(fleet_order_back(&order, instance, number), back_ns);
+            found += back_ns != 0;
+        }
+    }
+    ck_assert_uint_eq(found, order.line_count);
+    fleet_order_fini(&order);
+}
+END_TEST
+
 static size_t steps_written(struct batch_nodes *batch, struct nodes *nodes) {
     batch_nodes_clear(batch);
     batch_nodes_add_steps(batch, "alpha", nodes, 7);
@@ -545,6 +573,7 @@ int main(void) {
     tcase_add_test(cases, metrics_are_replaced_as_a_whole);
     tcase_add_test(cases, events_after_a_step_back_are_later_by_it);
     tcase_add_test(cases, only_the_newest_steps_back_of_a_machine_count);
+    tcase_add_loop_test(cases, each_line_is_found_and_no_other, 0, 20);
     tcase_add_test(cases, steps_are_sent_when_there_are_more_or_a_batch_did_not_arrive);
     suite_add_tcase(suite, cases);
     return suite_run(suite);

@@ -188,6 +188,15 @@ class FleetSource(unittest.TestCase):
                 self.assertEqual(sorted(map(key, followed)), sorted(map(key, recent)))
             self.assertEqual(run("--fleet", url, "--login", login, "peers", "--json").stdout, run("--read", directory, "peers", "--json").stdout)
 
+    def test_as_many_peers_are_shown_as_of_a_recording(self):
+        directory, url = pathlib.Path(self.temporary.name) / "peers", f"{self.servers[0].url}/peers"
+        self.spool(directory, 3 * ALIAS_EVENTS, 5, "aliases", 20000, 1000000)
+        self.made(url)
+        self.shipped(directory, url, "peers")
+        self.assertRegex(run("--read", directory, "peers").stdout, r"\n\d+ more peers, with fewer events each, are not shown\n$")
+        for words in ["peers"], ["peers", "--json"]:
+            self.assert_same(directory, url, *words)
+
     # ---- sums
 
     def test_an_event_that_came_twice_counts_once(self):

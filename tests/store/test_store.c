@@ -127,6 +127,37 @@ START_TEST(relative_times_count_from_the_end_of_a_closed_store) {
 }
 END_TEST
 
+/* Whichever a source learned of first. */
+START_TEST(logs_and_nodes_of_a_peer_are_sorted_by_their_ids) {
+    static const struct {
+        uint8_t id;
+        uint64_t log;
+        const char *at; /* in `nodes` */
+    } logs[] = {{3, 5, "0000000000000005"}, {1, 9, "0000000000000009"}, {3, 4, "0000000000000004"}, {2, 1, "0000000000000001"}};
+    static const unsigned wanted[] = {1, 3, 2, 0};
+    static const char *const seen_by[] = {"01", "02", "03"};
+    for (size_t i = 0; i < 4; i++) {
+        struct node_info info = {.log = logs[i].log, .node_name = "same"};
+        struct trace_event event = fixture_event((uint32_t)i);
+        uint32_t node;
+        memset(info.node_id.bytes, logs[i].id, sizeof info.node_id.bytes);
+        event.flags |= TRACE_FLAG_HAS_PEER;
+        memset(event.peer_id.bytes, 0xee, sizeof event.peer_id.bytes);
+        ck_assert_int_eq(store_add_node(store, &info, NODE_UNKNOWN, &node), 0);
+        ck_assert_int_eq(store_append(store, node, 0, &event, 1), 0);
+    }
+    json_t *nodes = ask("nodes", NULL), *peers = ask("peers", NULL);
+    for (size_t i = 0; i < 4; i++)
+        ck_assert_str_eq(json_string_value(json_object_get(json_array_get(json_object_get(nodes, "nodes"), i), "log")),
+                         logs[wanted[i]].at);
+    const json_t *ids = json_object_get(json_array_get(json_object_get(peers, "peers"), 0), "nodes");
+    ck_assert_uint_eq(json_array_size(ids), 3);
+    for (size_t i = 0; i < 3; i++) ck_assert_mem_eq(json_string_value(json_array_get(ids, i)), seen_by[i], 2);
+    json_decref(nodes);
+    json_decref(peers);
+}
+END_TEST
+
 START_TEST(an_open_store_and_an_empty_one_have_the_time_of_the_clock) {
     struct timespec clock;
     clock_gettime(CLOCK_REALTIME, &clock);
@@ -269,6 +300,7 @@ int main(void) {
     tcase_add_checked_fixture(empty, setup, teardown);
     tcase_add_test(empty, an_index_of_no_node_is_refused);
     tcase_add_test(empty, events_may_come_in_any_order);
+    tcase_add_test(empty, logs_and_nodes_of_a_peer_are_sorted_by_their_ids);
     tcase_add_test(empty, an_open_store_and_an_empty_one_have_the_time_of_the_clock);
     tcase_add_test(empty, a_full_store_evicts_the_oldest);
     tcase_set_timeout(empty, 60);

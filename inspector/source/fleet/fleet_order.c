@@ -48,25 +48,10 @@ static int read_runs(struct fleet_order *order, struct clickhouse *server, struc
 
 /* ---- lines ---- */
 
-/* The steps of a run are neighbours.  Returns their number; *ret_first is the first. */
-static size_t steps_of(const struct fleet_step *steps, size_t count, uint64_t instance, size_t *ret_first) {
-    size_t low = 0, high = count, end;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (steps[middle].instance < instance)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    for (end = low; end < count && steps[end].instance == instance;) end++;
-    *ret_first = low;
-    return end - low;
-}
-
 struct lines {
     struct fleet_order *order;
-    const struct fleet_step *steps; /* by_run */
-    size_t step_count, room;
+    const struct fleet_step *steps, *end; /* by_run */
+    size_t room;
 };
 
 static int add_line(struct lines *lines, const struct fleet_run *run, uint8_t number, uint64_t back_ns) {
@@ -81,12 +66,27 @@ static int add_line(struct lines *lines, const struct fleet_run *run, uint8_t nu
     return 0;
 }
 
+static int by_instance(const void *instance, const void *step) {
+    return compare_numbers(*(const uint64_t *)instance, ((const struct fleet_step *)step)->instance);
+}
+
+/* The steps of a run are neighbours.  Returns the first, or the end if it has none. */
+static const struct fleet_step *first_step(const struct lines *lines, uint64_t instance) {
+    const struct fleet_step *step =
+        bsearch(&instance, lines->steps, (size_t)(lines->end - lines->steps), sizeof *step, by_instance);
+    while (step && step > lines->steps && step[-1].instance == instance) step--;
+    return step ? step : lines->end;
+}
+
+static bool is_of(const struct lines *lines, const struct fleet_step *step, const struct fleet_run *run) {
+    return step < lines->end && step->instance == run->instance;
+}
+
 static size_t count_back(const struct lines *lines, const struct fleet_run *runs, size_t count) {
     size_t back = 0;
-    for (size_t i = 0; i < count; i++) {
-        size_t first, end = steps_of(lines->steps, lines->step_count, runs[i].instance, &first);
-        for (size_t k = first; k < first + end; k++) back += back_by(&lines->steps[k]) != 0;
-    }
+    for (size_t i = 0; i < count; i++)
+        for (const struct fleet_step *step = first_step(lines, runs[i].instance); is_of(lines, step, &runs[i]); step++)
+            back += back_by(step) != 0;
     return back;
 }
 
@@ -96,34 +96,49 @@ static int add_lines(struct lines *lines, const struct fleet_run *runs, size_t c
     uint64_t back_ns = 0;
     int result = 0;
     for (size_t i = 0; i < count && !result; i++) {
-        size_t first, own = steps_of(lines->steps, lines->step_count, runs[i].instance, &first);
         result = add_line(lines, &runs[i], 0, back_ns);
-        for (size_t k = first; k < first + own && !result; k++) {
-            uint64_t by_ns = back_by(&lines->steps[k]);
+        for (const struct fleet_step *step = first_step(lines, runs[i].instance); is_of(lines, step, &runs[i]) && !result;
+             step++) {
+            uint64_t by_ns = back_by(step);
             if (by_ns && skipped)
                 skipped--;
             else
                 back_ns += by_ns;
-            result = add_line(lines, &runs[i], lines->steps[k].step.number, back_ns);
+            result = add_line(lines, &runs[i], step->step.number, back_ns);
         }
     }
     return result;
 }
 
+static int by_line(const void *one, const void *other) {
+    const struct fleet_line *a = *(const struct fleet_line *const *)one, *b = *(const struct fleet_line *const *)other;
+    int order = compare_numbers(a->instance, b->instance);
+    return order ? order : a->number - b->number;
+}
+
+static int sort_lines(struct fleet_order *order) {
+    order->by_run = calloc(order->line_count + 1, sizeof *order->by_run);
+    if (!order->by_run) return -1;
+    for (size_t i = 0; i < order->line_count; i++) order->by_run[i] = &order->lines[i];
+    qsort(order->by_run, order->line_count, sizeof *order->by_run, by_line);
+    return 0;
+}
+
 int fleet_order_make(struct fleet_order *order, const struct fleet_logs *logs) {
     static const uint8_t unknown[MACHINE_ID_BYTES];
     struct fleet_step *steps = malloc(logs->step_count * sizeof *steps);
-    struct lines lines = {order, steps, logs->step_count, 0};
-    int result = steps ? 0 : -1;
-    if (steps) memcpy(steps, logs->steps, logs->step_count * sizeof *steps);
-    if (steps) qsort(steps, logs->step_count, sizeof *steps, by_run);
+    if (!steps) return -1;
+    memcpy(steps, logs->steps, logs->step_count * sizeof *steps);
+    qsort(steps, logs->step_count, sizeof *steps, by_run);
+    struct lines lines = {order, steps, steps + logs->step_count, 0};
+    int result = 0;
     for (size_t i = 0, end; i < order->run_count && !result; i = end) {
         const struct fleet_run *run = &order->runs[i];
         for (end = i + 1; end < order->run_count && !memcmp(order->runs[end].machine, run->machine, sizeof run->machine);) end++;
         if (memcmp(run->machine, unknown, sizeof unknown) != 0) result = add_lines(&lines, run, end - i);
     }
     free(steps);
-    return result;
+    return result ? result : sort_lines(order);
 }
 
 int fleet_order_read(struct fleet_order *ret_order, const struct fleet_logs *logs, struct clickhouse *server,
@@ -144,12 +159,15 @@ int fleet_order_read(struct fleet_order *ret_order, const struct fleet_logs *log
 
 void fleet_order_fini(struct fleet_order *order) {
     free(order->lines);
+    free((void *)order->by_run);
     free(order->runs);
     *order = (struct fleet_order){0};
 }
 
 uint64_t fleet_order_back(const struct fleet_order *order, uint64_t instance, uint8_t number) {
-    for (size_t i = 0; i < order->line_count; i++)
-        if (order->lines[i].instance == instance && order->lines[i].number == number) return order->lines[i].back_ns;
-    return 0;
+    const struct fleet_line wanted = {.instance = instance, .number = number}, *key = &wanted;
+    if (!order->line_count) return 0;
+    const struct fleet_line *const *line =
+        bsearch(&key, order->by_run, order->line_count, sizeof *order->by_run, by_line);
+    return line ? (*line)->back_ns : 0;
 }

@@ -32,7 +32,8 @@ struct fleet_run {
 struct fleet_order {
     struct fleet_line *lines; /* by machine, then back_ns */
     size_t line_count;
-    struct fleet_run *runs; /* by machine, then first_ns */
+    const struct fleet_line **by_run; /* the same, by instance, then number */
+    struct fleet_run *runs;           /* by machine, then first_ns */
     size_t run_count;
 };
 
@@ -45,7 +46,7 @@ void fleet_order_fini(struct fleet_order *order);
  * memory. */
 int fleet_order_make(struct fleet_order *order, const struct fleet_logs *logs);
 
-/* How far the clock had been set back before an event. */
+/* How far the clock had been set back before an event.  Cheap: each event that is read asks. */
 uint64_t fleet_order_back(const struct fleet_order *order, uint64_t instance, uint8_t number);
 
 #endif

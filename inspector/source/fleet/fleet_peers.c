@@ -10,6 +10,7 @@
 #include <store/grace.h>
 #include <store/id_lookup.h>
 #include <store/id_param.h>
+#include <store/limits.h>
 #include <store/value.h>
 #include <string.h>
 
@@ -81,14 +82,21 @@ static json_t *peer_new(struct row_reader *rows, const struct fleet_context *con
     return json;
 }
 
-static int read_peers(const struct fleet_question *question, struct row_reader rows, json_t **ret_peers) {
+static int read_peers(const struct fleet_question *question, struct row_reader rows, json_t **ret_peers, size_t *ret_total) {
     struct id_lookup_names names;
-    json_t *peers = json_array();
+    json_t *peers = json_array(), *peer;
+    *ret_total = 0;
     if (id_lookup_names_init(&names, question->answers->context.store)) {
         json_decref(peers);
         return failure_out_of_memory(question->failure);
     }
-    while (row_reader_more(&rows)) json_array_append_new(peers, peer_new(&rows, &question->answers->context, &names));
+    for (; row_reader_more(&rows); ++*ret_total) {
+        peer = peer_new(&rows, &question->answers->context, &names);
+        if (*ret_total < STORE_PEERS_MAX)
+            json_array_append_new(peers, peer);
+        else
+            json_decref(peer);
+    }
     id_lookup_names_fini(&names);
     *ret_peers = peers;
     return rows.failed ? failure_set(question->failure, EXIT_FAILED, "the fleet's answer was cut short") : 0;
@@ -143,6 +151,7 @@ int fleet_answer_peers(struct fleet_question *question) {
     struct row_reader rows;
     struct trace_rpc_error error = {0};
     json_t *peers = NULL;
+    size_t total = 0;
     if (node && !id_param_read_node(context->store, "node_id", node, false, &id, &error)) {
         struct trace_id_prefix prefix = {.digits = 2 * TRACE_NODE_ID_BYTES};
         memcpy(prefix.bytes, id.bytes, sizeof id.bytes);
@@ -154,9 +163,9 @@ int fleet_answer_peers(struct fleet_question *question) {
     int result = sums.failed ? failure_out_of_memory(question->failure) : fleet_sum_ask(&sum, &room, &rows, question->failure);
     trace_text_fini(&sums);
     trace_text_fini(&of.node);
-    if (!result) result = read_peers(question, rows, &peers);
+    if (!result) result = read_peers(question, rows, &peers, &total);
     trace_text_fini(&room);
-    if (!result && !(*question->ret_result = json_pack("{s:O}", "peers", peers)))
+    if (!result && !(*question->ret_result = json_pack("{s:O, s:I}", "peers", peers, "total", (json_int_t)total)))
         result = failure_out_of_memory(question->failure);
     json_decref(peers);
     return result;

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: MIT
+"""A server that answers like ClickHouse with an empty fleet, for answers that a real one does not give when a test wants them.
+
+    with Fake() as fake:
+        fake.say("events_local", (503, b"overloaded"), CUT)     the next two inserts into that table
+        fake.inserts                                            (table, body) of those that it accepted or refused
+        fake.cluster = "main"; fake.shard = 2                   it is that shard of a cluster
+
+Standard library only."""
+import gzip
+import http.server
+import os
+import re
+import struct
+import subprocess
+import threading
+import urllib.parse
+
+RESET, CUT, HANG = object(), object(), object()  # no answer; half of one; none until the client goes away
+OK = (200, b"")
+FLEET = "f" * 32
+DATABASE = "d"
+
+
+def string(text):
+    """A string of less than 128 bytes as RowBinary."""
+    return bytes([len(text)]) + text.encode()
+
+
+def schema(version=3, fleet=FLEET, cluster=""):
+    return (200, struct.pack("<I", version) + string(fleet) + string(cluster) + b"\0")
+
+
+def error(code, text="e.displayText() = DB::Exception: no, e.what() = DB::Exception", status=500):
+    return (status, f"Code: {code}, {text}\n".encode())
+
+
+class Fake:
+    tables = None  # their columns
+
+    def __init__(self, fleet=FLEET, cluster="", shard=0):
+        self.fleet, self.cluster, self.shard, self.packed = fleet, cluster, shard, 0
+        self.said, self.inserts, self.statements = {}, [], []
+        self.lock, self.ended = threading.Lock(), threading.Event()
+        fake = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                if self.headers["Content-Encoding"] == "gzip":
+                    body = gzip.decompress(body)
+                    fake.packed += 1
+                query = urllib.parse.parse_qs(urllib.parse.urlsplit(self.path).query)
+                answer = fake.answer(query["query"][0], body) if "query" in query else fake.answer(body.decode(), None)
+                if answer in (RESET, HANG):
+                    if answer is HANG:
+                        fake.ended.wait()
+                    self.close_connection = True
+                    return
+                status, text, *headers = (200, b"half of it") if answer is CUT else answer
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(text) + (1000 if answer is CUT else 0)))
+                for name, value in headers:
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(text)
+                self.close_connection = answer is CUT
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.address = f"http://127.0.0.1:{self.server.server_address[1]}"
+        self.url = f"{self.address}/{DATABASE}"
+        self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02})
+        self.thread.start()
+        if not Fake.tables:
+            Fake.tables = self.read_tables()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.ended.set()
+        self.server.shutdown()
+        self.thread.join()
+        self.server.server_close()
+
+    def say(self, what, *answers):
+        """what: a table whose next inserts get these, or a part of the statements that do."""
+        self.said.setdefault(what, []).extend(answers)
+
+    def read_tables(self):
+        self.say("p2ptrace_schema", error(60, status=404))
+        done = subprocess.run([os.environ["INSPECTOR"], "fleet", "init", "--dry-run", self.url], stdin=subprocess.DEVNULL, capture_output=True,
+                              text=True, check=True)
+        self.statements.clear()
+        created = re.findall(r"^CREATE TABLE IF NOT EXISTS `\w+`\.`(\w+)` \(\n(.*?)^\)", done.stdout, re.M | re.S)
+        return {name: re.findall(r"^    `(\w+)` ", columns, re.M) for name, columns in created}
+
+    def columns(self, tables):
+        return (200, b"".join(string(table) + string(column) for table, columns in tables.items() for column in columns))
+
+    def answer(self, statement, rows):
+        with self.lock:
+            if rows is None:
+                self.statements.append(statement)
+                what = next((each for each in self.said if each in statement and self.said[each]), None)
+            else:
+                what = re.match(r"INSERT INTO `\w+`\.`(\w+)`", statement)[1]
+                self.inserts.append((what, rows))
+            if self.said.get(what):
+                return self.said[what].pop(0)
+        if rows is not None:
+            return OK
+        if "version()" in statement:
+            return (200, string("18.16.1"))
+        if "p2ptrace_schema" in statement:
+            return schema(fleet=self.fleet, cluster=self.cluster)
+        if "system.clusters" in statement:
+            return (200, struct.pack("<I", self.shard))
+        return self.columns(Fake.tables) if "system.columns" in statement else OK
+
+    def of(self, table):
+        """The bodies of the inserts into it."""
+        return [rows for name, rows in self.inserts if name == table]
+
+    def rows(self, table, form):
+        """The rows of these inserts, as tuples.  form: a letter for each column: s for text, B, I or Q as in struct, a number for so many bytes."""
+        found, data = [], b"".join(self.of(table))
+        while data:
+            row = []
+            for kind in form.split():
+                bytes_ = data[0] + 1 if kind == "s" else int(kind) if kind.isdigit() else struct.calcsize("<" + kind)
+                part, data = data[:bytes_], data[bytes_:]
+                row.append(part[1:].decode() if kind == "s" else part if kind.isdigit() else struct.unpack("<" + kind, part)[0])
+            found.append(tuple(row))
+        return found
