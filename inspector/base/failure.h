@@ -23,6 +23,7 @@ struct failure {
     bool disconnected; /* traced went away: reconnecting may help */
     int64_t rpc_code;  /* of an error answer; otherwise 0 */
     char param[16];    /* the param that an error answer is about; empty: none */
+    char value[64];    /* what was asked with it, if that is a text or a number */
     struct {
         bool is_wrong;           /* the filter is wrong; where, in bytes of its text */
         size_t position, length; /* as traced reported */

@@ -23,7 +23,8 @@ static int read_arguments(struct session *session, enum about *ret_about, const 
     for (unsigned i = ABOUT_TRACE; i <= ABOUT_PEER && options->arg_count == 3; i++)
         if (!strcmp(options->args[1], words[i])) *ret_about = (enum about)i;
     if (*ret_about == ABOUT_ALL)
-        return failure_set(&session->failure, EXIT_USAGE, "usage: inspector analyze [trace ID | node NODE | peer PEER]");
+        return failure_set(&session->failure, EXIT_USAGE, "analyze %s%s; usage: inspector analyze [trace ID | node NODE | peer PEER]",
+                           options->args[1], options->arg_count == 3 ? ": trace, node or peer is expected" : ": NAME is missing");
     *ret_name = options->args[2];
     return 0;
 }

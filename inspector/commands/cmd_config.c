@@ -5,6 +5,7 @@
 #include "limits.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const struct list_column columns[] = {
@@ -34,7 +35,10 @@ int run_config(struct session *session) {
         result = output_json_lines(&session->output, rows);
     } else if (!result) {
         if (config->count || !session->view.header) list_put(out, &session->view, &config_list, rows, "");
-        if (session->view.header && *config->path) {
+        if (session->view.header && !*config->path) {
+            strbuf_puts(out, getenv("P2PTRACE_CONFIG") ? "nothing is configured: P2PTRACE_CONFIG is empty\n"
+                                                       : "nothing is configured: neither P2PTRACE_CONFIG nor HOME is set\n");
+        } else if (session->view.header) {
             strbuf_puts(out, config->found ? "in " : "nothing is configured: there is no ");
             text_untrusted(out, config->path, strlen(config->path), NOTE_COLUMNS_MAX);
             strbuf_puts(out, config->found && !config->count ? ", which has no entries\n" : "\n");

@@ -24,6 +24,7 @@ enum outcome {
 
 struct session {
     const struct options *options;
+    const char *arguments;       /* of the command, as its usage calls them: "ID ID"; or NULL */
     const struct config *config; /* or NULL */
     source_opener *opener;       /* opens its source */
     struct inquiry inquiry;      /* its source is NULL if the command opens none, or opens another one */

@@ -101,6 +101,56 @@ void session_report_nothing(struct session *session, const char *what) {
     strbuf_fini(&filters);
 }
 
+/* ---- what the user typed ---- */
+
+/* What became the param that was refused: an option, or an argument as the usage calls it. */
+struct typed {
+    char name[32]; /* "--node", "ID"; empty: neither, it is ours */
+    const char *value;
+};
+
+static struct typed typed_as(const struct session *session) {
+    const struct options *options = session->options;
+    const struct failure *failure = &session->failure;
+    enum option option = question_option(options, failure->param);
+    struct typed typed = {.value = ""};
+    if (option != OPTION_COUNT_) {
+        snprintf(typed.name, sizeof typed.name, "--%s", option_table[option].spelling);
+        typed.value = options->texts[option];
+    }
+    for (unsigned i = 1; !*typed.name && i < options->arg_count; i++) {
+        const char *text = options->args[i];
+        /* A time reaches traced in another form: `range` has it as its options. */
+        bool is_time = (!strcmp(failure->param, "from") && text == options->texts[OPTION_SINCE]) ||
+                       (!strcmp(failure->param, "to") && text == options->texts[OPTION_UNTIL]);
+        if (!is_time && (!*failure->value || strncmp(text, failure->value, sizeof failure->value - 1) != 0)) continue;
+        argument_name(typed.name, sizeof typed.name, session->arguments, i - 1);
+        typed.value = text;
+    }
+    return typed;
+}
+
+/* What follows the name of the param, if the failure begins with it; otherwise NULL. */
+static const char *after_param(const struct failure *failure) {
+    size_t bytes = strlen(failure->param);
+    bool named = bytes && !strncmp(failure->text, failure->param, bytes) && strchr(": ", failure->text[bytes]);
+    return named && failure->text[bytes] ? failure->text + bytes : NULL;
+}
+
+/* Puts what the user typed in place of the socket's name for it.  A value that is quoted anyway is not repeated. */
+static void name_as_typed(struct failure *failure, const struct typed *typed) {
+    const char *rest = after_param(failure);
+    char quoted[80], named[80];
+    struct strbuf text = {0};
+    if (!rest || !*typed->name) return;
+    snprintf(quoted, sizeof quoted, "\"%.70s\"", typed->value);
+    snprintf(named, sizeof named, ": %.70s ", typed->value);
+    bool told = strstr(rest, quoted) || !strncmp(rest, named, strlen(named));
+    strbuf_printf(&text, "%s%s%.64s%s", typed->name, told ? "" : " ", told ? "" : typed->value, rest);
+    snprintf(failure->text, sizeof failure->text, "%s", strbuf_text(&text));
+    strbuf_fini(&text);
+}
+
 /* ---- times ---- */
 
 /* What a number that is too small for Unix microseconds means: seconds ago, Unix seconds, or Unix milliseconds. */
@@ -109,27 +159,26 @@ static const char *unit_for(const char *number) {
     return digits < 9 ? "s" : digits < 12 ? "000000" : "000";
 }
 
-/* traced refuses a time under its own name for it, and knows fewer forms than the command line. */
-static void explain_time(struct session *session) {
+/* Rewrites a refused time: the command line has more forms of times than traced. */
+static void explain_time(struct session *session, const struct typed *typed) {
     struct failure *failure = &session->failure;
-    enum option option = !strcmp(failure->param, "from") ? OPTION_SINCE : OPTION_UNTIL;
-    const char *text = session->options->texts[option], *reason = strstr(failure->text, failure->param);
-    if (failure->rpc_code != TRACE_RPC_INVALID_PARAMS || !text || !reason) return;
+    const char *text = typed->value, *reason = after_param(failure);
+    if (failure->rpc_code != TRACE_RPC_INVALID_PARAMS || !reason) return;
     char traced_says[sizeof failure->text];
-    snprintf(traced_says, sizeof traced_says, "%s", reason + strlen(failure->param) + strlen(": "));
+    snprintf(traced_says, sizeof traced_says, "%s", reason + strspn(reason, ": "));
     json_t *param = time_param_new(text, false, session->view.now_ns / 1000);
     bool unread = json_is_string(param) && !strcmp(json_string_value(param), text) && *text != '-';
     json_decref(param);
     if (*text && !text[strspn(text, "0123456789")])
-        failure_set(failure, EXIT_USAGE, "--%s %.32s: a number is Unix microseconds; did you mean %.32s%s?",
-                    option_table[option].spelling, text, text, unit_for(text));
+        failure_set(failure, EXIT_USAGE, "%s %.32s: a number is Unix microseconds; did you mean %.32s%s?", typed->name, text, text,
+                    unit_for(text));
     else if (unread)
         failure_set(
             failure, EXIT_USAGE,
-            "--%s %.64s: this is not a time like 5s, now, 12:00, 2026-01-31 or \"2026-01-31 12:00\"; see inspector help time",
-            option_table[option].spelling, text);
+            "%s %.64s: this is not a time like 5s, now, 12:00, 2026-01-31 or \"2026-01-31 12:00\"; see inspector help time",
+            typed->name, text);
     else
-        failure_set(failure, EXIT_USAGE, "--%s %.64s: %s", option_table[option].spelling, text, traced_says);
+        failure_set(failure, EXIT_USAGE, "%s %.64s: %s", typed->name, text, traced_says);
 }
 
 /* ---- names ---- */
@@ -163,23 +212,31 @@ static void look_at_kinds(struct nearest *nearest) {
     for (unsigned i = 0; i < count; i++) nearest_look(nearest, kinds[i].name);
 }
 
-void session_suggest(struct session *session) {
+/* Appends the name that may have been meant. */
+static void suggest_name(struct session *session) {
     struct failure *failure = &session->failure;
     const char *param = failure->param;
     char name[64];
     json_t *nodes = NULL, *peers = NULL;
     bool is_peer = !strcmp(param, "peer_id"), is_node = is_peer || !strcmp(param, "node_id");
-    if (failure->disconnected || failure->filter.is_wrong || strstr(failure->text, "did you mean")) return;
-    if (!strcmp(param, "from") || !strcmp(param, "to")) {
-        explain_time(session);
-        return;
-    }
-    if (!quoted_name(failure, name)) return;
+    if (strstr(failure->text, "did you mean") || !quoted_name(failure, name)) return;
     struct nearest nearest = nearest_to(name);
     if (is_node) look_at_rows(session, "nodes", &nearest, &nodes);
     if (is_peer) look_at_rows(session, "peers", &nearest, &peers);
-    if (!strcmp(param, "kind")) look_at_kinds(&nearest);
+    if (!strcmp(param, "kind") || !strcmp(param, "kinds")) look_at_kinds(&nearest);
     failure_suggest(failure, nearest.word);
     json_decref(nodes);
     json_decref(peers);
+}
+
+void session_suggest(struct session *session) {
+    struct failure *failure = &session->failure;
+    if (failure->disconnected || failure->filter.is_wrong || !*failure->param) return;
+    struct typed typed = typed_as(session);
+    if (*typed.name && (!strcmp(failure->param, "from") || !strcmp(failure->param, "to"))) {
+        explain_time(session, &typed);
+        return;
+    }
+    suggest_name(session);
+    name_as_typed(failure, &typed);
 }

@@ -271,8 +271,15 @@ class Queries(InspectorTest):
             self.assertIn('"sample":0.3333333333}', self.run_inspector("control", "--json")[1])
 
     def test_an_invalid_share_is_a_usage_error(self):
-        for share in ("0", "2", "1/0", "3/2", "1/", "/2", "x", "1x", "-1", "", "101%", "1%%", "nan", "inf", "1/1e-5", "0x1", "1e999"):
+        for share in ("0", "2", "1/0", "3/2", "1/", "/2", "x", "1x", "-1", "101%", "1%%", "nan", "inf", "1/1e-5", "0x1", "1e999"):
             self.fails(2, f"--sample {share}: a share like 1/100, 0.01 or 1%, up to 1, is expected", "control", "--sample", share)
+        self.fails(2, "--sample needs a value: SHARE", "control", "--sample", "")
+
+    def test_a_refused_param_is_named_as_it_was_typed(self):
+        error = Error(-32602, 'Invalid params: kinds: there is no kind "packet_lsot"', {"param": "kinds"})
+        with self.traced({"control": error}):
+            self.assertEqual(self.run_inspector("control", "--kind", "packet_lsot"),
+                             (2, "", 'inspector: --kind: there is no kind "packet_lsot"; did you mean packet_lost?\n'))
 
     def test_a_time_of_day_is_its_last_moment(self):
         with self.traced({"query": pages(0)}) as traced:
@@ -338,7 +345,7 @@ class Queries(InspectorTest):
             code, out, _ = self.run_inspector("rpc", "anything", '{"a":[1,"x"]}', "--json")
             self.fails(2, "must be a JSON object", "rpc", "anything", "[1]")
             self.fails(2, "not JSON", "rpc", "anything", "{")
-            self.fails(1, "Method not found", "rpc", "nothing")
+            self.fails(2, "Method not found", "rpc", "nothing")
         self.assertEqual((code, json.loads(out)), (0, {"got": {"a": [1, "x"]}}))
 
 
