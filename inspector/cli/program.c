@@ -329,6 +329,14 @@ static bool reader_has_gone(void) {
     return poll(&output, 1, 0) > 0 && output.revents & (POLLERR | POLLHUP);
 }
 
+/* As other programs end whose reader has gone: silently, by the signal.  Who quits a pager has seen enough. */
+static int end_without_reader(void) {
+    if (pager_was_used()) return EXIT_OK;
+    (void)signal(SIGPIPE, SIG_DFL);
+    (void)raise(SIGPIPE);
+    return 128 + SIGPIPE; /* it is blocked */
+}
+
 int inspector_main(int argc, char **argv, source_opener *opener) {
     struct program program = {0};
     struct options *options = &program.options;
@@ -339,12 +347,13 @@ int inspector_main(int argc, char **argv, source_opener *opener) {
     if (argc > 1 && !strcmp(argv[1], "complete")) return complete_main(argc - 2, argv + 2, opener);
     int result = options_parse(options, argc, argv, &failure);
     if (!result) result = run_words(&program, opener, &failure);
-    bool unwritten = fflush(stdout) ? errno != EPIPE : ferror(stdout) && !reader_has_gone();
-    if (unwritten && !result) result = failure_set(&failure, EXIT_FAILED, "cannot write to the output");
+    int unwritten = fflush(stdout) ? errno : !ferror(stdout) ? 0 : reader_has_gone() ? EPIPE : EIO;
+    if (unwritten && !result) result = failure_of_write(&failure, "the output", unwritten);
     if (!result && memory_was_short()) result = failure_out_of_memory(&failure);
     if (result) report_failure(&failure, options->texts[OPTION_WHERE]);
     pager_end();
     for (unsigned i = 0; i < 2; i++) strbuf_fini(&program.filters[i]);
     config_fini(&program.config);
+    if (result && failure.reader_gone) return end_without_reader();
     return result ? (int)failure.code : EXIT_OK;
 }

@@ -41,7 +41,7 @@ int export_out_of_memory(struct export *export) { return failure_out_of_memory(e
 /* ---- files -------------------------------------------------------------------------------------------------------------- */
 
 static int fail_write(struct export *export, int error) {
-    return failure_set(export->failure, EXIT_FAILED, "cannot write the export: %s", timely_write_error(error));
+    return failure_of_write(export->failure, "the export", error);
 }
 
 static int close_file(struct export *export, struct open_file *file) {

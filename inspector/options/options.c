@@ -278,6 +278,11 @@ void argument_name(char *name, size_t size, const char *arguments, unsigned inde
     }
 }
 
+const char *option_output(const struct options *options) {
+    const char *path = options->texts[OPTION_OUTPUT];
+    return path && strcmp(path, "-") != 0 ? path : NULL;
+}
+
 bool options_want_data(const struct options *options) {
     const char *format = options->texts[OPTION_FORMAT];
     return option_given(options, OPTION_JSON) || (format && strcmp(format, "table") != 0);

@@ -113,6 +113,9 @@ static inline uint64_t option_number(const struct options *options, enum option 
 /* What a usage calls an argument: of "[FROM [TO]]" the first is FROM.  Further ones have the last name. */
 void argument_name(char *name, size_t size, const char *arguments, unsigned index);
 
+/* The file of -o; NULL: the standard output, which can also be given as "-". */
+const char *option_output(const struct options *options);
+
 /* Are rows wanted as data: --json, or --format csv, tsv or json? */
 bool options_want_data(const struct options *options);
 

@@ -5,6 +5,7 @@
 #include "limits.h"
 #include "timely_write.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <proto/clock.h>
 #include <unistd.h>
@@ -200,8 +201,8 @@ static int show_news(struct show *show) {
         case SOURCE_SETTLED:
             if (show->wish->reports_restart) note_settled(&news);
             break;
-        case SOURCE_ENDED:
-        case SOURCE_OUTPUT_GONE: return 0;
+        case SOURCE_ENDED: return 0;
+        case SOURCE_OUTPUT_GONE: return failure_of_write(&show->session->failure, "the output", EPIPE);
         default: break;
         }
         if (result) return result > 0 ? 0 : -1;

@@ -185,13 +185,18 @@ class Answers(InspectorTest):
         for text in out, whole:
             self.assertTrue(all(" " <= character <= "~" or character == "\n" for character in text), text)
 
-    def test_a_reader_that_has_gone_is_not_a_failure(self):
+    def test_whose_reader_has_gone_ends_silently_by_the_signal(self):
         reader, writer = os.pipe()
         os.close(reader)
-        with self.traced():
-            process = subprocess.run([INSPECTOR, "nodes"], stdout=writer, stderr=subprocess.PIPE, env=self.env, check=False, timeout=60)
+        with self.traced({"query": pages(100), "apps": {"apps": []}, "traces": {"traces": []}, "hello": {}}):
+            for args in (["nodes"], ["recent", "--json"], ["rpc", "hello"], ["help"], ["--version"], ["help", "--man"],
+                         ["trace", TRACE[:8]], ["export"], ["export", "--format", "csv"], ["export", "--format", "pcapng", "-o", "/dev/stdout"],
+                         ["export", "-o", "/dev/stdout"]):
+                for restore in (True, False):  # also where the parent ignores the signal
+                    done = subprocess.run([INSPECTOR, *args], stdout=writer, stderr=subprocess.PIPE, env=self.env, check=False, timeout=60,
+                                          restore_signals=restore)
+                    self.assertEqual((done.returncode, done.stderr), (-signal.SIGPIPE, b""), args)
         os.close(writer)
-        self.assertEqual((process.returncode, process.stderr), (0, b""))
 
 
 class Queries(InspectorTest):
@@ -671,7 +676,7 @@ class Follow(InspectorTest):
             process = self.start("follow", "--no-header")
             process.stdout.readline()
             process.stdout.close()  # and no further event comes
-            self.assertEqual(process.wait(timeout=60), 0)
+            self.assertEqual(process.wait(timeout=60), -signal.SIGPIPE)
             self.assertEqual(process.stderr.read(), "")
             process.stderr.close()
 

@@ -315,6 +315,12 @@ class Names(Recorded):
             self.assertEqual(self.of(*args, "-n", "0"), (2, "", "inspector: --limit 0: a whole number from 1 is expected\n"), args)
         self.assertEqual(self.of("recent", "0")[::2], (2, "inspector: recent 0: a whole number from 1 is expected\n"))
 
+    def test_a_dash_is_the_standard_output(self):
+        for args in (["export", "-n", "5", "--format", "csv"], ["trigger", "custom", "-n", "1", "--every", "0"]):
+            self.assertEqual(self.of(*args, "-o", "-"), self.of(*args), args)
+        for command in ("record", "salvage"):  # which write only files
+            self.assertEqual(run(self.place, command, "-o", "-")[::2], (2, f"inspector: {command} needs a file to write to: -o FILE\n"))
+
     def test_options_that_exclude_each_other_are_named(self):
         for args, first, second in ((["follow", "--since", "0", "--recent", "3"], "since", "recent"), (["recent", "--pid", "1"], "read", "pid")):
             self.assertEqual(self.of(*args)[::2], (2, f"inspector: --{first} and --{second} exclude each other: use one of them\n"))
