@@ -53,6 +53,7 @@ int run_recent(struct session *session) {
     if (text && !none) render_events_titles(&session->output.text, &session->view);
     if (text && none) session_report_nothing(session, "event");
     int result = show_events(session, answer);
+    if (text && !none) render_events_hidden(&session->output.text, &session->view);
     json_decref(answer);
     return result ? result : show_end(session);
 }
@@ -87,7 +88,12 @@ int run_range(struct session *session) {
     }
     pages_fini(&pages);
     session->outcome = outcome_of(events, shown - events);
-    if (!result && !shown && !wants_json(session)) session_report_nothing(session, "event");
+    if (!result && !wants_json(session)) {
+        if (shown)
+            render_events_hidden(&session->output.text, &session->view);
+        else
+            session_report_nothing(session, "event");
+    }
     return result ? result : show_end(session);
 }
 

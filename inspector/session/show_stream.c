@@ -76,12 +76,17 @@ static int learn_new_names(struct show *show, const json_t *events) {
     return 0;
 }
 
+static void put_titles(struct session *session) {
+    render_events_hidden(&session->output.text, &session->view);
+    render_events_titles(&session->output.text, &session->view);
+}
+
 /* Who resizes the terminal gets the columns that fit now, under titles of their own. */
 static void fit_terminal(struct session *session) {
     unsigned columns = output_columns(&session->output);
     if (columns == session->view.columns) return;
     session->view.columns = columns;
-    render_events_titles(&session->output.text, &session->view);
+    put_titles(session);
 }
 
 static int show_events(struct show *show, json_t *events_new) {
@@ -223,7 +228,7 @@ int show_stream(struct session *session, const struct show_stream *wish) {
     if (!result) {
         source_watch_output(wish->source, session->output.fd);
         show.names_ms = trace_now_monotonic_ms();
-        if (!show.json) render_events_titles(&session->output.text, &session->view);
+        if (!show.json) put_titles(session);
         result = output_flush(&session->output);
     }
     if (!result) result = show_news(&show);
