@@ -118,8 +118,7 @@ static int show_whole(struct session *session, const struct analysis *analysis, 
 static int show_findings(struct session *session, const struct analysis *analysis, const struct analyze_scope *scope) {
     int result = 0;
     if (!options_want_data(session->options)) {
-        if (!analysis->facts->count &&
-            (option_given(session->options, OPTION_SINCE) || option_given(session->options, OPTION_UNTIL)))
+        if (!analysis->facts->count && scope->period)
             session_report_nothing(session, "event");
         render_analysis(&session->output.text, &session->view, analysis, scope);
         return 0;
@@ -175,6 +174,7 @@ int run_analyze(struct session *session) {
     if (!result && about == ABOUT_TRACE && !facts.count)
         result = failure_set(&session->failure, EXIT_FAILED, "no event in the history belongs to a trace %s", name);
     scope.about = id;
+    scope.period = option_given(session->options, OPTION_SINCE) || option_given(session->options, OPTION_UNTIL);
     if (!result) result = analyze_facts(session, &facts, about, &scope);
     facts_fini(&facts);
     free(id);

@@ -103,6 +103,7 @@ int run_range(struct session *session) {
 static int nothing_of(struct session *session, const char *what, const char *name) {
     struct strbuf filters = {0};
     bool filtered = question_describe(&filters, session->options);
+    session_report_nearest(session, &filters, false);
     failure_set(&session->failure, EXIT_FAILED, "no event in the history %s %s%s%s", what, name, filtered ? " and matches" : "",
                 strbuf_text(&filters));
     strbuf_fini(&filters);

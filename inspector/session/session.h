@@ -67,6 +67,10 @@ int session_json_evicted(struct session *session);
 /* If nothing is left, says what was filtered, and by what: "no event matches --kind packet_lost; ...".  what: a noun. */
 void session_report_nothing(struct session *session, const char *what);
 
+/* If --since or --until chose a period in which there is nothing: appends when the last event before it was, and the first after
+ * it: "; the last before it was at 12:00:03.500000".  matching: only events that match the other options. */
+void session_report_nearest(struct session *session, struct strbuf *out, bool matching);
+
 /* After a failure about a name: appends the nearest existing name.  About a time: names the option, and the times it takes. */
 void session_suggest(struct session *session);
 

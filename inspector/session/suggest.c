@@ -26,6 +26,13 @@ static void report_history(struct session *session, struct strbuf *out) {
         return;
     }
     const json_t *history = json_object_get(stats, "history");
+    bool live = !(session->inquiry.source->ops->can & (SOURCE_PAST | SOURCE_SHIPPED));
+    if (!json_get_count(history, "events")) {
+        strbuf_puts(out, "; the history is empty");
+        if (live) strbuf_puts(out, ": inspector doctor finds out why");
+        json_decref(stats);
+        return;
+    }
     strbuf_puts(out, "; the history has ");
     text_count(out, json_get_count(history, "events"), "event");
     strbuf_puts(out, " of ");
@@ -86,6 +93,56 @@ static void report_empty_period(const struct session *session, struct strbuf *ou
         strbuf_puts(out, "; --until is not after --since");
 }
 
+/* The time of the one event that a `query` finds.  Returns false if there is none.  Steals params_new. */
+static bool find_event(struct session *session, json_t *params_new, uint64_t *ret_ns) {
+    struct failure failure = session->failure;
+    json_t *answer;
+    if (session_ask(session, "query", params_new, &answer)) {
+        session->failure = failure;
+        return false;
+    }
+    bool found = json_get_time(json_array_get(json_get_array(answer, "events"), 0), ret_ns);
+    json_decref(answer);
+    return found;
+}
+
+/* Has the period any event, whatever else was asked? */
+static bool has_events(struct session *session) {
+    json_t *filter = session_filter_new(session);
+    json_t *params = json_pack("{s:O*,s:O*,s:i}", "from", json_object_get(filter, "from"), "to", json_object_get(filter, "to"), "limit", 1);
+    uint64_t ns;
+    json_decref(filter);
+    return params && find_event(session, params, &ns);
+}
+
+/* "; the last before it was at 12:00:03.500000" (after: "the first after it").  The bound of the period is another bound here. */
+static void report_neighbour(struct session *session, struct strbuf *out, bool after, bool matching) {
+    json_t *filter = session_filter_new(session), *params = filter && matching ? json_deep_copy(filter) : json_object();
+    json_t *bound = json_object_get(filter, after ? "to" : "from");
+    uint64_t ns, now_ns = source_now_ns(session->inquiry.source), date_ns = UINT64_C(12) * 3600 * 1000000000;
+    json_object_del(params, "from");
+    json_object_del(params, "to");
+    int failed = !params || json_object_set(params, after ? "from" : "to", bound) ||
+                 json_object_set_new(params, "order", json_string(after ? "asc" : "desc")) ||
+                 json_object_set_new(params, "limit", json_integer(1));
+    json_decref(filter);
+    if (failed || !find_event(session, failed ? NULL : params, &ns)) {
+        if (failed) json_decref(params);
+        return;
+    }
+    strbuf_printf(out, "; the %s%s it was at ", after ? "first " : "last ",
+                  matching ? after ? "after" : "before" : after ? "event after" : "event before");
+    text_time(out, ns, session->view.utc, ns + date_ns < now_ns);
+}
+
+void session_report_nearest(struct session *session, struct strbuf *out, bool matching) {
+    uint64_t since, until;
+    bool begins = time_given(session, OPTION_SINCE, &since), ends = time_given(session, OPTION_UNTIL, &until);
+    if ((begins && ends && until <= since) || (!begins && !ends) || (!matching && has_events(session))) return;
+    if (begins) report_neighbour(session, out, false, matching);
+    if (ends) report_neighbour(session, out, true, matching);
+}
+
 void session_report_nothing(struct session *session, const char *what) {
     struct strbuf *out = &session->output.text, filters = {0};
     if (!session->view.header) return;
@@ -94,6 +151,7 @@ void session_report_nothing(struct session *session, const char *what) {
     else
         strbuf_printf(out, "no %ss", what);
     report_empty_period(session, out);
+    session_report_nearest(session, out, !strcmp(what, "event"));
     report_app(session, out);
     report_history(session, out);
     strbuf_puts(out, "\n");

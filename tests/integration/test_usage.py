@@ -7,7 +7,7 @@ import json
 import pathlib
 import re
 import unittest
-from datetime import datetime
+from datetime import datetime, timezone
 
 from test_read import ALICE, BAD, BOB, CAROL, TRACE, ReadTest, run
 
@@ -372,7 +372,7 @@ class Names(Recorded):
 
     def test_where_nothing_is_left_the_filters_are_quoted(self):
         for words, quoted in ((["requests", "--where", "took > 1h"], "no request matches --where 'took > 1h'; the history has "),
-                              (["peer", "bob", "--until", "2000-01-01"], "no event matches --peer bob --until 2000-01-01; the history has "),
+                              (["peer", "bob", "--until", "2000-01-01"], "no event matches --peer bob --until 2000-01-01; the first after it was at "),
                               (["recent", "--since", "2s", "--until", "3s"], "no event matches --since 2s --until 3s; --until is not after --since; "),
                               (["range", "now", "-5s"], "no event matches --since now --until=-5s; --until is not after --since; "),
                               (["recent", "--since", "2000-01-01", "--until", "2000-01-01Z"], "--until is not after --since; ")):
@@ -426,7 +426,7 @@ class Names(Recorded):
 
     def test_an_empty_result_names_the_filters(self):
         for args, told in ((["recent", "--kind", "conn_init", "--node", "bob"], "no event matches --kind conn_init --node bob; the history has 3055 events of 2 traces"),
-                           (["range", "0", "1000000000000000"], "no event matches --since 0 --until 1000000000000000; the history"),
+                           (["range", "0", "1000000000000000"], "no event matches --since 0 --until 1000000000000000; the first after it was at "),
                            (["traces", "--where", "took > 1h"], "no request matches --where 'took > 1h'; the history"),
                            (["traces", "--kind", "connection"], "no connection matches --kind connection"),
                            (["count", "--peer", CAROL, "--kind", "custom"], f"no event matches --kind custom --peer {CAROL}")):
@@ -436,6 +436,28 @@ class Names(Recorded):
                            (["export", "--kind", "conn_init"], "no event in the history matches --kind conn_init")):
             code, _, err = self.of(*args)
             self.assertEqual((code, err), (1, f"inspector: {told}\n"))
+
+    def test_an_empty_period_tells_the_nearest_events(self):
+        events = self.rows("range", "0", "now")
+
+        def shown(event):
+            return datetime.fromtimestamp(event["timestamp"] // 10**6, timezone.utc).strftime("%H:%M:%S") + ".%06d" % (event["timestamp"] % 10**6)
+
+        first, last = shown(events[0]), shown(events[-1])
+        custom = shown(next(event for event in events if event["kind"] == "custom"))
+        between = [str(next(event for event in events if event["kind"] == "custom")["timestamp"] + plus) for plus in (1, 2)]
+        past, future = ["--since", "2000-01-01", "--until", "2000-01-02"], ["--since", str(events[-1]["timestamp"] + 1)]
+        for args, near in ((["recent", *past], f"the first after it was at {first};"), (["range", *past], f"the first after it was at {first};"),
+                           (["count", *past], f"the first after it was at {first};"), (["analyze", *past], f"the first after it was at {first};"),
+                           (["traces", *past], f"the first event after it was at {first};"), (["requests", *past], f"the first event after it was at {first};"),
+                           (["recent", "--kind", "custom", *past], f"the first after it was at {custom};"),
+                           (["recent", "--kind", "custom", "--since", between[0], "--until", between[1]], f"the last before it was at {custom}; the history"),
+                           (["recent", "--until", "2000-01-02"], f"the first after it was at {first};"), (["recent", *future], f"the last before it was at {last};")):
+            self.assertIn(f"; {near}", self.out(*args, "--utc"), args)
+        self.assertEqual(self.of("export", *past, "--utc")[2], ("inspector: no event in the history matches --since 2000-01-01 --until 2000-01-02; "
+                                                                f"the first after it was at {first}\n"))
+        self.assertNotIn("before it", self.out("traces", "--where", "took > 1h", "--since", "0"))  # it has events, but no such request
+        self.assertNotIn("doctor", self.out("analyze", *past))
 
     def test_ago_counts_back_from_the_end_of_a_recording(self):
         rows = self.rows("traces", "--fields", "trace_id,ago,first")

@@ -128,6 +128,7 @@ static int nothing_found(struct running *running) {
     if (running->exporting.id)
         return failure_set(failure, EXIT_FAILED, "no event in the history belongs to a trace %s", running->exporting.id);
     (void)question_describe(&filters, running->exporting.session->options);
+    session_report_nearest(running->exporting.session, &filters, true);
     failure_set(failure, EXIT_FAILED, "no event in the history matches%s", strbuf_text(&filters));
     strbuf_fini(&filters);
     return -1;
