@@ -458,8 +458,9 @@ const struct command command_table[] = {
         .offline = true,
         .run = run_config,
         .summary = "the configuration in use: saved filters, defaults of options",
-        .description = "Shows the entries of the configuration file, and its place. inspector help config describes the file.",
-        .examples = {{"inspector config", "what does @slow mean here, and which defaults are in use?"}},
+        .description = "Shows the entries of the configuration file, what is wrong with its filters, and its place. inspector help config describes the file. "
+                       "A filter is wrong if no command can use it; the exit code is then 2. With a running traced it also says which filters name a field or a node that traced does not know now.",
+        .examples = {{"inspector config", "what does @slow mean here, is it right, and which defaults are in use?"}},
     },
     {
         .name = "rpc",
