@@ -110,9 +110,15 @@ static struct export_node *find_node(struct export *export, const struct trace_n
     return node;
 }
 
-const char *export_node_name(const struct export *export, const struct trace_node_id *id) {
+const struct export_node *export_node_of(const struct export *export, const struct trace_node_id *id) {
     struct map_key key = map_key(0, 0, id->bytes, sizeof id->bytes);
-    const struct export_node *node = map_get(&export->internal->nodes, &key);
+    return map_get(&export->internal->nodes, &key);
+}
+
+bool export_node_is_named(const struct export_node *node) { return strncmp(node->hex, node->name, strlen(node->name)) != 0; }
+
+const char *export_node_name(const struct export *export, const struct trace_node_id *id) {
+    const struct export_node *node = export_node_of(export, id);
     return node ? node->name : NULL;
 }
 
