@@ -241,7 +241,7 @@ const struct command command_table[] = {
         .name = "attach",
         .args = "PID", .args_min = 1, .args_max = 1,
         .completes = VALUE_PID,
-        .options = ROWS | OPTION_BIT(KIND) | OPTION_BIT(PEER) | OPTION_BIT(TRACE) | OPTION_BIT(WHERE) | OPTION_BIT(RECENT) | OPTION_BIT(SINCE) | OPTION_BIT(LIMIT) | OPTION_BIT(FOR),
+        .options = ROWS | OPTION_BIT(TIMEOUT) | OPTION_BIT(KIND) | OPTION_BIT(PEER) | OPTION_BIT(TRACE) | OPTION_BIT(WHERE) | OPTION_BIT(RECENT) | OPTION_BIT(SINCE) | OPTION_BIT(LIMIT) | OPTION_BIT(FOR),
         .offline = true,
         .list = &event_list,
         .run = run_attach,
@@ -329,7 +329,7 @@ const struct command command_table[] = {
     {
         .name = "doctor",
         .args = "[PID]", .args_max = 1,
-        .options = ROWS | OPTION_BIT(ALL),
+        .options = ROWS | OPTION_BIT(TIMEOUT) | OPTION_BIT(ALL),
         .offline = true,
         .paged = true,
         .run = run_doctor,

@@ -150,6 +150,8 @@ static int take_value(struct options *options, enum option option, const char *v
     case VALUE_DURATION:
         if (parse_duration(value, &options->numbers[option], &unitless))
             return bad_value(option, value, "a duration like 2s or 500ms", failure);
+        if (option == OPTION_TIMEOUT && !options->numbers[option])
+            return bad_value(option, value, "a duration of at least 1ms", failure);
         if (unitless) options->unitless |= UINT64_C(1) << option;
         return 0;
     case VALUE_SHARE:

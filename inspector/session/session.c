@@ -83,6 +83,7 @@ void session_fini(struct session *session) {
 }
 
 int session_open(struct session *session, uint64_t call_timeout_ms) {
+    call_timeout_ms = option_number(session->options, OPTION_TIMEOUT, call_timeout_ms);
     if (session->opener(&session->inquiry.source, session->options, call_timeout_ms, &session->failure)) return -1;
     struct source *source = session->inquiry.source;
     if (option_given(session->options, OPTION_FOR))

@@ -45,7 +45,7 @@ void session_fini(struct session *session);
 /* Reads --format and --fields, for rows of a list; NULL: the fields are known only from the answer. */
 int session_use_list(struct session *session, const struct list *list);
 
-/* Opens the source that the options choose.  call_timeout_ms: how long an answer may take. */
+/* Opens the source that the options choose.  call_timeout_ms: how long an answer may take without --timeout. */
 int session_open(struct session *session, uint64_t call_timeout_ms);
 
 /* inquiry_ask. */

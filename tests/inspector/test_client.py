@@ -280,6 +280,14 @@ class Queries(InspectorTest):
             self.fails(2, f"--sample {share}: a share like 1/100, 0.01 or 1%, up to 1, is expected", "control", "--sample", share)
         self.fails(2, "--sample needs a value: SHARE", "control", "--sample", "")
 
+    def test_who_asks_chooses_how_long_to_wait(self):
+        with self.traced({"nodes": Raw(b"")}):
+            for value, told in (("200ms", "0.2"), ("1s", "1")):
+                for args in (["nodes"], ["recent"], ["traces"]):
+                    self.assertEqual(self.run_inspector(*args, "--timeout", value)[::2],
+                                     (1, f"inspector: traced at {self.path} did not answer `nodes` within {told} s; --timeout waits longer\n"), args)
+        self.fails(2, "--timeout 0: a duration of at least 1ms is expected", "nodes", "--timeout", "0")
+
     def test_a_refused_param_is_named_as_it_was_typed(self):
         error = Error(-32602, 'Invalid params: kinds: there is no kind "packet_lsot"', {"param": "kinds"})
         with self.traced({"control": error}):
