@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "failure.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -22,6 +23,15 @@ int failure_set_filter(struct failure *failure, size_t position, size_t length, 
     failure->filter.position = position;
     failure->filter.length = length;
     return failure_suggest(failure, suggestion && *suggestion ? quoted : NULL);
+}
+
+int failure_of_write(struct failure *failure, const char *what, int error) {
+    failure_set(failure, EXIT_FAILED, "cannot write %s: %s", what,
+                error == ETIMEDOUT ? "its reader has stopped reading" : strerror(error)); /* timely_write.h */
+    if (error != EPIPE) return -1;
+    *failure->text = 0;
+    failure->reader_gone = true;
+    return -1;
 }
 
 int failure_suggest(struct failure *failure, const char *word) {

@@ -21,8 +21,10 @@ enum exit_code {
 struct failure {
     enum exit_code code;
     bool disconnected; /* traced went away: reconnecting may help */
+    bool reader_gone;  /* the reader of our output went away: nothing is said, and the program ends as by SIGPIPE */
     int64_t rpc_code;  /* of an error answer; otherwise 0 */
     char param[16];    /* the param that an error answer is about; empty: none */
+    char value[64];    /* what was asked with it, if that is a text or a number */
     struct {
         bool is_wrong;           /* the filter is wrong; where, in bytes of its text */
         size_t position, length; /* as traced reported */
@@ -37,6 +39,9 @@ int failure_set(struct failure *failure, enum exit_code code, const char *format
 /* A filter is wrong, at these bytes of the text that the user gave.  suggestion: what to write instead; NULL or empty: nothing
  * is known.  Always returns -1. */
 int failure_set_filter(struct failure *failure, size_t position, size_t length, const char *reason, const char *suggestion);
+
+/* Fills in the failure of a write to `what`.  error: its errno; EPIPE: the reader has gone.  Always returns -1. */
+int failure_of_write(struct failure *failure, const char *what, int error);
 
 /* Appends "; did you mean WORD?"; nothing for NULL.  Always returns -1. */
 int failure_suggest(struct failure *failure, const char *word);

@@ -10,6 +10,7 @@
 #define CALL_TIMEOUT_MS 30000U       /* give up when traced has not answered for this long */
 #define CALL_GRACE_MS 2000U          /* ... but give it this long even if the program ends (--for) */
 #define CALL_NOTE_MS 2000U           /* tell a terminal that traced has not answered for this long */
+#define CONFIG_TIMEOUT_MS 1000U      /* `config` shows the file even if traced does not answer */
 #define COMPLETE_TIMEOUT_MS 300U     /* shell completion: nobody waits long after TAB */
 #define CONNECT_RETRY_MS 100U        /* --wait: pause between two attempts */
 #define PAGE_EVENTS 2000U            /* events in one request */

@@ -77,5 +77,3 @@ ssize_t timely_write_whole(int fd, const void *bytes, size_t count) {
     if (wait_until_empty(fd)) return -1;
     return write(fd, bytes, count);
 }
-
-const char *timely_write_error(int error) { return error == ETIMEDOUT ? "its reader has stopped reading" : strerror(error); }

@@ -23,7 +23,4 @@ ssize_t timely_write(int fd, const void *bytes, size_t count);
  * A text larger than the largest pipe, or a pipe with other writers, can still be torn. */
 ssize_t timely_write_whole(int fd, const void *bytes, size_t count);
 
-/* Why a timely_write failed: the text of its errno. */
-const char *timely_write_error(int error);
-
 #endif

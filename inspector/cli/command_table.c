@@ -241,7 +241,7 @@ const struct command command_table[] = {
         .name = "attach",
         .args = "PID", .args_min = 1, .args_max = 1,
         .completes = VALUE_PID,
-        .options = ROWS | OPTION_BIT(KIND) | OPTION_BIT(PEER) | OPTION_BIT(TRACE) | OPTION_BIT(WHERE) | OPTION_BIT(RECENT) | OPTION_BIT(SINCE) | OPTION_BIT(LIMIT) | OPTION_BIT(FOR),
+        .options = ROWS | OPTION_BIT(TIMEOUT) | OPTION_BIT(KIND) | OPTION_BIT(PEER) | OPTION_BIT(TRACE) | OPTION_BIT(WHERE) | OPTION_BIT(RECENT) | OPTION_BIT(SINCE) | OPTION_BIT(LIMIT) | OPTION_BIT(FOR),
         .offline = true,
         .list = &event_list,
         .run = run_attach,
@@ -329,7 +329,7 @@ const struct command command_table[] = {
     {
         .name = "doctor",
         .args = "[PID]", .args_max = 1,
-        .options = ROWS | OPTION_BIT(ALL),
+        .options = ROWS | OPTION_BIT(TIMEOUT) | OPTION_BIT(ALL),
         .offline = true,
         .paged = true,
         .run = run_doctor,
@@ -458,8 +458,9 @@ const struct command command_table[] = {
         .offline = true,
         .run = run_config,
         .summary = "the configuration in use: saved filters, defaults of options",
-        .description = "Shows the entries of the configuration file, and its place. inspector help config describes the file.",
-        .examples = {{"inspector config", "what does @slow mean here, and which defaults are in use?"}},
+        .description = "Shows the entries of the configuration file, what is wrong with its filters, and its place. inspector help config describes the file. "
+                       "A filter is wrong if no command can use it; the exit code is then 2. With a running traced it also says which filters name a field or a node that traced does not know now.",
+        .examples = {{"inspector config", "what does @slow mean here, is it right, and which defaults are in use?"}},
     },
     {
         .name = "rpc",

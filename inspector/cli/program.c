@@ -55,7 +55,7 @@ static const struct {
 
 static const char *command_elsewhere(const char *name) {
     char word[24];
-    if (strchr(name, ' ') || snprintf(word, sizeof word, " %s ", name) >= (int)sizeof word) return NULL;
+    if (!*name || strchr(name, ' ') || snprintf(word, sizeof word, " %s ", name) >= (int)sizeof word) return NULL;
     for (size_t i = 0; i < sizeof elsewhere / sizeof *elsewhere; i++)
         if (strstr(elsewhere[i].words, word)) return elsewhere[i].command;
     return NULL;
@@ -67,26 +67,56 @@ static int unknown_command(const char *name, struct failure *failure) {
     if (known) return failure_set(failure, EXIT_USAGE, "there is no command %s; try inspector %s", name, known);
     for (size_t i = 0; i < command_count; i++) nearest_look(&nearest, command_table[i].name);
     if (nearest.word) return failure_set(failure, EXIT_USAGE, "there is no command %s; did you mean %s?", name, nearest.word);
-    return failure_set(failure, EXIT_USAGE, "there is no command %s; see inspector help", name);
+    return failure_set(failure, EXIT_USAGE, "there is no command %s; see inspector help", *name ? name : "\"\"");
 }
 
 /* ---- running ---- */
 
-static int check_usage(const struct command *command, const struct options *options, struct failure *failure) {
+/* What is wrong with the arguments, and how they should be. */
+static int wrong_arguments(const struct command *command, const char *wrong, struct failure *failure) {
+    return failure_set(failure, EXIT_USAGE, "%s; usage: inspector %s%s%s; see inspector help %s", wrong, command->name,
+                       command->args ? " " : "", command->args ? command->args : "", command->name);
+}
+
+static int check_arguments(const struct command *command, const struct options *options, struct failure *failure) {
     unsigned args = options->arg_count - 1;
+    char name[32], before[32] = "", wrong[128];
+    for (unsigned i = 0; i < args && i < command->args_max; i++) {
+        argument_name(name, sizeof name, command->args, i);
+        if (*options->args[i + 1]) continue;
+        snprintf(wrong, sizeof wrong, "%s: %s is empty", command->name, name);
+        return wrong_arguments(command, wrong, failure);
+    }
+    if (args > command->args_max) {
+        const char *first = options->args[command->args_max + 1];
+        snprintf(wrong, sizeof wrong, command->args_max ? "%s: %.64s is one argument too many" : "%s takes no argument: %.64s",
+                 command->name, *first ? first : "\"\"");
+        return wrong_arguments(command, wrong, failure);
+    }
+    if (args >= command->args_min) return 0;
+    argument_name(name, sizeof name, command->args, args);
+    if (args) argument_name(before, sizeof before, command->args, args - 1);
+    snprintf(wrong, sizeof wrong, "%s: %s%s is missing", command->name, strcmp(before, name) ? "" : "the other ", name);
+    return wrong_arguments(command, wrong, failure);
+}
+
+/* Options that say the same, or opposites. */
+static int check_pairs(const struct options *options, struct failure *failure) {
+    static const enum option pairs[][2] = {{OPTION_READ, OPTION_PID},      {OPTION_FLEET, OPTION_READ},  {OPTION_FLEET, OPTION_PID},
+                                           {OPTION_SUMMARY, OPTION_GRAPH}, {OPTION_SINCE, OPTION_RECENT}};
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
+        if (option_given(options, pairs[i][0]) && option_given(options, pairs[i][1]))
+            return failure_set(failure, EXIT_USAGE, "--%s and --%s exclude each other: use one of them",
+                               option_table[pairs[i][0]].spelling, option_table[pairs[i][1]].spelling);
+    return 0;
+}
+
+static int check_usage(const struct command *command, const struct options *options, struct failure *failure) {
     uint64_t wrong = options->given & ~command_options(command);
-    if (args < command->args_min || args > command->args_max)
-        return failure_set(failure, EXIT_USAGE, "usage: inspector %s%s%s; see inspector help %s", command->name,
-                           command->args ? " " : "", command->args ? command->args : "", command->name);
-    if (!wrong && option_given(options, OPTION_READ) && option_given(options, OPTION_PID))
-        return failure_set(failure, EXIT_USAGE, "--read and --pid exclude each other: use one of them");
-    if (!wrong && option_given(options, OPTION_FLEET) &&
-        (option_given(options, OPTION_READ) || option_given(options, OPTION_PID)))
-        return failure_set(failure, EXIT_USAGE, "--fleet, --read and --pid exclude each other: use one of them");
+    if (check_arguments(command, options, failure)) return -1;
     if (!wrong && option_given(options, OPTION_SUMMARY) && !options_want_data(options))
         return failure_set(failure, EXIT_USAGE, "--summary is a line of --json; without it the last lines say the same");
-    if (!wrong && option_given(options, OPTION_SUMMARY) && option_given(options, OPTION_GRAPH))
-        return failure_set(failure, EXIT_USAGE, "--summary and --graph exclude each other: use one of them");
+    if (!wrong && check_pairs(options, failure)) return -1;
     if (!wrong) return 0;
     if (wrong & OPTION_BIT(FLEET))
         return failure_set(failure, EXIT_FAILED, "inspector %s needs live nodes: a fleet has none", command->name);
@@ -195,6 +225,7 @@ static int run_command(const struct command *command, struct program *program, s
     note_unitless(options);
     result = session_init(&session, options, opener);
     session.config = &program->config;
+    session.arguments = command->args;
     session.output.paged = command->paged && !option_given(options, OPTION_NO_PAGER);
     session.output.titled = command->list && session.view.header && !options_want_data(options) && !command->headed;
     if (!result && !command->own_format) result = session_use_list(&session, command->list);
@@ -220,7 +251,7 @@ static int unknown_topic(const char *name, struct failure *failure) {
     for (size_t i = 0; i < topic_count; i++) nearest_look(&nearest, topics[i].name);
     if (nearest.word)
         return failure_set(failure, EXIT_USAGE, "there is no command or topic %s; did you mean %s?", name, nearest.word);
-    return failure_set(failure, EXIT_USAGE, "there is no command or topic %s; see inspector help", name);
+    return failure_set(failure, EXIT_USAGE, "there is no command or topic %s; see inspector help", *name ? name : "\"\"");
 }
 
 /* At a terminal man shows the page; otherwise its source is written. */
@@ -237,7 +268,9 @@ static int show_help(const struct options *options, const char *name, struct fai
     const struct topic *topic = name ? find_topic(name) : NULL;
     bool list_topics = name && !strcmp(name, "topics");
     if (name && strcmp(name, "help") != 0 && !command && !topic && !list_topics) return unknown_topic(name, failure);
-    if (options->arg_count > 2) return failure_set(failure, EXIT_USAGE, "usage: inspector help [COMMAND | TOPIC]");
+    if (options->arg_count > 2)
+        return failure_set(failure, EXIT_USAGE, "help: %.64s is one argument too many; usage: inspector help [COMMAND | TOPIC]",
+                           options->args[2]);
     if (option_given(options, OPTION_MAN) && topic && !command)
         return failure_set(failure, EXIT_USAGE, "%s is a topic, and has no manual page: inspector help %s", name, name);
     if (option_given(options, OPTION_MAN)) {
@@ -296,6 +329,14 @@ static bool reader_has_gone(void) {
     return poll(&output, 1, 0) > 0 && output.revents & (POLLERR | POLLHUP);
 }
 
+/* As other programs end whose reader has gone: silently, by the signal.  Who quits a pager has seen enough. */
+static int end_without_reader(void) {
+    if (pager_was_used()) return EXIT_OK;
+    (void)signal(SIGPIPE, SIG_DFL);
+    (void)raise(SIGPIPE);
+    return 128 + SIGPIPE; /* it is blocked */
+}
+
 int inspector_main(int argc, char **argv, source_opener *opener) {
     struct program program = {0};
     struct options *options = &program.options;
@@ -306,12 +347,13 @@ int inspector_main(int argc, char **argv, source_opener *opener) {
     if (argc > 1 && !strcmp(argv[1], "complete")) return complete_main(argc - 2, argv + 2, opener);
     int result = options_parse(options, argc, argv, &failure);
     if (!result) result = run_words(&program, opener, &failure);
-    bool unwritten = fflush(stdout) ? errno != EPIPE : ferror(stdout) && !reader_has_gone();
-    if (unwritten && !result) result = failure_set(&failure, EXIT_FAILED, "cannot write to the output");
+    int unwritten = fflush(stdout) ? errno : !ferror(stdout) ? 0 : reader_has_gone() ? EPIPE : EIO;
+    if (unwritten && !result) result = failure_of_write(&failure, "the output", unwritten);
     if (!result && memory_was_short()) result = failure_out_of_memory(&failure);
     if (result) report_failure(&failure, options->texts[OPTION_WHERE]);
     pager_end();
     for (unsigned i = 0; i < 2; i++) strbuf_fini(&program.filters[i]);
     config_fini(&program.config);
+    if (result && failure.reader_gone) return end_without_reader();
     return result ? (int)failure.code : EXIT_OK;
 }

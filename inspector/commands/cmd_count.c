@@ -5,7 +5,6 @@
 #include "count_list.h"
 #include "json_get.h"
 
-#include <string.h>
 
 #define GROUPS_DEFAULT 20
 
@@ -49,8 +48,6 @@ int run_count(struct session *session) {
     json_t *answer;
     if (option_given(options, OPTION_VALUE) && option_given(options, OPTION_HIST))
         return failure_set(&session->failure, EXIT_USAGE, "--hist FIELD draws what --value FIELD prints: give one of them");
-    if (option_given(options, OPTION_BY) && !options->texts[OPTION_BY][strspn(options->texts[OPTION_BY], ",")])
-        return failure_set(&session->failure, EXIT_USAGE, "--by expects fields, like kind or peer,kind");
     json_t *params = params_new(session);
     if (!params) return session_out_of_memory(session);
     if (!whole && session_learn_names(session)) {

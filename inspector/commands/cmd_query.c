@@ -43,8 +43,8 @@ int run_recent(struct session *session) {
     if (argument && option_given(session->options, OPTION_LIMIT))
         return failure_set(&session->failure, EXIT_USAGE, "recent %s and --limit %s: give one of them", argument,
                            session->options->texts[OPTION_LIMIT]);
-    if (argument && parse_count(argument, &count))
-        return failure_set(&session->failure, EXIT_USAGE, "recent %s: a whole number is expected", argument);
+    if (argument && (parse_count(argument, &count) || !count))
+        return failure_set(&session->failure, EXIT_USAGE, "recent %s: a whole number from 1 is expected", argument);
     if (session_learn_names(session) || pages_newest(&session->inquiry, session_filter_new(session), count, &answer)) return -1;
     size_t events = json_array_size(json_get_array(answer, "events"));
     bool text = !wants_json(session), none = !events;
@@ -53,6 +53,7 @@ int run_recent(struct session *session) {
     if (text && !none) render_events_titles(&session->output.text, &session->view);
     if (text && none) session_report_nothing(session, "event");
     int result = show_events(session, answer);
+    if (text && !none) render_events_hidden(&session->output.text, &session->view);
     json_decref(answer);
     return result ? result : show_end(session);
 }
@@ -70,7 +71,7 @@ int run_range(struct session *session) {
         options.texts[bounds[i]] = options.args[i + 1];
     }
     if (!options.texts[OPTION_SINCE] && !options.texts[OPTION_UNTIL])
-        return failure_set(&session->failure, EXIT_USAGE, "usage: inspector range FROM [TO]; see inspector help range");
+        return failure_set(&session->failure, EXIT_USAGE, "range: FROM is missing; usage: inspector range FROM [TO]; see inspector help range");
     session->options = &options; /* with the arguments as options */
     if (session_learn_names(session)) return -1;
     int result = pages_init(&pages, &session->inquiry, question_filter_new(&options, source_now_ns(session->inquiry.source)),
@@ -87,7 +88,12 @@ int run_range(struct session *session) {
     }
     pages_fini(&pages);
     session->outcome = outcome_of(events, shown - events);
-    if (!result && !shown && !wants_json(session)) session_report_nothing(session, "event");
+    if (!result && !wants_json(session)) {
+        if (shown)
+            render_events_hidden(&session->output.text, &session->view);
+        else
+            session_report_nothing(session, "event");
+    }
     return result ? result : show_end(session);
 }
 
@@ -97,6 +103,7 @@ int run_range(struct session *session) {
 static int nothing_of(struct session *session, const char *what, const char *name) {
     struct strbuf filters = {0};
     bool filtered = question_describe(&filters, session->options);
+    session_report_nearest(session, &filters, false);
     failure_set(&session->failure, EXIT_FAILED, "no event in the history %s %s%s%s", what, name, filtered ? " and matches" : "",
                 strbuf_text(&filters));
     strbuf_fini(&filters);

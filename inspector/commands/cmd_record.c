@@ -183,7 +183,7 @@ static int record_to(struct record *record, const char *path) {
 }
 
 int run_record(struct session *session) {
-    const char *path = session->options->texts[OPTION_OUTPUT];
+    const char *path = option_output(session->options);
     struct record record = {
         .session = session, .wait_ms = option_number(session->options, OPTION_WAIT, WAIT_FOREVER), .until_ms = WAIT_FOREVER};
     if (!path) return failure_set(&session->failure, EXIT_USAGE, "record needs a file to write to: -o FILE");
@@ -194,7 +194,7 @@ int run_record(struct session *session) {
 }
 
 int run_salvage(struct session *session) {
-    const char *path = session->options->texts[OPTION_OUTPUT];
+    const char *path = option_output(session->options);
     if (!path) return failure_set(&session->failure, EXIT_USAGE, "salvage needs a file to write to: -o FILE");
     return salvage_rings(session, path);
 }

@@ -5,6 +5,8 @@
 
 #include "json_put.h"
 
+#include <proto/rpc.h>
+
 int run_rpc(struct session *session) {
     const struct options *options = session->options;
     json_t *params = NULL, *result;
@@ -19,7 +21,10 @@ int run_rpc(struct session *session) {
             return failure_set(&session->failure, EXIT_USAGE, "the params must be a JSON object, like '{\"limit\":1}'");
         }
     }
-    if (session_ask(session, options->args[1], params, &result)) return -1;
+    if (session_ask(session, options->args[1], params, &result)) {
+        if (session->failure.rpc_code == TRACE_RPC_METHOD_NOT_FOUND) session->failure.code = EXIT_USAGE; /* it was typed */
+        return -1;
+    }
     if (options_want_data(options)) {
         int failed = output_json(&session->output, result);
         json_decref(result);

@@ -103,14 +103,29 @@ static int set_filter(struct session *session, json_t *params) {
     return failed;
 }
 
-/* Adapts a fault of the filter that set_filter made: shows it in the user's own part; a fault in the rest has no place. */
+/* A name that set_filter put into the filter is unknown: `query` refuses it as a name of --node or --peer, as in all commands. */
+static void refuse_name(struct session *session) {
+    const struct options *options = session->options;
+    const char *node = options->texts[OPTION_NODE], *peer = options->texts[OPTION_PEER];
+    struct failure failure = session->failure;
+    json_t *answer, *params = json_pack("{s:s*,s:s*,s:i}", "node_id", node, "peer_id", peer, "limit", 1);
+    failure.filter.is_wrong = false; /* it has no place in what the user wrote */
+    if (!session_ask(session, "query", params, &answer)) {
+        json_decref(answer);
+        session->failure = failure;
+    }
+}
+
+/* Adapts a fault of the filter that set_filter made: shows it in the user's own part. */
 static void place_fault(struct session *session) {
     struct failure *failure = &session->failure;
     const struct options *options = session->options;
     const char *where = options->texts[OPTION_WHERE];
     if (!failure->filter.is_wrong || (!options->texts[OPTION_NODE] && !options->texts[OPTION_PEER])) return;
-    failure->filter.is_wrong = where && failure->filter.position && failure->filter.position <= strlen(where) + 1;
-    if (failure->filter.is_wrong) failure->filter.position--;
+    if (where && failure->filter.position && failure->filter.position <= strlen(where) + 1)
+        failure->filter.position--;
+    else
+        refuse_name(session);
 }
 
 int run_traces(struct session *session) {

@@ -324,7 +324,7 @@ static int check_file(const struct trigger *trigger) {
         free(dir);
     }
     if (!error) return 0;
-    return failure_set(&trigger->session->failure, EXIT_FAILED, "cannot write %s: %s", trigger->file, strerror(error));
+    return failure_of_write(&trigger->session->failure, trigger->file, error);
 }
 
 static int put_numbered(struct trigger *trigger, struct window *window, const char *name) {
@@ -343,13 +343,13 @@ static int put_numbered(struct trigger *trigger, struct window *window, const ch
 static int put_appended(struct trigger *trigger, struct window *window) {
     struct session *session = trigger->session;
     int fd = open(trigger->file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
-    if (fd < 0) return failure_set(&session->failure, EXIT_FAILED, "cannot write %s: %s", trigger->file, strerror(errno));
+    if (fd < 0) return failure_of_write(&session->failure, trigger->file, errno);
     off_t before = lseek(fd, 0, SEEK_END);
     if (before >= 0) session->output.records.begun = before > 0;
     int result = put_window_to(trigger, window, fd);
     if (result && before >= 0 && ftruncate(fd, before)) result = -1; /* a pipe keeps what it got */
     if (close(fd) && !result)
-        result = failure_set(&session->failure, EXIT_FAILED, "cannot write %s: %s", trigger->file, strerror(errno));
+        result = failure_of_write(&session->failure, trigger->file, errno);
     return result;
 }
 
@@ -507,7 +507,7 @@ static int watch_stream(struct trigger *trigger) {
         case SOURCE_RESTARTED: output_note("connected again"); break;
         case SOURCE_SETTLED: note_settled(&news); break;
         case SOURCE_ENDED: return end_watch(trigger);
-        case SOURCE_OUTPUT_GONE: return 0;
+        case SOURCE_OUTPUT_GONE: return failure_of_write(&trigger->session->failure, "the output", EPIPE);
         default: break;
         }
     }
@@ -538,7 +538,7 @@ static int run_windows(struct trigger *trigger) {
     if (session_learn_names(session) || check_filters(session) || (trigger->file && check_file(trigger))) return -1;
     int result = follow_condition(trigger);
     if (!result) result = watch_stream(trigger);
-    if (result && trigger->event) note_unsaved(trigger);
+    if (result && trigger->event && !session->failure.reader_gone) note_unsaved(trigger);
     if (trigger->missed && !trigger->event) note_missed(trigger);
     stream_fini(&trigger->stream);
     return result;
@@ -564,12 +564,12 @@ static int check_format(struct session *session, const char *file) {
 int run_trigger(struct session *session) {
     const struct options *options = session->options;
     if (source_need_nodes(session->inquiry.source, "trigger", &session->failure)) return -1;
-    const char *file = options->texts[OPTION_OUTPUT];
+    const char *file = option_output(options);
     if (check_format(session, file)) return -1;
     if (file) choose_format(session, file);
     struct trigger trigger = {.session = session,
                               .condition = options->args[1],
-                              .file = file && strcmp(file, "-") != 0 ? file : NULL,
+                              .file = file,
                               .before_ns = option_number(options, OPTION_BEFORE, TRIGGER_BEFORE_MS) * 1000000,
                               .after_ns = option_number(options, OPTION_AFTER, TRIGGER_AFTER_MS) * 1000000,
                               .every_ns = option_number(options, OPTION_EVERY, TRIGGER_EVERY_MS) * 1000000,

@@ -41,7 +41,7 @@ int export_out_of_memory(struct export *export) { return failure_out_of_memory(e
 /* ---- files -------------------------------------------------------------------------------------------------------------- */
 
 static int fail_write(struct export *export, int error) {
-    return failure_set(export->failure, EXIT_FAILED, "cannot write the export: %s", timely_write_error(error));
+    return failure_of_write(export->failure, "the export", error);
 }
 
 static int close_file(struct export *export, struct open_file *file) {
@@ -110,9 +110,15 @@ static struct export_node *find_node(struct export *export, const struct trace_n
     return node;
 }
 
-const char *export_node_name(const struct export *export, const struct trace_node_id *id) {
+const struct export_node *export_node_of(const struct export *export, const struct trace_node_id *id) {
     struct map_key key = map_key(0, 0, id->bytes, sizeof id->bytes);
-    const struct export_node *node = map_get(&export->internal->nodes, &key);
+    return map_get(&export->internal->nodes, &key);
+}
+
+bool export_node_is_named(const struct export_node *node) { return strncmp(node->hex, node->name, strlen(node->name)) != 0; }
+
+const char *export_node_name(const struct export *export, const struct trace_node_id *id) {
+    const struct export_node *node = export_node_of(export, id);
     return node ? node->name : NULL;
 }
 

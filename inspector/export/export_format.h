@@ -121,6 +121,12 @@ struct export {
  * '/'.  The writer is valid until the next call.  Returns NULL with the failure. */
 struct writer *export_open(struct export *export, const char *name);
 
+/* A node, even one without events; NULL when it is not known. */
+const struct export_node *export_node_of(const struct export *export, const struct trace_node_id *id);
+
+/* Has it a name of its own, and not just the beginning of its id? */
+bool export_node_is_named(const struct export_node *node);
+
 /* The name of a node, even of one without events; NULL when the node is not known. */
 const char *export_node_name(const struct export *export, const struct trace_node_id *id);
 

@@ -237,9 +237,12 @@ static int expand(const struct config *config, const char *text, unsigned depth,
             struct nearest nearest = nearest_to(name);
             const struct config_entry *entry = find_filter(config, at + 1, bytes - 1, &nearest);
             if (!entry)
-                return failure_set(failure, EXIT_USAGE, "there is no saved filter @%s%s%s%s; %s has them", name,
+                return failure_set(failure, EXIT_USAGE, "there is no saved filter @%s%s%s%s; %s%s", name,
                                    nearest.word ? "; did you mean @" : "", nearest.word ? nearest.word : "",
-                                   nearest.word ? "?" : "", *config->path ? config->path : "the configuration");
+                                   nearest.word ? "?" : "", *config->path ? config->path : "without a configuration there are none",
+                                   !*config->path   ? ""
+                                   : config->found ? " has them"
+                                                   : " would have them, and does not exist");
             if (depth == EXPAND_DEPTH_MAX || out->bytes > EXPANDED_BYTES_MAX)
                 return failure_set(failure, EXIT_USAGE, "%s:%u: the filter @%s contains itself, or is too long", config->path,
                                    entry->line, name);

@@ -130,20 +130,28 @@ int options_note(struct options *options, enum option option, const char *value)
     return 0;
 }
 
+static int needs_value(enum option option, struct failure *failure) {
+    return failure_set(failure, EXIT_USAGE, "--%s needs a value: %s", option_table[option].spelling, option_table[option].value);
+}
+
 /* Reads the value of an option (NULL: none), and stores it. */
 static int take_value(struct options *options, enum option option, const char *value, struct failure *failure) {
     double share, factor;
     bool unitless = false;
     pid_t pid;
+    if (value && !*value) return needs_value(option, failure);
     if (options_note(options, option, value))
         return failure_set(failure, EXIT_USAGE, "--%s can be given at most %u times", option_table[option].spelling, READS_MAX);
     switch (option_table[option].type) {
     case VALUE_COUNT:
-        if (parse_count(value, &options->numbers[option])) return bad_value(option, value, "a whole number", failure);
+        if (parse_count(value, &options->numbers[option]) || (option == OPTION_LIMIT && !options->numbers[option]))
+            return bad_value(option, value, option == OPTION_LIMIT ? "a whole number from 1" : "a whole number", failure);
         return 0;
     case VALUE_DURATION:
         if (parse_duration(value, &options->numbers[option], &unitless))
             return bad_value(option, value, "a duration like 2s or 500ms", failure);
+        if (option == OPTION_TIMEOUT && !options->numbers[option])
+            return bad_value(option, value, "a duration of at least 1ms", failure);
         if (unitless) options->unitless |= UINT64_C(1) << option;
         return 0;
     case VALUE_SHARE:
@@ -159,6 +167,10 @@ static int take_value(struct options *options, enum option option, const char *v
         return 0;
     case VALUE_PID:
         if (parse_pid(value, &pid)) return bad_value(option, value, "a process id", failure);
+        return 0;
+    case VALUE_KINDS:
+    case VALUE_FIELDS:
+        if (!value[strspn(value, ",")]) return bad_value(option, value, "a list of names, with commas between them,", failure);
         return 0;
     case VALUE_COLOR:
     case VALUE_ORDER:
@@ -245,9 +257,7 @@ static int take_option(struct options *options, char **argv, int argc, int i, st
     enum value_type type = option_table[option].type;
     if (type == VALUE_NONE) return take_flag(options, option, value, failure) ? -1 : 1;
     bool next = type != VALUE_SECONDS && !value;
-    if (next && i + 1 >= argc)
-        return failure_set(failure, EXIT_USAGE, "--%s needs a value: %s", option_table[option].spelling,
-                           option_table[option].value);
+    if (next && i + 1 >= argc) return needs_value(option, failure);
     if (next) value = argv[i + 1];
     if (take_value(options, option, value, failure)) return -1;
     return next ? 2 : 1;
@@ -257,6 +267,22 @@ int options_default(struct options *options, enum option option, const char *val
     if ((options->given | options->refused) >> option & 1) return 0;
     if (option_table[option].type == VALUE_NONE) return take_flag(options, option, value, failure);
     return take_value(options, option, value, failure);
+}
+
+void argument_name(char *name, size_t size, const char *arguments, unsigned index) {
+    *name = 0;
+    while (arguments) {
+        arguments += strspn(arguments, " []");
+        size_t bytes = strcspn(arguments, " []");
+        if (bytes) snprintf(name, size, "%.*s", (int)bytes, arguments);
+        if (!bytes || !index--) return;
+        arguments += bytes;
+    }
+}
+
+const char *option_output(const struct options *options) {
+    const char *path = options->texts[OPTION_OUTPUT];
+    return path && strcmp(path, "-") != 0 ? path : NULL;
 }
 
 bool options_want_data(const struct options *options) {

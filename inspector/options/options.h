@@ -26,7 +26,7 @@ enum option {
     (OPTION_BIT(SOCKET) | OPTION_BIT(WAIT) | OPTION_BIT(JSON) | OPTION_BIT(NO_HEADER) | OPTION_BIT(UTC) | OPTION_BIT(COLOR) | \
      OPTION_BIT(NO_PAGER) | OPTION_BIT(HELP) | OPTION_BIT(VERSION))
 #define OPTIONS_SOURCE                                                                                              \
-    (OPTION_BIT(PID) | OPTION_BIT(READ) | OPTION_BIT(NO_CLOCK_CORRECTION) | OPTION_BIT(FLEET) | OPTION_BIT(LOGIN) | \
+    (OPTION_BIT(TIMEOUT) | OPTION_BIT(PID) | OPTION_BIT(READ) | OPTION_BIT(NO_CLOCK_CORRECTION) | OPTION_BIT(FLEET) | OPTION_BIT(LOGIN) | \
      OPTION_BIT(CA))
 
 /* The type of a value: how it is read, and what shells offer for it.  The types after TEXT are read like TEXT. */
@@ -109,6 +109,12 @@ static inline bool option_given(const struct options *options, enum option optio
 static inline uint64_t option_number(const struct options *options, enum option option, uint64_t otherwise) {
     return option_given(options, option) ? options->numbers[option] : otherwise;
 }
+
+/* What a usage calls an argument: of "[FROM [TO]]" the first is FROM.  Further ones have the last name. */
+void argument_name(char *name, size_t size, const char *arguments, unsigned index);
+
+/* The file of -o; NULL: the standard output, which can also be given as "-". */
+const char *option_output(const struct options *options);
 
 /* Are rows wanted as data: --json, or --format csv, tsv or json? */
 bool options_want_data(const struct options *options);

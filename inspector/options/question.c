@@ -26,22 +26,35 @@ json_t *question_filter_of_new(const struct options *options, uint64_t now_ns, c
     return NULL;
 }
 
+/* What an option says, the socket is told as this param.  Of several options with one param, the first that was given. */
+static const struct {
+    enum option option;
+    const char *param;
+} params[] = {{OPTION_KIND, "kind"},       {OPTION_PEER, "peer_id"}, {OPTION_NODE, "node_id"},   {OPTION_TRACE, "trace_id"},
+              {OPTION_WHERE, "filter"},    {OPTION_SINCE, "from"},   {OPTION_UNTIL, "to"},       {OPTION_KIND, "kinds"},
+              {OPTION_SAMPLE, "sample"},   {OPTION_BY, "group_by"},  {OPTION_HIST, "histogram"}, {OPTION_HIST, "value"},
+              {OPTION_VALUE, "value"},     {OPTION_LIMIT, "limit"},  {OPTION_RECENT, "recent"},  {OPTION_ORDER, "order"},
+              {OPTION_APP, "app"}};
+#define FILTERS 7U /* the first of these are the params of every filter */
+
+enum option question_option(const struct options *options, const char *param) {
+    for (size_t i = 0; i < sizeof params / sizeof *params; i++)
+        if (!strcmp(params[i].param, param) && option_given(options, params[i].option)) return params[i].option;
+    return OPTION_COUNT_;
+}
+
 json_t *question_filter_new(const struct options *options, uint64_t now_ns) {
-    static const struct {
-        enum option option;
-        const char *param;
-    } texts[] = {{OPTION_PEER, "peer_id"}, {OPTION_NODE, "node_id"}, {OPTION_TRACE, "trace_id"}, {OPTION_WHERE, "filter"}},
-      times[] = {{OPTION_SINCE, "from"}, {OPTION_UNTIL, "to"}};
-    const char *kind = options->texts[OPTION_KIND], *text;
-    bool utc = option_given(options, OPTION_UTC);
     json_t *filter = json_object();
     int failed = !filter;
-    if (kind) failed |= json_object_set_new(filter, "kind", question_list_new(kind));
-    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
-        if ((text = options->texts[texts[i].option])) failed |= json_object_set_new(filter, texts[i].param, json_string(text));
-    for (size_t i = 0; i < sizeof times / sizeof *times; i++)
-        if ((text = options->texts[times[i].option]))
-            failed |= json_object_set_new(filter, times[i].param, time_param_new(text, utc, now_ns / 1000));
+    for (size_t i = 0; i < FILTERS; i++) {
+        const char *text = options->texts[params[i].option];
+        enum value_type type = option_table[params[i].option].type;
+        if (!text) continue;
+        failed |= json_object_set_new(filter, params[i].param,
+                                      type == VALUE_KINDS  ? question_list_new(text)
+                                      : type == VALUE_TIME ? time_param_new(text, option_given(options, OPTION_UTC), now_ns / 1000)
+                                                           : json_string(text));
+    }
     if (!failed) return filter;
     json_decref(filter);
     return NULL;

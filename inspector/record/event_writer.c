@@ -170,6 +170,14 @@ int event_writer_add_parsed(struct event_writer *writer, const struct trace_pars
     return 0;
 }
 
+void event_writer_name_last(struct event_writer *writer, const char *name) {
+    const struct log *log = &writer->logs[writer->last];
+    struct node *node = nodes_at(recording_writer_store(writer->writer)->nodes, log->node);
+    size_t bytes = strlen(name);
+    if (log->row || *node->info.node_name || bytes >= sizeof node->info.node_name) return;
+    memcpy(node->info.node_name, name, bytes + 1); /* as in complete_log */
+}
+
 int event_writer_add(struct event_writer *writer, const json_t *event, struct failure *failure) {
     struct trace_parsed_event parsed;
     struct trace_parse_error wrong;

@@ -45,6 +45,9 @@ int event_writer_add(struct event_writer *writer, const json_t *event, struct fa
 /* The same for a parsed event. */
 int event_writer_add_parsed(struct event_writer *writer, const struct trace_parsed_event *parsed, struct failure *failure);
 
+/* Names the node of the event that was added last, unless a row or an earlier event has done so. */
+void event_writer_name_last(struct event_writer *writer, const char *name);
+
 /* The negative errno of the first write that failed, or 0. */
 int event_writer_error(const struct event_writer *writer);
 

@@ -72,6 +72,8 @@ json_t *stats_rows_new(const json_t *answer);
 
 /* An answer to `query`, or the params of an `events` notification: a line for each event.  Reports `lost` of a notification. */
 void render_events_titles(struct strbuf *out, const struct view *view);
+/* The columns for which there is no room, if any: below the events, or above the titles of those that come one by one. */
+void render_events_hidden(struct strbuf *out, const struct view *view);
 void render_events(struct strbuf *out, const struct view *view, const json_t *answer);
 
 /* A line that says how many events of a stream are missing; why: a phrase. */

@@ -58,17 +58,48 @@ static void put_side(struct strbuf *out, const struct view *view, const char *le
     strbuf_puts(out, "\n");
 }
 
+/* Appends a text at the right of that many columns. */
+static void put_right(struct strbuf *out, const struct strbuf *text, unsigned columns) {
+    unsigned used = text_columns(strbuf_text(text), text->bytes);
+    strbuf_spaces(out, used < columns ? columns - used : 0);
+    strbuf_add(out, strbuf_text(text), text->bytes);
+}
+
+/* Is this one of the first steps that one trace has alone?  *shown counts them. */
+static bool is_alone(const struct diff_step *step, size_t *shown) {
+    return step->other == NO_STEP && !step->unwanted && (*shown)++ < STEPS_MAX;
+}
+
+/* How wide the times of the steps are that one trace has alone. */
+static unsigned measure_alone(const struct diff_side *side) {
+    unsigned widest = 0;
+    size_t shown = 0;
+    for (size_t i = 0; i < side->count; i++) {
+        struct strbuf at = {0};
+        if (!is_alone(&side->steps[i], &shown)) continue;
+        put_at(&at, &side->steps[i]);
+        unsigned columns = text_columns(strbuf_text(&at), at.bytes);
+        if (columns > widest) widest = columns;
+        strbuf_fini(&at);
+    }
+    return widest;
+}
+
 static void put_alone(struct strbuf *out, const struct view *view, const char *letter, const struct diff_side *side) {
+    unsigned columns = measure_alone(side);
     size_t alone = 0;
     for (size_t i = 0; i < side->count; i++) {
-        if (side->steps[i].other != NO_STEP || side->steps[i].unwanted) continue;
-        if (!alone++) text_styled(out, view->color, STYLE_HEAD, "\nonly %s did\n", letter);
-        if (alone > STEPS_MAX) continue;
+        struct strbuf at = {0};
+        bool shown = is_alone(&side->steps[i], &alone);
+        if (shown && alone == 1) text_styled(out, view->color, STYLE_HEAD, "\nonly %s did\n", letter);
+        if (!shown) continue;
+        put_at(&at, &side->steps[i]);
         strbuf_puts(out, "  ");
-        put_at(out, &side->steps[i]);
+        put_right(out, &at, columns);
         strbuf_puts(out, "  ");
         put_step(out, view, side, i);
         strbuf_puts(out, "\n");
+        strbuf_fini(&at);
     }
     if (alone > STEPS_MAX) strbuf_printf(out, "  and %zu more; --json has them all\n", alone - STEPS_MAX);
 }
@@ -132,8 +163,8 @@ static void put_place(struct strbuf *out, const struct view *view, const struct 
 
 static void put_places(struct strbuf *out, const struct view *view, const struct trace_diff *diff) {
     static const struct table_column columns[] = {
-        {"time went to", TABLE_LEFT, 0, 0}, {"a", TABLE_RIGHT, 0, 0}, {"b", TABLE_RIGHT, 0, 0}, {"differs", TABLE_RIGHT, 0, 0}};
-    const struct table_style how = {.header = view->header, .color = view->color};
+        {"time went to", TABLE_LEFT, 0, 16}, {"a", TABLE_RIGHT, 1, 0}, {"b", TABLE_RIGHT, 2, 0}, {"differs", TABLE_RIGHT, 0, 0}};
+    const struct table_style how = {.header = view->header, .color = view->color, .columns = view->columns};
     struct table table;
     bool stepped = facts_stepped(&diff->a.timeline->facts) || facts_stepped(&diff->b.timeline->facts);
     if (!diff->place_count) return;

@@ -239,7 +239,6 @@ static void render_line(struct strbuf *out, const struct view *view, const struc
 
 void render_events_titles(struct strbuf *out, const struct view *view) {
     struct layout layout;
-    unsigned hidden = 0;
     size_t line = out->bytes;
     if (!view->header) return;
     lay_out(&layout, view);
@@ -256,6 +255,13 @@ void render_events_titles(struct strbuf *out, const struct view *view) {
     }
     text_style_off(out, view->color, STYLE_HEAD);
     strbuf_puts(out, "\n");
+}
+
+void render_events_hidden(struct strbuf *out, const struct view *view) {
+    struct layout layout;
+    unsigned hidden = 0;
+    if (!view->header) return;
+    lay_out(&layout, view);
     for (unsigned i = 0; i < layout.count; i++) {
         if (!layout.columns[i].hidden) continue;
         if (!hidden) text_style_on(out, view->color, STYLE_DIM);
@@ -310,4 +316,5 @@ void render_peer(struct strbuf *out, const struct view *view, const json_t *answ
     if (!json_array_size(json_get_array(answer, "events"))) return;
     render_events_titles(out, view);
     render_events(out, view, answer);
+    render_events_hidden(out, view);
 }

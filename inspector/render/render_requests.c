@@ -113,16 +113,16 @@ void request_list_init(struct request_list *ret_list, const json_t *answer) {
     };
     static const struct list_column numbers[] = {
         {"count", "requests", TABLE_RIGHT, 0, 0, 0, draw_requests},
-        {"rate", "per s", TABLE_RIGHT, 5, 0, 0, draw_rate},
-        {"failed", NULL, TABLE_RIGHT, 1, 0, 0, draw_bad_count},
+        {"rate", "per s", TABLE_RIGHT, 9, 0, 0, draw_rate},
+        {"failed", NULL, TABLE_RIGHT, 5, 0, 0, draw_bad_count},
         {"expired", NULL, TABLE_RIGHT, 7, 0, 0, draw_bad_count},
-        {"bad", NULL, TABLE_RIGHT, 4, 0, 0, draw_bad, bad_new},
+        {"bad", NULL, TABLE_RIGHT, 1, 0, 0, draw_bad, bad_new},
         {"open", NULL, TABLE_RIGHT, 6, 0, 0, draw_open},
-        {"p50", NULL, TABLE_RIGHT, 1, 0, 0, draw_took, NULL, "took.p50"},
-        {"p90", NULL, TABLE_RIGHT, 8, 0, 0, draw_took, NULL, "took.p90"},
-        {"p99", NULL, TABLE_RIGHT, 1, 0, 0, draw_took, NULL, "took.p99"},
-        {"longest", NULL, TABLE_RIGHT, 3, 0, 0, draw_took, NULL, "took.max"},
-        {"slowest", NULL, TABLE_LEFT, 2, 0, 0, draw_slowest},
+        {"p50", NULL, TABLE_RIGHT, 3, 0, 0, draw_took, NULL, "took.p50"},
+        {"p90", NULL, TABLE_RIGHT, 10, 0, 0, draw_took, NULL, "took.p90"},
+        {"p99", NULL, TABLE_RIGHT, 2, 0, 0, draw_took, NULL, "took.p99"},
+        {"longest", NULL, TABLE_RIGHT, 8, 0, 0, draw_took, NULL, "took.max"},
+        {"slowest", NULL, TABLE_LEFT, 4, 0, 0, draw_slowest},
     };
     unsigned count = 0;
     for (size_t i = 0; i < sizeof groups / sizeof *groups; i++)

@@ -7,6 +7,7 @@
 #include "list.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define COUNT_OF(array) (sizeof(array) / sizeof *(array))
@@ -184,14 +185,33 @@ static const struct list_column node_columns[] = {
 
 const struct list node_list = {node_columns, COUNT_OF(node_columns)};
 
+/* Appends those lines that are not among `put`: several logs of one node say the same. */
+static void put_new_lines(struct strbuf *out, const struct strbuf *lines, json_t *put) {
+    for (const char *line = strbuf_text(lines); *line;) {
+        size_t bytes = strcspn(line, "\n");
+        char *text = strndup(line, bytes);
+        bool is_new = text && !json_object_get(put, text);
+        out->failed |= !text || json_object_set_new_nocheck(put, text, json_true());
+        if (is_new) strbuf_printf(out, "%s\n", text);
+        free(text);
+        line += bytes + (line[bytes] == '\n');
+    }
+}
+
 void render_nodes(struct strbuf *out, const struct view *view, const json_t *answer) {
     size_t i;
     const json_t *row;
+    json_t *put = json_object();
     list_put(out, view, &node_list, json_get_array(answer, "nodes"), "no nodes have been seen yet");
     json_array_foreach(json_get_array(answer, "nodes"), i, row) {
-        node_aliases(out, view, row);
-        render_node_notes(out, row);
+        struct strbuf lines = {0};
+        node_aliases(&lines, view, row);
+        render_node_notes(&lines, row);
+        put_new_lines(out, &lines, put);
+        out->failed |= lines.failed;
+        strbuf_fini(&lines);
     }
+    json_decref(put);
     shared_ids(out, view, answer);
 }
 

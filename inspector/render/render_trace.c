@@ -38,6 +38,12 @@ static void right(struct strbuf *out, bool color, enum style style, const struct
     text_styled(out, color, style, "%s", strbuf_text(text));
 }
 
+/* Where the texts begin, without the indent of their hops. */
+static unsigned text_at(const struct drawing *drawing) {
+    return drawing->since_columns + (drawing->gap ? GAP_COLUMNS + 2 : 0) + 3 + drawing->node_columns + 2 +
+           (drawing->peer ? drawing->peer_columns + 2 : 0);
+}
+
 /* The columns before the text: time since the start, gap, node, peer. */
 static void line_begin(const struct drawing *drawing, struct strbuf *out, const struct timeline_item *item, const char *arrow) {
     struct strbuf number = {0};
@@ -69,9 +75,11 @@ static void line_begin(const struct drawing *drawing, struct strbuf *out, const 
     strbuf_spaces(out, INDENT * (depth + (span && !edge)));
 }
 
-/* Appends a line whose text begins at that byte; if it does not fit, the text continues below. */
+/* Appends a line whose text begins at that byte; if it does not fit, the text continues below: where it begins, or else where
+ * the column does, or else at the left edge. */
 static void line_end(const struct drawing *drawing, struct strbuf *line, size_t text) {
     unsigned behind = text_columns(strbuf_text(line), text), columns = drawing->view->columns;
+    if (columns && behind + TEXT_COLUMNS / 2 > columns) behind = text_at(drawing);
     text_wrap_line(drawing->out, strbuf_text(line), line->bytes, columns,
                    columns && behind + TEXT_COLUMNS / 2 > columns ? 2 : behind);
     strbuf_puts(drawing->out, "\n");
@@ -188,9 +196,14 @@ static void draw_titles(const struct drawing *drawing) {
     strbuf_puts(out, "event");
     text_style_off(out, color, STYLE_HEAD);
     strbuf_puts(out, "\n");
-    if (drawing->gap && drawing->peer == (drawing->peer_columns > 0)) return;
-    text_styled(out, color, STYLE_DIM, "no room for: gap%s; a wider terminal shows %s\n",
-                drawing->peer == (drawing->peer_columns > 0) ? "" : ", peer", drawing->peer_columns ? "more" : "it");
+}
+
+/* Below the lines, as in tables. */
+static void draw_hidden(const struct drawing *drawing) {
+    bool peer = drawing->peer == (drawing->peer_columns > 0);
+    if (drawing->gap && peer) return;
+    text_styled(drawing->out, drawing->view->color, STYLE_DIM, "no room for: gap%s; a wider terminal shows %s\n", peer ? "" : ", peer",
+                peer ? "it" : "them");
 }
 
 /* ---- the summary: where the time went, and the longest gap ---- */
@@ -232,6 +245,7 @@ void render_trace(struct strbuf *out, const struct view *view, const json_t *ans
         strbuf_puts(out, "\n");
         if (view->header) draw_titles(&drawing);
         draw_items(&drawing);
+        if (view->header) draw_hidden(&drawing);
         strbuf_puts(out, "\n");
         draw_summary(&drawing);
     }

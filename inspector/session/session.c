@@ -69,7 +69,6 @@ int session_use_list(struct session *session, const struct list *list) {
     if (field_names_parse(&session->fields, fields))
         return failure_set(&session->failure, EXIT_USAGE, "--fields: at most %u, of at most %u letters", RECORD_FIELDS_MAX,
                            RECORD_NAME_BYTES - 1);
-    if (!session->fields.count) return failure_set(&session->failure, EXIT_USAGE, "--fields names no field");
     if (list && list_check(list, &session->fields, &session->failure)) return -1;
     session->view.fields = &session->fields;
     records->names = session->fields;
@@ -84,6 +83,7 @@ void session_fini(struct session *session) {
 }
 
 int session_open(struct session *session, uint64_t call_timeout_ms) {
+    call_timeout_ms = option_number(session->options, OPTION_TIMEOUT, call_timeout_ms);
     if (session->opener(&session->inquiry.source, session->options, call_timeout_ms, &session->failure)) return -1;
     struct source *source = session->inquiry.source;
     if (option_given(session->options, OPTION_FOR))

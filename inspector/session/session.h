@@ -24,6 +24,7 @@ enum outcome {
 
 struct session {
     const struct options *options;
+    const char *arguments;       /* of the command, as its usage calls them: "ID ID"; or NULL */
     const struct config *config; /* or NULL */
     source_opener *opener;       /* opens its source */
     struct inquiry inquiry;      /* its source is NULL if the command opens none, or opens another one */
@@ -44,7 +45,7 @@ void session_fini(struct session *session);
 /* Reads --format and --fields, for rows of a list; NULL: the fields are known only from the answer. */
 int session_use_list(struct session *session, const struct list *list);
 
-/* Opens the source that the options choose.  call_timeout_ms: how long an answer may take. */
+/* Opens the source that the options choose.  call_timeout_ms: how long an answer may take without --timeout. */
 int session_open(struct session *session, uint64_t call_timeout_ms);
 
 /* inquiry_ask. */
@@ -65,6 +66,10 @@ int session_json_evicted(struct session *session);
 
 /* If nothing is left, says what was filtered, and by what: "no event matches --kind packet_lost; ...".  what: a noun. */
 void session_report_nothing(struct session *session, const char *what);
+
+/* If --since or --until chose a period in which there is nothing: appends when the last event before it was, and the first after
+ * it: "; the last before it was at 12:00:03.500000".  matching: only events that match the other options. */
+void session_report_nearest(struct session *session, struct strbuf *out, bool matching);
 
 /* After a failure about a name: appends the nearest existing name.  About a time: names the option, and the times it takes. */
 void session_suggest(struct session *session);

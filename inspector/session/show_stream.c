@@ -5,6 +5,7 @@
 #include "limits.h"
 #include "timely_write.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <proto/clock.h>
 #include <unistd.h>
@@ -75,12 +76,17 @@ static int learn_new_names(struct show *show, const json_t *events) {
     return 0;
 }
 
+static void put_titles(struct session *session) {
+    render_events_hidden(&session->output.text, &session->view);
+    render_events_titles(&session->output.text, &session->view);
+}
+
 /* Who resizes the terminal gets the columns that fit now, under titles of their own. */
 static void fit_terminal(struct session *session) {
     unsigned columns = output_columns(&session->output);
     if (columns == session->view.columns) return;
     session->view.columns = columns;
-    render_events_titles(&session->output.text, &session->view);
+    put_titles(session);
 }
 
 static int show_events(struct show *show, json_t *events_new) {
@@ -200,8 +206,8 @@ static int show_news(struct show *show) {
         case SOURCE_SETTLED:
             if (show->wish->reports_restart) note_settled(&news);
             break;
-        case SOURCE_ENDED:
-        case SOURCE_OUTPUT_GONE: return 0;
+        case SOURCE_ENDED: return 0;
+        case SOURCE_OUTPUT_GONE: return failure_of_write(&show->session->failure, "the output", EPIPE);
         default: break;
         }
         if (result) return result > 0 ? 0 : -1;
@@ -222,7 +228,7 @@ int show_stream(struct session *session, const struct show_stream *wish) {
     if (!result) {
         source_watch_output(wish->source, session->output.fd);
         show.names_ms = trace_now_monotonic_ms();
-        if (!show.json) render_events_titles(&session->output.text, &session->view);
+        if (!show.json) put_titles(session);
         result = output_flush(&session->output);
     }
     if (!result) result = show_news(&show);

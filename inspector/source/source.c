@@ -3,6 +3,7 @@
 
 #include <poll.h>
 #include <proto/clock.h>
+#include <stdio.h>
 #include <string.h>
 
 void source_init(struct source *source, const struct source_ops *ops, const char *title) {
@@ -27,6 +28,14 @@ int source_need_nodes(const struct source *source, const char *command, struct f
     return failure_set(failure, EXIT_FAILED, "inspector %s needs live nodes: a fleet has none", command);
 }
 
+/* Remembers what a refused param was: who shows the failure looks for it on the command line. */
+static void note_value(struct failure *failure, const json_t *params) {
+    const json_t *value = *failure->param ? json_object_get(params, failure->param) : NULL;
+    if (json_is_string(value)) snprintf(failure->value, sizeof failure->value, "%s", json_string_value(value));
+    if (json_is_integer(value))
+        snprintf(failure->value, sizeof failure->value, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
+}
+
 int source_ask(struct source *source, const char *method, json_t *params_new, const struct source_apart *apart,
                json_t **ret_result, struct failure *failure) {
     unsigned capability = !strcmp(method, "control") ? SOURCE_CONTROL : SOURCE_ASK;
@@ -34,7 +43,11 @@ int source_ask(struct source *source, const char *method, json_t *params_new, co
         json_decref(params_new);
         return -1;
     }
-    return source->ops->ask(source, method, params_new, apart, ret_result, failure);
+    json_t *params = json_incref(params_new);
+    int result = source->ops->ask(source, method, params_new, apart, ret_result, failure);
+    if (result) note_value(failure, params);
+    json_decref(params);
+    return result;
 }
 
 int source_follow(struct source *source, json_t *params_new, int64_t *ret_number, struct failure *failure) {
@@ -43,9 +56,12 @@ int source_follow(struct source *source, json_t *params_new, int64_t *ret_number
         json_decref(params_new);
         return -1;
     }
-    if (source->ops->follow(source, params_new, &number, failure)) return -1;
-    if (ret_number) *ret_number = number;
-    return 0;
+    json_t *params = json_incref(params_new);
+    int result = source->ops->follow(source, params_new, &number, failure);
+    if (result) note_value(failure, params);
+    json_decref(params);
+    if (!result && ret_number) *ret_number = number;
+    return result;
 }
 
 enum source_event source_next(struct source *source, uint64_t deadline_ms, struct source_news *ret_news,

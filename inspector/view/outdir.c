@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 static int cannot_write(const char *path, int error, struct failure *failure) {
-    return failure_set(failure, EXIT_FAILED, "cannot write %s: %s", path, strerror(error));
+    return failure_of_write(failure, path, error);
 }
 
 static bool is_special(const char *name) { return !strcmp(name, ".") || !strcmp(name, ".."); }

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 static int cannot_write(const char *path, struct failure *failure) {
-    return failure_set(failure, EXIT_FAILED, "cannot write %s: %s", path, strerror(errno));
+    return failure_of_write(failure, path, errno);
 }
 
 /* ---- creating -------------------------------------------------------------------------------------------------------------- */

@@ -71,9 +71,7 @@ static int write_all(struct output *output, const char *text, size_t bytes) {
         ssize_t written =
             pipe && piece > PIPE_BUF ? timely_write_whole(output->fd, text, piece) : timely_write(output->fd, text, piece);
         if (written < 0 && errno == EINTR) continue;
-        if (written < 0 && errno == EPIPE) return failure_set(output->failure, EXIT_OK, "%s", "");
-        if (written < 0)
-            return failure_set(output->failure, EXIT_FAILED, "cannot write the output: %s", timely_write_error(errno));
+        if (written < 0) return failure_of_write(output->failure, "the output", errno);
         text += written;
         bytes -= (size_t)written;
     }

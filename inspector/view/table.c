@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define SPACE_BETWEEN 2U
+#define SQUEEZED_COLUMNS 10U
 
 void table_init(struct table *table, unsigned column_count, const struct table_column *columns, const struct table_style *how) {
     assert(column_count > 0);
@@ -86,6 +87,7 @@ static bool is_cut(const struct table *table, unsigned i) {
 /* The minimum width of a column. */
 static unsigned least_width(const struct table *table, unsigned i) {
     unsigned width = table->measures[i].width, least = table->columns[i].least;
+    if (table->measures[i].squeezed) least = SQUEEZED_COLUMNS;
     return is_cut(table, i) && least < width ? least : width;
 }
 
@@ -93,12 +95,12 @@ static unsigned least_width(const struct table *table, unsigned i) {
 static unsigned needed_width(const struct table *table, bool natural) {
     unsigned sum = 0;
     for (unsigned i = 0; i < table->column_count; i++)
-        if (!table->measures[i].hidden)
+        if (!table->measures[i].hidden && table->measures[i].width)
             sum += (sum ? SPACE_BETWEEN : 0) + (natural ? table->measures[i].width : least_width(table, i));
     return sum;
 }
 
-/* Hides the least important column.  Returns false when none may be hidden. */
+/* Hides the least important column; or squeezes it first.  Returns false when none may be hidden. */
 static bool hide_one(struct table *table) {
     unsigned least = table->column_count;
     for (unsigned i = 0; i < table->column_count; i++) {
@@ -106,7 +108,10 @@ static bool hide_one(struct table *table) {
         if (least == table->column_count || table->columns[i].rank >= table->columns[least].rank) least = i;
     }
     if (least == table->column_count) return false;
-    return table->measures[least].hidden = true;
+    struct table_measure *measure = &table->measures[least];
+    if (least_width(table, least) > SQUEEZED_COLUMNS && is_cut(table, least) && !measure->squeezed)
+        return measure->squeezed = true;
+    return measure->hidden = true;
 }
 
 /* Cuts the widest texts until the line fits. */
@@ -172,14 +177,14 @@ static void put_titles(struct strbuf *out, const struct table *table) {
 static void put_hidden(struct strbuf *out, const struct table *table) {
     unsigned count = 0;
     for (unsigned i = 0; i < table->column_count; i++) {
-        if (!table->measures[i].hidden) continue;
+        if (!table->measures[i].hidden || !table->measures[i].width) continue;
         if (!count++) {
             text_style_on(out, table->how.color, STYLE_DIM);
             strbuf_puts(out, "no room for: ");
         } else {
             strbuf_puts(out, ", ");
         }
-        strbuf_puts(out, table->columns[i].title);
+        strbuf_puts(out, *table->columns[i].title ? table->columns[i].title : "notes");
     }
     if (!count) return;
     if (table->how.hint) strbuf_printf(out, "; %s", table->how.hint);

@@ -12,7 +12,7 @@
  *     table_fini(&table);
  *
  * If the terminal is too narrow, whole columns are hidden, the least important first; then texts that may be cut are cut, and end
- * in "…".  A number is never cut.  A last line names the hidden columns. */
+ * in "…"; before a text is hidden, it is cut shorter than it should be.  A number is never cut.  A last line names the hidden columns. */
 #ifndef INSPECTOR_TABLE_H
 #define INSPECTOR_TABLE_H
 
@@ -25,7 +25,7 @@ enum table_align {
 };
 
 struct table_column {
-    const char *title;
+    const char *title; /* empty: notes on the row */
     enum table_align align;
     unsigned char rank;  /* 0: always shown; otherwise the highest is hidden first, and of equal ones the last */
     unsigned char least; /* its text may be cut to this many columns; 0: never */
@@ -56,6 +56,7 @@ struct table {
     struct table_measure {
         unsigned width;
         bool hidden;
+        bool squeezed;      /* cut to fewer columns than it should be, because it would have to be hidden otherwise */
         bool numbers, text; /* what its cells were */
         bool times;         /* or texts that would be useless if cut */
     } * measures;           /* of each column; NULL: out of memory */

@@ -98,13 +98,13 @@ class Command(unittest.TestCase):
         self.assertEqual((done.returncode, done.stderr.decode().count("\n")), (1, 1))
         self.assertIn("No space left", done.stderr.decode())
 
-    def test_a_closed_pipe_is_reported(self):
+    def test_a_closed_pipe_ends_it_by_the_signal(self):
         reader, writer = os.pipe()
         os.close(reader)
         done = subprocess.run([INSPECTOR, "export"], stdout=writer, stderr=subprocess.PIPE, timeout=60,
                               env=dict(os.environ, P2PTRACE_SOCKET=str(WORLD.traced.socket_path)))
         os.close(writer)
-        self.assertEqual((done.returncode, done.stderr.decode()), (1, "inspector: cannot write the export: Broken pipe\n"))
+        self.assertEqual((done.returncode, done.stderr.decode()), (-signal.SIGPIPE, ""))
 
     def test_interrupted_it_leaves_nothing(self):
         os.kill(WORLD.traced.process.pid, signal.SIGSTOP)
@@ -137,7 +137,7 @@ class Json(unittest.TestCase):
 
     def test_filters_add_up(self):
         lines = WORLD.export("--format", "ndjson", "--kind", "packet_sent", "--node", "alice", "--where", "size > 1000").splitlines()
-        expected = [e for e in WORLD.events if e["kind"] == "packet_sent" and WORLD.names[e["node_id"]] == "alice" and e["data"]["size"] > 1000]
+        expected = [e for e in WORLD.lines if e["kind"] == "packet_sent" and WORLD.names[e["node_id"]] == "alice" and e["data"]["size"] > 1000]
         self.assertEqual([json.loads(line) for line in lines], expected)
         self.assertTrue(expected)
 
@@ -145,7 +145,22 @@ class Json(unittest.TestCase):
         # The second of January, because east of Greenwich the first begins before Unix time.
         done = subprocess.run([INSPECTOR, "range", "1970-01-02", "now", "--json"], stdout=subprocess.PIPE, timeout=60,
                               env=dict(os.environ, P2PTRACE_SOCKET=str(WORLD.traced.socket_path)))
-        self.assertEqual(WORLD.export("--format", "ndjson"), done.stdout.decode())
+        self.assertEqual(WORLD.events, [json.loads(line) for line in done.stdout.decode().splitlines()])
+
+    def test_lines_have_the_names_of_nodes_and_peers(self):
+        for line in WORLD.lines:
+            self.assertEqual((line["node"], line.get("peer")), (WORLD.names[line["node_id"]], WORLD.names.get(line["peer_id"])))
+        self.assertTrue(any("peer" in line for line in WORLD.lines))
+
+    def test_names_are_read_again(self):
+        path = WORLD.directory / "named.ndjson"
+        path.write_text(WORLD.export("--format", "ndjson"), encoding="ascii")
+        done = subprocess.run([INSPECTOR, "nodes", "--json", "--read", str(path)], stdout=subprocess.PIPE, timeout=60)
+        nodes = [json.loads(line) for line in done.stdout.splitlines()]
+        self.assertEqual({node["node_id"]: node["name"] for node in nodes}, WORLD.names)
+        again = subprocess.run([INSPECTOR, "export", "--format", "ndjson", "--read", str(path)], stdout=subprocess.PIPE, timeout=60)
+        self.assertEqual([(line["node"], line.get("peer")) for line in map(json.loads, again.stdout.splitlines())],
+                         [(line["node"], line.get("peer")) for line in WORLD.lines])
 
 
 class Csv(unittest.TestCase):
@@ -155,6 +170,7 @@ class Csv(unittest.TestCase):
         for row, event in zip(rows, WORLD.events):
             self.assertEqual(json.loads(row["data"]), event["data"])
             self.assertEqual((row["peer_id"] or None, row["trace_id"] or None), (event["peer_id"], event["trace_id"]))
+            self.assertEqual(row["peer"] or None, WORLD.names.get(event["peer_id"], (event["peer_id"] or "")[:8] or None))
             self.assertEqual((row["node"], row["kind"], int(row["sequence"]), int(row["lane"])),
                              (WORLD.names[event["node_id"]], event["kind"], event["sequence"], event["lane"]))
             self.assertEqual((row["app"] or None, row["command"] or None), (event.get("app"), event.get("command")))

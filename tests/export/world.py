@@ -31,7 +31,8 @@ class World:
             node.end()
         self.rows = list(self.traced.wait_drained([node.id for node in self.nodes]).values())
         self.names = {row["node_id"]: row["name"] for row in self.rows}
-        self.events = [json.loads(line) for line in self.export("--format", "ndjson").splitlines()]
+        self.lines = [json.loads(line) for line in self.export("--format", "ndjson").splitlines()]
+        self.events = [{name: value for name, value in line.items() if name not in ("node", "peer")} for line in self.lines]  # as traced has them
         assert len(self.events) == sum(row["indexed"] for row in self.rows)
 
     def run(self, *args, **more):

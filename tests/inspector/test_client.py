@@ -185,13 +185,18 @@ class Answers(InspectorTest):
         for text in out, whole:
             self.assertTrue(all(" " <= character <= "~" or character == "\n" for character in text), text)
 
-    def test_a_reader_that_has_gone_is_not_a_failure(self):
+    def test_whose_reader_has_gone_ends_silently_by_the_signal(self):
         reader, writer = os.pipe()
         os.close(reader)
-        with self.traced():
-            process = subprocess.run([INSPECTOR, "nodes"], stdout=writer, stderr=subprocess.PIPE, env=self.env, check=False, timeout=60)
+        with self.traced({"query": pages(100), "apps": {"apps": []}, "traces": {"traces": []}, "hello": {}}):
+            for args in (["nodes"], ["recent", "--json"], ["rpc", "hello"], ["help"], ["--version"], ["help", "--man"],
+                         ["trace", TRACE[:8]], ["export"], ["export", "--format", "csv"], ["export", "--format", "pcapng", "-o", "/dev/stdout"],
+                         ["export", "-o", "/dev/stdout"]):
+                for restore in (True, False):  # also where the parent ignores the signal
+                    done = subprocess.run([INSPECTOR, *args], stdout=writer, stderr=subprocess.PIPE, env=self.env, check=False, timeout=60,
+                                          restore_signals=restore)
+                    self.assertEqual((done.returncode, done.stderr), (-signal.SIGPIPE, b""), args)
         os.close(writer)
-        self.assertEqual((process.returncode, process.stderr), (0, b""))
 
 
 class Queries(InspectorTest):
@@ -271,8 +276,23 @@ class Queries(InspectorTest):
             self.assertIn('"sample":0.3333333333}', self.run_inspector("control", "--json")[1])
 
     def test_an_invalid_share_is_a_usage_error(self):
-        for share in ("0", "2", "1/0", "3/2", "1/", "/2", "x", "1x", "-1", "", "101%", "1%%", "nan", "inf", "1/1e-5", "0x1", "1e999"):
+        for share in ("0", "2", "1/0", "3/2", "1/", "/2", "x", "1x", "-1", "101%", "1%%", "nan", "inf", "1/1e-5", "0x1", "1e999"):
             self.fails(2, f"--sample {share}: a share like 1/100, 0.01 or 1%, up to 1, is expected", "control", "--sample", share)
+        self.fails(2, "--sample needs a value: SHARE", "control", "--sample", "")
+
+    def test_who_asks_chooses_how_long_to_wait(self):
+        with self.traced({"nodes": Raw(b"")}):
+            for value, told in (("200ms", "0.2"), ("1s", "1")):
+                for args in (["nodes"], ["recent"], ["traces"]):
+                    self.assertEqual(self.run_inspector(*args, "--timeout", value)[::2],
+                                     (1, f"inspector: traced at {self.path} did not answer `nodes` within {told} s; --timeout waits longer\n"), args)
+        self.fails(2, "--timeout 0: a duration of at least 1ms is expected", "nodes", "--timeout", "0")
+
+    def test_a_refused_param_is_named_as_it_was_typed(self):
+        error = Error(-32602, 'Invalid params: kinds: there is no kind "packet_lsot"', {"param": "kinds"})
+        with self.traced({"control": error}):
+            self.assertEqual(self.run_inspector("control", "--kind", "packet_lsot"),
+                             (2, "", 'inspector: --kind: there is no kind "packet_lsot"; did you mean packet_lost?\n'))
 
     def test_a_time_of_day_is_its_last_moment(self):
         with self.traced({"query": pages(0)}) as traced:
@@ -338,7 +358,7 @@ class Queries(InspectorTest):
             code, out, _ = self.run_inspector("rpc", "anything", '{"a":[1,"x"]}', "--json")
             self.fails(2, "must be a JSON object", "rpc", "anything", "[1]")
             self.fails(2, "not JSON", "rpc", "anything", "{")
-            self.fails(1, "Method not found", "rpc", "nothing")
+            self.fails(2, "Method not found", "rpc", "nothing")
         self.assertEqual((code, json.loads(out)), (0, {"got": {"a": [1, "x"]}}))
 
 
@@ -664,7 +684,7 @@ class Follow(InspectorTest):
             process = self.start("follow", "--no-header")
             process.stdout.readline()
             process.stdout.close()  # and no further event comes
-            self.assertEqual(process.wait(timeout=60), 0)
+            self.assertEqual(process.wait(timeout=60), -signal.SIGPIPE)
             self.assertEqual(process.stderr.read(), "")
             process.stderr.close()
 

@@ -7,6 +7,7 @@ traced's page.
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import unittest
@@ -74,10 +75,10 @@ class Topics(unittest.TestCase):
         with open(PAGES["inspector.1"], encoding="utf-8") as page:
             self.assertEqual(output(INSPECTOR, "help", "--man"), page.read())
 
-    def test_a_reader_that_goes_is_not_a_failure(self):
+    def test_a_reader_that_goes_ends_it_by_the_signal(self):
         with subprocess.Popen([INSPECTOR, "help", "filter"], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
             process.stdout.close()
-            self.assertEqual((process.stderr.read(), process.wait(60)), (b"", 0))
+            self.assertEqual((process.stderr.read(), process.wait(60)), (b"", -signal.SIGPIPE))
 
 
 class Man(unittest.TestCase):

@@ -155,11 +155,35 @@ class Options(Configured):
         code, out, err = run(self.place, "config", "--json")
         self.assertEqual((code, err), (0, ""))
         self.assertEqual([json.loads(line) for line in out.splitlines()],
-                         [{"kind": "filter", "command": None, "name": "@slow", "value": "rtt > 1ms", "line": 2},
-                          {"kind": "option", "command": "recent", "name": "--limit", "value": "2", "line": 4}])
+                         [{"kind": "filter", "command": None, "name": "@slow", "value": "rtt > 1ms", "line": 2, "problem": None, "wrong": False},
+                          {"kind": "option", "command": "recent", "name": "--limit", "value": "2", "line": 4, "problem": None, "wrong": False}])
         self.assertIn(str(self.path), run(self.place, "config")[1])
         self.path.unlink()
         self.assertEqual(run(self.place, "config")[1], f"nothing is configured: there is no {self.path}\n")
+
+    def test_config_finds_every_wrong_filter(self):
+        self.write("[filters]\nslow = rtt > 100\nright = rtt > 1ms\nhanging = unfinished and age > 5s\nloop = @loop\nmiss = @rihgt\nof = field nonsense\n"
+                   "misspelled = rrt > 1ms\nnobody = node == nobody and @right\nlater = NEXT.size > 1\n[options recent]\nwhere = @slow\n")
+        wrong = {2: 'rtt needs a unit: ns, us, ms, s, m or h; did you mean "100ms"?', 5: f"{self.path}:5: the filter @loop contains itself, or is too long",
+                 6: f"there is no saved filter @rihgt; did you mean @right?; {self.path} has them", 7: None, 8: 'there is no field or kind "rrt"; did you mean "rtt"?',
+                 12: 'rtt needs a unit: ns, us, ms, s, m or h; did you mean "100ms"?'}
+        names = {9: 'no node is called "nobody", and it is not the beginning of an id', 10: None}  # which only traced can know
+        for live in (False, True):
+            if live:
+                self.start()
+            code, out, err = run(self.place, "config", "--json")
+            self.assertEqual((code, err), (2, f"inspector: 6 filters of {self.path} are wrong\n"))
+            rows = {row["line"]: row for row in map(json.loads, out.splitlines())}
+            self.assertEqual([line for line, row in rows.items() if row["wrong"]], list(wrong))
+            self.assertEqual([line for line, row in rows.items() if row["problem"] and not row["wrong"]], list(names) if live else [])
+            for line, problem in (wrong | (names if live else {})).items():
+                if problem:
+                    self.assertEqual(rows[line]["problem"], problem)
+            text = run(self.place, "config")[1]
+            self.assertIn(f"line 2: @slow is wrong: {wrong[2]}\n", text)
+            self.assertIn(f"line 12: --where is wrong: {wrong[12]}\n", text)
+            self.assertEqual(f"line 9: @nobody cannot be used now: {names[9]}\n" in text, live)
+        self.assertEqual(self.of("recent", "-n", "1", "--where", "@right")[0], 0)  # the wrong ones are not in its way
 
 
 class ExitCodes(Configured):

@@ -191,12 +191,12 @@ class Count(CountTest):
         self.assertTrue(done.stdout.startswith("kind metrics: 16 values"), done.stdout)
         done = self.inspect("--by", ",")
         self.assertEqual((done.returncode, done.stdout), (2, ""))
-        self.assertIn("--by expects fields", done.stderr)
+        self.assertIn("--by ,: a list of names", done.stderr)
         done = self.inspect("--by", "time/1us", "--limit", "1")
         self.assertIn("; the 1 newest of ", done.stdout)
         done = self.inspect("--by", "knid")
         self.assertEqual((done.returncode, done.stdout), (2, ""))
-        self.assertIn('group_by: there is no field or kind "knid"; did you mean "kind"?', done.stderr)
+        self.assertIn('--by: there is no field or kind "knid"; did you mean "kind"?', done.stderr)
 
 
 class Limits(CountTest):

@@ -7,7 +7,7 @@ import json
 import pathlib
 import re
 import unittest
-from datetime import datetime
+from datetime import datetime, timezone
 
 from test_read import ALICE, BAD, BOB, CAROL, TRACE, ReadTest, run
 
@@ -256,25 +256,81 @@ class Names(Recorded):
             self.assertEqual(self.of(command, "--by", "time/1ns")[0], 2)
         self.assertEqual(self.out("traces", "--where", "took >= 0"), self.out("traces", "--where", "took >= 0ms"))
         for text, meant in (("30", "30s"), ("1767225600", "1767225600000000"), ("1767225600123", "1767225600123000")):
-            for args, option in ((["recent", "--since", text], "since"), (["range", "0", text], "until")):
+            for args, name in ((["recent", "--since", text], "--since"), (["range", "0", text], "TO"), (["range", "0", "--until", text], "--until")):
                 code, _, err = self.of(*args)
-                self.assertEqual((code, err), (2, f"inspector: --{option} {text}: a number is Unix microseconds; did you mean {meant}?\n"))
+                self.assertEqual((code, err), (2, f"inspector: {name} {text}: a number is Unix microseconds; did you mean {meant}?\n"))
             self.assertEqual(self.of("recent", "--since", meant)[0], 0)
 
     def test_what_the_socket_refuses_is_a_plain_sentence(self):
-        for args, said in ((["traces", "--limit", "0"], "limit must be an integer from 1 to 10000"),
-                           (["trace", "zz"], "trace_id is 1 to 32 hex digits"),
-                           (["recent", "--kind", "nope"], 'kind: there is no kind "nope"'),
-                           (["count", "--by", "peer,peer"], "group_by: peer is given twice")):
-            code, _, err = self.of(*args)
-            self.assertEqual((code, err), (2, f"inspector: {said}\n"))
-        self.assertNotIn("Not found", self.of("peer", "nope")[2])
+        """It names the option or the argument that was typed, not the socket's params."""
+        for args, code, said in ((["traces", "--limit", "10001"], 2, "--limit 10001 must be an integer from 1 to 10000"),
+                                 (["trace", "zz"], 2, "ID zz must be 1 to 32 hex digits"),
+                                 (["diff", TRACE, "zz"], 2, "ID zz must be 1 to 32 hex digits"),
+                                 (["export", "zz"], 2, "ID zz must be 1 to 32 hex digits"),
+                                 (["analyze", "trace", "zz"], 2, "NAME zz must be 1 to 32 hex digits"),
+                                 (["recent", "--trace", "zz"], 2, "--trace zz must be 1 to 32 hex digits"),
+                                 (["recent", "--trace", "ffff"], 1, '--trace: no trace begins with "ffff"'),
+                                 (["trace", "ffff"], 1, 'ID: no trace begins with "ffff"'),
+                                 (["spread", "ffff"], 1, 'TRACE|KEY: no trace begins with "ffff"'),
+                                 (["recent", "--kind", "nope"], 2, '--kind: there is no kind "nope"'),
+                                 (["recent", "--kind", "custom,nope"], 2, '--kind custom,nope: there is no kind "nope"'),
+                                 (["count", "--by", "peer,peer"], 2, "--by peer,peer: peer is given twice"),
+                                 (["count", "--by", "sise"], 2, '--by: there is no field or kind "sise"; did you mean "size"?'),
+                                 (["count", "--value", "kind"], 2, "--value: kind is not a number"),
+                                 (["count", "--hist", "kind"], 2, "--hist: kind is not a number"),
+                                 (["requests", "--by", "peer"], 2, "--by peer: requests are grouped by command, node or time/1s, not peer"),
+                                 (["requests", "--app", "TOOLONG"], 2, "--app TOOLONG: an application id has at most 4 characters"),
+                                 (["peer", "nope"], 1, 'PEER: "nope" is neither the name of a node nor hex digits'),
+                                 (["recent", "--peer", "nope"], 1, '--peer: "nope" is neither the name of a node nor hex digits'),
+                                 (["recent", "--node", "bbo"], 1, '--node: "bbo" is neither the name of a node nor hex digits; did you mean bob?'),
+                                 (["traces", "--node", "bbo"], 1, '--node: "bbo" is neither the name of a node nor hex digits; did you mean bob?'),
+                                 (["rpc", "query", '{"limit":0}'], 2, "limit must be an integer from 1 to 10000")):
+            self.assertEqual(self.of(*args), (code, "", f"inspector: {said}\n"), args)
+
+    def test_what_is_empty_is_refused_by_its_name(self):
+        for args, said in ((["recent", "--node", ""], "--node needs a value: NODE"), (["recent", "--where="], "--where needs a value: FILTER"),
+                           (["recent", "--kind", ","], "--kind ,: a list of names, with commas between them, is expected"),
+                           (["traces", "--fields", ","], "--fields ,: a list of names, with commas between them, is expected"),
+                           (["trace", ""], "trace: ID is empty; usage: inspector trace ID; see inspector help trace"),
+                           (["diff", "", TRACE], "diff: ID is empty; usage: inspector diff ID ID; see inspector help diff"),
+                           (["range", "0", ""], "range: TO is empty; usage: inspector range [FROM [TO]]; see inspector help range"),
+                           (["sql", ""], "sql: STATEMENT is empty; usage: inspector sql [STATEMENT]; see inspector help sql"),
+                           ([""], 'there is no command ""; see inspector help'), (["help", ""], 'there is no command or topic ""; see inspector help')):
+            self.assertEqual(self.of(*args), (2, "", f"inspector: {said}\n"), args)
+
+    def test_a_wrong_number_of_arguments_says_which(self):
+        for args, said in ((["trace"], "trace: ID is missing; usage: inspector trace ID; "), (["diff", TRACE], "diff: the other ID is missing; usage: "),
+                           (["nodes", "bob"], "nodes takes no argument: bob; usage: inspector nodes; "),
+                           (["trace", TRACE, BAD], f"trace: {BAD} is one argument too many; usage: "),
+                           (["help", "nodes", "bob"], "help: bob is one argument too many; usage: "),
+                           (["range"], "range: FROM is missing; usage: inspector range FROM [TO]; "),
+                           (["analyze", "node"], "analyze node: NAME is missing; usage: "),
+                           (["analyze", "bob", "alice"], "analyze bob: trace, node or peer is expected; usage: ")):
+            code, out, err = self.of(*args)
+            self.assertEqual((code, out), (2, ""), args)
+            self.assertTrue(err.startswith("inspector: " + said), err)
+
+    def test_no_limit_is_0(self):
+        for args in (["nodes"], ["peers"], ["traces"], ["requests"], ["recent"], ["range", "0"], ["count"], ["follow"], ["trace", TRACE], ["export"]):
+            self.assertEqual(self.of(*args, "-n", "0"), (2, "", "inspector: --limit 0: a whole number from 1 is expected\n"), args)
+        self.assertEqual(self.of("recent", "0")[::2], (2, "inspector: recent 0: a whole number from 1 is expected\n"))
+
+    def test_a_dash_is_the_standard_output(self):
+        for args in (["export", "-n", "5", "--format", "csv"], ["trigger", "custom", "-n", "1", "--every", "0"]):
+            self.assertEqual(self.of(*args, "-o", "-"), self.of(*args), args)
+        for command in ("record", "salvage"):  # which write only files
+            ask = self.of if command == "record" else lambda *args: run(self.place, *args)
+            self.assertEqual(ask(command, "-o", "-")[::2], (2, f"inspector: {command} needs a file to write to: -o FILE\n"))
+
+    def test_options_that_exclude_each_other_are_named(self):
+        for args, first, second in ((["follow", "--since", "0", "--recent", "3"], "since", "recent"), (["recent", "--pid", "1"], "read", "pid")):
+            self.assertEqual(self.of(*args)[::2], (2, f"inspector: --{first} and --{second} exclude each other: use one of them\n"))
 
     def test_a_time_that_cannot_be_read_is_quoted_with_its_option(self):
         for text in ("tomorrow", "5d", "25:00"):
             self.assertEqual(self.of("traces", "--until", text)[::2], (2, (
                 f'inspector: --until {text}: this is not a time like 5s, now, 12:00, 2026-01-31 or "2026-01-31 12:00"; see inspector help time\n')))
-        self.assertEqual(self.of("range", "2026-02-30")[::2], (2, "inspector: --since 2026-02-30: there is no such day or time of day\n"))
+        self.assertEqual(self.of("range", "2026-02-30")[::2], (2, "inspector: FROM 2026-02-30: there is no such day or time of day\n"))
         self.assertEqual(self.of("recent", "--since=-5d")[::2], (2, (
             "inspector: --since -5d: a relative time needs a unit: ns, us, ms, s, m or h\n")))
 
@@ -316,7 +372,7 @@ class Names(Recorded):
 
     def test_where_nothing_is_left_the_filters_are_quoted(self):
         for words, quoted in ((["requests", "--where", "took > 1h"], "no request matches --where 'took > 1h'; the history has "),
-                              (["peer", "bob", "--until", "2000-01-01"], "no event matches --peer bob --until 2000-01-01; the history has "),
+                              (["peer", "bob", "--until", "2000-01-01"], "no event matches --peer bob --until 2000-01-01; the first after it was at "),
                               (["recent", "--since", "2s", "--until", "3s"], "no event matches --since 2s --until 3s; --until is not after --since; "),
                               (["range", "now", "-5s"], "no event matches --since now --until=-5s; --until is not after --since; "),
                               (["recent", "--since", "2000-01-01", "--until", "2000-01-01Z"], "--until is not after --since; ")):
@@ -342,7 +398,7 @@ class Names(Recorded):
         self.assertEqual(self.rows("traces", "--node", "bob", "--where", "outcome == open or outcome == failed"), [])
         code, _, err = self.of("traces", "--node", "bob", "--where", "took > 1s and tok > 1")
         self.assertEqual((code, err), (2, "  took > 1s and tok > 1\n                ^~~\ninspector: traces have no field \"tok\"; did you mean \"took\"?\n"))
-        self.assertIn('did you mean "bob"', self.of("traces", "--node", "bbo", "--where", "took > 1s")[2])
+        self.assertIn('--node: "bbo" is neither', self.of("traces", "--node", "bbo", "--where", "took > 1s")[2])
         self.assertNotIn("^", self.of("traces", "--node", "bbo", "--where", "took > 1s")[2])
 
     def test_a_wrong_name_suggests_the_right_one(self):
@@ -370,7 +426,7 @@ class Names(Recorded):
 
     def test_an_empty_result_names_the_filters(self):
         for args, told in ((["recent", "--kind", "conn_init", "--node", "bob"], "no event matches --kind conn_init --node bob; the history has 3055 events of 2 traces"),
-                           (["range", "0", "1000000000000000"], "no event matches --since 0 --until 1000000000000000; the history"),
+                           (["range", "0", "1000000000000000"], "no event matches --since 0 --until 1000000000000000; the first after it was at "),
                            (["traces", "--where", "took > 1h"], "no request matches --where 'took > 1h'; the history"),
                            (["traces", "--kind", "connection"], "no connection matches --kind connection"),
                            (["count", "--peer", CAROL, "--kind", "custom"], f"no event matches --kind custom --peer {CAROL}")):
@@ -380,6 +436,28 @@ class Names(Recorded):
                            (["export", "--kind", "conn_init"], "no event in the history matches --kind conn_init")):
             code, _, err = self.of(*args)
             self.assertEqual((code, err), (1, f"inspector: {told}\n"))
+
+    def test_an_empty_period_tells_the_nearest_events(self):
+        events = self.rows("range", "0", "now")
+
+        def shown(event):
+            return datetime.fromtimestamp(event["timestamp"] // 10**6, timezone.utc).strftime("%H:%M:%S") + ".%06d" % (event["timestamp"] % 10**6)
+
+        first, last = shown(events[0]), shown(events[-1])
+        custom = shown(next(event for event in events if event["kind"] == "custom"))
+        between = [str(next(event for event in events if event["kind"] == "custom")["timestamp"] + plus) for plus in (1, 2)]
+        past, future = ["--since", "2000-01-01", "--until", "2000-01-02"], ["--since", str(events[-1]["timestamp"] + 1)]
+        for args, near in ((["recent", *past], f"the first after it was at {first};"), (["range", *past], f"the first after it was at {first};"),
+                           (["count", *past], f"the first after it was at {first};"), (["analyze", *past], f"the first after it was at {first};"),
+                           (["traces", *past], f"the first event after it was at {first};"), (["requests", *past], f"the first event after it was at {first};"),
+                           (["recent", "--kind", "custom", *past], f"the first after it was at {custom};"),
+                           (["recent", "--kind", "custom", "--since", between[0], "--until", between[1]], f"the last before it was at {custom}; the history"),
+                           (["recent", "--until", "2000-01-02"], f"the first after it was at {first};"), (["recent", *future], f"the last before it was at {last};")):
+            self.assertIn(f"; {near}", self.out(*args, "--utc"), args)
+        self.assertEqual(self.of("export", *past, "--utc")[2], ("inspector: no event in the history matches --since 2000-01-01 --until 2000-01-02; "
+                                                                f"the first after it was at {first}\n"))
+        self.assertNotIn("before it", self.out("traces", "--where", "took > 1h", "--since", "0"))  # it has events, but no such request
+        self.assertNotIn("doctor", self.out("analyze", *past))
 
     def test_ago_counts_back_from_the_end_of_a_recording(self):
         rows = self.rows("traces", "--fields", "trace_id,ago,first")

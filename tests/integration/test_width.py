@@ -12,7 +12,7 @@ import termios
 import unicodedata
 import unittest
 
-from test_read import ALICE, BOB, CAROL, TRACE, ReadTest, run
+from test_read import ALICE, BAD, BOB, CAROL, TRACE, ReadTest, run
 
 WIDTHS = (40, 60, 80, 100, 200)
 # A word with a digit must not be cut, nor a number with its unit.  A "…" ends a text that was cut.
@@ -113,6 +113,47 @@ class Widths(ReadTest):
                                 self.assertRegex(line, r"(?:^|\s)" + re.escape(cell) + r"(?:\s|$)", shown)
                         shown_fields += 1
             self.assertGreater(shown_fields, 10, name)
+
+    def requests(self):
+        """A recording of two requests, whose numbers are always the same."""
+        span = {"app_id": "DMAP", "cmd": 2, "span_id": "01" * 8}
+        events = [(trace, kind, data) for trace in ("c1", "d2")
+                  for kind, data in (("app_start", span | {"parent_id": "00" * 8}), ("app_end", span | {"ok": True}))]
+        rows = [{"node_id": ALICE, "peer_id": None, "trace_id": trace * 16, "timestamp": 1767225600000000 + 1234 * i, "ns": 0, "sequence": i,
+                 "lane": 0, "kind": kind, "flags": [], "data": data} for i, (trace, kind, data) in enumerate(events)]
+        path = pathlib.Path(self.place.directory) / "requests.json"
+        path.write_text(json.dumps({"export": 1, "events": rows, "nodes": [], "apps": []}), encoding="utf-8")
+        return path
+
+    def test_the_least_important_columns_are_hidden_first(self):
+        for command, wanted in (("requests", {40: "request requests bad p99", 60: "request requests failed bad p50 p99 slowest"}),
+                                ("traces", {40: "trace took outcome request", 60: "trace ago took outcome request pkts lost"})):
+            for width, titles in wanted.items():
+                text = on_terminal(self.place, width, command, "--read", self.requests())[1]
+                hidden = re.findall(r"no room for: ([^;]*)", " ".join(text.split()))[0].split(", ")
+                self.assertEqual(" ".join(text.splitlines()[0].split()), titles)
+                self.assertEqual(set(hidden) & set(titles.split()), set())
+
+    def test_rows_are_one_line_each(self):
+        for args in (["diff", TRACE, BAD], ["spread", TRACE], ["nodes"], ["peers"], ["requests"], ["traces"]):
+            for width in (40, 60, 80):
+                shown = on_terminal(self.place, width, *args, "--read", self.dir)[1].splitlines()
+                for titles, row in zip(shown, shown[1:]):
+                    if re.match(r"(?:time went to|hop|node|peer|request|trace)  +[a-z]+", titles):
+                        self.assertIn(len(re.split(r"  +", row.strip())), (len(re.split(r"  +", titles.strip())),), shown)
+
+    def test_hidden_columns_are_named_below_the_rows_and_above_those_that_still_come(self):
+        for args in (["trace", TRACE], ["recent", "-n", "5"], ["range", "0", "now", "-n", "5"], ["peer", "bob", "-n", "5"]):
+            lines = on_terminal(self.place, 40, *args, "--read", self.dir)[1].splitlines()
+            titles = max(i for i, line in enumerate(lines) if "event" in line.split() and "node" in line.split())
+            note = max(i for i, line in enumerate(lines) if line.startswith("no room for: "))
+            self.assertGreater(note, titles + 5, args)
+        lines = on_terminal(self.place, 40, "follow", "-n", "5", "--read", self.dir)[1].splitlines()
+        self.assertTrue(lines[0].startswith("no room for: "), lines)
+
+    def test_a_line_of_a_trace_continues_below_its_text(self):
+        for line in on_terminal(self.place, 40, "trace", TRACE, "--all", "--read", self.dir)[1].split("event\n")[1].split("no room")[0].splitlines():
+            self.assertRegex(line, r"^(?: *\+| {10})")
 
     def test_wide_enough_is_as_wide_as_a_pipe(self):
         for args in (["nodes"], ["peers"], ["traces"], ["count", "--by", "peer,kind"]):

@@ -128,6 +128,7 @@ static int nothing_found(struct running *running) {
     if (running->exporting.id)
         return failure_set(failure, EXIT_FAILED, "no event in the history belongs to a trace %s", running->exporting.id);
     (void)question_describe(&filters, running->exporting.session->options);
+    session_report_nearest(running->exporting.session, &filters, true);
     failure_set(failure, EXIT_FAILED, "no event in the history matches%s", strbuf_text(&filters));
     strbuf_fini(&filters);
     return -1;
@@ -182,7 +183,7 @@ static int open_destination(struct running *running) {
     struct session *session = running->exporting.session;
     struct destination *destination = &running->destination;
     const struct export_format *format = running->exporting.format;
-    const char *path = session->options->texts[OPTION_OUTPUT];
+    const char *path = option_output(session->options);
     if (running->exporting.settings.push) return 0;
     destination->path = path;
     destination->is_directory =
@@ -243,7 +244,7 @@ static int export_once(struct exporting *exporting) {
 static int check_options(const struct exporting *exporting) {
     const struct options *options = exporting->session->options;
     struct failure *failure = &exporting->session->failure;
-    bool output = options->texts[OPTION_OUTPUT];
+    bool output = option_output(options);
     if (exporting->settings.push && strcmp(exporting->format->name, "otlp") != 0)
         return failure_set(failure, EXIT_USAGE, "--push is for --format otlp");
     if (exporting->settings.push && output) return failure_set(failure, EXIT_USAGE, "either --push or --output");
@@ -265,7 +266,7 @@ static int check_options(const struct exporting *exporting) {
 
 /* As --format says; otherwise as -o FILE ends; otherwise json. */
 static const struct export_format *choose_format(const struct options *options, struct failure *failure) {
-    const char *name = options->texts[OPTION_FORMAT], *path = options->texts[OPTION_OUTPUT];
+    const char *name = options->texts[OPTION_FORMAT], *path = option_output(options);
     if (name) return export_find(name, failure);
     if (option_given(options, OPTION_PUSH)) return export_find("otlp", failure);
     if (option_given(options, OPTION_FOLLOW)) return export_find("ndjson", failure);
@@ -283,7 +284,7 @@ int run_export(struct session *session) {
                                                .push = push,
                                                .keylog = options->texts[OPTION_KEYLOG],
                                                .follow = follow,
-                                               .terminal = session->output.terminal && !options->texts[OPTION_OUTPUT],
+                                               .terminal = session->output.terminal && !option_output(options),
                                                .events_max = option_number(options, OPTION_LIMIT, 0),
                                                .note = output_note,
                                                .qvis_names = names && !strcmp(names, "qvis"),

@@ -93,8 +93,8 @@ static int take_news(struct following *following) {
         output_note(strbuf_text(&line));
         strbuf_fini(&line);
         return 0;
-    case SOURCE_ENDED:
-    case SOURCE_OUTPUT_GONE: return 1;
+    case SOURCE_ENDED: return 1;
+    case SOURCE_OUTPUT_GONE: return failure_of_write(&following->exporting->session->failure, "the export", EPIPE);
     default: return result;
     }
 }
@@ -108,9 +108,7 @@ static int follow_to_the_end(struct following *following) {
         following->flush_ms = WAIT_FOREVER;
         if (export_flush(export)) result = -1;
     }
-    if (result >= 0) result = export_end(export);
-    /* A reader that has seen enough is not a failure. */
-    return result && export->out && export->out->error == EPIPE ? 0 : result;
+    return result >= 0 ? export_end(export) : result;
 }
 
 int export_follow(struct exporting *exporting) {

@@ -167,9 +167,14 @@ static int gather(struct gathering *gathering, const char *argument, char **ret_
                                  "spread %s: the beginning of a trace id, a message id, or FIELD=VALUE is expected", argument);
         }
     }
-    if (!result && !gathering->facts.count)
-        result = failure_set(&session->failure, EXIT_FAILED, "no event in the history belongs to %s%s",
-                             key.bytes ? "" : "a trace ", key.bytes ? strbuf_text(&key) : argument);
+    if (!result && !gathering->facts.count) {
+        struct strbuf filters = {0};
+        bool filtered = question_describe(&filters, session->options);
+        result = failure_set(&session->failure, EXIT_FAILED, "no event in the history belongs to %s%s%s%s",
+                             key.bytes ? "" : "a trace ", key.bytes ? strbuf_text(&key) : argument,
+                             filtered ? " and matches" : "", strbuf_text(&filters));
+        strbuf_fini(&filters);
+    }
     *ret_key = key.bytes && !result ? strdup(strbuf_text(&key)) : NULL;
     strbuf_fini(&key);
     return result;

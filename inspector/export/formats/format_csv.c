@@ -19,7 +19,7 @@
 #define COLUMNS_MAX 64
 #define KINDS_MAX 64
 #define NAME_MAX_BYTES 64
-#define USUAL_COLUMNS "time,node,lane,sequence,kind,peer_id,trace_id,app,command,data"
+#define USUAL_COLUMNS "time,node,lane,sequence,kind,peer_id,trace_id,app,command,data,peer"
 
 struct table;
 struct column {
@@ -29,6 +29,7 @@ struct column {
 };
 
 struct table {
+    const struct export *export;
     bool tabs;
     unsigned count;
     struct column columns[COLUMNS_MAX];
@@ -90,6 +91,14 @@ static char *put_kind(struct table *table, const struct column *column, char *ou
 static char *put_peer_id(struct table *table, const struct column *column, char *out, const struct export_event *event) {
     (void)table, (void)column;
     return event_has_peer(event) ? put_hex(out, event->event->peer_id.bytes, sizeof event->event->peer_id.bytes) : out;
+}
+
+/* Its name; of a peer that is no node, the beginning of its id. */
+static char *put_peer(struct table *table, const struct column *column, char *out, const struct export_event *event) {
+    if (!event_has_peer(event)) return out;
+    const struct export_node *node = export_node_of(table->export, &event->event->peer_id);
+    (void)column;
+    return node ? put_text(out, node->name) : put_hex(out, event->event->peer_id.bytes, 4);
 }
 
 static char *put_trace_id(struct table *table, const struct column *column, char *out, const struct export_event *event) {
@@ -164,7 +173,7 @@ static const struct {
 } known_columns[] = {
     {"time", put_time},       {"timestamp", put_timestamp}, {"node", put_node}, {"node_id", put_node_id},
     {"lane", put_lane},       {"sequence", put_sequence},   {"kind", put_kind}, {"flags", put_flags},
-    {"peer_id", put_peer_id}, {"trace_id", put_trace_id},   {"app", put_app},   {"command", put_command},
+    {"peer_id", put_peer_id}, {"peer", put_peer}, {"trace_id", put_trace_id},   {"app", put_app},   {"command", put_command},
     {"data", put_data},       {"fields", put_app_fields},
 };
 
@@ -252,6 +261,7 @@ static int begin(struct export *export, bool tabs) {
     struct table *table = export->state;
     const char *names = export->settings->columns ? export->settings->columns : USUAL_COLUMNS;
     table->tabs = tabs;
+    table->export = export;
     for (const char *at = names; *at;) {
         size_t bytes = strcspn(at, ",");
         if (bytes && add_column(export, table, at, bytes)) return -1;

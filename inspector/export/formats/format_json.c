@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * json: one document, with what explains the events.  ndjson: a line for each event, like `inspector follow --json`.
+ * json: one document, with what explains the events.  ndjson: a line for each event, like `inspector follow --json`, with the
+ * names of its node and peer.
  *
  * Both contain each event in full, as traced wrote it. */
 #include "export_format.h"
@@ -13,14 +14,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The text unchanged, but in ASCII: control characters that a node wrote must not reach a terminal. */
-static int put_event(struct export *export, struct json_span text) {
+static bool is_ascii(const char *text, size_t bytes) {
     bool ascii = true;
-    for (size_t i = 0; i < text.bytes; i++) ascii &= (unsigned char)text.text[i] < 0x80;
-    if (ascii) {
-        writer_put(export->out, text.text, text.bytes);
-        return 0;
-    }
+    for (size_t i = 0; i < bytes; i++) ascii &= (unsigned char)text[i] < 0x80;
+    return ascii;
+}
+
+/* The text in ASCII: control characters that a node wrote must not reach a terminal. */
+static int put_escaped(struct export *export, struct json_span text) {
     json_t *event = trace_json_loadb(text.text, text.bytes, JSON_ALLOW_NUL, NULL);
     char *escaped = event ? json_dumps(event, JSON_COMPACT | JSON_ENSURE_ASCII) : NULL;
     json_decref(event);
@@ -30,13 +31,48 @@ static int put_event(struct export *export, struct json_span text) {
     return 0;
 }
 
+static int put_event(struct export *export, struct json_span text) {
+    if (!is_ascii(text.text, text.bytes)) return put_escaped(export, text);
+    writer_put(export->out, text.text, text.bytes);
+    return 0;
+}
+
 /* ---- ndjson ------------------------------------------------------------------------------------------------------------- */
 
+/* Appends `,"node":"alice"`, if the node is known by a name. */
+static void add_name(struct strbuf *out, const char *member, const struct export_node *node) {
+    if (node && export_node_is_named(node)) strbuf_printf(out, ",\"%s\":%s", member, node->json_name);
+}
+
+/* The event as traced wrote it, and then the names, which no other line has. */
 static int put_line(struct export *export, const struct export_event *event) {
-    int result = put_event(export, event->text);
+    struct strbuf *names = export->state;
+    struct json_span text = event->text;
+    strbuf_clear(names);
+    add_name(names, "node", event->node);
+    if (event_has_peer(event)) add_name(names, "peer", export_node_of(export, &event->event->peer_id));
+    if (!names->bytes || text.text[text.bytes - 1] != '}') {
+        int result = put_event(export, text);
+        writer_puts(export->out, "\n");
+        return result;
+    }
+    if (is_ascii(text.text, text.bytes) && is_ascii(names->text, names->bytes)) {
+        writer_put(export->out, text.text, text.bytes - 1);
+        writer_put(export->out, names->text, names->bytes);
+        writer_puts(export->out, "}\n");
+        return 0;
+    }
+    struct strbuf whole = {0};
+    strbuf_add(&whole, text.text, text.bytes - 1);
+    strbuf_add(&whole, names->text, names->bytes);
+    strbuf_puts(&whole, "}");
+    int result = whole.failed ? export_out_of_memory(export) : put_escaped(export, (struct json_span){whole.text, whole.bytes});
+    strbuf_fini(&whole);
     writer_puts(export->out, "\n");
     return result;
 }
+
+static void fini_lines(struct export *export) { strbuf_fini(export->state); }
 
 /* In a stream, reports missed events where they are missing, like `follow --json`; otherwise the last line counts them, as in
  * other commands. */
@@ -56,9 +92,11 @@ const struct export_format export_format_ndjson = {
     .suffixes = ".ndjson .jsonl",
     .doc = "a line for each event: jq, and anything that reads JSON lines",
     .follow_ms = 100,
+    .state_bytes = sizeof(struct strbuf),
     .event = put_line,
     .gap = put_gap_line,
     .end = end_lines,
+    .fini = fini_lines,
 };
 
 /* ---- json --------------------------------------------------------------------------------------------------------------- */

@@ -666,7 +666,8 @@ void render_analysis(struct strbuf *out, const struct view *view, const struct a
     strbuf_puts(out, "\n");
     for (size_t i = 0; i < analysis->count; i++) draw_finding(out, view, facts, &analysis->findings[i]);
     if (!facts->count)
-        strbuf_puts(out, "there is nothing to judge: no events; `inspector doctor` finds out why\n\n");
+        strbuf_printf(out, "there is nothing to judge: no events%s\n\n",
+                      scope->period ? " in this period" : "; `inspector doctor` finds out why");
     else if (!analysis->count)
         strbuf_puts(out, "nothing found\n\n");
     if (view->header && facts->count) draw_coverage(out, view, &analysis->coverage);

@@ -11,6 +11,7 @@
 struct analyze_scope {
     const char *about; /* only findings about this node, an id; NULL: all */
     bool cut;          /* the period has older events that were not read */
+    bool period;       /* it was chosen, and may have nothing although events come */
 };
 
 /* Which numbers a finding has. */

@@ -140,7 +140,7 @@ static void put_hop(const struct page *page, struct table *table, unsigned hop, 
 
 static void put_hops(const struct page *page) {
     static const struct table_column columns[] = {
-        {"hop", TABLE_RIGHT}, {"nodes", TABLE_RIGHT}, {"first", TABLE_RIGHT}, {"half", TABLE_RIGHT}, {"last", TABLE_RIGHT}};
+        {"hop", TABLE_RIGHT}, {"nodes", TABLE_RIGHT}, {"first", TABLE_RIGHT, .rank = 2}, {"half", TABLE_RIGHT, .rank = 3}, {"last", TABLE_RIGHT, .rank = 1}};
     const struct spread *spread = page->spread;
     const struct table_style style = {.header = page->view->header, .color = page->view->color, .columns = page->view->columns};
     uint64_t *times = calloc(spread->count + 1, sizeof *times);
@@ -345,21 +345,19 @@ static void put_question(const struct page *page, struct table *table, const str
     table_cell(table, question->answer == ANSWER_OK ? STYLE_GOOD : STYLE_BAD, "%s", answer_name(question->answer));
     put_step(table, answered && !question->untimed, question->took_ns);
     put_step(table, question->work_ns, question->work_ns);
-    table_cell(table, STYLE_WARN, "%s%s",
-               !question->traced   ? "not traced"
-               : question->arrived ? ""
-                                   : "did not arrive",
-               question->sends > 1 ? ", sent again" : "");
+    const char *fate = !question->traced ? "not traced" : question->arrived ? "" : "did not arrive";
+    table_cell(table, STYLE_WARN, "%s%s%s", fate, *fate && question->sends > 1 ? ", " : "",
+               question->sends > 1 ? "sent again" : "");
 }
 
 static void put_questions(const struct page *page) {
-    static const struct table_column columns[] = {{"asked", TABLE_RIGHT},
+    static const struct table_column columns[] = {{"asked", TABLE_RIGHT, .rank = 2},
                                                   {"who", TABLE_LEFT},
                                                   {"whom", TABLE_LEFT},
-                                                  {"what", TABLE_LEFT, .rank = 2},
+                                                  {"what", TABLE_LEFT, .rank = 3},
                                                   {"answer", TABLE_LEFT},
                                                   {"after", TABLE_RIGHT},
-                                                  {"worked", TABLE_RIGHT, .rank = 3},
+                                                  {"worked", TABLE_RIGHT, .rank = 4},
                                                   {"", TABLE_LEFT, .rank = 1}};
     const struct questions *questions = &page->spread->questions;
     const struct table_style style = {.header = page->view->header, .color = page->view->color, .columns = page->view->columns};

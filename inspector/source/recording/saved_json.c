@@ -128,7 +128,12 @@ static int take_event(struct loading *loading, const json_t *object, uint64_t at
     int known = note_event(&loading->seen, &parsed);
     if (known < 0) return failure_out_of_memory(loading->failure);
     if (known) return 0;
-    if (parsed.lane <= UINT8_MAX) return event_writer_add_parsed(loading->writer, &parsed, loading->failure);
+    if (parsed.lane <= UINT8_MAX) {
+        const char *name = json_get_text(object, "node"); /* as ndjson has it */
+        if (event_writer_add_parsed(loading->writer, &parsed, loading->failure)) return -1;
+        if (name) event_writer_name_last(loading->writer, name);
+        return 0;
+    }
     report(loading, at, "an event cannot be read: lane must be an integer from 0 to 255");
     return 0;
 }

@@ -352,7 +352,7 @@ static int no_answer(const struct client *client, const char *method, struct fai
         return failure_set(failure, EXIT_NOT_THERE,
                            "traced at %s (process %d) is stopped, and answers nobody until `kill -CONT %d`", client->path,
                            stopped, stopped);
-    return failure_set(failure, EXIT_FAILED, "traced at %s did not answer `%s` within %g s", client->path, method,
+    return failure_set(failure, EXIT_FAILED, "traced at %s did not answer `%s` within %g s; --timeout waits longer", client->path, method,
                        (double)client->call_ms / 1000);
 }
 
