@@ -168,13 +168,13 @@ static bool explains_failure(const struct analysis *analysis, const struct findi
     return false;
 }
 
-void analysis_keep_node(struct analysis *analysis, unsigned node, bool as_peer) {
+void analysis_keep_node(struct analysis *analysis, unsigned node) {
     size_t count = 0;
     for (size_t i = 0; i < analysis->count; i++) {
         const struct finding *finding = &analysis->findings[i];
         bool everywhere =
             finding->node == NO_NUMBER && (finding->kind == FINDING_LOSSY_NETWORK || finding->kind == FINDING_NODE_STALLED);
-        bool named = names_peer(finding, node) || finding->node == node || (as_peer && finding->peer == node);
+        bool named = names_peer(finding, node) || finding->peer == node;
         if (everywhere || named || explains_failure(analysis, finding, node)) analysis->findings[count++] = *finding;
     }
     analysis->count = count;

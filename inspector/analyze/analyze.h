@@ -15,9 +15,9 @@ int analyze(struct analysis *ret_analysis, const struct facts *facts, const stru
             uint64_t now_ns, bool one_trace);
 void analysis_fini(struct analysis *analysis);
 
-/* Keeps only findings about this node, and those that say why requests failed in which it took part; as_peer: also those that
- * name it as the peer. */
-void analysis_keep_node(struct analysis *analysis, unsigned node, bool as_peer);
+/* Keeps only findings that name this node, as one end of a link or in another role, and those that say why requests failed in
+ * which it took part. */
+void analysis_keep_node(struct analysis *analysis, unsigned node);
 
 /* ---- parts of the analysis: each adds its findings ---- */
 

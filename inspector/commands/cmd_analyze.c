@@ -148,7 +148,7 @@ static int analyze_facts(struct session *session, const struct facts *facts, enu
     int result = read_states(session, facts, &states);
     if (!result && analyze(&analysis, facts, states.items, states.count, end_of_time(session, facts), about == ABOUT_TRACE))
         result = session_out_of_memory(session);
-    if (!result && scope->about) analysis_keep_node(&analysis, intern_find(&facts->nodes, scope->about), about == ABOUT_PEER);
+    if (!result && scope->about) analysis_keep_node(&analysis, intern_find(&facts->nodes, scope->about));
     if (!result) session->outcome = outcome_of(&analysis);
     if (!result) result = show_findings(session, &analysis, scope);
     analysis_fini(&analysis);

@@ -217,9 +217,14 @@ void render_nodes(struct strbuf *out, const struct view *view, const json_t *ans
 
 /* ---- peers ---- */
 
+/* Where no packet is reported as sent, the share that was lost is not known, although docs/protocol.md has 0 for it. */
 static enum style draw_loss(struct strbuf *cell, const struct view *view, const json_t *row, const char *field) {
     double loss = json_get_real(row, field, 0);
     (void)view;
+    if (!json_get_count(row, "packets_sent")) {
+        strbuf_puts(cell, "-");
+        return STYLE_PLAIN;
+    }
     strbuf_printf(cell, "%.*f %%", loss > 0 && loss < 0.01 ? 2 : 1, 100 * loss);
     return json_get_count(row, "packets_lost") ? STYLE_BAD : STYLE_PLAIN;
 }

@@ -41,10 +41,11 @@ static void take_link(json_t *rows, json_t *by_link, const json_t *counted, doub
         json_object_set_new(row, "rtt", json_integer((json_int_t)rtt));
 }
 
-/* A link whose program traces no packets counts its messages instead. */
+/* A link whose program traces no packets counts its messages instead: nothing says that one was lost. */
 static void messages_for_packets(json_t *row) {
-    if (json_get_count(row, "sent") || json_get_count(row, "received")) return;
+    if (json_get_count(row, "sent") || json_get_count(row, "received") || json_get_count(row, "lost")) return;
     uint64_t sent = json_get_count(row, "messages_sent"), received = json_get_count(row, "messages_received");
+    if (sent || received) json_object_set_new(row, "messages", json_true());
     if (sent) add_to_member(row, "sent", sent);
     if (received) add_to_member(row, "received", received);
 }

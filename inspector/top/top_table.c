@@ -188,8 +188,10 @@ static void node_key(struct strbuf *out, const json_t *json) {
 /* A loss is reported some time after the packet was sent, so an interval can have more losses than sends. */
 static double at_most_all(double lost, double sent) { return lost < sent ? lost / sent : lost > 0; }
 
-/* Adds what was sent and lost in an interval. */
-static void push_packets(struct top_row *row, double sent, double lost) {
+/* Adds what was sent and lost in an interval.  messages: these were sent, and no packets are reported, so their loss is not
+ * known. */
+static void push_packets(struct top_row *row, bool messages, double sent, double lost) {
+    if (messages) sent = lost = row->values[PEER_LOST] = NAN;
     top_row_push(row, PEER_SENT_LINE, sent);
     top_row_push(row, PEER_LOST_LINE, lost);
     top_row_push(row, PEER_LOSS_LINE, sent > 0 || lost > 0 ? at_most_all(lost, sent) : NAN);
@@ -225,7 +227,7 @@ static void peer_rates(struct top_row *row, const json_t *json, double seconds, 
                                                                   "bytes_sent", "bytes_received"};
     /* a program that traces no packets has its messages instead */
     bool messages = !json_get_count(json, "packets_sent") && !json_get_count(json, "packets_received") &&
-                    (json_get_count(json, "messages_sent") || json_get_count(json, "messages_received"));
+                    !json_get_count(json, "packets_lost") && (json_get_count(json, "messages_sent") || json_get_count(json, "messages_received"));
     const char *const *keys = messages ? of_messages : of_packets;
     double rises[COUNT_OF(of_packets)];
     bool known = row->counted && !evicted;
@@ -236,7 +238,7 @@ static void peer_rates(struct top_row *row, const json_t *json, double seconds, 
     row->held = known ? 0 : row->held + 1;
     for (unsigned i = 0; i < COUNT_OF(of_packets) && (known || row->held > HELD_MAX || !row->counted); i++)
         row->values[i] = known ? rises[i] / seconds : NAN;
-    push_packets(row, known ? rises[PEER_SENT] : NAN, known ? rises[PEER_LOST] : NAN);
+    push_packets(row, messages, known ? rises[PEER_SENT] : NAN, known ? rises[PEER_LOST] : NAN);
 }
 
 static void update_peer(struct top_row *row, const json_t *json, double seconds, bool evicted, const struct names *names) {
@@ -265,7 +267,7 @@ static void update_link(struct top_row *row, const json_t *json, const struct na
     row->values[PEER_RECEIVED] = by_second(json, "received");
     row->values[PEER_LOST] = by_second(json, "lost");
     if (!isnan(rtt)) row->values[PEER_RTT] = rtt; /* no sample in this interval: keep the newest */
-    push_packets(row, (double)json_get_count(json, "sent"), (double)json_get_count(json, "lost"));
+    push_packets(row, json_get_bool(json, "messages"), (double)json_get_count(json, "sent"), (double)json_get_count(json, "lost"));
     top_row_push(row, PEER_RTT_LINE, rtt);
     mark_link(row);
     names_node(&text, names, json_get_hex(json, "node_id", NODE_DIGITS));

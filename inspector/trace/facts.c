@@ -290,10 +290,18 @@ static size_t first_from(const struct fact *items, size_t count, uint64_t time_n
     return low;
 }
 
-bool facts_has(const struct facts *facts, unsigned node) {
+bool facts_has(const struct facts *facts, unsigned node) { return node < facts->has_count && facts->has[node]; }
+
+static int find_nodes(struct facts *facts) {
+    unsigned count = intern_count(&facts->nodes);
+    free(facts->has);
+    facts->has_count = 0;
+    facts->has = calloc((size_t)count + 1, sizeof *facts->has);
+    if (!facts->has) return -ENOMEM;
+    facts->has_count = count;
     for (size_t i = 0; i < facts->count; i++)
-        if (facts->items[i].node == node && facts->items[i].kind != FACT_EVENTS_LOST) return true;
-    return false;
+        if (facts->items[i].node < count && facts->items[i].kind != FACT_EVENTS_LOST) facts->has[facts->items[i].node] = true;
+    return 0;
 }
 
 size_t facts_first(const struct facts *facts, uint64_t time_ns) { return first_from(facts->items, facts->count, time_ns); }
@@ -427,7 +435,9 @@ static int list_names(struct facts *facts) {
     return facts->node_ids && facts->trace_ids && facts->command_names && !node_clocks_index(&facts->clocks) ? 0 : -ENOMEM;
 }
 
-int facts_index(struct facts *facts) { return list_names(facts) || find_lines(facts) || find_gaps(facts) ? -ENOMEM : 0; }
+int facts_index(struct facts *facts) {
+    return list_names(facts) || find_nodes(facts) || find_lines(facts) || find_gaps(facts) ? -ENOMEM : 0;
+}
 
 int facts_add_beside(struct facts *facts, const json_t *answer) {
     const json_t *events = json_get_array(answer, "events"), *event;
@@ -455,6 +465,7 @@ void facts_fini(struct facts *facts) {
     free(facts->beside);
     free(facts->counted);
     free(facts->gaps);
+    free(facts->has);
     free(facts->node_ids);
     free(facts->trace_ids);
     free(facts->command_names);

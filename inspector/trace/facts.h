@@ -105,6 +105,8 @@ struct facts {
     struct fact_gap *gaps; /* by node, then time */
     size_t gap_count;
     struct clock_lines lines;
+    bool *has; /* by node: it has events; facts_sort fills it in */
+    unsigned has_count;
     const char **node_ids; /* by number, borrowed from nodes; facts_sort fills them in */
     const char **trace_ids;
     const char **command_names;

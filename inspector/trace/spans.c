@@ -49,15 +49,18 @@ static int compare_keys(const void *left, const void *right, void *items) {
     return order ? order : compare_numbers(a->node, b->node);
 }
 
-/* The latest time of the trace's events that can be compared with that node's clock. */
-static uint64_t last_time(const struct trace_events *events, unsigned node) {
+/* The latest time of the trace's events that can be compared with that node's clock.  known: by node, 0 if not known yet. */
+static uint64_t last_time(uint64_t *known, const struct trace_events *events, unsigned node) {
+    const struct node_clocks *clocks = &events->facts->clocks;
     size_t i = events->count;
-    while (i && !node_clocks_comparable(&events->facts->clocks, node, trace_event_at(events, i - 1)->node, NULL)) i--;
-    return i ? trace_event_at(events, i - 1)->time_ns : 0;
+    if (known[node]) return known[node];
+    while (i && !node_clocks_comparable(clocks, node, trace_event_at(events, i - 1)->node, NULL)) i--;
+    return known[node] = i ? trace_event_at(events, i - 1)->time_ns : 0;
 }
 
-/* edges: positions of all starts and ends. */
-static void list_spans(struct spans *spans, const struct trace_events *events, size_t *edges, size_t edge_count) {
+/* edges: positions of all starts and ends.  last_ns: room for one of each node, 0. */
+static void list_spans(struct spans *spans, const struct trace_events *events, size_t *edges, size_t edge_count,
+                       uint64_t *last_ns) {
     struct span *span = NULL;
     qsort_r(edges, edge_count, sizeof *edges, compare_edges, (void *)events);
     for (size_t i = 0; i < edge_count; i++) {
@@ -76,7 +79,7 @@ static void list_spans(struct spans *spans, const struct trace_events *events, s
         take_edge(span, fact, edges[i]);
     }
     for (size_t i = 0; i < spans->count; i++) {
-        if (spans->items[i].end == NO_POSITION) spans->items[i].end_ns = last_time(events, spans->items[i].node);
+        if (spans->items[i].end == NO_POSITION) spans->items[i].end_ns = last_time(last_ns, events, spans->items[i].node);
         if (spans->items[i].start == NO_POSITION) spans->items[i].start_ns = spans->items[i].end_ns;
     }
     qsort(spans->items, spans->count, sizeof *spans->items, compare_spans);
@@ -107,36 +110,46 @@ size_t spans_find(const struct spans *spans, unsigned node, uint64_t span_id) {
     return span->span_id == span_id && span->node == node ? spans->by_key[place] : NO_POSITION;
 }
 
-/* Of the spans with that id, except `self` and those that began after it: the one on its peer, or else the one on its own node,
- * or else the first.  NO_POSITION when there is none. */
-static size_t choose_span(const struct spans *spans, uint64_t span_id, size_t self, bool before) {
-    const struct span *own = &spans->items[self];
-    size_t chosen = NO_POSITION;
-    unsigned chosen_rank = 0;
-    for (size_t place = lower_bound(spans, 0, span_id); place < spans->count; place++) {
-        size_t i = spans->by_key[place];
-        const struct span *span = &spans->items[i];
-        if (span->span_id != span_id) break;
-        if (i == self || (before && i > self)) continue;
-        unsigned rank = span->node == own->peer ? 3 : span->node == own->node ? 2 : 1;
-        if (rank < chosen_rank || (rank == chosen_rank && i > chosen)) continue;
-        chosen = i;
-        chosen_rank = rank;
+/* The first two spans with an id, at the place in by_key where the spans with that id begin. */
+struct earliest {
+    size_t first, second; /* NO_POSITION: none */
+};
+
+static void find_earliest(struct earliest *earliest, const struct spans *spans) {
+    for (size_t i = 0; i < spans->count; i++) earliest[i] = (struct earliest){NO_POSITION, NO_POSITION};
+    for (size_t i = 0; i < spans->count; i++) {
+        struct earliest *of_id = &earliest[lower_bound(spans, 0, spans->items[i].span_id)];
+        if (of_id->first == NO_POSITION)
+            of_id->first = i;
+        else if (of_id->second == NO_POSITION)
+            of_id->second = i;
     }
-    return chosen;
 }
 
-static void link_span(struct spans *spans, const struct trace_events *events, size_t i) {
+/* Of the spans with that id, except `self` and those that began after it: the one on its peer, or else the one on its own node,
+ * or else the first.  NO_POSITION when there is none. */
+static size_t choose_span(const struct spans *spans, const struct earliest *earliest, uint64_t span_id, size_t self, bool before) {
+    const struct span *own = &spans->items[self];
+    const unsigned nodes[] = {own->peer, own->node};
+    size_t place = lower_bound(spans, 0, span_id), end = before ? self : spans->count, found;
+    if (place == spans->count || spans->items[spans->by_key[place]].span_id != span_id) return NO_POSITION;
+    for (unsigned i = 0; i < 2; i++)
+        if ((found = spans_find(spans, nodes[i], span_id)) < end && found != self) return found;
+    found = earliest[place].first == self ? earliest[place].second : earliest[place].first;
+    return found < end ? found : NO_POSITION;
+}
+
+static void link_span(struct spans *spans, const struct earliest *earliest, const struct trace_events *events, size_t i) {
     struct span *span = &spans->items[i];
     uint64_t parent_id = span->start == NO_POSITION ? 0 : trace_event_at(events, span->start)->parent_id;
-    size_t twin = span->start == NO_POSITION ? NO_POSITION : choose_span(spans, span->span_id, i, true);
+    size_t twin = span->start == NO_POSITION ? NO_POSITION : choose_span(spans, earliest, span->span_id, i, true);
     if (twin != NO_POSITION && spans->items[twin].node != span->node) {
         if (spans->shared == NO_POSITION) spans->shared = i;
         span->parent = twin;
         return;
     }
     if (!parent_id) return;
-    span->parent = choose_span(spans, parent_id, i, false);
+    span->parent = choose_span(spans, earliest, parent_id, i, false);
     span->parent_missing = span->parent == NO_POSITION;
 }
 
@@ -145,26 +158,56 @@ static bool is_receive(const struct fact *fact) {
            (fact->kind == FACT_STREAM_DATA && !fact->sent);
 }
 
-/* A root was asked by its peer if something came from the peer before the root began. */
-static bool was_asked(const struct trace_events *events, const struct span *root) {
-    for (size_t i = 0; i < root->start && i < events->count; i++) {
-        const struct fact *fact = trace_event_at(events, i);
-        if (fact->node == root->node && fact->peer == root->peer) return is_receive(fact);
-    }
-    return false;
+static int compare_by_peer(const void *left, const void *right, void *events) {
+    size_t i = *(const size_t *)left, j = *(const size_t *)right;
+    const struct fact *a = trace_event_at(events, i), *b = trace_event_at(events, j);
+    int order = compare_numbers(a->node, b->node);
+    if (!order) order = compare_numbers(a->peer, b->peer);
+    return order ? order : compare_numbers(i, j);
 }
 
-static void find_who_asks(struct spans *spans, const struct trace_events *events) {
+/* A root was asked by its peer if the first thing between the two came from the peer, before the root began.  by_peer: all
+ * positions, by node and peer. */
+static bool was_asked(const struct trace_events *events, const size_t *by_peer, const struct span *root) {
+    size_t low = 0, high = events->count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        const struct fact *fact = trace_event_at(events, by_peer[middle]);
+        if (fact->node < root->node || (fact->node == root->node && fact->peer < root->peer))
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low == events->count || by_peer[low] >= root->start) return false;
+    const struct fact *first = trace_event_at(events, by_peer[low]);
+    return first->node == root->node && first->peer == root->peer && is_receive(first);
+}
+
+static bool has_asker(const struct span *span) {
+    return span->peer != NO_NUMBER && span->peer != span->node && !span->parent_missing;
+}
+
+static int find_who_asks(struct spans *spans, const struct trace_events *events) {
+    size_t *by_peer = NULL; /* few traces need it */
     for (size_t i = 0; i < spans->count; i++) {
         struct span *span = &spans->items[i];
-        if (span->peer == NO_NUMBER || span->peer == span->node || span->parent_missing) continue;
-        span->asks = span->parent != NO_POSITION ? spans->items[span->parent].node == span->node : !was_asked(events, span);
+        if (!has_asker(span)) continue;
+        if (span->parent == NO_POSITION && !by_peer) {
+            if (!(by_peer = calloc(events->count + 1, sizeof *by_peer))) return -ENOMEM;
+            for (size_t k = 0; k < events->count; k++) by_peer[k] = k;
+            qsort_r(by_peer, events->count, sizeof *by_peer, compare_by_peer, (void *)events);
+        }
+        span->asks =
+            span->parent != NO_POSITION ? spans->items[span->parent].node == span->node : !was_asked(events, by_peer, span);
     }
+    free(by_peer);
+    return 0;
 }
 
 /* ---- spans whose cause is not here ---- */
 
 bool spans_caused(const struct spans *spans, const struct span *cause, const struct span *span) {
+    if (cause->order || span->order) return cause->order && cause->order < span->order && span->order <= cause->last_order;
     for (size_t i = 0; i < spans->count && span->parent != NO_POSITION; i++) { /* parents may form a circle */
         span = &spans->items[span->parent];
         if (span == cause) return true;
@@ -179,18 +222,18 @@ static bool surrounds(const struct span *outer, unsigned node, const struct span
            !(outer->asks && outer->peer != inner->node);
 }
 
-/* The innermost span of a node that surrounds another one.  NO_POSITION if there is none, if several independent ones do, or if
- * there are too many to look at. */
-static size_t find_around(const struct spans *spans, size_t self, unsigned node) {
+/* The innermost span of a node that surrounds another one.  NO_POSITION if there is none, or if several independent ones do.
+ * around: by span, the last `self` that a span found to surround it is below. */
+static size_t find_around(const struct spans *spans, size_t self, unsigned node, size_t *around) {
     size_t found = NO_POSITION;
-    for (size_t i = self, looked = 0; i-- > 0; looked++) {
+    for (size_t i = self; i-- > 0;) {
         const struct span *span = &spans->items[i];
-        if (looked == LOOKED_MAX) return NO_POSITION;
-        if (!surrounds(span, node, &spans->items[self]) || spans_caused(spans, &spans->items[self], span)) continue;
-        if (found == NO_POSITION)
-            found = i;
-        else if (!spans_caused(spans, span, &spans->items[found]))
-            return NO_POSITION;
+        if (!surrounds(span, node, &spans->items[self])) continue;
+        if (found != NO_POSITION && around[i] == self) continue; /* the one found is below it */
+        if (spans_caused(spans, &spans->items[self], span)) continue;
+        if (found != NO_POSITION) return NO_POSITION;
+        found = i;
+        for (size_t at = span->parent; at != NO_POSITION && around[at] != self; at = spans->items[at].parent) around[at] = self;
     }
     return found;
 }
@@ -201,18 +244,31 @@ static bool has_part_at(const struct spans *spans, size_t parent, unsigned node)
     return false;
 }
 
-static void find_lost_cause(struct spans *spans, const struct trace_events *events, size_t self) {
+static void find_lost_cause(struct spans *spans, const struct trace_events *events, size_t self, size_t *around) {
     struct span *span = &spans->items[self];
     unsigned peer = span->peer;
     size_t found = NO_POSITION;
     if (peer == NO_NUMBER || peer == span->node) return;
     bool asks = has_part_at(spans, self, peer);
     if (node_clocks_comparable(&events->facts->clocks, span->node, peer, NULL))
-        found = find_around(spans, self, asks ? span->node : peer);
+        found = find_around(spans, self, asks ? span->node : peer, around);
     if (found == NO_POSITION) return;
     span->parent = found;
     span->parent_missing = true;
     span->asks = asks;
+}
+
+/* Only of the first spans: of later ones there are too many to look at. */
+static int find_lost_causes(struct spans *spans, const struct trace_events *events) {
+    size_t *around = calloc(spans->count + 1, sizeof *around);
+    if (!around) return -ENOMEM;
+    for (size_t i = 0; i < spans->count && i <= LOOKED_MAX; i++) {
+        const struct span *span = &spans->items[i];
+        if (span->parent == NO_POSITION && (span->parent_missing || span->start == NO_POSITION))
+            find_lost_cause(spans, events, i, around);
+    }
+    free(around);
+    return 0;
 }
 
 /* Siblings are in the order of their first events. */
@@ -234,33 +290,65 @@ static void find_given_up(struct spans *spans) {
     }
 }
 
+/* Numbers a root and all spans below it.  Returns the last number. */
+static size_t number_spans(struct spans *spans, size_t root, size_t order) {
+    for (size_t i = root;;) {
+        struct span *span = &spans->items[i];
+        span->order = ++order;
+        if (span->first_child != NO_POSITION) {
+            i = span->first_child;
+            continue;
+        }
+        for (; i != root && spans->items[i].next_sibling == NO_POSITION; i = spans->items[i].parent)
+            spans->items[i].last_order = order;
+        spans->items[i].last_order = order;
+        if (i == root) return order;
+        i = spans->items[i].next_sibling;
+    }
+}
+
+static void number_all(struct spans *spans) {
+    size_t order = 0;
+    for (size_t i = 0; i < spans->count; i++)
+        if (spans->items[i].parent == NO_POSITION) order = number_spans(spans, i, order);
+}
+
+static int take_spans(struct spans *spans, const struct trace_events *events, size_t *edges, uint64_t *last_ns) {
+    size_t edge_count = 0;
+    for (size_t i = 0; i < events->count; i++)
+        if (is_edge(trace_event_at(events, i))) edges[edge_count++] = i;
+    list_spans(spans, events, edges, edge_count, last_ns);
+    struct earliest *earliest = calloc(spans->count + 1, sizeof *earliest);
+    if (!earliest) return -ENOMEM;
+    find_earliest(earliest, spans);
+    for (size_t i = 0; i < spans->count; i++) link_span(spans, earliest, events, i);
+    free(earliest);
+    if (find_who_asks(spans, events) || find_lost_causes(spans, events)) return -ENOMEM;
+    find_given_up(spans);
+    list_children(spans);
+    number_all(spans);
+    return 0;
+}
+
 int spans_init(struct spans *spans, const struct trace_events *events) {
     size_t edge_count = 0;
-    for (size_t i = 0; i < events->count; i++) edge_count += is_edge(trace_event_at(events, i));
+    unsigned last_node = 0;
+    for (size_t i = 0; i < events->count; i++) {
+        const struct fact *fact = trace_event_at(events, i);
+        if (!is_edge(fact)) continue;
+        edge_count++;
+        if (fact->node > last_node) last_node = fact->node;
+    }
     size_t *edges = calloc(edge_count + 1, sizeof *edges);
+    uint64_t *last_ns = calloc((size_t)last_node + 1, sizeof *last_ns);
     *spans = (struct spans){.items = calloc(edge_count + 1, sizeof *spans->items),
                             .by_key = calloc(edge_count + 1, sizeof *spans->by_key),
                             .shared = NO_POSITION};
-    if (!edges || !spans->items || !spans->by_key) {
-        free(edges);
-        spans_fini(spans);
-        return -ENOMEM;
-    }
-    edge_count = 0;
-    for (size_t i = 0; i < events->count; i++)
-        if (is_edge(trace_event_at(events, i))) edges[edge_count++] = i;
-    list_spans(spans, events, edges, edge_count);
-    for (size_t i = 0; i < spans->count; i++) link_span(spans, events, i);
-    find_who_asks(spans, events);
-    for (size_t i = 0; i < spans->count; i++) {
-        const struct span *span = &spans->items[i];
-        if (span->parent == NO_POSITION && (span->parent_missing || span->start == NO_POSITION))
-            find_lost_cause(spans, events, i);
-    }
-    find_given_up(spans);
-    list_children(spans);
+    int result = edges && last_ns && spans->items && spans->by_key ? take_spans(spans, events, edges, last_ns) : -ENOMEM;
     free(edges);
-    return 0;
+    free(last_ns);
+    if (result) spans_fini(spans);
+    return result;
 }
 
 void spans_fini(struct spans *spans) {

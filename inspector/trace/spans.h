@@ -40,6 +40,8 @@ struct span {
     bool asks;     /* the peer is the node it asks; otherwise the node that asked it */
     bool given_up; /* it failed after its asker had failed, which did not wait for its answer */
     size_t first_child, next_sibling;
+    size_t order, last_order; /* its place in a walk from each root to its children, and that of the last span below it; 0: it is
+                                 in a circle of parents, or below one */
 };
 
 struct spans {

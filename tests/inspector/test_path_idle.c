@@ -14,14 +14,23 @@
 #define MS(ms) ((uint64_t)((ms)*1e6))
 #define END_MS 100
 
-static struct transport items[32];
+#define ITEMS_MAX 2048
+
+static struct transport items[ITEMS_MAX];
 static struct transports transports;
+static struct idle_marks marks;
 static struct idle_walk walk;
 
-static void setup(void) { transports = (struct transports){.by_link = items}; }
+static void setup(void) {
+    transports = (struct transports){.by_link = items};
+    marks = (struct idle_marks){.transports = &transports};
+}
+
+static void teardown(void) { idle_marks_fini(&marks); }
 
 static struct transport *add(unsigned node, bool receive, double at_ms, uint64_t bytes) {
     struct transport *item = &items[transports.count++];
+    ck_assert_uint_le(transports.count, ITEMS_MAX);
     *item = (struct transport){.node = node,
                                .peer = 1 - node,
                                .receive = receive,
@@ -52,7 +61,8 @@ static int compare_items(const void *left, const void *right) {
 
 static void begin(double from_ms) {
     qsort(items, transports.count, sizeof *items, compare_items);
-    idle_walk_init(&walk, &transports, ALICE, BOB, MS(from_ms), MS(END_MS));
+    ck_assert_int_eq(idle_marks_init(&marks, &transports), 0);
+    idle_walk_init(&walk, &marks, ALICE, BOB, MS(from_ms), MS(END_MS));
 }
 
 static void check_idle(double from_ms, double to_ms, unsigned node) {
@@ -264,10 +274,56 @@ START_TEST(what_arrives_right_before_the_end_leaves_no_idle_time) {
 }
 END_TEST
 
+/* Traffic of all sorts; each time differs. */
+static void chat(unsigned seed) {
+    uint64_t state = seed + 1;
+    double at_ms = 0;
+    for (unsigned i = 0; i < 600; i++) {
+        state = state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+        unsigned dice = (unsigned)(state >> 40), node = dice % 2;
+        at_ms += 0.1 + (dice / 2 % 8 ? 0.01 * (dice / 16 % 10) : 1.5 + dice / 16 % 4);
+        double arrives_ms = at_ms + 0.35 + 0.001 * (i % 7);
+        if (dice / 256 % 5 == 0) {
+            stream(node, false, at_ms, 100);
+            stream(1 - node, true, arrives_ms, 100);
+        } else {
+            struct transport *sent =
+                packet(node, dice / 512 % 3 ? PACKET : SIGNAL, at_ms, dice / 2048 % 20 ? arrives_ms : NEVER);
+            sent->repeat = dice / 1024 % 4 == 0;
+        }
+    }
+}
+
+START_TEST(a_walk_that_begins_at_a_mark_finds_what_one_from_the_beginning_finds) {
+    const struct idle_marks none = {.transports = &transports};
+    chat((unsigned)_i);
+    begin(0);
+    ck_assert_uint_ge(marks.count, 8);
+    unsigned found = 0;
+    for (double from_ms = 0; from_ms < 600; from_ms += 7.3) {
+        for (unsigned way = 0; way < 2; way++) {
+            struct idle_walk whole;
+            struct idle idle, expected;
+            bool more = true;
+            idle_walk_init(&walk, &marks, way, 1 - way, MS(from_ms), MS(from_ms + 40));
+            idle_walk_init(&whole, &none, way, 1 - way, MS(from_ms), MS(from_ms + 40));
+            while (more) {
+                more = idle_walk_next(&whole, &expected);
+                ck_assert_int_eq(idle_walk_next(&walk, &idle), more);
+                if (more) ck_assert_mem_eq(&idle, &expected, sizeof idle);
+                found += more;
+            }
+            ck_assert_uint_eq(idle_walk_end(&walk), idle_walk_end(&whole));
+        }
+    }
+    ck_assert_uint_gt(found, 10);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("path_idle");
     TCase *tcase = tcase_create("path_idle");
-    tcase_add_checked_fixture(tcase, setup, NULL);
+    tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, from_an_arrival_until_the_next_packet_the_link_is_idle);
     tcase_add_test(tcase, an_idle_time_lasts_a_millisecond_at_least);
     tcase_add_test(tcase, before_the_first_time_asked_for_nothing_is_idle);
@@ -286,6 +342,7 @@ int main(void) {
     tcase_add_test(tcase, what_has_not_arrived_is_under_way_to_the_end);
     tcase_add_test(tcase, a_small_packet_that_was_given_up_is_not_under_way);
     tcase_add_test(tcase, what_arrives_right_before_the_end_leaves_no_idle_time);
+    tcase_add_loop_test(tcase, a_walk_that_begins_at_a_mark_finds_what_one_from_the_beginning_finds, 0, 20);
     suite_add_tcase(suite, tcase);
     return suite_run(suite);
 }

@@ -265,6 +265,22 @@ START_TEST(a_counted_rate_needs_no_answer_before_it) {
 }
 END_TEST
 
+/* 0: a link; 1: a peer.  Nothing says how many messages were lost. */
+START_TEST(the_loss_of_messages_is_not_known) {
+    const char *const rows[] = {"{'node_id':'%064d','peer_id':'%064d','sent':%u,'messages':true,'seconds':2.0}",
+                                "{'peer_id':'%064d','first':%d,'messages_sent':%u,'packets_lost':0,'packets_sent':0}"};
+    for (unsigned i = 0; i < 3; i++) {
+        char row[256];
+        snprintf(row, sizeof row, rows[_i], 1, 9, _i ? 100 * (i + 1) : 100);
+        feed(_i ? TOP_PEERS : TOP_LINKS, row, table.time_ms + SECOND, false);
+    }
+    ck_assert_double_eq(value(0, "sent/s"), _i ? 100 : 50);
+    ck_assert_double_nan(value(0, "lost/s"));
+    ck_assert_double_nan(value(0, "loss"));
+    ck_assert_int_eq(table.rows[0].mark, STYLE_PLAIN);
+}
+END_TEST
+
 START_TEST(a_link_that_is_silent_stays_for_a_minute_and_keeps_its_rtt) {
     feed_link(1, 100, 4);
     for (unsigned i = 1; i < TOP_SAMPLES; i++) {
@@ -299,6 +315,22 @@ START_TEST(a_count_by_node_peer_and_kind_becomes_a_row_for_each_link) {
     ck_assert_int_eq(json_integer_value(json_object_get(row, "lost")), 11);
     ck_assert_int_eq(json_integer_value(json_object_get(row, "rtt")), 77);
     ck_assert_ptr_null(json_object_get(row, "received"));
+    json_decref(counted);
+    json_decref(answer);
+}
+END_TEST
+
+/* Of a link without packets, its messages are counted; a lost packet shows that it has packets. */
+START_TEST(a_link_that_counts_messages_says_so) {
+    static const char *const kinds[] = {"message_sent", "message_received", "packet_lost"};
+    json_t *answer = json_pack("{si,s[]}", "seconds", 4, "rows"), *rows = json_object_get(answer, "rows"), *counted;
+    for (int i = 0; i < (_i ? 3 : 2); i++)
+        json_array_append_new(rows, json_pack("{s{ss,ss,ss},si}", "group", "node", NODE_A, "peer", NODE_B, "kind", kinds[i],
+                                              "count", 10 + i));
+    ck_assert_ptr_nonnull(counted = top_counts_new(TOP_LINKS, answer));
+    const json_t *row = json_array_get(json_object_get(counted, "rows"), 0);
+    ck_assert_int_eq(json_is_true(json_object_get(row, "messages")), !_i);
+    ck_assert_int_eq(json_integer_value(json_object_get(row, "sent")), _i ? 0 : 10);
     json_decref(counted);
     json_decref(answer);
 }
@@ -363,8 +395,10 @@ int main(void) {
     tcase_add_loop_test(tcase, bad_values_are_marked, 0, sizeof marks / sizeof *marks);
     tcase_add_test(tcase, an_rtt_above_four_times_its_median_is_marked);
     tcase_add_test(tcase, a_counted_rate_needs_no_answer_before_it);
+    tcase_add_loop_test(tcase, the_loss_of_messages_is_not_known, 0, 2);
     tcase_add_test(tcase, a_link_that_is_silent_stays_for_a_minute_and_keeps_its_rtt);
     tcase_add_test(tcase, a_count_by_node_peer_and_kind_becomes_a_row_for_each_link);
+    tcase_add_loop_test(tcase, a_link_that_counts_messages_says_so, 0, 2);
     tcase_add_test(tcase, rows_are_sorted_by_a_column_with_the_unknown_last);
     tcase_add_test(tcase, names_with_numbers_are_sorted_as_people_count);
     tcase_add_test(tcase, a_filter_is_found_in_any_text_of_a_row_in_any_case);

@@ -12,6 +12,7 @@
 #define VAIN_MAX 12U  /* deliveries that did not arrive */
 #define DEPTH_MAX 24U /* levels of the drawn tree; deeper ones are not indented further */
 #define STEPS_TO_JUDGE 3U
+#define NINE_OF_TEN_MIN 10U /* nodes: of fewer, 90 % are all */
 
 struct page {
     struct strbuf *out;
@@ -60,20 +61,33 @@ static void put_about(const struct page *page, const struct spread_about *about)
                                                       : "; nothing went from one node to another\n");
 }
 
+/* A share of the nodes is named only if it is not all of them. */
+static void put_reached(const struct page *page) {
+    const struct spread *spread = page->spread;
+    struct strbuf *out = page->out;
+    strbuf_puts(out, "reached");
+    bool all = spread->timed == spread->count - 1;
+    if (!all) strbuf_printf(out, ", %zu of %zu:", spread->timed, spread->count - 1);
+    if (spread->timed > 1) {
+        strbuf_puts(out, all ? ": half of them after " : " half of them after ");
+        text_duration(out, spread->p50_ns);
+    }
+    if (spread->timed >= NINE_OF_TEN_MIN) {
+        strbuf_puts(out, ", 90 % after ");
+        text_duration(out, spread->p90_ns);
+    }
+    strbuf_puts(out, spread->timed > 1 ? ", the last after " : " after ");
+    text_duration(out, spread->last_ns);
+    if (spread->hops_max == 1)
+        strbuf_puts(out, ", in one hop\n");
+    else
+        strbuf_printf(out, "; %u hops at most\n", spread->hops_max);
+}
+
 static void put_figures(const struct page *page) {
     const struct spread *spread = page->spread;
     struct strbuf *out = page->out;
-    if (spread->timed) {
-        strbuf_puts(out, "reached");
-        if (spread->timed < spread->count - 1) strbuf_printf(out, ", %zu of %zu", spread->timed, spread->count - 1);
-        strbuf_puts(out, ": half of them after ");
-        text_duration(out, spread->p50_ns);
-        strbuf_puts(out, ", 90 % after ");
-        text_duration(out, spread->p90_ns);
-        strbuf_puts(out, ", the last after ");
-        text_duration(out, spread->last_ns);
-        strbuf_printf(out, "; %u hop%s\n", spread->hops_max, spread->hops_max == 1 ? "" : "s at most");
-    }
+    if (spread->timed) put_reached(page);
     if (spread->by == SPREAD_BY_MESSAGES) {
         strbuf_puts(out, "sent ");
         text_count(out, spread->messages, "time");
@@ -292,8 +306,9 @@ static void put_culprits(const struct page *page) {
     strbuf_puts(page->out, "\n");
     for (size_t i = 0; i < spread->culprit_count; i++) put_culprit(page, i);
     if (spread->culprit_count) return;
-    strbuf_puts(page->out, spread->timed < STEPS_TO_JUDGE ? "too few nodes to say who was late\n"
-                                                          : "no node was late because of one step\n");
+    strbuf_puts(page->out, spread->count == 2              ? "there is no other step to compare this one with\n"
+                           : spread->timed < STEPS_TO_JUDGE ? "too few nodes to say who was late\n"
+                                                            : "no node was late because of one step\n");
 }
 
 static void put_vain(const struct page *page) {

@@ -2,8 +2,7 @@
 #include "critical_path.h"
 
 #include "numbers.h"
-#include "path_unsent.h"
-#include "path_walk.h"
+#include "path_branches.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -13,118 +12,7 @@
 #define PROBE_NS_MIN UINT64_C(1000000000) /* sending again after this long, with nothing received, is a probe */
 #define EXCHANGES_MAX 16U                 /* peers without a span that one span waits for at once */
 
-/* ---- what a span waits for ---- */
-
-static int compare_children(const void *left, const void *right, void *items) {
-    size_t i = *(const size_t *)left, j = *(const size_t *)right;
-    const struct span *a = (struct span *)items + i, *b = (struct span *)items + j;
-    int order = compare_numbers(a->node, b->node);
-    if (!order) order = compare_numbers(a->start_ns, b->start_ns);
-    return order ? order : compare_numbers(i, j);
-}
-
-/* Does the parent also wait for children that did not end in time?  Yes if the parent itself did not succeed. */
-static bool late_counts(const struct span *parent) { return parent->end == NO_POSITION || !parent->ok; }
-
-/* A child on the span's own node. */
-static struct branch branch_here(const struct span *parent, const struct span *child, size_t index) {
-    bool late = child->end == NO_POSITION || child->end_ns > parent->end_ns;
-    return (struct branch){.from_ns = child->start_ns,
-                           .until_ns = late ? UINT64_MAX : child->end_ns,
-                           .child = index,
-                           .late = late && !late_counts(parent)};
-}
-
-static bool is_unsent(const struct walk *walk, const struct span *parent, const struct span *child) {
-    const struct span *grandparent = parent->parent == NO_POSITION ? NULL : &walk->spans->items[parent->parent];
-    return answer_is_unsent(&walk->transports, walk->events, grandparent, parent, child);
-}
-
-/* A child on another node.  next: the child there that began next, or NULL. */
-static struct branch branch_there(struct walk *walk, const struct span *parent, const struct span *child, size_t index,
-                                  const struct span *next, uint64_t lower_ns) {
-    uint64_t upper_ns = parent->end_ns;
-    struct branch branch = {.child = index};
-    if (next && next->start_ns >= child->end_ns)
-        upper_ns = least(upper_ns, next->start_ns);
-    else if (next && next->end_ns > child->end_ns)
-        upper_ns = least(upper_ns, next->end_ns);
-    way_find(&branch.way, &walk->transports, parent, child, lower_ns, upper_ns);
-    if (upper_ns == parent->end_ns && is_unsent(walk, parent, child)) {
-        branch.way.worked_ns = child->end_ns;
-        branch.way.answered_ns = branch.way.returned_ns = upper_ns;
-    }
-    bool late = child->end == NO_POSITION || branch.way.returned_ns > parent->end_ns;
-    branch.from_ns = branch.way.asked_ns;
-    branch.until_ns = late ? UINT64_MAX : branch.way.returned_ns;
-    branch.late = late && !late_counts(parent);
-    return branch;
-}
-
-/* The children of a span, each with the time in which it was open. */
-static void list_children(struct walk *walk, size_t index) {
-    const struct span *items = walk->path->spans.items, *parent = &items[index];
-    size_t count = 0;
-    for (size_t i = parent->first_child; i != NO_POSITION; i = items[i].next_sibling)
-        if (walk_is_timed(walk, &items[i]) && (items[i].start_ns < parent->end_ns || late_counts(parent)))
-            walk->ordered[count++] = i;
-    qsort_r(walk->ordered, count, sizeof *walk->ordered, compare_children, (void *)items);
-    uint64_t lower_ns = parent->start_ns;
-    walk->branch_count = 0;
-    for (size_t i = 0; i < count; i++) {
-        const struct span *child = &items[walk->ordered[i]], *before = i ? &items[walk->ordered[i - 1]] : NULL,
-                          *next = i + 1 < count ? &items[walk->ordered[i + 1]] : NULL;
-        struct branch *branch = &walk->branches[walk->branch_count];
-        if (!before || before->node != child->node) lower_ns = parent->start_ns;
-        if (next && next->node != child->node) next = NULL;
-        *branch = child->node == parent->node ? branch_here(parent, child, walk->ordered[i])
-                                              : branch_there(walk, parent, child, walk->ordered[i], next, lower_ns);
-        if (child->start != NO_POSITION || branch->way.asked_known) walk->branch_count++;
-        /* The next child there was asked after this child's answer would have come. */
-        if (branch->until_ns != UINT64_MAX && next && branch->until_ns <= next->start_ns) lower_ns = branch->until_ns;
-    }
-}
-
-/* The last answer first; of two at once, the one that was asked first. */
-static int compare_branches(const void *left, const void *right) {
-    const struct branch *a = left, *b = right;
-    if (a->until_ns != b->until_ns) return a->until_ns > b->until_ns ? -1 : 1;
-    if (a->from_ns != b->from_ns) return a->from_ns < b->from_ns ? -1 : 1;
-    return compare_numbers(a->child, b->child);
-}
-
 /* ---- peers without a span ---- */
-
-static bool has_child_at(const struct walk *walk, const struct span *span, unsigned peer) {
-    const struct span *items = walk->path->spans.items;
-    for (size_t i = span->first_child; i != NO_POSITION; i = items[i].next_sibling)
-        if ((items[i].node == peer || items[i].peer == peer) && walk_is_timed(walk, &items[i])) return true;
-    return false;
-}
-
-/* Is it unknown when the span waited for one of its children?  It is if their clocks cannot be compared, and the span's node
- * reports no traffic between the two. */
-static bool waits_unseen(const struct walk *walk, const struct span *span) {
-    const struct span *items = walk->path->spans.items;
-    for (size_t i = span->first_child; i != NO_POSITION; i = items[i].next_sibling) {
-        size_t sent = 0;
-        if (walk_is_timed(walk, &items[i]) || items[i].node == span->node) continue;
-        transports_of_link(&walk->transports, span->node, items[i].node, false, span->start_ns, span->end_ns, &sent);
-        if (!sent) return true;
-    }
-    return false;
-}
-
-/* The node that asked for this span: traffic between the two is not a question of this span. */
-static unsigned asker_of(const struct walk *walk, const struct span *span) {
-    const struct span *at = span;
-    while (at->parent != NO_POSITION && walk->path->spans.items[at->parent].node == span->node) {
-        at = &walk->path->spans.items[at->parent];
-        if (at == span) break;
-    }
-    if (at->parent != NO_POSITION) return walk->path->spans.items[at->parent].node;
-    return at->asks ? NO_NUMBER : at->peer;
-}
 
 /* One more packet to a peer that has not answered.  A transport without an acknowledgement probes its peer, doubling the
  * interval each time (RFC 9002, 6.2), and may never declare the packets lost. */
@@ -139,17 +27,17 @@ static void send_again(struct branch *exchange, const struct transport *transpor
 
 /* May a packet have been a question to a peer without a span for it?  To a peer that also has one, other packets may belong to
  * that one's question and answer: only a loss tells. */
-static bool may_ask(const struct walk *walk, const struct span *span, const struct transport *sent) {
-    return !has_child_at(walk, span, sent->peer) || (sent->lost && !packet_is_small(sent->bytes, UINT64_MAX));
+static bool may_ask(const struct branches *branches, const struct transport *sent) {
+    return !branches_reach(branches, sent->peer) || (sent->lost && !packet_is_small(sent->bytes, UINT64_MAX));
 }
 
-/* Questions to peers without a span, and their answers, in a part of a span's time.  Appends them to the branches; returns how
- * many. */
-static size_t list_exchanges(struct walk *walk, const struct span *span, uint64_t from_ns, uint64_t to_ns) {
-    struct branch *first = walk->branches + walk->branch_count;
+/* Questions to peers without a span, and their answers, in a part of a span's time: at most EXCHANGES_MAX.  Returns how many. */
+static size_t list_exchanges(const struct walk *walk, size_t index, const struct branches *branches, uint64_t from_ns,
+                             uint64_t to_ns, struct branch *first) {
+    const struct span *span = &walk->path->spans.items[index];
     const struct transports *transports = &walk->transports;
     size_t count = 0;
-    unsigned asker = asker_of(walk, span);
+    unsigned asker = walk->askers[index];
     for (size_t i = transports_of_node(transports, span->node, from_ns); i < transports->count; i++) {
         const struct transport *transport = &transports->by_link[transports->by_node[i]];
         if (transport->node != span->node || transport->time_ns > to_ns) break;
@@ -157,14 +45,14 @@ static size_t list_exchanges(struct walk *walk, const struct span *span, uint64_
         while (open > 0 && !(first[open - 1].peer == transport->peer && first[open - 1].until_ns == UINT64_MAX)) open--;
         struct branch *found = open ? &first[open - 1] : NULL;
         if (transport->peer == NO_NUMBER || transport->peer == asker || transport->peer == span->node) continue;
-        if (!transport->receive && !found && count < EXCHANGES_MAX && may_ask(walk, span, transport)) {
+        if (!transport->receive && !found && count < EXCHANGES_MAX && may_ask(branches, transport)) {
             first[count++] = (struct branch){.from_ns = transport->time_ns,
                                              .until_ns = UINT64_MAX,
                                              .child = NO_POSITION,
                                              .peer = transport->peer,
                                              .arrived_ns = transport->other_ns,
                                              .lost = transport->lost,
-                                             .again = has_child_at(walk, span, transport->peer),
+                                             .again = branches_reach(branches, transport->peer),
                                              .last_sent_ns = transport->time_ns,
                                              .sent_ns = UINT64_MAX};
         } else if (!transport->receive && found) {
@@ -333,10 +221,10 @@ static void spend_own(struct walk *walk, size_t index, uint64_t from_ns, uint64_
 static void go_back(struct walk *walk, size_t index, const struct branch *branches, size_t count, uint64_t from_ns,
                     uint64_t to_ns, bool exchanges) {
     uint64_t at_ns = to_ns;
-    unsigned asker = asker_of(walk, &walk->path->spans.items[index]);
-    for (size_t i = 0; i < count && at_ns > from_ns; i++) {
+    unsigned asker = walk->askers[index];
+    for (size_t i = 0; i < count && at_ns > from_ns && branches[i].until_ns > from_ns; i++) {
         uint64_t begin_ns = greatest(branches[i].from_ns, from_ns), end_ns = least(branches[i].until_ns, at_ns);
-        if (branches[i].late || begin_ns >= end_ns) continue;
+        if (begin_ns >= end_ns) continue;
         if (exchanges)
             walk_add_own(walk, index, asker, end_ns, at_ns);
         else
@@ -352,41 +240,32 @@ static void go_back(struct walk *walk, size_t index, const struct branch *branch
 
 /* A branch that did not end in time, but that the span waited for: the span did nothing else before it asked somebody
  * else; or we do not have the branch's end, which may have come.  NULL: none.  *ret_untimed: unknown, because of a clock
- * step. */
-static const struct branch *given_up(const struct walk *walk, uint64_t from_ns, uint64_t to_ns, bool asks_then,
-                                     bool *ret_untimed) {
-    uint64_t whole_ns = walk->path->end_ns - walk->path->start_ns;
-    bool whole_steady = walk_is_steady(walk, walk->path->start_ns, walk->path->end_ns);
+ * step.  Only the one that was asked first counts: the span waited for no other one longer. */
+static const struct branch *given_up(const struct walk *walk, const struct branches *branches, uint64_t from_ns, uint64_t to_ns,
+                                     bool asks_then, bool *ret_untimed) {
+    const struct branch *branch = asks_then ? &branches->late : &branches->unended;
     *ret_untimed = false;
-    for (size_t i = 0; i < walk->branch_count; i++) {
-        const struct branch *branch = &walk->branches[i];
-        uint64_t begin_ns = greatest(from_ns, least(branch->from_ns, to_ns)), waited_ns = to_ns - begin_ns;
-        bool unknown = branch->child != NO_POSITION && walk->path->spans.items[branch->child].end == NO_POSITION;
-        if (!branch->late || !(asks_then || unknown)) continue;
-        bool steady = walk_is_steady(walk, begin_ns, to_ns), enough = waited_ns >= whole_ns / GIVEN_UP_PART;
-        *ret_untimed = !steady || (!whole_steady && waited_ns >= GIVEN_UP_NS_MIN && enough);
-        if (*ret_untimed) return NULL;
-        if (waited_ns >= GIVEN_UP_NS_MIN && enough) return branch;
-    }
-    return NULL;
+    if (branch->child == NO_POSITION) return NULL;
+    uint64_t whole_ns = walk->path->end_ns - walk->path->start_ns;
+    uint64_t begin_ns = greatest(from_ns, least(branch->from_ns, to_ns)), waited_ns = to_ns - begin_ns;
+    bool enough = waited_ns >= GIVEN_UP_NS_MIN && waited_ns >= whole_ns / GIVEN_UP_PART;
+    bool whole_steady = walk_is_steady(walk, walk->path->start_ns, walk->path->end_ns);
+    *ret_untimed = !walk_is_steady(walk, begin_ns, to_ns) || (!whole_steady && enough);
+    return enough && !*ret_untimed ? branch : NULL;
 }
 
 /* Had a span that failed done all its work by that time?  It had at its end; or when it sent its answer before, if it asked
  * nobody after that. */
-static bool had_failed(const struct walk *walk, const struct span *span, uint64_t time_ns) {
-    const struct transports *transports = &walk->transports;
-    unsigned asker = asker_of(walk, span);
-    bool answered = false;
+static bool had_failed(const struct walk *walk, size_t index, uint64_t time_ns) {
+    const struct span *span = &walk->path->spans.items[index];
+    unsigned asker = walk->askers[index];
+    size_t answers;
     if (span->end != NO_POSITION && span->ok) return false;
     if (time_ns == span->end_ns) return true;
-    for (size_t i = transports_of_node(transports, span->node, time_ns); i < transports->count; i++) {
-        const struct transport *transport = &transports->by_link[transports->by_node[i]];
-        if (transport->node != span->node || transport->time_ns > span->end_ns) break;
-        if (transport->receive) continue;
-        if (transport->peer != asker) return false;
-        answered |= transport->time_ns == time_ns;
-    }
-    return answered;
+    const struct transport *other = transports_last_but(&walk->transports, span->node, asker, false, span->end_ns);
+    if (other && other->time_ns >= time_ns) return false;
+    transports_of_link(&walk->transports, span->node, asker, false, time_ns, time_ns, &answers);
+    return answers;
 }
 
 /* Of a peer that the span had asked before: did nothing that was sent to it arrive any more? */
@@ -399,7 +278,8 @@ static void spend_own(struct walk *walk, size_t index, uint64_t from_ns, uint64_
     const struct span *span = &walk->path->spans.items[index];
     bool untimed;
     if (to_ns <= from_ns) return;
-    const struct branch *late = given_up(walk, from_ns, to_ns, asks_then, &untimed);
+    const struct branches *branches = walk->branches[index];
+    const struct branch *late = given_up(walk, branches, from_ns, to_ns, asks_then, &untimed);
     if (untimed) {
         walk_add_untimed(walk, index, from_ns, to_ns);
         return;
@@ -412,7 +292,7 @@ static void spend_own(struct walk *walk, size_t index, uint64_t from_ns, uint64_
         spend_branch(walk, index, &open, asked_ns, to_ns);
         return;
     }
-    if (span->asks && !has_child_at(walk, span, span->peer)) {
+    if (span->asks && !branches_reach(branches, span->peer)) {
         size_t sent, received;
         bool failed = span->end == NO_POSITION || !span->ok, known = walk->has_events[span->peer];
         transports_of_link(&walk->transports, span->node, span->peer, false, from_ns, to_ns, &sent);
@@ -422,17 +302,17 @@ static void spend_own(struct walk *walk, size_t index, uint64_t from_ns, uint64_
             return;
         }
     }
-    if (waits_unseen(walk, span)) {
+    if (branches->unseen) {
         walk_add_untimed(walk, index, from_ns, to_ns);
         return;
     }
-    struct branch *exchanges = walk->branches + walk->branch_count;
-    size_t count = list_exchanges(walk, span, from_ns, to_ns), kept = 0;
+    struct branch exchanges[EXCHANGES_MAX];
+    size_t count = list_exchanges(walk, index, branches, from_ns, to_ns, exchanges), kept = 0;
     if (count && !walk_is_steady(walk, from_ns, to_ns)) {
         walk_add_untimed(walk, index, from_ns, to_ns);
         return;
     }
-    bool failed = had_failed(walk, span, to_ns);
+    bool failed = had_failed(walk, index, to_ns);
     for (size_t i = 0; i < count; i++) {
         struct branch *exchange = &exchanges[i];
         bool gave_up = failed || (asks_then && (exchange->lost || exchange->probed));
@@ -441,62 +321,15 @@ static void spend_own(struct walk *walk, size_t index, uint64_t from_ns, uint64_
         if (exchange->again && !(failed && is_cut_off(walk, span, exchange, to_ns))) continue;
         if (exchange->until_ns != UINT64_MAX || gave_up) exchanges[kept++] = *exchange;
     }
-    qsort(exchanges, kept, sizeof *exchanges, compare_branches);
+    qsort(exchanges, kept, sizeof *exchanges, branch_compare);
     go_back(walk, index, exchanges, kept, from_ns, to_ns, true);
 }
 
-/* A child whose end is missing was waited for at least until then, if no other was waited for longer: only the rest is
- * hidden. */
-static void cut_unended(struct walk *walk, size_t child, struct branch *hidden) {
-    const struct fact_gap *gap = hidden_end(walk->events->facts, &walk->path->spans.items[child]);
-    struct branch *known = NULL;
-    bool alone = true;
-    for (size_t i = 0; i < walk->branch_count; i++) {
-        struct branch *branch = &walk->branches[i];
-        if (branch->child == child)
-            known = branch;
-        else
-            alone &= gap && branch->until_ns < gap->from_ns;
-    }
-    if (!known || !gap) return;
-    known->late = false;
-    known->until_ns = alone ? gap->from_ns : known->from_ns;
-    if (alone) hidden->from_ns = greatest(hidden->from_ns, gap->from_ns);
-}
-
-static bool overlaps_others(const struct walk *walk, const struct branch *branch, size_t count) {
-    for (size_t i = 0; i < count; i++)
-        if (walk->branches[i].from_ns < branch->until_ns && branch->from_ns < walk->branches[i].until_ns) return true;
-    return false;
-}
-
-/* Would what a span itself reports show that it waited for another node, which asked for the stray span?  Its traffic does, and
- * that it only asks that node. */
-static bool shows_asker(const struct walk *walk, size_t index, size_t stray) {
-    const struct span *span = &walk->path->spans.items[index], *other = &walk->path->spans.items[stray];
-    if (other->parent != NO_POSITION || other->peer == NO_NUMBER || other->peer == span->node || other->node == span->node)
-        return false;
-    return walk->hidden.reports[span->node] || (span->asks && span->peer == other->peer);
-}
-
-/* Spans that it may have waited for, without a known cause or end. */
-static void list_strays(struct walk *walk, size_t index) {
-    const struct hidden *hidden = &walk->hidden;
-    size_t children = walk->branch_count;
-    for (size_t i = 0; i < hidden->stray_count; i++) {
-        struct branch branch = {.child = NO_POSITION, .hidden = true};
-        if (!hidden_may_wait(hidden, index, hidden->strays[i], &branch.from_ns, &branch.until_ns)) continue;
-        if (shows_asker(walk, index, hidden->strays[i]) && !overlaps_others(walk, &branch, children)) continue;
-        cut_unended(walk, hidden->strays[i], &branch);
-        walk->branches[walk->branch_count++] = branch;
-    }
-}
-
 static void spend_span(struct walk *walk, const struct task *task) {
-    list_children(walk, task->span);
-    list_strays(walk, task->span);
-    qsort(walk->branches, walk->branch_count, sizeof *walk->branches, compare_branches);
-    go_back(walk, task->span, walk->branches, walk->branch_count, task->from_ns, task->to_ns, false);
+    const struct branches *branches = branches_of(walk, task->span);
+    if (!branches) return;
+    size_t first = branches_before(branches, task->to_ns); /* the others were asked later */
+    go_back(walk, task->span, branches->items + first, branches->count - first, task->from_ns, task->to_ns, false);
 }
 
 static void spend_all(struct walk *walk) {
@@ -569,19 +402,17 @@ static void spend_reach(struct walk *walk) {
 
 static int walk_init(struct walk *walk) {
     walk->root = walk->path->root;
-    size_t spans = walk->path->spans.count;
     unsigned nodes = intern_count(&walk->events->facts->nodes), root = walk->path->spans.items[walk->path->root].node;
     const struct node_clocks *clocks = &walk->events->facts->clocks;
-    walk->branches = calloc(2 * spans + EXCHANGES_MAX + 1, sizeof *walk->branches);
-    walk->ordered = calloc(spans + 1, sizeof *walk->ordered);
     walk->has_events = calloc(nodes + 1, sizeof *walk->has_events);
-    if (!walk->branches || !walk->ordered || !walk->has_events) return -ENOMEM;
+    if (!walk->has_events || branches_init(walk)) return -ENOMEM;
     for (size_t i = 0; i < walk->events->count; i++) {
         const struct fact *fact = trace_event_at(walk->events, i);
         if (fact->kind == FACT_EVENTS_LOST) continue;
         if (fact->node < nodes && node_clocks_comparable(clocks, root, fact->node, NULL)) walk->has_events[fact->node] = true;
     }
     if (transports_init(&walk->transports, walk->events, &walk->path->messages)) return -ENOMEM;
+    if (idle_marks_init(&walk->idle_marks, &walk->transports)) return -ENOMEM;
     return hidden_init(&walk->hidden, walk->events, &walk->path->spans, &walk->transports, walk->path->root);
 }
 
@@ -604,7 +435,7 @@ static int find_unsent(struct walk *walk) {
     if (!path->unsent) return -ENOMEM;
     for (size_t i = 0; i < path->spans.count; i++) {
         size_t parent = items[i].parent;
-        if (parent == NO_POSITION || !is_unsent(walk, &items[parent], &items[i])) continue;
+        if (parent == NO_POSITION || !branch_is_unsent(walk, &items[parent], &items[i])) continue;
         path->unsent[path->unsent_count++] = i;
         walk_doubt(walk, items[i].node, NO_NUMBER, items[i].start_ns, items[parent].end_ns);
         walk_doubt(walk, items[parent].node, items[i].node, items[i].start_ns, items[parent].end_ns);
@@ -646,11 +477,11 @@ int critical_path_init(struct critical_path *path, const struct trace_events *ev
     if (!result) result = messages_of_events(&path->messages, events, &path->spans);
     if (!result) path->root = spans_root(&path->spans);
     if (!result && path->root != NO_POSITION) result = walk_init(&walk) || walk_path(&walk) ? -ENOMEM : 0;
-    free(walk.branches);
-    free(walk.ordered);
+    branches_fini(&walk);
     free(walk.tasks);
     free(walk.has_events);
     hidden_fini(&walk.hidden);
+    idle_marks_fini(&walk.idle_marks);
     transports_fini(&walk.transports);
     if (result) critical_path_fini(path);
     return result;

@@ -4,39 +4,9 @@
 #ifndef INSPECTOR_PATH_EDGES_H
 #define INSPECTOR_PATH_EDGES_H
 
-#include "packet_pairs.h"
+#include "path_transports.h"
 
 #define RIGHT_AFTER_NS_MAX UINT64_C(1000000) /* from an answer until those who sent and got it have reported their ends */
-
-/* A packet or stream bytes, at one end of a link. */
-struct transport {
-    unsigned node, peer;
-    bool receive, stream;
-    uint64_t time_ns;
-    size_t position;
-    uint64_t bytes;
-    bool repeat;       /* a packet that repeats a lost one */
-    bool lost;         /* a packet that its sender gave up, and that nobody received */
-    uint64_t other_ns; /* of a packet: when the other end sent or received it; UINT64_MAX when that is not known */
-};
-
-struct transports {
-    struct transport *by_link; /* by node, peer, receive, position */
-    size_t *by_node;           /* places in by_link, by node and position */
-    size_t count;
-    bool *unsure; /* by node: a step of the clock hides which packets, from or to it, repeat which; NULL: none of any node */
-};
-
-/* Returns 0 or -ENOMEM. */
-int transports_init(struct transports *transports, const struct trace_events *events, const struct messages *messages);
-void transports_fini(struct transports *transports);
-
-/* The place in by_node of the node's first entry at or after a time. */
-size_t transports_of_node(const struct transports *transports, unsigned node, uint64_t from_ns);
-
-/* The entries of one end of a link and one direction, between two times, both included. */
-const struct transport *transports_of_link(const struct transports *transports, unsigned node, unsigned peer, bool receive,
-                                           uint64_t from_ns, uint64_t to_ns, size_t *ret_count);
 
 /* The way from one span's node to another's and back, its moments in order:
  *

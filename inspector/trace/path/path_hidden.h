@@ -10,12 +10,22 @@
 
 #include "path_edges.h"
 
+/* Spans that nobody is known to have waited for, in the order of their first events. */
+struct strays {
+    size_t *items;
+    size_t count;
+    uint64_t *latest_ns; /* of each, and all before it: the last end */
+};
+
 struct hidden {
     const struct facts *facts;
     const struct spans *spans;
-    size_t *strays; /* spans that nobody is known to have waited for */
-    size_t stray_count;
-    unsigned *nodes; /* that have events in the request */
+    struct strays ended, unended, begun_before; /* whose parents we do not have either; begun_before: without a start */
+    size_t *with_parent;          /* the others, by parent, then in their order */
+    size_t with_parent_count;
+    size_t *by_asker; /* all with a start and an end, by the peer that asked them, then end, the later ones of several first */
+    size_t by_asker_count;
+    unsigned *nodes; /* that have events in the request, and miss some */
     unsigned node_count;
     bool *reports; /* by node: it reports its traffic, or whom it asks */
 };
@@ -32,8 +42,14 @@ bool hidden_next(const struct hidden *hidden, size_t span, unsigned node, uint64
 /* The first gap in which the end of a span may be; NULL: we have its end, or it has not ended. */
 const struct fact_gap *hidden_end(const struct facts *facts, const struct span *span);
 
-/* May a span have waited for that stray one, and when? */
-bool hidden_may_wait(const struct hidden *hidden, size_t span, size_t stray, uint64_t *ret_from_ns, uint64_t *ret_to_ns);
+/* A stray span that another one may have waited for, and when. */
+struct hidden_wait {
+    size_t stray;
+    uint64_t from_ns, to_ns;
+};
+
+/* All that a span may have waited for, in no order.  ret_waits has room for one of each span.  Returns how many. */
+size_t hidden_list(const struct hidden *hidden, size_t span, struct hidden_wait *ret_waits);
 
 /* Of two that a span waited for, the one that answered last counts: may another have answered after that moment, so
  * that the time from *ret_from_ns to it was the other's? */

@@ -3,7 +3,6 @@
 
 #include "allocation.h"
 #include "numbers.h"
-#include "path_idle.h"
 
 #include <stdlib.h>
 
@@ -117,11 +116,15 @@ static bool receiver_stopped(struct walk *walk, unsigned from, unsigned to, uint
 /* Did any node have an event in the middle of that time?  If none did, perhaps the whole machine stood still. */
 static bool was_witnessed(const struct walk *walk, uint64_t from_ns, uint64_t to_ns) {
     uint64_t edge_ns = (to_ns - from_ns) / AT_ONCE_PART;
-    for (size_t i = 0; i < walk->events->count; i++) {
-        uint64_t time_ns = trace_event_at(walk->events, i)->time_ns;
-        if (time_ns >= from_ns + edge_ns && time_ns <= to_ns - edge_ns) return true;
+    size_t low = 0, high = walk->events->count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (trace_event_at(walk->events, middle)->time_ns < from_ns + edge_ns)
+            low = middle + 1;
+        else
+            high = middle;
     }
-    return false;
+    return low < walk->events->count && trace_event_at(walk->events, low)->time_ns <= to_ns - edge_ns;
 }
 
 /* The time from which packets show whether the receiver reads: losses before the first packet that arrived say nothing
@@ -221,7 +224,7 @@ void walk_add_own(struct walk *walk, size_t span, unsigned asker, uint64_t from_
     struct idle_walk idles;
     struct idle idle;
     if (asker != NO_NUMBER && asker != node) {
-        idle_walk_init(&idles, &walk->transports, node, asker, from_ns, to_ns);
+        idle_walk_init(&idles, &walk->idle_marks, node, asker, from_ns, to_ns);
         while (idle_walk_next(&idles, &idle)) {
             if (idle.sender != node) continue;
             walk_add_node(walk, span, node, from_ns, idle.from_ns);
@@ -243,7 +246,7 @@ void walk_add_link(struct walk *walk, size_t span, unsigned from, unsigned to, u
         walk_add_hidden(walk, span, from_ns, to_ns);
         return;
     }
-    idle_walk_init(&idles, &walk->transports, from, to, from_ns, to_ns);
+    idle_walk_init(&idles, &walk->idle_marks, from, to, from_ns, to_ns);
     while (idle_walk_next(&idles, &idle)) {
         add_carried(walk, span, from, to, from_ns, idle.from_ns);
         uint64_t free_ns = add_sending(walk, span, &idle, idle.sender == from ? to : from);

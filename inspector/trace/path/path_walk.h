@@ -7,6 +7,7 @@
 
 #include "path_doubts.h"
 #include "path_hidden.h"
+#include "path_idle.h"
 #include "path_losses.h"
 
 /* A time in which a span waits for something that it caused. */
@@ -23,6 +24,18 @@ struct branch {
     bool unanswered;               /* of an exchange */
     bool probed;                   /* of an exchange: nothing came from the peer, and its sender probed it */
     uint64_t last_sent_ns, gap_ns; /* of an exchange: the last packet sent; how long after the one before */
+};
+
+/* What one span waits for. */
+struct branches {
+    struct branch *items; /* the last answer first; of two at once, the one that was asked first */
+    size_t count;
+    uint64_t *earliest_ns; /* of each, and all before it: when the first was asked */
+    /* Those that did not end in time: the first one; and the first whose end we do not have.  child NO_POSITION: none. */
+    struct branch late, unended;
+    unsigned *others; /* the nodes of its children and their peers, sorted */
+    size_t other_count;
+    bool unseen; /* it is not known when it waited for one of its children */
 };
 
 /* A part of a span's time, to be divided into waits. */
@@ -42,14 +55,17 @@ struct walk {
     size_t root;        /* a span */
     struct wait *waits; /* in any order */
     size_t wait_count;
-    struct branch *branches; /* of one span; room for those of any span */
-    size_t branch_count;
+    struct branches **branches; /* by span; NULL: not needed yet */
+    struct branch *room;        /* for the branches of any span */
+    unsigned *askers;           /* by span: the node that asked for it */
     struct task *tasks;
     size_t task_count, task_capacity;
     size_t wait_capacity;
     bool *has_events; /* by node number */
     size_t *ordered;  /* children of one span, by node and start */
+    struct hidden_wait *hidden_waits; /* of one span */
     struct hidden hidden;
+    struct idle_marks idle_marks;
     bool failed;
 };
 

@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: MIT */
+#include "path_branches.h"
+
+#include "numbers.h"
+#include "path_unsent.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- children ---- */
+
+static int compare_children(const void *left, const void *right, void *items) {
+    size_t i = *(const size_t *)left, j = *(const size_t *)right;
+    const struct span *a = (struct span *)items + i, *b = (struct span *)items + j;
+    int order = compare_numbers(a->node, b->node);
+    if (!order) order = compare_numbers(a->start_ns, b->start_ns);
+    return order ? order : compare_numbers(i, j);
+}
+
+/* Does the parent also wait for children that did not end in time?  Yes if the parent itself did not succeed. */
+static bool late_counts(const struct span *parent) { return parent->end == NO_POSITION || !parent->ok; }
+
+/* A child on the span's own node. */
+static struct branch branch_here(const struct span *parent, const struct span *child, size_t index) {
+    bool late = child->end == NO_POSITION || child->end_ns > parent->end_ns;
+    return (struct branch){.from_ns = child->start_ns,
+                           .until_ns = late ? UINT64_MAX : child->end_ns,
+                           .child = index,
+                           .late = late && !late_counts(parent)};
+}
+
+bool branch_is_unsent(const struct walk *walk, const struct span *parent, const struct span *child) {
+    const struct span *grandparent = parent->parent == NO_POSITION ? NULL : &walk->spans->items[parent->parent];
+    return answer_is_unsent(&walk->transports, walk->events, grandparent, parent, child);
+}
+
+/* A child on another node.  next: the child there that began next, or NULL. */
+static struct branch branch_there(struct walk *walk, const struct span *parent, const struct span *child, size_t index,
+                                  const struct span *next, uint64_t lower_ns) {
+    uint64_t upper_ns = parent->end_ns;
+    struct branch branch = {.child = index};
+    if (next && next->start_ns >= child->end_ns)
+        upper_ns = least(upper_ns, next->start_ns);
+    else if (next && next->end_ns > child->end_ns)
+        upper_ns = least(upper_ns, next->end_ns);
+    way_find(&branch.way, &walk->transports, parent, child, lower_ns, upper_ns);
+    if (upper_ns == parent->end_ns && branch_is_unsent(walk, parent, child)) {
+        branch.way.worked_ns = child->end_ns;
+        branch.way.answered_ns = branch.way.returned_ns = upper_ns;
+    }
+    bool late = child->end == NO_POSITION || branch.way.returned_ns > parent->end_ns;
+    branch.from_ns = branch.way.asked_ns;
+    branch.until_ns = late ? UINT64_MAX : branch.way.returned_ns;
+    branch.late = late && !late_counts(parent);
+    return branch;
+}
+
+/* The children of a span, each with the time in which it was open: into walk->room.  Returns how many. */
+static size_t list_children(struct walk *walk, size_t index) {
+    const struct span *items = walk->spans->items, *parent = &items[index];
+    size_t count = 0, branch_count = 0;
+    for (size_t i = parent->first_child; i != NO_POSITION; i = items[i].next_sibling)
+        if (walk_is_timed(walk, &items[i]) && (items[i].start_ns < parent->end_ns || late_counts(parent)))
+            walk->ordered[count++] = i;
+    qsort_r(walk->ordered, count, sizeof *walk->ordered, compare_children, (void *)items);
+    uint64_t lower_ns = parent->start_ns;
+    for (size_t i = 0; i < count; i++) {
+        const struct span *child = &items[walk->ordered[i]], *before = i ? &items[walk->ordered[i - 1]] : NULL,
+                          *next = i + 1 < count ? &items[walk->ordered[i + 1]] : NULL;
+        struct branch *branch = &walk->room[branch_count];
+        if (!before || before->node != child->node) lower_ns = parent->start_ns;
+        if (next && next->node != child->node) next = NULL;
+        *branch = child->node == parent->node ? branch_here(parent, child, walk->ordered[i])
+                                              : branch_there(walk, parent, child, walk->ordered[i], next, lower_ns);
+        if (child->start != NO_POSITION || branch->way.asked_known) branch_count++;
+        /* The next child there was asked after this child's answer would have come. */
+        if (branch->until_ns != UINT64_MAX && next && branch->until_ns <= next->start_ns) lower_ns = branch->until_ns;
+    }
+    return branch_count;
+}
+
+/* ---- spans without a known cause or end ---- */
+
+struct open_time {
+    uint64_t from_ns, until_ns;
+};
+
+/* The children in walk->room, and the strays behind them. */
+struct listed {
+    struct branch *items;
+    size_t children, count;
+    struct open_time *by_time; /* of children that will not change, by from_ns; until_ns: the last of it and those before */
+    size_t by_time_count;
+    size_t *unended; /* children whose end is missing: their times will change */
+    size_t unended_count;
+    uint64_t last_ns, last_hidden_ns; /* when the last child that will not change ended; the last stray */
+};
+
+static int compare_times(const void *left, const void *right) {
+    const struct open_time *a = left, *b = right;
+    return compare_numbers(a->from_ns, b->from_ns);
+}
+
+static int listed_init(struct listed *listed, struct walk *walk, size_t children) {
+    *listed = (struct listed){.items = walk->room,
+                              .children = children,
+                              .count = children,
+                              .by_time = calloc(children + 1, sizeof *listed->by_time),
+                              .unended = calloc(children + 1, sizeof *listed->unended)};
+    if (!listed->by_time || !listed->unended) return -ENOMEM;
+    for (size_t i = 0; i < children; i++) {
+        const struct branch *branch = &walk->room[i];
+        if (hidden_end(walk->events->facts, &walk->spans->items[branch->child]))
+            listed->unended[listed->unended_count++] = i;
+        else
+            listed->by_time[listed->by_time_count++] = (struct open_time){branch->from_ns, branch->until_ns};
+    }
+    qsort(listed->by_time, listed->by_time_count, sizeof *listed->by_time, compare_times);
+    for (size_t i = 0; i < listed->by_time_count; i++)
+        listed->last_ns = listed->by_time[i].until_ns = greatest(listed->last_ns, listed->by_time[i].until_ns);
+    return 0;
+}
+
+static void listed_fini(struct listed *listed) {
+    free(listed->by_time);
+    free(listed->unended);
+}
+
+/* A child whose end is missing was waited for at least until then, if no other was waited for longer: only the rest is
+ * hidden. */
+static void cut_unended(const struct walk *walk, struct listed *listed, size_t child, struct branch *hidden) {
+    const struct fact_gap *gap = hidden_end(walk->events->facts, &walk->spans->items[child]);
+    struct branch *known = NULL;
+    if (!gap) return;
+    bool alone = listed->last_ns < gap->from_ns && listed->last_hidden_ns < gap->from_ns;
+    for (size_t i = 0; i < listed->unended_count && (alone || !known); i++) {
+        struct branch *branch = &listed->items[listed->unended[i]];
+        if (branch->child == child)
+            known = branch;
+        else
+            alone &= branch->until_ns < gap->from_ns;
+    }
+    if (!known) return;
+    known->late = false;
+    known->until_ns = alone ? gap->from_ns : known->from_ns;
+    if (alone) hidden->from_ns = greatest(hidden->from_ns, gap->from_ns);
+}
+
+static bool overlap(const struct branch *a, uint64_t from_ns, uint64_t until_ns) {
+    return a->from_ns < until_ns && from_ns < a->until_ns;
+}
+
+static bool overlaps_children(const struct listed *listed, const struct branch *branch) {
+    size_t low = 0, high = listed->by_time_count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (listed->by_time[middle].from_ns < branch->until_ns)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low && listed->by_time[low - 1].until_ns > branch->from_ns) return true;
+    for (size_t i = 0; i < listed->unended_count; i++) {
+        const struct branch *unended = &listed->items[listed->unended[i]];
+        if (overlap(branch, unended->from_ns, unended->until_ns)) return true;
+    }
+    return false;
+}
+
+/* Would what a span itself reports show that it waited for another node, which asked for the stray span?  Its traffic does, and
+ * that it only asks that node. */
+static bool shows_asker(const struct walk *walk, size_t index, size_t stray) {
+    const struct span *span = &walk->spans->items[index], *other = &walk->spans->items[stray];
+    if (other->parent != NO_POSITION || other->peer == NO_NUMBER || other->peer == span->node || other->node == span->node)
+        return false;
+    return walk->hidden.reports[span->node] || (span->asks && span->peer == other->peer);
+}
+
+static int compare_strays(const void *left, const void *right) {
+    const struct hidden_wait *a = left, *b = right;
+    return compare_numbers(a->stray, b->stray);
+}
+
+/* Adds the spans that a span may have waited for, without a known cause or end. */
+static int list_strays(struct walk *walk, size_t index, size_t children, size_t *ret_count) {
+    size_t count = hidden_list(&walk->hidden, index, walk->hidden_waits);
+    struct listed listed;
+    *ret_count = children;
+    if (!count) return 0;
+    qsort(walk->hidden_waits, count, sizeof *walk->hidden_waits, compare_strays);
+    int result = listed_init(&listed, walk, children);
+    for (size_t i = 0; i < count && !result; i++) {
+        const struct hidden_wait *wait = &walk->hidden_waits[i];
+        struct branch branch = {.from_ns = wait->from_ns, .until_ns = wait->to_ns, .child = NO_POSITION, .hidden = true};
+        if (shows_asker(walk, index, wait->stray) && !overlaps_children(&listed, &branch)) continue;
+        cut_unended(walk, &listed, wait->stray, &branch);
+        listed.last_hidden_ns = greatest(listed.last_hidden_ns, branch.until_ns);
+        listed.items[listed.count++] = branch;
+    }
+    *ret_count = listed.count;
+    listed_fini(&listed);
+    return result;
+}
+
+/* ---- all that a span waits for ---- */
+
+int branch_compare(const void *left, const void *right) {
+    const struct branch *a = left, *b = right;
+    if (a->until_ns != b->until_ns) return a->until_ns > b->until_ns ? -1 : 1;
+    if (a->from_ns != b->from_ns) return a->from_ns < b->from_ns ? -1 : 1;
+    return compare_numbers(a->child, b->child);
+}
+
+/* Is it unknown when the span waited for one of its children?  It is if their clocks cannot be compared, and the span's node
+ * reports no traffic between the two. */
+static bool waits_unseen(const struct walk *walk, const struct span *span) {
+    const struct span *items = walk->spans->items;
+    for (size_t i = span->first_child; i != NO_POSITION; i = items[i].next_sibling) {
+        size_t sent = 0;
+        if (walk_is_timed(walk, &items[i]) || items[i].node == span->node) continue;
+        transports_of_link(&walk->transports, span->node, items[i].node, false, span->start_ns, span->end_ns, &sent);
+        if (!sent) return true;
+    }
+    return false;
+}
+
+static int compare_node_numbers(const void *left, const void *right) {
+    return compare_numbers(*(const unsigned *)left, *(const unsigned *)right);
+}
+
+static int list_others(struct branches *branches, const struct walk *walk, const struct span *span) {
+    const struct span *items = walk->spans->items;
+    size_t room = 0, count = 0;
+    for (size_t i = span->first_child; i != NO_POSITION; i = items[i].next_sibling) room += 2;
+    branches->others = calloc(room + 1, sizeof *branches->others);
+    if (!branches->others) return -ENOMEM;
+    for (size_t i = span->first_child; i != NO_POSITION; i = items[i].next_sibling) {
+        if (!walk_is_timed(walk, &items[i])) continue;
+        branches->others[count++] = items[i].node;
+        if (items[i].peer != NO_NUMBER) branches->others[count++] = items[i].peer;
+    }
+    qsort(branches->others, count, sizeof *branches->others, compare_node_numbers);
+    for (size_t i = 0; i < count; i++)
+        if (!i || branches->others[i] != branches->others[i - 1]) branches->others[branches->other_count++] = branches->others[i];
+    return 0;
+}
+
+bool branches_reach(const struct branches *branches, unsigned node) {
+    return branches->other_count && bsearch(&node, branches->others, branches->other_count, sizeof node, compare_node_numbers);
+}
+
+size_t branches_before(const struct branches *branches, uint64_t time_ns) {
+    size_t low = 0, high = branches->count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (branches->earliest_ns[middle] >= time_ns)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* Takes over sorted branches; sets those aside that did not end in time. */
+static int take_branches(struct branches *branches, const struct spans *spans, const struct branch *items, size_t count) {
+    branches->items = calloc(count + 1, sizeof *branches->items);
+    branches->earliest_ns = calloc(count + 1, sizeof *branches->earliest_ns);
+    if (!branches->items || !branches->earliest_ns) return -ENOMEM;
+    for (size_t i = 0; i < count; i++) {
+        const struct branch *branch = &items[i];
+        if (!branch->late) {
+            uint64_t before_ns = branches->count ? branches->earliest_ns[branches->count - 1] : UINT64_MAX;
+            branches->earliest_ns[branches->count] = least(before_ns, branch->from_ns);
+            branches->items[branches->count++] = *branch;
+            continue;
+        }
+        if (branches->late.child == NO_POSITION) branches->late = *branch;
+        bool unended = spans->items[branch->child].end == NO_POSITION;
+        if (unended && branches->unended.child == NO_POSITION) branches->unended = *branch;
+    }
+    return 0;
+}
+
+static void branches_free(struct branches *branches) {
+    free(branches->items);
+    free(branches->earliest_ns);
+    free(branches->others);
+    free(branches);
+}
+
+static struct branches *branches_new(struct walk *walk, size_t index) {
+    const struct span *span = &walk->spans->items[index];
+    struct branches *branches = calloc(1, sizeof *branches);
+    size_t count = list_children(walk, index);
+    if (!branches) return NULL;
+    branches->late.child = branches->unended.child = NO_POSITION;
+    branches->unseen = waits_unseen(walk, span);
+    if (list_strays(walk, index, count, &count) || list_others(branches, walk, span)) {
+        branches_free(branches);
+        return NULL;
+    }
+    qsort(walk->room, count, sizeof *walk->room, branch_compare);
+    if (!take_branches(branches, walk->spans, walk->room, count)) return branches;
+    branches_free(branches);
+    return NULL;
+}
+
+const struct branches *branches_of(struct walk *walk, size_t span) {
+    if (!walk->branches[span]) walk->branches[span] = branches_new(walk, span);
+    walk->failed |= !walk->branches[span];
+    return walk->branches[span];
+}
+
+/* ---- who asked ---- */
+
+/* Of a span whose parent, if it has one on the same node, has a known asker. */
+static unsigned asker_of(const struct walk *walk, size_t index) {
+    const struct span *items = walk->spans->items, *span = &items[index];
+    if (span->parent == NO_POSITION) return span->asks ? NO_NUMBER : span->peer;
+    return items[span->parent].node == span->node ? walk->askers[span->parent] : items[span->parent].node;
+}
+
+/* Parents mostly come before their children; in a circle of parents on one node, the node itself counts. */
+static int find_askers(struct walk *walk) {
+    const struct spans *spans = walk->spans;
+    unsigned char *known = calloc(spans->count + 1, 1); /* 0: no, 1: yes, 2: being looked for */
+    size_t *chain = calloc(spans->count + 1, sizeof *chain);
+    walk->askers = calloc(spans->count + 1, sizeof *walk->askers);
+    int result = known && chain && walk->askers ? 0 : -ENOMEM;
+    for (size_t i = 0; i < spans->count && !result; i++) {
+        size_t count = 0, at = i;
+        for (; at != NO_POSITION && !known[at] && spans->items[at].node == spans->items[i].node; at = spans->items[at].parent) {
+            known[at] = 2;
+            chain[count++] = at;
+        }
+        if (at != NO_POSITION && known[at] == 2) walk->askers[at] = spans->items[at].node;
+        while (count-- > 0) {
+            walk->askers[chain[count]] = asker_of(walk, chain[count]);
+            known[chain[count]] = 1;
+        }
+    }
+    free(known);
+    free(chain);
+    return result;
+}
+
+int branches_init(struct walk *walk) {
+    size_t spans = walk->spans->count;
+    walk->branches = calloc(spans + 1, sizeof *walk->branches);
+    walk->room = calloc(2 * spans + 1, sizeof *walk->room);
+    walk->ordered = calloc(spans + 1, sizeof *walk->ordered);
+    walk->hidden_waits = calloc(spans + 1, sizeof *walk->hidden_waits);
+    return walk->branches && walk->room && walk->ordered && walk->hidden_waits ? find_askers(walk) : -ENOMEM;
+}
+
+void branches_fini(struct walk *walk) {
+    for (size_t i = 0; walk->branches && i < walk->spans->count; i++)
+        if (walk->branches[i]) branches_free(walk->branches[i]);
+    free(walk->branches);
+    free(walk->room);
+    free(walk->ordered);
+    free(walk->hidden_waits);
+    free(walk->askers);
+}
