@@ -571,7 +571,7 @@ void render_graph(struct strbuf *out, const struct view *view, const json_t *ans
     struct graph graph = {0};
     json_t *events = events_merge(json_get_array(answer, "events"), json_get_array(answer, "gaps"));
     struct diagram diagram = {.out = out, .view = view, .timeline = &timeline, .graph = &graph};
-    bool failed = !events || timeline_init(&timeline, events, json_object_get(answer, "beside")) ||
+    bool failed = !events || timeline_init(&timeline, events, json_object_get(answer, "beside"), view->names->logs) ||
                   graph_init(&graph, &timeline, view->all);
     if (!failed) render_trace_head(out, view, answer, &timeline);
     if (!failed && timeline.item_count) {
