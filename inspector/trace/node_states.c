@@ -107,7 +107,7 @@ const struct node_state *node_states_ended(const struct node_states *states, con
     }
     if (!found || found->seen_ns <= until_ns || facts->beside_cut) return NULL;
     if (facts_stepped(facts) && has_several(states, node)) return NULL;
-    if (facts_gap(facts, node, found->ended_ns + 1, until_ns)) return NULL; /* its last events may be missing */
+    if (facts_gap(facts, node, found->ended_ns - 1, until_ns)) return NULL; /* its last events may be missing */
     return runs_beside(states, found, greatest(found->last_ns, facts_unix(facts, node, asked_ns))) ? NULL : found;
 }
 

@@ -30,11 +30,9 @@ static struct ended_part part_of(const struct node_states *states, const struct 
 
 struct ended_part ended_part_of_wait(const struct node_states *states, const struct facts *facts, const struct critical_path *path,
                                      const struct wait *wait) {
-    struct ended_part part = {.log = NULL};
-    if (wait->untimed || (wait->kind == WAIT_PEER && !wait->unanswered)) return part;
+    if (wait->untimed) return (struct ended_part){.log = NULL};
+    if (wait->kind == WAIT_PEER) return part_of(states, facts, wait, wait->peer, wait->node, 0);
     if (wait->kind == WAIT_NODE) return part_of(states, facts, wait, wait->node, asker_of(&path->spans, wait->span), 0);
-    if (wait->kind != WAIT_SENDING) part = part_of(states, facts, wait, wait->peer, wait->node, 0);
-    if (part.log || wait->kind == WAIT_PEER) return part;
     return part_of(states, facts, wait, wait->node, wait->peer, wait->kind == WAIT_LINK ? UNDER_WAY_NS_MAX : 0);
 }
 
