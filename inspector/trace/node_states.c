@@ -65,7 +65,8 @@ static bool runs_beside(const struct node_states *states, const struct node_stat
 }
 
 /* Finds what others received from a node after the last event of its log, until its next log began.  What came soon after was
- * under way, or the node was killed before it could report it; what came later shows that it did not report all it did. */
+ * under way, or the node was killed before it could report it; what came later shows that it did not report all it did.  So do
+ * events that are missing behind the last one. */
 static void find_signs(const struct node_states *states, const struct facts *facts, struct node_state *ended) {
     uint64_t until_ns = UINT64_MAX;
     ended->gone_ns = ended->ended_ns;
@@ -74,9 +75,10 @@ static void find_signs(const struct node_states *states, const struct facts *fac
     for (size_t i = 0; i < states->count; i++)
         if (states->items[i].node == ended->node && states->items[i].started_ns > ended->last_ns)
             until_ns = least(until_ns, ended->ended_ns + (states->items[i].started_ns - ended->last_ns));
-    struct fact_walk walk = facts_walk(facts, ended->ended_ns + 1, until_ns);
+    struct fact_walk walk = facts_walk(facts, ended->ended_ns, until_ns);
     const struct fact *fact;
     while ((fact = fact_walk_next(&walk)) && ended->seen_ns == UINT64_MAX) {
+        if (fact->kind == FACT_EVENTS_LOST && fact->node == ended->node) ended->seen_ns = ended->ended_ns;
         if (fact->peer != ended->node || fact->node == ended->node || !fact_is_traffic(fact) || fact_sends(fact)) continue;
         bool soon = fact->time_ns - ended->ended_ns <= UNDER_WAY_NS_MAX;
         *(soon ? &ended->gone_ns : &ended->seen_ns) = fact->time_ns;
@@ -107,7 +109,6 @@ const struct node_state *node_states_ended(const struct node_states *states, con
     }
     if (!found || found->seen_ns <= until_ns || facts->beside_cut) return NULL;
     if (facts_stepped(facts) && has_several(states, node)) return NULL;
-    if (facts_gap(facts, node, found->ended_ns - 1, until_ns)) return NULL; /* its last events may be missing */
     return runs_beside(states, found, greatest(found->last_ns, facts_unix(facts, node, asked_ns))) ? NULL : found;
 }
 

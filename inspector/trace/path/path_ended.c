@@ -65,7 +65,7 @@ int path_ended_find(struct ended **ret_ended, size_t *ret_count, const struct no
         const struct ended_part part = ended_part_of_wait(states, facts, path, wait);
         if (!part.log) continue;
         entry_of(ended, &count, part.log)->waited_ns += wait->to_ns - part.from_ns;
-        result = doubts_add(&path->doubts, (struct doubt){part.asker, part.log->node, part.log->ended_ns, wait->to_ns});
+        result = doubts_add(&path->doubts, (struct doubt){NO_NUMBER, part.log->node, part.log->ended_ns, wait->to_ns});
     }
     for (size_t i = 0; i < path->spans.count && !result; i++) {
         const struct node_state *log = ended_log_of_span(states, facts, &path->spans.items[i]);
