@@ -55,16 +55,16 @@ static void list_failures(struct analysis *analysis, const struct requests *requ
     }
 }
 
-static void analyze_requests(struct analysis *analysis, struct requests *requests, const struct node_state *states,
-                             size_t state_count) {
+static void analyze_requests(struct analysis *analysis, struct requests *requests) {
     analysis->coverage.requests += requests->parts;
     analyze_outcomes(analysis, requests);
     list_failures(analysis, requests);
     analyze_outliers(analysis, requests);
     analyze_retries(analysis, requests);
     analyze_flood(analysis, requests);
+    analyze_ended(analysis, requests);
     analyze_open(analysis, requests);
-    blame_silent_peers(analysis, requests, states, state_count);
+    blame_silent_peers(analysis, requests);
     analyze_delays(analysis, requests);
     analyze_places(analysis, requests);
 }
@@ -117,20 +117,21 @@ static void drop_repeated(struct analysis *analysis) {
     analysis->count = kept;
 }
 
-int analyze(struct analysis *ret_analysis, const struct facts *facts, const struct node_state *states, size_t state_count,
-            uint64_t now_ns, bool one_trace) {
-    struct analysis analysis = {.facts = facts, .now_ns = now_ns, .one_trace = one_trace};
+int analyze(struct analysis *ret_analysis, const struct facts *facts, struct node_states *states, uint64_t now_ns,
+            bool one_trace) {
+    struct analysis analysis = {.facts = facts, .states = states, .now_ns = now_ns, .one_trace = one_trace};
     struct requests requests;
     if (match_packets(&analysis)) return -ENOMEM;
-    if (requests_read(&requests, facts)) {
+    node_states_settle(states, facts, !one_trace);
+    if (requests_read(&requests, facts, states)) {
         analysis_fini(&analysis);
         return -ENOMEM;
     }
-    analyze_losses(&analysis, states, state_count);
+    analyze_losses(&analysis);
     analyze_paths(&analysis);
     analyze_rtt(&analysis);
-    analyze_nodes(&analysis, &requests, states, state_count);
-    analyze_requests(&analysis, &requests, states, state_count);
+    analyze_nodes(&analysis, &requests);
+    analyze_requests(&analysis, &requests);
     requests_fini(&requests);
     analyze_message_flood(&analysis);
     analyze_connections(&analysis);

@@ -8,11 +8,9 @@
 #define INSPECTOR_ANALYZE_H
 
 #include "finding.h"
-#include "node_states.h"
 
-/* Analyzes sorted facts, which must outlive the analysis.  Returns 0 or -ENOMEM. */
-int analyze(struct analysis *ret_analysis, const struct facts *facts, const struct node_state *states, size_t state_count,
-            uint64_t now_ns, bool one_trace);
+/* Analyzes sorted facts, which must outlive the analysis; settles the states.  Returns 0 or -ENOMEM. */
+int analyze(struct analysis *ret_analysis, const struct facts *facts, struct node_states *states, uint64_t now_ns, bool one_trace);
 void analysis_fini(struct analysis *analysis);
 
 /* Keeps only findings that name this node, as one end of a link or in another role, and those that say why requests failed in
@@ -22,24 +20,25 @@ void analysis_keep_node(struct analysis *analysis, unsigned node);
 /* ---- parts of the analysis: each adds its findings ---- */
 
 struct requests;
-void analyze_losses(struct analysis *analysis, const struct node_state *states, size_t state_count); /* analyze_links.c */
-void analyze_paths(struct analysis *analysis);                                                       /* analyze_paths.c */
-void analyze_rtt(struct analysis *analysis);                                                         /* analyze_rtt.c */
-void analyze_outcomes(struct analysis *analysis, const struct requests *requests);                   /* analyze_failures.c */
-void analyze_outliers(struct analysis *analysis, const struct requests *requests);                   /* analyze_outliers.c */
-void analyze_flood(struct analysis *analysis, const struct requests *requests);                      /* analyze_floods.c */
-void analyze_message_flood(struct analysis *analysis);                                               /* analyze_floods.c */
-void analyze_retries(struct analysis *analysis, const struct requests *requests);                    /* analyze_failures.c */
-void analyze_connections(struct analysis *analysis);                                                 /* analyze_failures.c */
-void analyze_open(struct analysis *analysis, struct requests *requests);                             /* analyze_nodes.c */
+void analyze_losses(struct analysis *analysis);                                    /* analyze_links.c */
+void analyze_paths(struct analysis *analysis);                                     /* analyze_paths.c */
+void analyze_rtt(struct analysis *analysis);                                       /* analyze_rtt.c */
+void analyze_outcomes(struct analysis *analysis, const struct requests *requests); /* analyze_failures.c */
+void analyze_outliers(struct analysis *analysis, const struct requests *requests); /* analyze_outliers.c */
+void analyze_flood(struct analysis *analysis, const struct requests *requests);    /* analyze_floods.c */
+void analyze_message_flood(struct analysis *analysis);                             /* analyze_floods.c */
+void analyze_retries(struct analysis *analysis, const struct requests *requests);  /* analyze_failures.c */
+void analyze_connections(struct analysis *analysis);                               /* analyze_failures.c */
+void analyze_open(struct analysis *analysis, struct requests *requests);           /* analyze_nodes.c */
+/* Nodes that crashed; and nodes that closed their logs, if requests waited for them afterwards, or had not ended there.  Removes
+ * these waits, so that nobody else judges them: call it before those that do (analyze_ended.c). */
+void analyze_ended(struct analysis *analysis, struct requests *requests);
 /* If a peer is not traced and did not answer, requests waited for the peer, not for the lost packets sent to it: counts the time
  * of these losses as time spent at the peer.  Call it before the next two (analyze_requests.c). */
-void blame_silent_peers(struct analysis *analysis, struct requests *requests, const struct node_state *states,
-                        size_t state_count);
-void analyze_delays(struct analysis *analysis, struct requests *requests); /* analyze_requests.c */
-void analyze_places(struct analysis *analysis, struct requests *requests); /* analyze_requests.c */
-void analyze_streams(struct analysis *analysis);                           /* analyze_nodes.c */
-void analyze_nodes(struct analysis *analysis, const struct requests *requests, const struct node_state *states,
-                   size_t state_count); /* analyze_nodes.c */
+void blame_silent_peers(struct analysis *analysis, struct requests *requests);
+void analyze_delays(struct analysis *analysis, struct requests *requests);      /* analyze_requests.c */
+void analyze_places(struct analysis *analysis, struct requests *requests);      /* analyze_requests.c */
+void analyze_streams(struct analysis *analysis);                                /* analyze_nodes.c */
+void analyze_nodes(struct analysis *analysis, const struct requests *requests); /* analyze_nodes.c */
 
 #endif

@@ -61,7 +61,8 @@ static bool serves_others(const struct requests *requests, unsigned node, unsign
         const struct visit *visit = &requests->visits[i];
         const struct request *request = &requests->items[visit->request];
         unsigned place = visit->kind == WAIT_PEER ? visit->peer : visit->node;
-        if (visit->kind != WAIT_LINK && place == node && request->ok && request->node != asker) return true;
+        bool answered = visit->kind != WAIT_LINK && !visit->unanswered;
+        if (answered && place == node && request->ok && request->node != asker) return true;
     }
     return false;
 }

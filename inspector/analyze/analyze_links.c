@@ -51,8 +51,7 @@ struct downtime {
 };
 
 struct links {
-    const struct node_state *states;
-    size_t state_count;
+    const struct node_states *states;
     uint64_t *log_ends;         /* of each state; UINT64_MAX: the node runs on, or it is not known */
     struct downtime *downtimes; /* of one link */
     size_t downtime_count;
@@ -108,19 +107,10 @@ static bool is_sent_again(const struct message *message) {
 
 /* ---- receivers that did not run ---- */
 
-/* When a log ended, on the axis of the facts: at its last event.  UINT64_MAX if only events before that one are here. */
-static uint64_t end_of_log(const struct facts *facts, const struct node_state *state) {
-    bool older = facts->count && state->last_ns < fact_unix(facts, &facts->items[0]);
-    for (size_t i = facts->count; i-- > 0 && !older;)
-        if (facts->items[i].node == state->node && fact_unix(facts, &facts->items[i]) == state->last_ns)
-            return facts->items[i].time_ns;
-    return older ? 0 : UINT64_MAX;
-}
-
 /* Does another log of the node go on after that one's end? */
-static bool runs_on(const struct links *links, const struct node_state *ended) {
-    for (size_t i = 0; i < links->state_count; i++) {
-        const struct node_state *state = &links->states[i];
+static bool runs_on(const struct node_states *states, const struct node_state *ended) {
+    for (size_t i = 0; i < states->count; i++) {
+        const struct node_state *state = &states->items[i];
         if (state == ended || state->node != ended->node || !state->started_ns || state->started_ns > ended->last_ns) continue;
         if (state->live || state->last_ns > ended->last_ns) return true;
     }
@@ -138,18 +128,20 @@ static uint64_t next_exchange(const struct facts *facts, unsigned node, unsigned
 }
 
 static void find_ends(const struct analysis *analysis, struct links *links) {
-    for (size_t i = 0; i < links->state_count; i++) {
-        const struct node_state *state = &links->states[i];
-        bool ended = !state->live && state->last_ns && !runs_on(links, state);
-        links->log_ends[i] = ended ? end_of_log(analysis->facts, state) : UINT64_MAX;
+    const struct facts *facts = analysis->facts;
+    for (size_t i = 0; i < links->states->count; i++) {
+        const struct node_state *state = &links->states->items[i];
+        bool ended = !state->live && state->last_ns && !runs_on(links->states, state);
+        bool before = facts->count && state->last_ns < fact_unix(facts, &facts->items[0]); /* all that is here */
+        links->log_ends[i] = !ended ? UINT64_MAX : state->ended_ns == UINT64_MAX && before ? 0 : state->ended_ns;
     }
 }
 
 static void find_downtimes(const struct analysis *analysis, struct links *links, unsigned from, unsigned to) {
     links->downtime_count = 0;
-    for (size_t i = 0; i < links->state_count; i++) {
+    for (size_t i = 0; i < links->states->count; i++) {
         uint64_t end_ns = links->log_ends[i];
-        if (links->states[i].node != to || end_ns == UINT64_MAX) continue;
+        if (links->states->items[i].node != to || end_ns == UINT64_MAX) continue;
         links->downtimes[links->downtime_count++] = (struct downtime){end_ns, next_exchange(analysis->facts, to, from, end_ns)};
     }
 }
@@ -272,11 +264,10 @@ static void count_links(struct analysis *analysis, struct links *links, const st
     }
 }
 
-static void examine_nodes(struct witness *witnesses, size_t nodes, const struct facts *facts, const struct node_state *states,
-                          size_t state_count) {
-    for (unsigned i = 0; i < nodes; i++) witnesses[i].sample = node_states_sample(states, state_count, i);
-    for (size_t i = 0; i < state_count; i++)
-        if (states[i].node < nodes) witnesses[states[i].node].traced = true;
+static void examine_nodes(struct witness *witnesses, size_t nodes, const struct facts *facts, const struct node_states *states) {
+    for (unsigned i = 0; i < nodes; i++) witnesses[i].sample = node_states_sample(states, i);
+    for (size_t i = 0; i < states->count; i++)
+        if (states->items[i].node < nodes) witnesses[states->items[i].node].traced = true;
     for (size_t i = 0; i < facts->count; i++) {
         const struct fact *fact = &facts->items[i];
         witnesses[fact->node].traced = true;
@@ -563,15 +554,14 @@ static void judge_links(struct analysis *analysis, struct links *links) {
     free(nodes);
 }
 
-void analyze_losses(struct analysis *analysis, const struct node_state *states, size_t state_count) {
+void analyze_losses(struct analysis *analysis) {
     const struct messages *messages = &analysis->packets;
     size_t nodes = intern_count(&analysis->facts->nodes), count = 0;
     struct link_packet *packets = calloc(messages->count + 1, sizeof *packets);
     struct witness *witnesses = calloc(nodes + 1, sizeof *witnesses);
-    struct links links = {.states = states,
-                          .state_count = state_count,
-                          .log_ends = calloc(state_count + 1, sizeof *links.log_ends),
-                          .downtimes = calloc(state_count + 1, sizeof *links.downtimes),
+    struct links links = {.states = analysis->states,
+                          .log_ends = calloc(analysis->states->count + 1, sizeof *links.log_ends),
+                          .downtimes = calloc(analysis->states->count + 1, sizeof *links.downtimes),
                           .items = calloc(messages->count + 1, sizeof *links.items),
                           .judged = calloc(messages->count + 1, sizeof *links.judged),
                           .room = calloc(messages->count + 1, sizeof *links.room),
@@ -583,7 +573,7 @@ void analyze_losses(struct analysis *analysis, const struct node_state *states, 
                 packets[count++] = (struct link_packet){message->from, message->to, message};
         }
         if (count) qsort(packets, count, sizeof *packets, compare_packets);
-        examine_nodes(witnesses, nodes, analysis->facts, states, state_count);
+        examine_nodes(witnesses, nodes, analysis->facts, analysis->states);
         find_ends(analysis, &links);
         count_links(analysis, &links, packets, count, witnesses);
         for (unsigned i = 0; i < nodes; i++)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Nodes that crashed, fell silent or stalled, or whose events are missing; and what is still open: streams, and parts of
+ * Nodes that fell silent or stalled, or whose events are missing; and what is still open: streams, and parts of
  * requests. */
 #include "allocation.h"
 #include "analyze.h"
@@ -94,6 +94,7 @@ static int compare_open(const void *left, const void *right) {
     const struct open_part *a = left, *b = right;
     int order = compare_numbers(a->node, b->node);
     if (!order) order = compare_numbers(a->command, b->command);
+    if (!order) order = compare_numbers(a->waits_for, b->waits_for);
     return order ? order : compare_numbers(a->start, b->start);
 }
 
@@ -112,7 +113,7 @@ static void report_open(struct analysis *analysis, const struct open_part *open,
                               .severity = misses_events(analysis->facts, open->node) ? SEVERITY_NOTE : severity,
                               .weight = (double)age_ns / 1e9,
                               .node = open->node,
-                              .peer = NO_NUMBER,
+                              .peer = open->waits_for,
                               .trace = open->trace,
                               .command = oldest->command,
                               .count = count,
@@ -127,11 +128,13 @@ void analyze_open(struct analysis *analysis, struct requests *requests) {
     size_t count = 0;
     for (size_t i = 0; i < requests->open_count; i++) {
         uint64_t start_ns = analysis->facts->items[open[i].start].time_ns, now_ns = analysis_now(analysis, open[i].node);
-        if (now_ns >= start_ns && now_ns - start_ns >= REQUEST_AGE_NS_MIN) open[count++] = open[i];
+        if (!open[i].ended && now_ns >= start_ns && now_ns - start_ns >= REQUEST_AGE_NS_MIN) open[count++] = open[i];
     }
     if (count) qsort(open, count, sizeof *open, compare_open);
     for (size_t begin = 0, end; begin < count; begin = end) {
-        for (end = begin; end < count && open[end].node == open[begin].node && open[end].command == open[begin].command;) end++;
+        for (end = begin; end < count && open[end].node == open[begin].node && open[end].command == open[begin].command &&
+                          open[end].waits_for == open[begin].waits_for;)
+            end++;
         report_open(analysis, open + begin, end - begin);
     }
 }
@@ -188,60 +191,6 @@ static void report_missing(struct analysis *analysis, unsigned node, const struc
     finding.weight = (double)sum->missing / (double)finding.of;
     if (sum->first_missing != NO_FACT) finding_show(&finding, sum->first_missing);
     analysis_add(analysis, &finding);
-}
-
-/* The newest event of a node up to that Unix time; NO_FACT if we have none. */
-static size_t last_of_node(const struct facts *facts, unsigned node, uint64_t until_ns) {
-    for (size_t i = facts->count; i-- > 0;) {
-        const struct fact *fact = &facts->items[i];
-        if (fact->node == node && fact_unix(facts, fact) <= until_ns && fact->kind != FACT_EVENTS_LOST) return i;
-    }
-    return NO_FACT;
-}
-
-static int compare_states(const void *left, const void *right) {
-    const struct node_state *a = *(const struct node_state *const *)left, *b = *(const struct node_state *const *)right;
-    if (a->node != b->node) return a->node < b->node ? -1 : 1;
-    return a->last_ns < b->last_ns ? -1 : a->last_ns > b->last_ns;
-}
-
-/* The crashes of one node, the newest last.  Each log has its own last event; another log of the same node may be live. */
-static void report_crashes(struct analysis *analysis, const struct node_state *const *crashes, size_t count) {
-    const struct facts *facts = analysis->facts;
-    struct finding finding = finding_of(FINDING_NODE_CRASHED, SEVERITY_SEVERE, (*crashes)->node);
-    size_t shown[EVIDENCE_MAX];
-    for (size_t i = count; i-- > 0;) {
-        const struct node_state *state = crashes[i];
-        size_t last = last_of_node(facts, state->node, state->last_ns ? state->last_ns : UINT64_MAX);
-        if (last == NO_FACT) continue; /* it crashed too long ago */
-        if (finding.count < EVIDENCE_MAX) shown[finding.count] = last;
-        /* last_ns is the node's latest time, which may belong to an event before a step back. */
-        bool known = state->last_ns && !facts_stepped(facts);
-        if (!finding.count++) finding.time_ns = known ? state->last_ns : fact_unix(facts, &facts->items[last]);
-        finding.returned |= state->returned;
-    }
-    if (!finding.count) return;
-    finding.weight = (double)finding.time_ns / 1e9;
-    for (size_t i = finding.count < EVIDENCE_MAX ? finding.count : EVIDENCE_MAX; i-- > 0;) finding_show(&finding, shown[i]);
-    analysis_add(analysis, &finding);
-}
-
-static void judge_crashes(struct analysis *analysis, const struct node_state *states, size_t state_count,
-                          const struct node_sum *sums, size_t nodes) {
-    const struct node_state **crashes = calloc(state_count + 1, sizeof *crashes);
-    size_t count = 0;
-    if (!crashes) {
-        analysis->failed = true;
-        return;
-    }
-    for (size_t i = 0; i < state_count; i++)
-        if (states[i].crashed && states[i].node < nodes && sums[states[i].node].events) crashes[count++] = &states[i];
-    qsort(crashes, count, sizeof *crashes, compare_states);
-    for (size_t begin = 0, end; begin < count; begin = end) {
-        for (end = begin; end < count && crashes[end]->node == crashes[begin]->node;) end++;
-        report_crashes(analysis, crashes + begin, end - begin);
-    }
-    free(crashes);
 }
 
 /* ---- nodes that did nothing although others sent to them ---- */
@@ -473,8 +422,9 @@ static void judge_silence(struct analysis *analysis, const struct requests *requ
         finding_show(&finding, incoming[i].send);
     }
     for (size_t i = 0; i < requests->open_count; i++) {
-        if (requests->open[i].node != state->node || requests->open[i].asks) continue;
-        if (!finding.open++ && requests->open[i].start != sum->last) finding_show(&finding, requests->open[i].start);
+        const struct open_part *open = &requests->open[i];
+        if (open->node != state->node || open->asks || open->ended || open->waits_for != NO_NUMBER) continue;
+        if (!finding.open++ && open->start != sum->last) finding_show(&finding, open->start);
     }
     bool stopped = finding.open && silent_ns >= SILENT_NS_MIN && silent_ns >= SILENT_RATIO_MIN * sum->longest_ns &&
                    sum->events >= SILENT_EVENTS_MIN && others_active(analysis, sums, nodes, state->node, sum->last_ns, newest_ns);
@@ -532,8 +482,8 @@ static void judge_pauses(struct analysis *analysis, const struct incoming *incom
     free(sorted);
 }
 
-void analyze_nodes(struct analysis *analysis, const struct requests *requests, const struct node_state *states,
-                   size_t state_count) {
+void analyze_nodes(struct analysis *analysis, const struct requests *requests) {
+    const struct node_states *states = analysis->states;
     size_t nodes = intern_count(&analysis->facts->nodes), count = 0;
     struct node_sum *sums = calloc(nodes + 1, sizeof *sums);
     struct incoming *incoming = calloc(analysis->packets.count + 1, sizeof *incoming);
@@ -545,16 +495,16 @@ void analyze_nodes(struct analysis *analysis, const struct requests *requests, c
     count_nodes(sums, nodes, analysis->facts);
     count = list_incoming(incoming, analysis);
     for (unsigned i = 0; i < nodes; i++) {
-        sums[i].sample = node_states_sample(states, state_count, i);
+        sums[i].sample = node_states_sample(states, i);
         analysis->coverage.nodes += sums[i].events || sums[i].missing;
         analysis->coverage.events_missing += sums[i].missing;
         report_missing(analysis, i, &sums[i]);
     }
     judge_pauses(analysis, incoming, count, nodes);
-    if (!analysis->one_trace) judge_crashes(analysis, states, state_count, sums, nodes);
-    for (size_t i = 0; i < state_count && !analysis->one_trace; i++) {
-        if (states[i].live && states[i].node < nodes && sums[states[i].node].events)
-            judge_silence(analysis, requests, &states[i], sums, nodes, incoming, count);
+    for (size_t i = 0; i < states->count && !analysis->one_trace; i++) {
+        const struct node_state *state = &states->items[i];
+        if (state->live && state->node < nodes && sums[state->node].events)
+            judge_silence(analysis, requests, state, sums, nodes, incoming, count);
     }
 out:
     free(sums);

@@ -500,12 +500,12 @@ void analyze_places(struct analysis *analysis, struct requests *requests) {
 /* ---- peers that do not answer ---- */
 
 /* Marks nodes that are traced: they have events, or traced knows them. */
-static bool *traced_nodes_new(const struct facts *facts, const struct node_state *states, size_t state_count) {
+static bool *traced_nodes_new(const struct facts *facts, const struct node_states *states) {
     unsigned nodes = intern_count(&facts->nodes);
     bool *traced = calloc(nodes + 1, sizeof *traced);
     for (size_t i = 0; traced && i < facts->count; i++) traced[facts->items[i].node] = true;
-    for (size_t i = 0; traced && i < state_count; i++)
-        if (states[i].node < nodes) traced[states[i].node] = true;
+    for (size_t i = 0; traced && i < states->count; i++)
+        if (states->items[i].node < nodes) traced[states->items[i].node] = true;
     return traced;
 }
 
@@ -520,9 +520,8 @@ static void drop_delays(struct requests *requests, const struct visit *visit) {
     requests->delay_count = kept;
 }
 
-void blame_silent_peers(struct analysis *analysis, struct requests *requests, const struct node_state *states,
-                        size_t state_count) {
-    bool *traced = traced_nodes_new(analysis->facts, states, state_count);
+void blame_silent_peers(struct analysis *analysis, struct requests *requests) {
+    bool *traced = traced_nodes_new(analysis->facts, analysis->states);
     if (!traced) analysis->failed = true;
     for (size_t i = 0; traced && i < requests->visit_count; i++) {
         struct visit *visit = &requests->visits[i];
@@ -583,26 +582,18 @@ static void add_delay_to(struct finding *cause, const struct finding *delay) {
     cause->trace = delay->trace;
 }
 
-/* Was the packet sent to a node that had crashed and not yet restarted?  Then its loss says nothing new. */
-static bool was_sent_to_crashed(const struct analysis *analysis, const struct delay *delay) {
+/* Was the packet sent to a node that had ended and not yet restarted?  Then its loss says nothing new. */
+static bool was_sent_to_ended(const struct analysis *analysis, const struct delay *delay) {
     const struct facts *facts = analysis->facts;
-    for (size_t i = 0; i < analysis->count && delay->lost != NO_FACT; i++) {
-        const struct finding *finding = &analysis->findings[i];
-        if (finding->kind != FINDING_NODE_CRASHED || finding->node != delay->loss.to) continue;
-        for (size_t k = delay->lost; k-- > 0;) { /* its last event before */
-            if (facts->items[k].node != finding->node) continue;
-            for (unsigned at = 0; at < finding->evidence_count; at++)
-                if (finding->evidence[at] == k) return true;
-            break;
-        }
-    }
-    return false;
+    if (delay->lost == NO_FACT) return false;
+    uint64_t sent_ns = facts->items[delay->lost].time_ns;
+    return node_states_ended(analysis->states, facts, delay->loss.to, sent_ns, sent_ns);
 }
 
-static void drop_delays_of_crashes(const struct analysis *analysis, struct requests *requests) {
+static void drop_delays_of_ended(const struct analysis *analysis, struct requests *requests) {
     size_t kept = 0;
     for (size_t i = 0; i < requests->delay_count; i++)
-        if (!was_sent_to_crashed(analysis, &requests->delays[i])) requests->delays[kept++] = requests->delays[i];
+        if (!was_sent_to_ended(analysis, &requests->delays[i])) requests->delays[kept++] = requests->delays[i];
     requests->delay_count = kept;
 }
 
@@ -669,7 +660,7 @@ static void report_delays(struct analysis *analysis, const struct requests *requ
 }
 
 void analyze_delays(struct analysis *analysis, struct requests *requests) {
-    drop_delays_of_crashes(analysis, requests);
+    drop_delays_of_ended(analysis, requests);
     struct delay *delays = requests->delays;
     size_t count = requests->delay_count, links = 0;
     struct finding *findings = calloc(count + 1, sizeof *findings);

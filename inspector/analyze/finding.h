@@ -4,7 +4,7 @@
 #ifndef INSPECTOR_FINDING_H
 #define INSPECTOR_FINDING_H
 
-#include "critical_path.h"
+#include "path_ended.h"
 
 enum finding_kind {
 #define FINDING(NAME, name, meaning) FINDING_##NAME,
@@ -45,7 +45,8 @@ struct finding {
     uint64_t code;                 /* of closed connections */
     struct loss_wait loss;         /* of a delay: the longest one */
     enum direction direction;      /* which of a node's links */
-    uint64_t delays;               /* of losses: how often requests waited for these packets; `ns` is the longest wait */
+    uint64_t delays;               /* of losses: how often requests waited for these packets; of a node that ended: how many
+                                      waited for it afterwards; `ns` is the longest wait */
     bool on_way;                   /* of failed requests: they waited for the link from `node` to `peer` */
     bool usual_known;              /* there was something to compare with */
     bool stopped;                  /* of a node: it did not read its socket */
@@ -55,7 +56,7 @@ struct finding {
     bool missing;                  /* of a node: its events are missing, so it may have waited for another */
     bool unanswered;               /* of a peer: it did not answer */
     bool seen;                     /* of a peer, or one of several: it has events of a request that waited for it */
-    uint64_t open;                 /* of a silent node: parts of requests that it works on */
+    uint64_t open;                 /* of a silent node: parts of requests that it works on; of one that ended: that it left open */
     bool gone;                     /* of a peer: packets to it were lost, and it sent nothing meanwhile */
     bool after;                    /* of a place or a failure: in the work that continued after the request ended */
     bool one_asker;                /* of failed requests: only questions of one node failed, which is `node`, or `peer` */
@@ -65,7 +66,7 @@ struct finding {
     bool same_way;                 /* of outliers: `usual_ns` is that of requests that went the same way */
     bool elsewhere;                /* of outliers: no place has most of the time of the longest */
     bool rootless;                 /* of failed requests: the spans that caused them are missing */
-    bool returned;                 /* of a crashed node: it is running again */
+    bool returned;                 /* of a node that ended: it is running again */
     size_t evidence[EVIDENCE_MAX]; /* facts */
     unsigned evidence_count;
 };
@@ -97,6 +98,7 @@ struct failed_request {
 
 struct analysis {
     const struct facts *facts;
+    const struct node_states *states;
     struct messages packets;  /* of all facts; their events are indices into facts */
     uint64_t now_ns;          /* ages are measured up to this time */
     bool one_trace;           /* the facts belong to one trace: only its hops are judged */

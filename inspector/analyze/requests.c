@@ -208,8 +208,9 @@ static int add_request_of(struct requests *requests, const struct critical_path 
     return add_request(requests, &request);
 }
 
-static bool same_place(const struct visit *visit, const struct wait *wait, bool after) {
-    return visit->after == after && visit->kind == wait->kind && visit->node == wait->node && visit->peer == wait->peer;
+static bool same_place(const struct visit *visit, const struct wait *wait, bool after, const struct node_state *ended) {
+    return visit->after == after && visit->kind == wait->kind && visit->node == wait->node && visit->peer == wait->peer &&
+           visit->ended == ended;
 }
 
 static void show_wait(struct visit *visit, const struct wait *wait, const struct critical_path *path,
@@ -236,33 +237,54 @@ static bool has_events(const struct trace_events *events, unsigned node) {
     return false;
 }
 
-/* Searches linearly: a request has few places.  Work after the end counts, too, so that one-way messages are judged. */
-static int add_visits(struct requests *requests, const struct critical_path *path, const struct trace_events *events) {
+/* Adds a wait to the visit of its place.  Searches linearly: a request has few places. */
+static int add_wait(struct requests *requests, size_t first, const struct wait *wait, bool after, const struct node_state *ended,
+                    const struct critical_path *path, const struct trace_events *events) {
+    size_t k = first;
+    if (wait->untimed || wait->to_ns <= wait->from_ns) return 0;
+    while (k < requests->visit_count && !same_place(&requests->visits[k], wait, after, ended)) k++;
+    if (k == requests->visit_count) {
+        struct visit visit = {.request = requests->count - 1,
+                              .command = requests->items[requests->count - 1].command,
+                              .kind = wait->kind,
+                              .node = wait->node,
+                              .peer = wait->peer,
+                              .trace = trace_event_at(events, 0)->trace,
+                              .asked = wait->kind == WAIT_NODE && wait->node != path->spans.items[path->root].node,
+                              .after = after,
+                              .unanswered = true,
+                              .seen = wait->kind == WAIT_PEER && has_events(events, wait->peer),
+                              .ended = ended,
+                              .whole_ns = after ? path->reach_ns - path->end_ns : path->end_ns - path->start_ns};
+        if (add_visit(requests, &visit)) return -ENOMEM;
+    }
+    struct visit *visit = &requests->visits[k];
+    visit->ns += wait->to_ns - wait->from_ns;
+    visit->unanswered &= wait->unanswered;
+    if (wait->to_ns - wait->from_ns > visit->once_ns) show_wait(visit, wait, path, events);
+    return 0;
+}
+
+/* Work after the end counts, too, so that one-way messages are judged.  From when a node had ended on, a wait is one for the node
+ * that ended, whatever it was for before. */
+static int add_visits(struct requests *requests, const struct critical_path *path, const struct trace_events *events,
+                      const struct node_states *states) {
     size_t first = requests->visit_count;
     for (size_t i = 0; i < path->count; i++) {
-        const struct wait *wait = &path->waits[i];
-        bool after = i >= path->within;
-        size_t k = first;
-        if (wait->untimed) continue;
-        while (k < requests->visit_count && !same_place(&requests->visits[k], wait, after)) k++;
-        if (k == requests->visit_count) {
-            struct visit visit = {.request = requests->count - 1,
-                                  .command = requests->items[requests->count - 1].command,
-                                  .kind = wait->kind,
-                                  .node = wait->node,
-                                  .peer = wait->peer,
-                                  .trace = trace_event_at(events, 0)->trace,
-                                  .asked = wait->kind == WAIT_NODE && wait->node != path->spans.items[path->root].node,
-                                  .after = after,
-                                  .unanswered = true,
-                                  .seen = wait->kind == WAIT_PEER && has_events(events, wait->peer),
-                                  .whole_ns = after ? path->reach_ns - path->end_ns : path->end_ns - path->start_ns};
-            if (add_visit(requests, &visit)) return -ENOMEM;
+        struct wait before = path->waits[i], behind = before;
+        const struct ended_part part = ended_part_of_wait(states, events->facts, path, &before);
+        if (part.log) {
+            before.to_ns = part.from_ns;
+            behind = (struct wait){.from_ns = part.from_ns,
+                                   .to_ns = behind.to_ns,
+                                   .kind = WAIT_PEER,
+                                   .node = part.asker,
+                                   .peer = part.log->node,
+                                   .span = behind.span,
+                                   .unanswered = true};
+            if (add_wait(requests, first, &behind, i >= path->within, part.log, path, events)) return -ENOMEM;
         }
-        struct visit *visit = &requests->visits[k];
-        visit->ns += wait->to_ns - wait->from_ns;
-        visit->unanswered &= wait->unanswered;
-        if (wait->to_ns - wait->from_ns > visit->once_ns) show_wait(visit, wait, path, events);
+        if (add_wait(requests, first, &before, i >= path->within, NULL, path, events)) return -ENOMEM;
     }
     for (size_t i = 0; i < path->loss_count; i++) {
         const struct loss_wait *loss = &path->losses[i];
@@ -271,8 +293,8 @@ static int add_visits(struct requests *requests, const struct critical_path *pat
         for (size_t k = first; k < requests->visit_count; k++) {
             struct visit *visit = &requests->visits[k];
             uint64_t lost_ns = loss->ns < visit->ns ? loss->ns : visit->ns;
-            if (visit->kind == WAIT_NODE || visit->kind == WAIT_SENDING || visit->after || visit->node != loss->from ||
-                visit->peer != loss->to)
+            if (visit->kind == WAIT_NODE || visit->kind == WAIT_SENDING || visit->after || visit->ended ||
+                visit->node != loss->from || visit->peer != loss->to)
                 continue;
             visit->ns -= lost_ns;
             visit->lost_ns += lost_ns;
@@ -340,23 +362,46 @@ static int add_questions(struct requests *requests, const struct critical_path *
     return result;
 }
 
-static int add_open_parts(struct requests *requests, const struct spans *spans, const struct trace_events *events) {
+/* Does a span that only asks wait for a node that had ended? */
+static bool is_asked_in_vain(const struct span *span, const struct facts *facts, const struct node_states *states) {
+    return node_clocks_comparable(&facts->clocks, span->node, span->peer, NULL) &&
+           node_states_ended(states, facts, span->peer, span->start_ns, facts->items[facts->count - 1].time_ns);
+}
+
+/* An open part waits for the open parts that it caused; not for one that will never end, because its node has ended. */
+static int add_open_parts(struct requests *requests, const struct spans *spans, const struct trace_events *events,
+                          const struct node_states *states) {
     int result = 0;
     for (size_t i = 0; i < spans->count && !result; i++) {
         const struct span *span = &spans->items[i];
         bool waits = false;
         requests->parts += span->start != NO_POSITION;
         if (span->start == NO_POSITION || span->end != NO_POSITION) continue;
-        for (size_t k = span->first_child; k != NO_POSITION && !waits; k = spans->items[k].next_sibling)
-            waits = spans->items[k].start != NO_POSITION && spans->items[k].end == NO_POSITION;
         const struct fact *start = trace_event_at(events, span->start);
-        const struct open_part part = {start->trace, start->node, start->command, fact_at(events, span->start), span->asks};
+        struct open_part part = {.trace = start->trace,
+                                 .node = start->node,
+                                 .command = start->command,
+                                 .start = fact_at(events, span->start),
+                                 .asks = span->asks,
+                                 .ended = ended_log_of_span(states, events->facts, span),
+                                 .waits_for = NO_NUMBER};
+        for (size_t k = span->first_child; k != NO_POSITION && !waits; k = spans->items[k].next_sibling) {
+            const struct span *child = &spans->items[k];
+            if (child->start == NO_POSITION || child->end != NO_POSITION) continue;
+            const struct node_state *ended = ended_log_of_span(states, events->facts, child);
+            if (ended && child->node != span->node)
+                part.waits_for = child->node;
+            else
+                waits = !part.ended;
+        }
+        if (span->asks && span->first_child == NO_POSITION && is_asked_in_vain(span, events->facts, states))
+            part.waits_for = span->peer;
         if (!waits) result = add_open(requests, &part);
     }
     return result;
 }
 
-static int read_trace(struct requests *requests, const struct trace_events *events) {
+static int read_trace(struct requests *requests, const struct trace_events *events, const struct node_states *states) {
     struct critical_path path;
     bool edges = false;
     for (size_t i = 0; i < events->count && !edges; i++) {
@@ -366,9 +411,9 @@ static int read_trace(struct requests *requests, const struct trace_events *even
     if (!edges) return 0; /* the trace of a connection has no request */
     int result = critical_path_init(&path, events);
     if (result) return result;
-    result = add_open_parts(requests, &path.spans, events);
+    result = add_open_parts(requests, &path.spans, events, states);
     if (!result && path.root != NO_POSITION)
-        result = add_request_of(requests, &path, events) || add_visits(requests, &path, events) ||
+        result = add_request_of(requests, &path, events) || add_visits(requests, &path, events, states) ||
                  add_questions(requests, &path, events);
     critical_path_fini(&path);
     return result ? -ENOMEM : 0;
@@ -390,7 +435,7 @@ static int compare_places(const void *left, const void *right, void *context) {
     return i < j ? -1 : i > j;
 }
 
-int requests_read(struct requests *requests, const struct facts *facts) {
+int requests_read(struct requests *requests, const struct facts *facts, const struct node_states *states) {
     size_t *places = calloc(facts->count + 1, sizeof *places), count = 0;
     unsigned traces = 0;
     for (size_t i = 0; i < facts->count; i++)
@@ -408,7 +453,7 @@ int requests_read(struct requests *requests, const struct facts *facts) {
         unsigned trace = facts->items[places[begin]].trace;
         for (end = begin; end < count && facts->items[places[end]].trace == trace;) end++;
         const struct trace_events events = {.facts = facts, .places = places + begin, .count = end - begin};
-        result = read_trace(requests, &events);
+        result = read_trace(requests, &events, states);
     }
     free(places);
     free(first);

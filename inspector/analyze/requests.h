@@ -4,7 +4,6 @@
 #ifndef INSPECTOR_REQUESTS_H
 #define INSPECTOR_REQUESTS_H
 
-#include "critical_path.h"
 #include "finding.h"
 
 /* A request: one trace that has a root. */
@@ -52,6 +51,7 @@ struct visit {
     bool full;                     /* of a node that sends: its congestion window was full during that wait */
     bool unanswered;               /* of a peer: it did not answer in any of these waits */
     bool seen;                     /* of a peer: it has events of the request */
+    const struct node_state *ended; /* of a peer: its log, which had ended; NULL: it ran, or nobody knows */
     size_t evidence[EVIDENCE_MAX]; /* facts, or NO_FACT */
 };
 
@@ -78,6 +78,8 @@ struct open_part {
     unsigned trace, node, command;
     size_t start; /* a fact */
     bool asks;    /* it waits for another node */
+    const struct node_state *ended; /* the log in which it began, which ended without it; NULL: it may still end */
+    unsigned waits_for;             /* a node that ended before it answered this part; NO_NUMBER: none */
 };
 
 struct requests {
@@ -95,7 +97,7 @@ struct requests {
 };
 
 /* Reads all traces of sorted facts.  Returns 0 or -ENOMEM. */
-int requests_read(struct requests *requests, const struct facts *facts);
+int requests_read(struct requests *requests, const struct facts *facts, const struct node_states *states);
 void requests_fini(struct requests *requests);
 
 #endif

@@ -86,7 +86,7 @@ const struct command command_table[] = {
                        "arrives where it was received; double arrows are requests and answers. Notes mark packets that were lost, repeated, or "
                        "received before they were sent, and ends whose other end is unknown or ambiguous.\n"
                        "With --json, a line for each event; --summary adds a last line {\"trace\", \"outcome\", \"first\", \"last\", \"duration\", \"duration_stepped\", \"took\", \"took_stepped\", "
-                       "\"events\", \"events_missing\", \"packets_lost\", \"nodes\", \"more\", \"time\":[{\"place\", \"node_id\", \"peer_id\", \"duration\"}]} about the whole.\n"
+                       "\"events\", \"events_missing\", \"packets_lost\", \"nodes\", \"more\", \"time\":[{\"place\", \"node_id\", \"peer_id\", \"duration\"}], \"problems\":[{\"problem\", \"node_id\", \"at\", \"says\"}]} about the whole.\n"
                        "With --graph --json, one line per message: {\"message\":\"packet\", \"state\", \"from\", \"to\", \"gap\" (ns, below 0 when "
                        "received before sent), \"disorder\", \"repeats\", \"send\", \"receive\", \"lost\"}; the last three are events or null. state is "
                        "matched, duplicate, ambiguous, lost, unreceived or unsent.",

@@ -3,9 +3,11 @@
 
 #include "timeline.h"
 
+#include <stdlib.h>
+
 int beside_ask(struct session *session, json_t *answer) {
     json_t *params, *beside;
-    if (timeline_question(answer, &params)) return session_out_of_memory(session);
+    if (timeline_question(answer, session->names.logs, &params)) return session_out_of_memory(session);
     if (!params) return 0;
     if (session_ask(session, "query", params, &beside)) return -1;
     return json_object_set_new(answer, "beside", beside) ? session_out_of_memory(session) : 0;
@@ -14,10 +16,20 @@ int beside_ask(struct session *session, json_t *answer) {
 int beside_add(struct session *session, struct facts *facts) {
     const struct trace_events events = {.facts = facts, .count = facts->count};
     struct critical_path path;
+    struct node_states states;
+    struct ended *ended = NULL;
+    size_t ended_count;
     json_t *params, *beside;
-    if (critical_path_init(&path, &events)) return session_out_of_memory(session);
-    int result = doubts_question(&path.doubts, facts, &params);
+    if (node_states_read(&states, facts, session->names.logs)) return session_out_of_memory(session);
+    node_states_settle(&states, facts, false);
+    if (critical_path_init(&path, &events)) {
+        node_states_fini(&states);
+        return session_out_of_memory(session);
+    }
+    int result = path_ended_find(&ended, &ended_count, &states, facts, &path) || doubts_question(&path.doubts, facts, &params);
     critical_path_fini(&path);
+    node_states_fini(&states);
+    free(ended);
     if (result) return session_out_of_memory(session);
     if (!params) return 0;
     if (session_ask(session, "query", params, &beside)) return -1;

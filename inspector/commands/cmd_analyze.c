@@ -88,16 +88,6 @@ static int count_facts(struct session *session, struct facts *facts, enum about 
     return result;
 }
 
-/* Asks traced for the nodes. */
-static int read_states(struct session *session, const struct facts *facts, struct node_states *ret_states) {
-    json_t *nodes;
-    if (session_ask(session, "nodes", NULL, &nodes)) return -1;
-    names_learn(&session->names, nodes);
-    int result = node_states_read(ret_states, facts, nodes) ? session_out_of_memory(session) : 0;
-    json_decref(nodes);
-    return result;
-}
-
 /* Ages are measured from the end of the time that was analyzed: now, or the newest event if --until is in the past. */
 static uint64_t end_of_time(const struct session *session, const struct facts *facts) {
     bool past = option_given(session->options, OPTION_UNTIL) && facts->count;
@@ -145,8 +135,8 @@ static enum outcome outcome_of(const struct analysis *analysis) {
 static int analyze_facts(struct session *session, const struct facts *facts, enum about about, struct analyze_scope *scope) {
     struct node_states states = {0};
     struct analysis analysis = {0};
-    int result = read_states(session, facts, &states);
-    if (!result && analyze(&analysis, facts, states.items, states.count, end_of_time(session, facts), about == ABOUT_TRACE))
+    int result = node_states_read(&states, facts, session->names.logs) ? session_out_of_memory(session) : 0;
+    if (!result && analyze(&analysis, facts, &states, end_of_time(session, facts), about == ABOUT_TRACE))
         result = session_out_of_memory(session);
     if (!result && scope->about) analysis_keep_node(&analysis, intern_find(&facts->nodes, scope->about));
     if (!result) session->outcome = outcome_of(&analysis);
@@ -170,6 +160,7 @@ int run_analyze(struct session *session) {
                             option_number(session->options, OPTION_LIMIT, ANALYZE_EVENTS_MAX), &facts, &scope.cut);
     if (!result) result = count_facts(session, &facts, about);
     if (!result && facts_sort(&facts)) result = session_out_of_memory(session);
+    if (!result) result = session_learn_names(session);
     if (!result && about == ABOUT_TRACE) result = beside_add(session, &facts);
     if (!result && about == ABOUT_TRACE && !facts.count)
         result = failure_set(&session->failure, EXIT_FAILED, "no event in the history belongs to a trace %s", name);

@@ -177,17 +177,28 @@ static int fetch_summary(struct session *session, const char *trace_id, json_t *
     return 0;
 }
 
+/* Adds to a trace's answer what its views need: "trace_id", "summary", and what happened beside it. */
+static int complete_trace(struct session *session, json_t *answer, const char *trace_id) {
+    json_t *summary;
+    if (fetch_summary(session, trace_id, &summary)) return -1;
+    if (json_object_set_new(answer, "summary", summary ? summary : json_null()) ||
+        json_object_set_new(answer, "trace_id", json_string(trace_id)))
+        return session_out_of_memory(session);
+    if (beside_ask(session, answer)) return -1;
+    names_see(&session->names, answer);
+    return 0;
+}
+
 /* The last line of the events as data: what is known of the trace as a whole. */
 static int show_whole(struct session *session, json_t *answer, const char *trace_id) {
     struct timeline timeline;
     if (!option_given(session->options, OPTION_SUMMARY)) return 0;
-    if (beside_ask(session, answer)) return -1;
-    if (json_object_set_new(answer, "trace_id", json_string(trace_id))) return session_out_of_memory(session);
+    if (complete_trace(session, answer, trace_id)) return -1;
     json_t *events = events_merge(json_get_array(answer, "events"), json_get_array(answer, "gaps"));
     int result =
-        !events || timeline_init(&timeline, events, json_object_get(answer, "beside")) ? session_out_of_memory(session) : 0;
+        !events || timeline_init(&timeline, events, json_object_get(answer, "beside"), session->names.logs) ? session_out_of_memory(session) : 0;
     if (!result) {
-        json_t *line = trace_object_new(&timeline, answer);
+        json_t *line = trace_object_new(&session->view, &timeline, answer);
         result = line ? output_aside(&session->output, line) : session_out_of_memory(session);
         json_decref(line);
         timeline_fini(&timeline);
@@ -196,18 +207,8 @@ static int show_whole(struct session *session, json_t *answer, const char *trace
     return result;
 }
 
-/* Shows the trace; adds "trace_id" and "summary" to the answer for the views. */
 static int show_trace(struct session *session, json_t *answer, const char *trace_id) {
-    json_t *summary;
-    if (fetch_summary(session, trace_id, &summary)) return -1;
-    if (beside_ask(session, answer)) {
-        json_decref(summary);
-        return -1;
-    }
-    names_see(&session->names, answer);
-    if (json_object_set_new(answer, "trace_id", json_string(trace_id)) ||
-        json_object_set_new(answer, "summary", summary ? summary : json_null()))
-        return session_out_of_memory(session);
+    if (complete_trace(session, answer, trace_id)) return -1;
     if (option_given(session->options, OPTION_GRAPH)) return run_trace_graph(session, answer);
     render_trace(&session->output.text, &session->view, answer);
     return 0;

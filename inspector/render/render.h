@@ -89,7 +89,7 @@ const char *trace_outcome(const struct timeline *timeline, const json_t *answer)
 
 /* All that is known of the trace as a whole (docs/protocol.md): a new reference, or NULL when out of memory.  answer: as for
  * render_trace. */
-json_t *trace_object_new(const struct timeline *timeline, const json_t *answer);
+json_t *trace_object_new(const struct view *view, const struct timeline *timeline, const json_t *answer);
 
 /* The head of the view, above the lines (render_trace_head.c). */
 void render_trace_head(struct strbuf *out, const struct view *view, const json_t *answer, const struct timeline *timeline);

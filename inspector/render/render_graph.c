@@ -37,6 +37,7 @@ struct diagram {
     unsigned columns; /* of one node */
     bool numbered;    /* the titles are numbers, because names do not fit */
     unsigned *busy;   /* of each node: its open spans */
+    bool *gone;       /* of each node: it has ended, and has no line until it runs again */
     size_t *lanes;    /* for each column of the line: the arrow that runs down there, or NO_ARROW */
     size_t next;      /* the next arrow to begin */
     struct canvas canvas;
@@ -248,9 +249,23 @@ static void draw_request(struct diagram *diagram, const struct graph_row *row) {
     }
 }
 
+/* A node that had ended before that row works on nothing any more, whatever it had begun. */
+static void end_lines(struct diagram *diagram, const struct timeline_item *item) {
+    const struct timeline *timeline = diagram->timeline;
+    for (size_t i = 0; i < timeline->ended_count; i++) {
+        const struct node_state *log = timeline->ended[i].log;
+        bool before = item > timeline->items && item[-1].time_ns > log->ended_ns;
+        if (log->node >= timeline->node_count || before || item->time_ns <= log->ended_ns) continue;
+        diagram->gone[log->node] = true;
+        diagram->busy[log->node] = 0;
+    }
+    diagram->gone[item->node] = false;
+}
+
 static void draw_lines(struct diagram *diagram) {
     for (unsigned i = 0; i < diagram->shown_count; i++) {
         unsigned node = diagram->shown[i];
+        if (diagram->gone[node]) continue;
         enum style style = diagram->busy[node]
                                ? (enum style)(STYLE_NODE + names_rank(diagram->view->names, node_id(diagram, node)) % STYLE_NODES)
                                : STYLE_DIM;
@@ -399,6 +414,7 @@ static void draw_row(struct diagram *diagram, size_t index) {
     struct strbuf *out = diagram->out, number = {0};
     unsigned node = row->item->node;
     bool color = diagram->view->color, big = row->item->gap_is_big;
+    end_lines(diagram, row->item);
     draw_row_lines(diagram, index);
     if (span && span->start == row->item->event) diagram->busy[node]++;
     if (span && span->end == row->item->event && diagram->busy[node]) diagram->busy[node]--;
@@ -516,16 +532,23 @@ static void report_totals(const struct diagram *diagram) {
 static void draw_legend(const struct diagram *diagram) {
     static const char *const signs[][2] = {{"* packet, message", "● packet, message"},
                                            {"=> request, answer", "═► request, answer"},
+                                           {"# begins or ends", "┳ begins"},
+                                           {"", "┻ ends"},
                                            {"| at work", "┃ at work"},
+                                           {": idle", "┊ idle"},
+                                           {"o other event", "• other event"},
                                            {"x lost", "✕ lost"},
                                            {"-> end not shown", "─▷ end not shown"},
-                                           {"? events missing", "▒ events missing"}};
+                                           {"? events missing", "▒ events missing"},
+                                           {"no line: ended", "no line: ended"}};
     const struct view *view = diagram->view;
     struct strbuf *out = diagram->out;
     unsigned used = 0;
     text_style_on(out, view->color, STYLE_DIM);
     for (size_t i = 0; i < sizeof signs / sizeof *signs; i++) {
         const char *sign = signs[i][view->utf8];
+        bool ended = i + 1 == sizeof signs / sizeof *signs;
+        if (!*sign || (ended && !diagram->timeline->ended_count)) continue;
         unsigned columns = text_columns(sign, strlen(sign));
         bool full = used && view->columns && used + 2 + columns > view->columns;
         if (full) {
@@ -571,20 +594,22 @@ void render_graph(struct strbuf *out, const struct view *view, const json_t *ans
     struct graph graph = {0};
     json_t *events = events_merge(json_get_array(answer, "events"), json_get_array(answer, "gaps"));
     struct diagram diagram = {.out = out, .view = view, .timeline = &timeline, .graph = &graph};
-    bool failed = !events || timeline_init(&timeline, events, json_object_get(answer, "beside")) ||
+    bool failed = !events || timeline_init(&timeline, events, json_object_get(answer, "beside"), view->names->logs) ||
                   graph_init(&graph, &timeline, view->all);
     if (!failed) render_trace_head(out, view, answer, &timeline);
     if (!failed && timeline.item_count) {
         diagram.place = calloc(timeline.node_count, sizeof *diagram.place);
         diagram.shown = calloc(timeline.node_count, sizeof *diagram.shown);
         diagram.busy = calloc(timeline.node_count, sizeof *diagram.busy);
-        failed = !diagram.place || !diagram.shown || !diagram.busy || lay_out(&diagram);
+        diagram.gone = calloc(timeline.node_count, sizeof *diagram.gone);
+        failed = !diagram.place || !diagram.shown || !diagram.busy || !diagram.gone || lay_out(&diagram);
         if (!failed) draw(&diagram);
     }
     out->failed |= failed;
     free(diagram.place);
     free(diagram.shown);
     free(diagram.busy);
+    free(diagram.gone);
     free(diagram.lanes);
     canvas_fini(&diagram.canvas);
     graph_fini(&graph);

@@ -115,6 +115,14 @@ void render_path(struct strbuf *out, const struct view *view, const struct timel
     draw_afterwards(out, view, timeline);
 }
 
+void path_ended(struct strbuf *out, bool crashed, uint64_t times) {
+    if (!crashed) strbuf_puts(out, " closed its log and");
+    strbuf_puts(out, " ended");
+    if (times > 1) strbuf_printf(out, " %" PRIu64 " times", times);
+    /* Its ring does not tell these apart. */
+    if (crashed) strbuf_puts(out, " without closing its log: it crashed, was killed, or called _exit or exec");
+}
+
 void path_loss(struct strbuf *out, const struct view *view, const struct facts *facts, const struct loss_wait *loss) {
     strbuf_puts(out, "waited ");
     text_duration(out, loss->ns);

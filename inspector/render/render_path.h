@@ -14,6 +14,9 @@ void path_not_traced(struct strbuf *out, const struct view *view, const char *pe
 void path_place(struct strbuf *out, const struct view *view, const struct facts *facts, enum wait_kind kind, unsigned node,
                 unsigned peer);
 
+/* How a node ended: " ended without closing its log: ...", or " closed its log and ended"; of several times, how often. */
+void path_ended(struct strbuf *out, bool crashed, uint64_t times);
+
 /* "waited 26.1 ms: packet 123 bob -> alice was lost, sent again as 124" */
 void path_loss(struct strbuf *out, const struct view *view, const struct facts *facts, const struct loss_wait *loss);
 

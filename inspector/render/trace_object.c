@@ -3,7 +3,7 @@
  * A trace as a whole, as data: the members of its row of `traces`, as far as they follow from the events that are here; what is
  * missing of it; and where the time of its request went. */
 #include "json_get.h"
-#include "render.h"
+#include "render_problems.h"
 #include "timeline.h"
 
 #include <p2ptrace/event.h>
@@ -37,7 +37,7 @@ static json_t *places_new(const struct timeline *timeline) {
     return places;
 }
 
-json_t *trace_object_new(const struct timeline *timeline, const json_t *answer) {
+json_t *trace_object_new(const struct view *view, const struct timeline *timeline, const json_t *answer) {
     const struct facts *facts = &timeline->facts;
     const struct critical_path *path = &timeline->path;
     uint64_t events = 0, packets_lost = 0;
@@ -48,12 +48,13 @@ json_t *trace_object_new(const struct timeline *timeline, const json_t *answer) 
         packets_lost += facts->items[i].kind == FACT_PACKET_LOST;
     }
     if (!timeline->item_count) return json_pack("{s:s}", "trace", json_get_text(answer, "trace_id"));
-    return json_pack("{s:s,s:s,s:o,s:o,s:o,s:b,s:o,s:b,s:I,s:I,s:I,s:o,s:b,s:o}", "trace", json_get_text(answer, "trace_id"),
+    return json_pack("{s:s,s:s,s:o,s:o,s:o,s:b,s:o,s:b,s:I,s:I,s:I,s:o,s:b,s:o,s:o}", "trace", json_get_text(answer, "trace_id"),
                      "outcome", trace_outcome(timeline, answer), "first", time_new(fact_unix(facts, &facts->items[0])), "last",
                      time_new(fact_unix(facts, &facts->items[facts->count - 1])), "duration",
                      duration_new(timeline_is_exact(timeline), timeline->end_ns - timeline->start_ns), "duration_stepped",
                      facts_stepped(facts), "took", duration_new(ended && took_steady, path->end_ns - path->start_ns),
                      "took_stepped", ended && !took_steady, "events", (json_int_t)events, "events_missing",
                      (json_int_t)timeline->events_missing, "packets_lost", (json_int_t)packets_lost, "nodes", nodes_new(timeline),
-                     "more", json_get_bool(answer, "more"), "time", places_new(timeline));
+                     "more", json_get_bool(answer, "more"), "time", places_new(timeline), "problems",
+                     problems_new(view, answer, timeline));
 }

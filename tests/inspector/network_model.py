@@ -55,11 +55,13 @@ class Network:
         return time < self.dead.get(node, time + 1)
 
     def send(self, time, sender, receiver, size, trace=0):
-        """A packet.  Returns its number, and when it arrived, or None."""
+        """A packet.  Returns its number, and when it arrived, or None.  A node that has ended sends nothing."""
         number = self.sent[sender, receiver] = self.sent.get((sender, receiver), -1) + 1
         rest = f"{number} {size} 2" + (f" {trace:x}" if trace else "")
         if self.packets:
             self.trace(time, sender, f"sent {sender} {receiver} {rest}")
+        if not self.alive(sender, time):
+            return number, None
         loss, late = self.loss.get((sender, receiver)), self.late.get((sender, receiver))
         if loss and self.random.random() < loss(time):
             return number, None

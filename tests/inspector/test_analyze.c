@@ -45,7 +45,8 @@ static struct fact *add(enum fact_kind kind, unsigned node, unsigned peer, uint6
 
 static void run(void) {
     ck_assert_int_eq(facts_sort(&facts), 0);
-    ck_assert_int_eq(analyze(&analysis, &facts, states, NODES, NOW, one_trace), 0);
+    struct node_states all = {states, NODES};
+    ck_assert_int_eq(analyze(&analysis, &facts, &all, NOW, one_trace), 0);
 }
 
 /* The only finding. */

@@ -438,7 +438,7 @@ static void span(const char *kind, unsigned node, const char *id, const char *pa
 }
 
 static void read_timeline(void) {
-    ck_assert_int_eq(timeline_init(&timeline, events, NULL), 0);
+    ck_assert_int_eq(timeline_init(&timeline, events, NULL, NULL), 0);
     ck_assert_int_eq(messages_of_events(&messages, &timeline.events, &timeline.path.spans), 0);
 }
 

@@ -124,9 +124,9 @@ static void show_analyze(struct strbuf *out, const struct view *view, const stru
     ck_assert_int_eq(facts_sort(&facts), 0);
     if (all) ck_assert_int_eq(facts_add_beside(&facts, all), 0);
     json_decref(all);
-    ck_assert_int_eq(node_states_read(&states, &facts, nodes), 0);
+    ck_assert_int_eq(node_states_read(&states, &facts, json_get_array(nodes, "nodes")), 0);
     uint64_t now_ns = facts.count ? facts.items[facts.count - 1].time_ns : 0; /* as with --to */
-    ck_assert_int_eq(analyze(&analysis, &facts, states.items, states.count, now_ns, *trace != 0), 0);
+    ck_assert_int_eq(analyze(&analysis, &facts, &states, now_ns, *trace != 0), 0);
     char id[2 * TRACE_NODE_ID_BYTES + 1];
     if (*node) {
         scope.about = id_text(id, id_of(scene, node));
@@ -147,7 +147,7 @@ static void show_diff(struct strbuf *out, const struct view *view, const struct 
     for (unsigned i = 0; i < 2; i++) {
         events[i] = events_new(scene, traces[i]);
         ids[i] = json_get_hex(json_array_get(events[i], 0), "trace_id", TRACE_DIGITS);
-        ck_assert_int_eq(timeline_init(&timelines[i], events[i], all), 0);
+        ck_assert_int_eq(timeline_init(&timelines[i], events[i], all, NULL), 0);
     }
     ck_assert_int_eq(trace_diff_init(&diff, &timelines[0], &timelines[1]), 0);
     render_diff(out, view, &diff, ids[0], ids[1]);

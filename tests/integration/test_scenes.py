@@ -5,6 +5,7 @@ Times of day differ from run to run, and are masked on both sides; durations do 
 
 usage: test_scenes.py TRACED INSPECTOR PLAY_SCENE SCENES"""
 
+import json
 import os
 import pathlib
 import re
@@ -36,9 +37,19 @@ class Scenes(unittest.TestCase):
             try:
                 with traced.playing(PLAY_SCENE, scene):
                     for show in shows:
-                        yield show, self.run_inspector(traced, show)
+                        shown = self.run_inspector(traced, show)
+                        if re.fullmatch(r"trace \w+", show):
+                            self.check_problems(shown, self.run_inspector(traced, show + " --json --summary"))
+                        yield show, shown
             finally:
                 traced.end()
+
+    def check_problems(self, shown, lines):
+        """What is said at the head of a trace is in its data, too, in the same words."""
+        said = [line[2:] for line in shown.split("\n\n")[0].splitlines() if line.startswith("! ")]
+        problems = json.loads(lines.splitlines()[-1])["problems"]
+        self.assertEqual([problem["says"] for problem in problems], said)
+        self.assertTrue(all({"problem", "node_id", "at", "says"} == set(problem) for problem in problems), problems)
 
     def run_inspector(self, traced, command):
         more = []

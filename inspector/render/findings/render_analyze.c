@@ -420,7 +420,14 @@ static void request_open(struct strbuf *out, const struct view *view, const stru
     strbuf_puts(out, " began ");
     text_duration(out, finding->ns);
     strbuf_puts(out, " ago and has not ended");
-    if (finding->count > 1) strbuf_printf(out, ", nor have %" PRIu64 " others", finding->count - 1);
+    if (finding->count > 1)
+        strbuf_printf(out, ", nor %s %" PRIu64 " other%s", finding->count == 2 ? "has" : "have", finding->count - 1,
+                      finding->count == 2 ? "" : "s");
+    if (finding->peer != NO_NUMBER) {
+        strbuf_puts(out, finding->count > 1 ? "; they wait for " : "; it waits for ");
+        node(out, view, facts, finding->peer);
+        strbuf_puts(out, ", which has ended");
+    }
     if (finding->severity == SEVERITY_NOTE) strbuf_puts(out, "; its end may be among the missing events");
 }
 
@@ -432,12 +439,10 @@ static void stream_open(struct strbuf *out, const struct view *view, const struc
     text_duration(out, finding->ns);
 }
 
-static void node_crashed(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
+static void node_ended(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
     node(out, view, facts, finding->node);
-    strbuf_puts(out, " ended");
-    if (finding->count > 1) strbuf_printf(out, " %" PRIu64 " times", finding->count);
-    /* Its ring does not tell these apart. */
-    strbuf_puts(out, " without closing its log: it crashed, was killed, or called _exit or exec; ");
+    path_ended(out, finding->kind == FINDING_NODE_CRASHED, finding->count);
+    strbuf_puts(out, "; ");
     if (finding->count == 1) {
         strbuf_puts(out, "its last event was at ");
         text_time(out, finding->time_ns, view->utc, false);
@@ -452,6 +457,16 @@ static void node_crashed(struct strbuf *out, const struct view *view, const stru
         }
     }
     if (finding->returned) strbuf_puts(out, "; it is running again");
+    if (finding->open) {
+        strbuf_puts(out, "; it left ");
+        text_count(out, finding->open, "request");
+        strbuf_puts(out, " open");
+    }
+    if (!finding->delays) return;
+    strbuf_puts(out, "; ");
+    text_count(out, finding->delays, "request");
+    strbuf_puts(out, " waited for it after that, for up to ");
+    text_duration(out, finding->ns);
 }
 
 static void node_silent(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
@@ -485,7 +500,8 @@ static const struct {
     unsigned has;
     enum next next;
 } kinds[FINDING_COUNT_] = {
-    [FINDING_NODE_CRASHED] = {node_crashed, HAS_COUNT | HAS_MOMENT, NEXT_NODE},
+    [FINDING_NODE_CRASHED] = {node_ended, HAS_COUNT | HAS_MOMENT, NEXT_NODE},
+    [FINDING_NODE_ENDED] = {node_ended, HAS_COUNT | HAS_MOMENT, NEXT_NODE},
     [FINDING_NODE_STALLED] = {node_stalled, HAS_COUNT | HAS_TIME | HAS_MOMENT, NEXT_NODE},
     [FINDING_NODE_SILENT] = {node_silent, HAS_COUNT | HAS_TIME | HAS_USUAL_TIME | HAS_MOMENT, NEXT_NODE},
     [FINDING_FLOOD] = {flood, HAS_COUNT | HAS_OF, NEXT_TRACES},

@@ -33,11 +33,16 @@ static bool is_new(const struct doubts *doubts, size_t index) {
     return true;
 }
 
-/* What may show that a node did something, or stood still while others sent to it; or, with a peer, what it got from it, and
- * could send to it. */
+/* What may show that a node did something, or stood still while others sent to it; with a peer, what it got from it, and could
+ * send to it; of a peer alone, what others got from it, and that events of it are missing. */
 static void put_place(struct strbuf *where, const struct facts *facts, const struct doubt *doubt) {
     const char *node = facts_node(facts, doubt->node), *peer = facts_node(facts, doubt->peer);
     if (where->bytes) strbuf_puts(where, " or ");
+    if (!node) {
+        strbuf_printf(where, "(node == \"%s\" and events_lost)", peer);
+        strbuf_printf(where, " or (peer == \"%s\" and (packet_received or message_received or stream_data))", peer);
+        return;
+    }
     if (!peer) {
         strbuf_printf(where, "node == \"%s\" or (peer == \"%s\" and (packet_sent or message_sent))", node, node);
         return;
@@ -56,8 +61,9 @@ int doubts_question(const struct doubts *doubts, const struct facts *facts, json
     for (size_t i = 0; i < doubts->count; i++) {
         const struct doubt *doubt = &doubts->items[i];
         if (where.bytes < FILTER_BYTES && is_new(doubts, i)) put_place(&where, facts, doubt);
-        from_ns = least(from_ns, facts_unix(facts, doubt->node, doubt->from_ns));
-        to_ns = greatest(to_ns, facts_unix(facts, doubt->node, doubt->to_ns));
+        unsigned of = doubt->node == NO_NUMBER ? doubt->peer : doubt->node;
+        from_ns = least(from_ns, facts_unix(facts, of, doubt->from_ns));
+        to_ns = greatest(to_ns, facts_unix(facts, of, doubt->to_ns));
     }
     json_int_t from_us = (json_int_t)(from_ns / 1000), to_us = (json_int_t)(to_ns / 1000);
     /* Those of too many nodes are among all events. */

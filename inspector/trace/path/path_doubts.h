@@ -8,9 +8,10 @@
 
 #include "facts.h"
 
-/* What did a node do in that time: to anybody, or (peer) in its exchange with that peer? */
+/* What did a node do in that time: to anybody, or (peer) in its exchange with that peer?  Or (only peer): did that one, which had
+ * ended, still do anything? */
 struct doubt {
-    unsigned node, peer; /* peer NO_NUMBER: anybody */
+    unsigned node, peer; /* peer NO_NUMBER: anybody; node NO_NUMBER: only peer */
     uint64_t from_ns, to_ns;
 };
 

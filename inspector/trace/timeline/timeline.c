@@ -247,7 +247,13 @@ static void mark_big_gaps(struct timeline *timeline) {
     }
 }
 
-int timeline_init(struct timeline *timeline, const json_t *unordered, const json_t *beside) {
+static int find_ended(struct timeline *timeline, const json_t *logs) {
+    if (node_states_read(&timeline->states, &timeline->facts, logs)) return -ENOMEM;
+    node_states_settle(&timeline->states, &timeline->facts, false);
+    return path_ended_find(&timeline->ended, &timeline->ended_count, &timeline->states, &timeline->facts, &timeline->path);
+}
+
+int timeline_init(struct timeline *timeline, const json_t *unordered, const json_t *beside, const json_t *logs) {
     size_t room = json_array_size(unordered) + 1;
     json_t *events = events_in_order(unordered);
     *timeline = (struct timeline){0};
@@ -256,7 +262,7 @@ int timeline_init(struct timeline *timeline, const json_t *unordered, const json
     timeline->spans = calloc(room, sizeof *timeline->spans);
     timeline->nodes = calloc(room, sizeof *timeline->nodes);
     bool failed = !timeline->items || !timeline->spans || !timeline->nodes || take_items(timeline, events) ||
-                  take_facts(timeline, beside) || critical_path_init(&timeline->path, &timeline->events);
+                  take_facts(timeline, beside) || critical_path_init(&timeline->path, &timeline->events) || find_ended(timeline, logs);
     json_decref(events); /* the caller's array keeps them */
     if (failed) {
         timeline_fini(timeline);
@@ -272,6 +278,8 @@ int timeline_init(struct timeline *timeline, const json_t *unordered, const json
 void timeline_fini(struct timeline *timeline) {
     facts_fini(&timeline->facts);
     critical_path_fini(&timeline->path);
+    node_states_fini(&timeline->states);
+    free(timeline->ended);
     free(timeline->items);
     free(timeline->spans);
     free(timeline->nodes);
@@ -341,11 +349,11 @@ const char *timeline_arrow(const struct timeline *timeline, const struct timelin
     return item->event == span->start ? "->" : item->event == span->end ? "<-" : arrow;
 }
 
-int timeline_question(const json_t *answer, json_t **ret_params) {
+int timeline_question(const json_t *answer, const json_t *logs, json_t **ret_params) {
     struct timeline timeline;
     json_t *events = events_merge(json_get_array(answer, "events"), json_get_array(answer, "gaps"));
     *ret_params = NULL;
-    int result = !events || timeline_init(&timeline, events, NULL) ? -ENOMEM : 0;
+    int result = !events || timeline_init(&timeline, events, NULL, logs) ? -ENOMEM : 0;
     if (!result) {
         result = doubts_question(&timeline.path.doubts, &timeline.facts, ret_params);
         timeline_fini(&timeline);

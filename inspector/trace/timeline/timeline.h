@@ -9,7 +9,7 @@
 #ifndef INSPECTOR_TIMELINE_H
 #define INSPECTOR_TIMELINE_H
 
-#include "critical_path.h"
+#include "path_ended.h"
 
 #define NO_SPAN (-1)
 
@@ -54,6 +54,9 @@ struct timeline {
         facts; /* one for each item, in the same order; nodes have the same numbers as in `nodes`, peers without events follow */
     struct trace_events events;  /* the same events */
     struct critical_path path;   /* one span for each of ours; its messages' events are our items */
+    struct node_states states;   /* of the logs of its nodes and peers, as far as they are known */
+    struct ended *ended;         /* nodes that had ended while the request waited for them */
+    size_t ended_count;
     struct timeline_item *items; /* in the order in which they happened, which a step of the clock does not change */
     size_t item_count;
     struct timeline_span *spans;
@@ -68,13 +71,13 @@ struct timeline {
 };
 
 /* events: an array in the order of Unix time (events_merge); must outlive the timeline.  beside: the answer to
- * timeline_question; NULL: nobody asked.  Returns 0 or -ENOMEM. */
-int timeline_init(struct timeline *timeline, const json_t *events, const json_t *beside);
+ * timeline_question; NULL: nobody asked.  logs: the rows of an answer to `nodes`; NULL: not known.  Returns 0 or -ENOMEM. */
+int timeline_init(struct timeline *timeline, const json_t *events, const json_t *beside, const json_t *logs);
 void timeline_fini(struct timeline *timeline);
 
 /* The params of `query` for what happened beside a trace and may change what its timeline concludes (path_doubts.h); NULL if
- * nothing may.  answer: as for render_trace.  Returns 0 or -ENOMEM. */
-int timeline_question(const json_t *answer, json_t **ret_params);
+ * nothing may.  answer: as for render_trace; logs: as for timeline_init.  Returns 0 or -ENOMEM. */
+int timeline_question(const json_t *answer, const json_t *logs, json_t **ret_params);
 
 /* The arrow of an item, as from event_arrow, except that a span that names the node it asks points there when it
  * begins, and back when it ends. */

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+#include "node_states.h"
+
+#include "json_get.h"
+#include "numbers.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define UNDER_WAY_NS_MAX UINT64_C(1000000000) /* no packet travels for this long */
+
+static bool has_ended(const struct node_state *state) { return state->crashed || state->exited; }
+
+static void find_returned(struct node_states *states) {
+    for (size_t i = 0; i < states->count; i++) {
+        struct node_state *ended = &states->items[i];
+        for (size_t k = 0; has_ended(ended) && k < states->count; k++)
+            ended->returned |= states->items[k].live && states->items[k].node == ended->node;
+    }
+}
+
+int node_states_read(struct node_states *ret_states, const struct facts *facts, const json_t *rows) {
+    const json_t *row;
+    struct node_states states = {.items = calloc(json_array_size(rows) + 1, sizeof *states.items)};
+    size_t i;
+    if (!states.items) return -ENOMEM;
+    json_array_foreach(rows, i, row) {
+        const char *state = json_get_text(row, "state");
+        unsigned node = intern_find(&facts->nodes, json_get_hex(row, "node_id", NODE_DIGITS));
+        if (!state || node == NO_NUMBER) continue;
+        struct node_state *added = &states.items[states.count++];
+        *added = (struct node_state){.node = node,
+                                     .live = !strcmp(state, "live"),
+                                     .crashed = !strcmp(state, "crashed"),
+                                     .exited = !strcmp(state, "exited")};
+        json_get_time(json_object_get(row, "started"), &added->started_ns);
+        json_get_time(json_object_get(row, "last"), &added->last_ns);
+        added->sample = json_get_real(row, "sample", 0);
+    }
+    find_returned(&states);
+    *ret_states = states;
+    return 0;
+}
+
+/* ---- when a log ended ---- */
+
+/* The time of a log's last event on the axis.  If the clock was stepped, last_ns is the latest time, not that of the last event. */
+static uint64_t end_of_log(const struct facts *facts, const struct node_state *state, bool whole) {
+    if (!state->last_ns || !facts_stepped(facts)) return state->last_ns ? state->last_ns : UINT64_MAX;
+    for (size_t i = facts->count; whole && i-- > 0;)
+        if (facts->items[i].node == state->node && fact_unix(facts, &facts->items[i]) <= state->last_ns)
+            return facts->items[i].time_ns;
+    return UINT64_MAX;
+}
+
+/* Did the node have another log at that time, which said more, or may still be live? */
+static bool runs_beside(const struct node_states *states, const struct node_state *ended, uint64_t unix_ns) {
+    for (size_t i = 0; i < states->count; i++) {
+        const struct node_state *state = &states->items[i];
+        if (state == ended || state->node != ended->node || state->started_ns > unix_ns) continue;
+        if (!has_ended(state) || state->last_ns > ended->last_ns) return true;
+    }
+    return false;
+}
+
+/* Finds what others received from a node after the last event of its log, until its next log began.  What came soon after was
+ * under way, or the node was killed before it could report it; what came later shows that it did not report all it did.  So do
+ * events that are missing behind the last one. */
+static void find_signs(const struct node_states *states, const struct facts *facts, struct node_state *ended) {
+    uint64_t until_ns = UINT64_MAX;
+    ended->gone_ns = ended->ended_ns;
+    ended->seen_ns = UINT64_MAX;
+    if (!has_ended(ended) || ended->ended_ns == UINT64_MAX) return;
+    for (size_t i = 0; i < states->count; i++)
+        if (states->items[i].node == ended->node && states->items[i].started_ns > ended->last_ns)
+            until_ns = least(until_ns, ended->ended_ns + (states->items[i].started_ns - ended->last_ns));
+    struct fact_walk walk = facts_walk(facts, ended->ended_ns, until_ns);
+    const struct fact *fact;
+    while ((fact = fact_walk_next(&walk)) && ended->seen_ns == UINT64_MAX) {
+        if (fact->kind == FACT_EVENTS_LOST && fact->node == ended->node) ended->seen_ns = ended->ended_ns;
+        if (fact->peer != ended->node || fact->node == ended->node || !fact_is_traffic(fact) || fact_sends(fact)) continue;
+        bool soon = fact->time_ns - ended->ended_ns <= UNDER_WAY_NS_MAX;
+        *(soon ? &ended->gone_ns : &ended->seen_ns) = fact->time_ns;
+    }
+}
+
+void node_states_settle(struct node_states *states, const struct facts *facts, bool whole) {
+    for (size_t i = 0; i < states->count; i++)
+        states->items[i].ended_ns = states->items[i].live ? UINT64_MAX : end_of_log(facts, &states->items[i], whole);
+    for (size_t i = 0; i < states->count; i++)
+        find_signs(states, facts, &states->items[i]);
+}
+
+/* How many logs the node has: after a step of the clock, it is not known which of several ran when. */
+static bool has_several(const struct node_states *states, unsigned node) {
+    size_t logs = 0;
+    for (size_t i = 0; i < states->count; i++) logs += states->items[i].node == node;
+    return logs > 1;
+}
+
+const struct node_state *node_states_ended(const struct node_states *states, const struct facts *facts, unsigned node,
+                                           uint64_t asked_ns, uint64_t until_ns) {
+    const struct node_state *found = NULL;
+    for (size_t i = 0; i < states->count; i++) {
+        const struct node_state *state = &states->items[i];
+        if (state->node != node || !has_ended(state) || state->gone_ns >= until_ns) continue;
+        if (!found || state->last_ns > found->last_ns) found = state;
+    }
+    if (!found || found->seen_ns <= until_ns || facts->beside_cut) return NULL;
+    if (facts_stepped(facts) && has_several(states, node)) return NULL;
+    return runs_beside(states, found, greatest(found->last_ns, facts_unix(facts, node, asked_ns))) ? NULL : found;
+}
+
+const struct node_state *node_states_ended_log(const struct node_states *states, const struct facts *facts, unsigned node,
+                                               uint64_t time_ns) {
+    const struct node_state *found = NULL;
+    uint64_t unix_ns = facts_unix(facts, node, time_ns);
+    if (facts_stepped(facts) && has_several(states, node)) return NULL;
+    for (size_t i = 0; i < states->count; i++) {
+        const struct node_state *state = &states->items[i];
+        if (state->node != node || state->started_ns > unix_ns) continue;
+        bool before = has_ended(state) && state->ended_ns < time_ns;
+        if (before) continue;
+        if (found || !has_ended(state) || state->ended_ns == UINT64_MAX) return NULL;
+        found = state;
+    }
+    return found && !facts_gap(facts, node, time_ns, UINT64_MAX) ? found : NULL;
+}
+
+double node_states_sample(const struct node_states *states, unsigned node) {
+    double sample = 1;
+    for (size_t i = 0; i < states->count; i++)
+        if (states->items[i].node == node && states->items[i].sample > 0) sample = states->items[i].sample;
+    return sample;
+}
+
+void node_states_fini(struct node_states *states) {
+    free(states->items);
+    *states = (struct node_states){0};
+}

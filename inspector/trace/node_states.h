@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What traced knows of each log of a node: whether it is live, when it began, and how it ended; and from that, whether a node
+ * had ended at some time.  Pure. */
+#ifndef INSPECTOR_NODE_STATES_H
+#define INSPECTOR_NODE_STATES_H
+
+#include "facts.h"
+
+/* Of one log. */
+struct node_state {
+    unsigned node;
+    bool live, crashed, exited; /* none of these: not known */
+    bool returned;              /* it ended, and a later log of the same node is live */
+    uint64_t started_ns;        /* when it was opened, Unix time; 0: unknown */
+    uint64_t last_ns;           /* time of its last event, Unix time; 0: unknown */
+    double sample;              /* the share of traces that it reports; 0: unknown */
+    /* Of a log that is not live, on the axis of the facts (node_states_settle): */
+    uint64_t ended_ns; /* its last event; UINT64_MAX: not known */
+    uint64_t gone_ns;  /* the same, or when others last received what it had sent by then */
+    uint64_t seen_ns;  /* when others received more: it ran on, and did not report all it did; UINT64_MAX: never */
+};
+
+struct node_states {
+    struct node_state *items;
+    size_t count;
+};
+
+/* Reads the rows of a result of `nodes` (NULL: none); skips nodes that no fact mentions.  Returns 0 or -ENOMEM. */
+int node_states_read(struct node_states *ret_states, const struct facts *facts, const json_t *rows);
+
+/* Finds out when each log ended.  whole: the facts are all events of a time, not only those of one trace.  Call it once they are
+ * sorted, and those beside are added. */
+void node_states_settle(struct node_states *states, const struct facts *facts, bool whole);
+
+/* The log of a node that had ended before a time, if the node had no other when it was asked (asked_ns).  NULL: the node may have
+ * run, or may have run on after its last event: then the log's end does not explain why it did nothing. */
+const struct node_state *node_states_ended(const struct node_states *states, const struct facts *facts, unsigned node,
+                                           uint64_t asked_ns, uint64_t until_ns);
+
+/* The log in which a node emitted something at a time, if that log has ended: what had not ended by then never will.  NULL: it is
+ * live, or it is not known which log that was, or whether it said more. */
+const struct node_state *node_states_ended_log(const struct node_states *states, const struct facts *facts, unsigned node,
+                                               uint64_t time_ns);
+
+/* The share of traces that a node reports; 1 if unknown. */
+double node_states_sample(const struct node_states *states, unsigned node);
+void node_states_fini(struct node_states *states);
+
+#endif

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+#include "path_ended.h"
+
+#include "numbers.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+/* What a node sent before it ended may arrive until then: nobody sends again what the link lost after that. */
+#define UNDER_WAY_NS_MAX UINT64_C(1000000000)
+
+/* The node on whose behalf a node works in a span. */
+static unsigned asker_of(const struct spans *spans, size_t index) {
+    const struct span *span = &spans->items[index];
+    for (size_t depth = 0; depth < spans->count && span->parent != NO_POSITION; depth++) {
+        if (spans->items[span->parent].node != span->node) return spans->items[span->parent].node;
+        span = &spans->items[span->parent];
+    }
+    return span->node;
+}
+
+static struct ended_part part_of(const struct node_states *states, const struct facts *facts, const struct wait *wait,
+                                 unsigned node, unsigned asker, uint64_t under_way_ns) {
+    struct ended_part none = {.log = NULL};
+    if (node == asker || !node_clocks_comparable(&facts->clocks, node, asker, NULL)) return none;
+    const struct node_state *log = node_states_ended(states, facts, node, wait->from_ns, wait->to_ns);
+    if (!log || log->gone_ns + under_way_ns >= wait->to_ns) return none;
+    return (struct ended_part){log, asker, greatest(wait->from_ns, log->gone_ns + under_way_ns)};
+}
+
+struct ended_part ended_part_of_wait(const struct node_states *states, const struct facts *facts, const struct critical_path *path,
+                                     const struct wait *wait) {
+    if (wait->untimed) return (struct ended_part){.log = NULL};
+    if (wait->kind == WAIT_PEER) return part_of(states, facts, wait, wait->peer, wait->node, 0);
+    if (wait->kind == WAIT_NODE) return part_of(states, facts, wait, wait->node, asker_of(&path->spans, wait->span), 0);
+    return part_of(states, facts, wait, wait->node, wait->peer, wait->kind == WAIT_LINK ? UNDER_WAY_NS_MAX : 0);
+}
+
+const struct node_state *ended_log_of_span(const struct node_states *states, const struct facts *facts, const struct span *span) {
+    if (span->start == NO_POSITION || span->end != NO_POSITION) return NULL;
+    return node_states_ended_log(states, facts, span->node, span->start_ns);
+}
+
+/* The entry of a log; a new one if there is none. */
+static struct ended *entry_of(struct ended *ended, size_t *count, const struct node_state *log) {
+    size_t i = 0;
+    while (i < *count && ended[i].log != log) i++;
+    if (i == *count) ended[(*count)++] = (struct ended){.log = log};
+    return &ended[i];
+}
+
+static int compare_ended(const void *left, const void *right) {
+    const struct ended *a = left, *b = right;
+    int order = compare_numbers(a->log->node, b->log->node);
+    return order ? order : compare_numbers(a->log->last_ns, b->log->last_ns);
+}
+
+int path_ended_find(struct ended **ret_ended, size_t *ret_count, const struct node_states *states, const struct facts *facts,
+                    struct critical_path *path) {
+    struct ended *ended = calloc(states->count + 1, sizeof *ended);
+    size_t count = 0;
+    int result = ended ? 0 : -ENOMEM;
+    for (size_t i = 0; i < path->count && !result; i++) {
+        const struct wait *wait = &path->waits[i];
+        const struct ended_part part = ended_part_of_wait(states, facts, path, wait);
+        if (!part.log) continue;
+        entry_of(ended, &count, part.log)->waited_ns += wait->to_ns - part.from_ns;
+        result = doubts_add(&path->doubts, (struct doubt){NO_NUMBER, part.log->node, part.log->ended_ns, wait->to_ns});
+    }
+    for (size_t i = 0; i < path->spans.count && !result; i++) {
+        const struct node_state *log = ended_log_of_span(states, facts, &path->spans.items[i]);
+        if (log) entry_of(ended, &count, log)->open++;
+    }
+    if (count) qsort(ended, count, sizeof *ended, compare_ended);
+    *ret_ended = ended;
+    *ret_count = count;
+    return result;
+}
