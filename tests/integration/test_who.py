@@ -273,20 +273,23 @@ class Keys(WhoTest):
 class Recorded(WhoTest):
     """Everyone said who is who before the recording begins, or it leaves that out: it knows it nevertheless, as traced does.
 
-    alice knows bob by one address, and an address that went from him to carol; bob has a key; mallory and carol claim the same id, and
-    mallory claims bob's."""
+    alice knows bob by one address, and an address that went from him to carol; bob has a key; mallory, who has no part in the request,
+    claims the same id as carol, and that of dave, who has none either."""
+    DAVE = hex_id(0xDD)
     OPTIONS = ("--record-seal", "1s")
     TAKEN = "192.0.2.8:4001"
 
     def setUp(self):
         super().setUp()
-        self.alice, self.bob, self.carol, self.mallory = (self.place.node(name, node_id) for name, node_id in
-                                                          (("alice", ALICE), ("bob", BOB), ("carol", CAROL), ("mallory", MALLORY)))
+        self.alice, self.bob, self.carol, self.mallory, dave = (
+            self.place.node(name, node_id) for name, node_id in
+            (("alice", ALICE), ("bob", BOB), ("carol", CAROL), ("mallory", MALLORY), ("dave", self.DAVE)))
+        self.tell(dave, "packets", 1)
         self.tell(self.alice, "address", BOB, ADDRESS)
         self.tell(self.bob, "alias", "-", KEY, "long-term")
         self.tell(self.carol, "alias", "-", GROUP, "group")
         self.tell(self.mallory, "alias", "-", GROUP, "mine")
-        self.tell(self.mallory, "alias", "-", BOB)
+        self.tell(self.mallory, "alias", "-", self.DAVE)
         for peer in (BOB, CAROL):
             self.tell(self.alice, "message", "sent", "@" + self.TAKEN, 100)
             self.tell(self.alice, "address", peer, self.TAKEN)
@@ -298,9 +301,9 @@ class Recorded(WhoTest):
         """What the recording has."""
         self.alice.do("app")
         self.tell(self.alice, "start", TRACE, 7, 0, 2)
-        for number, peer in enumerate(("@" + ADDRESS, KEY, GROUP, "@" + self.TAKEN, MALLORY), start=1):
+        for number, peer in enumerate(("@" + ADDRESS, KEY, GROUP, "@" + self.TAKEN, self.DAVE), start=1):
             self.tell(self.alice, "message", "sent", peer, number, TRACE)
-        for node, numbers in ((self.bob, (1, 2)), (self.carol, (4,)), (self.mallory, (5,))):
+        for node, numbers in ((self.bob, (1, 2)), (self.carol, (4,))):
             for number in numbers:
                 self.tell(node, "message", "received", ALICE, number, TRACE)
         self.tell(self.bob, "message", "sent", ALICE, 6, TRACE)
@@ -316,7 +319,7 @@ class Recorded(WhoTest):
         events = [{key: row[key] for key in ("node_id", "peer_id", "peer_as", "data") if key in row}
                   for row in self.rows("range", self.since, "now", "--where", "message_sent or message_received", *args)]
         found = {text: len(self.rows("range", self.since, "now", "--where", f"message_sent and peer == {text}", *args))
-                 for text in (BOB, ADDRESS, CAROL, KEY, GROUP, self.TAKEN)}
+                 for text in (BOB, ADDRESS, CAROL, KEY, GROUP, self.TAKEN, MALLORY, self.DAVE)}
         return texts, events, found
 
     def tables(self, *args):
@@ -364,7 +367,7 @@ class Recorded(WhoTest):
     def test_a_recording_without_alias_events(self):
         live = self.live()
         file = self.path("filtered.p2rec")
-        self.run_inspector("record", "-o", file, "--from", 0, "--where", "not alias", "--count", self.number + 2)
+        self.run_inspector("record", "-o", file, "--from", 0, "--where", "not alias", "--count", self.number + 3)
         self.compare(file, live)
 
     def test_one_that_has_them_twice(self):
