@@ -236,6 +236,7 @@ void recording_close(struct recording *recording) {
     history_destroy(recording->store.history);
     aliases_destroy(recording->store.aliases);
     nodes_destroy(recording->store.nodes);
+    free(recording->store.told);
     ZSTD_freeDCtx(recording->decompressor);
     free(recording->packed);
     for (size_t i = 0; i < recording->frame_count; i++) {

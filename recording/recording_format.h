@@ -23,12 +23,14 @@
 #include <p2ptrace/event.h>
 #include <p2ptrace/shm.h>
 #include <stdint.h>
+#include <store/aliases.h>
 #include <store/clock_steps.h>
 #include <store/history_image.h>
 #include <store/machine.h>
 
 #define RECORDING_MAGIC "p2prec\r\n"
-#define RECORDING_VERSION 1
+#define RECORDING_VERSION 2       /* node records have aliases: who does not see these, takes a node for another */
+#define RECORDING_VERSION_PLAIN 1 /* they have none: older programs can read it */
 #define RECORDING_BYTE_ORDER UINT32_C(0x01020304)
 #define RECORDING_ALIGN 4096
 #define RECORDING_SUFFIX ".p2rec"
@@ -100,8 +102,8 @@ struct recording_record {
     uint32_t has_ring, lane_count, lane_events, policy, clock_source;
     uint32_t state; /* enum node_state */
     uint32_t lanes_used;
-    uint32_t app_count;     /* struct recording_app, after this */
-    uint32_t machine_bytes; /* of struct recording_machine, behind the applications at the end of the record; 0: there is none */
+    uint32_t app_count;  /* struct recording_app, after this */
+    uint32_t tail_bytes; /* after the applications, at the end: struct recording_machine, struct recording_alias...; or 0 */
 };
 TRACE_STATIC_ASSERT_(sizeof(struct recording_record) == 400, "docs/recording.md");
 
@@ -122,7 +124,20 @@ struct recording_machine {
 };
 TRACE_STATIC_ASSERT_(sizeof(struct recording_machine) == 80, "docs/recording.md");
 
+/* Another id that the node said a peer, or it itself, has (store/aliases.h). */
+struct recording_alias {
+    uint8_t alias_id[TRACE_NODE_ID_BYTES];
+    uint8_t peer_id[TRACE_NODE_ID_BYTES]; /* of its own alias: the node's */
+    uint64_t time_ns;
+    uint8_t own, transport;
+    char label[30]; /* NUL-padded */
+};
+TRACE_STATIC_ASSERT_(sizeof(struct recording_alias) == 104, "docs/recording.md");
+TRACE_STATIC_ASSERT_(sizeof((struct recording_alias *)0)->label == sizeof((struct alias *)0)->label, "it fits");
+
 #define RECORDING_APP_BYTES_MAX (sizeof(struct recording_app) + 24 * (TRACE_APP_COMMANDS_MAX + TRACE_APP_FIELDS_MAX))
+/* Of all records together, the aliases; of one record, what is beside them. */
+#define RECORDING_ALIASES_BYTES_MAX (ALIASES_MAX * sizeof(struct recording_alias))
 #define RECORDING_RECORD_BYTES_MAX \
     (sizeof(struct recording_record) + TRACE_APPS_MAX * RECORDING_APP_BYTES_MAX + sizeof(struct recording_machine))
 

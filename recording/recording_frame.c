@@ -56,7 +56,7 @@ static bool sizes_fit(const struct recording_header *header) {
     if (header->block_count > RECORDING_BLOCKS_MAX) return false;
     if (header->block_count != (image_bytes + block_bytes - 1) / block_bytes) return false;
     if (header->node_count > NODES_MAX) return false;
-    if (header->records_bytes > header->node_count * RECORDING_RECORD_BYTES_MAX) return false;
+    if (header->records_bytes > header->node_count * RECORDING_RECORD_BYTES_MAX + RECORDING_ALIASES_BYTES_MAX) return false;
     recording__parts(header, &parts);
     return header->frame_bytes % RECORDING_ALIGN == 0 && header->frame_bytes >= parts.blocks &&
            header->frame_bytes <= parts.blocks + header->block_count * recording__packed_bytes() + RECORDING_ALIGN &&

@@ -36,7 +36,8 @@ struct recording_frame {
 #define RECORDING_LOG_SLOTS 8192
 struct recording_log {
     uint64_t log;
-    uint32_t index; /* + 1; 0: empty */
+    uint32_t index;    /* + 1; 0: empty */
+    uint64_t instance; /* of the newest frame of which its aliases were taken */
 };
 
 struct recording {
@@ -45,6 +46,7 @@ struct recording {
     struct recording_frame **frames; /* by the segment's number in the history */
     size_t frame_count, frame_capacity;
     struct store store;
+    size_t told_capacity; /* of its list of aliases */
     struct recording_log logs[RECORDING_LOG_SLOTS];
     bool node_used[HISTORY_NODES_MAX];
     bool has_other;

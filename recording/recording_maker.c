@@ -16,7 +16,8 @@
 #include <zstd.h>
 
 #define COMPRESSION_LEVEL 1
-#define ROLL_BYTES ((size_t)8 << 20)       /* nodes: some thousands with an application each; -ENOMEM beyond that */
+/* Nodes: some thousands with an application each, and all aliases, twice while it grows; -ENOMEM beyond that. */
+#define ROLL_BYTES (((size_t)8 << 20) + 2 * RECORDING_ALIASES_BYTES_MAX + ALIASES_MAX * sizeof(struct alias))
 #define COMPRESSOR_BYTES ((size_t)4 << 20) /* at level 1 */
 #define BLOCK_BYTES_PLAIN HISTORY_BLOCK_BYTES_MIN
 #define BLOCK_BYTES_COMPRESSED HISTORY_BLOCK_BYTES_MAX
@@ -104,7 +105,7 @@ static void fill_header(struct recording_maker *maker, const struct history_segm
 
     memset(header, 0, sizeof *header);
     memcpy(header->magic, RECORDING_MAGIC, sizeof header->magic);
-    header->version = RECORDING_VERSION;
+    header->version = maker->roll.alias_count > 0 ? RECORDING_VERSION : RECORDING_VERSION_PLAIN;
     header->byte_order = RECORDING_BYTE_ORDER;
     header->event_bytes = TRACE_EVENT_BYTES;
     header->tables = recording__tables();
@@ -127,27 +128,27 @@ static void fill_header(struct recording_maker *maker, const struct history_segm
     memcpy(header->marks, info->marks, sizeof header->marks);
 }
 
-int recording_maker_take_part(struct recording_maker *maker, struct history *history, struct nodes *nodes, uint64_t number,
-                              uint32_t first, uint32_t end) {
+int recording_maker_take_part(struct recording_maker *maker, const struct store *store, uint64_t number, uint32_t first,
+                              uint32_t end) {
     struct history_segment_info info;
     struct history_layout layout;
     /* Nodes first: no node is removed while the segment has events of it. */
-    int error = recording__roll_take(&maker->roll, nodes);
+    int error = recording__roll_take(&maker->roll, store);
 
     if (error == 0 && first == 0 && end == HISTORY_SEGMENT_EVENTS)
-        error = history_image_take(history, number, maker->image, &info);
+        error = history_image_take(store->history, number, maker->image, &info);
     else if (error == 0)
-        error = history_image_take_part(history, number, first, end, maker->image, &info);
+        error = history_image_take_part(store->history, number, first, end, maker->image, &info);
     if (error < 0) return error;
     (void)history_image_layout(&info.shape, &layout);
     maker->image_bytes = layout.at[HISTORY_SECTIONS];
     fill_header(maker, &info);
-    fill_steps(&maker->header, nodes);
+    fill_steps(&maker->header, store->nodes);
     return 0;
 }
 
-int recording_maker_take(struct recording_maker *maker, struct history *history, struct nodes *nodes, uint64_t number) {
-    return recording_maker_take_part(maker, history, nodes, number, 0, HISTORY_SEGMENT_EVENTS);
+int recording_maker_take(struct recording_maker *maker, const struct store *store, uint64_t number) {
+    return recording_maker_take_part(maker, store, number, 0, HISTORY_SEGMENT_EVENTS);
 }
 
 /* ---- write -------------------------------------------------------------------------------------------------------------- */

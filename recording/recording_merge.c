@@ -3,13 +3,16 @@
  * Merges the node tables of all segments into one, and their lists of clock steps.
  *
  * A log listed by several segments becomes one entry, with the counters of the newest.  So we go from the newest segment to the
- * oldest, and skip records of logs that we already have.  An entry keeps its index unless another log took it; so a single
+ * oldest, and skip records of logs that we already have.  Of each writer we take what its newest record of a log says about who
+ * is who: that is the writer's table when it wrote it.  An entry keeps its index unless another log took it; so a single
  * recording has the order of the live table. */
 #include "recording_internal.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define TOLD_MAX (8 * ALIASES_MAX) /* aliases of all writers */
 
 /* The slot of a log, or an empty one for it; NULL when the table is full. */
 static struct recording_log *find_log(struct recording *recording, uint64_t log) {
@@ -55,28 +58,68 @@ static bool add_apps(struct recording *recording, uint32_t index, const char *by
     return true;
 }
 
-/* Reads one record and adds its entry. */
-static void read_record(struct recording *recording, const struct recording_frame *frame, const struct recording_roster *entry,
-                        uint64_t at, uint32_t index) {
-    static struct node node;
-    static char bytes[RECORDING_RECORD_BYTES_MAX];
-    const struct recording_file *file = &recording->files[frame->file];
-    uint32_t app_count = 0;
-    int error = entry->record_bytes <= sizeof bytes ? recording__read(file->fd, bytes, entry->record_bytes, at) : -EBADMSG;
+/* The record that was read last, and what is in it.  One thread. */
+static struct {
+    struct node node;
+    uint32_t app_count;
+    size_t count;
+    char bytes[RECORDING_RECORD_BYTES_MAX + RECORDING_ALIASES_BYTES_MAX];
+} record;
 
-    if (error == 0 && (recording__checksum(bytes, entry->record_bytes) != entry->checksum ||
-                       recording__record_decode(bytes, entry->record_bytes, &node, &app_count) < 0))
+/* Returns false, with the problem noted, when it cannot be read. */
+static bool read_record(struct recording *recording, const struct recording_frame *frame, const struct recording_roster *entry,
+                        uint64_t at) {
+    const struct recording_file *file = &recording->files[frame->file];
+    int error =
+        entry->record_bytes <= sizeof record.bytes ? recording__read(file->fd, record.bytes, entry->record_bytes, at) : -EBADMSG;
+
+    record.count = entry->record_bytes;
+    if (error == 0 && (recording__checksum(record.bytes, record.count) != entry->checksum ||
+                       recording__record_decode(record.bytes, record.count, &record.node, &record.app_count) < 0))
         error = -EBADMSG;
-    if (error < 0) {
-        recording__bad_part(recording, file, at, 0, "the description of a node", error, "");
+    if (error < 0) recording__bad_part(recording, file, at, 0, "the description of a node", error, "");
+    return error == 0;
+}
+
+/* What the log had said when the record was written.  Without memory, or beyond the bound, the others count. */
+static void take_aliases(struct recording *recording, uint32_t index) {
+    struct store *store = &recording->store;
+    size_t count;
+    const void *aliases = recording__record_aliases(record.bytes, record.count, &count);
+    for (size_t i = 0; i < count && store->told_count < TOLD_MAX; i++) {
+        if (store->told_count == recording->told_capacity) {
+            size_t capacity = recording->told_capacity == 0 ? 64 : 2 * recording->told_capacity;
+            struct alias *told = realloc(store->told, capacity * sizeof *told);
+            if (!told) return;
+            store->told = told;
+            recording->told_capacity = capacity;
+        }
+        recording__alias_decode(aliases, i, &store->told[store->told_count]);
+        store->told[store->told_count++].node = index;
+    }
+}
+
+/* Reads one record and adds its entry. */
+static void add_record(struct recording *recording, const struct recording_frame *frame, const struct recording_roster *entry,
+                       uint64_t at, uint32_t index) {
+    if (!read_record(recording, frame, entry, at)) {
         put_unreadable(recording, index, "unknown");
         return;
     }
-    nodes_put(recording->store.nodes, index, &node);
+    nodes_put(recording->store.nodes, index, &record.node);
     recording->node_used[index] = true;
-    if (!add_apps(recording, index, bytes + sizeof(struct recording_record),
-                  entry->record_bytes - sizeof(struct recording_record), app_count))
-        recording__problem(recording, file, at, 0, "the description of an application is damaged");
+    if (!add_apps(recording, index, record.bytes + sizeof(struct recording_record),
+                  record.count - sizeof(struct recording_record), record.app_count))
+        recording__problem(recording, &recording->files[frame->file], at, 0, "the description of an application is damaged");
+    take_aliases(recording, index);
+}
+
+/* Another writer may have known what the newest did not: a traced that was started later has not seen all events. */
+static void add_aliases(struct recording *recording, const struct recording_frame *frame, const struct recording_roster *entry,
+                        uint64_t at, struct recording_log *slot) {
+    if (slot->instance == frame->header.instance || frame->header.version == RECORDING_VERSION_PLAIN) return;
+    slot->instance = frame->header.instance;
+    if (read_record(recording, frame, entry, at)) take_aliases(recording, slot->index - 1);
 }
 
 static uint32_t index_of(struct recording *recording, const struct recording_frame *frame, const struct recording_roster *entry,
@@ -84,7 +127,10 @@ static uint32_t index_of(struct recording *recording, const struct recording_fra
     struct recording_log *slot = find_log(recording, entry->log);
     uint32_t index;
 
-    if (slot && slot->index != 0) return slot->index - 1;
+    if (slot && slot->index != 0) {
+        add_aliases(recording, frame, entry, record_at, slot);
+        return slot->index - 1;
+    }
     index = slot ? choose_index(recording, entry->index) : RECORDING_NODE_OTHER;
     if (index == RECORDING_NODE_OTHER) {
         recording__problem(recording, &recording->files[frame->file], frame->offset, 0,
@@ -92,8 +138,8 @@ static uint32_t index_of(struct recording *recording, const struct recording_fra
         recording__need_other(recording);
         return index;
     }
-    *slot = (struct recording_log){entry->log, index + 1};
-    read_record(recording, frame, entry, record_at, index);
+    *slot = (struct recording_log){entry->log, index + 1, frame->header.instance};
+    add_record(recording, frame, entry, record_at, index);
     return index;
 }
 

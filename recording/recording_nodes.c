@@ -21,7 +21,7 @@ static uint64_t log_of(const struct node_info *info) {
     return recording__checksum(&identity, sizeof identity);
 }
 
-static void encode(const struct node *node, uint32_t app_count, struct recording_record *ret_record) {
+static void encode(const struct node *node, uint32_t app_count, size_t tail_bytes, struct recording_record *ret_record) {
     const struct node_info *info = &node->info;
     struct recording_record *record = ret_record;
 
@@ -48,7 +48,7 @@ static void encode(const struct node *node, uint32_t app_count, struct recording
     record->clock_source = info->clock_source;
     record->lanes_used = LOAD(node->lanes_used);
     record->app_count = app_count;
-    record->machine_bytes = sizeof(struct recording_machine);
+    record->tail_bytes = (uint32_t)tail_bytes;
 }
 
 int recording__roll_room(struct recording_roll *roll, size_t bytes) {
@@ -94,29 +94,64 @@ static size_t encode_app(const struct trace_app *app, char *out) {
     return sizeof head + commands_bytes + fields_bytes;
 }
 
-static void add_node(struct recording_roll *roll, size_t records_at, uint32_t index, const struct node *node) {
+/* Those of this log: the index may have been another's.  Returns the number of bytes written. */
+static size_t encode_aliases(const struct recording_roll *roll, size_t said_count, uint64_t log, char *out) {
+    size_t bytes = 0;
+    for (size_t i = 0; i < said_count; i++) {
+        const struct alias *said = &roll->said[i];
+        struct recording_alias alias = {.time_ns = said->time_ns, .own = said->own, .transport = said->transport};
+        if (said->log != log) continue;
+        memcpy(alias.alias_id, said->alias_id.bytes, sizeof alias.alias_id);
+        memcpy(alias.peer_id, said->peer_id.bytes, sizeof alias.peer_id);
+        memcpy(alias.label, said->label, sizeof alias.label);
+        memcpy(out + bytes, &alias, sizeof alias);
+        bytes += sizeof alias;
+    }
+    return bytes;
+}
+
+/* What comes after the applications. */
+static size_t encode_tail(const struct recording_roll *roll, size_t said_count, const struct node_info *info, char *out) {
+    struct recording_machine machine = {.name = ""};
+    memcpy(machine.id, info->machine.id, sizeof machine.id);
+    memcpy(machine.name, info->machine.name, strnlen(info->machine.name, sizeof machine.name - 1));
+    memcpy(out, &machine, sizeof machine);
+    return sizeof machine + encode_aliases(roll, said_count, info->log, out + sizeof machine);
+}
+
+static void add_node(struct recording_roll *roll, size_t records_at, uint32_t index, const struct node *node, size_t said_count) {
     /* app:A  Pairs with app:R of nodes.c. */
     uint32_t app_count = atomic_load_explicit(&node->app_count, memory_order_acquire);
     char *at = (char *)roll->roster + records_at + roll->records_bytes;
     struct recording_record record;
-    struct recording_machine machine = {.name = ""};
-    size_t bytes = sizeof record;
+    size_t bytes = sizeof record, tail_bytes;
 
-    encode(node, app_count, &record);
-    memcpy(at, &record, sizeof record);
     for (uint32_t i = 0; i < app_count; i++) bytes += encode_app(node->apps[i], at + bytes);
-    memcpy(machine.id, node->info.machine.id, sizeof machine.id);
-    memcpy(machine.name, node->info.machine.name, strnlen(node->info.machine.name, sizeof machine.name - 1));
-    memcpy(at + bytes, &machine, sizeof machine);
-    bytes += sizeof machine;
+    tail_bytes = encode_tail(roll, said_count, &node->info, at + bytes);
+    bytes += tail_bytes;
+    encode(node, app_count, tail_bytes, &record);
+    memcpy(at, &record, sizeof record);
+    roll->alias_count += (tail_bytes - sizeof(struct recording_machine)) / sizeof(struct recording_alias);
     roll->roster[roll->count++] = (struct recording_roster){
         .index = index, .record_bytes = (uint32_t)bytes, .log = log_of(&node->info), .checksum = recording__checksum(at, bytes)};
     roll->records_bytes += bytes;
 }
 
-int recording__roll_take(struct recording_roll *roll, const struct nodes *nodes) {
+/* Returns 0 or -ENOMEM. */
+static int make_room_for_said(struct recording_roll *roll, struct aliases *aliases) {
+    struct aliases_stats stats = {0};
+    if (aliases && !roll->said) aliases_stats(aliases, &stats);
+    if (stats.count == 0) return 0;
+    roll->said = malloc(ALIASES_MAX * sizeof *roll->said);
+    return roll->said ? 0 : -ENOMEM;
+}
+
+int recording__roll_take(struct recording_roll *roll, const struct store *store) {
+    const struct nodes *nodes = store->nodes;
     uint32_t count = nodes_count(nodes), used = 0;
     size_t records_at;
+
+    if (make_room_for_said(roll, store->aliases) < 0) return -ENOMEM;
 
     for (uint32_t i = 0; i < count; i++) {
         grace_read_lock();
@@ -126,13 +161,16 @@ int recording__roll_take(struct recording_roll *roll, const struct nodes *nodes)
     records_at = used * sizeof(struct recording_roster);
     roll->count = 0;
     roll->records_bytes = 0;
+    roll->alias_count = 0;
     for (uint32_t i = 0; i < count && roll->count < used; i++) {
         const struct node *node;
-        int error = recording__roll_room(roll, records_at + roll->records_bytes + RECORDING_RECORD_BYTES_MAX);
+        size_t said = roll->said ? aliases_said_by(store->aliases, i, roll->said, ALIASES_MAX - roll->alias_count) : 0;
+        int error = recording__roll_room(roll, records_at + roll->records_bytes + RECORDING_RECORD_BYTES_MAX +
+                                                   said * sizeof(struct recording_alias));
         if (error < 0) return error;
         grace_read_lock();
         node = nodes_at(nodes, i);
-        if (node) add_node(roll, records_at, i, node);
+        if (node) add_node(roll, records_at, i, node, said);
         grace_read_unlock();
     }
     if (roll->count < used) /* a node was removed meanwhile */
@@ -144,6 +182,7 @@ int recording__roll_take(struct recording_roll *roll, const struct nodes *nodes)
 
 void recording__roll_fini(struct recording_roll *roll) {
     free(roll->roster);
+    free(roll->said);
     *roll = (struct recording_roll){0};
 }
 
@@ -198,11 +237,11 @@ int recording__record_decode(const void *bytes, size_t count, struct node *ret_n
 
     if (count < sizeof record) return -EBADMSG;
     memcpy(&record, bytes, sizeof record);
-    if (record.app_count > TRACE_APPS_MAX || record.machine_bytes > count - sizeof record) return -EBADMSG;
+    if (record.app_count > TRACE_APPS_MAX || record.tail_bytes > count - sizeof record) return -EBADMSG;
     memset((void *)node, 0, sizeof *node);
     decode_info(&record, &node->info);
-    if (record.machine_bytes >= sizeof machine) {
-        memcpy(&machine, (const char *)bytes + count - record.machine_bytes, sizeof machine);
+    if (record.tail_bytes >= sizeof machine) {
+        memcpy(&machine, (const char *)bytes + count - record.tail_bytes, sizeof machine);
         memcpy(node->info.machine.id, machine.id, sizeof machine.id);
         trace_utf8_fit(node->info.machine.name, sizeof node->info.machine.name, machine.name, sizeof machine.name);
     }
@@ -217,4 +256,21 @@ int recording__record_decode(const void *bytes, size_t count, struct node *ret_n
     STORE(node->control, record.control);
     *ret_app_count = record.app_count;
     return 0;
+}
+
+const void *recording__record_aliases(const void *bytes, size_t count, size_t *ret_count) {
+    struct recording_record record;
+    memcpy(&record, bytes, sizeof record);
+    size_t left = record.tail_bytes < sizeof(struct recording_machine) ? 0 : record.tail_bytes - sizeof(struct recording_machine);
+    *ret_count = left / sizeof(struct recording_alias);
+    return (const char *)bytes + count - left;
+}
+
+void recording__alias_decode(const void *aliases, size_t index, struct alias *ret_alias) {
+    struct recording_alias alias;
+    memcpy(&alias, (const char *)aliases + index * sizeof alias, sizeof alias);
+    *ret_alias = (struct alias){.time_ns = alias.time_ns, .own = alias.own != 0, .transport = alias.transport};
+    memcpy(ret_alias->alias_id.bytes, alias.alias_id, sizeof alias.alias_id);
+    memcpy(ret_alias->peer_id.bytes, alias.peer_id, sizeof alias.peer_id);
+    memcpy(ret_alias->label, alias.label, sizeof alias.label);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Records single events: they fill a store, and each of its segments is written when it is full.
+ * Records single events: they fill a store, and each of its segments is written when it is full and another event comes.
  *
  * Frames are appended one after the other.  If a write fails, the whole segment is lost: the file is truncated to the previous
  * frame, so that it stays readable, and the next segment is tried in its place. */
@@ -71,7 +71,7 @@ struct store *recording_writer_store(struct recording_writer *writer) {
 static int write_segment(struct recording_writer *writer) {
     uint64_t number = writer->written / HISTORY_SEGMENT_EVENTS, end = history_end_position(writer->store->history), bytes = 0;
     uint64_t behind = (number + 1) * HISTORY_SEGMENT_EVENTS;
-    int error = recording_maker_take(writer->maker, writer->store->history, writer->store->nodes, number);
+    int error = recording_maker_take(writer->maker, writer->store, number);
 
     if (behind > end) behind = end;
     if (error == 0) error = recording_maker_write(writer->maker, writer->fd, writer->offset, &bytes);
@@ -90,12 +90,11 @@ int recording_writer_append(struct recording_writer *writer, uint32_t node, uint
     while (count > 0) {
         uint64_t room = writer->written + HISTORY_SEGMENT_EVENTS - history_end_position(writer->store->history);
         size_t now = count < room ? count : (size_t)room;
-        int error = store_append(writer->store, node, lane, events, now);
-        if (error < 0) return error;
+        int error = now > 0 ? store_append(writer->store, node, lane, events, now) : write_segment(writer);
+        if (error < 0 && now > 0) return error;
+        if (error < 0) result = error;
         events += now;
         count -= now;
-        if (now == room) error = write_segment(writer);
-        if (error < 0) result = error;
     }
     return result;
 }

@@ -9,8 +9,7 @@
 #include <stdlib.h>
 #include <store/grace.h>
 
-#define CHAIN_MAX 64U /* entries of a chain that a look-up examines */
-#define STEPS_MAX 8U  /* an alias of an alias of ... */
+#define STEPS_MAX 8U /* an alias of an alias of ... */
 
 struct part {
     _Atomic uint32_t references;
@@ -216,6 +215,14 @@ const struct alias *alias_picture_at(const struct alias_picture *picture, size_t
     const struct alias *said = &entry_at(picture, (uint32_t)index)->said;
     const struct node *node = said->node != NONE ? nodes_at(picture->nodes, said->node) : NULL;
     return node && node->info.log == said->log ? said : NULL;
+}
+
+int alias_picture_compare(const struct alias_picture *picture, size_t one, size_t other) {
+    const struct alias *a = &entry_at(picture, (uint32_t)one)->said, *b = &entry_at(picture, (uint32_t)other)->said;
+    int order = (a->time_ns > b->time_ns) - (a->time_ns < b->time_ns);
+    if (!order) order = memcmp(&a->alias_id, &b->alias_id, sizeof a->alias_id);
+    if (!order) order = memcmp(&a->peer_id, &b->peer_id, sizeof a->peer_id);
+    return order ? order : (a->log > b->log) - (a->log < b->log);
 }
 
 bool alias_picture_has(const struct alias_picture *picture, const struct trace_node_id *id) {

@@ -6,12 +6,12 @@
  * under a lock.  The appending thread moves them itself only if the queue is full and the lock is free.
  *
  *      label    where                pairs with   without it
- *      noted:R  aliases_note         noted:A      a reader takes an entry of the queue before all its bytes are visible
+ *      noted:R  aliases_add          noted:A      a reader takes an entry of the queue before all its bytes are visible
  *      noted:A  aliases__move        noted:R
  *      noted:A  alias_picture_take   noted:R      a reader has an event, but not the aliases before it
  *      noted:A  aliases_generation   noted:R      the same
  *      moved:R  aliases__move        moved:A      the appending thread overwrites an entry that is still being read
- *      moved:A  aliases_note         moved:R
+ *      moved:A  aliases_add          moved:R
  *      moved:A  aliases_generation   moved:R      a reader has the generation from before the move */
 #include "aliases_internal.h"
 
@@ -168,14 +168,24 @@ static bool says_the_same(const struct alias *a, const struct alias *b) {
            (a->own || same_id(&a->peer_id, &b->peer_id));
 }
 
-/* The index of the same alias, if this node said it before and has said nothing different about this id since; or NONE. */
+/* The index of the alias that this one repeats: the newest that the node said about the id by that time, or else the first after
+ * it.  NONE if that says something different. */
 static uint32_t find_same(const struct aliases *aliases, const struct alias *said, uint32_t slot) {
-    for (uint32_t i = aliases->slots[slot]; i != NONE; i = aliases->entries[i].next) { /* the newest first */
+    uint32_t before = NONE, after = NONE;
+    unsigned looked_at = 0;
+    for (uint32_t i = aliases->slots[slot]; i != NONE && looked_at < CHAIN_MAX; i = aliases->entries[i].next) {
         const struct alias *other = &aliases->entries[i].said;
-        if (says_the_same(other, said)) return i;
-        if (other->node == said->node && other->own == said->own && same_id(&other->alias_id, &said->alias_id)) return NONE;
+        if (other->node != said->node || other->own != said->own || !same_id(&other->alias_id, &said->alias_id)) continue;
+        if (other->time_ns == said->time_ns && says_the_same(other, said)) return i;
+        if (other->time_ns <= said->time_ns) {
+            if (before == NONE || other->time_ns > aliases->entries[before].said.time_ns) before = i;
+        } else if (after == NONE || other->time_ns < aliases->entries[after].said.time_ns) {
+            after = i;
+        }
+        looked_at++;
     }
-    return NONE;
+    if (before != NONE && says_the_same(&aliases->entries[before].said, said)) return before;
+    return after != NONE && says_the_same(&aliases->entries[after].said, said) ? after : NONE;
 }
 
 static void changed(struct aliases *aliases) {
@@ -228,17 +238,23 @@ void aliases_stats(struct aliases *aliases, struct aliases_stats *ret_stats) {
     pthread_mutex_unlock(&aliases->lock);
 }
 
+size_t aliases_said_by(struct aliases *aliases, uint32_t node, struct alias *list, size_t max) {
+    size_t count = 0;
+    pthread_mutex_lock(&aliases->lock);
+    aliases__move(aliases);
+    uint32_t index = node < aliases->speaker_count ? aliases->speakers[node].oldest : NONE;
+    for (; index != NONE && count < max; index = aliases->places[index].newer) list[count++] = aliases->entries[index].said;
+    pthread_mutex_unlock(&aliases->lock);
+    return count;
+}
+
 /* ---- the appending thread ------------------------------------------------------------------------------------------------- */
 
-void aliases_note(struct aliases *aliases, uint32_t node, const struct trace_event *event) {
-    const struct trace_alias *data = &event->data.alias;
-    const struct node *entry = nodes_at(aliases->nodes, node); /* entries change in this thread only */
-    bool own = !(event->flags & TRACE_FLAG_HAS_PEER);
-    struct alias said = {.time_ns = event->timestamp, .node = node, .own = own, .transport = data->transport};
-    if (!entry || data->alias_id_bytes != sizeof said.alias_id || (!own && is_zero(&event->peer_id))) return;
-    memcpy(&said.alias_id, data->alias_id, sizeof said.alias_id);
-    memcpy(said.label, data->label, sizeof said.label);
-    said.peer_id = own ? entry->info.node_id : event->peer_id;
+void aliases_add(struct aliases *aliases, const struct alias *from) {
+    const struct node *entry = nodes_at(aliases->nodes, from->node); /* entries change in this thread only */
+    struct alias said = *from;
+    if (!entry || (!said.own && is_zero(&said.peer_id))) return;
+    if (said.own) said.peer_id = entry->info.node_id;
     said.log = entry->info.log;
     if (is_zero(&said.alias_id) || same_id(&said.alias_id, &said.peer_id)) return;
 
@@ -255,4 +271,15 @@ void aliases_note(struct aliases *aliases, uint32_t node, const struct trace_eve
     aliases->queue[noted % QUEUE] = said;
     /* noted:R  Publishes the entry.  Pairs with noted:A. */
     atomic_store_explicit(&aliases->noted, noted + 1, memory_order_release);
+}
+
+void aliases_note(struct aliases *aliases, uint32_t node, const struct trace_event *event) {
+    const struct trace_alias *data = &event->data.alias;
+    bool own = !(event->flags & TRACE_FLAG_HAS_PEER);
+    struct alias said = {
+        .peer_id = event->peer_id, .time_ns = event->timestamp, .node = node, .own = own, .transport = data->transport};
+    if (data->alias_id_bytes != sizeof said.alias_id) return;
+    memcpy(&said.alias_id, data->alias_id, sizeof said.alias_id);
+    memcpy(said.label, data->label, sizeof said.label);
+    aliases_add(aliases, &said);
 }

@@ -13,6 +13,7 @@
 #define NONE UINT32_MAX
 #define SLOTS (2U * ALIASES_MAX)
 #define MARKS (8U * ALIASES_MAX)
+#define CHAIN_MAX 64U /* claims of one id that are examined */
 
 /* One alias, as pictures have it. */
 struct entry {

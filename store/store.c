@@ -60,7 +60,8 @@ static int init_with(struct store *store, struct history *history) {
     return 0;
 }
 
-/* In time order, as the node reported them; only the newest, if there are many more than fit. */
+/* In time order, as the node reported them; only the newest events, if there are many more than fit.  Those that the writer had
+ * in its table come last: then, if the table is full, it is as the writer's. */
 void store_read_aliases(struct store *store) {
     const struct history_query query = {.kinds = UINT64_C(1) << TRACE_KIND_ALIAS};
     struct history_answer answer;
@@ -70,6 +71,17 @@ void store_read_aliases(struct store *store) {
     if (history_select(store->history, &query, 0, UINT64_MAX, ALIASES_READ_MAX, true, NULL, &answer)) return;
     for (size_t i = answer.count; i-- > 0;) note_alias(store, &answer.hits[i].event, answer.hits[i].source);
     history_answer_fini(&answer);
+    store_add_aliases(store, store->told, store->told_count);
+}
+
+static int by_time(const void *one, const void *other) {
+    const struct alias *a = one, *b = other;
+    return (a->time_ns > b->time_ns) - (a->time_ns < b->time_ns);
+}
+
+void store_add_aliases(struct store *store, struct alias *list, size_t count) {
+    if (count) qsort(list, count, sizeof *list, by_time);
+    for (size_t i = 0; i < count; i++) aliases_add(store->aliases, &list[i]);
 }
 
 static void ignore_alias(void *store, const struct trace_event *event, history_source source) {

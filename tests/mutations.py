@@ -71,7 +71,7 @@ ALIAS_TABLE = (
     ("bound of a chain (disputed)", PICTURE, "        if (i == CHAIN_MAX) return true;\n", ""),
     ("bound of the names", PICTURE, "    if (ids->count < ids->max) ids->list[ids->count] = *id;", "    if (ids->count <= ids->max) ids->list[ids->count] = *id;"),
     ("more names than there is room for", PICTURE, "    if (ids->count <= ids->max) ids->count++;", "    if (ids->count < ids->max) ids->count++;"),
-    ("length of an id", ALIASES, "data->alias_id_bytes != sizeof said.alias_id || ", ""),
+    ("length of an id", ALIASES, "    if (data->alias_id_bytes != sizeof said.alias_id) return;\n", ""),
     ("a change is a new picture", ALIASES, "    aliases->count++;\n    changed(aliases);\n", "    aliases->count++;\n"),
     ("an earlier time is a new picture", ALIASES, "said.time_ns = said->time_ns;\n            changed(aliases);\n", "said.time_ns = said->time_ns;\n"),
     ("a new log is a new picture", PICTURE, "before && before->known_generation == nodes_generation(aliases->nodes)", "before"),

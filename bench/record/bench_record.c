@@ -147,8 +147,7 @@ static void *record(void *arg) {
             usleep(200);
             continue;
         }
-        if (recording_maker_take(maker, thread->store->history, thread->store->nodes, next++) < 0 ||
-            recording_maker_write(maker, fd, 0, &bytes) < 0)
+        if (recording_maker_take(maker, thread->store, next++) < 0 || recording_maker_write(maker, fd, 0, &bytes) < 0)
             thread->dropped++;
         else
             thread->taken++;
@@ -228,7 +227,7 @@ static uint64_t write_recording(struct store *store, uint64_t mib, bool compress
             int fd, error;
             snprintf(path, sizeof path, "%s/%06llu.p2rec", dir, (unsigned long long)number);
             fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-            error = fd < 0 ? -errno : recording_maker_take(maker, store->history, store->nodes, number);
+            error = fd < 0 ? -errno : recording_maker_take(maker, store, number);
             if (error == 0) error = recording_maker_write(maker, fd, 0, &bytes);
             if (error < 0) bench_die("a segment cannot be written: %s", strerror(-error));
             close(fd);

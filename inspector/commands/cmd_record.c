@@ -5,6 +5,7 @@
 
 #include "end_signal.h"
 #include "event_writer.h"
+#include "explanation.h"
 #include "json_get.h"
 #include "limits.h"
 #include "salvage.h"
@@ -35,18 +36,8 @@ struct record {
 };
 
 static int learn_nodes(struct record *record) {
-    json_t *nodes, *apps = NULL;
-    struct session *session = record->session;
     record->names_ms = trace_now_monotonic_ms();
-    if (session_ask(session, "nodes", NULL, &nodes)) return -1;
-    int result = session_ask(session, "apps", NULL, &apps);
-    if (!result)
-        result =
-            event_writer_learn(record->writer, json_get_array(nodes, "nodes"), json_get_array(apps, "apps"), &session->failure);
-    if (!result) event_writer_learn_steps(record->writer, json_get_array(nodes, "clock_steps"));
-    json_decref(nodes);
-    json_decref(apps);
-    return result;
+    return explanation_learn(record->session, record->writer);
 }
 
 static int record_events(struct record *record, json_t *events_new) {

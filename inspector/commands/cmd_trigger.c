@@ -10,6 +10,8 @@
 
 #include "event_list.h"
 #include "event_writer.h"
+#include "explanation.h"
+#include "involved.h"
 #include "json_get.h"
 #include "limits.h"
 #include "outfile.h"
@@ -133,9 +135,11 @@ static json_t *end_new(const struct trigger *trigger, const struct window *windo
 }
 
 static int note_ids(const struct window *window, const json_t *event) {
-    static const char *const members[] = {"node_id", "peer_id"};
-    for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
-        const char *id = json_get_hex(event, members[i], NODE_DIGITS);
+    const json_t *data = json_object_get(event, "data");
+    const char *const ids[] = {json_get_hex(event, "node_id", NODE_DIGITS), json_get_hex(event, "peer_id", NODE_DIGITS),
+                               json_get_hex(data, "alias_id", NODE_DIGITS)};
+    for (size_t i = 0; i < sizeof ids / sizeof *ids; i++) {
+        const char *id = ids[i];
         if (id && json_object_set_new(window->ids, id, json_true())) return -1;
     }
     return 0;
@@ -193,46 +197,29 @@ static int see_truncation(struct trigger *trigger, struct window *window) {
     return 0;
 }
 
-/* Does an event of the window name this node, by its id or by another that it is known by? */
-static bool is_named(const struct window *window, const json_t *node) {
-    const char *id = json_get_text(node, "node_id");
-    const json_t *alias;
-    size_t i;
-    if (id && json_object_get(window->ids, id)) return true;
-    json_array_foreach(json_get_array(node, "aliases"), i, alias) {
-        id = json_get_text(alias, "id");
-        if (id && json_object_get(window->ids, id)) return true;
-    }
-    return false;
-}
-
-/* The rows of the window's nodes. */
-static json_t *nodes_new(const struct window *window, const json_t *answer) {
-    json_t *nodes = json_array(), *node;
-    size_t i;
-    int failed = !nodes;
-    json_array_foreach(json_get_array(answer, "nodes"), i, node) {
-        if (is_named(window, node)) failed |= json_array_append(nodes, node);
-    }
-    if (!failed) return nodes;
-    json_decref(nodes);
-    return NULL;
-}
-
-/* {"end": the counts, "nodes", "apps"}: the latter for --read, where the events are whole. */
-static int put_end(struct trigger *trigger, const struct window *window) {
+/* Adds what explains the window's events, for --read. */
+static int put_explanation(struct trigger *trigger, const struct window *window, json_t *end) {
     struct session *session = trigger->session;
-    json_t *nodes = NULL, *apps = NULL, *end = json_pack("{s:o}", "end", end_new(trigger, window));
-    int result = !end ? session_out_of_memory(session) : 0;
-    if (!result && window->ids)
-        result = session_ask(session, "nodes", NULL, &nodes) || session_ask(session, "apps", NULL, &apps) ? -1 : 0;
-    if (!result && window->ids &&
-        (json_object_set_new(end, "nodes", nodes_new(window, nodes)) ||
-         json_object_set(end, "apps", json_object_get(apps, "apps"))))
+    struct explanation told;
+    json_t *nodes = NULL, *who = NULL;
+    int result = explanation_ask(&told, session);
+    if (!result &&
+        (involved_pick(window->ids, json_get_array(told.nodes, "nodes"), json_get_array(told.who, "who"), &nodes, &who) ||
+         json_object_set(end, "nodes", nodes) || json_object_set(end, "apps", json_object_get(told.apps, "apps")) ||
+         json_object_set(end, "who", who)))
         result = session_out_of_memory(session);
-    if (!result) result = output_aside(&session->output, end);
     json_decref(nodes);
-    json_decref(apps);
+    json_decref(who);
+    explanation_fini(&told);
+    return result;
+}
+
+/* {"end": the counts, "nodes", "apps", "who"}: the latter three where the events are whole. */
+static int put_end(struct trigger *trigger, const struct window *window) {
+    json_t *end = json_pack("{s:o}", "end", end_new(trigger, window));
+    int result = !end ? session_out_of_memory(trigger->session) : 0;
+    if (!result && window->ids) result = put_explanation(trigger, window, end);
+    if (!result) result = output_aside(&trigger->session->output, end);
     json_decref(end);
     return result;
 }
@@ -251,19 +238,10 @@ static int put_window(struct trigger *trigger, struct window *window) {
     return result ? -1 : output_flush(&session->output);
 }
 
-/* Its nodes and applications, then its events. */
+/* What explains its events, then these. */
 static int fill_recording(struct trigger *trigger, struct window *window) {
-    struct session *session = trigger->session;
-    json_t *nodes = NULL, *apps = NULL;
-    int result = session_ask(session, "nodes", NULL, &nodes) || session_ask(session, "apps", NULL, &apps) ? -1 : 0;
-    if (!result)
-        result =
-            event_writer_learn(trigger->writer, json_get_array(nodes, "nodes"), json_get_array(apps, "apps"), &session->failure);
-    if (!result) event_writer_learn_steps(trigger->writer, json_get_array(nodes, "clock_steps"));
-    if (!result) result = put_events(trigger, window) || see_truncation(trigger, window) ? -1 : 0;
-    json_decref(nodes);
-    json_decref(apps);
-    return result;
+    if (explanation_learn(trigger->session, trigger->writer)) return -1;
+    return put_events(trigger, window) || see_truncation(trigger, window) ? -1 : 0;
 }
 
 /* After what the file already has: several windows in one recording are read as one. */

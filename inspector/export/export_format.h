@@ -74,6 +74,7 @@ struct export_format {
     bool (*carries)(const struct export_event *event); /* is it one of these? */
     enum export_target target;
     bool binary;        /* unsuitable for a terminal */
+    bool has_who;       /* it needs settings->who */
     unsigned follow_ms; /* --follow: how long an event may wait for others; 0: the output must be complete */
     size_t state_bytes; /* size of export->state, which is zeroed */
     int (*begin)(struct export *export);
@@ -101,6 +102,7 @@ struct export_settings {
     const json_t *traced;           /* the answer to hello, or NULL */
     const json_t *nodes;            /* the rows of `nodes`, or NULL */
     const json_t *apps;             /* of `apps`, or NULL */
+    const json_t *who;              /* of `who`, or NULL */
 };
 
 struct export {

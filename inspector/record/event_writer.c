@@ -13,6 +13,7 @@
 #include <recording/writer.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <store/grace.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -32,6 +33,8 @@ struct event_writer {
     size_t count, capacity;
     size_t last; /* the log of the last event; often that of the next, too */
     json_t *apps;
+    json_t *who;             /* NULL: not known */
+    struct aliases *implied; /* what events say: whom an id stands for that their node wrote */
     int error;
 };
 
@@ -122,6 +125,66 @@ int event_writer_learn(struct event_writer *writer, const json_t *nodes, const j
     return 0;
 }
 
+/* ---- who is who ---- */
+
+/* Rows of logs that are not known yet are skipped; at the end all are. */
+static int add_who(struct event_writer *writer) {
+    size_t i, count = 0;
+    const json_t *row;
+    struct alias *list = calloc(json_array_size(writer->who) + 1, sizeof *list);
+    if (!list) return -ENOMEM;
+    json_array_foreach(writer->who, i, row) {
+        struct trace_node_id by;
+        if (!alias_row_read(row, &list[count], &by)) continue;
+        const struct log *log = find_log(writer, &by, list[count].log);
+        if (!log) log = find_log_by_time(writer, &by, list[count].time_ns);
+        if (log) list[count++].node = log->node;
+    }
+    store_add_aliases(recording_writer_store(writer->writer), list, count);
+    free(list);
+    return 0;
+}
+
+int event_writer_learn_who(struct event_writer *writer, const json_t *who, struct failure *failure) {
+    if (!who) return 0;
+    json_decref(writer->who);
+    writer->who = json_incref((json_t *)who);
+    return add_who(writer) ? failure_out_of_memory(failure) : 0;
+}
+
+/* What an event says of its peer was right when it was asked for.  So it counts where nothing else is known of the id; and without
+ * rows wherever something else is, because then we lack what was said before. */
+static void imply(struct event_writer *writer, uint32_t node, const struct trace_parsed_event *parsed) {
+    aliases_add(writer->implied, &(struct alias){.alias_id = parsed->peer_as,
+                                                 .peer_id = parsed->event.peer_id,
+                                                 .time_ns = parsed->event.timestamp,
+                                                 .node = node});
+}
+
+static bool is_news(const struct event_writer *writer, const struct alias_picture *known, const struct alias *alias) {
+    if (writer->who) return !alias_picture_has(known, &alias->alias_id);
+    const struct trace_node_id *peer_id = alias_picture_resolve(known, alias->node, alias->time_ns, &alias->alias_id);
+    return memcmp(peer_id, &alias->peer_id, sizeof *peer_id) != 0;
+}
+
+static int add_implied(struct event_writer *writer) {
+    struct store *store = recording_writer_store(writer->writer);
+    struct alias_picture *implied = alias_picture_take(writer->implied), *known = alias_picture_take(store->aliases);
+    size_t places = alias_picture_count(implied), count = 0;
+    struct alias *list = calloc(places + 1, sizeof *list);
+    grace_read_lock();
+    for (size_t i = 0; list && i < places; i++) {
+        const struct alias *alias = alias_picture_at(implied, i);
+        if (alias && is_news(writer, known, alias)) list[count++] = *alias;
+    }
+    grace_read_unlock();
+    if (list) store_add_aliases(store, list, count);
+    alias_picture_release(implied);
+    alias_picture_release(known);
+    free(list);
+    return list ? 0 : -ENOMEM;
+}
+
 void event_writer_learn_steps(struct event_writer *writer, const json_t *clock_steps) {
     struct nodes *nodes = recording_writer_store(writer->writer)->nodes;
     size_t i;
@@ -162,8 +225,10 @@ int event_writer_add_parsed(struct event_writer *writer, const struct trace_pars
     if (find_or_add(writer, parsed, failure)) return -1;
     app_names_note(&writer->logs[writer->last].names, parsed);
     struct trace_event event = parsed->event;
+    uint32_t node = writer->logs[writer->last].node;
     if (parsed->has_peer_as) event.peer_id = parsed->peer_as; /* as the node wrote it */
-    int error = recording_writer_append(writer->writer, writer->logs[writer->last].node, parsed->lane, &event, 1);
+    if (parsed->has_peer_as) imply(writer, node, parsed);
+    int error = recording_writer_append(writer->writer, node, parsed->lane, &event, 1);
     if (error == -ENOMEM) return failure_out_of_memory(failure);
     if (error == -EINVAL) return failure_set(failure, EXIT_FAILED, "lane must be an integer from 0 to 255");
     if (error && !writer->error) writer->error = error;
@@ -196,6 +261,8 @@ static int open_writer(struct event_writer **ret_writer, const char *path, bool 
     if (writer) writer->path = strdup(path);
     if (writer) writer->apps = json_array();
     int error = !writer || !writer->path || !writer->apps ? -ENOMEM : recording_writer_open(&writer->writer, path, &options);
+    if (!error && (error = aliases_create(&writer->implied, recording_writer_store(writer->writer)->nodes)))
+        (void)recording_writer_close(writer->writer, NULL);
     if (!error) {
         *ret_writer = writer;
         return 0;
@@ -234,13 +301,17 @@ int event_writer_close(struct event_writer *writer, struct event_writer_stats *r
     struct recording_writer_stats stats;
     int result = 0;
     end_nodes(writer);
+    int unknown = add_who(writer) || add_implied(writer) ? -ENOMEM : 0;
+    aliases_destroy(writer->implied);
     int error = recording_writer_close(writer->writer, &stats);
+    if (!error) error = unknown;
     if (writer->error) error = writer->error;
     if (ret_stats) *ret_stats = (struct event_writer_stats){stats.written, stats.lost, stats.bytes};
     if (error)
         result = failure_set(failure, EXIT_FAILED, "cannot write %s: %s; %" PRIu64 " event%s lost", writer->path,
                              strerror(-error), stats.lost, stats.lost == 1 ? " is" : "s are");
     json_decref(writer->apps);
+    json_decref(writer->who);
     free(writer->logs);
     free(writer->path);
     free(writer);

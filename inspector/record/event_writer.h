@@ -3,8 +3,8 @@
  * Writes events in the form of docs/protocol.md into a recording (docs/recording.md): for `record` and `trigger`, and for --read
  * of JSON.
  *
- * Nodes come from rows of `nodes`; a node without a row is known only by its events.  Use from one thread.  Functions return 0,
- * or -1 with the failure. */
+ * Nodes come from rows of `nodes`; a node without a row is known only by its events.  Who is who comes from rows of `who`; an id
+ * of which these say nothing stands for whom the events say.  Use from one thread.  Functions return 0, or -1 with the failure. */
 #ifndef INSPECTOR_EVENT_WRITER_H
 #define INSPECTOR_EVENT_WRITER_H
 
@@ -31,6 +31,9 @@ int event_writer_open_fd(struct event_writer **ret_writer, int fd, struct failur
 /* Adds nodes and their applications: arrays of rows, which the writer keeps.  A row replaces what is known of its log.  Both may
  * be NULL. */
 int event_writer_learn(struct event_writer *writer, const json_t *nodes, const json_t *apps, struct failure *failure);
+
+/* Adds who is who: an array of rows, which the writer keeps.  It replaces an earlier one.  May be NULL. */
+int event_writer_learn_who(struct event_writer *writer, const json_t *who, struct failure *failure);
 
 /* Adds the steps of machines' clocks, as an answer to `nodes` lists them; skips what it does not understand. */
 void event_writer_learn_steps(struct event_writer *writer, const json_t *clock_steps);

@@ -157,3 +157,30 @@ void node_row_add_apps(const json_t *row, const json_t *apps, struct store *stor
         }
     }
 }
+
+/* ---- who is who ---- */
+
+static bool read_id(const json_t *row, const char *key, struct trace_node_id *ret_id) {
+    const char *digits = json_get_hex(row, key, NODE_DIGITS);
+    return digits && !trace_hex_decode(ret_id->bytes, digits, sizeof ret_id->bytes);
+}
+
+/* Without a name it is no address. */
+static uint8_t read_transport(const char *name) {
+    for (unsigned i = 0; name && i <= UINT8_MAX; i++) {
+        const char *its = trace_transport_name(i);
+        if (its && !strcmp(its, name)) return (uint8_t)i;
+    }
+    return TRACE_TRANSPORT_OTHER;
+}
+
+bool alias_row_read(const json_t *row, struct alias *ret_alias, struct trace_node_id *ret_by) {
+    struct alias alias = {.own = json_get_bool(row, "own"), .transport = read_transport(json_get_text(row, "transport"))};
+    if (!read_id(row, "id", &alias.alias_id) || !read_id(row, "peer_id", &alias.peer_id) || !read_id(row, "by", ret_by) ||
+        !read_log(json_get_hex(row, "log", LOG_DIGITS), &alias.log) ||
+        !json_get_time(json_object_get(row, "since"), &alias.time_ns))
+        return false;
+    (void)read_name(row, "label", alias.label, sizeof alias.label);
+    *ret_alias = alias;
+    return true;
+}

@@ -54,7 +54,7 @@ void answer_put_explanation(struct trace_text *out, const char *index, uint64_t 
     trace_text_puts(out, "}");
 }
 
-json_t *answer_log(const struct node *node) { return json_sprintf("%0*" PRIx64, ANSWER_LOG_DIGITS, node->info.log); }
+json_t *answer_log(uint64_t log) { return json_sprintf("%0*" PRIx64, ANSWER_LOG_DIGITS, log); }
 
 /* Adds the member to the object just written. */
 static void put_log(struct trace_text *out, const struct node *node) {

@@ -4,6 +4,7 @@
 #include <proto/address_id.h>
 #include <proto/event_json.h>
 #include <proto/event_table.h>
+#include <stdlib.h>
 #include <store/answer.h>
 #include <store/value.h>
 #include <string.h>
@@ -18,8 +19,9 @@ static json_t *address_of(const struct alias *alias) {
     return is_address ? value_text(alias->label, sizeof alias->label) : json_null();
 }
 
-static json_t *alias_json(const struct store *store, const struct alias_picture *picture, size_t index) {
+json_t *answer_alias(const struct store *store, const struct alias_picture *picture, size_t index) {
     const struct alias *alias = alias_picture_at(picture, index);
+    if (!alias) return NULL;
     const struct node *node = nodes_at(store->nodes, alias->node);
     const char *transport = alias->transport != TRACE_TRANSPORT_OTHER ? trace_transport_name(alias->transport) : NULL;
     json_t *json = json_object();
@@ -47,20 +49,34 @@ static bool is_listed(const json_t *list, const json_t *json) {
     return false;
 }
 
+/* Does the list of an id have this alias?  What a peer's alias is an alias of may have an alias itself. */
+static bool concerns(const struct alias_picture *picture, const struct alias *alias, const struct trace_node_id *id,
+                     const uint32_t *node_indices, size_t node_count) {
+    if (!alias->own && !is_asked(node_indices, node_count, alias->node)) return false;
+    const struct trace_node_id *whose =
+        alias->own ? &alias->peer_id : alias_picture_resolve(picture, alias->node, alias->time_ns, &alias->peer_id);
+    return !memcmp(whose, id, sizeof *id);
+}
+
+static int compare_indices(const void *a, const void *b, void *picture) {
+    return alias_picture_compare(picture, *(const uint32_t *)a, *(const uint32_t *)b);
+}
+
 json_t *answer_aliases(const struct store *store, const struct alias_picture *picture, const struct trace_node_id *id,
                        const uint32_t *node_indices, size_t node_count) {
     json_t *list = json_array();
-    for (size_t i = 0; i < alias_picture_count(picture) && json_array_size(list) < ANSWER_ALIASES_MAX; i++) {
+    size_t places = alias_picture_count(picture), count = 0;
+    uint32_t *indices = places ? malloc(places * sizeof *indices) : NULL; /* without memory there are none */
+    for (uint32_t i = 0; indices && i < places; i++) {
         const struct alias *alias = alias_picture_at(picture, i);
-        if (!alias) continue;
-        if (!alias->own && !is_asked(node_indices, node_count, alias->node)) continue;
-        /* What a peer's alias is an alias of may have an alias itself. */
-        const struct trace_node_id *whose =
-            alias->own ? &alias->peer_id : alias_picture_resolve(picture, alias->node, alias->time_ns, &alias->peer_id);
-        if (memcmp(whose, id, sizeof *id) != 0) continue;
-        json_t *json = alias_json(store, picture, i);
+        if (alias && concerns(picture, alias, id, node_indices, node_count)) indices[count++] = i;
+    }
+    if (count) qsort_r(indices, count, sizeof *indices, compare_indices, (void *)(uintptr_t)picture);
+    for (size_t i = 0; i < count && json_array_size(list) < ANSWER_ALIASES_MAX; i++) {
+        json_t *json = answer_alias(store, picture, indices[i]);
         if (!is_listed(list, json)) json_array_append(list, json);
         json_decref(json);
     }
+    free(indices);
     return list;
 }

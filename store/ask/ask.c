@@ -14,6 +14,7 @@ static const struct ask_method table[] = {
     {"query", ask_query, .answer_small = ask_query_small, .is_long = ask_query_is_long},
     {"count", ask_count, .is_long = ask_always_long},
     {"apps", ask_apps},
+    {"who", ask_who},
 };
 #define TABLE_COUNT (sizeof table / sizeof *table)
 

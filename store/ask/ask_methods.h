@@ -9,6 +9,7 @@
 
 int ask_nodes(struct ask *ask); /* ask_nodes.c */
 int ask_apps(struct ask *ask);
+int ask_who(struct ask *ask);   /* ask_aliases.c */
 int ask_peers(struct ask *ask); /* ask_summaries.c */
 int ask_traces(struct ask *ask);
 bool ask_traces_is_long(const struct ask *ask);

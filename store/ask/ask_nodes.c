@@ -73,7 +73,7 @@ static json_t *node_json(const struct store *store, const struct alias_picture *
     json_t *lost_by = losses(node, &lost);
     json_t *json = json_object();
     json_object_set_new(json, "node_id", !known ? json_null() : value_node_id(&node->info.node_id));
-    json_object_set_new(json, "log", !known ? json_null() : answer_log(node));
+    json_object_set_new(json, "log", !known ? json_null() : answer_log(node->info.log));
     json_object_set_new(json, "name", value_text(node->info.node_name, sizeof node->info.node_name));
     json_object_set_new(json, "aliases", known ? answer_aliases(store, aliases, &node->info.node_id, NULL, 0) : json_array());
     set_machine(json, &node->info.machine);

@@ -19,7 +19,7 @@ import harness
 
 ID = harness.hex_id(0xaa)
 ANOTHER_UID = 61234  # a user without other processes, so that none of them count
-REQUESTS = ("hello", "stats", "nodes", "query", "count", "traces", "peers", "apps", "subscribe")
+REQUESTS = ("hello", "stats", "nodes", "query", "count", "traces", "peers", "apps", "who", "subscribe")
 
 
 class Faults(unittest.TestCase):

@@ -233,8 +233,7 @@ static void write_segment(struct recording_maker *maker, struct store *store, co
     uint64_t bytes;
     snprintf(path, sizeof path, "%s/p2ptrace-%016" PRIx64 "-%010" PRIu64 ".p2rec", dir, recording_maker_instance(maker), number);
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0600);
-    if (fd < 0 || recording_maker_take(maker, store->history, store->nodes, number) ||
-        recording_maker_write(maker, fd, 0, &bytes)) {
+    if (fd < 0 || recording_maker_take(maker, store, number) || recording_maker_write(maker, fd, 0, &bytes)) {
         perror(path);
         exit(1);
     }

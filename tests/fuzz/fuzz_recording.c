@@ -16,6 +16,7 @@
 
 #include <recording/recording.h>
 #include <recording/writer.h>
+#include <urcu.h>
 
 #define EVENTS 300
 
@@ -49,6 +50,11 @@ static void make_base(struct base *base, bool compress) {
         REQUIRE(store_add_node(recording_writer_store(writer), &info, NODE_UNKNOWN, &nodes[i]) == 0);
         store_add_app(recording_writer_store(writer), nodes[i], &app);
     }
+    struct alias said[4] = {{.own = true, .node = 1, .alias_id.bytes = {8}, .time_ns = 1},
+                            {.node = 2, .alias_id.bytes = {0, 0, 0, 2}, .peer_id.bytes = {0, 0, 0, 3}, .time_ns = 2},
+                            {.node = 2, .alias_id.bytes = {0, 0, 0, 3}, .peer_id.bytes = {0, 0, 0, 2}, .time_ns = 3},
+                            {.node = 2, .alias_id.bytes = {0, 0, 0, 2}, .peer_id.bytes = {0, 0, 0, 4}, .time_ns = 4}};
+    store_add_aliases(recording_writer_store(writer), said, 4);
     for (uint32_t i = 0; i < EVENTS; i++) {
         struct trace_event event = make_event(i);
         REQUIRE(recording_writer_append(writer, nodes[i % 3], i % 2, &event, 1) == 0);
@@ -120,6 +126,23 @@ static void select_all(struct history *history, const struct history_query *quer
     history_answer_fini(&answer);
 }
 
+static void ask_who(const struct store *store) {
+    struct alias_picture *picture = alias_picture_take(store->aliases);
+    struct trace_node_id ids[8] = {{{0, 0, 0, 2}}};
+    rcu_read_lock();
+    for (size_t i = 0; i < alias_picture_count(picture); i++) {
+        const struct alias *alias = alias_picture_at(picture, i);
+        if (!alias) continue;
+        REQUIRE(nodes_at(store->nodes, alias->node) != NULL && alias_picture_has(picture, &alias->alias_id));
+        (void)alias_picture_resolve(picture, alias->node, alias->time_ns, &alias->alias_id);
+        (void)alias_picture_is_disputed(picture, i);
+    }
+    (void)alias_picture_resolve(picture, 2, 5, &ids[0]);
+    (void)alias_picture_names_of(picture, ids, 1, 8);
+    rcu_read_unlock();
+    alias_picture_release(picture);
+}
+
 static void ask(struct recording *recording) {
     struct store *store = recording_store(recording);
     struct trace_event like = make_event(8);
@@ -148,6 +171,7 @@ static void ask(struct recording *recording) {
     REQUIRE(history_peers(store->history, set, NODES_MAX, &peers, &count) == 0);
     free(peers);
     history_stats(store->history, &stats);
+    ask_who(store);
     recording_verify(recording);
     for (uint32_t i = 0; i < nodes_count(store->nodes); i++) {
         const struct node *node = nodes_at(store->nodes, i);

@@ -80,6 +80,7 @@ class World:
         self.clocks = clocks
         self.machines = machines or {name: "host-" + name for name in clocks}
         self.events = {name: [] for name in clocks}
+        self.who = {name: [] for name in clocks}  # what they said before the recording began
         self.chance = random.Random(7)
         self.numbers = {}
 
@@ -88,6 +89,12 @@ class World:
         self.events[name].append((at, {
             "timestamp": time_ns // 1000, "ns": time_ns % 1000, "node_id": HEX[name], "peer_id": HEX[peer] if peer else None,
             "trace_id": trace or "0" * 31 + "1", "sequence": 0, "lane": 0, "kind": kind, "flags": ["sampled"], "data": data}))
+
+    def tell(self, name, at, peer, alias):
+        time_ns = BEGIN_NS + at + self.clocks[name](at)
+        self.who[name].append({"id": HEX[alias], "address": None, "transport": None, "label": "", "by": HEX[name], "own": False,
+                               "disputed": False, "peer_id": HEX[peer], "log": HEX[name][:16],
+                               "since": {"timestamp": time_ns // 1000, "ns": time_ns % 1000}})
 
     def packet(self, sender, receiver, at, trace=None, delay=None):
         """Returns when it arrived."""
@@ -130,7 +137,8 @@ class World:
                         continue
                     row = {"node_id": HEX[name], "log": HEX[name][:16], "name": name, "host": machine,
                            "machine": f"{sum(machine.encode()):032x}", "pid": 1, "state": "exited", "lane_events": None, "apps": []}
-                    print(json.dumps(row), file=file)
+                    for line in [row, *self.who[name]]:
+                        print(json.dumps(line), file=file)
                     for sequence, (_, event) in enumerate(sorted(events, key=lambda pair: pair[0])):
                         print(json.dumps(event | {"sequence": sequence, "log": HEX[name][:16]}), file=file)
             arguments += ["--read", path]
@@ -326,6 +334,22 @@ class Worlds(unittest.TestCase):
         self.assertIn("! carol's clock (on host-carol) is not known", said)
         self.assertIn("dave's clock (on host-dave) is 7h00m ahead of host-carol's", said)
         self.assertIn("nothing found", said)
+
+    def test_who_is_who_holds_from_the_same_moment(self):
+        """bob, whose clock is corrected, knew alice by an id that he later knew carol by."""
+        world = World({"alice": steady(), "bob": steady(HOUR), "carol": steady()})
+        world.talk("alice", "bob")
+        world.talk("alice", "carol")
+        for at, peer in ((10 * SECOND, "alice"), (60 * SECOND, "carol")):
+            world.tell("bob", at, peer, "erin")
+            world.say("bob", at + 20 * SECOND, "packet_lost", "erin", packet_num=1, size=1200, space="1rtt")
+        events = self.read(world)
+        self.assertEqual([e["clock_lead"]["reference"] for e in events if e["node_id"] == HEX["bob"]][:1], ["host-alice"])
+        self.assertEqual([e["peer_id"] for e in events if e["kind"] == "packet_lost"], [HEX["alice"], HEX["carol"]])
+        path = pathlib.Path(self.directory) / "one.p2rec"
+        inspect("record", "-o", path, "--kind", "packet_lost", *self.arguments)
+        again = [json.loads(line) for line in inspect("range", "0", "now", "--json", "--read", path).splitlines()]
+        self.assertEqual([e["peer_id"] for e in again], [HEX["alice"], HEX["carol"]])
 
     def test_corrected_times_can_be_recorded_and_read_again(self):
         world = World({"alice": steady(), "bob": steady(HOUR, 100), "carol": stepped(30 * SECOND, 5 * SECOND)})

@@ -60,7 +60,7 @@ class Framing(ProtocolTest):
         error = self.client.fail("frobnicate")
         self.assertEqual(error["code"], -32601)
         self.assertEqual(sorted(error["data"]["methods"]), ["apps", "control", "count", "hello", "nodes", "peers", "query", "requests", "stats",
-                                                            "subscribe", "traces", "unsubscribe"])
+                                                            "subscribe", "traces", "unsubscribe", "who"])
 
     def test_params_are_checked_by_name_type_and_range(self):
         cases = [
@@ -72,7 +72,7 @@ class Framing(ProtocolTest):
             ("query", {"from": True}, "from"), ("query", {"order": "up"}, "order"), ("query", {"cursor": "00"}, "cursor"),
             ("query", {"cursor": "0" * 360}, "cursor"), ("query", {"explain": 1}, "explain"), ("query", {"total": "yes"}, "total"), ("traces", {"limit": -1}, "limit"), ("traces", {"app": "TOOLONG"}, "app"),
             ("traces", {"from": "-5"}, "from"), ("peers", {"peer": "x"}, "peer"), ("hello", {"a": 1}, "a"), ("stats", {"b": 1}, "b"),
-            ("nodes", {"c": 1}, "c"), ("apps", {"d": 1}, "d"),
+            ("nodes", {"c": 1}, "c"), ("apps", {"d": 1}, "d"), ("who", {"d": 1}, "d"),
             ("control", {"kinds": "packets"}, "kinds"), ("control", {"kinds": ["packet_sent", "events_lost"]}, "kinds"),
             ("control", {"kinds": []}, "kinds"), ("control", {"kinds": ["all"]}, "kinds"), ("control", {"sample": 0}, "sample"),
             ("control", {"sample": 1.5}, "sample"), ("control", {"sample": "1/2"}, "sample"), ("control", {"reset": 1}, "reset"),

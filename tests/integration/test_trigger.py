@@ -59,7 +59,7 @@ class TriggerTest(ProtocolTest):
         """The lines of a file with one window."""
         with open(os.path.join(self.place.directory, name), encoding="utf-8") as file:
             lines = [json.loads(line) for line in file]
-        self.assertEqual((list(lines[0]), list(lines[-1])), (["trigger"], ["end", "nodes", "apps"]))
+        self.assertEqual((list(lines[0]), list(lines[-1])), (["trigger"], ["end", "nodes", "apps", "who"]))
         return lines[0]["trigger"], lines[1:-1], lines[-1]["end"]
 
     def assert_whole(self, head, events, end):
@@ -173,7 +173,7 @@ class Trigger(TriggerTest):
         self.emit(*SLOW)
         out, notes = process.communicate()
         lines = [json.loads(line) for line in out.splitlines()]
-        self.assertEqual([list(lines[0]), list(lines[-1])], [["trigger"], ["end", "nodes", "apps"]])
+        self.assertEqual([list(lines[0]), list(lines[-1])], [["trigger"], ["end", "nodes", "apps", "who"]])
         self.assertEqual([event["kind"] for event in lines[1:-1]], ["packet_sent"] * 5 + ["metrics"])
         self.assertEqual(process.returncode, 0)
         self.assertIn("window 1, 6 events", notes)

@@ -19,10 +19,12 @@ ADDRESS_ID = "0fa1c0000207" + "00" * 12 + "04" + b"of an address".hex()
 
 
 class WhoTest(ProtocolTest):
+    OPTIONS = ()  # of traced
+
     def setUp(self):
         super().setUp()
         self.dir = pathlib.Path(self.place.directory) / "recorded"
-        self.connection = self.start("--record", str(self.dir))
+        self.connection = self.start("--record", str(self.dir), *self.OPTIONS)
         self.emitted = 0
 
     def tell(self, node, *words, events=1):
@@ -266,6 +268,156 @@ class Keys(WhoTest):
         self.settle()
         self.assertEqual(self.peers(ALICE), {BOB: 3, hex_id(0xB2): 1})
         self.assertFalse(any(alias["disputed"] for row in self.connection.call("nodes")["nodes"] for alias in row["aliases"]))
+
+
+class Recorded(WhoTest):
+    """Everyone said who is who before the recording begins, or it leaves that out: it knows it nevertheless, as traced does.
+
+    alice knows bob by one address, and an address that went from him to carol; bob has a key; mallory, who has no part in the request,
+    claims the same id as carol, and that of dave, who has none either."""
+    DAVE = hex_id(0xDD)
+    OPTIONS = ("--record-seal", "1s")
+    TAKEN = "192.0.2.8:4001"
+
+    def setUp(self):
+        super().setUp()
+        self.alice, self.bob, self.carol, self.mallory, dave = (
+            self.place.node(name, node_id) for name, node_id in
+            (("alice", ALICE), ("bob", BOB), ("carol", CAROL), ("mallory", MALLORY), ("dave", self.DAVE)))
+        self.tell(dave, "packets", 1)
+        self.tell(self.alice, "address", BOB, ADDRESS)
+        self.tell(self.bob, "alias", "-", KEY, "long-term")
+        self.tell(self.carol, "alias", "-", GROUP, "group")
+        self.tell(self.mallory, "alias", "-", GROUP, "mine")
+        self.tell(self.mallory, "alias", "-", self.DAVE)
+        for peer in (BOB, CAROL):
+            self.tell(self.alice, "message", "sent", "@" + self.TAKEN, 100)
+            self.tell(self.alice, "address", peer, self.TAKEN)
+        self.settle()
+        last = self.connection.call("stats")["history"]["last"]
+        self.since, self.before = last["timestamp"] + 1, self.emitted
+
+    def request(self):
+        """What the recording has."""
+        self.alice.do("app")
+        self.tell(self.alice, "start", TRACE, 7, 0, 2)
+        for number, peer in enumerate(("@" + ADDRESS, KEY, GROUP, "@" + self.TAKEN, self.DAVE), start=1):
+            self.tell(self.alice, "message", "sent", peer, number, TRACE)
+        for node, numbers in ((self.bob, (1, 2)), (self.carol, (4,))):
+            for number in numbers:
+                self.tell(node, "message", "received", ALICE, number, TRACE)
+        self.tell(self.bob, "message", "sent", ALICE, 6, TRACE)
+        self.tell(self.alice, "message", "received", "@" + ADDRESS, 6, TRACE)
+        self.tell(self.alice, "end", TRACE, 7, 2, 0)
+        self.settle()
+        self.number = self.emitted - self.before
+
+    def answers(self, *args, names=True):
+        """What depends on who is who, without the counts of events that the recording does not have."""
+        trace = ("trace", TRACE), ("trace", TRACE, "--graph"), ("analyze", "trace", TRACE), ("analyze", "trace", TRACE, "--json")
+        texts = [self.run_inspector(*words, *args) for words in trace if names]
+        events = [{key: row[key] for key in ("node_id", "peer_id", "peer_as", "data") if key in row}
+                  for row in self.rows("range", self.since, "now", "--where", "message_sent or message_received", *args)]
+        found = {text: len(self.rows("range", self.since, "now", "--where", f"message_sent and peer == {text}", *args))
+                 for text in (BOB, ADDRESS, CAROL, KEY, GROUP, self.TAKEN, MALLORY, self.DAVE)}
+        return texts, events, found
+
+    def tables(self, *args):
+        """For recordings with all nodes."""
+        peers = [{key: row[key] for key in ("peer_id", "name", "aliases", "messages_received", "nodes")} for row in
+                 sorted(self.rows("peers", *args), key=lambda row: row["peer_id"])]
+        nodes = [(row["name"], row["aliases"], row["state"]) for row in self.rows("nodes", *args)]
+        who = json.loads(self.run_inspector("rpc", "who", *args))["who"]
+        return peers, nodes, who
+
+    def compare(self, file, live, tables=True):
+        self.assertEqual(self.rows("range", "0", "now", "--where", "alias", "--read", file), [])
+        self.assertEqual(self.answers("--read", file), live[0])
+        if tables:
+            self.assertEqual(self.tables("--read", file), live[1])
+
+    def live(self):
+        self.request()
+        text = self.run_inspector("trace", TRACE)
+        self.assertIn("bob", text)
+        self.assertNotIn(ADDRESS, text)
+        return self.answers(), self.tables()
+
+    def path(self, name):
+        return pathlib.Path(self.place.directory) / name
+
+    def test_a_directory_whose_oldest_files_are_gone(self):
+        until(lambda: self.connection.call("stats")["record"]["events"] == self.emitted, "the aliases to be written")
+        old = list(self.dir.glob("*.p2rec"))
+        live = self.live()
+        self.record()
+        for file in old:
+            file.unlink()
+        self.compare(self.dir, live)
+
+    def test_a_recording_that_begins_later(self):
+        live = self.live()
+        file = self.path("later.p2rec")
+        self.run_inspector("record", "-o", file, "--from", self.since, "--count", self.number)
+        self.compare(file, live)
+        again = self.path("again.p2rec")
+        self.run_inspector("record", "-o", again, "--read", file)
+        self.compare(again, live)
+
+    def test_a_recording_without_alias_events(self):
+        live = self.live()
+        file = self.path("filtered.p2rec")
+        self.run_inspector("record", "-o", file, "--from", 0, "--where", "not alias", "--count", self.number + 3)
+        self.compare(file, live)
+
+    def test_one_that_has_them_twice(self):
+        """As events, and beside them."""
+        live = self.live()
+        file = self.path("whole.p2rec")
+        self.run_inspector("record", "-o", file, "--from", 0, "--count", self.emitted)
+        self.assertEqual((self.answers("--read", file), self.tables("--read", file)), live)
+
+    def trigger(self, name):
+        file = self.path(name)
+        process = subprocess.Popen([os.environ["INSPECTOR"], "trigger", "app_end", "--before", "1h", "--after", "0s", "--limit", "1",
+                                    "--where", "not alias", "-o", str(file)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                                   env=self.place.environment)
+        self.addCleanup(process.stderr.close)
+        until(lambda: self.connection.call("stats")["clients"]["subscriptions"], "a subscription")
+        live = self.live()
+        self.assertEqual(process.wait(), 0)
+        return file, live
+
+    def test_a_window_as_a_recording(self):
+        self.compare(*self.trigger("window.p2rec"))
+
+    def test_a_window_as_json(self):
+        self.compare(*self.trigger("window.ndjson"), tables=False)
+
+    def test_an_export(self):
+        live = self.live()
+        file = self.path("export.json")
+        self.run_inspector("export", TRACE, "-o", file)
+        self.compare(file, live, tables=False)
+
+    def test_lines_of_everything(self):
+        live = self.live()
+        file = self.path("hour.ndjson")
+        words = ("nodes", "--json"), ("apps", "--json"), ("rpc", "who"), ("range", self.since, "now", "--json")
+        file.write_text("".join(self.run_inspector(*line) for line in words), encoding="utf-8")
+        self.compare(file, live)
+
+    def test_lines_of_events_say_it_themselves(self):
+        live = self.live()
+        for name in "export.ndjson", "range.ndjson":
+            file = self.path(name)
+            if name == "export.ndjson":
+                self.run_inspector("export", TRACE, "-o", file)
+            else:
+                file.write_text(self.run_inspector("range", self.since, "now", "--json"), encoding="utf-8")
+            texts, events, found = self.answers("--read", file, names=False)
+            found[self.TAKEN] = live[0][2][self.TAKEN]  # lines do not say that it was bob's
+            self.assertEqual((texts, events, found), ([], *live[0][1:]))
 
 
 class Liar(WhoTest):

@@ -320,8 +320,8 @@ START_TEST(unreadable_files_are_refused_with_a_sentence) {
         uint32_t value;
         const char *reason;
     } cases[] = {
-        {offsetof(struct recording_header, version), 2,
-         "was written by a newer p2ptrace: its format is 2, and this one reads up to 1"},
+        {offsetof(struct recording_header, version), 3,
+         "was written by a newer p2ptrace: its format is 3, and this one reads up to 2"},
         {offsetof(struct recording_header, version), 0, "has an unknown format: 0"},
         {offsetof(struct recording_header, byte_order), 0x04030201, "was written on a machine with another byte order"},
         {offsetof(struct recording_header, event_bytes), 256, "has events of 256 bytes, and this p2ptrace has 128"},
@@ -379,6 +379,144 @@ START_TEST(the_steps_of_clocks_are_kept_once) {
     ck_assert_uint_eq(list[0].number, 7);
     ck_assert(list[0].slept);
     ck_assert_int_eq(memcmp(list[0].machine.id, step.machine.id, sizeof step.machine.id), 0);
+    recording_close(recording);
+    checks_end();
+}
+END_TEST
+
+/* ---- who is who ---------------------------------------------------------------------------------------------------------- */
+
+static struct trace_node_id numbered_id(uint8_t number) { return (struct trace_node_id){{number, 0, 9}}; }
+
+/* Node 1 says that it has this id, too, and node 0 that a peer has the next one; moved: later another peer. */
+static void tell_who(struct store *store, uint8_t number, bool moved) {
+    struct alias list[] = {
+        {.alias_id = numbered_id(number), .own = true, .node = 1, .time_ns = 50, .label = "own"},
+        {.alias_id = numbered_id(number + 1), .peer_id = numbered_id(101), .node = 0, .time_ns = 60, .transport = 1},
+        {.alias_id = numbered_id(number + 1), .peer_id = numbered_id(102), .node = 0, .time_ns = 70}};
+    store_add_aliases(store, list, moved ? 3 : 2);
+}
+
+static uint8_t stands_for(struct store *store, uint32_t node, uint64_t time_ns, uint8_t number) {
+    struct alias_picture *picture = alias_picture_take(store->aliases);
+    struct trace_node_id id = numbered_id(number);
+    rcu_read_lock();
+    const struct trace_node_id *is = alias_picture_resolve(picture, node, time_ns, &id);
+    uint8_t found = is->bytes[2] ? is->bytes[0] : 200 + is->bytes[0]; /* 200 and up: nodes */
+    rcu_read_unlock();
+    alias_picture_release(picture);
+    return found;
+}
+
+static void check_who(const char *name, uint8_t number, bool moved) {
+    struct recording *recording = open_one(name);
+    struct store *store = recording_store(recording);
+    ck_assert_uint_eq(stands_for(store, 0, 10, number), 201);
+    ck_assert_uint_eq(stands_for(store, 4, 10, number), 201);
+    ck_assert_uint_eq(stands_for(store, 0, 65, number + 1), 101);
+    ck_assert_uint_eq(stands_for(store, 0, 75, number + 1), moved ? 102 : 101);
+    ck_assert_uint_eq(stands_for(store, 4, 65, number + 1), number + 1);
+    ck_assert_uint_eq(recording_problem_count(recording), 0);
+    recording_close(recording);
+}
+
+static uint32_t version_of(const char *name) {
+    struct recording_header header;
+    int fd = open(name, O_RDONLY | O_CLOEXEC);
+    ck_assert_int_eq(pread(fd, &header, sizeof header, 0), sizeof header);
+    close(fd);
+    return header.version;
+}
+
+/* Whenever it was said: before the first event, or after the last, which fills a segment. */
+START_TEST(who_is_who_stands_beside_the_events) {
+    struct recording_writer *writer = writer_for(path, _i % 2, 5);
+    make_model(&loads[0], EVENTS);
+    if (_i < 2) tell_who(recording_writer_store(writer), 10, true);
+    write_model(writer, 0, HISTORY_SEGMENT_EVENTS);
+    if (_i >= 2) tell_who(recording_writer_store(writer), 10, true);
+    ck_assert_int_eq(recording_writer_close(writer, NULL), 0);
+    ck_assert_uint_eq(version_of(path), 2);
+    check_who(path, 10, true);
+    checks_end();
+}
+END_TEST
+
+START_TEST(a_recording_without_aliases_is_as_older_programs_read_it) {
+    write_file(false);
+    ck_assert_uint_eq(version_of(path), 1);
+    checks_end();
+}
+END_TEST
+
+START_TEST(who_is_who_is_still_there_when_it_is_compressed_later) {
+    struct recording_writer *writer = writer_for(path, false, 5);
+    struct recording_maker *maker;
+    uint64_t bytes;
+    make_model(&loads[0], 1000);
+    tell_who(recording_writer_store(writer), 10, true);
+    write_model(writer, 0, model.end);
+    ck_assert_int_eq(recording_writer_close(writer, NULL), 0);
+    ck_assert_int_eq(recording_maker_create(&maker, false), 0);
+    int from = open(path, O_RDONLY | O_CLOEXEC), to = open(other_path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    ck_assert_int_eq(recording_maker_recompress(maker, from, to, &bytes), 0);
+    close(from);
+    close(to);
+    recording_maker_destroy(maker);
+    ck_assert_uint_eq(version_of(other_path), 2);
+    check_who(other_path, 10, true);
+    checks_end();
+}
+END_TEST
+
+/* A traced that was started later did not see what the one before it saw.  Both are right, in either order. */
+START_TEST(of_several_writers_each_adds_what_it_knows) {
+    const char *names[2] = {path, other_path};
+    struct recording *recording;
+    make_model(&loads[0], 1000);
+    for (unsigned i = 0; i < 2; i++) {
+        struct recording_writer *writer = writer_for(names[i], false, 5);
+        tell_who(recording_writer_store(writer), 10 + 10 * (uint8_t)i, i == 0);
+        write_model(writer, 500 * i, 500 * i + 500);
+        ck_assert_int_eq(recording_writer_close(writer, NULL), 0);
+    }
+    for (unsigned i = 0; i < 2; i++) {
+        const char *read[2] = {names[i], names[!i]};
+        ck_assert_int_eq(recording_open(&recording, read, 2, reason), 0);
+        struct store *store = recording_store(recording);
+        ck_assert_uint_eq(stands_for(store, 4, 10, 10), 201);
+        ck_assert_uint_eq(stands_for(store, 0, 75, 11), 102);
+        ck_assert_uint_eq(stands_for(store, 4, 10, 20), 201);
+        ck_assert_uint_eq(stands_for(store, 0, 75, 21), 101);
+        struct aliases_stats stats;
+        aliases_stats(store->aliases, &stats);
+        ck_assert_uint_eq(stats.count, 5);
+        recording_close(recording);
+    }
+    checks_end();
+}
+END_TEST
+
+/* A full table is read as it was, although one node has all of it: more than a record had in the first format. */
+START_TEST(all_aliases_of_a_full_table_are_read) {
+    static struct alias list[ALIASES_MAX];
+    struct recording_writer *writer = writer_for(path, false, 5);
+    struct recording *recording;
+    struct aliases_stats stats;
+    make_model(&loads[0], 100);
+    for (uint32_t i = 0; i < ALIASES_MAX; i++) {
+        list[i] = (struct alias){.own = i % 2, .peer_id = numbered_id(100), .node = 3, .time_ns = i};
+        memcpy(list[i].alias_id.bytes + 4, &i, sizeof i);
+        list[i].alias_id.bytes[31] = 1;
+    }
+    store_add_aliases(recording_writer_store(writer), list, ALIASES_MAX);
+    write_model(writer, 0, model.end);
+    ck_assert_int_eq(recording_writer_close(writer, NULL), 0);
+    recording = open_one(path);
+    aliases_stats(recording_store(recording)->aliases, &stats);
+    ck_assert_uint_eq(stats.count, ALIASES_MAX);
+    ck_assert_uint_eq(stats.evicted, 0);
+    ck_assert_uint_eq(recording_problem_count(recording), 0);
     recording_close(recording);
     checks_end();
 }
@@ -526,6 +664,11 @@ int main(void) {
     tcase_add_loop_test(tcase, unreadable_files_are_refused_with_a_sentence, 0, 5);
     tcase_add_test(tcase, empty_and_missing_files_are_refused);
     tcase_add_loop_test(tcase, the_steps_of_clocks_are_kept_once, 0, 2);
+    tcase_add_loop_test(tcase, who_is_who_stands_beside_the_events, 0, 4);
+    tcase_add_test(tcase, a_recording_without_aliases_is_as_older_programs_read_it);
+    tcase_add_test(tcase, who_is_who_is_still_there_when_it_is_compressed_later);
+    tcase_add_test(tcase, of_several_writers_each_adds_what_it_knows);
+    tcase_add_test(tcase, all_aliases_of_a_full_table_are_read);
     tcase_add_test(tcase, several_are_read_as_one_and_logs_are_united);
     tcase_add_test(tcase, a_file_is_continued);
     tcase_add_test(tcase, a_kill_costs_the_unfinished_segment);

@@ -485,6 +485,67 @@ START_TEST(a_claim_repeated_for_an_earlier_time_counts_from_then) {
 }
 END_TEST
 
+/* A recording has it beside the events, and as an event; so has another recording. */
+START_TEST(what_is_known_may_be_said_again) {
+    static const uint32_t peers[] = {1001, 1002, 1001};
+    uint32_t alice = add_node(1000, 10), bob = add_node(1001, 10);
+    for (unsigned round = 0; round < 3; round++) {
+        for (uint32_t i = 0; i < COUNT_OF(peers); i++) say(alice, 50 + 10 * i, peers[i], 7);
+        say(bob, 40, 0, 8);
+        ck_assert_uint_eq(stats_now().count, 4);
+        for (uint32_t i = 0; i < COUNT_OF(peers); i++) {
+            ck_assert_uint_eq(resolve(alice, 50 + 10 * i, 7), peers[i]);
+            ck_assert_uint_eq(resolve(alice, 59 + 10 * i, 7), peers[i]);
+        }
+    }
+    say(alice, 65, 1002, 7); /* repeated, but this one comes late */
+    ck_assert_uint_eq(stats_now().count, 4);
+    ck_assert_uint_eq(resolve(alice, 75, 7), 1001);
+}
+END_TEST
+
+START_TEST(what_a_node_said_is_listed_as_it_was_repeated) {
+    static const uint32_t expected[] = {8, 9, 7};
+    struct alias list[4];
+    uint32_t alice = add_node(1000, 10), bob = add_node(1001, 10);
+    for (uint32_t id = 7; id < 10; id++) say(alice, 20 + id, id == 8 ? 1001 : 0, id);
+    say(alice, 50, 0, 7);
+    ck_assert_uint_eq(aliases_said_by(aliases, alice, list, COUNT_OF(list)), 3);
+    for (uint32_t i = 0; i < 3; i++) {
+        ck_assert_uint_eq(number_of(&list[i].alias_id), expected[i]);
+        ck_assert_uint_eq(list[i].time_ns, 20 + expected[i]);
+        ck_assert_uint_eq(list[i].own, expected[i] != 8);
+        ck_assert_uint_eq(number_of(&list[i].peer_id), expected[i] == 8 ? 1001 : 1000);
+    }
+    ck_assert_uint_eq(aliases_said_by(aliases, alice, list, 2), 2);
+    ck_assert_uint_eq(aliases_said_by(aliases, bob, list, 4), 0);
+    ck_assert_uint_eq(aliases_said_by(aliases, NODES_MAX, list, 4), 0);
+}
+END_TEST
+
+/* All that resolves an id, whatever the log was called where it was said. */
+START_TEST(aliases_without_their_events_are_as_good) {
+    uint32_t alice = add_node(1000, 10), bob = add_node(1001, 10);
+    struct alias own = {.alias_id = id_of(7), .peer_id = id_of(66), .node = bob, .own = true, .time_ns = 20};
+    struct alias of_peer = {.alias_id = id_of(8), .peer_id = id_of(1001), .node = alice, .time_ns = 20};
+    aliases_add(aliases, &own);
+    aliases_add(aliases, &of_peer);
+    ck_assert_uint_eq(resolve(alice, 30, 7), 1001);
+    ck_assert_uint_eq(resolve(alice, 30, 8), 1001);
+    ck_assert_uint_eq(resolve(bob, 30, 8), 8);
+    own.node = 77; /* no node */
+    of_peer.peer_id = (struct trace_node_id){{0}};
+    of_peer.alias_id = id_of(9);
+    aliases_add(aliases, &own);
+    aliases_add(aliases, &of_peer);
+    of_peer.peer_id = of_peer.alias_id;
+    aliases_add(aliases, &of_peer);
+    of_peer.alias_id = (struct trace_node_id){{0}};
+    aliases_add(aliases, &of_peer);
+    ck_assert_uint_eq(stats_now().count, 2);
+}
+END_TEST
+
 START_TEST(no_more_names_are_listed_than_there_is_room_for) {
     struct trace_node_id names[3] = {id_of(1000)};
     uint32_t alice = add_node(1000, 10);
@@ -699,6 +760,9 @@ int main(void) {
     tcase_add_test(tcase, a_reused_index_inherits_nothing);
     tcase_add_test(tcase, an_old_picture_ignores_a_node_that_reuses_an_index);
     tcase_add_test(tcase, a_claim_repeated_for_an_earlier_time_counts_from_then);
+    tcase_add_test(tcase, what_is_known_may_be_said_again);
+    tcase_add_test(tcase, what_a_node_said_is_listed_as_it_was_repeated);
+    tcase_add_test(tcase, aliases_without_their_events_are_as_good);
     tcase_add_test(tcase, no_more_names_are_listed_than_there_is_room_for);
     tcase_add_test(tcase, the_id_of_a_log_is_no_name_of_another_node);
     tcase_add_test(tcase, at_most_64_claims_of_one_id_are_examined);

@@ -163,9 +163,8 @@ static void write_events(struct recorder *recorder, uint32_t end) {
     struct recording_maker *maker = recorder->maker;
     uint32_t first = recorder->written;
     uint64_t bytes;
-    int error = first == 0 && end == HISTORY_SEGMENT_EVENTS
-                    ? recording_maker_take(maker, store->history, store->nodes, recorder->next)
-                    : recording_maker_take_part(maker, store->history, store->nodes, recorder->next, first, end);
+    int error = first == 0 && end == HISTORY_SEGMENT_EVENTS ? recording_maker_take(maker, store, recorder->next)
+                                                            : recording_maker_take_part(maker, store, recorder->next, first, end);
 
     recorder->written = end;
     if (error == -ENODATA) return;

@@ -301,5 +301,6 @@ int run_export(struct session *session) {
     json_decref(exporting.hello);
     json_decref(exporting.nodes);
     json_decref(exporting.apps);
+    json_decref(exporting.who);
     return result;
 }

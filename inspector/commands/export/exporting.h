@@ -14,7 +14,7 @@ struct exporting {
     struct export_settings settings;
     struct export export;
     bool began; /* the export has begun and needs export_fini */
-    json_t *hello, *nodes, *apps;
+    json_t *hello, *nodes, *apps, *who;
 };
 
 /* Asks for the nodes, and begins the export.  fd, directory: as in export_begin.  Returns 0, or -1 with the failure. */

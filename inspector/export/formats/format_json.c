@@ -6,6 +6,8 @@
  * Both contain each event in full, as traced wrote it. */
 #include "export_format.h"
 
+#include "export_map.h"
+#include "involved.h"
 #include "strbuf.h"
 
 #include <inttypes.h>
@@ -104,6 +106,8 @@ const struct export_format export_format_ndjson = {
 struct document {
     bool any;           /* an event was written */
     struct strbuf gaps; /* elements of an array */
+    struct map ids;     /* of nodes, peers and aliases that events have; the values say nothing */
+    struct trace_node_id last_peer;
 };
 
 static int put_member(struct export *export, const char *name, const json_t *value) {
@@ -128,8 +132,24 @@ static int begin_document(struct export *export) {
     return result;
 }
 
+static int note_id(struct export *export, const void *id) {
+    struct map_key key = map_key(0, 0, id, TRACE_NODE_ID_BYTES);
+    return map_at(&((struct document *)export->state)->ids, &key) ? 0 : export_out_of_memory(export);
+}
+
+static int note_node(struct export *export, struct export_node *node) { return note_id(export, &node->id); }
+
+static int note_ids(struct export *export, const struct trace_event *event) {
+    struct document *document = export->state;
+    if (event->kind == TRACE_KIND_ALIAS && note_id(export, event->data.alias.alias_id)) return -1;
+    if (!(event->flags & TRACE_FLAG_HAS_PEER) || !memcmp(&document->last_peer, &event->peer_id, sizeof event->peer_id)) return 0;
+    document->last_peer = event->peer_id;
+    return note_id(export, &event->peer_id);
+}
+
 static int put_element(struct export *export, const struct export_event *event) {
     struct document *document = export->state;
+    if (note_ids(export, event->event)) return -1;
     writer_puts(export->out, document->any ? ",\n" : "\n");
     document->any = true;
     return put_event(export, event->text);
@@ -144,39 +164,59 @@ static int keep_gap(struct export *export, const struct export_gap *gap) {
     return gap->among_events ? put_element(export, gap->lost) : 0;
 }
 
-/* The rows of `nodes` for nodes that have events here. */
-static json_t *involved_new(const struct export *export) {
-    size_t i;
-    json_t *row, *involved = json_array(), *rows = (json_t *)export->settings->nodes;
-    json_array_foreach(rows, i, row) {
-        const char *id = json_string_value(json_object_get(row, "node_id"));
-        for (size_t n = 0; involved && id && n < export->node_count; n++)
-            if (!strcmp(export->nodes[n]->hex, id)) json_array_append(involved, row);
+/* The ids as keys of an object; NULL when out of memory. */
+static json_t *ids_new(const struct map *map) {
+    char hex[2 * TRACE_NODE_ID_BYTES + 1] = "";
+    json_t *ids = json_object();
+    int failed = !ids;
+    for (size_t i = 0; i < map->slot_count; i++) {
+        for (const struct map_entry *entry = map->slots[i]; entry; entry = entry->next) {
+            put_hex(hex, entry->key.id, TRACE_NODE_ID_BYTES);
+            failed |= json_object_set_new(ids, hex, json_true());
+        }
     }
-    return involved;
+    if (!failed) return ids;
+    json_decref(ids);
+    return NULL;
+}
+
+static int put_explanation(struct export *export) {
+    const struct export_settings *settings = export->settings;
+    json_t *ids = ids_new(&((struct document *)export->state)->ids), *nodes = NULL, *who = NULL;
+    int result = ids && !involved_pick(ids, settings->nodes, settings->who, &nodes, &who) ? 0 : export_out_of_memory(export);
+    if (!result) result = put_member(export, "nodes", nodes);
+    if (!result) result = put_member(export, "apps", settings->apps);
+    if (!result) result = put_member(export, "who", who);
+    json_decref(ids);
+    json_decref(nodes);
+    json_decref(who);
+    return result;
 }
 
 static int end_document(struct export *export) {
     struct document *document = export->state;
-    json_t *involved = involved_new(export);
     writer_puts(export->out, "\n],\n\"gaps\":[");
     writer_put(export->out, strbuf_text(&document->gaps), document->gaps.bytes);
     writer_printf(export->out, "],\n\"lost\":%" PRIu64 ",\n\"evicted\":%" PRIu64, export->lost, export->evicted);
-    int result = involved ? put_member(export, "nodes", involved) : export_out_of_memory(export);
-    json_decref(involved);
-    if (!result) result = put_member(export, "apps", export->settings->apps);
+    int result = put_explanation(export);
     writer_puts(export->out, "}\n");
     return result;
 }
 
-static void fini_document(struct export *export) { strbuf_fini(&((struct document *)export->state)->gaps); }
+static void fini_document(struct export *export) {
+    struct document *document = export->state;
+    strbuf_fini(&document->gaps);
+    map_fini(&document->ids, NULL);
+}
 
 const struct export_format export_format_json = {
     .name = "json",
     .suffixes = ".json",
     .doc = "one document: the events, and what explains them",
+    .has_who = true,
     .state_bytes = sizeof(struct document),
     .begin = begin_document,
+    .node = note_node,
     .event = put_element,
     .gap = keep_gap,
     .end = end_document,

@@ -51,7 +51,7 @@ static enum taken take_string(struct json_pieces *pieces, bool keep) {
 }
 
 static bool key_has_pieces(const struct json_pieces *pieces) {
-    static const char *const names[] = {"events", "gaps", "nodes", "apps"};
+    static const char *const names[] = {"events", "gaps", "nodes", "apps", "who"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (pieces->key_bytes == strlen(names[i]) && !memcmp(pieces->key, names[i], pieces->key_bytes)) return true;
     return false;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Cuts a file of JSON into the objects that stand for something, without ever holding more than one of them: lines of NDJSON,
- * elements of an array, and elements of the arrays `events`, `gaps`, `nodes` and `apps` of a document.
+ * elements of an array, and elements of the arrays `events`, `gaps`, `nodes`, `apps` and `who` of a document.
  *
  * Only brackets, strings and those names are looked at: whether a piece is JSON, its reader finds out. */
 #ifndef INSPECTOR_JSON_PIECES_H

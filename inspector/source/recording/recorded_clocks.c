@@ -110,11 +110,21 @@ static void show_nodes(const struct recorded_clocks *clocks) {
     }
 }
 
+/* Most were said before the recording began. */
+static void show_aliases(const struct recorded_clocks *clocks) {
+    for (size_t i = 0; i < clocks->store->told_count; i++) {
+        struct alias *said = &clocks->store->told[i];
+        uint32_t machine = machine_clocks_machine(clocks->machines, said->node);
+        if (machine != CLOCKS_NOBODY) said->time_ns = clocks_time(clocks->clocks, machine, 0, said->time_ns);
+    }
+}
+
 static void show_all(struct recorded_clocks *clocks) {
     struct history_times times = {.event = show_event, .bounds = show_bounds, .context = clocks};
     struct history_stats stats;
     history_backed_set_times(clocks->store->history, &times);
     show_nodes(clocks);
+    show_aliases(clocks);
     history_stats(clocks->store->history, &stats);
     atomic_store_explicit(&clocks->store->closed_ns, stats.last_ns + 1, memory_order_relaxed); /* relaxed: one thread */
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Each file is read twice: first for its nodes and applications, which an export has after its events. */
+ * Each file is read twice: first for its nodes, applications and aliases, which an export has after its events. */
 #include "saved_json.h"
 
 #include "event_writer.h"
@@ -31,6 +31,7 @@ struct seen {
 struct loading {
     struct event_writer *writer;
     struct seen seen;
+    json_t *who; /* the aliases of all files; NULL: none has any */
     struct failure *failure;
     const char *path;
     uint64_t useful;  /* pieces of this file that say something */
@@ -105,6 +106,7 @@ static int note_event(struct seen *seen, const struct trace_parsed_event *parsed
 
 static bool is_node(const json_t *object) { return json_object_get(object, "lane_events") && json_object_get(object, "node_id"); }
 static bool is_app(const json_t *object) { return json_object_get(object, "commands") && json_object_get(object, "fields"); }
+static bool is_alias(const json_t *object) { return json_object_get(object, "since") && json_object_get(object, "by"); }
 static bool is_event(const json_t *object) { return json_object_get(object, "kind") && json_object_get(object, "sequence"); }
 
 /* What the streams and files of commands have beside events. */
@@ -140,7 +142,12 @@ static int take_event(struct loading *loading, const json_t *object, uint64_t at
 
 /* For the first time only rows count, for the second only the rest. */
 static int take_object(struct loading *loading, bool first, const json_t *object, uint64_t at) {
-    bool node = is_node(object), app = is_app(object);
+    bool node = is_node(object), app = is_app(object), alias = is_alias(object);
+    if (first && alias) {
+        loading->useful++;
+        if (!loading->who) loading->who = json_array();
+        return json_array_append(loading->who, (json_t *)object) ? failure_out_of_memory(loading->failure) : 0;
+    }
     if (first && (node || app)) {
         json_t *list = json_pack("[O]", object);
         int result = !list ? failure_out_of_memory(loading->failure)
@@ -149,7 +156,7 @@ static int take_object(struct loading *loading, bool first, const json_t *object
         loading->useful++;
         return result;
     }
-    if (first || node || app) return 0;
+    if (first || node || app || alias) return 0;
     if (is_event(object)) return take_event(loading, object, at);
     if (is_note(object)) {
         loading->missed += json_get_count(object, "missed") + json_get_count(object, "evicted");
@@ -159,8 +166,10 @@ static int take_object(struct loading *loading, bool first, const json_t *object
     return 0;
 }
 
-/* Only rows of nodes and applications have these members; parsing everything twice would take long. */
-static bool may_be_row(const char *text) { return strstr(text, "\"lane_events\"") || strstr(text, "\"commands\""); }
+/* Only rows of nodes, applications and aliases have these members; parsing everything twice would take long. */
+static bool may_be_row(const char *text) {
+    return strstr(text, "\"lane_events\"") || strstr(text, "\"commands\"") || strstr(text, "\"since\"");
+}
 
 static int take_text(struct loading *loading, bool first, const struct json_pieces *pieces) {
     char text[JSON_ERROR_TEXT_LENGTH + 32];
@@ -238,6 +247,8 @@ int saved_json_load(const char *const *paths, size_t path_count, int *ret_fd, st
         return -1;
     }
     for (size_t i = 0; i < path_count && !result; i++) result = load_file(&loading, paths[i]);
+    if (!result) result = event_writer_learn_who(loading.writer, loading.who, failure);
+    json_decref(loading.who);
     struct failure closing;
     int failed = event_writer_close(loading.writer, NULL, result ? &closing : failure);
     free(loading.seen.slots);

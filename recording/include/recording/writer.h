@@ -31,14 +31,14 @@ size_t recording_maker_bytes(void);
 /* The random number in each frame of this maker. */
 uint64_t recording_maker_instance(const struct recording_maker *maker);
 
-/* Copies segment `number` of the history, and the node table, into the maker's own memory.  The segment must be sealed, or
+/* Copies segment `number` of the history, the node table, and the table of aliases, into the maker's own memory.  The segment must be sealed, or
  * nobody may be appending.  Returns 0, -ENOENT when it was retired, or -ENOMEM. */
-int recording_maker_take(struct recording_maker *maker, struct history *history, struct nodes *nodes, uint64_t number);
+int recording_maker_take(struct recording_maker *maker, const struct store *store, uint64_t number);
 
 /* The same for the events in [first, end) of that segment, which may be open: all of them have been appended.  Also returns
  * -ENODATA when none of them belongs into a recording, because they were copied from older segments. */
-int recording_maker_take_part(struct recording_maker *maker, struct history *history, struct nodes *nodes, uint64_t number,
-                              uint32_t first, uint32_t end);
+int recording_maker_take_part(struct recording_maker *maker, const struct store *store, uint64_t number, uint32_t first,
+                              uint32_t end);
 
 /* The number that it is written with, if it is not to be the segment's. */
 void recording_maker_set_number(struct recording_maker *maker, uint64_t number);
@@ -68,11 +68,13 @@ struct recording_writer_options {
  * 0, -EEXIST, or another negative errno. */
 int recording_writer_open(struct recording_writer **ret_writer, const char *path, const struct recording_writer_options *options);
 
-/* The store being written.  Add nodes and their applications at any time (store_add_node, store_add_app, store_end_node); each
- * segment has the nodes as known when it is written.  Append events only with recording_writer_append. */
+/* The store being written.  Add nodes, their applications and aliases at any time (store_add_node, store_add_app, store_end_node,
+ * store_add_aliases); each segment has them as known when it is written, and a reader takes the newest.  Append events only with
+ * recording_writer_append. */
 struct store *recording_writer_store(struct recording_writer *writer);
 
-/* Appends events of one lane of a node, with Unix times; writes a frame whenever a segment is full.  Returns 0; -EINVAL like
+/* Appends events of one lane of a node, with Unix times; writes a full segment before an event that does not fit into it: so the
+ * last one always has what was known at the end.  Returns 0; -EINVAL like
  * store_append; -ENOMEM; or the negative errno of a write: then that segment's events are lost and counted, and appending may
  * continue. */
 int recording_writer_append(struct recording_writer *writer, uint32_t node, uint32_t lane, const struct trace_event *events,

@@ -20,6 +20,18 @@
 
 struct aliases;
 
+/* One alias. */
+struct alias {
+    struct trace_node_id alias_id;
+    struct trace_node_id peer_id; /* the owner: the peer; or, for a node's own alias, the node_id of its log */
+    uint64_t log;                 /* the node_info.log of who said so */
+    uint64_t time_ns;             /* when it was first said */
+    uint32_t node;                /* who said so */
+    bool own;                     /* the node said it about itself */
+    uint8_t transport;            /* enum trace_transport */
+    char label[sizeof((struct trace_alias *)0)->label];
+};
+
 /* Returns 0 or -ENOMEM. */
 int aliases_create(struct aliases **ret_aliases, const struct nodes *nodes);
 void aliases_destroy(struct aliases *aliases);
@@ -29,6 +41,14 @@ size_t aliases_bytes(void);
 
 /* The appending thread, before readers can see the event: notes an event of kind `alias` of the node at this index. */
 void aliases_note(struct aliases *aliases, uint32_t node, const struct trace_event *event);
+
+/* The appending thread: the same for an alias without its event.  Sets its log, and the owner of a node's own alias.  Of what a
+ * node said about one id, the earliest comes first. */
+void aliases_add(struct aliases *aliases, const struct alias *said);
+
+/* What the table has from the log at this index, the one repeated last at the end.  Writes at most `max` of them, and returns how
+ * many it wrote.  Any thread.  May wait for a thread that is making a picture. */
+size_t aliases_said_by(struct aliases *aliases, uint32_t node, struct alias *list, size_t max);
 
 struct aliases_stats {
     uint64_t count;   /* now */
@@ -61,22 +81,13 @@ const struct trace_node_id *alias_picture_resolve(const struct alias_picture *pi
 /* May a node claim this id as an alias?  Rarely true if none does. */
 bool alias_picture_has(const struct alias_picture *picture, const struct trace_node_id *id);
 
-/* One alias. */
-struct alias {
-    struct trace_node_id alias_id;
-    struct trace_node_id peer_id; /* the owner: the peer; or, for a node's own alias, the node_id of its log */
-    uint64_t log;                 /* the node_info.log of who said so */
-    uint64_t time_ns;             /* when it was first said */
-    uint32_t node;                /* who said so */
-    bool own;                     /* the node said it about itself */
-    uint8_t transport;            /* enum trace_transport */
-    char label[sizeof((struct trace_alias *)0)->label];
-};
-
 /* All aliases, in no particular order: the number of places, and the alias in one of them; NULL if it is empty, or its node is
  * forgotten.  Inside rcu_read_lock(). */
 size_t alias_picture_count(const struct alias_picture *picture);
 const struct alias *alias_picture_at(const struct alias_picture *picture, size_t index);
+
+/* Orders two of them, as qsort wants it: by when they were first said, and then the same for every table. */
+int alias_picture_compare(const struct alias_picture *picture, size_t one, size_t other);
 
 /* Is it ignored, or not valid at all times?  True if it is the id of a node that has a log, or if another node that ran at the
  * same time claims the same.  index: of a place that is not empty.  Inside rcu_read_lock(). */

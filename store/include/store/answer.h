@@ -17,7 +17,7 @@ uint32_t answer_count_nodes(const struct store *store, const uint32_t *node_indi
 /* Identifies a log, together with its node's id, as long as its ring exists: a later traced gives the same value.  16 hex
  * digits. */
 #define ANSWER_LOG_DIGITS 16
-json_t *answer_log(const struct node *node);
+json_t *answer_log(uint64_t log);
 
 /* Writes `explain` as a further member: the index used, and how many events were examined. */
 void answer_put_explanation(struct trace_text *out, const char *index, uint64_t examined);
@@ -28,6 +28,9 @@ void answer_put_explanation(struct trace_text *out, const char *index, uint64_t 
 #define ANSWER_ALIASES_MAX 32
 json_t *answer_aliases(const struct store *store, const struct alias_picture *picture, const struct trace_node_id *id,
                        const uint32_t *node_indices, size_t node_count);
+
+/* The one at an index of the picture; NULL also if its node has just been forgotten.  Likewise. */
+json_t *answer_alias(const struct store *store, const struct alias_picture *picture, size_t index);
 
 /* `history` of `stats`: the contents of the history, its use of memory, and the number of known aliases.  A new reference, NULL
  * when memory runs out. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The methods that a store answers: `query`, `count`, `traces`, `peers`, `nodes`, `apps` (docs/protocol.md, "Methods").
+ * The methods that a store answers: `query`, `count`, `traces`, `peers`, `nodes`, `apps`, `who` (docs/protocol.md, "Methods").
  *
  * A program calls store_ask().  A server, which must keep its loop free and whose clients may leave, uses the table instead. */
 #ifndef STORE_ASK_H

@@ -24,8 +24,10 @@
 struct store {
     struct history *history;
     struct nodes *nodes;
-    struct aliases *aliases;          /* NULL: every id stands for itself */
-    bool aliases_borrowed;            /* store_borrow_aliases */
+    struct aliases *aliases; /* NULL: every id stands for itself */
+    bool aliases_borrowed;   /* store_borrow_aliases */
+    struct alias *told;      /* those that stand beside the events of a recording, which owns the list */
+    size_t told_count;
     uint64_t instance;                /* differs from one store to the next: a query's cursor is valid for one store only */
     _Atomic uint64_t closed_ns;       /* "now" of a closed store; 0: it is open */
     _Atomic uint64_t events_answered; /* events written into answers */
@@ -50,8 +52,8 @@ void store_fini(struct store *store);
 int store_create(struct store **ret_store, size_t history_bytes);
 void store_destroy(struct store *store);
 
-/* Makes the table of aliases from the events that a history has, for one that is only read; again, when their times have
- * changed.  Without memory every id stands for itself. */
+/* Makes the table of aliases from the events that a history has, and from store->told, for one that is only read; again, when
+ * their times have changed.  Without memory every id stands for itself. */
 void store_read_aliases(struct store *store);
 
 /* The aliases of another store count for an empty one: it has the same nodes at the same indices, and lives longer.  Events of
@@ -72,6 +74,9 @@ int store_add_node(struct store *store, const struct node_info *info, enum node_
 
 /* Adds a description of an application of this node.  Any more than TRACE_APPS_MAX are ignored. */
 void store_add_app(struct store *store, uint32_t node, const struct trace_app *app);
+
+/* Adds aliases whose events need not be there, as aliases_add; those that are known change nothing.  Sorts the list. */
+void store_add_aliases(struct store *store, struct alias *list, size_t count);
 
 /* Appends events of one lane of a node; their timestamps are Unix nanoseconds.  Keeps the node's counters: an event of kind
  * events_lost counts as the losses that it states, any other as emitted and indexed.  (A caller that knows the node's own
