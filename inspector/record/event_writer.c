@@ -137,7 +137,7 @@ static int add_who(struct event_writer *writer) {
         struct trace_node_id by;
         if (!alias_row_read(row, &list[count], &by)) continue;
         const struct log *log = find_log(writer, &by, list[count].log);
-        if (!log) log = find_log_by_time(writer, &by, list[count].time_ns);
+        if (!log) log = find_log(writer, &by, 0); /* known only by events, which do not say it */
         if (log) list[count++].node = log->node;
     }
     store_add_aliases(recording_writer_store(writer->writer), list, count);

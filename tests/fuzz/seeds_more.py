@@ -25,6 +25,10 @@ def request(method, **params):
 NODE = {"node_id": ID, "name": "alice", "lane_events": 64, "log": 1, "apps": ["TEST"]}
 APP = {"app_id": "TEST", "name": "a test", "commands": [{"cmd": 7, "name": "GO"}], "fields": [{"name": "size", "type": "unsigned", "offset": 8,
                                                                                                "length": 4}]}
+SAID = {"id": "ab" * 32, "peer_id": "cd" * 32, "by": ID, "log": "0" * 16, "own": False, "transport": "udp", "label": "\u00e9" * 20,
+        "since": {"timestamp": 1700000000000000, "ns": 5}}
+WHO = [SAID, SAID | {"own": True}, SAID | {"id": ID}, SAID | {"peer_id": "ab" * 32}, SAID | {"id": "ab"}, SAID | {"since": 5},
+       event(sequence=5, peer_id="cd" * 32, peer_as="ab" * 32), event(sequence=6, peer_id="cd" * 32, peer_as="ef" * 32)]
 LINES = "".join(json.dumps(each) + "\n" for each in (NODE, APP, event(), event(sequence=4), {"missed": 3}))
 
 
@@ -84,6 +88,8 @@ SEEDS = {
         "document": json.dumps({"events": [event()], "nodes": [NODE], "apps": [APP], "gaps": []}).encode(),
         "array": json.dumps([event(), event(sequence=9)]).encode(),
         "cut_line": (LINES[:200] + "\n" + LINES).encode(),
+        "who": (LINES + "".join(json.dumps(each) + "\n" for each in WHO)).encode(),
+        "document_of_who": json.dumps({"who": WHO[:6], "events": [event()], "nodes": [NODE]}).encode(),
         "junk": b"{\"a\":[1,{\"events\":[]}]}\nnothing\n" + LINES.encode(),
     },
     "fleet": {f"row{kind}": row(kind) for kind in (1, 3, 7, 12, 999)},

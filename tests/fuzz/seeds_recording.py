@@ -23,7 +23,7 @@ random.seed(7)
 SEEDS = {
     "good": seed(0),
     "good_compressed": seed(COMPRESSED),
-    "newer": seed(0, (HEADER, 8, 2)),
+    "newer": seed(0, (HEADER, 8, 3)),
     "counts": seed(0, *number(HEADER, 64, 65536), *number(HEADER, 68, 65535)),
     "no_events": seed(0, *number(HEADER, 64, 0)),
     "slots": seed(0, *number(HEADER, 76, 1 << 17)),
@@ -33,6 +33,9 @@ SEEDS = {
     "index_of_a_node": seed(0, *number(ROSTER, 0, 5000)),
     "stray_nodes": seed(0, *[(IMAGE, i * 4 + 1, 200) for i in range(20)]),
     "apps": seed(0, *[(RECORDS, i, 255) for i in range(380, 420)]),
+    # The records have 540 bytes, and 104 for each alias: the second node has said one, the third three.
+    "aliases_are_many": seed(0, *number(RECORDS, 540 + 396, 0xffffffff)),
+    "aliases_are_apps": seed(0, *number(RECORDS, 540 + 396, 80 + 104 + 60)),
     "name": seed(0, *[(RECORDS, 32 + i, 0x80 + i) for i in range(40)]),
     "blocks_wrong": seed(BLOCKS_WRONG, (IMAGE, 5000, 1), (IMAGE, 60000, 1)),
     "records_wrong": seed(RECORDS_WRONG, (RECORDS, 5, 5)),
@@ -44,6 +47,7 @@ SEEDS = {
     # after the events: blocks, tallies, links, tables
     "noise": seed(0, *[(IMAGE, random.randrange(39000, 60000), random.randrange(256)) for _ in range(60)]),
     "marks": seed(0, *[(REST, random.randrange(300), random.randrange(256)) for _ in range(30)]),
+    "aliases": seed(0, *[(RECORDS, 540 + 644 + 540 + random.randrange(312), random.randrange(256)) for _ in range(12)]),
 }
 
 if __name__ == "__main__":

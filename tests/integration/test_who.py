@@ -274,22 +274,21 @@ class Recorded(WhoTest):
     """Everyone said who is who before the recording begins, or it leaves that out: it knows it nevertheless, as traced does.
 
     alice knows bob by one address, and an address that went from him to carol; bob has a key; mallory, who has no part in the request,
-    claims the same id as carol, and that of dave, who has none either."""
-    DAVE = hex_id(0xDD)
+    claims the same id as carol; erin, who has none either, claims that of dave."""
+    DAVE, ERIN = hex_id(0xDD), hex_id(0xEE)
     OPTIONS = ("--record-seal", "1s")
     TAKEN = "192.0.2.8:4001"
 
     def setUp(self):
         super().setUp()
-        self.alice, self.bob, self.carol, self.mallory, dave = (
-            self.place.node(name, node_id) for name, node_id in
-            (("alice", ALICE), ("bob", BOB), ("carol", CAROL), ("mallory", MALLORY), ("dave", self.DAVE)))
+        ids = {"alice": ALICE, "bob": BOB, "carol": CAROL, "mallory": MALLORY, "dave": self.DAVE, "erin": self.ERIN}
+        self.alice, self.bob, self.carol, self.mallory, dave, erin = (self.place.node(name, node_id) for name, node_id in ids.items())
         self.tell(dave, "packets", 1)
         self.tell(self.alice, "address", BOB, ADDRESS)
         self.tell(self.bob, "alias", "-", KEY, "long-term")
         self.tell(self.carol, "alias", "-", GROUP, "group")
         self.tell(self.mallory, "alias", "-", GROUP, "mine")
-        self.tell(self.mallory, "alias", "-", self.DAVE)
+        self.tell(erin, "alias", "-", self.DAVE)
         for peer in (BOB, CAROL):
             self.tell(self.alice, "message", "sent", "@" + self.TAKEN, 100)
             self.tell(self.alice, "address", peer, self.TAKEN)
@@ -319,13 +318,13 @@ class Recorded(WhoTest):
         events = [{key: row[key] for key in ("node_id", "peer_id", "peer_as", "data") if key in row}
                   for row in self.rows("range", self.since, "now", "--where", "message_sent or message_received", *args)]
         found = {text: len(self.rows("range", self.since, "now", "--where", f"message_sent and peer == {text}", *args))
-                 for text in (BOB, ADDRESS, CAROL, KEY, GROUP, self.TAKEN, MALLORY, self.DAVE)}
+                 for text in (BOB, ADDRESS, CAROL, KEY, GROUP, self.TAKEN, MALLORY, self.DAVE, self.ERIN)}
         return texts, events, found
 
     def tables(self, *args):
         """For recordings with all nodes."""
-        peers = [{key: row[key] for key in ("peer_id", "name", "aliases", "messages_received", "nodes")} for row in
-                 sorted(self.rows("peers", *args), key=lambda row: row["peer_id"])]
+        peers = [{key: row[key] for key in ("peer_id", "name", "aliases", "messages_received")} | {"nodes": sorted(row["nodes"])}
+                 for row in sorted(self.rows("peers", *args), key=lambda row: row["peer_id"])]
         nodes = [(row["name"], row["aliases"], row["state"]) for row in self.rows("nodes", *args)]
         who = json.loads(self.run_inspector("rpc", "who", *args))["who"]
         return peers, nodes, who

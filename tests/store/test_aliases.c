@@ -504,6 +504,17 @@ START_TEST(what_is_known_may_be_said_again) {
 }
 END_TEST
 
+/* A node cannot make the table take longer by claiming one id for many; then a claim said again may take room again. */
+START_TEST(at_most_64_claims_are_compared_with_a_new_one) {
+    uint32_t alice = add_node(1000, 10);
+    for (uint32_t i = 0; i < 100; i++) say(alice, 20 + i, 2000 + i, 7);
+    say(alice, 20 + 50, 2000 + 50, 7);
+    ck_assert_uint_eq(stats_now().count, 100);
+    say(alice, 20, 2000, 7);
+    ck_assert_uint_eq(stats_now().count, 101);
+}
+END_TEST
+
 START_TEST(what_a_node_said_is_listed_as_it_was_repeated) {
     static const uint32_t expected[] = {8, 9, 7};
     struct alias list[4];
@@ -761,6 +772,7 @@ int main(void) {
     tcase_add_test(tcase, an_old_picture_ignores_a_node_that_reuses_an_index);
     tcase_add_test(tcase, a_claim_repeated_for_an_earlier_time_counts_from_then);
     tcase_add_test(tcase, what_is_known_may_be_said_again);
+    tcase_add_test(tcase, at_most_64_claims_are_compared_with_a_new_one);
     tcase_add_test(tcase, what_a_node_said_is_listed_as_it_was_repeated);
     tcase_add_test(tcase, aliases_without_their_events_are_as_good);
     tcase_add_test(tcase, no_more_names_are_listed_than_there_is_room_for);
