@@ -36,6 +36,7 @@ struct finding {
     unsigned peers[PEERS_MAX];     /* if there are several: those that requests waited for longest */
     uint64_t peer_count;           /* how many there are; 0: the finding is about one */
     uint64_t links, links_of;      /* how many links it covers; of a network: how many lose, out of this many */
+    uint64_t ways;                 /* of failed requests: how many links they waited for; `links` is how many nodes did */
     unsigned common;               /* of a network: the node at one end of all of them, or NO_NUMBER */
     double usual_rate;             /* of the others; the finding's own rate is count / of */
     uint64_t ns;                   /* the time measured: rtt after, one-way delay, time at the node, age, silence */
@@ -48,6 +49,8 @@ struct finding {
     uint64_t delays;               /* of losses: how often requests waited for these packets; of a node that ended: how many
                                       waited for it afterwards; `ns` is the longest wait */
     bool on_way;                   /* of failed requests: they waited for the link from `node` to `peer` */
+    unsigned before;               /* of requests that ran out of time: the node that had failed before; NO_NUMBER: several */
+    uint64_t before_count;         /* in how many of them one had */
     bool usual_known;              /* there was something to compare with */
     bool stopped;                  /* of a node: it did not read its socket */
     bool divided;                  /* of a place: no place has most of the time */

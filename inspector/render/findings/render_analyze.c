@@ -259,20 +259,22 @@ static void loss_delay(struct strbuf *out, const struct view *view, const struct
 
 /* "alice, which was waiting for the link alice -> bob"; "3 nodes, which were waiting for data from dave" */
 static void way_failed(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
-    const struct fact *failed = &facts->items[finding->evidence[0]];
-    if (finding->links > 1) {
-        bool to = finding->node == NO_NUMBER;
-        strbuf_printf(out, "%" PRIu64 " nodes, which were waiting for data %s ", finding->links, to ? "sent to" : "from");
-        node(out, view, facts, to ? finding->peer : finding->node);
+    bool to = finding->node == NO_NUMBER, several = finding->links > 1;
+    if (several)
+        strbuf_printf(out, "%" PRIu64 " nodes", finding->links);
+    else
+        node(out, view, facts, facts->items[finding->evidence[0]].node);
+    strbuf_printf(out, ", which %s waiting for ", several ? "were" : "was");
+    if (finding->ways == 1) {
+        strbuf_puts(out, "the link ");
+        link(out, view, facts, finding);
         return;
     }
-    node(out, view, facts, failed->node);
-    strbuf_puts(out, ", which was waiting for the link ");
-    link(out, view, facts, finding);
+    strbuf_puts(out, to ? "data sent to " : "data from ");
+    node(out, view, facts, to ? finding->peer : finding->node);
 }
 
-static void requests_failed(struct strbuf *out, const struct view *view, const struct facts *facts,
-                            const struct finding *finding) {
+static void failed_first(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
     if (finding->after) strbuf_puts(out, "work after ");
     command(out, facts, finding);
     strbuf_printf(out, " %s in %" PRIu64 " of %" PRIu64 " requests%s",
@@ -296,13 +298,27 @@ static void requests_failed(struct strbuf *out, const struct view *view, const s
         strbuf_puts(out, finding->peer_count ? ": they answered others" : ": it answered others");
     }
     if (finding->any) strbuf_puts(out, ", whichever node it was waiting for");
-    if (!finding->links) return;
+    if (!finding->links && !finding->ways) return;
     if (finding->peer_count) {
-        strbuf_printf(out, ", which %s waiting for %" PRIu64 " nodes", finding->peer_count > 1 ? "were" : "was", finding->links);
+        strbuf_printf(out, ", which %s waiting for %" PRIu64 " %s", finding->peer_count > 1 ? "were" : "was",
+                      finding->ways ? finding->ways : finding->links, finding->ways ? "links" : "nodes");
         return;
     }
     strbuf_puts(out, finding->links > 1 ? ", which were waiting for " : ", which was waiting for ");
     node(out, view, facts, finding->node);
+}
+
+static void requests_failed(struct strbuf *out, const struct view *view, const struct facts *facts,
+                            const struct finding *finding) {
+    failed_first(out, view, facts, finding);
+    if (!finding->before_count) return;
+    strbuf_puts(out, "; ");
+    if (finding->before == NO_NUMBER)
+        strbuf_puts(out, "other nodes");
+    else
+        node(out, view, facts, finding->before);
+    strbuf_puts(out, " had failed before");
+    if (finding->count > 1) strbuf_printf(out, " in %" PRIu64 " of these", finding->before_count);
 }
 
 static void requests_retried(struct strbuf *out, const struct view *view, const struct facts *facts,
