@@ -196,9 +196,7 @@ static bool is_one_of_several(const struct failures *failures, const struct find
 }
 
 /* Do these two name the same node; or, of links, are they the same? */
-static bool same_cause(const struct finding *a, const struct finding *b) {
-    return a->on_way ? a == b : a->node == b->node;
-}
+static bool same_cause(const struct finding *a, const struct finding *b) { return a->on_way ? a == b : a->node == b->node; }
 
 static bool names_several(const struct failures *failures, enum cause cause) {
     size_t places = 0;
@@ -236,7 +234,8 @@ static void show_earliest(const struct failures *failures, const bool *chosen, s
         const struct request *next = NULL;
         for (size_t i = 0; i < failures->request_count; i++) {
             const struct request *request = failures->requests[i];
-            bool later = chosen[failures->parts[i]] && request->failed != NO_FACT && (shown == NO_FACT || request->failed > shown);
+            bool later =
+                chosen[failures->parts[i]] && request->failed != NO_FACT && (shown == NO_FACT || request->failed > shown);
             if (later && (!next || request->failed < next->failed)) next = request;
         }
         if (!next) return;

@@ -217,6 +217,16 @@ static bool same_place(const struct visit *visit, const struct wait *wait, bool 
            visit->ended == ended;
 }
 
+/* The question that the node had received in a wait for it, and not answered; NULL: there is none. */
+static const struct ignored *ignored_in(const struct critical_path *path, const struct wait *wait) {
+    for (size_t i = 0; i < path->ignored_count; i++) {
+        const struct ignored *ignored = &path->ignored[i];
+        if (wait->kind == WAIT_NODE && wait->span == ignored->asker && wait->node == path->spans.items[ignored->asker].peer)
+            return ignored;
+    }
+    return NULL;
+}
+
 static void show_wait(struct visit *visit, const struct wait *wait, const struct critical_path *path,
                       const struct trace_events *events) {
     const struct span *span = &path->spans.items[wait->span];
@@ -228,6 +238,12 @@ static void show_wait(struct visit *visit, const struct wait *wait, const struct
     for (unsigned i = 0; i < EVIDENCE_MAX; i++) visit->evidence[i] = NO_FACT;
     if (wait->kind == WAIT_NODE && span->node == wait->node) {
         visit->evidence[count++] = fact_at(events, span->start);
+        visit->evidence[count++] = fact_at(events, span->end);
+        return;
+    }
+    const struct ignored *ignored = ignored_in(path, wait);
+    if (ignored) {
+        visit->evidence[count++] = fact_at(events, ignored->received);
         visit->evidence[count++] = fact_at(events, span->end);
         return;
     }
@@ -257,6 +273,8 @@ static int add_wait(struct requests *requests, size_t first, const struct wait *
                               .asked = wait->kind == WAIT_NODE && wait->node != path->spans.items[path->root].node,
                               .after = after,
                               .unanswered = true,
+                              .ignored = true,
+                              .reaction = REACTION_NONE,
                               .seen = wait->kind == WAIT_PEER && has_events(events, wait->peer),
                               .ended = ended,
                               .whole_ns = after ? path->reach_ns - path->end_ns : path->end_ns - path->start_ns};
@@ -265,6 +283,9 @@ static int add_wait(struct requests *requests, size_t first, const struct wait *
     struct visit *visit = &requests->visits[k];
     visit->ns += wait->to_ns - wait->from_ns;
     visit->unanswered &= wait->unanswered;
+    const struct ignored *ignored = ignored_in(path, wait);
+    visit->ignored &= ignored != NULL;
+    if (ignored && ignored->reaction < visit->reaction) visit->reaction = ignored->reaction;
     if (wait->to_ns - wait->from_ns > visit->once_ns) show_wait(visit, wait, path, events);
     return 0;
 }

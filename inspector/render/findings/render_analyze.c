@@ -184,6 +184,20 @@ static void gone(struct strbuf *out, const struct view *view, const struct facts
     strbuf_puts(out, finding->time_ns ? " sent to it since then were lost" : " sent to it were lost");
 }
 
+/* ", which received the question at 12:00:00.000210 and sent no answer until 12:00:03.000210"; of several, without the times. */
+static void ignored(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
+    bool times = finding->of == 1 && finding->evidence_count > 1;
+    strbuf_puts(out, times             ? ", which received the question at "
+                     : finding->of > 1 ? ", which received the questions"
+                                       : ", which received the question");
+    if (times) text_time(out, fact_unix(facts, &facts->items[finding->evidence[0]]), view->utc, false);
+    if (finding->reaction == REACTION_UNKNOWN) return;
+    strbuf_puts(out, finding->reaction == REACTION_NONE ? " and sent no answer" : " and sent nothing but small packets");
+    if (!times) return;
+    strbuf_puts(out, " until ");
+    text_time(out, fact_unix(facts, &facts->items[finding->evidence[1]]), view->utc, false);
+}
+
 static void slow(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
     if (finding->sometimes) {
         sometimes_slow(out, view, facts, finding);
@@ -223,6 +237,7 @@ static void slow(struct strbuf *out, const struct view *view, const struct facts
         strbuf_puts(out, "at ");
         node(out, view, facts, finding->node);
         if (finding->stopped) strbuf_puts(out, ", which did not read its socket");
+        if (finding->ignored) ignored(out, view, facts, finding);
     } else {
         strbuf_puts(out, finding->sending ? "sending " : "on the link ");
         link(out, view, facts, finding);
