@@ -10,7 +10,8 @@
 #include "finding.h"
 
 /* Analyzes sorted facts, which must outlive the analysis; settles the states.  Returns 0 or -ENOMEM. */
-int analyze(struct analysis *ret_analysis, const struct facts *facts, struct node_states *states, uint64_t now_ns, bool one_trace);
+int analyze(struct analysis *ret_analysis, const struct facts *facts, struct node_states *states, uint64_t now_ns,
+            bool one_trace);
 void analysis_fini(struct analysis *analysis);
 
 /* Keeps only findings that name this node, as one end of a link or in another role, and those that say why requests failed in

@@ -73,7 +73,8 @@ static size_t last_of_node(const struct facts *facts, unsigned node, uint64_t un
 /* The last event of a log; NO_FACT if it is not among those that we read. */
 static size_t last_of_log(const struct analysis *analysis, const struct node_state *log) {
     size_t last = last_of_node(analysis->facts, log->node, log->last_ns ? log->last_ns : UINT64_MAX);
-    bool other = analysis->one_trace && last != NO_FACT && fact_unix(analysis->facts, &analysis->facts->items[last]) != log->last_ns;
+    bool other =
+        analysis->one_trace && last != NO_FACT && fact_unix(analysis->facts, &analysis->facts->items[last]) != log->last_ns;
     return other ? NO_FACT : last;
 }
 
@@ -113,8 +114,8 @@ static void report_ends(struct analysis *analysis, const struct aftermath *sums,
     size_t shown[EVIDENCE_MAX];
     for (size_t i = count; i-- > 0;) {
         size_t last = last_of_log(analysis, sums[i].log);
-        bool counts = crashed && !analysis->one_trace ? last != NO_FACT || sums[i].waited || sums[i].open
-                                                      : matters(analysis, &sums[i]);
+        bool counts =
+            crashed && !analysis->one_trace ? last != NO_FACT || sums[i].waited || sums[i].open : matters(analysis, &sums[i]);
         if (!counts) continue; /* it was too long ago, or nobody minded */
         if (finding.count < EVIDENCE_MAX) shown[finding.count] = last;
         /* last_ns is the node's latest time, which may belong to an event before a step back. */
@@ -168,8 +169,8 @@ void analyze_ended(struct analysis *analysis, struct requests *requests) {
     }
     if (count) qsort(sums, count, sizeof *sums, compare_aftermath);
     for (size_t begin = 0, end; begin < count; begin = end) {
-        for (end = begin; end < count && sums[end].log->node == sums[begin].log->node &&
-                          sums[end].log->exited == sums[begin].log->exited;)
+        for (end = begin;
+             end < count && sums[end].log->node == sums[begin].log->node && sums[end].log->exited == sums[begin].log->exited;)
             end++;
         report_ends(analysis, sums + begin, end - begin);
     }

@@ -114,17 +114,15 @@ static int compare_failures(const void *left, const void *right) {
     if (!order) order = compare_numbers(culprit(a), culprit(b));
     if (!order) order = compare_numbers(a->failed_waiting == NO_NUMBER, b->failed_waiting == NO_NUMBER);
     if (!order) order = compare_numbers(a->failed_whom == NO_NUMBER, b->failed_whom == NO_NUMBER);
+    if (!order) order = compare_numbers(a->failed_from, b->failed_from);
+    if (!order) order = compare_numbers(a->failed_to, b->failed_to);
     if (!order) order = compare_numbers(a->failed_node, b->failed_node);
     return order ? order : compare_numbers(a->start, b->start);
 }
 
-/* Did all these requests wait for the same link when they failed? */
-static bool on_one_way(const struct request *const *failed, size_t count) {
-    for (size_t i = 0; i < count; i++)
-        if (failed[i]->failed_from == NO_NUMBER || failed[i]->failed_waiting != NO_NUMBER ||
-            failed[i]->failed_from != failed[0]->failed_from || failed[i]->failed_to != failed[0]->failed_to)
-            return false;
-    return true;
+/* Was it waiting for a link when it failed? */
+static bool on_way(const struct request *request) {
+    return request->failed_from != NO_NUMBER && request->failed_waiting == NO_NUMBER;
 }
 
 static struct finding failed_at(const struct request *const *failed, size_t count, size_t of) {
@@ -132,25 +130,24 @@ static struct finding failed_at(const struct request *const *failed, size_t coun
     uint64_t nodes = 1; /* that were waiting; requests are sorted by them */
     for (size_t i = 1; i < count; i++) nodes += failed[i]->failed_node != failed[i - 1]->failed_node;
     bool aside = (*failed)->failed_after && !(*failed)->one_way; /* nobody waited for it */
-    bool on_way = on_one_way(failed, count);
+    bool way = on_way(*failed);
     double share = (double)count / (double)of;
     struct finding finding = {.kind = (*failed)->expired ? FINDING_REQUESTS_EXPIRED : FINDING_REQUESTS_FAILED,
                               .severity = share >= FAILED_SEVERE_SHARE && !aside ? SEVERITY_SEVERE : SEVERITY_NOTABLE,
                               .weight = share,
-                              .node = on_way ? (*failed)->failed_from : culprit(*failed),
-                              .peer = on_way                 ? (*failed)->failed_to
+                              .node = way ? (*failed)->failed_from : culprit(*failed),
+                              .peer = way                    ? (*failed)->failed_to
                                       : waited && nodes == 1 ? (*failed)->failed_node
                                                              : NO_NUMBER,
-                              .on_way = on_way,
+                              .on_way = way,
                               .links = waited ? nodes : 0,
-                              .trace = (*failed)->trace,
+                              .ways = way,
                               .command = (*failed)->command,
                               .count = count,
                               .of = of,
                               .any = (*failed)->failed_whom != NO_NUMBER,
                               .after = (*failed)->failed_after,
                               .rootless = (*failed)->rootless};
-    for (size_t i = 0; i < count; i++) finding_show(&finding, failed[i]->failed);
     return finding;
 }
 
@@ -184,80 +181,159 @@ static unsigned only_asker(const struct requests *requests, const struct request
     return NO_NUMBER;
 }
 
-/* Is this finding about one of several nodes, none of which has most of the failures? */
-static bool is_one_of_several(const struct failures *failures, const struct finding *finding) {
+/* What requests that failed have in common: the failed node itself, the node or the link that it was waiting for. */
+enum cause { CAUSE_OWN, CAUSE_NODE, CAUSE_LINK, CAUSE_COUNT_ };
+
+static enum cause cause_of(const struct finding *finding) {
+    return finding->on_way ? CAUSE_LINK : finding->links ? CAUSE_NODE : CAUSE_OWN;
+}
+
+/* Is this finding about one of several places, none of which has most of the failures? */
+static bool is_one_of_several(const struct failures *failures, const struct finding *finding, enum cause cause) {
     uint64_t failed = 0;
     for (size_t i = 0; i < failures->count; i++) failed += failures->findings[i].count;
-    return 2 * finding->count <= failed && !finding->after && !finding->peer_count;
+    return cause_of(finding) == cause && 2 * finding->count <= failed && !finding->after && !finding->peer_count;
 }
 
-static bool names_several(const struct failures *failures) {
-    size_t nodes = 0;
+/* Do these two name the same node; or, of links, are they the same? */
+static bool same_cause(const struct finding *a, const struct finding *b) { return a->on_way ? a == b : a->node == b->node; }
+
+static bool names_several(const struct failures *failures, enum cause cause) {
+    size_t places = 0;
     for (size_t i = 0; i < failures->count; i++) {
         const struct finding *finding = &failures->findings[i];
-        bool new = is_one_of_several(failures, finding);
+        bool new = is_one_of_several(failures, finding, cause);
         for (size_t k = 0; k < i && new; k++)
-            new = failures->findings[k].node != finding->node || !is_one_of_several(failures, &failures->findings[k]);
-        nodes += new;
+            new = !same_cause(&failures->findings[k], finding) || !is_one_of_several(failures, &failures->findings[k], cause);
+        places += new;
     }
-    return nodes >= ALIKE_NODES_MIN;
+    return places >= ALIKE_NODES_MIN;
 }
 
-/* Replaces the findings of several nodes by one that names the nodes at which the requests failed: those that they waited for did
- * not fail. */
-static void report_several(struct analysis *analysis, const struct failures *failures) {
-    struct finding all = {.count = 0};
+/* The nodes at which the requests of some findings failed: those that they waited for did not fail.  chosen: by finding. */
+static void list_failed(struct analysis *analysis, const struct failures *failures, const bool *chosen, struct finding *finding) {
     unsigned nodes = intern_count(&analysis->facts->nodes);
-    bool *failed = calloc(nodes + 1, sizeof *failed), waited = true;
-    uint64_t places = 0;
+    bool *failed = calloc(nodes + 1, sizeof *failed);
     analysis->failed |= !failed;
+    finding->peer_count = 0;
+    for (size_t i = 0; failed && i < failures->request_count; i++)
+        if (chosen[failures->parts[i]]) failed[failures->requests[i]->failed_node] = true;
+    for (unsigned i = 0; failed && i < nodes; i++) {
+        if (!failed[i]) continue;
+        if (finding->peer_count < PEERS_MAX) finding->peers[finding->peer_count] = i;
+        finding->peer_count++;
+    }
+    free(failed);
+}
+
+/* The earliest of its requests show a finding: their order depends on the order in which events were read. */
+static void show_earliest(const struct failures *failures, const bool *chosen, struct finding *finding) {
+    size_t shown = NO_FACT;
+    finding->evidence_count = 0;
+    while (finding->evidence_count < EVIDENCE_MAX) {
+        const struct request *next = NULL;
+        for (size_t i = 0; i < failures->request_count; i++) {
+            const struct request *request = failures->requests[i];
+            bool later =
+                chosen[failures->parts[i]] && request->failed != NO_FACT && (shown == NO_FACT || request->failed > shown);
+            if (later && (!next || request->failed < next->failed)) next = request;
+        }
+        if (!next) return;
+        if (shown == NO_FACT) finding->trace = next->trace;
+        shown = next->failed;
+        finding_show(finding, shown);
+    }
+}
+
+/* Of requests that ran out of time: the node that had failed before in some of them, if it is the same in all of these. */
+static void find_before(const struct failures *failures, const bool *chosen, struct finding *finding) {
+    finding->before = NO_NUMBER;
+    for (size_t i = 0; i < failures->request_count; i++) {
+        unsigned before = failures->requests[i]->failed_before;
+        if (!chosen[failures->parts[i]] || before == NO_NUMBER) continue;
+        finding->before = !finding->before_count || finding->before == before ? before : NO_NUMBER;
+        finding->before_count++;
+    }
+}
+
+/* One finding for several, all with a cause of the same kind.  chosen: by finding. */
+static struct finding join_several(struct analysis *analysis, const struct failures *failures, const bool *chosen) {
+    struct finding all = {.count = 0};
+    uint64_t places = 0;
     for (size_t i = 0; i < failures->count; i++) {
         const struct finding *finding = &failures->findings[i];
-        if (!is_one_of_several(failures, finding)) continue;
+        if (!chosen[i]) continue;
         uint64_t count = all.count;
         if (!count) all = *finding;
         all.count = count + finding->count;
-        waited &= finding->links && !finding->on_way;
-        places++;
+        places += finding->on_way ? finding->ways : 1;
     }
-    for (size_t i = 0; failed && i < failures->request_count; i++)
-        if (is_one_of_several(failures, &failures->findings[failures->parts[i]]))
-            failed[failures->requests[i]->failed_node] = true;
-    for (unsigned i = 0; failed && i < nodes; i++) {
-        if (!failed[i]) continue;
-        if (all.peer_count < PEERS_MAX) all.peers[all.peer_count] = i;
-        all.peer_count++;
-    }
-    free(failed);
+    list_failed(analysis, failures, chosen, &all);
+    all.links = cause_of(&all) == CAUSE_NODE ? places : 0;
+    all.ways = all.on_way ? places : 0;
     all.node = all.peer = NO_NUMBER;
     all.on_way = all.any = all.one_asker = false;
-    all.links = waited ? places : 0;
     all.weight = (double)all.count / (double)all.of;
     all.severity = all.weight >= FAILED_SEVERE_SHARE ? SEVERITY_SEVERE : SEVERITY_NOTABLE;
-    analysis_add(analysis, &all);
+    return all;
 }
 
-/* Do two findings name links with the same sender (or, to: receiver)? */
-static bool share_way(const struct finding *a, const struct finding *b, bool to) {
+/* Adds a finding about the requests of those chosen. */
+static void add_failures(struct analysis *analysis, const struct failures *failures, const bool *chosen, struct finding finding) {
+    struct finding failed = {.count = 0};
+    if (finding.on_way) list_failed(analysis, failures, chosen, &failed);
+    if (finding.on_way) finding.links = failed.peer_count;
+    show_earliest(failures, chosen, &finding);
+    find_before(failures, chosen, &finding);
+    analysis_add(analysis, &finding);
+}
+
+/* Adds the findings of requests with the same outcome: several places with a cause of the same kind are one finding. */
+static void report_failures(struct analysis *analysis, struct failures *failures) {
+    bool *chosen = calloc(failures->count + 1, sizeof *chosen), *several = calloc(failures->count + 1, sizeof *several);
+    analysis->failed |= !chosen || !several;
+    for (enum cause cause = 0; chosen && several && cause < CAUSE_COUNT_; cause++) {
+        if (!names_several(failures, cause)) continue;
+        for (size_t i = 0; i < failures->count; i++) {
+            chosen[i] = is_one_of_several(failures, &failures->findings[i], cause);
+            several[i] |= chosen[i];
+        }
+        add_failures(analysis, failures, chosen, join_several(analysis, failures, chosen));
+    }
+    for (size_t i = 0; chosen && several && i < failures->count; i++) {
+        if (several[i]) continue;
+        for (size_t k = 0; k < failures->count; k++) chosen[k] = k == i;
+        add_failures(analysis, failures, chosen, failures->findings[i]);
+    }
+    free(chosen);
+    free(several);
+}
+
+/* What two links have in common. */
+enum shared { SHARED_LINK, SHARED_SENDER, SHARED_RECEIVER };
+
+static bool share_way(const struct finding *a, const struct finding *b, enum shared shared) {
     if (!a->on_way || !b->on_way || a->after != b->after) return false;
-    return to ? a->peer == b->peer && a->peer != NO_NUMBER : a->node == b->node && a->node != NO_NUMBER;
+    bool sender = a->node == b->node && a->node != NO_NUMBER, receiver = a->peer == b->peer && a->peer != NO_NUMBER;
+    return shared == SHARED_LINK ? sender && receiver : shared == SHARED_SENDER ? sender : receiver;
 }
 
-/* Joins findings about several nodes that waited for data from one node or, to: for data sent to one node. */
-static void join_ways(struct failures *failures, bool to) {
+/* Joins findings about the same link, about data from one node, or about data sent to one node. */
+static void join_ways(struct failures *failures, enum shared shared) {
     struct finding *findings = failures->findings;
     size_t kept = 0;
     for (size_t i = 0; i < failures->count; i++) {
         struct finding *same = NULL, *finding = &findings[i];
         for (size_t k = 0; k < kept && !same; k++)
-            if (share_way(&findings[k], finding, to)) same = &findings[k];
+            if (share_way(&findings[k], finding, shared)) same = &findings[k];
         move_part(failures, i, same ? (size_t)(same - findings) : kept);
         if (!same) {
             findings[kept++] = *finding;
             continue;
         }
-        same->links = (same->links ? same->links : 1) + (finding->links ? finding->links : 1);
-        *(to ? &same->node : &same->peer) = NO_NUMBER;
+        if (shared != SHARED_LINK) same->ways += finding->ways;
+        if (shared == SHARED_SENDER) same->peer = NO_NUMBER;
+        if (shared == SHARED_RECEIVER) same->node = NO_NUMBER;
         same->count += finding->count;
         same->weight += finding->weight;
         if (finding->severity < same->severity || same->weight >= FAILED_SEVERE_SHARE)
@@ -297,7 +373,8 @@ static void join_askers(struct failures *failures) {
 /* Is it of the same part: with the same node at fault, for the same reason? */
 static bool same_part(const struct request *a, const struct request *b) {
     return a->failed_after == b->failed_after && (a->failed_waiting == NO_NUMBER) == (b->failed_waiting == NO_NUMBER) &&
-           (a->failed_whom == NO_NUMBER) == (b->failed_whom == NO_NUMBER) && culprit(a) == culprit(b);
+           (a->failed_whom == NO_NUMBER) == (b->failed_whom == NO_NUMBER) && a->failed_from == b->failed_from &&
+           a->failed_to == b->failed_to && culprit(a) == culprit(b);
 }
 
 /* Requests of one command with the same outcome, of `of`. */
@@ -313,13 +390,9 @@ static void judge_outcome(struct analysis *analysis, const struct requests *all,
         unsigned asker = only_asker(all, requests + begin, end - begin);
         if (asker != NO_NUMBER) finding->one_asker = true, finding->peer = asker;
     }
-    join_ways(&failures, false);
-    join_ways(&failures, true);
+    for (enum shared shared = SHARED_LINK; shared <= SHARED_RECEIVER; shared++) join_ways(&failures, shared);
     join_askers(&failures);
-    bool several = names_several(&failures);
-    for (size_t i = 0; i < failures.count; i++)
-        if (!several || !is_one_of_several(&failures, &failures.findings[i])) analysis_add(analysis, &failures.findings[i]);
-    if (several) report_several(analysis, &failures);
+    report_failures(analysis, &failures);
     free(failures.parts);
     free(failures.findings);
 }

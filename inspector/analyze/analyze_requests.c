@@ -110,10 +110,12 @@ static bool judge_place(struct finding *ret_finding, const struct analysis *anal
                         const struct usual *usual, const struct visit *visits, size_t count, bool divided) {
     const struct visit *longest = visits;
     uint64_t slow = 0, stopped = 0, usual_ns = 0;
-    bool unanswered = true, seen = false;
+    bool unanswered = true, seen = false, ignored = true;
+    enum reaction reaction = REACTION_NONE;
     double share = divided ? SLOW_DIVIDED_MIN : SLOW_SHARE_MIN;
     for (size_t i = 0; i < count; i++) {
-        unanswered &= visits[i].unanswered, seen |= visits[i].seen;
+        unanswered &= visits[i].unanswered, seen |= visits[i].seen, ignored &= visits[i].ignored;
+        if (visits[i].reaction < reaction) reaction = visits[i].reaction;
         stopped += visits[i].stopped;
         slow += visits[i].ns && (double)visits[i].ns >= share * (double)visits[i].whole_ns;
         if (visits[i].ns > longest->ns) longest = &visits[i];
@@ -148,6 +150,8 @@ static bool judge_place(struct finding *ret_finding, const struct analysis *anal
                               .missing = longest->missing,
                               .full = longest->full,
                               .unanswered = unanswered,
+                              .ignored = ignored,
+                              .reaction = reaction,
                               .seen = seen,
                               .divided = divided,
                               .after = visits->after};

@@ -26,47 +26,52 @@ enum direction { DIRECTION_NONE, DIRECTION_OUT = 1, DIRECTION_IN = 2, DIRECTION_
 struct finding {
     enum finding_kind kind;
     enum severity severity;
-    double weight;                 /* orders findings of one severity, largest first */
-    unsigned node;                 /* the node at fault, or the sending end of a link */
-    unsigned peer;                 /* the other end */
-    unsigned trace;                /* an example */
-    unsigned command;              /* of the requests */
-    uint64_t count;                /* lost packets, requests, samples, streams */
-    uint64_t of;                   /* out of this many */
-    unsigned peers[PEERS_MAX];     /* if there are several: those that requests waited for longest */
-    uint64_t peer_count;           /* how many there are; 0: the finding is about one */
-    uint64_t links, links_of;      /* how many links it covers; of a network: how many lose, out of this many */
-    unsigned common;               /* of a network: the node at one end of all of them, or NO_NUMBER */
-    double usual_rate;             /* of the others; the finding's own rate is count / of */
-    uint64_t ns;                   /* the time measured: rtt after, one-way delay, time at the node, age, silence */
-    uint64_t usual_ns;             /* rtt before, the others' time, the longest silence before */
-    uint64_t time_ns;              /* Unix time: the jump, the last event, the beginning of the stall */
-    uint64_t until_ns;             /* if all nodes paused: end of the last pause */
-    uint64_t code;                 /* of closed connections */
-    struct loss_wait loss;         /* of a delay: the longest one */
-    enum direction direction;      /* which of a node's links */
-    uint64_t delays;               /* of losses: how often requests waited for these packets; of a node that ended: how many
+    double weight;             /* orders findings of one severity, largest first */
+    unsigned node;             /* the node at fault, or the sending end of a link */
+    unsigned peer;             /* the other end */
+    unsigned trace;            /* an example */
+    unsigned command;          /* of the requests */
+    uint64_t count;            /* lost packets, requests, samples, streams */
+    uint64_t of;               /* out of this many */
+    unsigned peers[PEERS_MAX]; /* if there are several: those that requests waited for longest */
+    uint64_t peer_count;       /* how many there are; 0: the finding is about one */
+    uint64_t links, links_of;  /* how many links it covers; of a network: how many lose, out of this many */
+    uint64_t ways;             /* of failed requests: how many links they waited for; `links` is how many nodes did */
+    unsigned common;           /* of a network: the node at one end of all of them, or NO_NUMBER */
+    double usual_rate;         /* of the others; the finding's own rate is count / of */
+    uint64_t ns;               /* the time measured: rtt after, one-way delay, time at the node, age, silence */
+    uint64_t usual_ns;         /* rtt before, the others' time, the longest silence before */
+    uint64_t time_ns;          /* Unix time: the jump, the last event, the beginning of the stall */
+    uint64_t until_ns;         /* if all nodes paused: end of the last pause */
+    uint64_t code;             /* of closed connections */
+    struct loss_wait loss;     /* of a delay: the longest one */
+    enum direction direction;  /* which of a node's links */
+    uint64_t delays;           /* of losses: how often requests waited for these packets; of a node that ended: how many
                                       waited for it afterwards; `ns` is the longest wait */
-    bool on_way;                   /* of failed requests: they waited for the link from `node` to `peer` */
-    bool usual_known;              /* there was something to compare with */
-    bool stopped;                  /* of a node: it did not read its socket */
-    bool divided;                  /* of a place: no place has most of the time */
-    bool sometimes;                /* of a node: only some of its requests are slow */
-    bool sending, full;            /* of a link: the node had sent a part, and continued later; its congestion window was full */
-    bool missing;                  /* of a node: its events are missing, so it may have waited for another */
-    bool unanswered;               /* of a peer: it did not answer */
-    bool seen;                     /* of a peer, or one of several: it has events of a request that waited for it */
-    uint64_t open;                 /* of a silent node: parts of requests that it works on; of one that ended: that it left open */
-    bool gone;                     /* of a peer: packets to it were lost, and it sent nothing meanwhile */
-    bool after;                    /* of a place or a failure: in the work that continued after the request ended */
-    bool one_asker;                /* of failed requests: only questions of one node failed, which is `node`, or `peer` */
-    bool any;                      /* of failed requests: the node fails whichever node it waits for */
-    bool messages;                 /* of a flood: it consists of messages of the type `command` */
-    bool waited;                   /* of outliers: the longest waited for `node`, whose events we do not have */
-    bool same_way;                 /* of outliers: `usual_ns` is that of requests that went the same way */
-    bool elsewhere;                /* of outliers: no place has most of the time of the longest */
-    bool rootless;                 /* of failed requests: the spans that caused them are missing */
-    bool returned;                 /* of a node that ended: it is running again */
+    bool on_way;               /* of failed requests: they waited for the link from `node` to `peer` */
+    unsigned before;           /* of requests that ran out of time: the node that had failed before; NO_NUMBER: several */
+    uint64_t before_count;     /* in how many of them one had */
+    bool usual_known;          /* there was something to compare with */
+    bool stopped;              /* of a node: it did not read its socket */
+    bool divided;              /* of a place: no place has most of the time */
+    bool sometimes;            /* of a node: only some of its requests are slow */
+    bool sending, full;        /* of a link: the node had sent a part, and continued later; its congestion window was full */
+    bool missing;              /* of a node: its events are missing, so it may have waited for another */
+    bool unanswered;           /* of a peer: it did not answer */
+    bool ignored;              /* of a node: it received the questions, began no part for them, and did not answer */
+    enum reaction reaction;    /* then: what it sent afterwards, as far as it is known of all */
+    bool seen;                 /* of a peer, or one of several: it has events of a request that waited for it */
+    uint64_t open;             /* of a silent node: parts of requests that it works on; of one that ended: that it left open */
+    bool gone;                 /* of a peer: packets to it were lost, and it sent nothing meanwhile */
+    bool after;                /* of a place or a failure: in the work that continued after the request ended */
+    bool one_asker;            /* of failed requests: only questions of one node failed, which is `node`, or `peer` */
+    bool any;                  /* of failed requests: the node fails whichever node it waits for */
+    bool messages;             /* of a flood: it consists of messages of the type `command` */
+    bool waited;               /* of outliers: the longest waited for `node`, whose events we do not have */
+    bool same_way;             /* of outliers: `usual_ns` is that of requests that went the same way */
+    bool elsewhere;            /* of outliers: no place has most of the time of the longest */
+    bool rootless;             /* of failed requests: the spans that caused them are missing */
+    bool returned;             /* of a node that ended: it is running again */
     size_t evidence[EVIDENCE_MAX]; /* facts */
     unsigned evidence_count;
 };

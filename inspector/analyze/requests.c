@@ -93,13 +93,14 @@ static bool failed_before(const struct critical_path *path, const struct node_cl
     return (spans_caused(spans, other, span) && !other->expired) || (spans_caused(spans, span, other) && span->expired);
 }
 
-/* The failed span that ended first: later failures are its consequences, or independent.  If the request succeeded, considers
- * only spans that it caused and did not wait for. */
-static const struct span *first_failed(const struct critical_path *path, const struct node_clocks *clocks) {
+/* The failed span (expired: that ran out of time) that ended first: later failures are its consequences, or independent.  If the
+ * request succeeded, considers only spans that it caused and did not wait for. */
+static const struct span *first_failed(const struct critical_path *path, const struct node_clocks *clocks, bool expired) {
     const struct span *items = path->spans.items, *root = &items[path->root], *first = NULL;
     for (size_t i = 0; i < path->spans.count; i++) {
         const struct span *span = &items[i], *asker = span->parent == NO_POSITION ? NULL : &items[span->parent];
         if (span->end == NO_POSITION || span->ok || (first && !failed_before(path, clocks, span, first))) continue;
+        if (expired && !span->expired) continue;
         if (!root->ok && (span == root || failed_before(path, clocks, span, root))) first = span;
         if (!root->ok || !asker) continue;
         bool known = node_clocks_comparable(clocks, span->node, root->node, NULL) &&
@@ -132,11 +133,14 @@ static const struct wait *wait_at_failure(const struct critical_path *path, cons
 
 static void find_failure(struct request *request, const struct critical_path *path, const struct trace_events *events) {
     request->failed_node = request->failed_waiting = request->failed_whom = request->failed_asker = NO_NUMBER;
-    request->failed_from = request->failed_to = NO_NUMBER;
+    request->failed_from = request->failed_to = request->failed_before = NO_NUMBER;
     request->failed = NO_FACT;
     if (path->spans.items[path->root].end == NO_POSITION) return;
-    const struct span *first = first_failed(path, &events->facts->clocks);
+    bool ran_out = !request->ok && path->spans.items[path->root].expired;
+    const struct span *before = first_failed(path, &events->facts->clocks, false),
+                      *first = ran_out ? first_failed(path, &events->facts->clocks, true) : before;
     if (!first) return;
+    if (ran_out && !before->expired && before->node != first->node) request->failed_before = before->node;
     request->failed_node = first->node;
     request->failed_asker = asker_of(&path->spans, first);
     request->failed_after = request->ok;
@@ -213,6 +217,16 @@ static bool same_place(const struct visit *visit, const struct wait *wait, bool 
            visit->ended == ended;
 }
 
+/* The question that the node had received in a wait for it, and not answered; NULL: there is none. */
+static const struct ignored *ignored_in(const struct critical_path *path, const struct wait *wait) {
+    for (size_t i = 0; i < path->ignored_count; i++) {
+        const struct ignored *ignored = &path->ignored[i];
+        if (wait->kind == WAIT_NODE && wait->span == ignored->asker && wait->node == path->spans.items[ignored->asker].peer)
+            return ignored;
+    }
+    return NULL;
+}
+
 static void show_wait(struct visit *visit, const struct wait *wait, const struct critical_path *path,
                       const struct trace_events *events) {
     const struct span *span = &path->spans.items[wait->span];
@@ -224,6 +238,12 @@ static void show_wait(struct visit *visit, const struct wait *wait, const struct
     for (unsigned i = 0; i < EVIDENCE_MAX; i++) visit->evidence[i] = NO_FACT;
     if (wait->kind == WAIT_NODE && span->node == wait->node) {
         visit->evidence[count++] = fact_at(events, span->start);
+        visit->evidence[count++] = fact_at(events, span->end);
+        return;
+    }
+    const struct ignored *ignored = ignored_in(path, wait);
+    if (ignored) {
+        visit->evidence[count++] = fact_at(events, ignored->received);
         visit->evidence[count++] = fact_at(events, span->end);
         return;
     }
@@ -253,6 +273,8 @@ static int add_wait(struct requests *requests, size_t first, const struct wait *
                               .asked = wait->kind == WAIT_NODE && wait->node != path->spans.items[path->root].node,
                               .after = after,
                               .unanswered = true,
+                              .ignored = true,
+                              .reaction = REACTION_NONE,
                               .seen = wait->kind == WAIT_PEER && has_events(events, wait->peer),
                               .ended = ended,
                               .whole_ns = after ? path->reach_ns - path->end_ns : path->end_ns - path->start_ns};
@@ -261,6 +283,9 @@ static int add_wait(struct requests *requests, size_t first, const struct wait *
     struct visit *visit = &requests->visits[k];
     visit->ns += wait->to_ns - wait->from_ns;
     visit->unanswered &= wait->unanswered;
+    const struct ignored *ignored = ignored_in(path, wait);
+    visit->ignored &= ignored != NULL;
+    if (ignored && ignored->reaction < visit->reaction) visit->reaction = ignored->reaction;
     if (wait->to_ns - wait->from_ns > visit->once_ns) show_wait(visit, wait, path, events);
     return 0;
 }

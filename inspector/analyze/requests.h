@@ -30,6 +30,7 @@ struct request {
     unsigned failed_asker;           /* who had asked it; itself if nobody had */
     unsigned failed_from, failed_to; /* the link that it was waiting for then; NO_NUMBER: none */
     unsigned failed_whom;            /* the node that it was waiting for, if the failed node itself is at fault */
+    unsigned failed_before;          /* of one that ran out of time: another node that had failed before; NO_NUMBER: none */
     size_t failed;                   /* a fact */
 };
 
@@ -40,19 +41,21 @@ struct visit {
     enum wait_kind kind;
     unsigned node, peer;
     unsigned trace;
-    uint64_t ns;                   /* in total, except for waits for lost packets */
-    uint64_t lost_ns;              /* waits for lost packets, which ns does not include */
-    uint64_t whole_ns;             /* duration of the request; if `after`, of the work after its end */
-    bool asked;                    /* of a node: it did not begin the request */
-    bool after;                    /* after the end of the request, while work that it caused went on */
-    uint64_t once_ns;              /* its longest single wait there */
-    bool stopped;                  /* of a node: it did not read its socket during that wait */
-    bool missing;                  /* of a peer: events of it are missing during that wait */
-    bool full;                     /* of a node that sends: its congestion window was full during that wait */
-    bool unanswered;               /* of a peer: it did not answer in any of these waits */
-    bool seen;                     /* of a peer: it has events of the request */
+    uint64_t ns;                    /* in total, except for waits for lost packets */
+    uint64_t lost_ns;               /* waits for lost packets, which ns does not include */
+    uint64_t whole_ns;              /* duration of the request; if `after`, of the work after its end */
+    bool asked;                     /* of a node: it did not begin the request */
+    bool after;                     /* after the end of the request, while work that it caused went on */
+    uint64_t once_ns;               /* its longest single wait there */
+    bool stopped;                   /* of a node: it did not read its socket during that wait */
+    bool missing;                   /* of a peer: events of it are missing during that wait */
+    bool full;                      /* of a node that sends: its congestion window was full during that wait */
+    bool unanswered;                /* of a peer: it did not answer in any of these waits */
+    bool seen;                      /* of a peer: it has events of the request */
+    bool ignored;                   /* of a node: it had received the question and not answered, in all of these waits */
+    enum reaction reaction;         /* then: what it had sent, as far as it is known */
     const struct node_state *ended; /* of a peer: its log, which had ended; NULL: it ran, or nobody knows */
-    size_t evidence[EVIDENCE_MAX]; /* facts, or NO_FACT */
+    size_t evidence[EVIDENCE_MAX];  /* facts, or NO_FACT */
 };
 
 /* How long a request waited because of one lost packet. */
@@ -76,8 +79,8 @@ struct question {
 /* Part of a request that has not ended and waits for no other open part. */
 struct open_part {
     unsigned trace, node, command;
-    size_t start; /* a fact */
-    bool asks;    /* it waits for another node */
+    size_t start;                   /* a fact */
+    bool asks;                      /* it waits for another node */
     const struct node_state *ended; /* the log in which it began, which ended without it; NULL: it may still end */
     unsigned waits_for;             /* a node that ended before it answered this part; NO_NUMBER: none */
 };

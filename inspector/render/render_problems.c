@@ -229,6 +229,34 @@ static void unsent(struct problems *problems) {
     problem_more(problems, path->unsent_count);
 }
 
+/* Nodes that received a question, began no part for it, and did not answer. */
+static void ignored(struct problems *problems) {
+    const struct timeline *timeline = problems->timeline;
+    const struct critical_path *path = &timeline->path;
+    struct strbuf *out = problems->out;
+    for (size_t i = 0; i < path->ignored_count && i < problems->max; i++) {
+        const struct ignored *question = &path->ignored[i];
+        const struct span *asker = &path->spans.items[question->asker];
+        const struct timeline_item *received = &timeline->items[question->received];
+        problem_begin(problems, STYLE_BAD, "ignored", received->node, received->time_ns);
+        names_node(out, problems->view->names, timeline->nodes[received->node].node_id);
+        strbuf_puts(out, " received the question of ");
+        names_node(out, problems->view->names, timeline->nodes[asker->node].node_id);
+        strbuf_puts(out, " at ");
+        timeline_since(out, timeline, received->node, received->time_ns);
+        strbuf_puts(out, " and reports no work for it");
+        if (question->reaction == REACTION_NONE) strbuf_puts(out, "; it sent no answer until ");
+        if (question->reaction == REACTION_SMALL) {
+            strbuf_puts(out, "; it sent nothing larger than ");
+            text_bytes(out, question->most_bytes);
+            strbuf_puts(out, " back until ");
+        }
+        if (question->reaction != REACTION_UNKNOWN) timeline_since(out, timeline, asker->node, asker->end_ns);
+        problem_end(problems);
+    }
+    problem_more(problems, path->ignored_count);
+}
+
 static void shared_span(struct problems *problems) {
     const struct timeline *timeline = problems->timeline;
     const struct view *view = problems->view;
@@ -300,6 +328,7 @@ static void put_problems(struct problems *problems, const json_t *answer) {
     if (!json_get_bool(answer, "more")) unended(problems);
     ended_nodes(problems);
     unsent(problems);
+    ignored(problems);
     delays(problems);
     packets_given_up(problems, false);
     packets_given_up(problems, true);

@@ -88,8 +88,7 @@ static void find_signs(const struct node_states *states, const struct facts *fac
 void node_states_settle(struct node_states *states, const struct facts *facts, bool whole) {
     for (size_t i = 0; i < states->count; i++)
         states->items[i].ended_ns = states->items[i].live ? UINT64_MAX : end_of_log(facts, &states->items[i], whole);
-    for (size_t i = 0; i < states->count; i++)
-        find_signs(states, facts, &states->items[i]);
+    for (size_t i = 0; i < states->count; i++) find_signs(states, facts, &states->items[i]);
 }
 
 /* How many logs the node has: after a step of the clock, it is not known which of several ran when. */

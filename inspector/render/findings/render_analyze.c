@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "render_analyze.h"
+#include "describe.h"
 #include "render_clocks.h"
 
 #include "json_get.h"
@@ -14,14 +15,10 @@
 
 /* ---- pieces ---- */
 
-static void node(struct strbuf *out, const struct view *view, const struct facts *facts, unsigned number) {
-    render_node(out, view, facts_node(facts, number));
-}
-
 static void link(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
-    node(out, view, facts, finding->node);
+    finding_node(out, view, facts, finding->node);
     strbuf_puts(out, " -> ");
-    node(out, view, facts, finding->peer);
+    finding_node(out, view, facts, finding->peer);
 }
 
 static void percent(struct strbuf *out, double rate) { strbuf_printf(out, "%.1f %%", 100 * rate); }
@@ -33,15 +30,7 @@ static void own_percent(struct strbuf *out, const struct finding *finding) {
     strbuf_puts(out, ")");
 }
 
-static void command(struct strbuf *out, const struct facts *facts, const struct finding *finding) {
-    const char *name = facts_command(facts, finding->command);
-    strbuf_puts(out, name && *name ? name : "a request");
-}
-
 /* ---- sentences ---- */
-
-typedef void describe_function(struct strbuf *out, const struct view *view, const struct facts *facts,
-                               const struct finding *finding);
 
 /* Which end of several links a node is. */
 static const char *ends_of(const struct finding *finding) {
@@ -58,7 +47,7 @@ static const char *carried(const struct facts *facts, const struct finding *find
 
 static void share_lost(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
     if (finding->peer == NO_NUMBER) {
-        node(out, view, facts, finding->node);
+        finding_node(out, view, facts, finding->node);
         strbuf_printf(out, ": %" PRIu64 " of %" PRIu64 " %s ", finding->count, finding->of, carried(facts, finding));
         links_of(out, finding);
         strbuf_puts(out, " were lost");
@@ -95,14 +84,14 @@ static void lossy_network(struct strbuf *out, const struct view *view, const str
         strbuf_puts(out, "they have no node in common");
     } else {
         strbuf_puts(out, "all of them lead to or from ");
-        node(out, view, facts, finding->common);
+        finding_node(out, view, facts, finding->common);
     }
     delays(out, finding);
 }
 
 static void late_packets(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
     if (finding->of) {
-        node(out, view, facts, finding->node);
+        finding_node(out, view, facts, finding->node);
         strbuf_printf(out, ": %" PRIu64 " of %" PRIu64 " %s ", finding->count, finding->of, carried(facts, finding));
         links_of(out, finding);
         strbuf_puts(out, " were late and took ");
@@ -112,7 +101,7 @@ static void late_packets(struct strbuf *out, const struct view *view, const stru
         return;
     }
     if (finding->peer == NO_NUMBER) {
-        node(out, view, facts, finding->node);
+        finding_node(out, view, facts, finding->node);
         strbuf_printf(out, ": %s ", carried(facts, finding));
         links_of(out, finding);
         strbuf_puts(out, " take up to ");
@@ -152,7 +141,7 @@ static void several_peers(struct strbuf *out, const struct view *view, const str
     if (finding->peer_count > named) named--; /* "and 1 more" is no shorter than its name */
     for (uint64_t i = 0; i < named; i++) {
         if (i) strbuf_puts(out, i + 1 == finding->peer_count ? " and " : ", ");
-        node(out, view, facts, finding->peers[i]);
+        finding_node(out, view, facts, finding->peers[i]);
     }
     if (finding->peer_count > named) strbuf_printf(out, " and %" PRIu64 " more", finding->peer_count - named);
 }
@@ -160,11 +149,11 @@ static void several_peers(struct strbuf *out, const struct view *view, const str
 /* "GET takes 80.0 ms (median) at bob in 27 of 80 requests; at other nodes 80 % take at most 3.02 ms" */
 static void sometimes_slow(struct strbuf *out, const struct view *view, const struct facts *facts,
                            const struct finding *finding) {
-    command(out, facts, finding);
+    finding_command(out, facts, finding);
     strbuf_puts(out, " takes ");
     text_duration(out, finding->ns);
     strbuf_puts(out, " (median) at ");
-    node(out, view, facts, finding->node);
+    finding_node(out, view, facts, finding->node);
     strbuf_printf(out, " in %" PRIu64 " of %" PRIu64 " requests; at other nodes 80 %% take at most ", finding->count,
                   finding->of);
     text_duration(out, finding->usual_ns);
@@ -173,7 +162,7 @@ static void sometimes_slow(struct strbuf *out, const struct view *view, const st
 /* "dave, which is not traced, has not answered since 12:00:02.000000: 855 of 855 packets that 3 nodes sent to it since then were
  * lost" */
 static void gone(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
-    node(out, view, facts, finding->node);
+    finding_node(out, view, facts, finding->node);
     strbuf_puts(out, ", which is not traced, has not answered");
     if (finding->time_ns) {
         strbuf_puts(out, " since ");
@@ -182,6 +171,20 @@ static void gone(struct strbuf *out, const struct view *view, const struct facts
     strbuf_printf(out, ": %" PRIu64 " of %" PRIu64 " %s that ", finding->count, finding->of, carried(facts, finding));
     text_count(out, finding->links, "node");
     strbuf_puts(out, finding->time_ns ? " sent to it since then were lost" : " sent to it were lost");
+}
+
+/* ", which received the question at 12:00:00.000210 and sent no answer until 12:00:03.000210"; of several, without the times. */
+static void ignored(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
+    bool times = finding->of == 1 && finding->evidence_count > 1;
+    strbuf_puts(out, times             ? ", which received the question at "
+                     : finding->of > 1 ? ", which received the questions"
+                                       : ", which received the question");
+    if (times) text_time(out, fact_unix(facts, &facts->items[finding->evidence[0]]), view->utc, false);
+    if (finding->reaction == REACTION_UNKNOWN) return;
+    strbuf_puts(out, finding->reaction == REACTION_NONE ? " and sent no answer" : " and sent nothing but small packets");
+    if (!times) return;
+    strbuf_puts(out, " until ");
+    text_time(out, fact_unix(facts, &facts->items[finding->evidence[1]]), view->utc, false);
 }
 
 static void slow(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
@@ -194,7 +197,7 @@ static void slow(struct strbuf *out, const struct view *view, const struct facts
         return;
     }
     if (finding->after) strbuf_puts(out, "work after ");
-    command(out, facts, finding);
+    finding_command(out, facts, finding);
     strbuf_puts(out, finding->divided ? " spends much of its time " : " spends most of its time ");
     if (finding->kind == FINDING_UNTRACED_PEER && finding->peer_count > 1) {
         strbuf_puts(out, "waiting for ");
@@ -203,7 +206,7 @@ static void slow(struct strbuf *out, const struct view *view, const struct facts
         if (finding->unanswered) strbuf_puts(out, finding->seen ? ", which did not answer" : " and did not answer");
     } else if (finding->kind == FINDING_UNTRACED_PEER) {
         strbuf_puts(out, "waiting for ");
-        node(out, view, facts, finding->node);
+        finding_node(out, view, facts, finding->node);
         bool traced = names_knows(view->names, facts_node(facts, finding->node));
         strbuf_puts(out, !node_clocks_comparable(&facts->clocks, finding->node, finding->peer, NULL) ? ", whose clock is unknown"
                          : finding->seen                                                             ? ""
@@ -212,17 +215,18 @@ static void slow(struct strbuf *out, const struct view *view, const struct facts
         if (finding->unanswered) strbuf_puts(out, finding->seen ? ", which did not answer" : " and did not answer");
     } else if (finding->missing) {
         strbuf_puts(out, "waiting for ");
-        node(out, view, facts, finding->node);
+        finding_node(out, view, facts, finding->node);
         strbuf_puts(out, ", whose events are missing");
     } else if (finding->kind == FINDING_SLOW_LINK && finding->peer == NO_NUMBER) {
         strbuf_printf(out, "%s %" PRIu64 " links %s ", finding->sending ? "sending on" : "on", finding->links, ends_of(finding));
-        node(out, view, facts, finding->node);
+        finding_node(out, view, facts, finding->node);
     } else if (finding->node == NO_NUMBER) {
         strbuf_printf(out, "at %" PRIu64 " nodes, about equally at each", finding->links);
     } else if (finding->peer == NO_NUMBER) {
         strbuf_puts(out, "at ");
-        node(out, view, facts, finding->node);
+        finding_node(out, view, facts, finding->node);
         if (finding->stopped) strbuf_puts(out, ", which did not read its socket");
+        if (finding->ignored) ignored(out, view, facts, finding);
     } else {
         strbuf_puts(out, finding->sending ? "sending " : "on the link ");
         link(out, view, facts, finding);
@@ -242,14 +246,14 @@ static void slow(struct strbuf *out, const struct view *view, const struct facts
 }
 
 static void loss_delay(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
-    command(out, facts, finding);
+    finding_command(out, facts, finding);
     strbuf_puts(out, " ");
     if (finding->peer == NO_NUMBER) {
         strbuf_puts(out, "waited ");
         text_count(out, finding->count, "time");
         strbuf_printf(out, " in %" PRIu64 " requests for packets lost on %" PRIu64 " links %s ", finding->of, finding->links,
                       ends_of(finding));
-        node(out, view, facts, finding->node);
+        finding_node(out, view, facts, finding->node);
         strbuf_puts(out, "; the longest ");
     }
     path_loss(out, view, facts, &finding->loss);
@@ -259,22 +263,24 @@ static void loss_delay(struct strbuf *out, const struct view *view, const struct
 
 /* "alice, which was waiting for the link alice -> bob"; "3 nodes, which were waiting for data from dave" */
 static void way_failed(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
-    const struct fact *failed = &facts->items[finding->evidence[0]];
-    if (finding->links > 1) {
-        bool to = finding->node == NO_NUMBER;
-        strbuf_printf(out, "%" PRIu64 " nodes, which were waiting for data %s ", finding->links, to ? "sent to" : "from");
-        node(out, view, facts, to ? finding->peer : finding->node);
+    bool to = finding->node == NO_NUMBER, several = finding->links > 1;
+    if (several)
+        strbuf_printf(out, "%" PRIu64 " nodes", finding->links);
+    else
+        finding_node(out, view, facts, facts->items[finding->evidence[0]].node);
+    strbuf_printf(out, ", which %s waiting for ", several ? "were" : "was");
+    if (finding->ways == 1) {
+        strbuf_puts(out, "the link ");
+        link(out, view, facts, finding);
         return;
     }
-    node(out, view, facts, failed->node);
-    strbuf_puts(out, ", which was waiting for the link ");
-    link(out, view, facts, finding);
+    strbuf_puts(out, to ? "data sent to " : "data from ");
+    finding_node(out, view, facts, to ? finding->peer : finding->node);
 }
 
-static void requests_failed(struct strbuf *out, const struct view *view, const struct facts *facts,
-                            const struct finding *finding) {
+static void failed_first(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
     if (finding->after) strbuf_puts(out, "work after ");
-    command(out, facts, finding);
+    finding_command(out, facts, finding);
     strbuf_printf(out, " %s in %" PRIu64 " of %" PRIu64 " requests%s",
                   finding->kind == FINDING_REQUESTS_EXPIRED ? "expired" : "failed", finding->count, finding->of,
                   finding->rootless ? " whose start is missing" : "");
@@ -289,40 +295,54 @@ static void requests_failed(struct strbuf *out, const struct view *view, const s
     else if (finding->links > 1)
         strbuf_printf(out, "%" PRIu64 " nodes", finding->links);
     else
-        node(out, view, facts, finding->peer == NO_NUMBER || finding->one_asker ? finding->node : finding->peer);
+        finding_node(out, view, facts, finding->peer == NO_NUMBER || finding->one_asker ? finding->node : finding->peer);
     if (finding->one_asker) {
         strbuf_puts(out, ", but only for ");
-        node(out, view, facts, finding->peer_count ? finding->node : finding->peer);
+        finding_node(out, view, facts, finding->peer_count ? finding->node : finding->peer);
         strbuf_puts(out, finding->peer_count ? ": they answered others" : ": it answered others");
     }
     if (finding->any) strbuf_puts(out, ", whichever node it was waiting for");
-    if (!finding->links) return;
+    if (!finding->links && !finding->ways) return;
     if (finding->peer_count) {
-        strbuf_printf(out, ", which %s waiting for %" PRIu64 " nodes", finding->peer_count > 1 ? "were" : "was", finding->links);
+        strbuf_printf(out, ", which %s waiting for %" PRIu64 " %s", finding->peer_count > 1 ? "were" : "was",
+                      finding->ways ? finding->ways : finding->links, finding->ways ? "links" : "nodes");
         return;
     }
     strbuf_puts(out, finding->links > 1 ? ", which were waiting for " : ", which was waiting for ");
-    node(out, view, facts, finding->node);
+    finding_node(out, view, facts, finding->node);
+}
+
+static void requests_failed(struct strbuf *out, const struct view *view, const struct facts *facts,
+                            const struct finding *finding) {
+    failed_first(out, view, facts, finding);
+    if (!finding->before_count) return;
+    strbuf_puts(out, "; ");
+    if (finding->before == NO_NUMBER)
+        strbuf_puts(out, "other nodes");
+    else
+        finding_node(out, view, facts, finding->before);
+    strbuf_puts(out, " had failed before");
+    if (finding->count > 1) strbuf_printf(out, " in %" PRIu64 " of these", finding->before_count);
 }
 
 static void requests_retried(struct strbuf *out, const struct view *view, const struct facts *facts,
                              const struct finding *finding) {
-    command(out, facts, finding);
+    finding_command(out, facts, finding);
     strbuf_printf(out, " succeeded in %" PRIu64 " of %" PRIu64 " requests", finding->count, finding->of);
     own_percent(out, finding);
     strbuf_puts(out, " only after ");
-    node(out, view, facts, finding->node);
+    finding_node(out, view, facts, finding->node);
     strbuf_puts(out, " had failed to answer");
     if (finding->peer == NO_NUMBER || finding->peer == finding->node) return;
     strbuf_puts(out, " ");
-    node(out, view, facts, finding->peer);
+    finding_node(out, view, facts, finding->peer);
     if (finding->links)
         strbuf_printf(out, "; it answered %" PRIu64 " other %s", finding->links, finding->links == 1 ? "node" : "nodes");
 }
 
 static void latency_outliers(struct strbuf *out, const struct view *view, const struct facts *facts,
                              const struct finding *finding) {
-    command(out, facts, finding);
+    finding_command(out, facts, finding);
     strbuf_puts(out, " took up to ");
     text_duration(out, finding->ns);
     strbuf_printf(out, " in %" PRIu64 " of %" PRIu64 " requests; the median%s is ", finding->count, finding->of,
@@ -334,13 +354,13 @@ static void latency_outliers(struct strbuf *out, const struct view *view, const 
                      : finding->peer == NO_NUMBER ? "; the slowest spent most of its time at "
                                                   : "; the slowest spent most of its time on ");
     if (finding->peer == NO_NUMBER)
-        node(out, view, facts, finding->node);
+        finding_node(out, view, facts, finding->node);
     else
         link(out, view, facts, finding);
 }
 
 static void flood(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
-    node(out, view, facts, finding->node);
+    finding_node(out, view, facts, finding->node);
     if (finding->messages) {
         const char *type = facts_command(facts, finding->command);
         strbuf_printf(out,
@@ -382,12 +402,12 @@ static void connections_closed(struct strbuf *out, const struct view *view, cons
     text_count(out, finding->count, "connection");
     if (finding->peer != NO_NUMBER) {
         strbuf_puts(out, " between ");
-        node(out, view, facts, finding->node);
+        finding_node(out, view, facts, finding->node);
         strbuf_puts(out, " and ");
-        node(out, view, facts, finding->peer);
+        finding_node(out, view, facts, finding->peer);
     } else if (finding->node != NO_NUMBER) {
         strbuf_puts(out, " of ");
-        node(out, view, facts, finding->node);
+        finding_node(out, view, facts, finding->node);
     }
     strbuf_puts(out, finding->count == 1 ? " was closed" : " were closed");
     if (finding->code) {
@@ -396,99 +416,6 @@ static void connections_closed(struct strbuf *out, const struct view *view, cons
     }
     if (!reason || !*reason) return;
     strbuf_printf(out, ": %s", reason);
-}
-
-static void node_stalled(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
-    bool everybody = finding->node == NO_NUMBER;
-    if (everybody)
-        strbuf_puts(out, "no node");
-    else
-        node(out, view, facts, finding->node);
-    strbuf_puts(out, everybody ? " did anything for " : " did nothing for ");
-    text_duration(out, finding->ns);
-    strbuf_puts(out, " from ");
-    text_time(out, finding->time_ns, view->utc, false);
-    strbuf_puts(out, everybody ? " on, although packets were in flight: the machine stood still"
-                               : " on, although others talked to it");
-    if (finding->count > 1) strbuf_printf(out, "; the longest of %" PRIu64 " pauses", finding->count);
-}
-
-static void request_open(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
-    command(out, facts, finding);
-    strbuf_puts(out, " at ");
-    node(out, view, facts, finding->node);
-    strbuf_puts(out, " began ");
-    text_duration(out, finding->ns);
-    strbuf_puts(out, " ago and has not ended");
-    if (finding->count > 1)
-        strbuf_printf(out, ", nor %s %" PRIu64 " other%s", finding->count == 2 ? "has" : "have", finding->count - 1,
-                      finding->count == 2 ? "" : "s");
-    if (finding->peer != NO_NUMBER) {
-        strbuf_puts(out, finding->count > 1 ? "; they wait for " : "; it waits for ");
-        node(out, view, facts, finding->peer);
-        strbuf_puts(out, ", which has ended");
-    }
-    if (finding->severity == SEVERITY_NOTE) strbuf_puts(out, "; its end may be among the missing events");
-}
-
-static void stream_open(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
-    node(out, view, facts, finding->node);
-    strbuf_printf(out, " has %" PRIu64 " of %" PRIu64 " streams with ", finding->count, finding->of);
-    node(out, view, facts, finding->peer);
-    strbuf_puts(out, " still open, the oldest for ");
-    text_duration(out, finding->ns);
-}
-
-static void node_ended(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
-    node(out, view, facts, finding->node);
-    path_ended(out, finding->kind == FINDING_NODE_CRASHED, finding->count);
-    strbuf_puts(out, "; ");
-    if (finding->count == 1) {
-        strbuf_puts(out, "its last event was at ");
-        text_time(out, finding->time_ns, view->utc, false);
-    } else {
-        if (finding->count > finding->evidence_count)
-            strbuf_printf(out, "the last events of the latest %u were at ", finding->evidence_count);
-        else
-            strbuf_puts(out, "its last events were at ");
-        for (unsigned i = 0; i < finding->evidence_count; i++) {
-            if (i) strbuf_puts(out, i + 1 < finding->evidence_count ? ", " : " and ");
-            text_time(out, fact_unix(facts, &facts->items[finding->evidence[i]]), view->utc, false);
-        }
-    }
-    if (finding->returned) strbuf_puts(out, "; it is running again");
-    if (finding->open) {
-        strbuf_puts(out, "; it left ");
-        text_count(out, finding->open, "request");
-        strbuf_puts(out, " open");
-    }
-    if (!finding->delays) return;
-    strbuf_puts(out, "; ");
-    text_count(out, finding->delays, "request");
-    strbuf_puts(out, " waited for it after that, for up to ");
-    text_duration(out, finding->ns);
-}
-
-static void node_silent(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
-    node(out, view, facts, finding->node);
-    strbuf_puts(out, " is live but has emitted nothing for ");
-    text_duration(out, finding->ns);
-    if (finding->count)
-        strbuf_printf(out, " although others sent it %" PRIu64 " packets", finding->count);
-    else
-        strbuf_printf(out, " although %" PRIu64 " %s not ended there", finding->open,
-                      finding->open == 1 ? "part of a request has" : "parts of requests have");
-    strbuf_puts(out, "; its longest silence before was ");
-    text_duration(out, finding->usual_ns);
-}
-
-static void events_missing(struct strbuf *out, const struct view *view, const struct facts *facts,
-                           const struct finding *finding) {
-    text_count(out, finding->count, "event");
-    strbuf_puts(out, " of ");
-    node(out, view, facts, finding->node);
-    strbuf_printf(out, " %s lost before traced read %s: other findings may be incomplete", finding->count == 1 ? "was" : "were",
-                  finding->count == 1 ? "it" : "them");
 }
 
 /* ---- kinds of findings ---- */
@@ -500,10 +427,10 @@ static const struct {
     unsigned has;
     enum next next;
 } kinds[FINDING_COUNT_] = {
-    [FINDING_NODE_CRASHED] = {node_ended, HAS_COUNT | HAS_MOMENT, NEXT_NODE},
-    [FINDING_NODE_ENDED] = {node_ended, HAS_COUNT | HAS_MOMENT, NEXT_NODE},
-    [FINDING_NODE_STALLED] = {node_stalled, HAS_COUNT | HAS_TIME | HAS_MOMENT, NEXT_NODE},
-    [FINDING_NODE_SILENT] = {node_silent, HAS_COUNT | HAS_TIME | HAS_USUAL_TIME | HAS_MOMENT, NEXT_NODE},
+    [FINDING_NODE_CRASHED] = {describe_node_ended, HAS_COUNT | HAS_MOMENT, NEXT_NODE},
+    [FINDING_NODE_ENDED] = {describe_node_ended, HAS_COUNT | HAS_MOMENT, NEXT_NODE},
+    [FINDING_NODE_STALLED] = {describe_node_stalled, HAS_COUNT | HAS_TIME | HAS_MOMENT, NEXT_NODE},
+    [FINDING_NODE_SILENT] = {describe_node_silent, HAS_COUNT | HAS_TIME | HAS_USUAL_TIME | HAS_MOMENT, NEXT_NODE},
     [FINDING_FLOOD] = {flood, HAS_COUNT | HAS_OF, NEXT_TRACES},
     [FINDING_LOSSY_NODE] = {lossy, HAS_COUNT | HAS_OF | HAS_RATE, NEXT_LOSSES},
     [FINDING_LOSSY_LINK] = {lossy, HAS_COUNT | HAS_OF | HAS_RATE, NEXT_LOSSES},
@@ -518,12 +445,12 @@ static const struct {
     [FINDING_REQUESTS_EXPIRED] = {requests_failed, HAS_COUNT | HAS_OF, NEXT_TRACE},
     [FINDING_REQUESTS_RETRIED] = {requests_retried, HAS_COUNT | HAS_OF, NEXT_TRACE},
     [FINDING_LATENCY_OUTLIERS] = {latency_outliers, HAS_COUNT | HAS_OF | HAS_TIME | HAS_USUAL_TIME, NEXT_GRAPH},
-    [FINDING_REQUEST_OPEN] = {request_open, HAS_COUNT | HAS_TIME | HAS_MOMENT, NEXT_TRACE},
+    [FINDING_REQUEST_OPEN] = {describe_request_open, HAS_COUNT | HAS_TIME | HAS_MOMENT, NEXT_TRACE},
     [FINDING_CONNECTIONS_CLOSED] = {connections_closed, HAS_COUNT | HAS_MOMENT | HAS_CODE, NEXT_CLOSES},
     [FINDING_RTT_JUMP] = {rtt_jump, HAS_COUNT | HAS_TIME | HAS_USUAL_TIME | HAS_MOMENT, NEXT_METRICS},
     [FINDING_WRONG_LOSSES] = {wrong_losses, HAS_COUNT | HAS_OF, NEXT_GRAPH},
-    [FINDING_STREAM_OPEN] = {stream_open, HAS_COUNT | HAS_OF | HAS_TIME, NEXT_STREAMS},
-    [FINDING_EVENTS_MISSING] = {events_missing, HAS_COUNT | HAS_OF, NEXT_NODES},
+    [FINDING_STREAM_OPEN] = {describe_stream_open, HAS_COUNT | HAS_OF | HAS_TIME, NEXT_STREAMS},
+    [FINDING_EVENTS_MISSING] = {describe_events_missing, HAS_COUNT | HAS_OF, NEXT_NODES},
 };
 
 unsigned finding_has(const struct finding *finding) {
@@ -605,7 +532,7 @@ static void draw_evidence(struct strbuf *out, const struct view *view, const str
     strbuf_puts(out, "     ");
     text_time(out, fact_unix(facts, fact), view->utc, false);
     strbuf_puts(out, "  ");
-    node(out, view, facts, fact->node);
+    finding_node(out, view, facts, fact->node);
     strbuf_printf(out, "  %s", fact_kind_name((enum fact_kind)fact->kind));
     if (fact_has_number(fact)) strbuf_printf(out, " %" PRIu64, fact->number);
     if (fact->kind == FACT_STREAM_OPENED || fact->kind == FACT_STREAM_CLOSED) strbuf_printf(out, " %" PRIu64, fact->stream_id);
@@ -617,7 +544,7 @@ static void draw_evidence(struct strbuf *out, const struct view *view, const str
         strbuf_puts(out, fact->kind == FACT_PACKET_RECEIVED || fact->kind == FACT_MESSAGE_RECEIVED ? "  <- "
                          : fact->kind == FACT_APP_START || fact->kind == FACT_APP_END              ? "  with "
                                                                                                    : "  -> ");
-        node(out, view, facts, fact->peer);
+        finding_node(out, view, facts, fact->peer);
     }
     const char *trace = facts_trace(facts, fact->trace);
     if (trace) text_styled(out, view->color, STYLE_ID, "  trace %.*s", NEXT_DIGITS, trace);

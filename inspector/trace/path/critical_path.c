@@ -428,6 +428,33 @@ static void find_answered(struct walk *walk) {
     }
 }
 
+/* Has the node a part of the request that began while the span asked it, whatever caused it? */
+static bool has_part(const struct walk *walk, const struct span *asker) {
+    for (size_t i = 0; i < walk->path->spans.count; i++) {
+        const struct span *span = &walk->path->spans.items[i];
+        if (span->node == asker->peer && span->end_ns >= asker->start_ns && span->start_ns <= asker->end_ns) return true;
+    }
+    return false;
+}
+
+/* Questions to nodes without a part for them. */
+static int find_ignored(struct walk *walk) {
+    struct critical_path *path = walk->path;
+    const struct span *items = path->spans.items;
+    path->ignored = calloc(path->spans.count + 1, sizeof *path->ignored);
+    if (!path->ignored) return -ENOMEM;
+    for (size_t i = 0; i < path->spans.count; i++) {
+        const struct span *asker = &items[i], *parent = asker->parent == NO_POSITION ? NULL : &items[asker->parent];
+        struct ignored *ignored = &path->ignored[path->ignored_count];
+        if (!question_is_ignored(ignored, &walk->transports, walk->events, parent, asker) || has_part(walk, asker)) continue;
+        ignored->asker = i;
+        path->ignored_count++;
+        walk_doubt(walk, asker->peer, NO_NUMBER, asker->start_ns, asker->end_ns);
+        walk_doubt(walk, asker->node, asker->peer, asker->start_ns, asker->end_ns);
+    }
+    return 0;
+}
+
 static int find_unsent(struct walk *walk) {
     struct critical_path *path = walk->path;
     const struct span *items = path->spans.items;
@@ -449,7 +476,7 @@ static int walk_path(struct walk *walk) {
     path->start_ns = root->start_ns;
     path->end_ns = root->end_ns;
     find_answered(walk);
-    if (find_reach(walk) || find_unsent(walk)) return -ENOMEM;
+    if (find_reach(walk) || find_unsent(walk) || find_ignored(walk)) return -ENOMEM;
     walk_add_task(walk, path->root, path->start_ns, path->end_ns);
     spend_all(walk);
     spend_reach(walk);
@@ -494,6 +521,7 @@ void critical_path_fini(struct critical_path *path) {
     free(path->spent);
     free(path->losses);
     free(path->unsent);
+    free(path->ignored);
     doubts_fini(&path->doubts);
     *path = (struct critical_path){.root = NO_POSITION};
 }

@@ -27,6 +27,7 @@
 #include "path_doubts.h"
 #include "path_losses.h"
 #include "path_sums.h"
+#include "path_unsent.h"
 
 struct critical_path {
     struct spans spans;
@@ -47,6 +48,8 @@ struct critical_path {
     struct doubts doubts;
     size_t *unsent; /* spans that ended well and sent no answer, and whose askers failed */
     size_t unsent_count;
+    struct ignored *ignored; /* questions that nodes received and did not answer */
+    size_t ignored_count;
 };
 
 /* Returns 0 or -ENOMEM. */

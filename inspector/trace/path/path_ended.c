@@ -28,8 +28,8 @@ static struct ended_part part_of(const struct node_states *states, const struct 
     return (struct ended_part){log, asker, greatest(wait->from_ns, log->gone_ns + under_way_ns)};
 }
 
-struct ended_part ended_part_of_wait(const struct node_states *states, const struct facts *facts, const struct critical_path *path,
-                                     const struct wait *wait) {
+struct ended_part ended_part_of_wait(const struct node_states *states, const struct facts *facts,
+                                     const struct critical_path *path, const struct wait *wait) {
     if (wait->untimed) return (struct ended_part){.log = NULL};
     if (wait->kind == WAIT_PEER) return part_of(states, facts, wait, wait->peer, wait->node, 0);
     if (wait->kind == WAIT_NODE) return part_of(states, facts, wait, wait->node, asker_of(&path->spans, wait->span), 0);

@@ -15,8 +15,8 @@ struct ended_part {
     uint64_t from_ns;             /* from then on, to the end of the wait */
 };
 
-struct ended_part ended_part_of_wait(const struct node_states *states, const struct facts *facts, const struct critical_path *path,
-                                     const struct wait *wait);
+struct ended_part ended_part_of_wait(const struct node_states *states, const struct facts *facts,
+                                     const struct critical_path *path, const struct wait *wait);
 
 /* The log in which a span began, if it has ended without the span's end: the span will never end.  NULL: it may. */
 const struct node_state *ended_log_of_span(const struct node_states *states, const struct facts *facts, const struct span *span);

@@ -15,4 +15,22 @@
 bool answer_is_unsent(const struct transports *transports, const struct trace_events *events, const struct span *grandparent,
                       const struct span *parent, const struct span *child);
 
+/* What a node sent to its asker after it had received the question, as far as it is known. */
+enum reaction { REACTION_UNKNOWN, REACTION_SMALL, REACTION_NONE };
+
+/* A question that a node received, of which it began no part, and for which it sent no answer. */
+struct ignored {
+    size_t asker;        /* the span that asked */
+    size_t received;     /* the position of the last packet, or message, of the question */
+    uint64_t most_bytes; /* the largest packet that it sent to the asker afterwards */
+    enum reaction reaction;
+};
+
+/* Did the node that `parent`, a span without a part at that node, asks get the question, while `parent` waited until it ran out of
+ * time?  The same conditions hold as above.  Without a part, packets are all that shows when the node began: so small ones that it
+ * sent to the asker afterwards are acknowledgements as far as anybody knows, and are told.  If it reports nothing that it sent to
+ * the asker in that time, what it sent is unknown. */
+bool question_is_ignored(struct ignored *ret_ignored, const struct transports *transports, const struct trace_events *events,
+                         const struct span *grandparent, const struct span *parent);
+
 #endif

@@ -52,10 +52,10 @@ struct timeline_node {
 struct timeline {
     struct facts
         facts; /* one for each item, in the same order; nodes have the same numbers as in `nodes`, peers without events follow */
-    struct trace_events events;  /* the same events */
-    struct critical_path path;   /* one span for each of ours; its messages' events are our items */
-    struct node_states states;   /* of the logs of its nodes and peers, as far as they are known */
-    struct ended *ended;         /* nodes that had ended while the request waited for them */
+    struct trace_events events; /* the same events */
+    struct critical_path path;  /* one span for each of ours; its messages' events are our items */
+    struct node_states states;  /* of the logs of its nodes and peers, as far as they are known */
+    struct ended *ended;        /* nodes that had ended while the request waited for them */
     size_t ended_count;
     struct timeline_item *items; /* in the order in which they happened, which a step of the clock does not change */
     size_t item_count;

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Sentences about nodes that ended, stood still or fell silent, whose events are missing, or that left something open. */
+#include "describe.h"
+#include "render_path.h"
+
+#include <inttypes.h>
+
+void describe_node_stalled(struct strbuf *out, const struct view *view, const struct facts *facts,
+                           const struct finding *finding) {
+    bool everybody = finding->node == NO_NUMBER;
+    if (everybody)
+        strbuf_puts(out, "no node");
+    else
+        finding_node(out, view, facts, finding->node);
+    strbuf_puts(out, everybody ? " did anything for " : " did nothing for ");
+    text_duration(out, finding->ns);
+    strbuf_puts(out, " from ");
+    text_time(out, finding->time_ns, view->utc, false);
+    strbuf_puts(out, everybody ? " on, although packets were in flight: the machine stood still"
+                               : " on, although others talked to it");
+    if (finding->count > 1) strbuf_printf(out, "; the longest of %" PRIu64 " pauses", finding->count);
+}
+
+void describe_request_open(struct strbuf *out, const struct view *view, const struct facts *facts,
+                           const struct finding *finding) {
+    finding_command(out, facts, finding);
+    strbuf_puts(out, " at ");
+    finding_node(out, view, facts, finding->node);
+    strbuf_puts(out, " began ");
+    text_duration(out, finding->ns);
+    strbuf_puts(out, " ago and has not ended");
+    if (finding->count > 1)
+        strbuf_printf(out, ", nor %s %" PRIu64 " other%s", finding->count == 2 ? "has" : "have", finding->count - 1,
+                      finding->count == 2 ? "" : "s");
+    if (finding->peer != NO_NUMBER) {
+        strbuf_puts(out, finding->count > 1 ? "; they wait for " : "; it waits for ");
+        finding_node(out, view, facts, finding->peer);
+        strbuf_puts(out, ", which has ended");
+    }
+    if (finding->severity == SEVERITY_NOTE) strbuf_puts(out, "; its end may be among the missing events");
+}
+
+void describe_stream_open(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
+    finding_node(out, view, facts, finding->node);
+    strbuf_printf(out, " has %" PRIu64 " of %" PRIu64 " streams with ", finding->count, finding->of);
+    finding_node(out, view, facts, finding->peer);
+    strbuf_puts(out, " still open, the oldest for ");
+    text_duration(out, finding->ns);
+}
+
+void describe_node_ended(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
+    finding_node(out, view, facts, finding->node);
+    path_ended(out, finding->kind == FINDING_NODE_CRASHED, finding->count);
+    strbuf_puts(out, "; ");
+    if (finding->count == 1) {
+        strbuf_puts(out, "its last event was at ");
+        text_time(out, finding->time_ns, view->utc, false);
+    } else {
+        if (finding->count > finding->evidence_count)
+            strbuf_printf(out, "the last events of the latest %u were at ", finding->evidence_count);
+        else
+            strbuf_puts(out, "its last events were at ");
+        for (unsigned i = 0; i < finding->evidence_count; i++) {
+            if (i) strbuf_puts(out, i + 1 < finding->evidence_count ? ", " : " and ");
+            text_time(out, fact_unix(facts, &facts->items[finding->evidence[i]]), view->utc, false);
+        }
+    }
+    if (finding->returned) strbuf_puts(out, "; it is running again");
+    if (finding->open) {
+        strbuf_puts(out, "; it left ");
+        text_count(out, finding->open, "request");
+        strbuf_puts(out, " open");
+    }
+    if (!finding->delays) return;
+    strbuf_puts(out, "; ");
+    text_count(out, finding->delays, "request");
+    strbuf_puts(out, " waited for it after that, for up to ");
+    text_duration(out, finding->ns);
+}
+
+void describe_node_silent(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
+    finding_node(out, view, facts, finding->node);
+    strbuf_puts(out, " is live but has emitted nothing for ");
+    text_duration(out, finding->ns);
+    if (finding->count)
+        strbuf_printf(out, " although others sent it %" PRIu64 " packets", finding->count);
+    else
+        strbuf_printf(out, " although %" PRIu64 " %s not ended there", finding->open,
+                      finding->open == 1 ? "part of a request has" : "parts of requests have");
+    strbuf_puts(out, "; its longest silence before was ");
+    text_duration(out, finding->usual_ns);
+}
+
+void describe_events_missing(struct strbuf *out, const struct view *view, const struct facts *facts,
+                             const struct finding *finding) {
+    text_count(out, finding->count, "event");
+    strbuf_puts(out, " of ");
+    finding_node(out, view, facts, finding->node);
+    strbuf_printf(out, " %s lost before traced read %s: other findings may be incomplete", finding->count == 1 ? "was" : "were",
+                  finding->count == 1 ? "it" : "them");
+}
