@@ -571,6 +571,8 @@ START_TEST(what_was_read_in_part_names_nobody) {
     struct fact *done = add(FACT_APP_END, 1, 0, 2050 * ms);
     done->span_id = 2;
     done->ok = true;
+    add(FACT_PACKET_SENT, 1, 0, 2050 * ms + 1)->bytes = 1200; /* the link delays nothing for long */
+    add(FACT_PACKET_RECEIVED, 0, 1, 2050 * ms + 2)->bytes = 1200;
     struct fact *end = add(FACT_APP_END, 0, NO_NUMBER, 2051 * ms);
     end->span_id = 1;
     end->ok = true;
