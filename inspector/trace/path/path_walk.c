@@ -278,6 +278,25 @@ void walk_add_own(struct walk *walk, size_t span, unsigned asker, uint64_t from_
     walk_add_node(walk, span, node, from_ns, to_ns);
 }
 
+/* A node waited in vain for what another was to send it, and this trace has nothing of that.  Until when may it have been under
+ * way?  What came meanwhile in another trace may have been it, and what the node then waited for is not known. */
+static uint64_t came_elsewhere(struct walk *walk, unsigned from, unsigned to, uint64_t from_ns, uint64_t to_ns) {
+    const struct facts *facts = walk->events->facts;
+    struct fact_walk others = facts_walk(facts, from_ns, to_ns);
+    const struct fact *fact;
+    uint64_t last_ns = facts->beside_cut ? from_ns : to_ns;
+    size_t sent, received;
+    transports_of_link(&walk->transports, from, to, false, from_ns, to_ns, &sent);
+    transports_of_link(&walk->transports, to, from, true, from_ns, to_ns, &received);
+    if (sent || received || to_ns < from_ns + SENDING_NS_MIN) return to_ns;
+    walk_doubt(walk, to, from, from_ns, to_ns);
+    while ((fact = fact_walk_next(&others))) {
+        if (fact->node != to || fact->peer != from || !fact_is_traffic(fact) || fact_sends(fact)) continue;
+        if (fact->kind != FACT_PACKET_RECEIVED || !packet_is_small(fact->bytes, UINT64_MAX)) last_ns = fact->time_ns;
+    }
+    return last_ns;
+}
+
 /* The way counts as the link's time, except while nothing was in flight: then it waited for one of the nodes. */
 void walk_add_link(struct walk *walk, size_t span, unsigned from, unsigned to, uint64_t from_ns, uint64_t to_ns) {
     struct idle_walk idles;
@@ -300,6 +319,7 @@ void walk_add_link(struct walk *walk, size_t span, unsigned from, unsigned to, u
     const struct span *waiting = &walk->spans->items[span];
     bool gave_up = waiting->node == to && (waiting->end == NO_POSITION || !waiting->ok);
     uint64_t arrived_ns = gave_up ? idle_walk_end(&idles) : to_ns; /* it may have waited for more than was sent */
+    if (gave_up && arrived_ns == to_ns) arrived_ns = came_elsewhere(walk, from, to, from_ns, to_ns);
     add_carried(walk, span, from, to, from_ns, arrived_ns);
     add_wait(walk, (struct wait){arrived_ns, to_ns, WAIT_SENDING, from, to, span, false});
 }
