@@ -208,10 +208,6 @@ static int add_request_of(struct requests *requests, const struct critical_path 
     return add_request(requests, &request);
 }
 
-static bool same_place(const struct visit *visit, const struct wait *wait, bool after) {
-    return visit->after == after && visit->kind == wait->kind && visit->node == wait->node && visit->peer == wait->peer;
-}
-
 static void show_wait(struct visit *visit, const struct wait *wait, const struct critical_path *path,
                       const struct trace_events *events) {
     const struct span *span = &path->spans.items[wait->span];
@@ -230,22 +226,118 @@ static void show_wait(struct visit *visit, const struct wait *wait, const struct
     visit->evidence[count++] = fact_of(events, wait->kind == WAIT_LINK ? wait->peer : wait->node, wait->to_ns);
 }
 
-static bool has_events(const struct trace_events *events, unsigned node) {
-    for (size_t i = 0; i < events->count; i++)
-        if (trace_event_at(events, i)->node == node && trace_event_at(events, i)->kind != FACT_EVENTS_LOST) return true;
-    return false;
+/* The waits of a request by place, and the nodes that have events of it. */
+struct places {
+    const struct critical_path *path;
+    size_t *order; /* timed waits, by place, then in their order */
+    size_t count;
+    size_t *first; /* by wait: the first one at its place */
+    size_t *visit; /* by the first wait of a place: its visit */
+    unsigned *nodes;
+    size_t node_count;
+};
+
+static int compare_places_of(const struct critical_path *path, size_t i, size_t j) {
+    const struct wait *a = &path->waits[i], *b = &path->waits[j];
+    int order = compare_numbers(i >= path->within, j >= path->within);
+    if (!order) order = compare_numbers(a->kind, b->kind);
+    if (!order) order = compare_numbers(a->node, b->node);
+    return order ? order : compare_numbers(a->peer, b->peer);
 }
 
-/* Searches linearly: a request has few places.  Work after the end counts, too, so that one-way messages are judged. */
-static int add_visits(struct requests *requests, const struct critical_path *path, const struct trace_events *events) {
-    size_t first = requests->visit_count;
+static int compare_waits(const void *left, const void *right, void *path) {
+    size_t i = *(const size_t *)left, j = *(const size_t *)right;
+    int order = compare_places_of(path, i, j);
+    return order ? order : compare_numbers(i, j);
+}
+
+static void places_fini(struct places *places) {
+    free(places->order);
+    free(places->first);
+    free(places->visit);
+    free(places->nodes);
+}
+
+static int list_nodes(struct places *places, const struct trace_events *events) {
+    places->nodes = calloc(events->count + 1, sizeof *places->nodes);
+    if (!places->nodes) return -ENOMEM;
+    for (size_t i = 0; i < events->count; i++) {
+        const struct fact *fact = trace_event_at(events, i);
+        if (fact->kind != FACT_EVENTS_LOST) places->nodes[places->node_count++] = fact->node;
+    }
+    qsort(places->nodes, places->node_count, sizeof *places->nodes, compare_node_numbers);
+    return 0;
+}
+
+static int places_init(struct places *places, const struct critical_path *path, const struct trace_events *events) {
+    bool peers = false;
+    *places = (struct places){.path = path,
+                              .order = calloc(path->count + 1, sizeof *places->order),
+                              .first = calloc(path->count + 1, sizeof *places->first),
+                              .visit = calloc(path->count + 1, sizeof *places->visit)};
+    if (!places->order || !places->first || !places->visit) return -ENOMEM;
+    for (size_t i = 0; i < path->count; i++) {
+        if (!path->waits[i].untimed) places->order[places->count++] = i;
+        peers |= path->waits[i].kind == WAIT_PEER;
+    }
+    qsort_r(places->order, places->count, sizeof *places->order, compare_waits, (void *)path);
+    for (size_t i = 0, first = 0; i < places->count; i++) {
+        if (!i || compare_places_of(path, places->order[i], places->order[first])) first = i;
+        places->first[places->order[i]] = places->order[first];
+    }
+    return peers ? list_nodes(places, events) : 0;
+}
+
+static bool has_events(const struct places *places, unsigned node) {
+    return places->node_count && bsearch(&node, places->nodes, places->node_count, sizeof node, compare_node_numbers);
+}
+
+/* The visit to a link, or to a peer, before the end of the request; NULL if there is none. */
+static struct visit *visit_of_loss(struct requests *requests, const struct places *places, enum wait_kind kind,
+                                   const struct loss_wait *loss) {
+    const struct critical_path *path = places->path;
+    size_t low = 0, high = places->count;
+    while (low < high) {
+        size_t middle = (low + high) / 2, i = places->order[middle];
+        const struct wait *wait = &path->waits[i];
+        int order = i >= path->within ? 1 : compare_numbers(wait->kind, kind);
+        if (!order) order = compare_numbers(wait->node, loss->from);
+        if (!order) order = compare_numbers(wait->peer, loss->to);
+        if (!order) return &requests->visits[places->visit[places->first[i]]];
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return NULL;
+}
+
+static int add_losses(struct requests *requests, const struct places *places, const struct trace_events *events) {
+    static const enum wait_kind kinds[] = {WAIT_LINK, WAIT_PEER};
+    const struct critical_path *path = places->path;
+    for (size_t i = 0; i < path->loss_count; i++) {
+        const struct loss_wait *loss = &path->losses[i];
+        struct delay delay = {.request = requests->count - 1, .loss = *loss, .lost = fact_at(events, loss->first_lost)};
+        if (add_delay(requests, &delay)) return -ENOMEM;
+        for (unsigned k = 0; k < 2; k++) {
+            struct visit *visit = visit_of_loss(requests, places, kinds[k], loss);
+            if (!visit) continue;
+            uint64_t lost_ns = least(loss->ns, visit->ns);
+            visit->ns -= lost_ns;
+            visit->lost_ns += lost_ns;
+        }
+    }
+    return 0;
+}
+
+/* Work after the end counts, too, so that one-way messages are judged. */
+static int add_places(struct requests *requests, struct places *places, const struct trace_events *events) {
+    const struct critical_path *path = places->path;
     for (size_t i = 0; i < path->count; i++) {
         const struct wait *wait = &path->waits[i];
         bool after = i >= path->within;
-        size_t k = first;
         if (wait->untimed) continue;
-        while (k < requests->visit_count && !same_place(&requests->visits[k], wait, after)) k++;
-        if (k == requests->visit_count) {
+        if (places->first[i] == i) {
             struct visit visit = {.request = requests->count - 1,
                                   .command = requests->items[requests->count - 1].command,
                                   .kind = wait->kind,
@@ -255,30 +347,25 @@ static int add_visits(struct requests *requests, const struct critical_path *pat
                                   .asked = wait->kind == WAIT_NODE && wait->node != path->spans.items[path->root].node,
                                   .after = after,
                                   .unanswered = true,
-                                  .seen = wait->kind == WAIT_PEER && has_events(events, wait->peer),
+                                  .seen = wait->kind == WAIT_PEER && has_events(places, wait->peer),
                                   .whole_ns = after ? path->reach_ns - path->end_ns : path->end_ns - path->start_ns};
+            places->visit[i] = requests->visit_count;
             if (add_visit(requests, &visit)) return -ENOMEM;
         }
-        struct visit *visit = &requests->visits[k];
+        struct visit *visit = &requests->visits[places->visit[places->first[i]]];
         visit->ns += wait->to_ns - wait->from_ns;
         visit->unanswered &= wait->unanswered;
         if (wait->to_ns - wait->from_ns > visit->once_ns) show_wait(visit, wait, path, events);
     }
-    for (size_t i = 0; i < path->loss_count; i++) {
-        const struct loss_wait *loss = &path->losses[i];
-        struct delay delay = {.request = requests->count - 1, .loss = *loss, .lost = fact_at(events, loss->first_lost)};
-        if (add_delay(requests, &delay)) return -ENOMEM;
-        for (size_t k = first; k < requests->visit_count; k++) {
-            struct visit *visit = &requests->visits[k];
-            uint64_t lost_ns = loss->ns < visit->ns ? loss->ns : visit->ns;
-            if (visit->kind == WAIT_NODE || visit->kind == WAIT_SENDING || visit->after || visit->node != loss->from ||
-                visit->peer != loss->to)
-                continue;
-            visit->ns -= lost_ns;
-            visit->lost_ns += lost_ns;
-        }
-    }
-    return 0;
+    return add_losses(requests, places, events);
+}
+
+static int add_visits(struct requests *requests, const struct critical_path *path, const struct trace_events *events) {
+    struct places places;
+    int result = places_init(&places, path, events);
+    if (!result) result = add_places(requests, &places, events);
+    places_fini(&places);
+    return result;
 }
 
 /* ---- questions ---- */
@@ -290,9 +377,14 @@ static bool is_question(const struct spans *spans, const struct span *span) {
     return span->asks || (asker->node != span->node && !asker->asks);
 }
 
-/* After that question had failed, did its asker ask again and get an answer? */
-static bool was_retried(const struct spans *spans, const struct node_clocks *clocks, const struct span *failed) {
+/* After that question had failed, did its asker ask again and get an answer?  last_ok: by asker, the question that it asked last
+ * of those that were answered. */
+static bool was_retried(const struct spans *spans, const struct node_clocks *clocks, const size_t *last_ok,
+                        const struct span *failed) {
     const struct span *asker = &spans->items[failed->parent];
+    size_t last = last_ok[failed->parent];
+    if (last == NO_POSITION || spans->items[last].start_ns < failed->end_ns) return false;
+    if (node_clocks_comparable(clocks, spans->items[last].node, failed->node, NULL)) return true;
     for (size_t i = asker->first_child; i != NO_POSITION; i = spans->items[i].next_sibling) {
         const struct span *again = &spans->items[i];
         bool later = node_clocks_comparable(clocks, again->node, failed->node, NULL) && again->start_ns >= failed->end_ns;
@@ -316,17 +408,33 @@ static const struct span *innermost_failed(const struct spans *spans, const stru
     return failed;
 }
 
+/* By span: of the questions that it asked and that were answered, the one that began last; NO_POSITION if there is none.  NULL
+ * when out of memory. */
+static size_t *last_answered_new(const struct spans *spans) {
+    size_t *last = calloc(spans->count + 1, sizeof *last);
+    for (size_t i = 0; last && i < spans->count; i++) last[i] = NO_POSITION;
+    for (size_t i = 0; last && i < spans->count; i++) {
+        const struct span *span = &spans->items[i];
+        if (!is_question(spans, span) || !span->ok) continue;
+        size_t *of_asker = &last[span->parent];
+        if (*of_asker == NO_POSITION || spans->items[*of_asker].start_ns <= span->start_ns) *of_asker = i;
+    }
+    return last;
+}
+
 static int add_questions(struct requests *requests, const struct critical_path *path, const struct trace_events *events) {
     const struct spans *spans = &path->spans;
     const struct request *request = &requests->items[requests->count - 1];
-    int result = 0;
-    for (size_t i = 0; request->whole && request->ok && i < spans->count && !result; i++) {
+    if (!request->whole || !request->ok) return 0;
+    size_t *last_ok = last_answered_new(spans);
+    int result = last_ok ? 0 : -ENOMEM;
+    for (size_t i = 0; i < spans->count && !result; i++) {
         const struct span *span = &spans->items[i];
         if (!is_question(spans, span)) continue;
         if (!span->ok && !spans->items[span->parent].ok)
             continue; /* its asker failed, too: counted at the question to the asker */
         const struct span *failed = span;
-        bool retried = !span->ok && was_retried(spans, &events->facts->clocks, span);
+        bool retried = !span->ok && was_retried(spans, &events->facts->clocks, last_ok, span);
         if (retried) failed = innermost_failed(spans, span);
         const struct question question = {.request = requests->count - 1,
                                           .command = request->command,
@@ -337,6 +445,7 @@ static int add_questions(struct requests *requests, const struct critical_path *
                                           .failed = fact_at(events, failed->end)};
         result = add_question(requests, &question);
     }
+    free(last_ok);
     return result;
 }
 
