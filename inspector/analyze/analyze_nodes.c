@@ -10,7 +10,8 @@
 
 #include <stdlib.h>
 
-#define AT_ONCE_PART 10 /* of a pause: packets that arrive up to 1/N of it after its end count as arriving at its end */
+#define SENT_APART_PART 5 /* of a pause: packets sent 1/N of it apart that arrive at its end were not under way so long */
+#define AT_ONCE_PART 10   /* of a wait: packets that arrive up to 1/N of it after its end count as arriving at its end */
 
 /* ---- streams ---- */
 
@@ -221,13 +222,37 @@ static int compare_under_way(const void *left, const void *right) {
     return x < y ? -1 : x > y;
 }
 
+/* Where the packets from a sender to a node begin. */
+static size_t first_of_link(const struct incoming *incoming, size_t count, unsigned node, unsigned sender) {
+    size_t low = 0, high = count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (incoming[middle].node < node || (incoming[middle].node == node && incoming[middle].sender < sender))
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static bool is_of_link(const struct incoming *incoming, unsigned node, unsigned sender) {
+    return incoming->node == node && incoming->sender == sender;
+}
+
+/* A single packet cannot show what is usual for its link: then those of the way back do. */
 static void find_usual(struct incoming *incoming, size_t count) {
     if (count) qsort(incoming, count, sizeof *incoming, compare_under_way);
     for (size_t begin = 0, end; begin < count; begin = end) {
-        for (end = begin;
-             end < count && incoming[end].node == incoming[begin].node && incoming[end].sender == incoming[begin].sender;)
-            end++;
-        const struct incoming *quarter = &incoming[begin + (end - begin) / 4];
+        unsigned node = incoming[begin].node, sender = incoming[begin].sender;
+        for (end = begin; end < count && is_of_link(&incoming[end], node, sender);) end++;
+        size_t first = begin, behind = end;
+        if (end - begin == 1) {
+            size_t back = first_of_link(incoming, count, sender, node);
+            for (behind = back; behind < count && is_of_link(&incoming[behind], sender, node);) behind++;
+            first = behind > back ? back : begin;
+            if (first == begin) behind = end;
+        }
+        const struct incoming *quarter = &incoming[first + (behind - first) / 4];
         uint64_t usual_ns = quarter->received_ns == UINT64_MAX ? UINT64_MAX : quarter->received_ns - quarter->sent_ns;
         for (size_t i = begin; i < end; i++) incoming[i].usual_ns = usual_ns;
     }
@@ -304,9 +329,10 @@ static void take_pause(const struct facts *facts, struct finding *finding, const
 struct waiting {
     size_t first;          /* the first that waited for STALL_NS_MIN, or NO_FACT */
     size_t waited, lost;   /* how many waited so long; how many were lost */
+    bool unusual;          /* one of them waited much longer than usual on its link */
     size_t first_short;    /* the first that arrived, or NO_FACT */
     bool several;          /* from several senders */
-    bool at_once;          /* all that arrived did so by AT_ONCE_PART after the end */
+    bool at_once;          /* all that arrived did so by AT_ONCE_PART of the first one's wait after the end */
     uint64_t last_sent_ns; /* of those that arrived */
 };
 
@@ -320,10 +346,12 @@ static struct waiting list_waiting(const struct incoming *incoming, size_t count
         if (!came) continue;
         if (waiting.first_short == NO_FACT) waiting.first_short = i;
         waiting.several |= incoming[i].sender != incoming[waiting.first_short].sender;
-        waiting.at_once &= incoming[i].received_ns <= to_ns + (to_ns - from_ns) / AT_ONCE_PART;
+        uint64_t waited_ns = to_ns - incoming[waiting.first_short].sent_ns; /* the node may have been idle before */
+        waiting.at_once &= incoming[i].received_ns <= to_ns + waited_ns / AT_ONCE_PART;
         waiting.last_sent_ns = incoming[i].sent_ns;
         if (incoming[i].received_ns < incoming[i].sent_ns + STALL_NS_MIN + incoming[i].error_ns) continue;
         if (!waiting.waited++) waiting.first = i;
+        waiting.unusual |= (incoming[i].received_ns - incoming[i].sent_ns) / LATE_RATIO_MIN >= incoming[i].usual_ns;
     }
     return waiting;
 }
@@ -344,6 +372,14 @@ static bool is_short_pause(const struct waiting *waiting, const struct incoming 
     return waiting->several && waiting->last_sent_ns - first->sent_ns >= (to_ns - first->sent_ns - first->error_ns) / 2;
 }
 
+/* Is a long one?  More packets waited than were lost, and the link does not explain it: one of them took much longer than usual
+ * there, or they were sent at different times and arrived together. */
+static bool is_long_pause(const struct waiting *waiting, const struct incoming *incoming, uint64_t to_ns) {
+    if (!waiting->waited || waiting->lost > waiting->waited) return false;
+    const struct incoming *first = &incoming[waiting->first];
+    return waiting->unusual || (waiting->at_once && waiting->last_sent_ns - first->sent_ns >= (to_ns - first->sent_ns) / SENT_APART_PART);
+}
+
 /* A node had no event in that period (!seen: and we have none of its earlier events): did packets wait for it?  They did if
  * packets sent to it in that period arrived only at the end, and no more were lost than arrived so late.  Adds the pause to the
  * node's finding, whose ns is the longest stall.  If all nodes paused, adds it once to `everybody` instead. */
@@ -352,7 +388,7 @@ static void judge_pause(struct analysis *analysis, struct finding *finding, stru
     const struct facts *facts = analysis->facts;
     struct waiting waiting = list_waiting(incoming, count, finding->node, from_ns, to_ns);
     bool is_short = to_ns - from_ns < STALL_NS_MIN;
-    if (is_short ? !may_be_pause(&waiting, incoming, to_ns, seen) : !waiting.waited || waiting.lost > waiting.waited) return;
+    if (is_short ? !may_be_pause(&waiting, incoming, to_ns, seen) : !is_long_pause(&waiting, incoming, to_ns)) return;
     if (is_short && !is_short_pause(&waiting, incoming, to_ns)) {
         finding->usual_ns += to_ns - from_ns;
         return;
@@ -417,7 +453,8 @@ static void judge_silence(struct analysis *analysis, const struct requests *requ
     finding_show(&finding, sum->last);
     for (size_t i = incoming_after(incoming, count, state->node, sum->last_ns); i < count && incoming[i].node == state->node;
          i++) {
-        if (!would_report(analysis->facts, sums, &incoming[i])) continue;
+        bool under_way = incoming[i].usual_ns != UINT64_MAX && incoming[i].sent_ns + incoming[i].usual_ns >= newest_ns;
+        if (under_way || !would_report(analysis->facts, sums, &incoming[i])) continue;
         finding.count++;
         finding_show(&finding, incoming[i].send);
     }

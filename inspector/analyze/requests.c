@@ -212,11 +212,6 @@ static int add_request_of(struct requests *requests, const struct critical_path 
     return add_request(requests, &request);
 }
 
-static bool same_place(const struct visit *visit, const struct wait *wait, bool after, const struct node_state *ended) {
-    return visit->after == after && visit->kind == wait->kind && visit->node == wait->node && visit->peer == wait->peer &&
-           visit->ended == ended;
-}
-
 /* The question that the node had received in a wait for it, and not answered; NULL: there is none. */
 static const struct ignored *ignored_in(const struct critical_path *path, const struct wait *wait) {
     for (size_t i = 0; i < path->ignored_count; i++) {
@@ -251,81 +246,182 @@ static void show_wait(struct visit *visit, const struct wait *wait, const struct
     visit->evidence[count++] = fact_of(events, wait->kind == WAIT_LINK ? wait->peer : wait->node, wait->to_ns);
 }
 
-static bool has_events(const struct trace_events *events, unsigned node) {
-    for (size_t i = 0; i < events->count; i++)
-        if (trace_event_at(events, i)->node == node && trace_event_at(events, i)->kind != FACT_EVENTS_LOST) return true;
-    return false;
+/* A wait, or a part of one: what one waited for after a node had ended is apart. */
+struct part {
+    struct wait wait;
+    bool after;                     /* the end of the request */
+    const struct node_state *ended; /* or NULL */
+    size_t first;                   /* the first part at the same place */
+    size_t visit;                   /* of the first part: the visit of the place */
+};
+
+/* The parts of a request's timed waits, by place, and the nodes that have events of it. */
+struct places {
+    struct part *parts;
+    size_t count;
+    size_t *order; /* by place, then in their order */
+    unsigned *nodes;
+    size_t node_count;
+};
+
+static int compare_places(const struct part *a, const struct part *b) {
+    int order = compare_numbers(a->after, b->after);
+    if (!order) order = compare_numbers(a->wait.kind, b->wait.kind);
+    if (!order) order = compare_numbers(a->wait.node, b->wait.node);
+    if (!order) order = compare_numbers(a->wait.peer, b->wait.peer);
+    return order ? order : compare_numbers((uintptr_t)a->ended, (uintptr_t)b->ended);
 }
 
-/* Adds a wait to the visit of its place.  Searches linearly: a request has few places. */
-static int add_wait(struct requests *requests, size_t first, const struct wait *wait, bool after, const struct node_state *ended,
-                    const struct critical_path *path, const struct trace_events *events) {
-    size_t k = first;
-    if (wait->untimed || wait->to_ns <= wait->from_ns) return 0;
-    while (k < requests->visit_count && !same_place(&requests->visits[k], wait, after, ended)) k++;
-    if (k == requests->visit_count) {
-        struct visit visit = {.request = requests->count - 1,
-                              .command = requests->items[requests->count - 1].command,
-                              .kind = wait->kind,
-                              .node = wait->node,
-                              .peer = wait->peer,
-                              .trace = trace_event_at(events, 0)->trace,
-                              .asked = wait->kind == WAIT_NODE && wait->node != path->spans.items[path->root].node,
-                              .after = after,
-                              .unanswered = true,
-                              .ignored = true,
-                              .reaction = REACTION_NONE,
-                              .seen = wait->kind == WAIT_PEER && has_events(events, wait->peer),
-                              .ended = ended,
-                              .whole_ns = after ? path->reach_ns - path->end_ns : path->end_ns - path->start_ns};
-        if (add_visit(requests, &visit)) return -ENOMEM;
+static int compare_parts(const void *left, const void *right, void *parts) {
+    size_t i = *(const size_t *)left, j = *(const size_t *)right;
+    int order = compare_places((struct part *)parts + i, (struct part *)parts + j);
+    return order ? order : compare_numbers(i, j);
+}
+
+static void places_fini(struct places *places) {
+    free(places->parts);
+    free(places->order);
+    free(places->nodes);
+}
+
+static int list_nodes(struct places *places, const struct trace_events *events) {
+    places->nodes = calloc(events->count + 1, sizeof *places->nodes);
+    if (!places->nodes) return -ENOMEM;
+    for (size_t i = 0; i < events->count; i++) {
+        const struct fact *fact = trace_event_at(events, i);
+        if (fact->kind != FACT_EVENTS_LOST) places->nodes[places->node_count++] = fact->node;
     }
-    struct visit *visit = &requests->visits[k];
-    visit->ns += wait->to_ns - wait->from_ns;
-    visit->unanswered &= wait->unanswered;
-    const struct ignored *ignored = ignored_in(path, wait);
-    visit->ignored &= ignored != NULL;
-    if (ignored && ignored->reaction < visit->reaction) visit->reaction = ignored->reaction;
-    if (wait->to_ns - wait->from_ns > visit->once_ns) show_wait(visit, wait, path, events);
+    qsort(places->nodes, places->node_count, sizeof *places->nodes, compare_node_numbers);
     return 0;
 }
 
-/* Work after the end counts, too, so that one-way messages are judged.  From when a node had ended on, a wait is one for the node
- * that ended, whatever it was for before. */
-static int add_visits(struct requests *requests, const struct critical_path *path, const struct trace_events *events,
+/* From when a node had ended on, a wait is one for the node that ended, whatever it was for before. */
+static void add_parts(struct places *places, const struct critical_path *path, size_t index, const struct facts *facts,
                       const struct node_states *states) {
-    size_t first = requests->visit_count;
-    for (size_t i = 0; i < path->count; i++) {
-        struct wait before = path->waits[i], behind = before;
-        const struct ended_part part = ended_part_of_wait(states, events->facts, path, &before);
-        if (part.log) {
-            before.to_ns = part.from_ns;
-            behind = (struct wait){.from_ns = part.from_ns,
-                                   .to_ns = behind.to_ns,
-                                   .kind = WAIT_PEER,
-                                   .node = part.asker,
-                                   .peer = part.log->node,
-                                   .span = behind.span,
-                                   .unanswered = true};
-            if (add_wait(requests, first, &behind, i >= path->within, part.log, path, events)) return -ENOMEM;
-        }
-        if (add_wait(requests, first, &before, i >= path->within, NULL, path, events)) return -ENOMEM;
+    struct part before = {.wait = path->waits[index], .after = index >= path->within};
+    const struct ended_part ended = ended_part_of_wait(states, facts, path, &before.wait);
+    if (before.wait.untimed) return;
+    if (ended.log) {
+        struct part behind = {.after = before.after, .ended = ended.log};
+        behind.wait = (struct wait){.from_ns = ended.from_ns,
+                                    .to_ns = before.wait.to_ns,
+                                    .kind = WAIT_PEER,
+                                    .node = ended.asker,
+                                    .peer = ended.log->node,
+                                    .span = before.wait.span,
+                                    .unanswered = true};
+        before.wait.to_ns = ended.from_ns;
+        if (behind.wait.to_ns > behind.wait.from_ns) places->parts[places->count++] = behind;
+        if (before.wait.to_ns <= before.wait.from_ns) return;
     }
+    places->parts[places->count++] = before;
+}
+
+static int places_init(struct places *places, const struct critical_path *path, const struct trace_events *events,
+                       const struct node_states *states) {
+    bool peers = false;
+    *places = (struct places){.parts = calloc(2 * path->count + 1, sizeof *places->parts),
+                              .order = calloc(2 * path->count + 1, sizeof *places->order)};
+    if (!places->parts || !places->order) return -ENOMEM;
+    for (size_t i = 0; i < path->count; i++) add_parts(places, path, i, events->facts, states);
+    for (size_t i = 0; i < places->count; i++) {
+        places->order[i] = i;
+        peers |= places->parts[i].wait.kind == WAIT_PEER;
+    }
+    qsort_r(places->order, places->count, sizeof *places->order, compare_parts, places->parts);
+    for (size_t i = 0, first = 0; i < places->count; i++) {
+        if (compare_places(&places->parts[places->order[i]], &places->parts[places->order[first]])) first = i;
+        places->parts[places->order[i]].first = places->order[first];
+    }
+    return peers ? list_nodes(places, events) : 0;
+}
+
+static bool has_events(const struct places *places, unsigned node) {
+    return places->node_count && bsearch(&node, places->nodes, places->node_count, sizeof node, compare_node_numbers);
+}
+
+/* The visit to a link, or to a peer that has not ended, before the end of the request; NULL if there is none. */
+static struct visit *visit_of_loss(struct requests *requests, const struct places *places, enum wait_kind kind,
+                                   const struct loss_wait *loss) {
+    const struct part wanted = {.wait = {.kind = kind, .node = loss->from, .peer = loss->to}};
+    size_t low = 0, high = places->count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        const struct part *part = &places->parts[places->order[middle]];
+        int order = compare_places(part, &wanted);
+        if (!order) return &requests->visits[places->parts[part->first].visit];
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return NULL;
+}
+
+static int add_losses(struct requests *requests, const struct places *places, const struct critical_path *path,
+                      const struct trace_events *events) {
+    static const enum wait_kind kinds[] = {WAIT_LINK, WAIT_PEER};
     for (size_t i = 0; i < path->loss_count; i++) {
         const struct loss_wait *loss = &path->losses[i];
         struct delay delay = {.request = requests->count - 1, .loss = *loss, .lost = fact_at(events, loss->first_lost)};
         if (add_delay(requests, &delay)) return -ENOMEM;
-        for (size_t k = first; k < requests->visit_count; k++) {
-            struct visit *visit = &requests->visits[k];
-            uint64_t lost_ns = loss->ns < visit->ns ? loss->ns : visit->ns;
-            if (visit->kind == WAIT_NODE || visit->kind == WAIT_SENDING || visit->after || visit->ended ||
-                visit->node != loss->from || visit->peer != loss->to)
-                continue;
+        for (unsigned k = 0; k < 2; k++) {
+            struct visit *visit = visit_of_loss(requests, places, kinds[k], loss);
+            if (!visit) continue;
+            uint64_t lost_ns = least(loss->ns, visit->ns);
             visit->ns -= lost_ns;
             visit->lost_ns += lost_ns;
         }
     }
     return 0;
+}
+
+static int begin_visit(struct requests *requests, struct places *places, struct part *part, const struct critical_path *path,
+                       const struct trace_events *events) {
+    const struct wait *wait = &part->wait;
+    struct visit visit = {.request = requests->count - 1,
+                          .command = requests->items[requests->count - 1].command,
+                          .kind = wait->kind,
+                          .node = wait->node,
+                          .peer = wait->peer,
+                          .trace = trace_event_at(events, 0)->trace,
+                          .asked = wait->kind == WAIT_NODE && wait->node != path->spans.items[path->root].node,
+                          .after = part->after,
+                          .unanswered = true,
+                          .ignored = true,
+                          .reaction = REACTION_NONE,
+                          .seen = wait->kind == WAIT_PEER && has_events(places, wait->peer),
+                          .ended = part->ended,
+                          .whole_ns = part->after ? path->reach_ns - path->end_ns : path->end_ns - path->start_ns};
+    part->visit = requests->visit_count;
+    return add_visit(requests, &visit);
+}
+
+/* Work after the end counts, too, so that one-way messages are judged. */
+static int add_places(struct requests *requests, struct places *places, const struct critical_path *path,
+                      const struct trace_events *events) {
+    for (size_t i = 0; i < places->count; i++) {
+        struct part *part = &places->parts[i];
+        const struct wait *wait = &part->wait;
+        if (part->first == i && begin_visit(requests, places, part, path, events)) return -ENOMEM;
+        struct visit *visit = &requests->visits[places->parts[part->first].visit];
+        const struct ignored *ignored = ignored_in(path, wait);
+        visit->ns += wait->to_ns - wait->from_ns;
+        visit->unanswered &= wait->unanswered;
+        visit->ignored &= ignored != NULL;
+        if (ignored && ignored->reaction < visit->reaction) visit->reaction = ignored->reaction;
+        if (wait->to_ns - wait->from_ns > visit->once_ns) show_wait(visit, wait, path, events);
+    }
+    return add_losses(requests, places, path, events);
+}
+
+static int add_visits(struct requests *requests, const struct critical_path *path, const struct trace_events *events,
+                      const struct node_states *states) {
+    struct places places;
+    int result = places_init(&places, path, events, states);
+    if (!result) result = add_places(requests, &places, path, events);
+    places_fini(&places);
+    return result;
 }
 
 /* ---- questions ---- */
@@ -337,9 +433,14 @@ static bool is_question(const struct spans *spans, const struct span *span) {
     return span->asks || (asker->node != span->node && !asker->asks);
 }
 
-/* After that question had failed, did its asker ask again and get an answer? */
-static bool was_retried(const struct spans *spans, const struct node_clocks *clocks, const struct span *failed) {
+/* After that question had failed, did its asker ask again and get an answer?  last_ok: by asker, the question that it asked last
+ * of those that were answered. */
+static bool was_retried(const struct spans *spans, const struct node_clocks *clocks, const size_t *last_ok,
+                        const struct span *failed) {
     const struct span *asker = &spans->items[failed->parent];
+    size_t last = last_ok[failed->parent];
+    if (last == NO_POSITION || spans->items[last].start_ns < failed->end_ns) return false;
+    if (node_clocks_comparable(clocks, spans->items[last].node, failed->node, NULL)) return true;
     for (size_t i = asker->first_child; i != NO_POSITION; i = spans->items[i].next_sibling) {
         const struct span *again = &spans->items[i];
         bool later = node_clocks_comparable(clocks, again->node, failed->node, NULL) && again->start_ns >= failed->end_ns;
@@ -363,17 +464,33 @@ static const struct span *innermost_failed(const struct spans *spans, const stru
     return failed;
 }
 
+/* By span: of the questions that it asked and that were answered, the one that began last; NO_POSITION if there is none.  NULL
+ * when out of memory. */
+static size_t *last_answered_new(const struct spans *spans) {
+    size_t *last = calloc(spans->count + 1, sizeof *last);
+    for (size_t i = 0; last && i < spans->count; i++) last[i] = NO_POSITION;
+    for (size_t i = 0; last && i < spans->count; i++) {
+        const struct span *span = &spans->items[i];
+        if (!is_question(spans, span) || !span->ok) continue;
+        size_t *of_asker = &last[span->parent];
+        if (*of_asker == NO_POSITION || spans->items[*of_asker].start_ns <= span->start_ns) *of_asker = i;
+    }
+    return last;
+}
+
 static int add_questions(struct requests *requests, const struct critical_path *path, const struct trace_events *events) {
     const struct spans *spans = &path->spans;
     const struct request *request = &requests->items[requests->count - 1];
-    int result = 0;
-    for (size_t i = 0; request->whole && request->ok && i < spans->count && !result; i++) {
+    if (!request->whole || !request->ok) return 0;
+    size_t *last_ok = last_answered_new(spans);
+    int result = last_ok ? 0 : -ENOMEM;
+    for (size_t i = 0; i < spans->count && !result; i++) {
         const struct span *span = &spans->items[i];
         if (!is_question(spans, span)) continue;
         if (!span->ok && !spans->items[span->parent].ok)
             continue; /* its asker failed, too: counted at the question to the asker */
         const struct span *failed = span;
-        bool retried = !span->ok && was_retried(spans, &events->facts->clocks, span);
+        bool retried = !span->ok && was_retried(spans, &events->facts->clocks, last_ok, span);
         if (retried) failed = innermost_failed(spans, span);
         const struct question question = {.request = requests->count - 1,
                                           .command = request->command,
@@ -384,6 +501,7 @@ static int add_questions(struct requests *requests, const struct critical_path *
                                           .failed = fact_at(events, failed->end)};
         result = add_question(requests, &question);
     }
+    free(last_ok);
     return result;
 }
 

@@ -559,6 +559,30 @@ static uint64_t stopped_ns(void) {
     return ns;
 }
 
+/* Nothing of an answer is here, and its asker waited in vain: it may have come in another trace.  1: too short a wait to ask. */
+START_TEST(an_answer_that_is_not_here_is_looked_for_elsewhere) {
+    const uint64_t ms = 1000000;
+    add(FACT_APP_START, 0, NO_NUMBER, 0)->span_id = 1;
+    struct fact *question = add(FACT_APP_START, 0, 1, 1);
+    question->span_id = 2;
+    question->parent_id = 1;
+    struct fact *asked = add(FACT_APP_START, 1, 0, 10);
+    asked->span_id = 3;
+    asked->parent_id = 2;
+    struct fact *done = add(FACT_APP_END, 1, 0, 20);
+    done->span_id = 3;
+    done->ok = true;
+    struct fact *expired = add(FACT_APP_END, 0, 1, _i ? ms / 2 : 300 * ms);
+    expired->span_id = 2;
+    expired->expired = true;
+    add(FACT_APP_END, 0, NO_NUMBER, 301 * ms)->span_id = 1;
+    run();
+    bool looked_for = false;
+    for (size_t i = 0; i < path.doubts.count; i++) looked_for |= path.doubts.items[i].node == 0 && path.doubts.items[i].peer == 1;
+    ck_assert_int_eq(looked_for, !_i);
+}
+END_TEST
+
 /* A node that seems to stand still may have been at work for others.  If not all that happened beside was read, nobody knows. */
 START_TEST(what_was_read_in_part_names_nobody) {
     const uint64_t ms = 1000000;
@@ -571,6 +595,8 @@ START_TEST(what_was_read_in_part_names_nobody) {
     struct fact *done = add(FACT_APP_END, 1, 0, 2050 * ms);
     done->span_id = 2;
     done->ok = true;
+    add(FACT_PACKET_SENT, 1, 0, 2050 * ms + 1)->bytes = 1200; /* the link delays nothing for long */
+    add(FACT_PACKET_RECEIVED, 0, 1, 2050 * ms + 2)->bytes = 1200;
     struct fact *end = add(FACT_APP_END, 0, NO_NUMBER, 2051 * ms);
     end->span_id = 1;
     end->ok = true;
@@ -599,6 +625,7 @@ int main(void) {
     tcase_add_test(tcase, lines_of_several_runs_stay_in_the_order_of_unix_time);
     tcase_add_test(tcase, the_axis_does_not_begin_below_zero);
     tcase_add_test(tcase, gaps_of_several_lanes_are_found_wherever_they_overlap);
+    tcase_add_loop_test(tcase, an_answer_that_is_not_here_is_looked_for_elsewhere, 0, 2);
     tcase_add_test(tcase, what_was_read_in_part_names_nobody);
     tcase_add_test(tcase, no_events_have_no_path);
     tcase_add_loop_test(tcase, deep_and_wide_traces_are_walked, 0, 2);

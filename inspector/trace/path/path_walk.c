@@ -9,6 +9,7 @@
 #define STOPPED_NS_MIN UINT64_C(1000000000)     /* no packet travels for this long: the receiver did not read its socket */
 #define STOPPED_MANY_NS_MIN UINT64_C(100000000) /* the same, if several were sent meanwhile and all arrived at once */
 #define SENDING_NS_MIN UINT64_C(1000000)        /* an acknowledgement that comes sooner kept nobody */
+#define FASTER_PART 5                           /* of a wait: a link that delays a packet by less does not explain it */
 #define AT_ONCE_PART 10                         /* of a silence: arriving in the last 1/N of it counts as arriving at its end */
 
 static void append_wait(struct walk *walk, struct wait wait) {
@@ -76,41 +77,88 @@ void walk_add_node(struct walk *walk, size_t span, unsigned node, uint64_t from_
 }
 
 /* Did the node have no event between two times, in any trace, except at the very end; and, if packets waited for it and then
- * arrived, at the very beginning?  *ret_sent_ns: when the last packet after the beginning was sent to it. */
-static bool was_silent(const struct walk *walk, unsigned node, uint64_t from_ns, uint64_t to_ns, bool arrived,
-                       uint64_t *ret_sent_ns) {
+ * arrived, at the very beginning? */
+static bool was_silent(const struct walk *walk, unsigned node, uint64_t from_ns, uint64_t to_ns, bool arrived) {
     struct fact_walk facts =
         facts_walk(walk->events->facts, from_ns + (arrived ? (to_ns - from_ns) / AT_ONCE_PART : 0) + 1, to_ns);
     const struct fact *fact;
-    *ret_sent_ns = from_ns;
-    while ((fact = fact_walk_next(&facts))) {
+    while ((fact = fact_walk_next(&facts)))
         if (fact->node == node && fact->kind != FACT_EVENTS_LOST)
             return fact->time_ns + (to_ns - from_ns) / AT_ONCE_PART >= to_ns;
-        if ((fact->kind == FACT_PACKET_SENT || fact->kind == FACT_MESSAGE_SENT) && fact->peer == node)
-            *ret_sent_ns = fact->time_ns;
-    }
     return true;
 }
 
+/* Was a packet or message that a node received sent from one time to before another? */
+static bool was_sent_within(const struct facts *facts, const struct fact *received, uint64_t from_ns, uint64_t to_ns) {
+    enum fact_kind kind = received->kind == FACT_MESSAGE_RECEIVED ? FACT_MESSAGE_SENT : FACT_PACKET_SENT;
+    struct fact_walk sent = facts_walk(facts, from_ns, to_ns);
+    const struct fact *fact;
+    while ((fact = fact_walk_next(&sent)))
+        if (fact->kind == kind && fact->node == received->peer && fact->peer == received->node &&
+            fact->number == received->number && fact->space == received->space && fact->trace == received->trace)
+            return true;
+    return false;
+}
+
+/* An answer that a step of the clock may hide. */
+enum known { KNOWN_NO, KNOWN_YES, KNOWN_UNSURE };
+
+/* Was something that a node received at the end of a time sent that much later than the beginning?  Then no link held up all that
+ * arrived then. */
+static enum known came_at_once(const struct walk *walk, unsigned node, uint64_t from_ns, uint64_t to_ns, uint64_t later_ns) {
+    uint64_t until_ns = to_ns + (to_ns - from_ns) / AT_ONCE_PART;
+    struct fact_walk facts = facts_walk(walk->events->facts, to_ns, until_ns + 1);
+    const struct fact *fact;
+    while ((fact = fact_walk_next(&facts)) && walk_is_steady(walk, to_ns, fact->time_ns)) {
+        if (fact->node != node || (fact->kind != FACT_PACKET_RECEIVED && fact->kind != FACT_MESSAGE_RECEIVED)) continue;
+        if (was_sent_within(walk->events->facts, fact, from_ns + later_ns, to_ns)) return KNOWN_YES;
+    }
+    return walk_is_steady(walk, to_ns, until_ns) ? KNOWN_NO : KNOWN_UNSURE;
+}
+
+/* Is the link between two nodes faster than that?  What it carried the same way shows it, except what was under way at that time;
+ * only if there is nothing, what it carried back. */
+static enum known is_faster(const struct walk *walk, unsigned from, unsigned to, uint64_t from_ns, uint64_t to_ns) {
+    for (unsigned back = 0; back < 2; back++) {
+        size_t count, carried = 0;
+        bool unsure = false;
+        const struct transport *sent =
+            transports_of_link(&walk->transports, back ? to : from, back ? from : to, false, 0, UINT64_MAX, &count);
+        for (size_t i = 0; i < count; i++) {
+            bool meanwhile = sent[i].time_ns <= to_ns && sent[i].other_ns >= from_ns;
+            if (sent[i].stream || sent[i].other_ns == UINT64_MAX || meanwhile) continue;
+            bool steady = walk_is_steady(walk, sent[i].time_ns, sent[i].other_ns);
+            if (steady && sent[i].other_ns < sent[i].time_ns + (to_ns - from_ns) / FASTER_PART) return KNOWN_YES;
+            unsure |= !steady;
+            carried++;
+        }
+        if (carried) return unsure ? KNOWN_UNSURE : KNOWN_NO;
+    }
+    return KNOWN_NO;
+}
+
 /* Did the receiver read nothing from its socket between two times?  It did not if it was silent; if everything sent to it,
- * except lost packets, arrived at once; and if that took longer than any packet travels, or later packets arrived together
- * with the first. */
-static bool receiver_stopped(struct walk *walk, unsigned from, unsigned to, uint64_t from_ns, uint64_t to_ns) {
-    uint64_t waited_ns = to_ns - from_ns, last_sent_ns;
+ * except lost packets, arrived at once; and if the link does not explain that: later packets arrived together with the first, or
+ * it took longer than any packet travels, and other packets between the two did not. */
+static enum known receiver_stopped(struct walk *walk, unsigned from, unsigned to, uint64_t from_ns, uint64_t to_ns) {
+    uint64_t waited_ns = to_ns - from_ns;
     size_t count, arrived = 0, missing = 0;
     uint64_t error_ns = 0; /* of what was waited, because of the two clocks */
     (void)node_clocks_comparable(&walk->events->facts->clocks, from, to, &error_ns);
-    if (waited_ns < STOPPED_MANY_NS_MIN + error_ns || !walk->has_events[to]) return false;
+    if (waited_ns < STOPPED_MANY_NS_MIN + error_ns || !walk->has_events[to]) return KNOWN_NO;
     const struct transport *sent = transports_of_link(&walk->transports, from, to, false, from_ns, to_ns, &count);
     for (size_t i = 0; i < count; i++) {
         if (sent[i].stream || sent[i].time_ns == to_ns) continue;
-        if (sent[i].other_ns != UINT64_MAX && sent[i].other_ns + waited_ns / AT_ONCE_PART < to_ns) return false;
+        if (sent[i].other_ns != UINT64_MAX && sent[i].other_ns + waited_ns / AT_ONCE_PART < to_ns) return KNOWN_NO;
         *(sent[i].other_ns == UINT64_MAX ? &missing : &arrived) += 1;
     }
-    if (missing > arrived) return false;
-    if (!was_silent(walk, to, from_ns, to_ns, arrived > 0, &last_sent_ns)) return false;
+    if (missing > arrived || !was_silent(walk, to, from_ns, to_ns, arrived > 0)) return KNOWN_NO;
     walk_doubt(walk, to, NO_NUMBER, from_ns, to_ns);
-    return waited_ns >= STOPPED_NS_MIN + error_ns || last_sent_ns - from_ns >= waited_ns / 2;
+    bool is_long = waited_ns >= STOPPED_NS_MIN + error_ns;
+    enum known at_once = came_at_once(walk, to, from_ns, to_ns, waited_ns / (is_long ? FASTER_PART : 2));
+    if (at_once == KNOWN_YES || !is_long) return at_once;
+    enum known faster = is_faster(walk, from, to, from_ns, to_ns);
+    return faster == KNOWN_NO ? at_once : faster;
 }
 
 /* Did any node have an event in the middle of that time?  If none did, perhaps the whole machine stood still. */
@@ -160,7 +208,12 @@ static void add_carried(struct walk *walk, size_t span, unsigned from, unsigned 
         walk_add_untimed(walk, span, from_ns, to_ns);
         return;
     }
-    if (receiver_stopped(walk, from, to, shown_ns, read_ns)) stopped_ns = shown_ns;
+    enum known stopped = receiver_stopped(walk, from, to, shown_ns, read_ns);
+    if (stopped == KNOWN_UNSURE) {
+        walk_add_untimed(walk, span, from_ns, to_ns);
+        return;
+    }
+    if (stopped == KNOWN_YES) stopped_ns = shown_ns;
     add_wait(walk, (struct wait){from_ns, stopped_ns, WAIT_LINK, from, to, span, false});
     const struct facts *facts = walk->events->facts;
     if (stopped_ns < to_ns && (facts->beside_cut || facts_gap(facts, to, stopped_ns, read_ns))) { /* it may have been busy */
@@ -179,17 +232,6 @@ static bool receipt_is_missing(const struct walk *walk, unsigned from, unsigned 
     return !count;
 }
 
-/* Was a packet that a node received sent after that time?  It then acknowledges what had arrived by then. */
-static bool was_sent_after(const struct facts *facts, const struct fact *received, uint64_t from_ns) {
-    struct fact_walk sent = facts_walk(facts, from_ns, received->time_ns);
-    const struct fact *fact;
-    while ((fact = fact_walk_next(&sent)))
-        if (fact->kind == FACT_PACKET_SENT && fact->node == received->peer && fact->peer == received->node &&
-            fact->number == received->number && fact->space == received->space && fact->trace == received->trace)
-            return true;
-    return false;
-}
-
 /* From when on it is known that a node could send to another after it had last sent something: it had the acknowledgement of
  * all, or its congestion window had room.  Events of other traces show it, too: those of the connection often belong to no
  * request.  *ret_full: the window had none before. */
@@ -200,7 +242,9 @@ static uint64_t could_send(const struct walk *walk, const struct idle *idle, uns
     *ret_full = false;
     while ((fact = fact_walk_next(&facts))) {
         if (fact->node != idle->sender || fact->peer != peer) continue;
-        if (fact->kind == FACT_PACKET_RECEIVED && was_sent_after(walk->events->facts, fact, idle->from_ns)) return fact->time_ns;
+        if (fact->kind == FACT_PACKET_RECEIVED &&
+            was_sent_within(walk->events->facts, fact, idle->from_ns, fact->time_ns))
+            return fact->time_ns;
         if (fact->kind != FACT_METRICS || !fact->window) continue;
         if (!fact->full) return fact->time_ns;
         *ret_full = true;
@@ -234,6 +278,25 @@ void walk_add_own(struct walk *walk, size_t span, unsigned asker, uint64_t from_
     walk_add_node(walk, span, node, from_ns, to_ns);
 }
 
+/* A node waited in vain for what another was to send it, and this trace has nothing of that.  Until when may it have been under
+ * way?  What came meanwhile in another trace may have been it, and what the node then waited for is not known. */
+static uint64_t came_elsewhere(struct walk *walk, unsigned from, unsigned to, uint64_t from_ns, uint64_t to_ns) {
+    const struct facts *facts = walk->events->facts;
+    struct fact_walk others = facts_walk(facts, from_ns, to_ns);
+    const struct fact *fact;
+    uint64_t last_ns = facts->beside_cut ? from_ns : to_ns;
+    size_t sent, received;
+    transports_of_link(&walk->transports, from, to, false, from_ns, to_ns, &sent);
+    transports_of_link(&walk->transports, to, from, true, from_ns, to_ns, &received);
+    if (sent || received || to_ns < from_ns + SENDING_NS_MIN) return to_ns;
+    walk_doubt(walk, to, from, from_ns, to_ns);
+    while ((fact = fact_walk_next(&others))) {
+        if (fact->node != to || fact->peer != from || !fact_is_traffic(fact) || fact_sends(fact)) continue;
+        if (fact->kind != FACT_PACKET_RECEIVED || !packet_is_small(fact->bytes, UINT64_MAX)) last_ns = fact->time_ns;
+    }
+    return last_ns;
+}
+
 /* The way counts as the link's time, except while nothing was in flight: then it waited for one of the nodes. */
 void walk_add_link(struct walk *walk, size_t span, unsigned from, unsigned to, uint64_t from_ns, uint64_t to_ns) {
     struct idle_walk idles;
@@ -256,6 +319,7 @@ void walk_add_link(struct walk *walk, size_t span, unsigned from, unsigned to, u
     const struct span *waiting = &walk->spans->items[span];
     bool gave_up = waiting->node == to && (waiting->end == NO_POSITION || !waiting->ok);
     uint64_t arrived_ns = gave_up ? idle_walk_end(&idles) : to_ns; /* it may have waited for more than was sent */
+    if (gave_up && arrived_ns == to_ns) arrived_ns = came_elsewhere(walk, from, to, from_ns, to_ns);
     add_carried(walk, span, from, to, from_ns, arrived_ns);
     add_wait(walk, (struct wait){arrived_ns, to_ns, WAIT_SENDING, from, to, span, false});
 }
