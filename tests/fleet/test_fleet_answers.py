@@ -432,6 +432,18 @@ OPENINGS = {
     "reset": ({"version()": RESET}, 3, "the connection to"),
     "busy": ({"version()": (503, b"")}, 1, "is busy"),
 }
+QUESTIONS = ["count"], ["peers"], ["traces"], ["recent", "3"], ["requests"], ["nodes"], ["analyze"]
+SHORT = {  # a part of a statement, and the commands for which half a row of its answer is an error
+    "`.nodes ": (QUESTIONS, "cannot read: ask again"),
+    "`.apps ": (QUESTIONS, "cannot read: ask again"),
+    "`.clock_steps ": (QUESTIONS, "cannot read: ask again"),
+    "`.rare_events WHERE": (QUESTIONS, "cannot read: ask again"),
+    "count(), max(": ([["count"]], "was cut short: ask again"),
+    "AS shown_ns": ([["peers"]], "was cut short: ask again"),
+    "sum(toUInt64(`count`))": ([["count"]], "was cut short: ask again"),
+    "uniqExact(trace_id)": ([["traces"]], "was cut short: ask again"),
+    "SELECT count() FROM": ([["requests"]], "was cut short: ask again"),
+}
 
 
 class Openings(Case):
@@ -452,6 +464,14 @@ class Openings(Case):
                 self.assert_fails(self.ship(fake, spool, "--wait=9", "--place", self.root / name), code, sentence, name)
                 self.assertEqual(sum("version()" in statement for statement in fake.statements), 1)
         self.each(OPENINGS, check)
+
+    def test_a_row_that_is_cut_is_no_answer(self):
+        def check(name, fake, commands, sentence):
+            for words in commands:
+                fake.say(name, (200, b"\1\2\3"))
+                self.assert_fails(run("--fleet", fake.url, *words), 1, sentence, (name, words))
+                fake.said.clear()
+        self.each(SHORT, check)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 #include "fleet_order.h"
 
 #include "allocation.h"
+#include "fleet_sql.h"
 #include "numbers.h"
 
 #include <stdlib.h>
@@ -43,7 +44,7 @@ static int read_runs(struct fleet_order *order, struct clickhouse *server, struc
         run->last_ns = row_read_u64(&rows);
         order->run_count++;
     }
-    return rows.failed ? failure_set(failure, EXIT_FAILED, "the fleet's answer was cut short") : 0;
+    return rows.failed ? fleet_cut_short(failure) : 0;
 }
 
 /* ---- lines ---- */
