@@ -156,8 +156,7 @@ static int check_place(struct ship *ship, struct failure *failure) {
                            "inspector ship --once "
                            "--to a server of shard %u first",
                            place->shard, clickhouse_address(ship->server), schema->shard, place->shard);
-    ship->place_changed |= place->shard != schema->shard;
-    place->shard = schema->shard;
+    place->shard = schema->shard; /* the next batch saves it */
     return 0;
 }
 
