@@ -293,8 +293,8 @@ int fleet_load_witness(struct fleet_load *load, const struct fleet_scope *scope,
     trace_text_puts(&text, " AND NOT ");
     trace_text_add(&text, condition->data, condition->bytes);
     trace_text_add(&text, "", 1);
-    int result = text.failed ? failure_out_of_memory(failure)
-                             : fleet_load_events(load, &(struct fleet_choice){text.data}, &part, failure);
+    int result =
+        text.failed ? failure_out_of_memory(failure) : fleet_load_events(load, &(struct fleet_choice){text.data}, &part, failure);
     trace_text_fini(&text);
     return result;
 }

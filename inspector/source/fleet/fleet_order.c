@@ -168,7 +168,6 @@ void fleet_order_fini(struct fleet_order *order) {
 uint64_t fleet_order_back(const struct fleet_order *order, uint64_t instance, uint8_t number) {
     const struct fleet_line wanted = {.instance = instance, .number = number}, *key = &wanted;
     if (!order->line_count) return 0;
-    const struct fleet_line *const *line =
-        bsearch(&key, order->by_run, order->line_count, sizeof *order->by_run, by_line);
+    const struct fleet_line *const *line = bsearch(&key, order->by_run, order->line_count, sizeof *order->by_run, by_line);
     return line ? (*line)->back_ns : 0;
 }

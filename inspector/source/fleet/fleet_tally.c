@@ -240,7 +240,8 @@ static int ask_counted(struct fleet_question *question, struct store *store, boo
 static int explain(const struct tally *tally, int error) {
     const struct clickhouse *server = tally->question->answers->context.server;
     if (error == -ENOMEM) return failure_out_of_memory(tally->question->failure);
-    return failure_set(tally->question->failure, EXIT_FAILED, "%s/%s has events that this inspector cannot read: ask again, and if they stay, update this one",
+    return failure_set(tally->question->failure, EXIT_FAILED,
+                       "%s/%s has events that this inspector cannot read: ask again, and if they stay, update this one",
                        clickhouse_address(server), clickhouse_database(server));
 }
 
