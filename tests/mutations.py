@@ -18,6 +18,8 @@ ALIASES, PICTURE, STEPS, HOLES = "store/aliases.c", "store/alias_picture.c", "st
 JSON_MEMORY, IDLE, CLOCKS = "proto/json_memory.c", "inspector/trace/path/path_idle.c", "inspector/source/store/machine_clocks.c"
 ORDER, FLEET_CLOCKS = "inspector/source/fleet/fleet_order.c", "inspector/source/fleet/fleet_clocks.c"
 FLEET_LOAD, FLEET_KEPT, BATCH_NODES = "inspector/source/fleet/fleet_load.c", "inspector/source/fleet/fleet_kept.c", "inspector/ship/batch_nodes.c"
+SHIP, DELIVER, CLICKHOUSE, HTTP = "inspector/ship/ship.c", "inspector/ship/ship_deliver.c", "inspector/fleet/clickhouse.c", "inspector/http/http.c"
+BATCH, SCHEMA, TALLY, FILTER_SQL = "inspector/ship/batch.c", "inspector/fleet/fleet_schema.c", "inspector/source/fleet/fleet_tally.c", "proto/filter/filter_sql.c"
 STREAM, SERVER, INGEST = "inspector/source/fleet/fleet_stream.c", "traced/serve/server.c", "traced/ingest/ingest.c"
 
 # A test is a program below tests/ of the build directory, or "suite NAME" for one that meson runs.
@@ -144,7 +146,8 @@ FLEET_STREAM = (
 )
 
 FLEET_STEPS = (
-    ("a clock that was set back", ORDER, "return order->lines[i].back_ns;", "return 0 * order->lines[i].back_ns;"),
+    ("a clock that was set back", ORDER, "return line ? (*line)->back_ns : 0;", "return line ? 0 * (*line)->back_ns : 0;"),
+    ("lines of a traced are apart", ORDER, "return order ? order : a->number - b->number;", "return order;"),
     ("a later traced goes on", ORDER, "result = add_line(lines, &runs[i], 0, back_ns);", "result = add_line(lines, &runs[i], 0, 0);"),
     ("each step back counts", ORDER, "                back_ns += by_ns;", "                back_ns = by_ns;"),
     ("only so many", ORDER, "            if (by_ns && skipped)", "            if (by_ns && skipped && 0)"),
@@ -155,6 +158,43 @@ FLEET_STEPS = (
     ("the latest time is now", FLEET_KEPT, "if (run->last_ns > newest_ns &&", "if (0 && run->last_ns > newest_ns &&"),
     ("sent once", BATCH_NODES, " || hash == batch->steps_seen", ""),
     ("sent again", BATCH_NODES, "    batch->steps_seen = 0;\n", ""),
+)
+
+FLEET_SHIP = (
+    ("steps are sent last", DELIVER, "&batch->rare_rows}};", "&batch->rare_rows}, {\"clock_steps\", &batch->nodes.steps}};"),
+    ("each attempt is announced", DELIVER, "outcome = announced ? announce(", "outcome = announced && 0 ? announce("),
+    ("curl adds no attempt", DELIVER, ".once = announced != NULL}", ".once = false}"),
+    ("one that refuses is not asked again", DELIVER, "outcome == CLICKHOUSE_REFUSED || outcome == CLICKHOUSE_STOPPED) break;\n        note_away", "outcome == CLICKHOUSE_STOPPED) break;\n        note_away"),
+    ("a page is no answer", CLICKHOUSE, "        if (answer->is_page) return", "        if (0) return"),
+    ("an insert has no answer", CLICKHOUSE, "if (!outcome && ret_answer->count) return", "if (0) return"),
+    ("errors of libraries", CLICKHOUSE, "\"Poco::Exception. Code: \", ", ""),
+    ("an answer is no error", CLICKHOUSE, "answer->outcome == HTTP_ARRIVED ? 0 : code_of(answer)", "code_of(answer)"),
+    ("a busy server", HTTP, "status == 429 || ", ""),
+    ("the version is a row", SCHEMA, " && !row_reader_more(&reader) && isdigit", " && isdigit"),
+    ("only what was shipped is removed", SHIP, "!entry || segment->number >= entry->next) continue;", "!entry || segment->number > entry->next) continue;"),
+    ("the oldest is removed", SHIP, "segment->written_ns < oldest->written_ns) oldest = segment;\n        }", "segment->written_ns > oldest->written_ns) oldest = segment;\n        }"),
+    ("no more is removed", SHIP, "while (bytes > ship->options.keep_bytes)", "while (bytes)"),
+    ("another fleet", SHIP, "if (strcmp(place->fleet, schema->id) != 0)", "if (0)"),
+    ("another shard", SHIP, "place->shard != schema->shard && place->sending.count", "0"),
+    ("the same batch again", SHIP, "if (again && place->sending.count < most) most = place->sending.count;", "(void)again;"),
+    ("what was on its way is first", SHIP, "        if (segment && ship->place.sending.count && ship->place.sending.instance == entry->instance) return segment;\n", ""),
+    ("a gap is a loss", SHIP, "    if (number > next) add_gap(", "    if (number > next && 0) add_gap("),
+    ("a first run has no gap", SHIP, "entry->next = ship->first_run ? segment->number : 0;", "entry->next = 0;"),
+    ("room for other runs", SHIP, "place->instance_count > PLACE_INSTANCES_MAX - 64", "0"),
+    ("a place that was not saved", SHIP, "    if (save_place(ship, failure)) {\n        batch_nodes_forget", "    if (save_place(ship, failure) && 0) {\n        batch_nodes_forget"),
+    ("whose recording it is", BATCH, "if (segment.instance != instance || segment.number", "if (segment.number"),
+)
+
+FLEET_ANSWERS = (
+    ("a peer that may not exist", TALLY, "(tally->limits->by_id || tally->scope->peer.digits)", "tally->limits->by_id"),
+    ("a peer of whom nothing matches", FLEET_KEPT, "if (!result && scope) result = fleet_load_witness(", "if (!result && scope && 0) result = fleet_load_witness("),
+    ("the beginning of a range", FILTER_SQL, "\"(%s >= %\" PRIu64 \" AND %s <= %\" PRIu64 \")\"", "\"(%s > %\" PRIu64 \" AND %s <= %\" PRIu64 \")\""),
+    ("the end of a range", FILTER_SQL, "\"(%s >= %\" PRIu64 \" AND %s <= %\" PRIu64 \")\"", "\"(%s >= %\" PRIu64 \" AND %s < %\" PRIu64 \")\""),
+    ("the nanosecond of a time", FILTER_SQL, "\" >= %\" PRIu64 \" AND \", low", "\" > %\" PRIu64 \" AND \", low"),
+    ("digits of an id", FILTER_SQL, "memset(greatest, 0xff, sizeof greatest);", "memset(greatest, 0xf0, sizeof greatest);"),
+    ("a glob's one character", FILTER_SQL, "\"..(?:[89AB].)*\"", "\"..\""),
+    ("an empty list", FILTER_SQL, "list->any ? \")\" : \"0\"", "list->any ? \")\" : \"1\""),
+    ("a log of a node", FILTER_SQL, "        if (!all) continue;\n        if (!any_node)", "        if (!any_node)"),
 )
 
 YIELD = (
@@ -184,6 +224,8 @@ MUTATIONS = {
     "machine_clocks": (("inspector/test_machine_clocks",), MACHINE_CLOCKS),
     "yield": (("traced/test_traced_server", "traced/test_traced_ingest"), YIELD),
     "fleet_steps": (("fleet/test_fleet", "suite fleet_steps", "suite fleet_clocks", "suite fleet_follow"), FLEET_STEPS),
+    "fleet_ship": (("suite fleet_answers",), FLEET_SHIP),
+    "fleet_answers": (("suite fleet_source",), FLEET_ANSWERS),
     "fleet_stream": (("suite fleet_follow", "suite fleet_clocks"), FLEET_STREAM),
 }
 

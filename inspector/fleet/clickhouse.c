@@ -124,7 +124,8 @@ enum {
 
 /* Errors of the libraries that a server uses have a word before: "Poco::Exception. Code: 1000, ...". */
 static int code_of(const struct http_answer *answer) {
-    static const char *const words[] = {"Code: ", "Poco::Exception. Code: ", "std::exception. Code: ", "Unknown exception. Code: "};
+    static const char *const words[] = {
+        "Code: ", "Poco::Exception. Code: ", "std::exception. Code: ", "Unknown exception. Code: "};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (!strncmp(answer->text, words[i], strlen(words[i]))) return atoi(answer->text + strlen(words[i]));
     return 0;
@@ -222,10 +223,11 @@ static enum clickhouse_outcome explain(const struct clickhouse *server, const st
         failure_set(failure, EXIT_NOT_THERE, "the connection to %s ended: %s", at, answer->reason);
         return CLICKHOUSE_UNSURE;
     case HTTP_SLOW:
-        failure_set(failure, EXIT_NOT_THERE,
-                    "%s took the request and did not answer in time: it is busy or hangs; if a question is too much for it, narrow "
-                    "it (%s)",
-                    at, answer->reason);
+        failure_set(
+            failure, EXIT_NOT_THERE,
+            "%s took the request and did not answer in time: it is busy or hangs; if a question is too much for it, narrow "
+            "it (%s)",
+            at, answer->reason);
         return CLICKHOUSE_UNSURE;
     case HTTP_BUSY: failure_set(failure, EXIT_FAILED, "%s is busy: %s", at, answer->reason); return CLICKHOUSE_UNSURE;
     case HTTP_INVALID: failure_set(failure, EXIT_FAILED, "%s cannot be used: %s", at, answer->reason); return CLICKHOUSE_REFUSED;

@@ -29,8 +29,8 @@ static enum clickhouse_outcome read_view(struct clickhouse *server, struct strbu
     schema->replicated = row_read_u8(&reader) != 0;
     bool fit = !reader.failed && (!*schema->cluster || fleet_name_is_fit(schema->cluster));
     if (!fit)
-        return failure_set(failure, EXIT_FAILED, "%s/%s has a p2ptrace_schema that is not ours: use another database", clickhouse_address(server),
-                           clickhouse_database(server)),
+        return failure_set(failure, EXIT_FAILED, "%s/%s has a p2ptrace_schema that is not ours: use another database",
+                           clickhouse_address(server), clickhouse_database(server)),
                CLICKHOUSE_REFUSED;
     schema->exists = true;
     return CLICKHOUSE_OK;

@@ -54,7 +54,7 @@ struct http_answer {
     uint64_t sent_bytes;    /* of the body, as sent */
     const char *text;       /* NUL-terminated, of text_bytes; valid until the next request */
     size_t text_bytes;
-    bool is_page; /* by its type it is HTML */
+    bool is_page;     /* by its type it is HTML */
     char reason[256]; /* unless HTTP_ARRIVED: one line of printable ASCII, without a full stop */
 };
 

@@ -156,8 +156,7 @@ static int check_place(struct ship *ship, struct failure *failure) {
                            "inspector ship --once "
                            "--to a server of shard %u first",
                            place->shard, clickhouse_address(ship->server), schema->shard, place->shard);
-    ship->place_changed |= place->shard != schema->shard;
-    place->shard = schema->shard;
+    place->shard = schema->shard; /* the next batch saves it */
     return 0;
 }
 
@@ -193,9 +192,8 @@ int ship_try_insert(struct ship *ship, struct failure *failure) {
     struct clickhouse_answer answer;
     struct strbuf columns = {0};
     fleet_column_list(&columns, fleet_table_find("hosts"));
-    enum clickhouse_outcome outcome =
-        clickhouse_insert(ship->server, "hosts_local", strbuf_text(&columns), &none, (struct clickhouse_how){0}, &answer,
-                          failure);
+    enum clickhouse_outcome outcome = clickhouse_insert(ship->server, "hosts_local", strbuf_text(&columns), &none,
+                                                        (struct clickhouse_how){0}, &answer, failure);
     strbuf_fini(&columns);
     return outcome ? -1 : 0;
 }

@@ -51,12 +51,11 @@ static void put_id(struct writer *writer, const uint8_t *bytes, size_t count) {
     put_format(writer, ",%zu)", count);
 }
 
+/* Shorter where it can be: a statement has 256 KiB. */
 static void put_range(struct writer *writer, const char *expression, uint64_t low, uint64_t span) {
-    uint64_t high = low + span;
+    uint64_t high = low + span; /* never wraps: filter__order_value */
     if (!span)
         put_format(writer, "%s = %" PRIu64, expression, low);
-    else if (high < low)
-        put_format(writer, "(%s >= %" PRIu64 " OR %s <= %" PRIu64 ")", expression, low, expression, high);
     else if (high == UINT64_MAX)
         put_format(writer, "%s >= %" PRIu64, expression, low);
     else
@@ -64,13 +63,11 @@ static void put_range(struct writer *writer, const char *expression, uint64_t lo
 }
 
 static void put_time(struct writer *writer, uint64_t low, uint64_t span) {
-    uint64_t high = low + span;
-    bool wraps = high < low;
-    put_format(writer, "(");
+    put(writer, "(");
     put(writer, writer->time);
-    put_format(writer, " >= %" PRIu64 " %s ", low, wraps ? "OR" : "AND");
+    put_format(writer, " >= %" PRIu64 " AND ", low);
     put(writer, writer->time);
-    put_format(writer, " <= %" PRIu64 ")", high);
+    put_format(writer, " <= %" PRIu64 ")", low + span);
 }
 
 /* Bounds for the bytes of an id that begins so: the primary key can use them. */

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Random filters of events (docs/filter.md), with values that events have, from a seed: every field, every operator."""
 import random
+import time
 
 NUMBERS = ["size", "packet_num", "rtt", "min_rtt", "cwnd", "in_flight", "code", "stream_id", "offset", "length", "category", "count", "first",
            "message_id", "cmd", "sequence", "lane", "kind_id"]
@@ -108,8 +109,11 @@ class Filters:
         return name
 
     def time(self):
+        """Also to the nanosecond of an event."""
         event = self.one(self.events)
-        return f"time {self.one(ORDERED)} {self.one([str(event['timestamp']), '-20ms', '-1us'])}"
+        seconds, micros = divmod(event["timestamp"], 1_000_000)
+        exact = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{micros:06}{event['ns']:03}Z"
+        return f"time {self.one(ORDERED)} {self.one([str(event['timestamp']), self.quote(exact), '-20ms', '-1us'])}"
 
     def test(self):
         return self.one([self.numeric, self.numeric, self.identity, self.host, self.text, self.text, self.application, self.time,

@@ -4,6 +4,7 @@
 
 INSPECTOR, MAKE_SPOOL and READ_BACK name the programs."""
 import concurrent.futures
+import contextlib
 import os
 import pathlib
 import subprocess
@@ -186,6 +187,19 @@ class ShipProgress(Case):
             os.utime(self.root / directory / self.segment(), (1000 + i, 1000 + i))
         return instances
 
+    @contextlib.contextmanager
+    def serving(self, fake, directory):
+        """Runs it as a service, until SIGTERM; yields the file of its stderr."""
+        errors = self.root / "errors"
+        with open(errors, "wb") as out, subprocess.Popen([os.environ["INSPECTOR"], "ship", "--from", directory, "--to", fake.url, "--host", "alpha"],
+                                                         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=out) as service:
+            try:
+                yield errors
+                service.terminate()
+                self.assertEqual(service.wait(DEADLINE_S), 0, errors.read_text())
+            finally:
+                service.kill()
+
     def test_three_segments_are_a_batch_and_each_event_arrives(self):
         with Fake() as fake:
             spool = self.spool(words=["load"], events=4 * SEGMENT + 100)
@@ -298,6 +312,19 @@ class ShipProgress(Case):
             is_now = self.shipped(fake, spool)
             self.assertEqual((left(), is_now["segments"], is_now["lost_segments"]), ([False, False, False, True, True], 5, 0))
 
+    def test_of_what_was_shipped_the_oldest_is_removed_first(self):
+        with Fake() as fake:
+            instances = self.runs("spool", 5)
+            spool, last = self.root / "spool", self.root / "last"
+            size = (spool / self.segment()).stat().st_size
+            (spool / self.segment()).rename(last)
+            for instance, at in zip(instances, (3, 1, 4, 2)):
+                os.utime(spool / self.segment(0, instance), (at, at))
+            self.shipped(fake, spool)
+            last.rename(spool / self.segment())
+            self.shipped(fake, spool, "--keep", str(3 * size))
+            self.assertEqual([(spool / self.segment(0, each)).exists() for each in instances], [True, False, True, False, True])
+
     def test_a_place_has_one_fleet_and_one_shard_at_a_time(self):
         spool = self.spool()
         with Fake(cluster="main", shard=1) as fake, Fake(cluster="main", shard=2) as other, Fake(fleet="e" * 32) as stranger:
@@ -340,17 +367,10 @@ class ShipProgress(Case):
         with Fake() as fake:
             self.refused(fake, spool, sentence="choose another with --place FILE")
             self.assertEqual(fake.inserts, [])
-            errors = self.root / "errors"
-            with open(errors, "wb") as out, subprocess.Popen([os.environ["INSPECTOR"], "ship", "--from", spool, "--to", fake.url, "--host", "alpha"],
-                                                             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=out) as service:
-                try:
-                    until(lambda: "choose another" in errors.read_text(), "it to say so")
-                    beside.rmdir()
-                    until(lambda: fake.of("segments_local"), "the segment")
-                    service.terminate()
-                    self.assertEqual(service.wait(DEADLINE_S), 0, errors.read_text())
-                finally:
-                    service.kill()
+            with self.serving(fake, spool) as errors:
+                until(lambda: "choose another" in errors.read_text(), "it to say so")
+                beside.rmdir()
+                until(lambda: fake.of("segments_local"), "the segment")
             self.assertEqual(len(fake.of("nodes_local")), 1)
             self.assert_arrived(fake, spool)
 
@@ -388,12 +408,20 @@ class ShipProgress(Case):
             self.assertIn("is busy", done.stderr)
             self.assertIn('p2ptrace_ship_up{host="alpha"} 1\n', (self.root / "metrics").read_text())
 
+    def test_a_service_waits_for_ever(self):
+        spool = self.spool()
+        with Fake() as fake:
+            fake.say("version()", (503, b""), (503, b""))
+            fake.say("events_local", (503, b""), (503, b""))
+            with self.serving(fake, spool):
+                until(lambda: fake.of("segments_local"), "the segment")
+
     def test_figures_of_a_server_that_refused(self):
         spool = self.spool()
         with Fake() as fake:
             fake.say("trace_index_local", (503, b""))
             fake.say("events_local", error(164))
-            self.refused(fake, spool, "--metrics", self.root / "metrics")
+            self.refused(fake, spool, "--metrics", self.root / "metrics", sentence="is busy: HTTP status 503; trying again, and nothing is lost meanwhile\n")
             text = (self.root / "metrics").read_text()
             self.assertIn('p2ptrace_ship_retries_total{host="alpha"} 1\n', text)
             self.assertIn('p2ptrace_ship_events_total{host="alpha"} 0\n', text)
@@ -432,6 +460,18 @@ OPENINGS = {
     "reset": ({"version()": RESET}, 3, "the connection to"),
     "busy": ({"version()": (503, b"")}, 1, "is busy"),
 }
+QUESTIONS = ["count"], ["peers"], ["traces"], ["recent", "3"], ["requests"], ["nodes"], ["analyze"]
+SHORT = {  # a part of a statement, and the commands for which half a row of its answer is an error
+    "`.nodes ": (QUESTIONS, "cannot read: ask again"),
+    "`.apps ": (QUESTIONS, "cannot read: ask again"),
+    "`.clock_steps ": (QUESTIONS, "cannot read: ask again"),
+    "`.rare_events WHERE": (QUESTIONS, "cannot read: ask again"),
+    "count(), max(": ([["count"]], "was cut short: ask again"),
+    "AS shown_ns": ([["peers"]], "was cut short: ask again"),
+    "sum(toUInt64(`count`))": ([["count"]], "was cut short: ask again"),
+    "uniqExact(trace_id)": ([["traces"]], "was cut short: ask again"),
+    "SELECT count() FROM": ([["requests"]], "was cut short: ask again"),
+}
 
 
 class Openings(Case):
@@ -452,6 +492,22 @@ class Openings(Case):
                 self.assert_fails(self.ship(fake, spool, "--wait=9", "--place", self.root / name), code, sentence, name)
                 self.assertEqual(sum("version()" in statement for statement in fake.statements), 1)
         self.each(OPENINGS, check)
+
+    def test_what_a_statement_asks_for_is_no_error(self):
+        with Fake() as fake:
+            fake.say("street", (200, b"Code: 60, a street\n"))
+            done = run("--fleet", fake.url, "sql", "SELECT 'Code: 60, a street' FORMAT TSV")
+            self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "Code: 60, a street\n", ""))
+            fake.say("street", error(60, status=404))
+            self.assert_fails(run("--fleet", fake.url, "sql", "SELECT * FROM street"), 2, "ClickHouse refuses the statement")
+
+    def test_a_row_that_is_cut_is_no_answer(self):
+        def check(name, fake, commands, sentence):
+            for words in commands:
+                fake.say(name, (200, b"\1\2\3"))
+                self.assert_fails(run("--fleet", fake.url, *words), 1, sentence, (name, words))
+                fake.said.clear()
+        self.each(SHORT, check)
 
 
 if __name__ == "__main__":

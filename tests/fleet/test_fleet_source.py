@@ -193,9 +193,10 @@ class FleetSource(unittest.TestCase):
         self.spool(directory, 3 * ALIAS_EVENTS, 5, "aliases", 20000, 1000000)
         self.made(url)
         self.shipped(directory, url, "peers")
-        self.assertRegex(run("--read", directory, "peers").stdout, r"\n\d+ more peers, with fewer events each, are not shown\n$")
-        for words in ["peers"], ["peers", "--json"]:
-            self.assert_same(directory, url, *words)
+        last = [run(*source, "peers").stdout.splitlines()[-1] for source in (["--read", directory], ["--fleet", url])]
+        self.assertRegex(last[0], r"^\d+ more peers, with fewer events each, are not shown$")
+        self.assertEqual(last[0], last[1])
+        self.assert_same(directory, url, "peers", "--json")
 
     # ---- sums
 
@@ -301,6 +302,15 @@ class FleetSource(unittest.TestCase):
         done = run("--fleet", self.random_url, "trace", "5a", "--json")
         self.assertEqual(done.returncode, 1)
         self.assertIn('20 ids match "5a"', done.stderr)
+
+    def test_a_peer_is_known_even_if_no_event_matches(self):
+        trace, known, since, _ = self.facts(self.load)
+        other = next(peer["peer_id"] for peer in rows_of(run("--read", self.load, "peers", "--json"))
+                     if not rows_of(run("--read", self.load, "count", "--trace", trace, "--peer", peer["peer_id"], "--json"))[0]["events"])
+        for peer in known, known[:8], other, "ffff":
+            for words in ([], ["--since", "-1us"], ["--kind", "unknown"], ["--where", "size > 99999999"], ["--trace", trace],
+                          ["--by", "size", "--value", "size", "--kind", "custom"], ["--by", "sequence", "--since", since, "--until", since]):
+                self.assert_same(self.load, self.load_url, "count", "--peer", peer, *words, "--json")
 
     def test_impossible_questions_name_a_remedy(self):
         free = self.servers[0].http

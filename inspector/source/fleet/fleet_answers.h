@@ -78,8 +78,14 @@ int fleet_answer_trace(struct fleet_question *question, const char *text, const 
 /* Asks a store the question with its params. */
 int fleet_ask_store(struct fleet_question *question, struct source *store);
 
+/* Loads one event of each peer that the params may mean, without those that fulfil the condition: the store knows peers by their
+ * events.  Returns 0, or -1 with the failure. */
+int fleet_load_witness(struct fleet_load *load, const struct fleet_scope *scope, const struct trace_text *condition,
+                       struct failure *failure);
+
 /* Asks the question of the events for which the condition is true: loads them into a store, or finds the store kept.  from_ns:
- * where the rates of the answer begin; 0: it has none.  nothing: the condition is never true, load nothing. */
-int fleet_answer_loaded(struct fleet_question *question, struct trace_text *condition, uint64_t from_ns, bool nothing);
+ * where the rates of the answer begin; 0: it has none.  scope: what the params choose; NULL: they choose no peer. */
+int fleet_answer_loaded(struct fleet_question *question, struct trace_text *condition, uint64_t from_ns,
+                        const struct fleet_scope *scope);
 
 #endif

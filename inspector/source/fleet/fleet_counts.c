@@ -69,9 +69,14 @@ int fleet_answer_count(struct fleet_question *question) {
         fleet_scope_put(&condition, &question->answers->context, &scope, scope.from_ns, scope.to_ns);
     }
     int result = put_trace(&condition, question, &scope.nothing);
+    if (one_trace && scope.peer.digits) { /* another peer has another witness: do not find its store */
+        trace_text_puts(&condition, " OR (0 AND ");
+        trace_filter_sql_prefix(&condition, "peer_id", &scope.peer, TRACE_NODE_ID_BYTES);
+        trace_text_puts(&condition, ")");
+    }
     put_spans(&condition, question, &scope);
     trace_text_puts(&condition, ")");
-    if (!result) result = fleet_answer_loaded(question, &condition, limits.from_ns, scope.nothing);
+    if (!result) result = fleet_answer_loaded(question, &condition, limits.from_ns, &scope);
     trace_text_fini(&condition);
     fleet_scope_fini(&scope);
     return result;
@@ -110,26 +115,24 @@ int fleet_answer_stats(struct fleet_question *question) {
     struct clickhouse *server = question->answers->context.server;
     const char *column = fleet_clocks_column(&question->answers->context.clocks);
     struct trace_text sql = {0};
-    struct row_reader rows;
+    uint64_t is[3], ids[2];
     trace_text_puts(&sql, "SELECT count(), min(");
     trace_text_puts(&sql, column);
     trace_text_puts(&sql, "), max(");
     trace_text_puts(&sql, column);
     fleet_put_format(&sql, ") FROM `%s`.events FORMAT RowBinary", clickhouse_database(server));
-    int result = fleet_ask(server, &sql, &rows, question->failure);
+    int result = fleet_ask_numbers(server, &sql, is, 3, question->failure);
     trace_text_fini(&sql);
     if (result) return -1;
-    uint64_t events = row_read_u64(&rows), first_ns = row_read_u64(&rows), last_ns = row_read_u64(&rows), traces, peers;
     fleet_put_format(&sql, "SELECT uniq(trace_id), uniq(peer_id) FROM `%s`.trace_index FORMAT RowBinary",
                      clickhouse_database(server));
-    result = fleet_ask(server, &sql, &rows, question->failure);
+    result = fleet_ask_numbers(server, &sql, ids, 2, question->failure);
     trace_text_fini(&sql);
     if (result) return -1;
-    traces = row_read_u64(&rows);
-    peers = row_read_u64(&rows);
+    json_int_t events = (json_int_t)is[0];
     *question->ret_result =
-        json_pack("{s:{s:I, s:I, s:I, s:o, s:o, s:I, s:I}}", "history", "events", (json_int_t)events, "events_max",
-                  (json_int_t)events, "evicted", (json_int_t)0, "first", events ? time_new(first_ns) : json_null(), "last",
-                  events ? time_new(last_ns) : json_null(), "traces", (json_int_t)traces, "peers", (json_int_t)peers);
+        json_pack("{s:{s:I, s:I, s:I, s:o, s:o, s:I, s:I}}", "history", "events", events, "events_max", events, "evicted",
+                  (json_int_t)0, "first", events ? time_new(is[1]) : json_null(), "last", events ? time_new(is[2]) : json_null(),
+                  "traces", (json_int_t)ids[0], "peers", (json_int_t)ids[1]);
     return *question->ret_result ? 0 : failure_out_of_memory(question->failure);
 }

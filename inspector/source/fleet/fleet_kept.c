@@ -186,13 +186,11 @@ static void put_rows(struct trace_text *sql, const struct fleet_context *context
 static int count_rows(const struct fleet_context *context, const struct fleet_choice *choice, uint64_t *ret_rows,
                       struct failure *failure) {
     struct trace_text sql = {0};
-    struct row_reader rows;
     trace_text_puts(&sql, "SELECT count()");
     put_rows(&sql, context, choice);
     trace_text_puts(&sql, " FORMAT RowBinary");
-    int result = fleet_ask(context->server, &sql, &rows, failure);
+    int result = fleet_ask_numbers(context->server, &sql, ret_rows, 1, failure);
     trace_text_fini(&sql);
-    if (!result) *ret_rows = row_read_u64(&rows);
     return result;
 }
 
@@ -213,7 +211,7 @@ static int find_cuts(const struct fleet_context *context, const struct fleet_cho
     if (result) return -1;
     uint64_t count = row_read_count(&rows);
     for (unsigned i = 0; i + 1 < slices && i < count; i++) ret_cuts[i] = row_read_u64(&rows);
-    return rows.failed || count + 1 != slices ? failure_set(failure, EXIT_FAILED, "the fleet's answer was cut short") : 0;
+    return rows.failed || count + 1 != slices ? fleet_cut_short(failure) : 0;
 }
 
 static int load_slice(struct fleet_load *load, const struct fleet_choice *choice, uint64_t from_ns, uint64_t to_ns,
@@ -259,15 +257,14 @@ int fleet_load_all(struct fleet_load *load, const struct fleet_choice *choice, s
 
 int fleet_first_ns(struct fleet_answers *answers, uint64_t *ret_first_ns, struct failure *failure) {
     struct trace_text sql = {0};
-    struct row_reader rows;
     *ret_first_ns = answers->first_ns;
     if (answers->first_ns) return 0;
     trace_text_puts(&sql, "SELECT min(");
     trace_text_puts(&sql, fleet_clocks_column(&answers->context.clocks));
     fleet_put_format(&sql, ") FROM `%s`.events FORMAT RowBinary", clickhouse_database(answers->context.server));
-    int result = fleet_ask(answers->context.server, &sql, &rows, failure);
+    int result = fleet_ask_numbers(answers->context.server, &sql, ret_first_ns, 1, failure);
     trace_text_fini(&sql);
-    if (!result) *ret_first_ns = answers->first_ns = row_read_u64(&rows);
+    if (!result) answers->first_ns = *ret_first_ns;
     return result;
 }
 
@@ -286,7 +283,24 @@ static int load_beginning(struct fleet_answers *answers, struct fleet_load *load
     return store_append(load->store, 0, 0, &event, 1) ? failure_out_of_memory(failure) : 0;
 }
 
-int fleet_answer_loaded(struct fleet_question *question, struct trace_text *condition, uint64_t from_ns, bool nothing) {
+int fleet_load_witness(struct fleet_load *load, const struct fleet_scope *scope, const struct trace_text *condition,
+                       struct failure *failure) {
+    struct trace_text text = {0};
+    struct fleet_part part = {.limit = FLEET_IDS_MAX, .limit_by = "peer_id"};
+    if (!scope->peer.digits) return 0;
+    fleet_put_format(&text, "bitAnd(flags,%u) != 0 AND ", TRACE_FLAG_HAS_PEER);
+    trace_filter_sql_prefix(&text, "peer_id", &scope->peer, TRACE_NODE_ID_BYTES);
+    trace_text_puts(&text, " AND NOT ");
+    trace_text_add(&text, condition->data, condition->bytes);
+    trace_text_add(&text, "", 1);
+    int result =
+        text.failed ? failure_out_of_memory(failure) : fleet_load_events(load, &(struct fleet_choice){text.data}, &part, failure);
+    trace_text_fini(&text);
+    return result;
+}
+
+int fleet_answer_loaded(struct fleet_question *question, struct trace_text *condition, uint64_t from_ns,
+                        const struct fleet_scope *scope) {
     struct fleet_answers *answers = question->answers;
     const struct fleet_context *context = &answers->context;
     struct fleet_load load;
@@ -295,13 +309,15 @@ int fleet_answer_loaded(struct fleet_question *question, struct trace_text *cond
     trace_text_add(condition, "", 1);
     if (condition->failed) return failure_out_of_memory(question->failure);
     if (fleet_load_begin(&load, context, question->failure)) return -1;
+    bool nothing = scope && scope->nothing;
     int result = nothing ? 0 : fleet_load_all(&load, &(struct fleet_choice){condition->data}, question->failure);
+    condition->bytes--;
     if (!result) result = load_beginning(answers, &load, from_ns, question->failure);
+    if (!result && scope) result = fleet_load_witness(&load, scope, condition, question->failure);
     if (result) {
         fleet_load_drop(&load);
         return -1;
     }
-    condition->bytes--;
     kept = fleet_kept_add(answers, condition, fleet_load_end(&load), question->failure);
     return kept ? fleet_ask_store(question, kept->source) : -1;
 }

@@ -198,7 +198,8 @@ static int explain(const struct fleet_context *context, int error, uint64_t limi
     case -EOVERFLOW:
         return failure_set(failure, EXIT_FAILED, "more than %" PRIu64 " events have the same time: narrow the question", limit);
     case -EBADMSG:
-        return failure_set(failure, EXIT_FAILED, "%s/%s has events that this inspector cannot read",
+        return failure_set(failure, EXIT_FAILED,
+                           "%s/%s has events that this inspector cannot read: ask again, and if they stay, update this one",
                            clickhouse_address(context->server), clickhouse_database(context->server));
     default: return failure_set(failure, EXIT_FAILED, "cannot hold the fleet's events: %s", strerror(-error));
     }

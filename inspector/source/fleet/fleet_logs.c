@@ -65,8 +65,9 @@ static void read_log(struct row_reader *reader, struct fleet_log *log) {
 }
 
 static int refuse_rows(struct clickhouse *server, struct failure *failure) {
-    return failure_set(failure, EXIT_FAILED, "%s/%s has rows that this inspector cannot read", clickhouse_address(server),
-                       clickhouse_database(server));
+    return failure_set(failure, EXIT_FAILED,
+                       "%s/%s has rows that this inspector cannot read: ask again, and if they stay, update this one",
+                       clickhouse_address(server), clickhouse_database(server));
 }
 
 static int read_logs(struct fleet_logs *logs, struct clickhouse *server, struct failure *failure) {

@@ -2,6 +2,7 @@
 #include "fleet_order.h"
 
 #include "allocation.h"
+#include "fleet_sql.h"
 #include "numbers.h"
 
 #include <stdlib.h>
@@ -43,7 +44,7 @@ static int read_runs(struct fleet_order *order, struct clickhouse *server, struc
         run->last_ns = row_read_u64(&rows);
         order->run_count++;
     }
-    return rows.failed ? failure_set(failure, EXIT_FAILED, "the fleet's answer was cut short") : 0;
+    return rows.failed ? fleet_cut_short(failure) : 0;
 }
 
 /* ---- lines ---- */
@@ -167,7 +168,6 @@ void fleet_order_fini(struct fleet_order *order) {
 uint64_t fleet_order_back(const struct fleet_order *order, uint64_t instance, uint8_t number) {
     const struct fleet_line wanted = {.instance = instance, .number = number}, *key = &wanted;
     if (!order->line_count) return 0;
-    const struct fleet_line *const *line =
-        bsearch(&key, order->by_run, order->line_count, sizeof *order->by_run, by_line);
+    const struct fleet_line *const *line = bsearch(&key, order->by_run, order->line_count, sizeof *order->by_run, by_line);
     return line ? (*line)->back_ns : 0;
 }

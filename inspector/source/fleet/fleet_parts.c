@@ -80,11 +80,12 @@ static int find_cuts(const struct parts *parts, uint64_t **ret_cuts, size_t *ret
     const char *database = clickhouse_database(parts->question->answers->context.server);
     struct trace_text sql = {0};
     struct row_reader rows;
+    uint64_t events = 0;
     fleet_put_format(&sql, "SELECT count() FROM `%s`.events WHERE trace_id != toFixedString('',%d)%s FORMAT RowBinary", database,
                      TRACE_ID_BYTES, parts->wanted->spans ? " AND " APP_KINDS : "");
-    int result = fleet_ask(parts->question->answers->context.server, &sql, &rows, parts->question->failure);
+    int result = fleet_ask_numbers(parts->question->answers->context.server, &sql, &events, 1, parts->question->failure);
     trace_text_clear(&sql);
-    uint64_t slices = count_slices(result ? 0 : row_read_u64(&rows));
+    uint64_t slices = count_slices(events);
     *ret_count = (size_t)slices - 1;
     *ret_cuts = calloc(slices, sizeof **ret_cuts);
     if (!result && !*ret_cuts) result = failure_out_of_memory(parts->question->failure);

@@ -99,7 +99,7 @@ static int read_peers(const struct fleet_question *question, struct row_reader r
     }
     id_lookup_names_fini(&names);
     *ret_peers = peers;
-    return rows.failed ? failure_set(question->failure, EXIT_FAILED, "the fleet's answer was cut short") : 0;
+    return rows.failed ? fleet_cut_short(question->failure) : 0;
 }
 
 struct peers_question {

@@ -29,23 +29,6 @@ struct window {
 
 /* ---- one window ----------------------------------------------------------------------------------------------------------- */
 
-/* Loads one event of the peer, so that the store knows it even if the window has none. */
-static int load_witness(struct fleet_question *question, const struct fleet_scope *scope, struct fleet_load *load,
-                        const struct trace_text *condition) {
-    struct trace_text text = {0};
-    struct fleet_part part = {.limit = FLEET_IDS_MAX, .limit_by = "peer_id"};
-    if (!scope->peer.digits) return 0;
-    fleet_put_format(&text, "bitAnd(flags,%u) != 0 AND ", TRACE_FLAG_HAS_PEER);
-    trace_filter_sql_prefix(&text, "peer_id", &scope->peer, TRACE_NODE_ID_BYTES);
-    trace_text_puts(&text, " AND NOT ");
-    trace_text_add(&text, condition->data, condition->bytes);
-    trace_text_add(&text, "", 1);
-    int result = text.failed ? failure_out_of_memory(question->failure)
-                             : fleet_load_events(load, &(struct fleet_choice){text.data}, &part, question->failure);
-    trace_text_fini(&text);
-    return result;
-}
-
 static int make_condition(struct window *window, struct trace_text *out) {
     trace_text_clear(out);
     fleet_scope_put(out, &window->question->answers->context, &window->scope, window->from_ns, window->to_ns);
@@ -104,7 +87,7 @@ static int load_window(struct window *window, struct trace_text *condition) {
     int result = window->scope.nothing ? 0 : load_matching(window, &load);
     if (!result) result = make_condition(window, condition);
     if (!result && !window->scope.nothing) result = load_losses(window, &load, condition);
-    if (!result) result = load_witness(question, &window->scope, &load, condition);
+    if (!result) result = fleet_load_witness(&load, &window->scope, condition, question->failure);
     if (result) {
         fleet_load_drop(&load);
         return -1;
@@ -257,7 +240,7 @@ static int load_trace(struct fleet_question *question, const struct fleet_scope 
         trace_text_add(&lost, trace.data, trace.bytes);
         result = load_few(question, load, &lost, &in_rare);
     }
-    if (!result && exists) result = load_witness(question, scope, load, &both);
+    if (!result && exists) result = fleet_load_witness(load, scope, &both, question->failure);
     trace_text_fini(&trace);
     trace_text_fini(&lost);
     trace_text_fini(&both);

@@ -132,7 +132,7 @@ static int read_segments(struct rows *rows, struct clickhouse *server, const str
         segment->first_ns = row_read_u64(&reader);
         segment->last_ns = row_read_u64(&reader);
     }
-    return reader.failed ? failure_set(failure, EXIT_FAILED, "the fleet's answer was cut short") : 0;
+    return reader.failed ? fleet_cut_short(failure) : 0;
 }
 
 static int read_losses(struct rows *rows, struct clickhouse *server, const struct fleet_places *places, struct failure *failure) {
@@ -147,7 +147,7 @@ static int read_losses(struct rows *rows, struct clickhouse *server, const struc
         loss->segments = row_read_u64(&reader);
         loss->events_max = row_read_u64(&reader);
     }
-    return reader.failed ? failure_set(failure, EXIT_FAILED, "the fleet's answer was cut short") : 0;
+    return reader.failed ? fleet_cut_short(failure) : 0;
 }
 
 /* ---- what to read next ---------------------------------------------------------------------------------------------------- */

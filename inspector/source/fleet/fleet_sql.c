@@ -32,3 +32,17 @@ int fleet_ask(struct clickhouse *server, struct trace_text *sql, struct row_read
     *ret_rows = row_reader_of(answer.bytes, answer.count);
     return 0;
 }
+
+int fleet_ask_numbers(struct clickhouse *server, struct trace_text *sql, uint64_t *ret_numbers, size_t count,
+                      struct failure *failure) {
+    struct row_reader rows;
+    if (fleet_ask(server, sql, &rows, failure)) return -1;
+    const uint8_t *at = row_read(&rows, count * sizeof *ret_numbers);
+    if (!at) return fleet_cut_short(failure);
+    memcpy(ret_numbers, at, count * sizeof *ret_numbers);
+    return 0;
+}
+
+int fleet_cut_short(struct failure *failure) {
+    return failure_set(failure, EXIT_FAILED, "the fleet's answer was cut short: ask again");
+}

@@ -173,15 +173,13 @@ static void put_nodes(struct trace_text *out, const struct tally *tally) {
 static int ask_lost(const struct tally *tally, uint64_t *ret_lost) {
     const struct fleet_context *context = &tally->question->answers->context;
     struct trace_text sql = {0};
-    struct row_reader rows;
     fleet_put_format(&sql, "SELECT sum(toUInt64(`count`)) FROM `%s`.rare_events FINAL WHERE kind = 'events_lost' AND ",
                      clickhouse_database(context->server));
     fleet_scope_put_times(&sql, context, tally->limits->from_ns, tally->limits->to_ns);
     put_nodes(&sql, tally);
     trace_text_puts(&sql, " FORMAT RowBinary");
-    int result = fleet_ask(context->server, &sql, &rows, tally->question->failure);
+    int result = fleet_ask_numbers(context->server, &sql, ret_lost, 1, tally->question->failure);
     trace_text_fini(&sql);
-    if (!result) *ret_lost = row_read_u64(&rows);
     return result;
 }
 
@@ -242,7 +240,8 @@ static int ask_counted(struct fleet_question *question, struct store *store, boo
 static int explain(const struct tally *tally, int error) {
     const struct clickhouse *server = tally->question->answers->context.server;
     if (error == -ENOMEM) return failure_out_of_memory(tally->question->failure);
-    return failure_set(tally->question->failure, EXIT_FAILED, "%s/%s has events that this inspector cannot read",
+    return failure_set(tally->question->failure, EXIT_FAILED,
+                       "%s/%s has events that this inspector cannot read: ask again, and if they stay, update this one",
                        clickhouse_address(server), clickhouse_database(server));
 }
 
@@ -259,7 +258,7 @@ static int count_groups(const struct tally *tally, struct fleet_load *load, stru
     int error = result ? 0 : read_rows(tally, &rows, load, counted);
     trace_text_fini(&room);
     if (result) return -1;
-    *ret_done = !error && (counted->count || !tally->limits->by_id);
+    *ret_done = !error && (counted->count || !(tally->limits->by_id || tally->scope->peer.digits)); /* it may not exist */
     return !error || error == -E2BIG ? 0 : explain(tally, error);
 }
 

@@ -41,13 +41,11 @@ static void put_which(struct trace_text *out, const struct fleet_question *quest
 static int count_traces(struct fleet_question *question, const struct trace_text *which, uint64_t *ret_total) {
     struct clickhouse *server = question->answers->context.server;
     struct trace_text sql = {0};
-    struct row_reader rows;
     fleet_put_format(&sql, "SELECT uniqExact(trace_id) FROM `%s`.trace_index WHERE ", clickhouse_database(server));
     trace_text_add(&sql, which->data, which->bytes);
     trace_text_puts(&sql, " FORMAT RowBinary");
-    int result = fleet_ask(server, &sql, &rows, question->failure);
+    int result = fleet_ask_numbers(server, &sql, ret_total, 1, question->failure);
     trace_text_fini(&sql);
-    if (!result) *ret_total = row_read_u64(&rows);
     return result;
 }
 
@@ -133,7 +131,7 @@ static int answer_first(struct fleet_question *question, uint64_t from_ns, uint6
     int result = put_first(question, &which, oldest, &condition);
     if (!result) result = count_traces(question, &which, &total);
     if (!result && !condition.bytes) result = fleet_ask_store(question, question->answers->logs);
-    if (!result && condition.bytes) result = fleet_answer_loaded(question, &condition, 0, false);
+    if (!result && condition.bytes) result = fleet_answer_loaded(question, &condition, 0, NULL);
     if (!result) json_object_set_new(*question->ret_result, "total", json_integer((json_int_t)total));
     trace_text_fini(&which);
     trace_text_fini(&condition);
