@@ -46,8 +46,8 @@ struct push {
 };
 
 /* Signal handlers write these. */
-static atomic_int stop;               /* 0, HURRY or HTTP_STOP_NOW */
-static _Atomic uint64_t hurry_end_ms; /* written before stop is HURRY */
+static atomic_int stop;                        /* 0, HURRY or HTTP_STOP_NOW */
+static _Atomic uint64_t hurry_end_ms;          /* written before stop is HURRY */
 static uint64_t planned_end_ms = WAIT_FOREVER; /* written before the thread starts */
 
 void push_interrupt(void) { stop = HTTP_STOP_NOW; }
