@@ -14,10 +14,10 @@ struct command {
     unsigned args_min, args_max;
     enum value_type completes; /* what the arguments are, for the shells; METHOD: the first */
     uint64_t options;          /* OPTION_BITs besides OPTIONS_COMMON */
-    struct command_meaning {   /* options that mean something else here than option_table says; at most 3 */
+    struct command_meaning {   /* options that mean something else here than option_table says; at most 5 */
         enum option option;
         struct option_info info;
-    } meanings[4];           /* the first without a spelling ends them */
+    } meanings[6];           /* the first without a spelling ends them */
     const struct list *list; /* of its rows, for --fields; NULL: they depend on the answer */
     bool paged;              /* its output ends, and may be long */
     bool headed;             /* it begins with sentences and not with titles */

@@ -23,6 +23,7 @@ const struct command command_table[] = {
     {
         .name = "peers",
         .options = OPTION_BIT(EXIT_CODE) | ROWS | OPTION_BIT(LIMIT) | OPTION_BIT(NODE),
+        .meanings = {{OPTION_NODE, {"node", "NODE", VALUE_NODE, "as this node sees them: its name, or the beginning of its id"}}},
         .list = &peer_list,
         .paged = true,
         .run = run_peers,
@@ -34,6 +35,11 @@ const struct command command_table[] = {
     {
         .name = "traces",
         .options = OPTION_BIT(EXIT_CODE) | ROWS | OPTION_BIT(NODE) | OPTION_BIT(PEER) | OPTION_BIT(LIMIT) | OPTION_BIT(APP) | OPTION_BIT(KIND) | OPTION_BIT(WHERE) | OPTION_BIT(ORDER) | TIMES,
+        .meanings = {{OPTION_KIND, {"kind", "KIND", VALUE_TEXT, "request, which is the default, or connection"}},
+                     {OPTION_NODE, {"node", "NODE", VALUE_NODE, "only traces with an event of this node: its name, or the beginning of its id"}},
+                     {OPTION_PEER, {"peer", "PEER", VALUE_PEER, "only traces with an event with this peer: its name, or the beginning of its id"}},
+                     {OPTION_WHERE, {"where", "FILTER", VALUE_FILTER, "only traces that match: 'took > 50ms and any packet_lost', or @NAME of the config (inspector help filter)"}},
+                     {OPTION_SINCE, {"since", "TIME", VALUE_TIME, "only traces with an event since TIME: -5s, 12:00:03.5, 2026-01-31, '2026-01-31 12:00', Unix microseconds"}}},
         .list = &trace_list,
         .paged = true,
         .run = run_traces,
@@ -55,6 +61,9 @@ const struct command command_table[] = {
     {
         .name = "requests",
         .options = ROWS | OPTION_BIT(LIMIT) | OPTION_BIT(APP) | OPTION_BIT(BY) | OPTION_BIT(WHERE) | TIMES,
+        .meanings = {{OPTION_BY, {"by", "FIELD[,...]", VALUE_FIELDS, "group by these: command, node, time/1s"}},
+                     {OPTION_WHERE, {"where", "FILTER", VALUE_FILTER, "only traces that match: 'took > 50ms and any packet_lost', or @NAME of the config (inspector help filter)"}},
+                     {OPTION_APP, {"app", "APP", VALUE_APP, "only requests of this application id: DMAP"}}},
         .paged = true,
         .run = run_requests,
         .summary = "requests by command: rate, failures, how long they took, the slowest",
@@ -100,6 +109,8 @@ const struct command command_table[] = {
         .args = "ID ID", .args_min = 2, .args_max = 2,
         .completes = VALUE_TRACE,
         .options = ROWS | OPTION_BIT(NODE) | OPTION_BIT(PEER),
+        .meanings = {{OPTION_NODE, {"node", "NODE", VALUE_NODE, "only the steps of this node, and the time there"}},
+                     {OPTION_PEER, {"peer", "PEER", VALUE_PEER, "only the steps with this peer"}}},
         .list = &diff_list,
         .paged = true, .headed = true,
         .run = run_diff,
@@ -348,6 +359,7 @@ const struct command command_table[] = {
         .name = "trigger",
         .args = "FILTER", .args_min = 1, .args_max = 1,
         .options = EVENT_FILTERS | ROWS | OPTION_BIT(BEFORE) | OPTION_BIT(AFTER) | OPTION_BIT(EVERY) | OPTION_BIT(EXEC) | OPTION_BIT(OUTPUT) | OPTION_BIT(LIMIT) | OPTION_BIT(FOR),
+        .meanings = {{OPTION_LIMIT, {"limit", "N", VALUE_COUNT, "end after N windows (-n N)"}}},
         .takes_filter = true, .completes = VALUE_FILTER,
         .list = &event_list,
         .run = run_trigger,
@@ -372,6 +384,8 @@ const struct command command_table[] = {
     {
         .name = "control",
         .options = ROWS | OPTION_BIT(NODE) | OPTION_BIT(KIND) | OPTION_BIT(SAMPLE) | OPTION_BIT(RESET),
+        .meanings = {{OPTION_NODE, {"node", "NODE", VALUE_NODE, "only this node: its name, or the beginning of its id"}},
+                     {OPTION_KIND, {"kind", "K[,K...]", VALUE_KINDS, "emit only these kinds: packet_lost,app_start; or all, or none"}}},
         .list = &control_list,
         .paged = true,
         .changes = true,
@@ -407,6 +421,7 @@ const struct command command_table[] = {
         .args = "[WHAT NAME]", .args_max = 2,
         .completes = VALUE_SUBJECT,
         .options = OPTION_BIT(EXIT_CODE) | ROWS | OPTION_BIT(SUMMARY) | OPTION_BIT(LIMIT) | OPTION_BIT(EXPLAIN) | TIMES,
+        .meanings = {{OPTION_LIMIT, {"limit", "N", VALUE_COUNT, "read at most the newest N events (-n N); default 100000"}}},
         .list = &finding_list,
         .paged = true, .headed = true,
         .finds_faults = true,
@@ -517,7 +532,8 @@ const char program_description[] =
     "Name nodes, peers and traces by any unambiguous beginning of their id, nodes and peers also by the node's name.\n"
     "Times are local, or UTC with --utc: -5s (before now; units ns us ms s m h), now, 12:00:03.5 (the last such moment), 2026-01-31, "
     "\"2026-01-31 12:00\", 2026-01-31T12:00:00.5; a time that ends in Z is always UTC. A whole number is Unix microseconds.\n"
-    "A pipe gets complete lines only, without colours; control characters in text from nodes are escaped.";
+    "A pipe gets complete lines only, without colours; control characters in text from nodes are escaped. If the reader of its output goes away, the inspector "
+    "ends silently by SIGPIPE.";
 
 const struct command_example program_examples[] = {
     {"inspector traces", "the newest requests; the next command takes an id from the first column"},

@@ -102,8 +102,11 @@ static int check_arguments(const struct command *command, const struct options *
 
 /* Options that say the same, or opposites. */
 static int check_pairs(const struct options *options, struct failure *failure) {
-    static const enum option pairs[][2] = {{OPTION_READ, OPTION_PID},      {OPTION_FLEET, OPTION_READ},  {OPTION_FLEET, OPTION_PID},
-                                           {OPTION_SUMMARY, OPTION_GRAPH}, {OPTION_SINCE, OPTION_RECENT}};
+    static const enum option pairs[][2] = {{OPTION_READ, OPTION_PID},
+                                           {OPTION_FLEET, OPTION_READ},
+                                           {OPTION_FLEET, OPTION_PID},
+                                           {OPTION_SUMMARY, OPTION_GRAPH},
+                                           {OPTION_SINCE, OPTION_RECENT}};
     for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
         if (option_given(options, pairs[i][0]) && option_given(options, pairs[i][1]))
             return failure_set(failure, EXIT_USAGE, "--%s and --%s exclude each other: use one of them",

@@ -23,8 +23,9 @@ static int read_arguments(struct session *session, enum about *ret_about, const 
     for (unsigned i = ABOUT_TRACE; i <= ABOUT_PEER && options->arg_count == 3; i++)
         if (!strcmp(options->args[1], words[i])) *ret_about = (enum about)i;
     if (*ret_about == ABOUT_ALL)
-        return failure_set(&session->failure, EXIT_USAGE, "analyze %s%s; usage: inspector analyze [trace ID | node NODE | peer PEER]",
-                           options->args[1], options->arg_count == 3 ? ": trace, node or peer is expected" : ": NAME is missing");
+        return failure_set(&session->failure, EXIT_USAGE,
+                           "analyze %s%s; usage: inspector analyze [trace ID | node NODE | peer PEER]", options->args[1],
+                           options->arg_count == 3 ? ": trace, node or peer is expected" : ": NAME is missing");
     *ret_name = options->args[2];
     return 0;
 }
@@ -108,8 +109,7 @@ static int show_whole(struct session *session, const struct analysis *analysis, 
 static int show_findings(struct session *session, const struct analysis *analysis, const struct analyze_scope *scope) {
     int result = 0;
     if (!options_want_data(session->options)) {
-        if (!analysis->facts->count && scope->period)
-            session_report_nothing(session, "event");
+        if (!analysis->facts->count && scope->period) session_report_nothing(session, "event");
         render_analysis(&session->output.text, &session->view, analysis, scope);
         return 0;
     }

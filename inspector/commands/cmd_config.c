@@ -13,9 +13,9 @@
 #include <string.h>
 
 static const struct list_column columns[] = {
-    {"kind", NULL, TABLE_LEFT, 1, 0, 0, draw_text},       {"command", NULL, TABLE_LEFT, 2, 0, 0, draw_text},
-    {"name", NULL, TABLE_LEFT, 0, 0, 0, draw_head},       {"value", NULL, TABLE_LEFT, 0, 12, 0, draw_text},
-    {"line", NULL, TABLE_RIGHT, 3, 0, 0, draw_count},     {"problem", NULL, TABLE_LEFT, 4, 12, LIST_ASKED, draw_text},
+    {"kind", NULL, TABLE_LEFT, 1, 0, 0, draw_text},      {"command", NULL, TABLE_LEFT, 2, 0, 0, draw_text},
+    {"name", NULL, TABLE_LEFT, 0, 0, 0, draw_head},      {"value", NULL, TABLE_LEFT, 0, 12, 0, draw_text},
+    {"line", NULL, TABLE_RIGHT, 3, 0, 0, draw_count},    {"problem", NULL, TABLE_LEFT, 4, 12, LIST_ASKED, draw_text},
     {"wrong", NULL, TABLE_LEFT, 5, 0, LIST_ASKED, NULL},
 };
 
@@ -86,8 +86,8 @@ static json_t *row_new(const struct config_entry *entry, const char *problem, bo
     char name[80];
     bool filter = entry->kind == CONFIG_FILTER;
     snprintf(name, sizeof name, "%s%.64s", filter ? "@" : "--", filter ? entry->name : option_table[entry->option].spelling);
-    return json_pack("{s:s,s:s?,s:s,s:s?,s:i,s:s?,s:b}", "kind", filter ? "filter" : "option", "command", entry->command, "name", name,
-                     "value", entry->value, "line", (int)entry->line, "problem", *problem ? problem : NULL, "wrong", wrong);
+    return json_pack("{s:s,s:s?,s:s,s:s?,s:i,s:s?,s:b}", "kind", filter ? "filter" : "option", "command", entry->command, "name",
+                     name, "value", entry->value, "line", (int)entry->line, "problem", *problem ? problem : NULL, "wrong", wrong);
 }
 
 static json_t *rows_new(struct session *session, unsigned *ret_wrong) {
@@ -159,8 +159,7 @@ int run_config(struct session *session) {
     }
     json_decref(rows);
     if (result || !wrong) return result;
-    return output_flush(&session->output)
-               ? -1
-               : failure_set(&session->failure, EXIT_USAGE, "%u filter%s of %s %s wrong", wrong, wrong == 1 ? "" : "s", config->path,
-                             wrong == 1 ? "is" : "are");
+    return output_flush(&session->output) ? -1
+                                          : failure_set(&session->failure, EXIT_USAGE, "%u filter%s of %s %s wrong", wrong,
+                                                        wrong == 1 ? "" : "s", config->path, wrong == 1 ? "is" : "are");
 }

@@ -5,7 +5,6 @@
 #include "count_list.h"
 #include "json_get.h"
 
-
 #define GROUPS_DEFAULT 20
 
 /* The params of `count`.  NULL when out of memory. */

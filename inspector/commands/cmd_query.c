@@ -71,7 +71,8 @@ int run_range(struct session *session) {
         options.texts[bounds[i]] = options.args[i + 1];
     }
     if (!options.texts[OPTION_SINCE] && !options.texts[OPTION_UNTIL])
-        return failure_set(&session->failure, EXIT_USAGE, "range: FROM is missing; usage: inspector range FROM [TO]; see inspector help range");
+        return failure_set(&session->failure, EXIT_USAGE,
+                           "range: FROM is missing; usage: inspector range FROM [TO]; see inspector help range");
     session->options = &options; /* with the arguments as options */
     if (session_learn_names(session)) return -1;
     int result = pages_init(&pages, &session->inquiry, question_filter_new(&options, source_now_ns(session->inquiry.source)),

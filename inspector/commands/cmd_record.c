@@ -134,7 +134,7 @@ static int show_end(const struct record *record, const char *path, const struct 
     }
     text_count(out, stats->events, "event");
     if (record->missed) strbuf_printf(out, ", %" PRIu64 " missed", record->missed);
-    strbuf_puts(out, stats->events ? " in " : ": no recording ");
+    strbuf_puts(out, stats->events ? " in " : ", so there is no ");
     text_untrusted(out, path, strlen(path), NOTE_COLUMNS_MAX);
     if (stats->events) {
         strbuf_puts(out, ", ");

@@ -326,8 +326,7 @@ static int put_appended(struct trigger *trigger, struct window *window) {
     if (before >= 0) session->output.records.begun = before > 0;
     int result = put_window_to(trigger, window, fd);
     if (result && before >= 0 && ftruncate(fd, before)) result = -1; /* a pipe keeps what it got */
-    if (close(fd) && !result)
-        result = failure_of_write(&session->failure, trigger->file, errno);
+    if (close(fd) && !result) result = failure_of_write(&session->failure, trigger->file, errno);
     return result;
 }
 

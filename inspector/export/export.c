@@ -40,9 +40,7 @@ int export_out_of_memory(struct export *export) { return failure_out_of_memory(e
 
 /* ---- files -------------------------------------------------------------------------------------------------------------- */
 
-static int fail_write(struct export *export, int error) {
-    return failure_of_write(export->failure, "the export", error);
-}
+static int fail_write(struct export *export, int error) { return failure_of_write(export->failure, "the export", error); }
 
 static int close_file(struct export *export, struct open_file *file) {
     int error = -writer_flush(&file->writer);

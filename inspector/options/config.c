@@ -239,8 +239,9 @@ static int expand(const struct config *config, const char *text, unsigned depth,
             if (!entry)
                 return failure_set(failure, EXIT_USAGE, "there is no saved filter @%s%s%s%s; %s%s", name,
                                    nearest.word ? "; did you mean @" : "", nearest.word ? nearest.word : "",
-                                   nearest.word ? "?" : "", *config->path ? config->path : "without a configuration there are none",
-                                   !*config->path   ? ""
+                                   nearest.word ? "?" : "",
+                                   *config->path ? config->path : "without a configuration there are none",
+                                   !*config->path  ? ""
                                    : config->found ? " has them"
                                                    : " would have them, and does not exist");
             if (depth == EXPAND_DEPTH_MAX || out->bytes > EXPANDED_BYTES_MAX)

@@ -30,10 +30,10 @@ json_t *question_filter_of_new(const struct options *options, uint64_t now_ns, c
 static const struct {
     enum option option;
     const char *param;
-} params[] = {{OPTION_KIND, "kind"},       {OPTION_PEER, "peer_id"}, {OPTION_NODE, "node_id"},   {OPTION_TRACE, "trace_id"},
-              {OPTION_WHERE, "filter"},    {OPTION_SINCE, "from"},   {OPTION_UNTIL, "to"},       {OPTION_KIND, "kinds"},
-              {OPTION_SAMPLE, "sample"},   {OPTION_BY, "group_by"},  {OPTION_HIST, "histogram"}, {OPTION_HIST, "value"},
-              {OPTION_VALUE, "value"},     {OPTION_LIMIT, "limit"},  {OPTION_RECENT, "recent"},  {OPTION_ORDER, "order"},
+} params[] = {{OPTION_KIND, "kind"},     {OPTION_PEER, "peer_id"}, {OPTION_NODE, "node_id"},   {OPTION_TRACE, "trace_id"},
+              {OPTION_WHERE, "filter"},  {OPTION_SINCE, "from"},   {OPTION_UNTIL, "to"},       {OPTION_KIND, "kinds"},
+              {OPTION_SAMPLE, "sample"}, {OPTION_BY, "group_by"},  {OPTION_HIST, "histogram"}, {OPTION_HIST, "value"},
+              {OPTION_VALUE, "value"},   {OPTION_LIMIT, "limit"},  {OPTION_RECENT, "recent"},  {OPTION_ORDER, "order"},
               {OPTION_APP, "app"}};
 #define FILTERS 7U /* the first of these are the params of every filter */
 
@@ -50,10 +50,11 @@ json_t *question_filter_new(const struct options *options, uint64_t now_ns) {
         const char *text = options->texts[params[i].option];
         enum value_type type = option_table[params[i].option].type;
         if (!text) continue;
-        failed |= json_object_set_new(filter, params[i].param,
-                                      type == VALUE_KINDS  ? question_list_new(text)
-                                      : type == VALUE_TIME ? time_param_new(text, option_given(options, OPTION_UTC), now_ns / 1000)
-                                                           : json_string(text));
+        failed |=
+            json_object_set_new(filter, params[i].param,
+                                type == VALUE_KINDS  ? question_list_new(text)
+                                : type == VALUE_TIME ? time_param_new(text, option_given(options, OPTION_UTC), now_ns / 1000)
+                                                     : json_string(text));
     }
     if (!failed) return filter;
     json_decref(filter);

@@ -202,8 +202,8 @@ static void draw_titles(const struct drawing *drawing) {
 static void draw_hidden(const struct drawing *drawing) {
     bool peer = drawing->peer == (drawing->peer_columns > 0);
     if (drawing->gap && peer) return;
-    text_styled(drawing->out, drawing->view->color, STYLE_DIM, "no room for: gap%s; a wider terminal shows %s\n", peer ? "" : ", peer",
-                peer ? "it" : "them");
+    text_styled(drawing->out, drawing->view->color, STYLE_DIM, "no room for: gap%s; a wider terminal shows %s\n",
+                peer ? "" : ", peer", peer ? "it" : "them");
 }
 
 /* ---- the summary: where the time went, and the longest gap ---- */

@@ -50,7 +50,8 @@ int source_open(struct source **ret_source, const struct options *options, uint6
 int source_open_process(struct source **ret_source, const struct options *options, pid_t pid, struct failure *failure) {
     struct trace_socket_path path;
     if (find_socket(&path, options, failure)) return -1;
-    struct source_traced where = {path.path, wait_of(options, option_number(options, OPTION_TIMEOUT, CALL_TIMEOUT_MS)), WAIT_FOREVER};
+    struct source_traced where = {path.path, wait_of(options, option_number(options, OPTION_TIMEOUT, CALL_TIMEOUT_MS)),
+                                  WAIT_FOREVER};
     if (option_given(options, OPTION_FOR)) where.end_ms = trace_now_monotonic_ms() + options->numbers[OPTION_FOR];
     return source_process_open(ret_source, pid, &where, failure);
 }

@@ -109,7 +109,8 @@ static bool find_event(struct session *session, json_t *params_new, uint64_t *re
 /* Has the period any event, whatever else was asked? */
 static bool has_events(struct session *session) {
     json_t *filter = session_filter_new(session);
-    json_t *params = json_pack("{s:O*,s:O*,s:i}", "from", json_object_get(filter, "from"), "to", json_object_get(filter, "to"), "limit", 1);
+    json_t *params =
+        json_pack("{s:O*,s:O*,s:i}", "from", json_object_get(filter, "from"), "to", json_object_get(filter, "to"), "limit", 1);
     uint64_t ns;
     json_decref(filter);
     return params && find_event(session, params, &ns);
@@ -131,7 +132,9 @@ static void report_neighbour(struct session *session, struct strbuf *out, bool a
         return;
     }
     strbuf_printf(out, "; the %s%s it was at ", after ? "first " : "last ",
-                  matching ? after ? "after" : "before" : after ? "event after" : "event before");
+                  matching ? after ? "after" : "before"
+                  : after  ? "event after"
+                           : "event before");
     text_time(out, ns, session->view.utc, ns + date_ns < now_ns);
 }
 
@@ -228,8 +231,8 @@ static void explain_time(struct session *session, const struct typed *typed) {
     bool unread = json_is_string(param) && !strcmp(json_string_value(param), text) && *text != '-';
     json_decref(param);
     if (*text && !text[strspn(text, "0123456789")])
-        failure_set(failure, EXIT_USAGE, "%s %.32s: a number is Unix microseconds; did you mean %.32s%s?", typed->name, text, text,
-                    unit_for(text));
+        failure_set(failure, EXIT_USAGE, "%s %.32s: a number is Unix microseconds; did you mean %.32s%s?", typed->name, text,
+                    text, unit_for(text));
     else if (unread)
         failure_set(
             failure, EXIT_USAGE,

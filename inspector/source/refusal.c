@@ -38,7 +38,8 @@ static const char *plain_sentence(int64_t code, const char *message) {
     const char *class = trace_rpc_code_message((int)code);
     size_t bytes = strlen(class);
     bool says_more = !strncmp(message, class, bytes) && message[bytes] == ':' && message[bytes + 1] == ' ' && message[bytes + 2];
-    bool drops = code == TRACE_RPC_INVALID_PARAMS || code == TRACE_RPC_NOT_FOUND || code == TRACE_RPC_METHOD_NOT_FOUND;
+    bool drops = code == TRACE_RPC_INVALID_PARAMS || code == TRACE_RPC_NOT_FOUND || code == TRACE_RPC_AMBIGUOUS ||
+                 code == TRACE_RPC_METHOD_NOT_FOUND;
     return drops && says_more ? message + bytes + 2 : message;
 }
 

@@ -11,9 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static int cannot_write(const char *path, int error, struct failure *failure) {
-    return failure_of_write(failure, path, error);
-}
+static int cannot_write(const char *path, int error, struct failure *failure) { return failure_of_write(failure, path, error); }
 
 static bool is_special(const char *name) { return !strcmp(name, ".") || !strcmp(name, ".."); }
 

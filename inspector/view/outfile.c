@@ -12,9 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static int cannot_write(const char *path, struct failure *failure) {
-    return failure_of_write(failure, path, errno);
-}
+static int cannot_write(const char *path, struct failure *failure) { return failure_of_write(failure, path, errno); }
 
 /* ---- creating -------------------------------------------------------------------------------------------------------------- */
 

@@ -11,8 +11,9 @@
  *     table_end(&table, out);
  *     table_fini(&table);
  *
- * If the terminal is too narrow, whole columns are hidden, the least important first; then texts that may be cut are cut, and end
- * in "…"; before a text is hidden, it is cut shorter than it should be.  A number is never cut.  A last line names the hidden columns. */
+ * If the terminal is too narrow, whole columns are hidden, the least important first; then texts that may be cut are cut, and
+ * end in "…".  Before a text is hidden, it is cut shorter than it should be.  A number is never cut.  A last line names the
+ * hidden columns. */
 #ifndef INSPECTOR_TABLE_H
 #define INSPECTOR_TABLE_H
 

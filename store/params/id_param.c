@@ -26,7 +26,8 @@ int id_param_read_trace(const struct store *store, const char *param, const char
     switch (lookup.outcome) {
     case ID_LOOKUP_FOUND: *ret_id = lookup.trace_ids[0]; return 0;
     case ID_LOOKUP_NOT_FOUND: return not_found(param, text, "trace", ret_error);
-    case ID_LOOKUP_NOT_HEX: return trace_rpc_fail_param(ret_error, param, "%s must be 1 to %d hex digits", param, 2 * TRACE_ID_BYTES);
+    case ID_LOOKUP_NOT_HEX:
+        return trace_rpc_fail_param(ret_error, param, "%s must be 1 to %d hex digits", param, 2 * TRACE_ID_BYTES);
     case ID_LOOKUP_AMBIGUOUS: break;
     }
     ids = json_array();

@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -160,6 +161,19 @@ class Push(Case):
             until(lambda: len(receiver.spans()) == 10 and receiver.answered == len(receiver.requests), "more spans, and the answers")
             self.assertEqual((self.end(process), process.said), (-signal.SIGINT, []))
         self.assertEqual(len(receiver.spans()), 10)
+
+    def test_a_receiver_that_stays_away_does_not_keep_it_running(self):
+        """Also when so many bodies wait that no more events are read."""
+        connection, node = self.started(), self.place.node("alice", "ab" * 32)
+        node.do("packets", "20000")
+        self.place.settle(connection, 20000)
+        with socket.create_server(("127.0.0.1", 0)) as unused:
+            port = unused.getsockname()[1]
+        for more in (["--for", "1s", "--from", "0"], ["--limit", "5", "--from", "0"]):
+            done = subprocess.run([INSPECTOR, "export", "--follow", "--push", f"http://127.0.0.1:{port}", *more], env=self.place.environment,
+                                  capture_output=True, timeout=120)
+            self.assertEqual((done.returncode, done.stdout), (1, b""), more)
+            self.assertIn(b"cannot push after", done.stderr)
 
     def test_a_receiver_that_is_away_is_waited_for(self):
         connection, node = self.started(), self.place.node("alice", "ab" * 32)

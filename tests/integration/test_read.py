@@ -376,7 +376,7 @@ class Saved(ReadTest):
         code, out, err = run(self.place, "recent", "100", "--json", "-r", self.file)
         self.assertEqual((code, len(out.splitlines()), err), (0, 20, ""))
         other = self.file + "2"
-        self.assertIn("0 events: no recording", self.read("record", "-o", other, "--kind", "packet_lost"))
+        self.assertIn("0 events, so there is no ", self.read("record", "-o", other, "--kind", "packet_lost"))
         self.assertFalse(os.path.exists(other))
 
     def test_a_full_disk_is_reported_and_nothing_false_is_left(self):

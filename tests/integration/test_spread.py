@@ -189,7 +189,7 @@ class Spread(unittest.TestCase):
                              {"alice": None, "bob": "alice", "carol": "bob"})
 
     def test_an_argument_that_matches_nothing_gets_a_sentence(self):
-        for argument, code, says in (("77", 1, "no event in the history belongs to message_id == 77"), ("no such", 2, "FIELD=VALUE is expected"),
+        for argument, code, says in (("77", 1, "no trace begins with 77, and no event in the history matches message_id == 77"), ("no such", 2, "FIELD=VALUE is expected"),
                                      ("abcd", 1, 'no trace begins with "abcd"'), ("message_id=0x4d", 1, "message_id == 0x4d")):
             done = subprocess.run([INSPECTOR, "spread", argument, "--socket", str(self.traced.socket_path)], capture_output=True, text=True,
                                   timeout=PATIENCE_S)

@@ -362,7 +362,7 @@ class Exec(TriggerTest):
             self.assertIn(told, err)
 
     def test_an_invalid_command_is_reported_at_once(self):
-        for command, told in (("", "names no program"), ("a 'b", "a quote is not closed"), ("x " * 70, "at most 64 words")):
+        for command, told in (("", "--exec needs a value"), (" ", "names no program"), ("a 'b", "a quote is not closed"), ("x " * 70, "at most 64 words")):
             process = self.begin("rtt > 100ms", "--exec", command)
             _, err = process.communicate(timeout=60)
             self.assertEqual(process.returncode, 2)

@@ -270,6 +270,7 @@ class Names(Recorded):
                                  (["analyze", "trace", "zz"], 2, "NAME zz must be 1 to 32 hex digits"),
                                  (["recent", "--trace", "zz"], 2, "--trace zz must be 1 to 32 hex digits"),
                                  (["recent", "--trace", "ffff"], 1, '--trace: no trace begins with "ffff"'),
+                                 (["trace", "0"], 1, f'ID: 2 ids match "0"; it could be {BAD}, {TRACE}'),
                                  (["trace", "ffff"], 1, 'ID: no trace begins with "ffff"'),
                                  (["spread", "ffff"], 1, 'TRACE|KEY: no trace begins with "ffff"'),
                                  (["recent", "--kind", "nope"], 2, '--kind: there is no kind "nope"'),

@@ -127,7 +127,8 @@ static int nothing_found(struct running *running) {
     struct strbuf filters = {0};
     if (running->exporting.id)
         return failure_set(failure, EXIT_FAILED, "no event in the history belongs to a trace %s", running->exporting.id);
-    (void)question_describe(&filters, running->exporting.session->options);
+    bool filtered = question_describe(&filters, running->exporting.session->options);
+    if (!filtered) return failure_set(failure, EXIT_FAILED, "there is no event in the history");
     session_report_nearest(running->exporting.session, &filters, true);
     failure_set(failure, EXIT_FAILED, "no event in the history matches%s", strbuf_text(&filters));
     strbuf_fini(&filters);

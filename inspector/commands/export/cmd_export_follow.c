@@ -108,7 +108,9 @@ static int follow_to_the_end(struct following *following) {
         following->flush_ms = WAIT_FOREVER;
         if (export_flush(export)) result = -1;
     }
-    return result >= 0 ? export_end(export) : result;
+    if (result < 0) return result;
+    push_hurry();
+    return export_end(export);
 }
 
 int export_follow(struct exporting *exporting) {
@@ -118,6 +120,7 @@ int export_follow(struct exporting *exporting) {
     json_t *params = exporting->id ? session_filter_of_new(session, "trace_id", exporting->id) : session_filter_new(session);
     struct stream_wish begin =
         stream_wish_of(session->options, trace_now_monotonic_ms(), params, following.wait_ms ? CONNECT_RETRY_MS : 0);
+    push_plan_end(begin.deadline_ms);
     int result = begin_stream(session, &following.stream, session->inquiry.source, begin, away_note);
     if (!result) {
         end_signal_catch(push_hurry); /* completes the output, and still pushes what waits, for a moment */

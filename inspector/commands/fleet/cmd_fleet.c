@@ -128,9 +128,8 @@ static int show_host(void *arg, const struct fleet_host_status *host) {
 
 static int show_status(struct session *session, struct clickhouse **servers, size_t server_count) {
     static const struct table_column columns[] = {
-        {"host", TABLE_LEFT, 0, 12},      {"events", TABLE_RIGHT, 5},  {"newest", TABLE_RIGHT, 3},
-        {"seen", TABLE_RIGHT, 2},         {"waiting", TABLE_RIGHT, 1}, {"lost segments", TABLE_RIGHT, 4},
-        {"lost events", TABLE_RIGHT}};
+        {"host", TABLE_LEFT, 0, 12}, {"events", TABLE_RIGHT, 5},        {"newest", TABLE_RIGHT, 3},  {"seen", TABLE_RIGHT, 2},
+        {"waiting", TABLE_RIGHT, 1}, {"lost segments", TABLE_RIGHT, 4}, {"lost events", TABLE_RIGHT}};
     struct host_list list = {.session = session, .now_ns = trace_now_unix_ns()};
     for (size_t i = 0; i < server_count; i++)
         if (show_server(session, servers[i])) return -1;

@@ -170,9 +170,10 @@ static int gather(struct gathering *gathering, const char *argument, char **ret_
     if (!result && !gathering->facts.count) {
         struct strbuf filters = {0};
         bool filtered = question_describe(&filters, session->options);
-        result = failure_set(&session->failure, EXIT_FAILED, "no event in the history belongs to %s%s%s%s",
-                             key.bytes ? "" : "a trace ", key.bytes ? strbuf_text(&key) : argument,
-                             filtered ? " and matches" : "", strbuf_text(&filters));
+        result = failure_set(&session->failure, EXIT_FAILED, "%s%s%sno event in the history %s %s%s%s",
+                             key.bytes && !equals ? "no trace begins with " : "", key.bytes && !equals ? argument : "",
+                             key.bytes && !equals ? ", and " : "", key.bytes ? "matches" : "belongs to a trace",
+                             key.bytes ? strbuf_text(&key) : argument, filtered ? " and matches" : "", strbuf_text(&filters));
         strbuf_fini(&filters);
     }
     *ret_key = key.bytes && !result ? strdup(strbuf_text(&key)) : NULL;

@@ -171,10 +171,10 @@ static const struct {
     const char *name;
     char *(*put)(struct table *table, const struct column *column, char *out, const struct export_event *event);
 } known_columns[] = {
-    {"time", put_time},       {"timestamp", put_timestamp}, {"node", put_node}, {"node_id", put_node_id},
-    {"lane", put_lane},       {"sequence", put_sequence},   {"kind", put_kind}, {"flags", put_flags},
-    {"peer_id", put_peer_id}, {"peer", put_peer}, {"trace_id", put_trace_id},   {"app", put_app},   {"command", put_command},
-    {"data", put_data},       {"fields", put_app_fields},
+    {"time", put_time},       {"timestamp", put_timestamp}, {"node", put_node},         {"node_id", put_node_id},
+    {"lane", put_lane},       {"sequence", put_sequence},   {"kind", put_kind},         {"flags", put_flags},
+    {"peer_id", put_peer_id}, {"peer", put_peer},           {"trace_id", put_trace_id}, {"app", put_app},
+    {"command", put_command}, {"data", put_data},           {"fields", put_app_fields},
 };
 
 /* ---- quoting ------------------------------------------------------------------------------------------------------------ */

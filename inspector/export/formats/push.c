@@ -46,8 +46,9 @@ struct push {
 };
 
 /* Signal handlers write these. */
-static atomic_int stop;               /* 0, HURRY or HTTP_STOP_NOW */
-static _Atomic uint64_t hurry_end_ms; /* written before stop is HURRY */
+static atomic_int stop;                        /* 0, HURRY or HTTP_STOP_NOW */
+static _Atomic uint64_t hurry_end_ms;          /* written before stop is HURRY */
+static uint64_t planned_end_ms = WAIT_FOREVER; /* written before the thread starts */
 
 void push_interrupt(void) { stop = HTTP_STOP_NOW; }
 
@@ -55,6 +56,13 @@ void push_hurry(void) {
     if (stop) return;
     hurry_end_ms = trace_now_monotonic_ms() + PUSH_HURRY_MS;
     stop = HURRY;
+}
+
+void push_plan_end(uint64_t end_ms) { planned_end_ms = end_ms; }
+
+/* The caller may be waiting for us when its time ends. */
+static void hurry_if_due(void) {
+    if (trace_now_monotonic_ms() >= planned_end_ms) push_hurry();
 }
 
 static void note(const struct push *push, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -98,8 +106,10 @@ static void read_answer(struct push *push, const struct http_answer *said) {
 /* Waits while `stop` is `before`: when it changes, so does the time that is left.  Returns true if we must end now. */
 static bool pause_push(uint64_t ms, int before) {
     uint64_t end_ms = trace_now_monotonic_ms() + ms;
-    while (stop == before && before != HTTP_STOP_NOW && trace_now_monotonic_ms() < end_ms)
+    while (stop == before && before != HTTP_STOP_NOW && trace_now_monotonic_ms() < end_ms) {
         nanosleep(&(struct timespec){.tv_nsec = LOOK_MS * 1000000}, NULL);
+        hurry_if_due();
+    }
     return stop == HTTP_STOP_NOW;
 }
 
@@ -145,6 +155,7 @@ static int deliver(struct push *push, const struct body *body, struct failure *f
     http_backoff_init(&backoff, LONGEST_PAUSE_MS);
     for (;;) {
         struct http_answer answer;
+        hurry_if_due();
         attempt(push, body, &answer);
         if (answer.outcome == HTTP_ARRIVED) {
             if (failed) note(push, "the receiver answers again");

@@ -55,4 +55,7 @@ void push_interrupt(void);
 #define PUSH_HURRY_MS 5000
 void push_hurry(void);
 
+/* Calls push_hurry at that time, on the clock of trace_now_monotonic_ms(); WAIT_FOREVER: never.  Before push_create. */
+void push_plan_end(uint64_t end_ms);
+
 #endif

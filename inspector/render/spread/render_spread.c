@@ -153,8 +153,11 @@ static void put_hop(const struct page *page, struct table *table, unsigned hop, 
 }
 
 static void put_hops(const struct page *page) {
-    static const struct table_column columns[] = {
-        {"hop", TABLE_RIGHT}, {"nodes", TABLE_RIGHT}, {"first", TABLE_RIGHT, .rank = 2}, {"half", TABLE_RIGHT, .rank = 3}, {"last", TABLE_RIGHT, .rank = 1}};
+    static const struct table_column columns[] = {{"hop", TABLE_RIGHT},
+                                                  {"nodes", TABLE_RIGHT},
+                                                  {"first", TABLE_RIGHT, .rank = 2},
+                                                  {"half", TABLE_RIGHT, .rank = 3},
+                                                  {"last", TABLE_RIGHT, .rank = 1}};
     const struct spread *spread = page->spread;
     const struct table_style style = {.header = page->view->header, .color = page->view->color, .columns = page->view->columns};
     uint64_t *times = calloc(spread->count + 1, sizeof *times);
@@ -366,14 +369,10 @@ static void put_question(const struct page *page, struct table *table, const str
 }
 
 static void put_questions(const struct page *page) {
-    static const struct table_column columns[] = {{"asked", TABLE_RIGHT, .rank = 2},
-                                                  {"who", TABLE_LEFT},
-                                                  {"whom", TABLE_LEFT},
-                                                  {"what", TABLE_LEFT, .rank = 3},
-                                                  {"answer", TABLE_LEFT},
-                                                  {"after", TABLE_RIGHT},
-                                                  {"worked", TABLE_RIGHT, .rank = 4},
-                                                  {"", TABLE_LEFT, .rank = 1}};
+    static const struct table_column columns[] = {
+        {"asked", TABLE_RIGHT, .rank = 2},  {"who", TABLE_LEFT},        {"whom", TABLE_LEFT},
+        {"what", TABLE_LEFT, .rank = 3},    {"answer", TABLE_LEFT},     {"after", TABLE_RIGHT},
+        {"worked", TABLE_RIGHT, .rank = 4}, {"", TABLE_LEFT, .rank = 1}};
     const struct questions *questions = &page->spread->questions;
     const struct table_style style = {.header = page->view->header, .color = page->view->color, .columns = page->view->columns};
     struct table table;

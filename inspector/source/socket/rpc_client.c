@@ -352,8 +352,8 @@ static int no_answer(const struct client *client, const char *method, struct fai
         return failure_set(failure, EXIT_NOT_THERE,
                            "traced at %s (process %d) is stopped, and answers nobody until `kill -CONT %d`", client->path,
                            stopped, stopped);
-    return failure_set(failure, EXIT_FAILED, "traced at %s did not answer `%s` within %g s; --timeout waits longer", client->path, method,
-                       (double)client->call_ms / 1000);
+    return failure_set(failure, EXIT_FAILED, "traced at %s did not answer `%s` within %g s; --timeout waits longer", client->path,
+                       method, (double)client->call_ms / 1000);
 }
 
 static uint64_t call_limit_ms(struct client *client) {
