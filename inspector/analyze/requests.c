@@ -264,7 +264,7 @@ struct places {
     size_t node_count;
 };
 
-static int compare_places(const struct part *a, const struct part *b) {
+static int compare_part_places(const struct part *a, const struct part *b) {
     int order = compare_numbers(a->after, b->after);
     if (!order) order = compare_numbers(a->wait.kind, b->wait.kind);
     if (!order) order = compare_numbers(a->wait.node, b->wait.node);
@@ -274,7 +274,7 @@ static int compare_places(const struct part *a, const struct part *b) {
 
 static int compare_parts(const void *left, const void *right, void *parts) {
     size_t i = *(const size_t *)left, j = *(const size_t *)right;
-    int order = compare_places((struct part *)parts + i, (struct part *)parts + j);
+    int order = compare_part_places((struct part *)parts + i, (struct part *)parts + j);
     return order ? order : compare_numbers(i, j);
 }
 
@@ -330,7 +330,7 @@ static int places_init(struct places *places, const struct critical_path *path, 
     }
     qsort_r(places->order, places->count, sizeof *places->order, compare_parts, places->parts);
     for (size_t i = 0, first = 0; i < places->count; i++) {
-        if (compare_places(&places->parts[places->order[i]], &places->parts[places->order[first]])) first = i;
+        if (compare_part_places(&places->parts[places->order[i]], &places->parts[places->order[first]])) first = i;
         places->parts[places->order[i]].first = places->order[first];
     }
     return peers ? list_nodes(places, events) : 0;
@@ -348,7 +348,7 @@ static struct visit *visit_of_loss(struct requests *requests, const struct place
     while (low < high) {
         size_t middle = (low + high) / 2;
         const struct part *part = &places->parts[places->order[middle]];
-        int order = compare_places(part, &wanted);
+        int order = compare_part_places(part, &wanted);
         if (!order) return &requests->visits[places->parts[part->first].visit];
         if (order < 0)
             low = middle + 1;
