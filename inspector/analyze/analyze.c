@@ -117,12 +117,11 @@ static void drop_repeated(struct analysis *analysis) {
     analysis->count = kept;
 }
 
-int analyze(struct analysis *ret_analysis, const struct facts *facts, struct node_states *states, uint64_t now_ns,
+int analyze(struct analysis *ret_analysis, const struct facts *facts, const struct node_states *states, uint64_t now_ns,
             bool one_trace) {
     struct analysis analysis = {.facts = facts, .states = states, .now_ns = now_ns, .one_trace = one_trace};
     struct requests requests;
     if (match_packets(&analysis)) return -ENOMEM;
-    node_states_settle(states, facts, !one_trace);
     if (requests_read(&requests, facts, states)) {
         analysis_fini(&analysis);
         return -ENOMEM;

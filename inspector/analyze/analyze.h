@@ -9,8 +9,8 @@
 
 #include "finding.h"
 
-/* Analyzes sorted facts, which must outlive the analysis; settles the states.  Returns 0 or -ENOMEM. */
-int analyze(struct analysis *ret_analysis, const struct facts *facts, struct node_states *states, uint64_t now_ns,
+/* Analyzes sorted facts, with settled states; both must outlive the analysis.  Returns 0 or -ENOMEM. */
+int analyze(struct analysis *ret_analysis, const struct facts *facts, const struct node_states *states, uint64_t now_ns,
             bool one_trace);
 void analysis_fini(struct analysis *analysis);
 

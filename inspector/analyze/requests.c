@@ -302,9 +302,11 @@ static void add_parts(struct places *places, const struct critical_path *path, s
     const struct ended_part ended = ended_part_of_wait(states, facts, path, &before.wait);
     if (before.wait.untimed) return;
     if (ended.log) {
-        struct part behind = {.after = before.after, .ended = ended.log};
+        struct part behind = {.after = before.after, .ended = ended.log}, again = before;
+        again.wait.from_ns = ended.to_ns;
+        if (again.wait.to_ns > again.wait.from_ns) places->parts[places->count++] = again;
         behind.wait = (struct wait){.from_ns = ended.from_ns,
-                                    .to_ns = before.wait.to_ns,
+                                    .to_ns = ended.to_ns,
                                     .kind = WAIT_PEER,
                                     .node = ended.asker,
                                     .peer = ended.log->node,
@@ -320,8 +322,8 @@ static void add_parts(struct places *places, const struct critical_path *path, s
 static int places_init(struct places *places, const struct critical_path *path, const struct trace_events *events,
                        const struct node_states *states) {
     bool peers = false;
-    *places = (struct places){.parts = calloc(2 * path->count + 1, sizeof *places->parts),
-                              .order = calloc(2 * path->count + 1, sizeof *places->order)};
+    *places = (struct places){.parts = calloc(3 * path->count + 1, sizeof *places->parts),
+                              .order = calloc(3 * path->count + 1, sizeof *places->order)};
     if (!places->parts || !places->order) return -ENOMEM;
     for (size_t i = 0; i < path->count; i++) add_parts(places, path, i, events->facts, states);
     for (size_t i = 0; i < places->count; i++) {
@@ -505,10 +507,33 @@ static int add_questions(struct requests *requests, const struct critical_path *
     return result;
 }
 
-/* Does a span that only asks wait for a node that had ended? */
+/* Traffic, and more than an acknowledgement? */
+static bool says_something(const struct fact *fact) {
+    bool packet = fact->kind == FACT_PACKET_SENT || fact->kind == FACT_PACKET_RECEIVED;
+    return fact_is_traffic(fact) && !(packet && packet_is_small(fact->bytes, UINT64_MAX));
+}
+
+/* Does a span that only asks wait for a node that had ended?  Not if that node has answered. */
 static bool is_asked_in_vain(const struct span *span, const struct facts *facts, const struct node_states *states) {
-    return node_clocks_comparable(&facts->clocks, span->node, span->peer, NULL) &&
-           node_states_ended(states, facts, span->peer, span->start_ns, facts->items[facts->count - 1].time_ns);
+    if (!node_clocks_comparable(&facts->clocks, span->node, span->peer, NULL) ||
+        !node_states_ended(states, facts, span->peer, span->start_ns, facts->items[facts->count - 1].time_ns))
+        return false;
+    for (size_t i = facts_first(facts, span->start_ns); i < facts->count; i++) {
+        const struct fact *fact = &facts->items[i];
+        if (fact->node == span->node && fact->peer == span->peer && says_something(fact) && !fact_sends(fact)) return false;
+    }
+    return true;
+}
+
+/* Did the node of a span ask others after it had caused that child?  Then it may not have waited for the child. */
+static bool asked_others(const struct trace_events *events, const struct span *span, const struct span *child) {
+    for (size_t i = 0; i < events->count; i++) {
+        const struct fact *fact = trace_event_at(events, i);
+        if (fact->time_ns > child->start_ns && fact->node == span->node && fact->peer != child->node && fact_sends(fact) &&
+            says_something(fact))
+            return true;
+    }
+    return false;
 }
 
 /* An open part waits for the open parts that it caused; not for one that will never end, because its node has ended. */
@@ -533,7 +558,7 @@ static int add_open_parts(struct requests *requests, const struct spans *spans, 
             if (child->start == NO_POSITION || child->end != NO_POSITION) continue;
             const struct node_state *ended = ended_log_of_span(states, events->facts, child);
             if (ended && child->node != span->node)
-                part.waits_for = child->node;
+                part.waits_for = asked_others(events, span, child) ? NO_NUMBER : child->node;
             else
                 waits = !part.ended;
         }

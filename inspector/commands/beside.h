@@ -4,7 +4,7 @@
 #ifndef INSPECTOR_BESIDE_H
 #define INSPECTOR_BESIDE_H
 
-#include "facts.h"
+#include "node_states.h"
 #include "session.h"
 
 /* Asks for them if a conclusion depends on them, and adds the answer to that of the trace as its member "beside".  Returns 0, or
@@ -12,6 +12,6 @@
 int beside_ask(struct session *session, json_t *answer);
 
 /* The same for sorted facts of one trace. */
-int beside_add(struct session *session, struct facts *facts);
+int beside_add(struct session *session, struct facts *facts, enum facts_extent extent);
 
 #endif

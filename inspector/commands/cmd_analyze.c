@@ -132,10 +132,17 @@ static enum outcome outcome_of(const struct analysis *analysis) {
     return judged ? OUTCOME_NOTHING : OUTCOME_UNJUDGED;
 }
 
+/* What was read. */
+static enum facts_extent extent_of(const struct session *session, enum about about, const struct analyze_scope *scope) {
+    if (about != ABOUT_TRACE) return FACTS_OF_PERIOD;
+    return scope->cut || question_describe(NULL, session->options) ? FACTS_CHOSEN : FACTS_OF_TRACE;
+}
+
 static int analyze_facts(struct session *session, const struct facts *facts, enum about about, struct analyze_scope *scope) {
     struct node_states states = {0};
     struct analysis analysis = {0};
-    int result = node_states_read(&states, facts, session->names.logs) ? session_out_of_memory(session) : 0;
+    int result = node_states_read(&states, facts, session->names.answer) ? session_out_of_memory(session) : 0;
+    if (!result) node_states_settle(&states, facts, extent_of(session, about, scope));
     if (!result && analyze(&analysis, facts, &states, end_of_time(session, facts), about == ABOUT_TRACE))
         result = session_out_of_memory(session);
     if (!result && scope->about) analysis_keep_node(&analysis, intern_find(&facts->nodes, scope->about));
@@ -161,7 +168,7 @@ int run_analyze(struct session *session) {
     if (!result) result = count_facts(session, &facts, about);
     if (!result && facts_sort(&facts)) result = session_out_of_memory(session);
     if (!result) result = session_learn_names(session);
-    if (!result && about == ABOUT_TRACE) result = beside_add(session, &facts);
+    if (!result && about == ABOUT_TRACE) result = beside_add(session, &facts, extent_of(session, about, &scope));
     if (!result && about == ABOUT_TRACE && !facts.count)
         result = failure_set(&session->failure, EXIT_FAILED, "no event in the history belongs to a trace %s", name);
     scope.about = id;

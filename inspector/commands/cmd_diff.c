@@ -30,7 +30,7 @@ static int fetch(struct session *session, const char *prefix, struct diffed *ret
     if (beside_ask(session, ret->answer)) return -1;
     names_see(&session->names, ret->answer);
     ret->events = events_merge(json_get_array(ret->answer, "events"), json_get_array(ret->answer, "gaps"));
-    if (!ret->events || timeline_init(&ret->timeline, ret->events, json_object_get(ret->answer, "beside"), session->names.logs))
+    if (!ret->events || timeline_init(&ret->timeline, ret->events, ret->answer, session->names.answer))
         return session_out_of_memory(session);
     ret->has_timeline = true;
     return 0;

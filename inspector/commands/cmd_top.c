@@ -130,7 +130,7 @@ static bool ask_beside(struct watch *watch, struct ask *ask) {
     struct failure failure;
     json_t *params;
     if (!page || page->kind != TOP_PAGE_TRACE || !ask->result || ask->trace) return false;
-    if (timeline_question(ask->result, watch->top.names->logs, &params) || !params) return false;
+    if (timeline_question(ask->result, watch->top.names->answer, &params) || !params) return false;
     if (source_send(watch->source, "query", params, &ask->id, &failure)) return false;
     ask->trace = ask->result;
     ask->result = NULL;

@@ -132,7 +132,7 @@ static bool size_of_steps(const struct view *view, uint8_t after, uint8_t until,
         uint64_t best_ns = UINT64_MAX;
         const json_t *best = NULL, *step;
         size_t i;
-        json_array_foreach(view->names->clock_steps, i, step) {
+        json_array_foreach(json_get_array(view->names->answer, "clock_steps"), i, step) {
             uint64_t before_ns = 0, distance_ns;
             if (json_get_count(step, "number") != number || !json_get_time(json_object_get(step, "before"), &before_ns)) continue;
             distance_ns = before_ns > near_ns ? before_ns - near_ns : near_ns - before_ns;

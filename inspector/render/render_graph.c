@@ -38,6 +38,7 @@ struct diagram {
     bool numbered;    /* the titles are numbers, because names do not fit */
     unsigned *busy;   /* of each node: its open spans */
     bool *gone;       /* of each node: it has ended, and has no line until it runs again */
+    bool *passed;     /* of each end: the rows are behind it */
     size_t *lanes;    /* for each column of the line: the arrow that runs down there, or NO_ARROW */
     size_t next;      /* the next arrow to begin */
     struct canvas canvas;
@@ -254,8 +255,8 @@ static void end_lines(struct diagram *diagram, const struct timeline_item *item)
     const struct timeline *timeline = diagram->timeline;
     for (size_t i = 0; i < timeline->ended_count; i++) {
         const struct node_state *log = timeline->ended[i].log;
-        bool before = item > timeline->items && item[-1].time_ns > log->ended_ns;
-        if (log->node >= timeline->node_count || before || item->time_ns <= log->ended_ns) continue;
+        if (log->node >= timeline->node_count || diagram->passed[i] || item->time_ns <= log->ended_ns) continue;
+        diagram->passed[i] = true;
         diagram->gone[log->node] = true;
         diagram->busy[log->node] = 0;
     }
@@ -594,7 +595,7 @@ void render_graph(struct strbuf *out, const struct view *view, const json_t *ans
     struct graph graph = {0};
     json_t *events = events_merge(json_get_array(answer, "events"), json_get_array(answer, "gaps"));
     struct diagram diagram = {.out = out, .view = view, .timeline = &timeline, .graph = &graph};
-    bool failed = !events || timeline_init(&timeline, events, json_object_get(answer, "beside"), view->names->logs) ||
+    bool failed = !events || timeline_init(&timeline, events, answer, view->names->answer) ||
                   graph_init(&graph, &timeline, view->all);
     if (!failed) render_trace_head(out, view, answer, &timeline);
     if (!failed && timeline.item_count) {
@@ -602,7 +603,8 @@ void render_graph(struct strbuf *out, const struct view *view, const json_t *ans
         diagram.shown = calloc(timeline.node_count, sizeof *diagram.shown);
         diagram.busy = calloc(timeline.node_count, sizeof *diagram.busy);
         diagram.gone = calloc(timeline.node_count, sizeof *diagram.gone);
-        failed = !diagram.place || !diagram.shown || !diagram.busy || !diagram.gone || lay_out(&diagram);
+        diagram.passed = calloc(timeline.ended_count + 1, sizeof *diagram.passed);
+        failed = !diagram.place || !diagram.shown || !diagram.busy || !diagram.gone || !diagram.passed || lay_out(&diagram);
         if (!failed) draw(&diagram);
     }
     out->failed |= failed;
@@ -610,6 +612,7 @@ void render_graph(struct strbuf *out, const struct view *view, const json_t *ans
     free(diagram.shown);
     free(diagram.busy);
     free(diagram.gone);
+    free(diagram.passed);
     free(diagram.lanes);
     canvas_fini(&diagram.canvas);
     graph_fini(&graph);

@@ -232,7 +232,7 @@ static void draw_summary(const struct drawing *drawing) {
 void render_trace(struct strbuf *out, const struct view *view, const json_t *answer) {
     struct timeline timeline;
     json_t *events = events_merge(json_get_array(answer, "events"), json_get_array(answer, "gaps"));
-    if (!events || timeline_init(&timeline, events, json_object_get(answer, "beside"), view->names->logs)) {
+    if (!events || timeline_init(&timeline, events, answer, view->names->answer)) {
         out->failed = true;
         json_decref(events);
         return;

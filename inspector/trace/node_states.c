@@ -20,8 +20,28 @@ static void find_returned(struct node_states *states) {
     }
 }
 
-int node_states_read(struct node_states *ret_states, const struct facts *facts, const json_t *rows) {
-    const json_t *row;
+/* Does a step of the log's machine lie between its end and the facts, or around either?  Then Unix time does not tell which came
+ * first. */
+static bool is_apart(const json_t *steps, const char *machine, const struct facts *facts, uint64_t last_ns) {
+    const json_t *step;
+    size_t i;
+    if (!facts->count || facts_stepped(facts)) return false; /* their own seams say more */
+    uint64_t from_ns = least(facts->items[0].time_ns, last_ns);
+    uint64_t to_ns = greatest(facts->items[facts->count - 1].time_ns, last_ns);
+    json_array_foreach(steps, i, step) {
+        const char *its = json_get_text(step, "machine");
+        uint64_t before_ns, after_ns;
+        if (machine && its && strcmp(machine, its) != 0) continue;
+        if (!json_get_time(json_object_get(step, "before"), &before_ns) ||
+            !json_get_time(json_object_get(step, "after"), &after_ns))
+            continue;
+        if (least(before_ns, after_ns) <= to_ns && greatest(before_ns, after_ns) >= from_ns) return true;
+    }
+    return false;
+}
+
+int node_states_read(struct node_states *ret_states, const struct facts *facts, const json_t *answer) {
+    const json_t *rows = json_get_array(answer, "nodes"), *steps = json_get_array(answer, "clock_steps"), *row;
     struct node_states states = {.items = calloc(json_array_size(rows) + 1, sizeof *states.items)};
     size_t i;
     if (!states.items) return -ENOMEM;
@@ -36,6 +56,7 @@ int node_states_read(struct node_states *ret_states, const struct facts *facts, 
                                      .exited = !strcmp(state, "exited")};
         json_get_time(json_object_get(row, "started"), &added->started_ns);
         json_get_time(json_object_get(row, "last"), &added->last_ns);
+        added->doubtful = is_apart(steps, json_get_text(row, "machine"), facts, added->last_ns);
         added->sample = json_get_real(row, "sample", 0);
     }
     find_returned(&states);
@@ -64,30 +85,34 @@ static bool runs_beside(const struct node_states *states, const struct node_stat
     return false;
 }
 
-/* Finds what others received from a node after the last event of its log, until its next log began.  What came soon after was
+/* Looks at what came after the last event of a log, until the node's next log began.  What others received from it soon after was
  * under way, or the node was killed before it could report it; what came later shows that it did not report all it did.  So do
- * events that are missing behind the last one. */
+ * events of the node itself, and those that are missing, behind the last one. */
 static void find_signs(const struct node_states *states, const struct facts *facts, struct node_state *ended) {
-    uint64_t until_ns = UINT64_MAX;
     ended->gone_ns = ended->ended_ns;
-    ended->seen_ns = UINT64_MAX;
+    ended->again_ns = UINT64_MAX;
     if (!has_ended(ended) || ended->ended_ns == UINT64_MAX) return;
     for (size_t i = 0; i < states->count; i++)
         if (states->items[i].node == ended->node && states->items[i].started_ns > ended->last_ns)
-            until_ns = least(until_ns, ended->ended_ns + (states->items[i].started_ns - ended->last_ns));
-    struct fact_walk walk = facts_walk(facts, ended->ended_ns, until_ns);
+            ended->again_ns = least(ended->again_ns, ended->ended_ns + (states->items[i].started_ns - ended->last_ns));
+    struct fact_walk walk = facts_walk(facts, ended->ended_ns, ended->again_ns);
     const struct fact *fact;
-    while ((fact = fact_walk_next(&walk)) && ended->seen_ns == UINT64_MAX) {
-        if (fact->kind == FACT_EVENTS_LOST && fact->node == ended->node) ended->seen_ns = ended->ended_ns;
-        if (fact->peer != ended->node || fact->node == ended->node || !fact_is_traffic(fact) || fact_sends(fact)) continue;
-        bool soon = fact->time_ns - ended->ended_ns <= UNDER_WAY_NS_MAX;
-        *(soon ? &ended->gone_ns : &ended->seen_ns) = fact->time_ns;
+    while ((fact = fact_walk_next(&walk)) && !ended->doubtful) {
+        bool own = fact->node == ended->node && (fact->kind == FACT_EVENTS_LOST || fact->time_ns > ended->ended_ns);
+        bool received = fact->peer == ended->node && fact->node != ended->node && fact_is_traffic(fact) && !fact_sends(fact);
+        if (own || (received && fact->time_ns - ended->ended_ns > UNDER_WAY_NS_MAX))
+            ended->doubtful = true;
+        else if (received)
+            ended->gone_ns = fact->time_ns;
     }
 }
 
-void node_states_settle(struct node_states *states, const struct facts *facts, bool whole) {
-    for (size_t i = 0; i < states->count; i++)
-        states->items[i].ended_ns = states->items[i].live ? UINT64_MAX : end_of_log(facts, &states->items[i], whole);
+void node_states_settle(struct node_states *states, const struct facts *facts, enum facts_extent extent) {
+    states->extent = extent;
+    for (size_t i = 0; i < states->count; i++) {
+        struct node_state *state = &states->items[i];
+        state->ended_ns = state->live ? UINT64_MAX : end_of_log(facts, state, extent == FACTS_OF_PERIOD);
+    }
     for (size_t i = 0; i < states->count; i++) find_signs(states, facts, &states->items[i]);
 }
 
@@ -106,7 +131,7 @@ const struct node_state *node_states_ended(const struct node_states *states, con
         if (state->node != node || !has_ended(state) || state->gone_ns >= until_ns) continue;
         if (!found || state->last_ns > found->last_ns) found = state;
     }
-    if (!found || found->seen_ns <= until_ns || facts->beside_cut) return NULL;
+    if (!found || found->doubtful || facts->beside_cut) return NULL;
     if (facts_stepped(facts) && has_several(states, node)) return NULL;
     return runs_beside(states, found, greatest(found->last_ns, facts_unix(facts, node, asked_ns))) ? NULL : found;
 }
@@ -121,9 +146,12 @@ const struct node_state *node_states_ended_log(const struct node_states *states,
         if (state->node != node || state->started_ns > unix_ns) continue;
         bool before = has_ended(state) && state->ended_ns < time_ns;
         if (before) continue;
-        if (found || !has_ended(state) || state->ended_ns == UINT64_MAX) return NULL;
+        if (found || !has_ended(state) || state->ended_ns == UINT64_MAX || state->doubtful) return NULL;
         found = state;
     }
+    /* The end of what began may be among the events that were not read. */
+    if (states->extent == FACTS_CHOSEN) return NULL;
+    if (found && states->extent == FACTS_OF_PERIOD && found->ended_ns > facts->items[facts->count - 1].time_ns) return NULL;
     return found && !facts_gap(facts, node, time_ns, UINT64_MAX) ? found : NULL;
 }
 

@@ -18,20 +18,29 @@ struct node_state {
     /* Of a log that is not live, on the axis of the facts (node_states_settle): */
     uint64_t ended_ns; /* its last event; UINT64_MAX: not known */
     uint64_t gone_ns;  /* the same, or when others last received what it had sent by then */
-    uint64_t seen_ns;  /* when others received more: it ran on, and did not report all it did; UINT64_MAX: never */
+    uint64_t again_ns; /* when the node's next log began; UINT64_MAX: never */
+    bool doubtful;     /* the node ran on: it did more before its next log; or a step of the clock hides which came first */
+};
+
+/* What the facts are: */
+enum facts_extent {
+    FACTS_OF_PERIOD, /* all events from the first to the last one */
+    FACTS_OF_TRACE,  /* all events of a trace, and some beside */
+    FACTS_CHOSEN,    /* only those that a filter or a limit left */
 };
 
 struct node_states {
     struct node_state *items;
     size_t count;
+    enum facts_extent extent;
 };
 
-/* Reads the rows of a result of `nodes` (NULL: none); skips nodes that no fact mentions.  Returns 0 or -ENOMEM. */
-int node_states_read(struct node_states *ret_states, const struct facts *facts, const json_t *rows);
+/* Reads an answer to `nodes` (NULL: nothing is known), for sorted facts; skips nodes that none of them mentions.  Returns 0 or
+ * -ENOMEM. */
+int node_states_read(struct node_states *ret_states, const struct facts *facts, const json_t *answer);
 
-/* Finds out when each log ended.  whole: the facts are all events of a time, not only those of one trace.  Call it once they are
- * sorted, and those beside are added. */
-void node_states_settle(struct node_states *states, const struct facts *facts, bool whole);
+/* Finds out when each log ended.  Call it once the facts are sorted, and those beside are added. */
+void node_states_settle(struct node_states *states, const struct facts *facts, enum facts_extent extent);
 
 /* The log of a node that had ended before a time, if the node had no other when it was asked (asked_ns).  NULL: the node may have
  * run, or may have run on after its last event: then the log's end does not explain why it did nothing. */

@@ -97,9 +97,8 @@ void names_fini(struct names *names) {
     json_decref(names->ranks);
     json_decref(names->hosts);
     json_decref(names->machines);
-    json_decref(names->logs);
-    json_decref(names->clock_steps);
-    names->logs = names->clock_steps = NULL;
+    json_decref(names->answer);
+    names->answer = NULL;
     names->by_id = names->by_name = names->by_log = names->shared = names->ranks = names->hosts = names->machines = NULL;
 }
 
@@ -165,15 +164,10 @@ void names_learn(struct names *names, const json_t *nodes_answer) {
         else if (json_is_string(owner) && strcmp(json_string_value(owner), id) != 0)
             json_object_set_new(names->by_name, name, json_null());
     }
-    json_t *steps = json_object_get(nodes_answer, "clock_steps");
-    if (json_is_array(steps)) {
-        json_decref(names->clock_steps);
-        names->clock_steps = json_incref(steps);
-    }
-    json_t *logs = json_object_get(nodes_answer, "nodes");
-    if (json_is_array(logs)) {
-        json_decref(names->logs);
-        names->logs = json_incref(logs);
+    const json_t *logs = json_get_array(nodes_answer, "nodes");
+    if (logs) {
+        json_decref(names->answer);
+        names->answer = json_incref((json_t *)nodes_answer);
     }
     learn_shared(names, logs);
     measure_columns(names);

@@ -27,8 +27,7 @@ struct names {
     json_t *ranks;        /* node id: its number, in the order they were learned */
     json_t *hosts;        /* node id: the machine that it runs on */
     json_t *machines;     /* host: true, of all nodes */
-    json_t *logs;         /* all logs, as `nodes` lists them; NULL: none */
-    json_t *clock_steps;  /* the steps of their machines' clocks, as `nodes` lists them; NULL: none */
+    json_t *answer;       /* the newest answer to `nodes`: all logs, and steps of clocks; NULL: none came */
     unsigned columns;     /* of the widest name known, ID_DIGITS_MIN at least */
 };
 

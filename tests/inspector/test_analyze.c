@@ -45,7 +45,8 @@ static struct fact *add(enum fact_kind kind, unsigned node, unsigned peer, uint6
 
 static void run(void) {
     ck_assert_int_eq(facts_sort(&facts), 0);
-    struct node_states all = {states, NODES};
+    struct node_states all = {.items = states, .count = NODES};
+    node_states_settle(&all, &facts, one_trace ? FACTS_OF_TRACE : FACTS_OF_PERIOD);
     ck_assert_int_eq(analyze(&analysis, &facts, &all, NOW, one_trace), 0);
 }
 

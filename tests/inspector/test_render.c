@@ -20,7 +20,8 @@ static void render_analyzed(struct strbuf *out, const struct view *view, const j
     ck_assert_int_eq(facts_add(&facts, json_get_array(answer, "events")), 0);
     ck_assert_int_eq(facts_sort(&facts), 0);
     struct node_state state = {.node = intern_find(&facts.nodes, json_get_text(answer, "crashed")), .crashed = true};
-    struct node_states states = {&state, 1};
+    struct node_states states = {.items = &state, .count = 1};
+    node_states_settle(&states, &facts, FACTS_OF_PERIOD);
     struct analyze_scope scope = {.about = json_get_text(answer, "about"), .cut = json_get_bool(answer, "cut")};
     ck_assert_int_eq(analyze(&analysis, &facts, &states, json_get_count(answer, "now") * 1000, false), 0);
     render_analysis(out, view, &analysis, &scope);

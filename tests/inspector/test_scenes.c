@@ -124,7 +124,8 @@ static void show_analyze(struct strbuf *out, const struct view *view, const stru
     ck_assert_int_eq(facts_sort(&facts), 0);
     if (all) ck_assert_int_eq(facts_add_beside(&facts, all), 0);
     json_decref(all);
-    ck_assert_int_eq(node_states_read(&states, &facts, json_get_array(nodes, "nodes")), 0);
+    ck_assert_int_eq(node_states_read(&states, &facts, nodes), 0);
+    node_states_settle(&states, &facts, *trace ? FACTS_OF_TRACE : FACTS_OF_PERIOD);
     uint64_t now_ns = facts.count ? facts.items[facts.count - 1].time_ns : 0; /* as with --to */
     ck_assert_int_eq(analyze(&analysis, &facts, &states, now_ns, *trace != 0), 0);
     char id[2 * TRACE_NODE_ID_BYTES + 1];
@@ -140,14 +141,14 @@ static void show_analyze(struct strbuf *out, const struct view *view, const stru
 }
 
 static void show_diff(struct strbuf *out, const struct view *view, const struct scene *scene, const char *const traces[2]) {
-    json_t *events[2], *all = all_new(scene);
+    json_t *events[2], *answer = json_pack("{s:o}", "beside", all_new(scene));
     struct timeline timelines[2];
     struct trace_diff diff;
     const char *ids[2];
     for (unsigned i = 0; i < 2; i++) {
         events[i] = events_new(scene, traces[i]);
         ids[i] = json_get_hex(json_array_get(events[i], 0), "trace_id", TRACE_DIGITS);
-        ck_assert_int_eq(timeline_init(&timelines[i], events[i], all, NULL), 0);
+        ck_assert_int_eq(timeline_init(&timelines[i], events[i], answer, NULL), 0);
     }
     ck_assert_int_eq(trace_diff_init(&diff, &timelines[0], &timelines[1]), 0);
     render_diff(out, view, &diff, ids[0], ids[1]);
@@ -156,7 +157,7 @@ static void show_diff(struct strbuf *out, const struct view *view, const struct 
         timeline_fini(&timelines[i]);
         json_decref(events[i]);
     }
-    json_decref(all);
+    json_decref(answer);
 }
 
 /* A trace, or message_id=N.  Links are followed by the command: only the scene's own trace is read here. */

@@ -16,6 +16,7 @@ struct recorded_clocks {
     struct alias_picture *aliases; /* or NULL: a packet's ends name each other by whatever id they know */
     struct machine_clocks *machines;
     const struct clocks *clocks;
+    uint64_t *first, *last;     /* by node: the orders of its first and last event; 0: it has none */
     uint32_t *segment_machines; /* by segment: all its events' one, SEVERAL, or CLOCKS_NOBODY */
     uint32_t segment_count;
 };
@@ -45,7 +46,9 @@ static int read_segment(struct recorded_clocks *clocks, struct clock_ends *picke
         struct clock_end one = {.order = position + 1};
         struct history_item item;
         if (!history_at(clocks->store->history, position, &item)) continue;
-        uint32_t its = machine_clocks_machine(clocks->machines, history_source_node(item.source));
+        uint32_t node = history_source_node(item.source), its = machine_clocks_machine(clocks->machines, node);
+        if (!clocks->first[node]) clocks->first[node] = one.order;
+        clocks->last[node] = one.order;
         if (first) *machine = its;
         if (*machine != its) *machine = SEVERAL;
         first = false;
@@ -104,8 +107,10 @@ static void show_nodes(const struct recorded_clocks *clocks) {
         if (!node || machine == CLOCKS_NOBODY) continue;
         uint64_t last_ns = atomic_load_explicit(&node->last_unix_ns, memory_order_relaxed); /* relaxed: one thread */
         if (node->info.started_unix_ns)
-            node->info.started_unix_ns = clocks_time(clocks->clocks, machine, 0, node->info.started_unix_ns);
-        if (last_ns) last_ns = clocks_time(clocks->clocks, machine, UINT64_MAX, last_ns);
+            node->info.started_unix_ns =
+                clocks_time(clocks->clocks, machine, clocks->first[i], node->info.started_unix_ns);
+        if (last_ns)
+            last_ns = clocks_time(clocks->clocks, machine, clocks->last[i] ? clocks->last[i] : UINT64_MAX, last_ns);
         atomic_store_explicit(&node->last_unix_ns, last_ns, memory_order_relaxed); /* relaxed: likewise */
     }
 }
@@ -159,7 +164,9 @@ int recorded_clocks_open(struct recorded_clocks **ret_clocks, struct store *stor
     clocks->segment_count =
         (uint32_t)((history_end_position(store->history) + HISTORY_SEGMENT_EVENTS - 1) / HISTORY_SEGMENT_EVENTS);
     clocks->segment_machines = calloc((size_t)clocks->segment_count + 1, sizeof *clocks->segment_machines);
-    if (!clocks->segment_machines) result = -ENOMEM;
+    clocks->first = calloc((size_t)nodes_count(store->nodes) + 1, sizeof *clocks->first);
+    clocks->last = calloc((size_t)nodes_count(store->nodes) + 1, sizeof *clocks->last);
+    if (!clocks->segment_machines || !clocks->first || !clocks->last) result = -ENOMEM;
     if (!result) result = estimate(clocks);
     if (result) {
         recorded_clocks_close(clocks);
@@ -174,6 +181,8 @@ void recorded_clocks_close(struct recorded_clocks *clocks) {
     if (!clocks) return;
     alias_picture_release(clocks->aliases);
     machine_clocks_destroy(clocks->machines);
+    free(clocks->first);
+    free(clocks->last);
     free(clocks->segment_machines);
     free(clocks);
 }

@@ -19,13 +19,37 @@ static unsigned asker_of(const struct spans *spans, size_t index) {
     return span->node;
 }
 
+/* Did a node send another more than an acknowledgement in that time? */
+static bool has_sent(const struct facts *facts, unsigned node, unsigned peer, uint64_t from_ns, uint64_t to_ns) {
+    struct fact_walk walk = facts_walk(facts, from_ns, to_ns);
+    const struct fact *fact;
+    while ((fact = fact_walk_next(&walk)))
+        if (fact->node == node && fact->peer == peer && fact_is_traffic(fact) && fact_sends(fact) &&
+            !(fact->kind == FACT_PACKET_SENT && packet_is_small(fact->bytes, UINT64_MAX)))
+            return true;
+    return false;
+}
+
+/* Did a node receive something from its asker while it ran, from a time on?  If it closed its log later, in good order, nobody
+ * knows for how long it did not answer. */
+static bool has_received(const struct facts *facts, const struct node_state *log, unsigned asker, uint64_t from_ns) {
+    struct fact_walk walk = facts_walk(facts, from_ns, log->ended_ns + 1);
+    const struct fact *fact;
+    while ((fact = fact_walk_next(&walk)))
+        if (fact->node == log->node && fact->peer == asker && fact_is_traffic(fact) && !fact_sends(fact)) return true;
+    return false;
+}
+
 static struct ended_part part_of(const struct node_states *states, const struct facts *facts, const struct wait *wait,
                                  unsigned node, unsigned asker, uint64_t under_way_ns) {
     struct ended_part none = {.log = NULL};
     if (node == asker || !node_clocks_comparable(&facts->clocks, node, asker, NULL)) return none;
     const struct node_state *log = node_states_ended(states, facts, node, wait->from_ns, wait->to_ns);
     if (!log || log->gone_ns + under_way_ns >= wait->to_ns) return none;
-    return (struct ended_part){log, asker, greatest(wait->from_ns, log->gone_ns + under_way_ns)};
+    if (log->exited && has_received(facts, log, asker, wait->from_ns)) return none;
+    bool asked_again = log->again_ns < wait->to_ns && has_sent(facts, asker, node, log->again_ns, wait->to_ns);
+    return (struct ended_part){log, asker, greatest(wait->from_ns, log->gone_ns + under_way_ns),
+                               asked_again ? log->again_ns : wait->to_ns};
 }
 
 struct ended_part ended_part_of_wait(const struct node_states *states, const struct facts *facts,
@@ -64,7 +88,7 @@ int path_ended_find(struct ended **ret_ended, size_t *ret_count, const struct no
         const struct wait *wait = &path->waits[i];
         const struct ended_part part = ended_part_of_wait(states, facts, path, wait);
         if (!part.log) continue;
-        entry_of(ended, &count, part.log)->waited_ns += wait->to_ns - part.from_ns;
+        entry_of(ended, &count, part.log)->waited_ns += part.to_ns - part.from_ns;
         result = doubts_add(&path->doubts, (struct doubt){NO_NUMBER, part.log->node, part.log->ended_ns, wait->to_ns});
     }
     for (size_t i = 0; i < path->spans.count && !result; i++) {

@@ -247,13 +247,14 @@ static void mark_big_gaps(struct timeline *timeline) {
     }
 }
 
-static int find_ended(struct timeline *timeline, const json_t *logs) {
-    if (node_states_read(&timeline->states, &timeline->facts, logs)) return -ENOMEM;
-    node_states_settle(&timeline->states, &timeline->facts, false);
+static int find_ended(struct timeline *timeline, const json_t *answer, const json_t *nodes) {
+    bool chosen = json_get_bool(answer, "more") || json_get_bool(answer, "chosen");
+    if (node_states_read(&timeline->states, &timeline->facts, nodes)) return -ENOMEM;
+    node_states_settle(&timeline->states, &timeline->facts, chosen ? FACTS_CHOSEN : FACTS_OF_TRACE);
     return path_ended_find(&timeline->ended, &timeline->ended_count, &timeline->states, &timeline->facts, &timeline->path);
 }
 
-int timeline_init(struct timeline *timeline, const json_t *unordered, const json_t *beside, const json_t *logs) {
+int timeline_init(struct timeline *timeline, const json_t *unordered, const json_t *answer, const json_t *nodes) {
     size_t room = json_array_size(unordered) + 1;
     json_t *events = events_in_order(unordered);
     *timeline = (struct timeline){0};
@@ -262,8 +263,8 @@ int timeline_init(struct timeline *timeline, const json_t *unordered, const json
     timeline->spans = calloc(room, sizeof *timeline->spans);
     timeline->nodes = calloc(room, sizeof *timeline->nodes);
     bool failed = !timeline->items || !timeline->spans || !timeline->nodes || take_items(timeline, events) ||
-                  take_facts(timeline, beside) || critical_path_init(&timeline->path, &timeline->events) ||
-                  find_ended(timeline, logs);
+                  take_facts(timeline, json_object_get(answer, "beside")) || critical_path_init(&timeline->path, &timeline->events) ||
+                  find_ended(timeline, answer, nodes);
     json_decref(events); /* the caller's array keeps them */
     if (failed) {
         timeline_fini(timeline);
@@ -350,11 +351,11 @@ const char *timeline_arrow(const struct timeline *timeline, const struct timelin
     return item->event == span->start ? "->" : item->event == span->end ? "<-" : arrow;
 }
 
-int timeline_question(const json_t *answer, const json_t *logs, json_t **ret_params) {
+int timeline_question(const json_t *answer, const json_t *nodes, json_t **ret_params) {
     struct timeline timeline;
     json_t *events = events_merge(json_get_array(answer, "events"), json_get_array(answer, "gaps"));
     *ret_params = NULL;
-    int result = !events || timeline_init(&timeline, events, NULL, logs) ? -ENOMEM : 0;
+    int result = !events || timeline_init(&timeline, events, answer, nodes) ? -ENOMEM : 0;
     if (!result) {
         result = doubts_question(&timeline.path.doubts, &timeline.facts, ret_params);
         timeline_fini(&timeline);

@@ -70,14 +70,15 @@ struct timeline {
     uint64_t events_missing;
 };
 
-/* events: an array in the order of Unix time (events_merge); must outlive the timeline.  beside: the answer to
- * timeline_question; NULL: nobody asked.  logs: the rows of an answer to `nodes`; NULL: not known.  Returns 0 or -ENOMEM. */
-int timeline_init(struct timeline *timeline, const json_t *events, const json_t *beside, const json_t *logs);
+/* events: an array in the order of Unix time (events_merge); must outlive the timeline.  answer: where they are from; its "beside"
+ * is the answer to timeline_question, and "more" or "chosen" says that they are not all events of the trace; NULL: they are, and
+ * nobody asked what happened beside.  nodes: the answer to `nodes`; NULL: not known.  Returns 0 or -ENOMEM. */
+int timeline_init(struct timeline *timeline, const json_t *events, const json_t *answer, const json_t *nodes);
 void timeline_fini(struct timeline *timeline);
 
 /* The params of `query` for what happened beside a trace and may change what its timeline concludes (path_doubts.h); NULL if
- * nothing may.  answer: as for render_trace; logs: as for timeline_init.  Returns 0 or -ENOMEM. */
-int timeline_question(const json_t *answer, const json_t *logs, json_t **ret_params);
+ * nothing may.  answer: as for render_trace; nodes: as for timeline_init.  Returns 0 or -ENOMEM. */
+int timeline_question(const json_t *answer, const json_t *nodes, json_t **ret_params);
 
 /* The arrow of an item, as from event_arrow, except that a span that names the node it asks points there when it
  * begins, and back when it ends. */
