@@ -15,8 +15,11 @@ static bool has_ended(const struct node_state *state) { return state->crashed ||
 static void find_returned(struct node_states *states) {
     for (size_t i = 0; i < states->count; i++) {
         struct node_state *ended = &states->items[i];
-        for (size_t k = 0; has_ended(ended) && k < states->count; k++)
-            ended->returned |= states->items[k].live && states->items[k].node == ended->node;
+        for (size_t k = 0; has_ended(ended) && k < states->count; k++) {
+            const struct node_state *other = &states->items[k];
+            bool later = !other->started_ns || other->started_ns >= ended->last_ns; /* not another process with its id */
+            ended->returned |= other->live && other->node == ended->node && later;
+        }
     }
 }
 
