@@ -48,7 +48,7 @@ int node_states_read(struct node_states *ret_states, const struct facts *facts, 
 
 /* ---- when a log ended ---- */
 
-/* The time of a log's last event on the axis.  If the clock was stepped, last_ns is the latest time, not that of the last event. */
+/* The time of a log's last event on the axis.  If the clock was stepped, last_ns is its latest time, not when it last emitted. */
 static uint64_t end_of_log(const struct facts *facts, const struct node_state *state, bool whole) {
     if (!state->last_ns || !facts_stepped(facts)) return state->last_ns ? state->last_ns : UINT64_MAX;
     for (size_t i = facts->count; whole && i-- > 0;)
