@@ -27,7 +27,7 @@ struct ignored {
 };
 
 /* Did the node that `parent` asks, and that began no part of the request, get the question, while `parent` waited until it ran
- * out of time?  The same conditions hold as above.  Nothing shows when the node would have begun: so small packets that it sent to
+ * out of time?  The same conditions hold as above.  Nothing shows when the node would have begun: small packets that it sent to
  * the asker afterwards are acknowledgements as far as anybody knows, and are told.  If it reports nothing that it sent to the
  * asker in that time, what it sent is unknown. */
 bool question_is_ignored(struct ignored *ret_ignored, const struct transports *transports, const struct trace_events *events,
