@@ -140,7 +140,7 @@ static void find_failure(struct request *request, const struct critical_path *pa
     const struct span *before = first_failed(path, &events->facts->clocks, false),
                       *first = ran_out ? first_failed(path, &events->facts->clocks, true) : before;
     if (!first) return;
-    if (ran_out && !before->expired && before->node != first->node) request->failed_before = before->node;
+    if (ran_out && before->node != first->node) request->failed_before = before->node;
     request->failed_node = first->node;
     request->failed_asker = asker_of(&path->spans, first);
     request->failed_after = request->ok;

@@ -15,8 +15,11 @@ static bool has_ended(const struct node_state *state) { return state->crashed ||
 static void find_returned(struct node_states *states) {
     for (size_t i = 0; i < states->count; i++) {
         struct node_state *ended = &states->items[i];
-        for (size_t k = 0; has_ended(ended) && k < states->count; k++)
-            ended->returned |= states->items[k].live && states->items[k].node == ended->node;
+        for (size_t k = 0; has_ended(ended) && k < states->count; k++) {
+            const struct node_state *other = &states->items[k];
+            bool later = !other->started_ns || other->started_ns >= ended->last_ns; /* not another process with its id */
+            ended->returned |= other->live && other->node == ended->node && later;
+        }
     }
 }
 
@@ -66,7 +69,7 @@ int node_states_read(struct node_states *ret_states, const struct facts *facts, 
 
 /* ---- when a log ended ---- */
 
-/* The time of a log's last event on the axis.  If the clock was stepped, last_ns is the latest time, not that of the last event. */
+/* The time of a log's last event on the axis.  If the clock was stepped, last_ns is its latest time, not when it last emitted. */
 static uint64_t end_of_log(const struct facts *facts, const struct node_state *state, bool whole) {
     if (!state->last_ns || !facts_stepped(facts)) return state->last_ns ? state->last_ns : UINT64_MAX;
     for (size_t i = facts->count; whole && i-- > 0;)

@@ -619,6 +619,22 @@ START_TEST(a_node_that_crashed_is_reported_before_all_else) {
 }
 END_TEST
 
+/* 1: more happened beside the trace than was read, so the node may have done something. */
+START_TEST(a_node_that_had_ended_is_named_only_if_all_that_it_could_do_is_known) {
+    one_trace = true;
+    states[BOB] = (struct node_state){.node = BOB, .crashed = true, .started_ns = 1, .last_ns = NOW - 20 * S};
+    add(FACT_APP_START, ALICE, NO_NUMBER, NOW - 10 * S)->span_id = 1;
+    add(FACT_PACKET_SENT, ALICE, BOB, NOW - 10 * S + 1)->bytes = 300;
+    add(FACT_APP_END, ALICE, NO_NUMBER, NOW - 9 * S)->span_id = 1;
+    for (size_t i = 0; i < facts.count; i++) facts.items[i].trace = 0;
+    facts.beside_cut = _i == 1;
+    run();
+    bool named = false;
+    for (size_t i = 0; i < analysis.count; i++) named |= analysis.findings[i].kind == FINDING_NODE_CRASHED;
+    ck_assert_int_eq(named, _i == 0);
+}
+END_TEST
+
 /* 1: too few events; 2: it was silent as long before; 3: the others are silent, too; 4: it has ended; 5: it waits for carol; 6:
  * its work has ended, so it has nothing to do. */
 START_TEST(a_node_that_falls_silent_in_its_work_is_reported) {
@@ -722,6 +738,7 @@ int main(void) {
     tcase_add_loop_test(tcase, missing_events_count_also_where_they_were_not_read, 0, 2);
     tcase_add_loop_test(tcase, a_stream_that_is_open_for_long_is_reported, 0, 6);
     tcase_add_test(tcase, a_node_that_crashed_is_reported_before_all_else);
+    tcase_add_loop_test(tcase, a_node_that_had_ended_is_named_only_if_all_that_it_could_do_is_known, 0, 2);
     tcase_add_loop_test(tcase, a_node_that_falls_silent_in_its_work_is_reported, 0, 7);
     tcase_add_loop_test(tcase, a_node_that_would_not_report_what_it_got_is_not_silent, 0, 4);
     tcase_add_loop_test(tcase, findings_can_be_chosen_by_a_node_that_they_name, 0, 4);

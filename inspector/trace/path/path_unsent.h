@@ -26,10 +26,10 @@ struct ignored {
     enum reaction reaction;
 };
 
-/* Did the node that `parent`, a span without a part at that node, asks get the question, while `parent` waited until it ran out of
- * time?  The same conditions hold as above.  Without a part, packets are all that shows when the node began: so small ones that it
- * sent to the asker afterwards are acknowledgements as far as anybody knows, and are told.  If it reports nothing that it sent to
- * the asker in that time, what it sent is unknown. */
+/* Did the node that `parent` asks, and that began no part of the request, get the question, while `parent` waited until it ran
+ * out of time?  The same conditions hold as above.  Nothing shows when the node would have begun: small packets that it sent to
+ * the asker afterwards are acknowledgements as far as anybody knows, and are told.  If it reports nothing that it sent to the
+ * asker in that time, what it sent is unknown. */
 bool question_is_ignored(struct ignored *ret_ignored, const struct transports *transports, const struct trace_events *events,
                          const struct span *grandparent, const struct span *parent);
 
