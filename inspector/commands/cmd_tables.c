@@ -50,7 +50,7 @@ int run_ask_and_show(struct session *session, const char *method, json_t *params
     return ask_and_show(session, method, params_new, member, NULL, render);
 }
 
-int run_nodes(struct session *session) { return run_ask_and_show(session, "nodes", NULL, "nodes", render_nodes); }
+int run_nodes(struct session *session) { return ask_and_show(session, "nodes", NULL, "nodes", "node", render_nodes); }
 int run_apps(struct session *session) { return run_ask_and_show(session, "apps", NULL, "apps", render_apps); }
 
 /* JSON is the tree that traced sends; csv, tsv and --fields are about its leaves. */

@@ -127,10 +127,8 @@ static void report_neighbour(struct session *session, struct strbuf *out, bool a
                  json_object_set_new(params, "order", json_string(after ? "asc" : "desc")) ||
                  json_object_set_new(params, "limit", json_integer(1));
     json_decref(filter);
-    if (failed || !find_event(session, failed ? NULL : params, &ns)) {
-        if (failed) json_decref(params);
-        return;
-    }
+    if (failed) json_decref(params);
+    if (failed || !find_event(session, params, &ns)) return;
     strbuf_printf(out, "; the %s%s it was at ", after ? "first " : "last ",
                   matching ? after ? "after" : "before"
                   : after  ? "event after"
@@ -208,7 +206,7 @@ static void name_as_typed(struct failure *failure, const struct typed *typed) {
     snprintf(named, sizeof named, ": %.70s ", typed->value);
     bool told = strstr(rest, quoted) || !strncmp(rest, named, strlen(named));
     strbuf_printf(&text, "%s%s%.64s%s", typed->name, told ? "" : " ", told ? "" : typed->value, rest);
-    snprintf(failure->text, sizeof failure->text, "%s", strbuf_text(&text));
+    if (!text.failed) snprintf(failure->text, sizeof failure->text, "%s", strbuf_text(&text));
     strbuf_fini(&text);
 }
 

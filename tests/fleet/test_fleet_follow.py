@@ -330,7 +330,7 @@ class FleetFollow(unittest.TestCase):
 
     def test_errors_are_reported_at_once(self):
         for words, sentence in ((["--kind", "nope"], 'there is no kind "nope"'), (["--where", "rtt >"], "is missing"),
-                                (["--trace", "zz"], "trace_id"), (["--trace", "abcd"], "abcd")):
+                                (["--trace", "zz"], "--trace zz must be 1 to 32 hex digits"), (["--trace", "abcd"], "abcd")):
             done = run("--fleet", self.urls[0], "follow", *words)
             self.assertNotEqual(done.returncode, 0, words)
             self.assertIn(sentence, done.stderr)
