@@ -584,9 +584,9 @@ static void carry_one(unsigned from, unsigned to, uint64_t number, uint64_t at_n
     }
 }
 
-/* 0: children of one span, one after the other.  1: all at once.  2: they outlive it.  3: it fails, and so do they.  4: a chain on
- * two nodes.  5: a chain on one.  6: packets go to and fro between two nodes; each waits for the other.  7: many ask, and send
- * packets.  8: children of missing parents. */
+/* 0: children of one span, one after the other.  1: all at once.  2: they outlive it.  3: it fails, and so do they.  4: a chain
+ * on two nodes.  5: a chain on one.  6: packets go to and fro between two nodes; each waits for the other.  7: many ask,
+ * and send packets.  8: children of missing parents. */
 START_TEST(a_large_trace_is_read_once) {
     const uint64_t ms = 1000000, end_ns = 8 * MANY * ms;
     unsigned many = _i == 6 || _i == 7 ? MANY / 2 : MANY;
