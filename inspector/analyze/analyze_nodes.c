@@ -377,7 +377,8 @@ static bool is_short_pause(const struct waiting *waiting, const struct incoming 
 static bool is_long_pause(const struct waiting *waiting, const struct incoming *incoming, uint64_t to_ns) {
     if (!waiting->waited || waiting->lost > waiting->waited) return false;
     const struct incoming *first = &incoming[waiting->first];
-    return waiting->unusual || (waiting->at_once && waiting->last_sent_ns - first->sent_ns >= (to_ns - first->sent_ns) / SENT_APART_PART);
+    return waiting->unusual ||
+           (waiting->at_once && waiting->last_sent_ns - first->sent_ns >= (to_ns - first->sent_ns) / SENT_APART_PART);
 }
 
 /* A node had no event in that period (!seen: and we have none of its earlier events): did packets wait for it?  They did if

@@ -227,7 +227,8 @@ static void peer_rates(struct top_row *row, const json_t *json, double seconds, 
                                                                   "bytes_sent", "bytes_received"};
     /* a program that traces no packets has its messages instead */
     bool messages = !json_get_count(json, "packets_sent") && !json_get_count(json, "packets_received") &&
-                    !json_get_count(json, "packets_lost") && (json_get_count(json, "messages_sent") || json_get_count(json, "messages_received"));
+                    !json_get_count(json, "packets_lost") &&
+                    (json_get_count(json, "messages_sent") || json_get_count(json, "messages_received"));
     const char *const *keys = messages ? of_messages : of_packets;
     double rises[COUNT_OF(of_packets)];
     bool known = row->counted && !evicted;
@@ -267,7 +268,8 @@ static void update_link(struct top_row *row, const json_t *json, const struct na
     row->values[PEER_RECEIVED] = by_second(json, "received");
     row->values[PEER_LOST] = by_second(json, "lost");
     if (!isnan(rtt)) row->values[PEER_RTT] = rtt; /* no sample in this interval: keep the newest */
-    push_packets(row, json_get_bool(json, "messages"), (double)json_get_count(json, "sent"), (double)json_get_count(json, "lost"));
+    push_packets(row, json_get_bool(json, "messages"), (double)json_get_count(json, "sent"),
+                 (double)json_get_count(json, "lost"));
     top_row_push(row, PEER_RTT_LINE, rtt);
     mark_link(row);
     names_node(&text, names, json_get_hex(json, "node_id", NODE_DIGITS));

@@ -128,7 +128,8 @@ static void find_earliest(struct earliest *earliest, const struct spans *spans) 
 
 /* Of the spans with that id, except `self` and those that began after it: the one on its peer, or else the one on its own node,
  * or else the first.  NO_POSITION when there is none. */
-static size_t choose_span(const struct spans *spans, const struct earliest *earliest, uint64_t span_id, size_t self, bool before) {
+static size_t choose_span(const struct spans *spans, const struct earliest *earliest, uint64_t span_id, size_t self,
+                          bool before) {
     const struct span *own = &spans->items[self];
     const unsigned nodes[] = {own->peer, own->node};
     size_t place = lower_bound(spans, 0, span_id), end = before ? self : spans->count, found;

@@ -559,6 +559,55 @@ static uint64_t stopped_ns(void) {
     return ns;
 }
 
+/* ---- large traces ---- */
+
+#define MANY 100000U /* what takes time with the square of it does not end here */
+
+static void begin_span(unsigned node, unsigned peer, uint64_t at_ns, uint64_t span_id, uint64_t parent_id) {
+    struct fact *start = add(FACT_APP_START, node, peer, at_ns);
+    start->span_id = span_id;
+    start->parent_id = parent_id;
+}
+
+static void end_span(unsigned node, uint64_t at_ns, uint64_t span_id, bool ok) {
+    struct fact *end = add(FACT_APP_END, node, NO_NUMBER, at_ns);
+    end->span_id = span_id;
+    end->ok = ok;
+}
+
+static void carry_one(unsigned from, unsigned to, uint64_t number, uint64_t at_ns) {
+    for (unsigned i = 0; i < 2; i++) {
+        struct fact *fact = add(i ? FACT_PACKET_RECEIVED : FACT_PACKET_SENT, i ? to : from, i ? from : to, at_ns + i);
+        fact->number = number;
+        fact->bytes = 1200;
+        fact->space = 2;
+    }
+}
+
+/* 0: children of one span, one after the other.  1: all at once.  2: they outlive it.  3: it fails, and so do they.  4: a chain
+ * on two nodes.  5: a chain on one.  6: packets go to and fro between two nodes; each waits for the other.  7: many ask,
+ * and send packets.  8: children of missing parents. */
+START_TEST(a_large_trace_is_read_once) {
+    const uint64_t ms = 1000000, end_ns = 8 * MANY * ms;
+    unsigned many = _i == 6 || _i == 7 ? MANY / 2 : MANY;
+    ck_assert_int_eq(facts_reserve(&facts, 8 * MANY), 0);
+    begin_span(0, NO_NUMBER, 0, 1, 0);
+    for (unsigned i = 0; i < many; i++) {
+        bool chain = _i == 4 || _i == 5;
+        uint64_t at_ns = (i + 1) * (chain ? 1 : 8) * ms, id = i + 2, far_ns = end_ns + (chain ? many - i : i + 1) * ms;
+        unsigned node = _i == 5 ? 0 : chain ? 1 - i % 2 : 1;
+        if (_i == 6 || _i == 7) carry_one(0, 1, i, at_ns);
+        if (_i != 6) begin_span(node, 1 - node, at_ns + 2 * ms, id, chain ? i + 1 : _i == 8 ? 2 * MANY + i : 1);
+        if (_i != 6) end_span(node, !_i || _i > 5 ? at_ns + 4 * ms : far_ns, id, _i != 3);
+        if (_i == 6 || _i == 7) carry_one(1, 0, i, at_ns + 5 * ms);
+    }
+    end_span(0, _i == 1 || _i == 4 || _i == 5 ? 3 * end_ns : end_ns, 1, _i != 3);
+    run();
+    check_whole();
+    ck_assert_uint_eq(path.spans.count, _i == 6 ? 1 : many + 1);
+}
+END_TEST
+
 /* Nothing of an answer is here, and its asker waited in vain: it may have come in another trace.  1: too short a wait to ask. */
 START_TEST(an_answer_that_is_not_here_is_looked_for_elsewhere) {
     const uint64_t ms = 1000000;
@@ -625,6 +674,8 @@ int main(void) {
     tcase_add_test(tcase, lines_of_several_runs_stay_in_the_order_of_unix_time);
     tcase_add_test(tcase, the_axis_does_not_begin_below_zero);
     tcase_add_test(tcase, gaps_of_several_lanes_are_found_wherever_they_overlap);
+    tcase_add_loop_test(tcase, a_large_trace_is_read_once, 0, 9);
+    tcase_set_timeout(tcase, 60);
     tcase_add_loop_test(tcase, an_answer_that_is_not_here_is_looked_for_elsewhere, 0, 2);
     tcase_add_test(tcase, what_was_read_in_part_names_nobody);
     tcase_add_test(tcase, no_events_have_no_path);

@@ -287,8 +287,7 @@ static void chat(unsigned seed) {
             stream(node, false, at_ms, 100);
             stream(1 - node, true, arrives_ms, 100);
         } else {
-            struct transport *sent =
-                packet(node, dice / 512 % 3 ? PACKET : SIGNAL, at_ms, dice / 2048 % 20 ? arrives_ms : NEVER);
+            struct transport *sent = packet(node, dice / 512 % 3 ? PACKET : SIGNAL, at_ms, dice / 2048 % 20 ? arrives_ms : NEVER);
             sent->repeat = dice / 1024 % 4 == 0;
         }
     }

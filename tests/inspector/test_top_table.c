@@ -325,8 +325,8 @@ START_TEST(a_link_that_counts_messages_says_so) {
     static const char *const kinds[] = {"message_sent", "message_received", "packet_lost"};
     json_t *answer = json_pack("{si,s[]}", "seconds", 4, "rows"), *rows = json_object_get(answer, "rows"), *counted;
     for (int i = 0; i < (_i ? 3 : 2); i++)
-        json_array_append_new(rows, json_pack("{s{ss,ss,ss},si}", "group", "node", NODE_A, "peer", NODE_B, "kind", kinds[i],
-                                              "count", 10 + i));
+        json_array_append_new(
+            rows, json_pack("{s{ss,ss,ss},si}", "group", "node", NODE_A, "peer", NODE_B, "kind", kinds[i], "count", 10 + i));
     ck_assert_ptr_nonnull(counted = top_counts_new(TOP_LINKS, answer));
     const json_t *row = json_array_get(json_object_get(counted, "rows"), 0);
     ck_assert_int_eq(json_is_true(json_object_get(row, "messages")), !_i);

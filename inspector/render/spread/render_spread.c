@@ -309,7 +309,7 @@ static void put_culprits(const struct page *page) {
     strbuf_puts(page->out, "\n");
     for (size_t i = 0; i < spread->culprit_count; i++) put_culprit(page, i);
     if (spread->culprit_count) return;
-    strbuf_puts(page->out, spread->count == 2              ? "there is no other step to compare this one with\n"
+    strbuf_puts(page->out, spread->count == 2               ? "there is no other step to compare this one with\n"
                            : spread->timed < STEPS_TO_JUDGE ? "too few nodes to say who was late\n"
                                                             : "no node was late because of one step\n");
 }

@@ -21,7 +21,7 @@ struct hidden {
     const struct facts *facts;
     const struct spans *spans;
     struct strays ended, unended, begun_before; /* whose parents we do not have either; begun_before: without a start */
-    size_t *with_parent;          /* the others, by parent, then in their order */
+    size_t *with_parent;                        /* the others, by parent, then in their order */
     size_t with_parent_count;
     size_t *by_asker; /* all with a start and an end, by the peer that asked them, then end, the later ones of several first */
     size_t by_asker_count;

@@ -179,7 +179,8 @@ int idle_marks_init(struct idle_marks *marks, const struct transports *transport
         unsigned node = items[begin].node, peer = items[begin].peer;
         for (end = begin; end < transports->count && items[end].node == node && items[end].peer == peer;) end++;
         bool other_way = node > peer && !has_link(transports, peer, node); /* otherwise it was marked there */
-        if (peer != NO_NUMBER && (node < peer || other_way) && mark_link(marks, node < peer ? node : peer, node < peer ? peer : node))
+        if (peer != NO_NUMBER && (node < peer || other_way) &&
+            mark_link(marks, node < peer ? node : peer, node < peer ? peer : node))
             return -ENOMEM;
     }
     if (marks->count) qsort(marks->items, marks->count, sizeof *marks->items, compare_any_marks);

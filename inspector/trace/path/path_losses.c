@@ -111,7 +111,8 @@ static uint64_t waited_on_link(const struct waits *waits, unsigned from, unsigne
                                uint64_t to_ns) {
     uint64_t ns = 0;
     const struct wait *wait;
-    for (size_t i = first_of_link(waits, from, to, again_ns); (wait = wait_of_link(waits, i, from, to)) && wait->from_ns < to_ns; i++) {
+    for (size_t i = first_of_link(waits, from, to, again_ns); (wait = wait_of_link(waits, i, from, to)) && wait->from_ns < to_ns;
+         i++) {
         uint64_t begin_ns = greatest(wait->from_ns, from_ns), end_ns = least(wait->to_ns, to_ns);
         if (begin_ns < end_ns) ns += end_ns - begin_ns;
     }
@@ -157,9 +158,7 @@ int path_losses_find(struct loss_wait **ret_losses, size_t *ret_count, const str
                  : loss.gone               ? waited_until(&waits, loss.from, loss.to, again_ns)
                                            : again_ns;
         uint64_t from_ns = trace_event_at(events, first->send)->time_ns;
-        if (!is_timed(&waits, events->facts, from_ns, end_ns) ||
-            !(all_known || repeats_known(messages, first)))
-            continue;
+        if (!is_timed(&waits, events->facts, from_ns, end_ns) || !(all_known || repeats_known(messages, first))) continue;
         loss.ns = waited_on_link(&waits, loss.from, loss.to, from_ns, again_ns, end_ns);
         if (loss.ns) losses[count++] = loss;
     }

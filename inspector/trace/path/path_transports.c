@@ -119,8 +119,8 @@ static int find_recent(struct transports *transports) {
 
 const struct transport *transports_last_but(const struct transports *transports, unsigned node, unsigned peer, bool receive,
                                             uint64_t until_ns) {
-    size_t end = until_ns == UINT64_MAX ? transports_of_node(transports, node + 1, 0)
-                                        : transports_of_node(transports, node, until_ns + 1);
+    size_t end =
+        until_ns == UINT64_MAX ? transports_of_node(transports, node + 1, 0) : transports_of_node(transports, node, until_ns + 1);
     if (!end || transports->by_link[transports->by_node[end - 1]].node != node) return NULL;
     const struct transport_recent *recent = &transports->recent[end - 1][receive];
     const struct transport *last = recent->last ? &transports->by_link[transports->by_node[recent->last - 1]] : NULL;
@@ -221,8 +221,7 @@ static uint64_t most_of(const struct transports *transports, size_t node, size_t
                         bool packets) {
     size_t begin = greatest(from, first * BLOCK), end = least(to, (first + blocks) * BLOCK);
     if (begin >= end) return 0;
-    if (end - begin == blocks * BLOCK)
-        return packets ? transports->sums[node].packet_bytes : transports->sums[node].bytes;
+    if (end - begin == blocks * BLOCK) return packets ? transports->sums[node].packet_bytes : transports->sums[node].bytes;
     if (blocks > 1)
         return greatest(most_of(transports, 2 * node, first, blocks / 2, from, to, packets),
                         most_of(transports, 2 * node + 1, first + blocks / 2, blocks / 2, from, to, packets));

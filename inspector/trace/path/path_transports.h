@@ -25,17 +25,18 @@ struct transport_sum {
     bool streams, empty_packets, empty_new, lost;
 };
 
-/* The last entry of one direction up to a place in by_node, and the last one before it that has another peer: places + 1, or 0. */
+/* The last entry of one direction up to a place in by_node, and the last before it with another peer: places + 1, or 0. */
 struct transport_recent {
     size_t last, other;
 };
 
 struct transports {
-    struct transport *by_link; /* by node, peer, receive, position */
-    size_t *by_node;           /* places in by_link, by node and position */
+    struct transport *by_link;            /* by node, peer, receive, position */
+    size_t *by_node;                      /* places in by_link, by node and position */
     struct transport_recent (*recent)[2]; /* by place in by_node: sent, received */
-    struct transport_sum *sums; /* a tree over blocks of by_link; the children of N are 2 N and 2 N + 1.  NULL: there is one block */
-    size_t leaves;              /* of the tree */
+    struct transport_sum
+        *sums;     /* a tree over blocks of by_link; the children of N are 2 N and 2 N + 1.  NULL: one block */
+    size_t leaves; /* of the tree */
     size_t count;
     bool *unsure; /* by node: a step of the clock hides which packets, from or to it, repeat which; NULL: none of any node */
 };

@@ -242,8 +242,7 @@ static uint64_t could_send(const struct walk *walk, const struct idle *idle, uns
     *ret_full = false;
     while ((fact = fact_walk_next(&facts))) {
         if (fact->node != idle->sender || fact->peer != peer) continue;
-        if (fact->kind == FACT_PACKET_RECEIVED &&
-            was_sent_within(walk->events->facts, fact, idle->from_ns, fact->time_ns))
+        if (fact->kind == FACT_PACKET_RECEIVED && was_sent_within(walk->events->facts, fact, idle->from_ns, fact->time_ns))
             return fact->time_ns;
         if (fact->kind != FACT_METRICS || !fact->window) continue;
         if (!fact->full) return fact->time_ns;

@@ -61,8 +61,8 @@ struct walk {
     struct task *tasks;
     size_t task_count, task_capacity;
     size_t wait_capacity;
-    bool *has_events; /* by node number */
-    size_t *ordered;  /* children of one span, by node and start */
+    bool *has_events;                 /* by node number */
+    size_t *ordered;                  /* children of one span, by node and start */
     struct hidden_wait *hidden_waits; /* of one span */
     struct hidden hidden;
     struct idle_marks idle_marks;

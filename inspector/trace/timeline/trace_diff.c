@@ -82,33 +82,40 @@ static int side_init(struct diff_side *side, const struct timeline *timeline) {
 
 /* ---- alignment ---------------------------------------------------------------------------------------------------------- */
 
-/* The steps of one node in one trace that have no counterpart yet, in order. */
+/* What the steps of both traces are numbered by. */
+struct step_names {
+    struct intern nodes, what, whole;
+};
+
+static int number_steps(struct step_names *names, struct diff_side *side) {
+    int result = 0;
+    for (size_t i = 0; i < side->count && !result; i++) {
+        struct diff_step *step = &side->steps[i];
+        const json_t *event = side->timeline->items[step->item].event;
+        const char *node_id = json_get_hex(event, "node_id", NODE_DIGITS), *peer_id = json_get_hex(event, "peer_id", NODE_DIGITS);
+        struct strbuf what = {0}, whole = {0};
+        strbuf_printf(&what, "%s %.*s", peer_id ? peer_id : "", (int)step->what_bytes, step->name);
+        strbuf_printf(&whole, "%s %s", peer_id ? peer_id : "", step->name);
+        bool failed = what.failed || whole.failed || intern_number(&names->nodes, node_id ? node_id : "", &step->node) ||
+                      intern_number(&names->what, strbuf_text(&what), &step->what) ||
+                      intern_number(&names->whole, strbuf_text(&whole), &step->whole);
+        result = failed ? -ENOMEM : 0;
+        strbuf_fini(&what);
+        strbuf_fini(&whole);
+    }
+    return result;
+}
+
+/* The steps of one node in one trace, in order. */
 struct lane {
     struct diff_side *side;
-    size_t *steps;
+    const size_t *steps;
     size_t count;
 };
 
-static const json_t *event_of(const struct diff_side *side, size_t step) {
-    return side->timeline->items[side->steps[step].item].event;
-}
-
-static const char *node_of(const struct diff_side *side, size_t step) {
-    const char *node_id = json_get_hex(event_of(side, step), "node_id", NODE_DIGITS);
-    return node_id ? node_id : "";
-}
-
-static bool is_same_peer(const json_t *x, const json_t *y) {
-    const char *a = json_get_hex(x, "peer_id", NODE_DIGITS), *b = json_get_hex(y, "peer_id", NODE_DIGITS);
-    return (!a && !b) || (a && b && !strcmp(a, b));
-}
-
-/* Do two steps of a node do the same with the same peer?  wholly: and end in the same way. */
-static bool is_same_step(const struct lane *a, size_t i, const struct lane *b, size_t j, bool wholly) {
-    const struct diff_step *x = &a->side->steps[a->steps[i]], *y = &b->side->steps[b->steps[j]];
-    if (wholly ? strcmp(x->name, y->name) != 0 : x->what_bytes != y->what_bytes || memcmp(x->name, y->name, x->what_bytes) != 0)
-        return false;
-    return is_same_peer(event_of(a->side, a->steps[i]), event_of(b->side, b->steps[j]));
+/* Do two steps of a node do the same with the same peer, and end in the same way? */
+static bool is_same_step(const struct lane *a, size_t i, const struct lane *b, size_t j) {
+    return a->side->steps[a->steps[i]].whole == b->side->steps[b->steps[j]].whole;
 }
 
 static void pair(struct lane *a, size_t i, struct lane *b, size_t j) {
@@ -126,11 +133,11 @@ static int pair_common(struct lane *a, struct lane *b) {
     for (size_t i = 1; i <= a->count; i++)
         for (size_t j = 1; j <= b->count; j++) {
             unsigned up = longest[(i - 1) * wide + j], left = longest[i * wide + j - 1];
-            bool same = is_same_step(a, i - 1, b, j - 1, true);
+            bool same = is_same_step(a, i - 1, b, j - 1);
             longest[i * wide + j] = same ? longest[(i - 1) * wide + j - 1] + 1 : up > left ? up : left;
         }
     for (size_t i = a->count, j = b->count; i && j;) {
-        if (is_same_step(a, i - 1, b, j - 1, true)) {
+        if (is_same_step(a, i - 1, b, j - 1)) {
             pair(a, --i, b, --j);
         } else if (longest[(i - 1) * wide + j] >= longest[i * wide + j - 1]) {
             i--;
@@ -142,36 +149,71 @@ static int pair_common(struct lane *a, struct lane *b) {
     return 0;
 }
 
-/* Pairs the remaining steps in order: the first of a with the first of b that did the same, even if it ended differently. */
-static void pair_rest(struct lane *a, struct lane *b) {
-    for (size_t i = 0; i < a->count; i++)
-        for (size_t j = 0; j < b->count && a->side->steps[a->steps[i]].other == NO_STEP; j++)
-            if (b->side->steps[b->steps[j]].other == NO_STEP && is_same_step(a, i, b, j, false)) pair(a, i, b, j);
+/* Pairs the remaining steps in order: the first of a with the first of b that did the same, even if it ended differently.  first,
+ * next: room, by what was done and by step of b, for the first such step of b that is left, and for the next one. */
+static void pair_rest(struct lane *a, struct lane *b, size_t *first, size_t *next) {
+    for (size_t j = 0; j < b->count; j++) first[b->side->steps[b->steps[j]].what] = NO_STEP;
+    for (size_t i = 0; i < a->count; i++) first[a->side->steps[a->steps[i]].what] = NO_STEP;
+    for (size_t j = b->count; j-- > 0;) {
+        const struct diff_step *step = &b->side->steps[b->steps[j]];
+        if (step->other != NO_STEP) continue;
+        next[j] = first[step->what];
+        first[step->what] = j;
+    }
+    for (size_t i = 0; i < a->count; i++) {
+        const struct diff_step *step = &a->side->steps[a->steps[i]];
+        size_t j = first[step->what];
+        if (step->other != NO_STEP || j == NO_STEP) continue;
+        first[step->what] = next[j];
+        pair(a, i, b, j);
+    }
 }
 
-static void fill_lane(struct lane *lane, struct diff_side *side, const char *node_id) {
-    lane->side = side;
-    lane->count = 0;
-    for (size_t i = 0; i < side->count; i++)
-        if (!strcmp(node_of(side, i), node_id)) lane->steps[lane->count++] = i;
+static int compare_by_node(const void *left, const void *right, void *steps) {
+    size_t i = *(const size_t *)left, j = *(const size_t *)right;
+    int order = compare_numbers(((struct diff_step *)steps)[i].node, ((struct diff_step *)steps)[j].node);
+    return order ? order : compare_numbers(i, j);
+}
+
+/* The steps of a trace by node, in order.  NULL when out of memory. */
+static size_t *steps_by_node_new(const struct diff_side *side) {
+    size_t *order = calloc(side->count + 1, sizeof *order);
+    for (size_t i = 0; order && i < side->count; i++) order[i] = i;
+    if (order) qsort_r(order, side->count, sizeof *order, compare_by_node, side->steps);
+    return order;
+}
+
+static size_t end_of_node(const struct diff_side *side, const size_t *order, size_t begin) {
+    size_t end = begin;
+    while (end < side->count && side->steps[order[end]].node == side->steps[order[begin]].node) end++;
+    return end;
 }
 
 /* Node by node: the order of what different nodes do at once differs each time. */
 static int align(struct diff_side *a, struct diff_side *b) {
-    struct lane x = {.steps = calloc(a->count + 1, sizeof *x.steps)}, y = {.steps = calloc(b->count + 1, sizeof *y.steps)};
-    json_t *done = json_object();
-    int result = x.steps && y.steps && done ? 0 : -ENOMEM;
-    for (size_t i = 0; i < a->count && !result; i++) {
-        const char *node_id = node_of(a, i);
-        if (json_object_get(done, node_id)) continue;
-        fill_lane(&x, a, node_id);
-        fill_lane(&y, b, node_id);
-        result = json_object_set_new(done, node_id, json_true()) ? -ENOMEM : pair_common(&x, &y);
-        if (!result) pair_rest(&x, &y);
+    struct step_names names = {0};
+    int result = number_steps(&names, a) || number_steps(&names, b) ? -ENOMEM : 0;
+    size_t *x = result ? NULL : steps_by_node_new(a), *y = result ? NULL : steps_by_node_new(b);
+    size_t *first = calloc((size_t)intern_count(&names.what) + 1, sizeof *first), *next = calloc(b->count + 1, sizeof *next);
+    if (!x || !y || !first || !next) result = -ENOMEM;
+    for (size_t i = 0, j = 0, i_end, j_end; !result && i < a->count && j < b->count;) {
+        unsigned node = a->steps[x[i]].node, other = b->steps[y[j]].node;
+        i_end = end_of_node(a, x, i), j_end = end_of_node(b, y, j);
+        if (node == other) {
+            struct lane lane = {a, x + i, i_end - i}, other_lane = {b, y + j, j_end - j};
+            result = pair_common(&lane, &other_lane);
+            if (!result) pair_rest(&lane, &other_lane, first, next);
+        }
+        if (node <= other) i = i_end;
+        if (other <= node) j = j_end;
     }
-    free(x.steps);
-    free(y.steps);
-    json_decref(done);
+    free(x);
+    free(y);
+    free(first);
+    free(next);
+    intern_fini(&names.nodes);
+    intern_fini(&names.what);
+    intern_fini(&names.whole);
     return result;
 }
 
@@ -217,17 +259,21 @@ static int find_partings(struct trace_diff *diff) {
 
 static bool is_same_id(const char *x, const char *y) { return x == y || (x && y && !strcmp(x, y)); }
 
-static struct diff_place *find_place(struct trace_diff *diff, const struct facts *facts, const struct spent *spent) {
+/* names: each place's kind and ids, and its number in diff->places.  NULL when out of memory. */
+static struct diff_place *find_place(struct trace_diff *diff, struct intern *names, const struct facts *facts,
+                                     const struct spent *spent) {
     /* for a peer that is not traced, the place is the peer, whichever node waited */
     const char *node_id = spent->kind == WAIT_PEER ? NULL : facts_node(facts, spent->node),
                *peer_id = facts_node(facts, spent->peer);
-    for (size_t i = 0; i < diff->place_count; i++) {
-        struct diff_place *place = &diff->places[i];
-        if (place->kind == spent->kind && is_same_id(place->node_id, node_id) && is_same_id(place->peer_id, peer_id))
-            return place;
-    }
-    diff->places[diff->place_count] = (struct diff_place){.kind = spent->kind, .node_id = node_id, .peer_id = peer_id};
-    return &diff->places[diff->place_count++];
+    struct strbuf name = {0};
+    unsigned number;
+    strbuf_printf(&name, "%d %s %s", (int)spent->kind, node_id ? node_id : "", peer_id ? peer_id : "");
+    bool failed = name.failed || intern_number(names, strbuf_text(&name), &number);
+    strbuf_fini(&name);
+    if (failed) return NULL;
+    if (number == diff->place_count)
+        diff->places[diff->place_count++] = (struct diff_place){.kind = spent->kind, .node_id = node_id, .peer_id = peer_id};
+    return &diff->places[number];
 }
 
 static int64_t place_differs(const struct diff_place *place) { return (int64_t)(place->b_ns - place->a_ns); }
@@ -241,12 +287,26 @@ static int compare_places(const void *left, const void *right) {
 
 static int find_places(struct trace_diff *diff) {
     const struct timeline *a = diff->a.timeline, *b = diff->b.timeline;
+    struct intern names = {0};
+    struct diff_place *place;
+    int result = 0;
     diff->places = calloc(a->path.spent_count + b->path.spent_count + 1, sizeof *diff->places);
     if (!diff->places) return -ENOMEM;
-    for (size_t i = 0; i < a->path.spent_count; i++) find_place(diff, &a->facts, &a->path.spent[i])->a_ns += a->path.spent[i].ns;
-    for (size_t i = 0; i < b->path.spent_count; i++) find_place(diff, &b->facts, &b->path.spent[i])->b_ns += b->path.spent[i].ns;
+    for (size_t i = 0; i < a->path.spent_count && !result; i++) {
+        if ((place = find_place(diff, &names, &a->facts, &a->path.spent[i])))
+            place->a_ns += a->path.spent[i].ns;
+        else
+            result = -ENOMEM;
+    }
+    for (size_t i = 0; i < b->path.spent_count && !result; i++) {
+        if ((place = find_place(diff, &names, &b->facts, &b->path.spent[i])))
+            place->b_ns += b->path.spent[i].ns;
+        else
+            result = -ENOMEM;
+    }
+    intern_fini(&names);
     if (diff->place_count) qsort(diff->places, diff->place_count, sizeof *diff->places, compare_places);
-    return 0;
+    return result;
 }
 
 /* ---- all ---------------------------------------------------------------------------------------------------------------- */

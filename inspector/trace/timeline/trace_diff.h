@@ -17,10 +17,12 @@ struct diff_step {
     size_t item;       /* an index into the timeline's items */
     char *name;        /* "> GET_CHUNK", "< GET_CHUNK FAILED", escaped */
     size_t what_bytes; /* the length of the part of the name that says what was done, not how it ended */
-    int64_t at_ns;     /* since the request began */
-    bool stepped;      /* a step of the clock lies in at_ns: it is the least that it was */
-    size_t other;      /* the same step of the other trace; NO_STEP: it did not take this step */
-    bool unwanted;     /* trace_diff_keep chose others */
+    /* Numbers of its node, of what was done with which peer, and of the same with how it ended: the same in both traces. */
+    unsigned node, what, whole;
+    int64_t at_ns; /* since the request began */
+    bool stepped;  /* a step of the clock lies in at_ns: it is the least that it was */
+    size_t other;  /* the same step of the other trace; NO_STEP: it did not take this step */
+    bool unwanted; /* trace_diff_keep chose others */
 };
 
 struct diff_side {
