@@ -167,7 +167,7 @@ FLEET_SHIP = (
     ("errors of libraries", CLICKHOUSE, "\"Poco::Exception. Code: \", ", ""),
     ("an answer is no error", CLICKHOUSE, "answer->outcome == HTTP_ARRIVED ? 0 : code_of(answer)", "code_of(answer)"),
     ("a busy server", HTTP, "status == 429 || ", ""),
-    ("the version is a row", SCHEMA, " && !row_reader_more(&reader) && isdigit", " && isdigit"),
+    ("a version is a number", SCHEMA, " && isdigit((unsigned char)*ret_schema->server_version);", ";"),
     ("only what was shipped is removed", SHIP, "!entry || segment->number >= entry->next) continue;", "!entry || segment->number > entry->next) continue;"),
     ("the oldest is removed", SHIP, "segment->written_ns < oldest->written_ns) oldest = segment;\n        }", "segment->written_ns > oldest->written_ns) oldest = segment;\n        }"),
     ("no more is removed", SHIP, "while (bytes > ship->options.keep_bytes)", "while (bytes)"),

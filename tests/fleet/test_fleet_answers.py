@@ -426,6 +426,25 @@ class ShipProgress(Case):
             self.assertIn('p2ptrace_ship_retries_total{host="alpha"} 1\n', text)
             self.assertIn('p2ptrace_ship_events_total{host="alpha"} 0\n', text)
 
+    def test_a_file_of_figures_that_cannot_be_written_is_reported(self):
+        spool = self.spool()
+        with Fake() as fake:
+            done = self.ship(fake, spool, "--metrics", self.root / "none" / "metrics")
+            self.assert_fails(done, 1, "name another file with --metrics FILE")
+            self.assertEqual(fake.statements + fake.inserts, [])
+
+    def test_figures_while_nobody_answers(self):
+        self.runs("spool", 2)
+        with Fake() as fake:
+            self.shipped(fake, self.root / "spool")
+            self.spool(seed=9)
+            fake.say("version()", error(193))
+            self.refused(fake, self.root / "spool", "--metrics", self.root / "metrics", sentence="--login FILE")
+            text = (self.root / "metrics").read_text()
+            self.assertIn('\np2ptrace_ship_up{host="alpha"} 0\n', text)
+            self.assertIn('\np2ptrace_ship_waiting_segments{host="alpha"} 1\n', text)
+            self.assertNotIn('\np2ptrace_ship_newest_event_timestamp_seconds{host="alpha"} 0\n', text)
+
     def test_check_looks_whether_rows_could_be_written(self):
         spool = self.spool()
         with Fake() as fake:
