@@ -452,6 +452,7 @@ static const struct {
     {"TEST.key == 5", "length(data) >= 24 AND (", "substring(data,33,"},
     {"TEST.key2 == 5", "substring(data,1,8)", "substring(data,9,8)"},
     {"TEST.key < 0", "length(data)", "reinterpretAsUInt64"},
+    {"TEST.word < 5", "kind = 'app_command'", "substring"},
     {"TEST.far == 5", "kind = 'app_command'", "substring"},
     {"Second.second == 5", "kind = 'app_command'", "substring"},
     {"command == ONE", "cmd IN (1)", "cmd IN (1,1)"},
@@ -464,12 +465,13 @@ START_TEST(a_filter_as_sql_means_names_and_the_first_of_each) {
         {.app_id = "TEST",
          .name = "Test",
          .command_count = 3,
-         .field_count = 5,
+         .field_count = 6,
          .commands = {{1, "ONE"}, {1, "OTHER"}, {2, "TWO"}},
          .fields = {{"key2", TRACE_APP_UNSIGNED, 0, 8},
                     {"key", TRACE_APP_UNSIGNED, 16, 8},
                     {"key", TRACE_APP_UNSIGNED, 32, 8},
                     {"key", TRACE_APP_UNSIGNED, 8, 8},
+                    {"word", TRACE_APP_TEXT, 0, 8},
                     {"far", TRACE_APP_UNSIGNED, 40, 8}}},
         {.app_id = "TEST", .name = "Second", .field_count = 1, .fields = {{"second", TRACE_APP_UNSIGNED, 0, 8}}}};
     static const struct trace_app *const list[] = {&apps[0], &apps[1]};
