@@ -350,6 +350,8 @@ END_TEST
 
 /* ---- URLs ---- */
 
+#define LONG "a-host-that-has-a-name-of-sixty-four-bytes-which-is-longer-than-"
+
 static const struct {
     const char *url, *address; /* NULL: refused */
     bool local;
@@ -370,6 +372,7 @@ static const struct {
     {"http://user:secret@db1/x", NULL, false},
     {"ftp://db1/x", NULL, false},
     {"http://a b/x", NULL, false},
+    {"http://" LONG LONG LONG LONG LONG LONG LONG LONG "/x", NULL, false},
     {"http://", NULL, false},
     {"https://", NULL, false},
     {"http:/", NULL, false},

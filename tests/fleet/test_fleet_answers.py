@@ -202,13 +202,16 @@ class ShipProgress(Case):
 
     def test_three_segments_are_a_batch_and_each_event_arrives(self):
         with Fake() as fake:
-            spool = self.spool(words=["load"], events=4 * SEGMENT + 100)
+            spool = self.spool(words=["aliases"], events=4 * SEGMENT + 1000)
             is_now = self.shipped(fake, spool)
-            self.assertEqual((is_now["segments"], is_now["events"], is_now["now_segments"], is_now["now_events"]), (5, 4 * SEGMENT + 100) * 2)
+            self.assertEqual((is_now["segments"], is_now["events"], is_now["now_segments"], is_now["now_events"]), (5, 4 * SEGMENT + 1000) * 2)
             self.assertEqual((is_now["waiting_segments"], is_now["waiting_bytes"], is_now["lost_segments"], is_now["lost_events"]), (0, 0, 0, 0))
             self.assertEqual([len(fake.of(table)) for table in ("events_local", "deliveries_local", "segments_local")], [2, 2, 2])
+            for table in "trace_index", "clock_ends", "rare_events", "events", "segments", "deliveries":  # nothing stays for the next batch
+                one, other = fake.of(f"{table}_local")
+                self.assertFalse(other.startswith(one), table)
             rows = fake.rows("segments_local", SEGMENT_ROW)
-            self.assertEqual([row[:4] for row in rows], [(self.instance, i, "alpha", SEGMENT if i < 4 else 100) for i in range(5)])
+            self.assertEqual([row[:4] for row in rows], [(self.instance, i, "alpha", SEGMENT if i < 4 else 1000) for i in range(5)])
             for (*_, last), (*_, first, _) in zip(rows, rows[1:]):
                 self.assertLessEqual(last, first)
             self.assertEqual(is_now["newest"], rows[-1][5])
@@ -216,7 +219,7 @@ class ShipProgress(Case):
             self.assertEqual([row[:2] + row[4:] for row in announced], [row[:2] + row[4:] for row in rows])
             self.assertEqual([len({row[2] for row in announced[begin:end]}) for begin, end in ((0, 3), (3, 5), (0, 5))], [1, 1, 2])
             host = fake.rows("hosts_local", HOST_ROW)[-1]
-            self.assertEqual(host[0:1] + host[4:], ("alpha", 5, 4 * SEGMENT + 100, 0, 0, rows[-1][5], 0, 0))
+            self.assertEqual(host[0:1] + host[4:], ("alpha", 5, 4 * SEGMENT + 1000, 0, 0, rows[-1][5], 0, 0))
             self.assert_arrived(fake, spool)
             self.assertEqual(self.shipped(fake, spool)["now_events"], 0)
             self.assertEqual((len(fake.of("events_local")), fake.packed), (2, 0))
