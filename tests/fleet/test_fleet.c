@@ -5,6 +5,7 @@
 #include "batch.h"
 #include "batch_nodes.h"
 #include "clickhouse.h"
+#include "fleet_clocks.h"
 #include "fleet_order.h"
 #include "login_file.h"
 #include "place.h"
@@ -583,6 +584,30 @@ START_TEST(each_line_is_found_and_no_other) {
 }
 END_TEST
 
+START_TEST(a_new_step_is_a_reason_to_estimate_at_once) {
+    struct fleet_log all[2] = {{.info = {.log = 1}}, {.info = {.log = 2}}};
+    struct fleet_step step = step_of(7, 1, 20, 10);
+    struct fleet_logs logs = {.all = all, .count = 2, .steps = &step};
+    struct fleet_clocks known, next;
+    struct clock_ends none = {.max = 10};
+    bool estimate;
+    for (uint8_t i = 0; i < 2; i++) memset(all[i].info.machine.id, i + 1, sizeof all[i].info.machine.id);
+    ck_assert_int_eq(fleet_clocks_open(&known, &logs, &(struct fleet_clocks){0}, &estimate, &failure), 0);
+    ck_assert(estimate);
+    ck_assert_int_eq(machine_clocks_estimate(known.machines, &none), 0);
+    known.clocks = machine_clocks_estimated(known.machines);
+    known.stepped_ms = 0; /* long ago: nothing is due */
+    for (logs.step_count = 0; logs.step_count < 2; logs.step_count++) {
+        ck_assert_int_eq(fleet_clocks_open(&next, &logs, &known, &estimate, &failure), 0);
+        ck_assert_int_eq(estimate, logs.step_count != 0);
+        fleet_clocks_fini(&next);
+    }
+    known.clocks = NULL;
+    fleet_clocks_fini(&known);
+    clock_ends_fini(&none);
+}
+END_TEST
+
 static size_t steps_written(struct batch_nodes *batch, struct nodes *nodes) {
     batch_nodes_clear(batch);
     batch_nodes_add_steps(batch, "alpha", nodes, 7);
@@ -634,6 +659,7 @@ int main(void) {
     tcase_add_test(cases, events_after_a_step_back_are_later_by_it);
     tcase_add_test(cases, only_the_newest_steps_back_of_a_machine_count);
     tcase_add_loop_test(cases, each_line_is_found_and_no_other, 0, 20);
+    tcase_add_test(cases, a_new_step_is_a_reason_to_estimate_at_once);
     tcase_add_test(cases, steps_are_sent_when_there_are_more_or_a_batch_did_not_arrive);
     suite_add_tcase(suite, cases);
     return suite_run(suite);
