@@ -501,7 +501,10 @@ int ship_run(struct ship *ship, void (*say)(const char *line), struct failure *f
         *failure = (struct failure){0};
         enum turn turn = take_turn(ship, failure);
         if (*ship->stop) break;
-        if (turn == TURN_FAILED || after_turn(ship, turn, failure)) return *ship->stop ? 0 : -1;
+        if (turn == TURN_FAILED || after_turn(ship, turn, failure)) {
+            write_metrics(ship);
+            return *ship->stop ? 0 : -1;
+        }
         if (turn == TURN_NOTHING && ship->options.once) return 0;
         again = turn == TURN_AGAIN && *failure->text ? again + 1 : 0;
         if (again == 1 && say && !ship->options.once) say(failure->text);

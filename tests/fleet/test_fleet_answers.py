@@ -428,6 +428,7 @@ class ShipProgress(Case):
             text = (self.root / "metrics").read_text()
             self.assertIn('p2ptrace_ship_retries_total{host="alpha"} 1\n', text)
             self.assertIn('p2ptrace_ship_events_total{host="alpha"} 0\n', text)
+            self.assertIn('p2ptrace_ship_up{host="alpha"} 0\n', text)
 
     def test_a_file_of_figures_that_cannot_be_written_is_reported(self):
         spool = self.spool()
