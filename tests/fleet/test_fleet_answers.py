@@ -420,15 +420,15 @@ class ShipProgress(Case):
                 until(lambda: fake.of("segments_local"), "the segment")
 
     def test_figures_of_a_server_that_refused(self):
-        spool = self.spool()
+        self.runs("spool", 2)
         with Fake() as fake:
             fake.say("trace_index_local", (503, b""))
-            fake.say("events_local", error(164))
-            self.refused(fake, spool, "--metrics", self.root / "metrics", sentence="is busy: HTTP status 503; trying again, and nothing is lost meanwhile\n")
+            fake.say("events_local", OK, error(164))
+            self.refused(fake, self.root / "spool", "--metrics", self.root / "metrics",
+                         sentence="is busy: HTTP status 503; trying again, and nothing is lost meanwhile\n")
             text = (self.root / "metrics").read_text()
-            self.assertIn('p2ptrace_ship_retries_total{host="alpha"} 1\n', text)
-            self.assertIn('p2ptrace_ship_events_total{host="alpha"} 0\n', text)
-            self.assertIn('p2ptrace_ship_up{host="alpha"} 0\n', text)
+            for line in 'retries_total{host="alpha"} 1', 'events_total{host="alpha"} 200', 'up{host="alpha"} 0':
+                self.assertIn(f"\np2ptrace_ship_{line}\n", text)
 
     def test_a_file_of_figures_that_cannot_be_written_is_reported(self):
         spool = self.spool()
