@@ -179,6 +179,8 @@ FLEET_SHIP = (
     ("a first run has no gap", SHIP, "entry->next = ship->first_run ? segment->number : 0;", "entry->next = 0;"),
     ("room for other runs", SHIP, "place->instance_count > PLACE_INSTANCES_MAX - 64", "0"),
     ("a place that was not saved", SHIP, "    if (save_place(ship, failure)) {\n        batch_nodes_forget", "    if (save_place(ship, failure) && 0) {\n        batch_nodes_forget"),
+    ("months apart", BATCH, "if (group->number == number) return group;", "return group;"),
+    ("nothing stays for the next batch", BATCH, "        row_writer_clear(&batch->groups[0].clock_rows);\n", ""),
     ("whose recording it is", BATCH, "if (segment.instance != instance || segment.number", "if (segment.number"),
 )
 

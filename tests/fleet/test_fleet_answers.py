@@ -224,6 +224,14 @@ class ShipProgress(Case):
             self.assertEqual(self.shipped(fake, spool)["now_events"], 0)
             self.assertEqual((len(fake.of("events_local")), fake.packed), (2, 0))
 
+    def test_events_that_are_months_apart_are_inserts_of_their_own(self):
+        """A server takes rows of only so many days at once."""
+        with Fake() as fake:
+            spool = self.spool(words=["machine", "0", "0", "0", str(70 * 86400 * 10**9)])
+            self.shipped(fake, spool)
+            self.assertEqual([len(fake.of(table)) for table in ("events_local", "deliveries_local", "clock_ends_local", "segments_local")], [2, 2, 2, 1])
+            self.assert_arrived(fake, spool)
+
     def test_losses_are_counted_and_described(self):
         with Fake() as fake:
             spool = self.spool(words=["load"], events=5 * SEGMENT)
