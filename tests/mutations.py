@@ -170,7 +170,7 @@ FLEET_SHIP = (
     ("errors of libraries", CLICKHOUSE, "\"Poco::Exception. Code: \", ", ""),
     ("an answer is no error", CLICKHOUSE, "answer->outcome == HTTP_ARRIVED ? 0 : code_of(answer)", "code_of(answer)"),
     ("a busy server", HTTP, "status == 429 || ", ""),
-    ("the version is a row", SCHEMA, " && !row_reader_more(&reader) && isdigit", " && isdigit"),
+    ("a version is a number", SCHEMA, " && isdigit((unsigned char)*ret_schema->server_version);", ";"),
     ("only what was shipped is removed", SHIP, "!entry || segment->number >= entry->next) continue;", "!entry || segment->number > entry->next) continue;"),
     ("the oldest is removed", SHIP, "segment->written_ns < oldest->written_ns) oldest = segment;\n        }", "segment->written_ns > oldest->written_ns) oldest = segment;\n        }"),
     ("no more is removed", SHIP, "while (bytes > ship->options.keep_bytes)", "while (bytes)"),
@@ -182,6 +182,8 @@ FLEET_SHIP = (
     ("a first run has no gap", SHIP, "entry->next = ship->first_run ? segment->number : 0;", "entry->next = 0;"),
     ("room for other runs", SHIP, "place->instance_count > PLACE_INSTANCES_MAX - 64", "0"),
     ("a place that was not saved", SHIP, "    if (save_place(ship, failure)) {\n        batch_nodes_forget", "    if (save_place(ship, failure) && 0) {\n        batch_nodes_forget"),
+    ("months apart", BATCH, "if (group->number == number) return group;", "return group;"),
+    ("nothing stays for the next batch", BATCH, "        row_writer_clear(&batch->groups[0].clock_rows);\n", ""),
     ("whose recording it is", BATCH, "if (segment.instance != instance || segment.number", "if (segment.number"),
 )
 

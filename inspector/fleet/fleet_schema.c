@@ -59,7 +59,7 @@ enum clickhouse_outcome fleet_schema_read(struct clickhouse *server, struct flee
     if (!outcome) {
         struct row_reader reader = row_reader_of(answer.bytes, answer.count);
         row_read_text(&reader, ret_schema->server_version, sizeof ret_schema->server_version);
-        bool fit = !reader.failed && !row_reader_more(&reader) && isdigit((unsigned char)*ret_schema->server_version);
+        bool fit = !reader.failed && isdigit((unsigned char)*ret_schema->server_version);
         outcome = fit ? read_view(server, &sql, ret_schema, failure)
                       : clickhouse_refuse_other(server, "it does not tell its version", failure);
     }

@@ -38,6 +38,7 @@ struct ship {
     int lock_fd;
     struct place place;
     bool place_changed;
+    bool metrics_failed;
     bool first_run; /* segments that are gone already were never to be shipped */
     struct spool spool;
     struct batch batch;
@@ -134,6 +135,8 @@ const char *ship_host(const struct ship *ship) { return ship->host; }
 
 /* ---- the server ----------------------------------------------------------------------------------------------------------- */
 
+static void count_waiting(struct ship *ship);
+
 static int check_place(struct ship *ship, struct failure *failure) {
     struct place *place = &ship->place;
     const struct fleet_schema *schema = &ship->schema;
@@ -160,9 +163,19 @@ static int check_place(struct ship *ship, struct failure *failure) {
     return 0;
 }
 
+static int try_metrics(struct ship *ship) {
+    const char *path = ship->options.metrics;
+    return path ? ship_metrics_write(path, ship->host, &ship->progress, trace_now_unix_ns()) : 0;
+}
+
 static void write_metrics(struct ship *ship) {
-    const struct ship_options *options = &ship->options;
-    if (options->metrics) (void)ship_metrics_write(options->metrics, ship->host, &ship->progress, trace_now_unix_ns());
+    char line[512];
+    int error = try_metrics(ship);
+    if (error && !ship->metrics_failed && ship->say) {
+        snprintf(line, sizeof line, "%.300s is not renewed: %s", ship->options.metrics, strerror(-error));
+        ship->say(line);
+    }
+    ship->metrics_failed = error != 0;
 }
 
 static void while_waiting(void *arg) { write_metrics(arg); }
@@ -171,7 +184,14 @@ int ship_connect(struct ship *ship, void (*say)(const char *line), struct failur
     uint64_t begin_ms = trace_now_monotonic_ms(), patience_ms = ship->options.patience_ms;
     struct http_backoff backoff;
     bool said = false;
+    int error = 0;
     http_backoff_init(&backoff, SHIP_PAUSE_MAX_MS);
+    ship->say = say;
+    count_waiting(ship); /* also while nobody answers */
+    if (!ship->options.look_only) error = try_metrics(ship);
+    if (error)
+        return failure_set(failure, EXIT_FAILED, "%.300s cannot be written: %s; name another file with --metrics FILE",
+                           ship->options.metrics, strerror(-error));
     for (;;) {
         enum clickhouse_outcome outcome = fleet_schema_need(ship->server, &ship->schema, failure);
         if (!outcome) break;
@@ -481,7 +501,10 @@ int ship_run(struct ship *ship, void (*say)(const char *line), struct failure *f
         *failure = (struct failure){0};
         enum turn turn = take_turn(ship, failure);
         if (*ship->stop) break;
-        if (turn == TURN_FAILED || after_turn(ship, turn, failure)) return *ship->stop ? 0 : -1;
+        if (turn == TURN_FAILED || after_turn(ship, turn, failure)) {
+            write_metrics(ship);
+            return *ship->stop ? 0 : -1;
+        }
         if (turn == TURN_NOTHING && ship->options.once) return 0;
         again = turn == TURN_AGAIN && *failure->text ? again + 1 : 0;
         if (again == 1 && say && !ship->options.once) say(failure->text);

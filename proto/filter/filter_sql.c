@@ -522,7 +522,7 @@ static void put_kinds(struct writer *writer, const struct filter_field *field) {
 static void put_kind(struct writer *writer, const struct filter_value *value) {
     unsigned count;
     const struct trace_kind_info *kinds = trace_kind_table(&count), *kind = trace_kind_info((uint16_t)value->low);
-    if (value->low && kind) {
+    if (kind) {
         put_format(writer, "kind = '%s'", kind->name);
         return;
     }

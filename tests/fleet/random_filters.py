@@ -99,7 +99,7 @@ class Filters:
         name, value = self.one(sorted(event["fields"].items()))
         prefix = self.one(["fields.", "DMAP."])
         if isinstance(value, int):
-            return f"{prefix}{self.quoted_word(name)} {self.one(ORDERED)} {value + self.one([0, 1])}"
+            return f"{prefix}{self.quoted_word(name)} {self.one(ORDERED)} {self.one([value, value + 1, 0, 2**64 - 1])}"
         how = self.random.random()
         if how < 0.3:
             return f"{prefix}{self.quoted_word(name)} ~ {self.quote(self.one(GLOBS + [value[:2] + '*']))}"

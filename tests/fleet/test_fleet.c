@@ -5,6 +5,7 @@
 #include "batch.h"
 #include "batch_nodes.h"
 #include "clickhouse.h"
+#include "fleet_clocks.h"
 #include "fleet_order.h"
 #include "login_file.h"
 #include "place.h"
@@ -17,6 +18,7 @@
 #include <proto/event_clock.h>
 #include <proto/event_json.h>
 #include <proto/event_table.h>
+#include <proto/filter_sql.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -349,6 +351,8 @@ END_TEST
 
 /* ---- URLs ---- */
 
+#define LONG "a-host-that-has-a-name-of-sixty-four-bytes-which-is-longer-than-"
+
 static const struct {
     const char *url, *address; /* NULL: refused */
     bool local;
@@ -369,6 +373,7 @@ static const struct {
     {"http://user:secret@db1/x", NULL, false},
     {"ftp://db1/x", NULL, false},
     {"http://a b/x", NULL, false},
+    {"http://" LONG LONG LONG LONG LONG LONG LONG LONG "/x", NULL, false},
     {"http://", NULL, false},
     {"https://", NULL, false},
     {"http:/", NULL, false},
@@ -435,6 +440,61 @@ START_TEST(metrics_are_replaced_as_a_whole) {
     ck_assert_ptr_nonnull(strstr(text, "\np2ptrace_ship_waiting_seconds{host=\"al\\\"pha\\\\\"} 2.5\n"));
     ck_assert_ptr_nonnull(strstr(text, "\np2ptrace_ship_up{"));
     ck_assert_int_eq(strncmp(text, "# HELP ", 7), 0);
+}
+END_TEST
+
+/* ---- filters ---- */
+
+/* Of names that look like ids, and of descriptions that only a hostile ring has. */
+static const struct {
+    const char *filter, *has, *has_not; /* parts of its SQL; NULL: none */
+} filters[] = {
+    {"node == beef", "unhex('1111", "unhex('beef"},
+    {"peer == beef", "unhex('1111", "unhex('beef"},
+    {"TEST.key == 5", "length(data) >= 16 AND length(data) < 24 AND (reinterpretAsUInt64(substring(data,9,8))",
+     "substring(data,1,8)"},
+    {"TEST.key == 5", "length(data) >= 24 AND (", "substring(data,33,"},
+    {"TEST.key2 == 5", "substring(data,1,8)", "substring(data,9,8)"},
+    {"TEST.key < 0", "length(data)", "reinterpretAsUInt64"},
+    {"TEST.word < 5", "kind = 'app_command'", "substring"},
+    {"TEST.far == 5", "kind = 'app_command'", "substring"},
+    {"Second.second == 5", "kind = 'app_command'", "substring"},
+    {"command == ONE", "cmd IN (1)", "cmd IN (1,1)"},
+    {"command == OTHER", "kind IN", "cmd IN"},
+    {"app_id == TES", "toStringCutToZero(`app_id`)", NULL},
+};
+
+START_TEST(a_filter_as_sql_means_names_and_the_first_of_each) {
+    static const struct trace_app apps[] = {
+        {.app_id = "TEST",
+         .name = "Test",
+         .command_count = 3,
+         .field_count = 6,
+         .commands = {{1, "ONE"}, {1, "OTHER"}, {2, "TWO"}},
+         .fields = {{"key2", TRACE_APP_UNSIGNED, 0, 8},
+                    {"key", TRACE_APP_UNSIGNED, 16, 8},
+                    {"key", TRACE_APP_UNSIGNED, 32, 8},
+                    {"key", TRACE_APP_UNSIGNED, 8, 8},
+                    {"word", TRACE_APP_TEXT, 0, 8},
+                    {"far", TRACE_APP_UNSIGNED, 40, 8}}},
+        {.app_id = "TEST", .name = "Second", .field_count = 1, .fields = {{"second", TRACE_APP_UNSIGNED, 0, 8}}}};
+    static const struct trace_app *const list[] = {&apps[0], &apps[1]};
+    struct trace_filter_sql_log log = {.log_id = 1, .name = "beef", .apps = list, .app_count = 2};
+    struct trace_filter_error error = {0};
+    struct trace_filter *filter;
+    struct trace_text sql = {0};
+    memset(log.node_id.bytes, 0x11, sizeof log.node_id.bytes);
+    const struct trace_filter_name name = {log.node_id, "beef", ""};
+    const struct trace_filter_names names = {&name, 1, (const struct trace_app **)(uintptr_t)list, 2, true};
+    const struct trace_filter_options options = {.names = &names};
+    const char *text = filters[_i].filter;
+    ck_assert_msg(trace_filter_compile(&filter, text, strlen(text), &options, &error) == 0, "%s", text);
+    trace_filter_sql(filter, &log, 1, "time_ns", "peer_id", &sql);
+    trace_text_add(&sql, "", 1);
+    ck_assert_msg(strstr(sql.data, filters[_i].has) != NULL, "%s: %s", text, sql.data);
+    if (filters[_i].has_not) ck_assert_msg(!strstr(sql.data, filters[_i].has_not), "%s: %s", text, sql.data);
+    trace_text_fini(&sql);
+    trace_filter_destroy(filter);
 }
 END_TEST
 
@@ -524,6 +584,30 @@ START_TEST(each_line_is_found_and_no_other) {
 }
 END_TEST
 
+START_TEST(a_new_step_is_a_reason_to_estimate_at_once) {
+    struct fleet_log all[2] = {{.info = {.log = 1}}, {.info = {.log = 2}}};
+    struct fleet_step step = step_of(7, 1, 20, 10);
+    struct fleet_logs logs = {.all = all, .count = 2, .steps = &step};
+    struct fleet_clocks known, next;
+    struct clock_ends none = {.max = 10};
+    bool estimate;
+    for (uint8_t i = 0; i < 2; i++) memset(all[i].info.machine.id, i + 1, sizeof all[i].info.machine.id);
+    ck_assert_int_eq(fleet_clocks_open(&known, &logs, &(struct fleet_clocks){0}, &estimate, &failure), 0);
+    ck_assert(estimate);
+    ck_assert_int_eq(machine_clocks_estimate(known.machines, &none), 0);
+    known.clocks = machine_clocks_estimated(known.machines);
+    known.stepped_ms = 0; /* long ago: nothing is due */
+    for (logs.step_count = 0; logs.step_count < 2; logs.step_count++) {
+        ck_assert_int_eq(fleet_clocks_open(&next, &logs, &known, &estimate, &failure), 0);
+        ck_assert_int_eq(estimate, logs.step_count != 0);
+        fleet_clocks_fini(&next);
+    }
+    known.clocks = NULL;
+    fleet_clocks_fini(&known);
+    clock_ends_fini(&none);
+}
+END_TEST
+
 static size_t steps_written(struct batch_nodes *batch, struct nodes *nodes) {
     batch_nodes_clear(batch);
     batch_nodes_add_steps(batch, "alpha", nodes, 7);
@@ -571,9 +655,11 @@ int main(void) {
     tcase_add_loop_test(cases, a_url_names_a_server_and_a_database, 0, sizeof urls / sizeof *urls);
     tcase_add_test(cases, the_index_has_the_first_and_last_time_of_each_trace_and_peer);
     tcase_add_test(cases, metrics_are_replaced_as_a_whole);
+    tcase_add_loop_test(cases, a_filter_as_sql_means_names_and_the_first_of_each, 0, sizeof filters / sizeof *filters);
     tcase_add_test(cases, events_after_a_step_back_are_later_by_it);
     tcase_add_test(cases, only_the_newest_steps_back_of_a_machine_count);
     tcase_add_loop_test(cases, each_line_is_found_and_no_other, 0, 20);
+    tcase_add_test(cases, a_new_step_is_a_reason_to_estimate_at_once);
     tcase_add_test(cases, steps_are_sent_when_there_are_more_or_a_batch_did_not_arrive);
     suite_add_tcase(suite, cases);
     return suite_run(suite);

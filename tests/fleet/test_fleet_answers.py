@@ -202,13 +202,16 @@ class ShipProgress(Case):
 
     def test_three_segments_are_a_batch_and_each_event_arrives(self):
         with Fake() as fake:
-            spool = self.spool(words=["load"], events=4 * SEGMENT + 100)
+            spool = self.spool(words=["aliases"], events=4 * SEGMENT + 1000)
             is_now = self.shipped(fake, spool)
-            self.assertEqual((is_now["segments"], is_now["events"], is_now["now_segments"], is_now["now_events"]), (5, 4 * SEGMENT + 100) * 2)
+            self.assertEqual((is_now["segments"], is_now["events"], is_now["now_segments"], is_now["now_events"]), (5, 4 * SEGMENT + 1000) * 2)
             self.assertEqual((is_now["waiting_segments"], is_now["waiting_bytes"], is_now["lost_segments"], is_now["lost_events"]), (0, 0, 0, 0))
             self.assertEqual([len(fake.of(table)) for table in ("events_local", "deliveries_local", "segments_local")], [2, 2, 2])
+            for table in "trace_index", "clock_ends", "rare_events", "events", "segments", "deliveries":  # nothing stays for the next batch
+                one, other = fake.of(f"{table}_local")
+                self.assertFalse(other.startswith(one), table)
             rows = fake.rows("segments_local", SEGMENT_ROW)
-            self.assertEqual([row[:4] for row in rows], [(self.instance, i, "alpha", SEGMENT if i < 4 else 100) for i in range(5)])
+            self.assertEqual([row[:4] for row in rows], [(self.instance, i, "alpha", SEGMENT if i < 4 else 1000) for i in range(5)])
             for (*_, last), (*_, first, _) in zip(rows, rows[1:]):
                 self.assertLessEqual(last, first)
             self.assertEqual(is_now["newest"], rows[-1][5])
@@ -216,10 +219,18 @@ class ShipProgress(Case):
             self.assertEqual([row[:2] + row[4:] for row in announced], [row[:2] + row[4:] for row in rows])
             self.assertEqual([len({row[2] for row in announced[begin:end]}) for begin, end in ((0, 3), (3, 5), (0, 5))], [1, 1, 2])
             host = fake.rows("hosts_local", HOST_ROW)[-1]
-            self.assertEqual(host[0:1] + host[4:], ("alpha", 5, 4 * SEGMENT + 100, 0, 0, rows[-1][5], 0, 0))
+            self.assertEqual(host[0:1] + host[4:], ("alpha", 5, 4 * SEGMENT + 1000, 0, 0, rows[-1][5], 0, 0))
             self.assert_arrived(fake, spool)
             self.assertEqual(self.shipped(fake, spool)["now_events"], 0)
             self.assertEqual((len(fake.of("events_local")), fake.packed), (2, 0))
+
+    def test_events_that_are_months_apart_are_inserts_of_their_own(self):
+        """A server takes rows of only so many days at once."""
+        with Fake() as fake:
+            spool = self.spool(words=["machine", "0", "0", "0", str(70 * 86400 * 10**9)])
+            self.shipped(fake, spool)
+            self.assertEqual([len(fake.of(table)) for table in ("events_local", "deliveries_local", "clock_ends_local", "segments_local")], [2, 2, 2, 1])
+            self.assert_arrived(fake, spool)
 
     def test_losses_are_counted_and_described(self):
         with Fake() as fake:
@@ -417,14 +428,34 @@ class ShipProgress(Case):
                 until(lambda: fake.of("segments_local"), "the segment")
 
     def test_figures_of_a_server_that_refused(self):
-        spool = self.spool()
+        self.runs("spool", 2)
         with Fake() as fake:
             fake.say("trace_index_local", (503, b""))
-            fake.say("events_local", error(164))
-            self.refused(fake, spool, "--metrics", self.root / "metrics", sentence="is busy: HTTP status 503; trying again, and nothing is lost meanwhile\n")
+            fake.say("events_local", OK, error(164))
+            self.refused(fake, self.root / "spool", "--metrics", self.root / "metrics",
+                         sentence="is busy: HTTP status 503; trying again, and nothing is lost meanwhile\n")
             text = (self.root / "metrics").read_text()
-            self.assertIn('p2ptrace_ship_retries_total{host="alpha"} 1\n', text)
-            self.assertIn('p2ptrace_ship_events_total{host="alpha"} 0\n', text)
+            for line in 'retries_total{host="alpha"} 1', 'events_total{host="alpha"} 200', 'up{host="alpha"} 0':
+                self.assertIn(f"\np2ptrace_ship_{line}\n", text)
+
+    def test_a_file_of_figures_that_cannot_be_written_is_reported(self):
+        spool = self.spool()
+        with Fake() as fake:
+            done = self.ship(fake, spool, "--metrics", self.root / "none" / "metrics")
+            self.assert_fails(done, 1, "name another file with --metrics FILE")
+            self.assertEqual(fake.statements + fake.inserts, [])
+
+    def test_figures_while_nobody_answers(self):
+        self.runs("spool", 2)
+        with Fake() as fake:
+            self.shipped(fake, self.root / "spool")
+            self.spool(seed=9)
+            fake.say("version()", error(193))
+            self.refused(fake, self.root / "spool", "--metrics", self.root / "metrics", sentence="--login FILE")
+            text = (self.root / "metrics").read_text()
+            self.assertIn('\np2ptrace_ship_up{host="alpha"} 0\n', text)
+            self.assertIn('\np2ptrace_ship_waiting_segments{host="alpha"} 1\n', text)
+            self.assertNotIn('\np2ptrace_ship_newest_event_timestamp_seconds{host="alpha"} 0\n', text)
 
     def test_check_looks_whether_rows_could_be_written(self):
         spool = self.spool()
