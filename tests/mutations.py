@@ -74,6 +74,7 @@ ALIAS_TABLE = (
     ("bound of the names", PICTURE, "    if (ids->count < ids->max) ids->list[ids->count] = *id;", "    if (ids->count <= ids->max) ids->list[ids->count] = *id;"),
     ("more names than there is room for", PICTURE, "    if (ids->count <= ids->max) ids->count++;", "    if (ids->count < ids->max) ids->count++;"),
     ("what was said before counts", ALIASES, "    if (before != NONE && says_the_same(&aliases->entries[before].said, said)) return before;\n", ""),
+    ("at one time", ALIASES, "        if (other->time_ns == said->time_ns && says_the_same(other, said)) return i;\n", ""),
     ("the nearest before", ALIASES, "said->time_ns) {\n            if (before == NONE || other->time_ns >", "said->time_ns) {\n            if (before == NONE || other->time_ns <"),
     ("bound of a chain (said again)", ALIASES, "i != NONE && looked_at < CHAIN_MAX;", "i != NONE;"),
     ("length of an id", ALIASES, "    if (data->alias_id_bytes != sizeof said.alias_id) return;\n", ""),

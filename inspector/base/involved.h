@@ -6,9 +6,9 @@
 
 #include <jansson.h>
 
-/* Picks rows of `nodes` and of `who`.  ids: an object whose keys are the ids that the events have, in hex; those are added that
- * stand for the same nodes, or are claimed to.  So each claim has its rivals beside it.  The caller owns the lists.  Returns 0, or
- * -1 when out of memory. */
+/* Picks rows of `nodes` and of `who`.  ids: an object whose keys are the ids that the events have, in hex; adds those that stand
+ * for the same nodes, or are claimed to.  So each claim has its rivals beside it.  The caller owns the lists.  Returns 0, or -1
+ * when out of memory. */
 int involved_pick(json_t *ids, const json_t *nodes, const json_t *who, json_t **ret_nodes, json_t **ret_who);
 
 #endif

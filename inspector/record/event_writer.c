@@ -152,8 +152,8 @@ int event_writer_learn_who(struct event_writer *writer, const json_t *who, struc
     return add_who(writer) ? failure_out_of_memory(failure) : 0;
 }
 
-/* What an event says of its peer was right when it was asked for.  So it counts where nothing else is known of the id; and without
- * rows wherever something else is, because then we lack what was said before. */
+/* What an event says of its peer was right when it was asked for.  So it counts where rows say nothing of the id; and without any
+ * row wherever something else is known, because then we lack what was said before. */
 static void imply(struct event_writer *writer, uint32_t node, const struct trace_parsed_event *parsed) {
     aliases_add(writer->implied, &(struct alias){.alias_id = parsed->peer_as,
                                                  .peer_id = parsed->event.peer_id,

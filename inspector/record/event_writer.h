@@ -4,7 +4,7 @@
  * of JSON.
  *
  * Nodes come from rows of `nodes`; a node without a row is known only by its events.  Who is who comes from rows of `who`; an id
- * of which these say nothing stands for whom the events say.  Use from one thread.  Functions return 0, or -1 with the failure. */
+ * without one stands for whom the events say.  Use from one thread.  Functions return 0, or -1 with the failure. */
 #ifndef INSPECTOR_EVENT_WRITER_H
 #define INSPECTOR_EVENT_WRITER_H
 

@@ -19,8 +19,8 @@ enum node_state node_row_state(const json_t *row);
 /* Adds the applications that the row names and the entry lacks.  apps: rows of `apps`. */
 void node_row_add_apps(const json_t *row, const json_t *apps, struct store *store, uint32_t node);
 
-/* Reads a row of `who`: the alias, with its log but without its node, and the id of the node that said it.  Returns false when it is
- * malformed. */
+/* Reads a row of `who`: the alias, with its log but without its node, and the id of the node that said it.  Returns false when
+ * it is malformed. */
 bool alias_row_read(const json_t *row, struct alias *ret_alias, struct trace_node_id *ret_by);
 
 #endif

@@ -16,7 +16,7 @@
 
 #include <recording/recording.h>
 #include <recording/writer.h>
-#include <urcu.h>
+#include <store/grace.h>
 
 #define EVENTS 300
 
@@ -129,7 +129,7 @@ static void select_all(struct history *history, const struct history_query *quer
 static void ask_who(const struct store *store) {
     struct alias_picture *picture = alias_picture_take(store->aliases);
     struct trace_node_id ids[8] = {{{0, 0, 0, 2}}};
-    rcu_read_lock();
+    grace_read_lock();
     for (size_t i = 0; i < alias_picture_count(picture); i++) {
         const struct alias *alias = alias_picture_at(picture, i);
         if (!alias) continue;
@@ -139,7 +139,7 @@ static void ask_who(const struct store *store) {
     }
     (void)alias_picture_resolve(picture, 2, 5, &ids[0]);
     (void)alias_picture_names_of(picture, ids, 1, 8);
-    rcu_read_unlock();
+    grace_read_unlock();
     alias_picture_release(picture);
 }
 

@@ -13,12 +13,12 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <store/grace.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include <urcu.h>
 
 #define HISTORY_BYTES ((size_t)120 << 20)
 
@@ -400,10 +400,10 @@ static void tell_who(struct store *store, uint8_t number, bool moved) {
 static uint8_t stands_for(struct store *store, uint32_t node, uint64_t time_ns, uint8_t number) {
     struct alias_picture *picture = alias_picture_take(store->aliases);
     struct trace_node_id id = numbered_id(number);
-    rcu_read_lock();
+    grace_read_lock();
     const struct trace_node_id *is = alias_picture_resolve(picture, node, time_ns, &id);
     uint8_t found = is->bytes[2] ? is->bytes[0] : 200 + is->bytes[0]; /* 200 and up: nodes */
-    rcu_read_unlock();
+    grace_read_unlock();
     alias_picture_release(picture);
     return found;
 }

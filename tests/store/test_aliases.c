@@ -498,8 +498,10 @@ START_TEST(what_is_known_may_be_said_again) {
             ck_assert_uint_eq(resolve(alice, 59 + 10 * i, 7), peers[i]);
         }
     }
+    for (uint32_t i = 0; i < 6; i++) say(alice, 50, 1001 + i % 2, 9); /* at one time */
+    ck_assert_uint_eq(stats_now().count, 6);
     say(alice, 65, 1002, 7); /* repeated, but this one comes late */
-    ck_assert_uint_eq(stats_now().count, 4);
+    ck_assert_uint_eq(stats_now().count, 6);
     ck_assert_uint_eq(resolve(alice, 75, 7), 1001);
 }
 END_TEST

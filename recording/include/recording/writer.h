@@ -31,8 +31,8 @@ size_t recording_maker_bytes(void);
 /* The random number in each frame of this maker. */
 uint64_t recording_maker_instance(const struct recording_maker *maker);
 
-/* Copies segment `number` of the history, the node table, and the table of aliases, into the maker's own memory.  The segment must be sealed, or
- * nobody may be appending.  Returns 0, -ENOENT when it was retired, or -ENOMEM. */
+/* Copies segment `number` of the history, the node table, and the table of aliases, into the maker's own memory.  The segment
+ * must be sealed, or nobody may be appending.  Returns 0, -ENOENT when it was retired, or -ENOMEM. */
 int recording_maker_take(struct recording_maker *maker, const struct store *store, uint64_t number);
 
 /* The same for the events in [first, end) of that segment, which may be open: all of them have been appended.  Also returns

@@ -4,8 +4,9 @@
 #ifndef INSPECTOR_EXPLANATION_H
 #define INSPECTOR_EXPLANATION_H
 
-#include "event_writer.h"
 #include "session.h"
+
+struct event_writer;
 
 struct explanation {
     json_t *nodes, *apps, *who; /* answers; who: NULL where an older traced does not know it */

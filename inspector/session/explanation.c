@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "explanation.h"
 
+#include "event_writer.h"
 #include "json_get.h"
 
 #include <proto/rpc.h>
