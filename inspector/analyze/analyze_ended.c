@@ -88,7 +88,7 @@ static int compare_aftermath(const void *left, const void *right) {
 /* Is an orderly end worth a finding?  It is if many requests, or one for long, waited for the node afterwards; or if it left
  * requests open. */
 static bool matters(const struct analysis *analysis, const struct aftermath *sum) {
-    if (analysis->one_trace) return sum->waited || sum->open;
+    if (analysis->one_trace) return (sum->longest && sum->longest->ns >= SLOW_NS_MIN) || sum->open;
     return sum->slow >= SLOW_REQUESTS_MIN || sum->slow_ns >= SLOW_ALONE_NS || sum->oldest_ns >= REQUEST_AGE_NS_MIN;
 }
 

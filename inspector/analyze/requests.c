@@ -513,11 +513,12 @@ static bool says_something(const struct fact *fact) {
     return fact_is_traffic(fact) && !(packet && packet_is_small(fact->bytes, UINT64_MAX));
 }
 
-/* Does a span that only asks wait for a node that had ended?  Not if that node has answered. */
+/* Does a span that only asks wait for a node that has ended?  Not if that node has answered, or runs again. */
 static bool is_asked_in_vain(const struct span *span, const struct facts *facts, const struct node_states *states) {
-    if (!node_clocks_comparable(&facts->clocks, span->node, span->peer, NULL) ||
-        !node_states_ended(states, facts, span->peer, span->start_ns, facts->items[facts->count - 1].time_ns))
-        return false;
+    if (!node_clocks_comparable(&facts->clocks, span->node, span->peer, NULL)) return false;
+    const struct node_state *ended =
+        node_states_ended(states, facts, span->peer, span->start_ns, facts->items[facts->count - 1].time_ns);
+    if (!ended || ended->again_ns != UINT64_MAX) return false;
     for (size_t i = facts_first(facts, span->start_ns); i < facts->count; i++) {
         const struct fact *fact = &facts->items[i];
         if (fact->node == span->node && fact->peer == span->peer && says_something(fact) && !fact_sends(fact)) return false;

@@ -30,8 +30,8 @@ static bool has_sent(const struct facts *facts, unsigned node, unsigned peer, ui
     return false;
 }
 
-/* Did a node receive something from its asker while it ran, from a time on?  If it closed its log later, in good order, nobody
- * knows for how long it did not answer. */
+/* Did a node receive something from its asker while it ran, from a time on?  A log ends with its last event, but its node may have
+ * ended much later, and have been at fault until then: it did not answer. */
 static bool has_received(const struct facts *facts, const struct node_state *log, unsigned asker, uint64_t from_ns) {
     struct fact_walk walk = facts_walk(facts, from_ns, log->ended_ns + 1);
     const struct fact *fact;
@@ -40,13 +40,34 @@ static bool has_received(const struct facts *facts, const struct node_state *log
     return false;
 }
 
-static struct ended_part part_of(const struct node_states *states, const struct facts *facts, const struct wait *wait,
-                                 unsigned node, unsigned asker, uint64_t under_way_ns) {
+/* Did another node receive what its asker sent to it?  It did if it received something that the asker did not send to it by
+ * name. */
+static bool was_replaced(const struct facts *facts, unsigned asker, unsigned node, const struct wait *wait) {
+    struct fact_walk walk = facts_walk(facts, wait->from_ns, wait->to_ns);
+    const struct fact *fact;
+    while ((fact = fact_walk_next(&walk))) {
+        bool received = fact->peer == asker && fact->node != asker && fact->node != node && fact_is_traffic(fact) && !fact_sends(fact);
+        if (received && !has_sent(facts, asker, fact->node, wait->from_ns, fact->time_ns + 1)) return true;
+    }
+    return false;
+}
+
+/* May a log's end explain a wait?  Not if the node answered; nor if it got the question, unless that was found in its own part of
+ * the request, which ends with the log. */
+static bool may_explain(const struct facts *facts, const struct spans *spans, const struct wait *wait,
+                        const struct node_state *log, unsigned asker) {
+    const struct span *span = &spans->items[wait->span];
+    bool own = wait->kind == WAIT_NODE && span->node == log->node;
+    if (span->asks && span->peer == log->node && span->end != NO_POSITION && span->ok) return false;
+    return own || (!has_received(facts, log, asker, wait->from_ns) && !was_replaced(facts, asker, log->node, wait));
+}
+
+static struct ended_part part_of(const struct node_states *states, const struct facts *facts, const struct spans *spans,
+                                 const struct wait *wait, unsigned node, unsigned asker, uint64_t under_way_ns) {
     struct ended_part none = {.log = NULL};
     if (node == asker || !node_clocks_comparable(&facts->clocks, node, asker, NULL)) return none;
     const struct node_state *log = node_states_ended(states, facts, node, wait->from_ns, wait->to_ns);
-    if (!log || log->gone_ns + under_way_ns >= wait->to_ns) return none;
-    if (log->exited && has_received(facts, log, asker, wait->from_ns)) return none;
+    if (!log || log->gone_ns + under_way_ns >= wait->to_ns || !may_explain(facts, spans, wait, log, asker)) return none;
     bool asked_again = log->again_ns < wait->to_ns && has_sent(facts, asker, node, log->again_ns, wait->to_ns);
     return (struct ended_part){log, asker, greatest(wait->from_ns, log->gone_ns + under_way_ns),
                                asked_again ? log->again_ns : wait->to_ns};
@@ -55,9 +76,9 @@ static struct ended_part part_of(const struct node_states *states, const struct 
 struct ended_part ended_part_of_wait(const struct node_states *states, const struct facts *facts,
                                      const struct critical_path *path, const struct wait *wait) {
     if (wait->untimed) return (struct ended_part){.log = NULL};
-    if (wait->kind == WAIT_PEER) return part_of(states, facts, wait, wait->peer, wait->node, 0);
-    if (wait->kind == WAIT_NODE) return part_of(states, facts, wait, wait->node, asker_of(&path->spans, wait->span), 0);
-    return part_of(states, facts, wait, wait->node, wait->peer, wait->kind == WAIT_LINK ? UNDER_WAY_NS_MAX : 0);
+    if (wait->kind == WAIT_PEER) return part_of(states, facts, &path->spans, wait, wait->peer, wait->node, 0);
+    if (wait->kind == WAIT_NODE) return part_of(states, facts, &path->spans, wait, wait->node, asker_of(&path->spans, wait->span), 0);
+    return part_of(states, facts, &path->spans, wait, wait->node, wait->peer, wait->kind == WAIT_LINK ? UNDER_WAY_NS_MAX : 0);
 }
 
 const struct node_state *ended_log_of_span(const struct node_states *states, const struct facts *facts, const struct span *span) {

@@ -5,6 +5,11 @@
 
 #define UNSENT_NS_MIN UINT64_C(1000000) /* an asker that failed sooner after the other's end may not have waited */
 
+static bool is_small(const struct fact *fact) {
+    bool packet = fact->kind == FACT_PACKET_SENT || fact->kind == FACT_PACKET_RECEIVED;
+    return packet && packet_is_small(fact->bytes, UINT64_MAX);
+}
+
 /* May the node have answered, in whatever trace?  It may if it sent anything to the asker, in a packet however small, or more
  * than a small packet to anybody: that one may be the asker under another id, or pass the answer on.  small_bytes: NULL, or what
  * it sent to the asker in small packets does not count, and this is the largest. */
@@ -14,8 +19,7 @@ static bool may_have_answered(const struct facts *facts, unsigned node, unsigned
     const struct fact *fact;
     while ((fact = fact_walk_next(&walk))) {
         if (!fact_is_traffic(fact)) continue;
-        bool packet = fact->kind == FACT_PACKET_SENT || fact->kind == FACT_PACKET_RECEIVED;
-        bool small = packet && packet_is_small(fact->bytes, UINT64_MAX);
+        bool small = is_small(fact);
         if (fact->node == asker && fact->peer == node && !fact_sends(fact) && !small) return true;
         if (fact->node != node || !fact_sends(fact) || (small && fact->peer != asker)) continue;
         if (!small || !small_bytes) return true;
@@ -52,6 +56,33 @@ bool answer_is_unsent(const struct transports *transports, const struct trace_ev
            !may_have_answered(facts, child->node, parent->node, child->start_ns, parent->end_ns, NULL);
 }
 
+/* Did the node do something for the request, in however small packets, or in a trace of its own that names it? */
+static bool has_reacted(const struct facts *facts, unsigned node, unsigned asker, unsigned trace, uint64_t from_ns,
+                        uint64_t until_ns) {
+    struct fact_walk walk = facts_walk(facts, from_ns, until_ns + 1);
+    const struct fact *fact;
+    while ((fact = fact_walk_next(&walk))) {
+        if (fact->node != node) continue;
+        if (fact->kind == FACT_LINK && fact->command == trace) return true;
+        if (fact->trace == trace && fact_is_traffic(fact) && fact_sends(fact) && fact->peer != asker) return true;
+    }
+    return false;
+}
+
+/* Did all arrive that one sent the other, but for small packets? */
+static bool all_arrived(const struct facts *facts, unsigned asker, unsigned node, uint64_t from_ns, uint64_t until_ns) {
+    struct fact_walk walk = facts_walk(facts, from_ns, until_ns + 1);
+    const struct fact *fact;
+    uint64_t sent = 0, received = 0;
+    while ((fact = fact_walk_next(&walk))) {
+        if (fact->node == asker && fact->peer == node && fact->kind == FACT_PACKET_LOST) return false;
+        if (!fact_is_traffic(fact) || is_small(fact)) continue;
+        sent += fact->node == asker && fact->peer == node && fact_sends(fact);
+        received += fact->node == node && fact->peer == asker && !fact_sends(fact);
+    }
+    return sent <= received;
+}
+
 bool question_is_ignored(struct ignored *ret_ignored, const struct transports *transports, const struct trace_events *events,
                          const struct span *grandparent, const struct span *parent) {
     const struct facts *facts = events->facts;
@@ -68,7 +99,10 @@ bool question_is_ignored(struct ignored *ret_ignored, const struct transports *t
     for (size_t i = 0; i < received; i++)
         if (!items[i].stream && !packet_is_small(items[i].bytes, UINT64_MAX)) question = &items[i];
     if (!question || parent->end_ns < question->time_ns + UNSENT_NS_MIN) return false;
-    if (may_have_answered(facts, node, parent->node, question->time_ns, parent->end_ns, &most_bytes)) return false;
+    if (may_have_answered(facts, node, parent->node, question->time_ns, parent->end_ns, &most_bytes) ||
+        has_reacted(facts, node, parent->node, trace_event_at(events, 0)->trace, question->time_ns, parent->end_ns) ||
+        !all_arrived(facts, parent->node, node, parent->start_ns, parent->end_ns))
+        return false;
     transports_of_link(transports, node, parent->node, false, parent->start_ns, parent->end_ns, &sent);
     *ret_ignored = (struct ignored){.received = question->position,
                                     .most_bytes = most_bytes,
