@@ -16,6 +16,8 @@ struct aftermath {
     uint64_t slow_ns;            /* the longest of these waits */
     uint64_t open;               /* requests that had not ended there */
     uint64_t oldest_ns;          /* how long ago the first of these began */
+    uint64_t tries;              /* packets and messages that others sent it before its next log, but for acknowledgements */
+    uint64_t tried_ns;           /* how long after its end the last of these was sent */
     const struct visit *longest; /* NULL: none waited */
     const struct open_part *first;
 };
@@ -61,6 +63,22 @@ static void add_open(struct aftermath *sums, const struct analysis *analysis, co
     }
 }
 
+static void add_tries(struct aftermath *sums, const struct analysis *analysis) {
+    for (size_t i = 0; i < analysis->states->count && !analysis->one_trace; i++) {
+        const struct node_state *state = &analysis->states->items[i];
+        if (!(state->crashed || state->exited) || state->doubtful || state->ended_ns == UINT64_MAX) continue;
+        struct fact_walk walk = facts_walk(analysis->facts, state->gone_ns + 1, state->again_ns);
+        const struct fact *fact;
+        while ((fact = fact_walk_next(&walk))) {
+            bool small = fact->kind == FACT_PACKET_SENT && packet_is_small(fact->bytes, UINT64_MAX);
+            bool sends = fact->kind == FACT_PACKET_SENT || fact->kind == FACT_MESSAGE_SENT;
+            if (!sends || small || fact->peer != state->node || fact->node == state->node) continue;
+            sums[i].tries++;
+            sums[i].tried_ns = fact->time_ns - state->ended_ns;
+        }
+    }
+}
+
 /* The newest event of a node up to that Unix time; NO_FACT if we have none. */
 static size_t last_of_node(const struct facts *facts, unsigned node, uint64_t until_ns) {
     for (size_t i = facts->count; i-- > 0;) {
@@ -85,16 +103,18 @@ static int compare_aftermath(const void *left, const void *right) {
     return order ? order : compare_numbers(a->log->last_ns, b->log->last_ns);
 }
 
-/* Is an orderly end worth a finding?  It is if many requests, or one for long, waited for the node afterwards; or if it left
- * requests open. */
+/* Is an orderly end worth a finding?  It is if many requests, or one for long, waited for the node afterwards; if others kept
+ * sending to it; or if it left requests open. */
 static bool matters(const struct analysis *analysis, const struct aftermath *sum) {
     if (analysis->one_trace) return (sum->longest && sum->longest->ns >= SLOW_NS_MIN) || sum->open;
-    return sum->slow >= SLOW_REQUESTS_MIN || sum->slow_ns >= SLOW_ALONE_NS || sum->oldest_ns >= REQUEST_AGE_NS_MIN;
+    bool tried = sum->tries >= ENDED_TRIES_MIN && sum->tried_ns >= ENDED_TRIED_NS_MIN;
+    return tried || sum->slow >= SLOW_REQUESTS_MIN || sum->slow_ns >= SLOW_ALONE_NS || sum->oldest_ns >= REQUEST_AGE_NS_MIN;
 }
 
 static void add_aftermath(struct finding *finding, const struct aftermath *sum) {
     finding->delays += sum->waited;
     finding->open += sum->open;
+    finding->tries += sum->tries;
     if (sum->longest && sum->longest->ns > finding->ns) finding->ns = sum->longest->ns;
     if (finding->trace == NO_NUMBER && (sum->longest || sum->first))
         finding->trace = sum->longest ? sum->longest->trace : sum->first->trace;
@@ -115,7 +135,7 @@ static void report_ends(struct analysis *analysis, const struct aftermath *sums,
     for (size_t i = count; i-- > 0;) {
         size_t last = last_of_log(analysis, sums[i].log);
         bool counts =
-            crashed && !analysis->one_trace ? last != NO_FACT || sums[i].waited || sums[i].open : matters(analysis, &sums[i]);
+            crashed && !analysis->one_trace ? last != NO_FACT || sums[i].waited || sums[i].open || sums[i].tries : matters(analysis, &sums[i]);
         if (!counts) continue; /* it was too long ago, or nobody minded */
         if (finding.count < EVIDENCE_MAX) shown[finding.count] = last;
         /* last_ns is the node's latest time, which may belong to an event before a step back. */
@@ -162,6 +182,7 @@ void analyze_ended(struct analysis *analysis, struct requests *requests) {
     if (visit_count) qsort(visits, visit_count, sizeof *visits, compare_visits);
     add_waits(sums, states, visits, visit_count);
     add_open(sums, analysis, requests->open, requests->open_count);
+    add_tries(sums, analysis);
     for (size_t i = 0; i < states->count; i++) {
         sums[i].log = &states->items[i];
         if ((sums[i].log->crashed || sums[i].log->exited) && sums[i].log->node < intern_count(&analysis->facts->nodes))

@@ -30,6 +30,8 @@
 #define SLOW_DIVIDED_MIN 0.25         /* of a request: the same, if no place has most of the time */
 #define SLOW_OFTEN_MIN 0.6            /* of the requests: this share must count */
 #define SLOW_NS_MIN UINT64_C(1000000) /* ns: the median time there */
+#define ENDED_TRIES_MIN 10            /* packets and messages that others sent a node which had closed its log */
+#define ENDED_TRIED_NS_MIN UINT64_C(1000000000) /* ns: and the last one, so long after its end */
 #define SLOW_SEVERE_NS UINT64_C(10000000) /* ns: the same, to be severe; also for late packets and jumps of the round-trip time */
 #define ALIKE_NODES_MIN 3                 /* nodes: slow at the same command, for one finding to cover them */
 #define ALIKE_RATIO_MAX 3                 /* times: their median; a slower node stands out */

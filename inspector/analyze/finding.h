@@ -72,6 +72,7 @@ struct finding {
     bool elsewhere;            /* of outliers: no place has most of the time of the longest */
     bool rootless;             /* of failed requests: the spans that caused them are missing */
     bool returned;             /* of a node that ended: it is running again */
+    uint64_t tries;            /* of a node that ended: packets and messages that others sent it afterwards */
     size_t evidence[EVIDENCE_MAX]; /* facts */
     unsigned evidence_count;
 };

@@ -72,10 +72,13 @@ void describe_node_ended(struct strbuf *out, const struct view *view, const stru
         text_count(out, finding->open, "request");
         strbuf_puts(out, " open");
     }
+    if (finding->tries) {
+        strbuf_printf(out, "; others sent it %" PRIu64 " packet%s after that", finding->tries, finding->tries == 1 ? "" : "s");
+    }
     if (!finding->delays) return;
-    strbuf_puts(out, "; ");
+    strbuf_puts(out, finding->tries ? ", and " : "; ");
     text_count(out, finding->delays, "request");
-    strbuf_puts(out, " waited for it after that, for up to ");
+    strbuf_puts(out, finding->tries ? " waited for it, for up to " : " waited for it after that, for up to ");
     text_duration(out, finding->ns);
 }
 

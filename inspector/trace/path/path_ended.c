@@ -19,15 +19,15 @@ static unsigned asker_of(const struct spans *spans, size_t index) {
     return span->node;
 }
 
-/* Did a node send another more than an acknowledgement in that time? */
-static bool has_sent(const struct facts *facts, unsigned node, unsigned peer, uint64_t from_ns, uint64_t to_ns) {
+/* When a node first sent another more than an acknowledgement in that time; UINT64_MAX: never. */
+static uint64_t first_sent(const struct facts *facts, unsigned node, unsigned peer, uint64_t from_ns, uint64_t to_ns) {
     struct fact_walk walk = facts_walk(facts, from_ns, to_ns);
     const struct fact *fact;
     while ((fact = fact_walk_next(&walk)))
         if (fact->node == node && fact->peer == peer && fact_is_traffic(fact) && fact_sends(fact) &&
             !(fact->kind == FACT_PACKET_SENT && packet_is_small(fact->bytes, UINT64_MAX)))
-            return true;
-    return false;
+            return fact->time_ns;
+    return UINT64_MAX;
 }
 
 /* Did a node receive something from its asker while it ran, from a time on?  A log ends with its last event, but its node may have
@@ -47,7 +47,7 @@ static bool was_replaced(const struct facts *facts, unsigned asker, unsigned nod
     const struct fact *fact;
     while ((fact = fact_walk_next(&walk))) {
         bool received = fact->peer == asker && fact->node != asker && fact->node != node && fact_is_traffic(fact) && !fact_sends(fact);
-        if (received && !has_sent(facts, asker, fact->node, wait->from_ns, fact->time_ns + 1)) return true;
+        if (received && first_sent(facts, asker, fact->node, wait->from_ns, fact->time_ns + 1) == UINT64_MAX) return true;
     }
     return false;
 }
@@ -68,9 +68,10 @@ static struct ended_part part_of(const struct node_states *states, const struct 
     if (node == asker || !node_clocks_comparable(&facts->clocks, node, asker, NULL)) return none;
     const struct node_state *log = node_states_ended(states, facts, node, wait->from_ns, wait->to_ns);
     if (!log || log->gone_ns + under_way_ns >= wait->to_ns || !may_explain(facts, spans, wait, log, asker)) return none;
-    bool asked_again = log->again_ns < wait->to_ns && has_sent(facts, asker, node, log->again_ns, wait->to_ns);
+    uint64_t asked_again_ns =
+        log->again_ns < wait->to_ns ? first_sent(facts, asker, node, log->again_ns, wait->to_ns) : UINT64_MAX;
     return (struct ended_part){log, asker, greatest(wait->from_ns, log->gone_ns + under_way_ns),
-                               asked_again ? log->again_ns : wait->to_ns};
+                               least(asked_again_ns, wait->to_ns)};
 }
 
 struct ended_part ended_part_of_wait(const struct node_states *states, const struct facts *facts,

@@ -12,7 +12,7 @@
 struct ended_part {
     const struct node_state *log; /* of the node; NULL: the node ran, or nobody knows */
     unsigned asker;               /* the node that waited for it */
-    uint64_t from_ns, to_ns;      /* to the end of the wait, unless the asker asked the node's next log meanwhile */
+    uint64_t from_ns, to_ns;      /* to the end of the wait, or until the asker asked the next log of the node */
 };
 
 struct ended_part ended_part_of_wait(const struct node_states *states, const struct facts *facts,
