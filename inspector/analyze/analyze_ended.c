@@ -134,8 +134,8 @@ static void report_ends(struct analysis *analysis, const struct aftermath *sums,
     size_t shown[EVIDENCE_MAX];
     for (size_t i = count; i-- > 0;) {
         size_t last = last_of_log(analysis, sums[i].log);
-        bool counts =
-            crashed && !analysis->one_trace ? last != NO_FACT || sums[i].waited || sums[i].open || sums[i].tries : matters(analysis, &sums[i]);
+        bool counts = crashed && !analysis->one_trace ? last != NO_FACT || sums[i].waited || sums[i].open || sums[i].tries
+                                                      : matters(analysis, &sums[i]);
         if (!counts) continue; /* it was too long ago, or nobody minded */
         if (finding.count < EVIDENCE_MAX) shown[finding.count] = last;
         /* last_ns is the node's latest time, which may belong to an event before a step back. */

@@ -51,9 +51,7 @@ static int print_messages(struct session *session, const struct timeline *timeli
 static int json_messages(struct session *session, const json_t *answer) {
     struct timeline timeline;
     json_t *events = events_merge(json_get_array(answer, "events"), json_get_array(answer, "gaps"));
-    int result = !events || timeline_init(&timeline, events, answer, session->names.answer)
-                     ? session_out_of_memory(session)
-                     : 0;
+    int result = !events || timeline_init(&timeline, events, answer, session->names.answer) ? session_out_of_memory(session) : 0;
     if (!result) {
         result = print_messages(session, &timeline);
         timeline_fini(&timeline);

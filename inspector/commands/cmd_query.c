@@ -196,9 +196,7 @@ static int show_whole(struct session *session, json_t *answer, const char *trace
     if (!option_given(session->options, OPTION_SUMMARY)) return 0;
     if (complete_trace(session, answer, trace_id)) return -1;
     json_t *events = events_merge(json_get_array(answer, "events"), json_get_array(answer, "gaps"));
-    int result = !events || timeline_init(&timeline, events, answer, session->names.answer)
-                     ? session_out_of_memory(session)
-                     : 0;
+    int result = !events || timeline_init(&timeline, events, answer, session->names.answer) ? session_out_of_memory(session) : 0;
     if (!result) {
         json_t *line = trace_object_new(&session->view, &timeline, answer);
         result = line ? output_aside(&session->output, line) : session_out_of_memory(session);

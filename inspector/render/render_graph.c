@@ -595,8 +595,8 @@ void render_graph(struct strbuf *out, const struct view *view, const json_t *ans
     struct graph graph = {0};
     json_t *events = events_merge(json_get_array(answer, "events"), json_get_array(answer, "gaps"));
     struct diagram diagram = {.out = out, .view = view, .timeline = &timeline, .graph = &graph};
-    bool failed = !events || timeline_init(&timeline, events, answer, view->names->answer) ||
-                  graph_init(&graph, &timeline, view->all);
+    bool failed =
+        !events || timeline_init(&timeline, events, answer, view->names->answer) || graph_init(&graph, &timeline, view->all);
     if (!failed) render_trace_head(out, view, answer, &timeline);
     if (!failed && timeline.item_count) {
         diagram.place = calloc(timeline.node_count, sizeof *diagram.place);

@@ -107,10 +107,8 @@ static void show_nodes(const struct recorded_clocks *clocks) {
         if (!node || machine == CLOCKS_NOBODY) continue;
         uint64_t last_ns = atomic_load_explicit(&node->last_unix_ns, memory_order_relaxed); /* relaxed: one thread */
         if (node->info.started_unix_ns)
-            node->info.started_unix_ns =
-                clocks_time(clocks->clocks, machine, clocks->first[i], node->info.started_unix_ns);
-        if (last_ns)
-            last_ns = clocks_time(clocks->clocks, machine, clocks->last[i] ? clocks->last[i] : UINT64_MAX, last_ns);
+            node->info.started_unix_ns = clocks_time(clocks->clocks, machine, clocks->first[i], node->info.started_unix_ns);
+        if (last_ns) last_ns = clocks_time(clocks->clocks, machine, clocks->last[i] ? clocks->last[i] : UINT64_MAX, last_ns);
         atomic_store_explicit(&node->last_unix_ns, last_ns, memory_order_relaxed); /* relaxed: likewise */
     }
 }

@@ -46,7 +46,8 @@ static bool was_replaced(const struct facts *facts, unsigned asker, unsigned nod
     struct fact_walk walk = facts_walk(facts, wait->from_ns, wait->to_ns);
     const struct fact *fact;
     while ((fact = fact_walk_next(&walk))) {
-        bool received = fact->peer == asker && fact->node != asker && fact->node != node && fact_is_traffic(fact) && !fact_sends(fact);
+        bool received =
+            fact->peer == asker && fact->node != asker && fact->node != node && fact_is_traffic(fact) && !fact_sends(fact);
         if (received && first_sent(facts, asker, fact->node, wait->from_ns, fact->time_ns + 1) == UINT64_MAX) return true;
     }
     return false;
@@ -78,7 +79,8 @@ struct ended_part ended_part_of_wait(const struct node_states *states, const str
                                      const struct critical_path *path, const struct wait *wait) {
     if (wait->untimed) return (struct ended_part){.log = NULL};
     if (wait->kind == WAIT_PEER) return part_of(states, facts, &path->spans, wait, wait->peer, wait->node, 0);
-    if (wait->kind == WAIT_NODE) return part_of(states, facts, &path->spans, wait, wait->node, asker_of(&path->spans, wait->span), 0);
+    if (wait->kind == WAIT_NODE)
+        return part_of(states, facts, &path->spans, wait, wait->node, asker_of(&path->spans, wait->span), 0);
     return part_of(states, facts, &path->spans, wait, wait->node, wait->peer, wait->kind == WAIT_LINK ? UNDER_WAY_NS_MAX : 0);
 }
 

@@ -34,9 +34,8 @@ struct transports {
     struct transport *by_link;            /* by node, peer, receive, position */
     size_t *by_node;                      /* places in by_link, by node and position */
     struct transport_recent (*recent)[2]; /* by place in by_node: sent, received */
-    struct transport_sum
-        *sums;     /* a tree over blocks of by_link; the children of N are 2 N and 2 N + 1.  NULL: one block */
-    size_t leaves; /* of the tree */
+    struct transport_sum *sums; /* a tree over blocks of by_link; the children of N are 2 N and 2 N + 1.  NULL: one block */
+    size_t leaves;              /* of the tree */
     size_t count;
     bool *unsure; /* by node: a step of the clock hides which packets, from or to it, repeat which; NULL: none of any node */
 };
