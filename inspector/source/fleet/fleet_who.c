@@ -214,8 +214,8 @@ static void put_join(struct trace_text *out, const struct writer *writer) {
                      own, TRACE_NODE_ID_BYTES, own);
 }
 
-/* An alias may be defined anywhere in a statement; 18.16 does not take WITH in a subquery that joins.  Always true, by a function that no
- * version computes ahead: 26.7 takes a comparison of length() of a FixedString for false in WHERE. */
+/* An alias may be defined anywhere in a statement; 18.16 does not take WITH in a subquery that joins.  Always true, by a function
+ * that no version computes ahead: 26.7 takes a comparison of length() of a FixedString for false in WHERE. */
 static void put_definition(struct trace_text *out, const struct writer *writer, const char *time) {
     fleet_put_format(out, "NOT ignore(if(said_id = toFixedString('',%d), peer_id, ", TRACE_NODE_ID_BYTES);
     if (writer->has_turns) {
