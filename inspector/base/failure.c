@@ -30,6 +30,7 @@ int failure_of_write(struct failure *failure, const char *what, int error) {
                 error == ETIMEDOUT ? "its reader has stopped reading" : strerror(error)); /* timely_write.h */
     if (error != EPIPE) return -1;
     *failure->text = 0;
+    failure->code = EXIT_OK;
     failure->reader_gone = true;
     return -1;
 }

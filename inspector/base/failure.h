@@ -21,7 +21,7 @@ enum exit_code {
 struct failure {
     enum exit_code code;
     bool disconnected; /* traced went away: reconnecting may help */
-    bool reader_gone;  /* the reader of our output went away: nothing is said, and the program ends as by SIGPIPE */
+    bool reader_gone;  /* the reader of our output went away: nothing is said */
     int64_t rpc_code;  /* of an error answer; otherwise 0 */
     char param[16];    /* the param that an error answer is about; empty: none */
     char value[64];    /* what was asked with it, if that is a text or a number */
@@ -40,7 +40,8 @@ int failure_set(struct failure *failure, enum exit_code code, const char *format
  * is known.  Always returns -1. */
 int failure_set_filter(struct failure *failure, size_t position, size_t length, const char *reason, const char *suggestion);
 
-/* Fills in the failure of a write to `what`.  error: its errno; EPIPE: the reader has gone.  Always returns -1. */
+/* Fills in the failure of a write to `what`.  error: its errno; EPIPE: the reader has gone, which ends the program with EXIT_OK.
+ * Always returns -1. */
 int failure_of_write(struct failure *failure, const char *what, int error);
 
 /* Appends "; did you mean WORD?"; nothing for NULL.  Always returns -1. */

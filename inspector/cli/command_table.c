@@ -533,7 +533,7 @@ const char program_description[] =
     "Times are local, or UTC with --utc: -5s (before now; units ns us ms s m h), now, 12:00:03.5 (the last such moment), 2026-01-31, "
     "\"2026-01-31 12:00\", 2026-01-31T12:00:00.5; a time that ends in Z is always UTC. A whole number is Unix microseconds.\n"
     "A pipe gets complete lines only, without colours; control characters in text from nodes are escaped. If the reader of its output goes away, the inspector "
-    "ends silently by SIGPIPE.";
+    "ends silently, with exit code 0; export, unless it follows events, with 1.";
 
 const struct command_example program_examples[] = {
     {"inspector traces", "the newest requests; the next command takes an id from the first column"},

@@ -332,14 +332,6 @@ static bool reader_has_gone(void) {
     return poll(&output, 1, 0) > 0 && output.revents & (POLLERR | POLLHUP);
 }
 
-/* As other programs end whose reader has gone: silently, by the signal.  Who quits a pager has seen enough. */
-static int end_without_reader(void) {
-    if (pager_was_used()) return EXIT_OK;
-    (void)signal(SIGPIPE, SIG_DFL);
-    (void)raise(SIGPIPE);
-    return 128 + SIGPIPE; /* it is blocked */
-}
-
 int inspector_main(int argc, char **argv, source_opener *opener) {
     struct program program = {0};
     struct options *options = &program.options;
@@ -357,6 +349,5 @@ int inspector_main(int argc, char **argv, source_opener *opener) {
     pager_end();
     for (unsigned i = 0; i < 2; i++) strbuf_fini(&program.filters[i]);
     config_fini(&program.config);
-    if (result && failure.reader_gone) return end_without_reader();
     return result ? (int)failure.code : EXIT_OK;
 }

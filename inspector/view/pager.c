@@ -13,12 +13,7 @@
 #define WORDS_MAX 16
 #define HEADER_VERSION 600 /* of less, which knows --header from then on */
 
-static struct {
-    volatile pid_t pid; /* 0: there is none */
-    bool was_used;
-} pager;
-
-bool pager_was_used(void) { return pager.was_used; }
+static struct { volatile pid_t pid; /* 0: there is none */ } pager;
 
 /* ---- ending ---- */
 
@@ -90,7 +85,6 @@ static int start(const char *const *words) {
     close(failed[0]);
     if (runs) {
         pager.pid = pid;
-        pager.was_used = true;
         return pipe_ends[1];
     }
     close(pipe_ends[1]);

@@ -18,9 +18,6 @@ bool pager_begin(bool titled);
 /* Starts a program in place of the pager: its words, up to a NULL. */
 bool pager_begin_with(const char *const *words);
 
-/* Was one started? */
-bool pager_was_used(void);
-
 /* Ends the output, and waits until the user has quit.  Does nothing without a pager. */
 void pager_end(void);
 

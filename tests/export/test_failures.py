@@ -82,7 +82,7 @@ class Failures(Case):
             reader, writer = os.pipe()
             os.close(reader)
             done = self.run_export("--format", name, stdout=writer)
-            self.assertEqual((done.returncode, done.stderr), (-signal.SIGPIPE, b""), name)
+            self.assertEqual((done.returncode, done.stderr), (1, b""), name)
             os.close(writer)
 
     def test_an_export_without_matches_leaves_no_file(self):

@@ -137,13 +137,13 @@ class Live(Case):
         self.subscribed(connection)
         os.close(reader)
         _, said = process.communicate(timeout=60)
-        self.assertEqual((process.returncode, said), (-signal.SIGPIPE, b""))
+        self.assertEqual((process.returncode, said), (0, b""))
         reader, writer = os.pipe()
         os.close(reader)
         done = subprocess.run([INSPECTOR, "export", "--follow", "--format", "csv"], env=self.place.environment, stdout=writer,
                               stderr=subprocess.PIPE, timeout=60)
         os.close(writer)
-        self.assertEqual((done.returncode, done.stderr), (-signal.SIGPIPE, b""))
+        self.assertEqual((done.returncode, done.stderr), (0, b""))
 
 
 class Push(Case):

@@ -185,7 +185,7 @@ class Answers(InspectorTest):
         for text in out, whole:
             self.assertTrue(all(" " <= character <= "~" or character == "\n" for character in text), text)
 
-    def test_whose_reader_has_gone_ends_silently_by_the_signal(self):
+    def test_without_a_reader_it_ends_silently(self):
         reader, writer = os.pipe()
         os.close(reader)
         with self.traced({"query": pages(100), "apps": {"apps": []}, "traces": {"traces": []}, "hello": {}}):
@@ -195,7 +195,7 @@ class Answers(InspectorTest):
                 for restore in (True, False):  # also where the parent ignores the signal
                     done = subprocess.run([INSPECTOR, *args], stdout=writer, stderr=subprocess.PIPE, env=self.env, check=False, timeout=60,
                                           restore_signals=restore)
-                    self.assertEqual((done.returncode, done.stderr), (-signal.SIGPIPE, b""), args)
+                    self.assertEqual((done.returncode, done.stderr), (args[0] == "export", b""), args)
         os.close(writer)
 
 
@@ -684,7 +684,7 @@ class Follow(InspectorTest):
             process = self.start("follow", "--no-header")
             process.stdout.readline()
             process.stdout.close()  # and no further event comes
-            self.assertEqual(process.wait(timeout=60), -signal.SIGPIPE)
+            self.assertEqual(process.wait(timeout=60), 0)
             self.assertEqual(process.stderr.read(), "")
             process.stderr.close()
 

@@ -7,7 +7,6 @@ traced's page.
 import pathlib
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import unittest
@@ -75,10 +74,10 @@ class Topics(unittest.TestCase):
         with open(PAGES["inspector.1"], encoding="utf-8") as page:
             self.assertEqual(output(INSPECTOR, "help", "--man"), page.read())
 
-    def test_a_reader_that_goes_ends_it_by_the_signal(self):
+    def test_a_reader_that_goes_is_not_a_failure(self):
         with subprocess.Popen([INSPECTOR, "help", "filter"], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
             process.stdout.close()
-            self.assertEqual((process.stderr.read(), process.wait(60)), (b"", -signal.SIGPIPE))
+            self.assertEqual((process.stderr.read(), process.wait(60)), (b"", 0))
 
 
 class Man(unittest.TestCase):

@@ -209,8 +209,8 @@ class EveryExample(unittest.TestCase):
             with self.subTest(words=words):
                 self.succeeds(*words, "--socket", str(WORLD.traced.socket_path), P2PTRACE_SOCKET="/proc/nonexistent/socket")
 
-    def test_without_a_reader_it_ends_silently_by_the_signal(self):
-        for _, words in examples():
+    def test_without_a_reader_it_ends_silently(self):
+        for name, words in examples():
             with self.subTest(words=words):
                 (WORLD.directory / MADE).unlink(missing_ok=True)
                 reader, writer = os.pipe()
@@ -218,8 +218,8 @@ class EveryExample(unittest.TestCase):
                 done = subprocess.run([INSPECTOR, *words], stdin=subprocess.DEVNULL, stdout=writer, stderr=subprocess.PIPE, check=False,
                                       env=WORLD.environment, cwd=WORLD.directory, text=True, timeout=PATIENCE_S)
                 os.close(writer)
-                silent = "-o" in words or (done.returncode == 0 and run(*words)[1] == "")
-                self.assertIn(done.returncode, (-signal.SIGPIPE, 0) if silent else (-signal.SIGPIPE,), done.stderr)
+                fails = name == "export" or words[0] in FINDS_FAULTS  # what is exported is not complete
+                self.assertIn(done.returncode, (0, 1) if fails else (0,), done.stderr)
                 self.assertNotRegex(done.stderr, "write|[Pp]ipe")
 
 

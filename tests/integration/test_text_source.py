@@ -6,7 +6,6 @@ The answers of a live traced are saved as text and read back.  The answers must 
 or on what a text does not contain."""
 import json
 import os
-import signal
 import subprocess
 import sys
 import unittest
@@ -141,7 +140,7 @@ class TextSource(ProtocolTest):
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
             process.stdout.readline()
             process.stdout.close()
-            self.assertEqual((process.wait(60), process.stderr.read()), (-signal.SIGPIPE, b""))
+            self.assertEqual((process.wait(60), process.stderr.read()), (0, b""))
 
 
 if __name__ == "__main__":

@@ -236,6 +236,7 @@ static int export_once(struct exporting *exporting) {
         end_progress(&running);
         result = close_destination(&running, result);
     }
+    if (result && session->failure.reader_gone) session->failure.code = EXIT_FAILED; /* what the reader got is not complete */
     release_signals(before);
     if (interrupted) raise(interrupted); /* nothing is left to clean up: end as other commands do */
     *exporting = running.exporting;

@@ -330,13 +330,17 @@ static void requests_retried(struct strbuf *out, const struct view *view, const 
     finding_command(out, facts, finding);
     strbuf_printf(out, " succeeded in %" PRIu64 " of %" PRIu64 " requests", finding->count, finding->of);
     own_percent(out, finding);
-    strbuf_puts(out, " only after ");
+    bool one_asker = finding->peer != NO_NUMBER && finding->peer != finding->node;
+    strbuf_puts(out, " only after questions ");
+    if (one_asker) {
+        strbuf_puts(out, "of ");
+        finding_node(out, view, facts, finding->peer);
+        strbuf_puts(out, " ");
+    }
+    strbuf_puts(out, "to ");
     finding_node(out, view, facts, finding->node);
-    strbuf_puts(out, " had failed to answer");
-    if (finding->peer == NO_NUMBER || finding->peer == finding->node) return;
-    strbuf_puts(out, " ");
-    finding_node(out, view, facts, finding->peer);
-    if (finding->links)
+    strbuf_puts(out, " had failed");
+    if (one_asker && finding->links)
         strbuf_printf(out, "; it answered %" PRIu64 " other %s", finding->links, finding->links == 1 ? "node" : "nodes");
 }
 
