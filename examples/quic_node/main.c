@@ -41,7 +41,7 @@ static const char usage[] =
     "  --peer HOST:PORT     keep a connection to that node; may be repeated\n"
     "  --drop N             drop every Nth datagram instead of sending it, N at least 2\n"
     "  --drop-to HOST:PORT  but only those to that address\n"
-    "  --think MS           delay each request of a peer by MS before handling it\n"
+    "  --think MS           delay each request of a peer by MS before handling it, at most 10000\n"
     "  --qlog-dir DIR       write a qlog file for each connection\n"
     TRACE_ONLY("  --trace-source WHAT  where packets are seen: qlog (the default) or crypto\n")
     "  --exit-on-eof        stop at the end of stdin\n"

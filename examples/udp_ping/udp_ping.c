@@ -138,14 +138,22 @@ static bool ping(const struct node *node, const struct sockaddr_in *to, uint64_t
     return true;
 }
 
+static const char usage[] = "usage: udp_ping bob [DROP]          answer until the input ends; drop each DROP-th datagram\n"
+                            "       udp_ping alice PORT [COUNT]  ping the one at that port COUNT times (1)\n";
+
 int main(int argc, char **argv) {
+    bool help = argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0);
+    if (argc < 2 || argc > 4 || *argv[1] == '-') {
+        fputs(usage, help ? stdout : stderr);
+        return help ? 0 : 2;
+    }
     bool asks = argc > 2 && strcmp(argv[1], "bob") != 0;
     unsigned long count = argc > 3 ? strtoul(argv[3], NULL, 10) : 1, answered = 0;
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     struct message server = {0};
     struct node node = {0};
     int result = 0;
-    if (argc < 2 || argc > 4 || node_open(&node, argv[1]) != 0) return 2;
+    if (node_open(&node, argv[1]) != 0) return 2;
     if (asks) {
         to.sin_port = htons((uint16_t)atoi(argv[2]));
         TRACE_ONLY(struct trace_endpoint endpoint = endpoint_of(&to); server.peer = trace_node_id_of_endpoint(&endpoint);)

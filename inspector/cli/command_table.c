@@ -116,11 +116,11 @@ const struct command command_table[] = {
         .run = run_diff,
         .summary = "two traces: what one did that the other did not, and where their times diverged",
         .description = "Each ID is the beginning of a trace id; a is the first, b the second. Steps are parts of a request that begin or end, commands, messages, streams, and lost packets. The steps "
-                       "of each node are aligned in order: equal steps first, then steps that did the same but ended differently. The times diverged most where b took much longer or shorter than a between two common steps. "
+                       "of each node are aligned in order: equal steps first, then steps that did the same but ended differently. The times diverged most where b took much longer or shorter than a from one common step to another that came later in both; in parentheses, how long each took. A wait is told once, for the step that waited longest. "
                        "The table says where each request spent its time, as in trace. --node and --peer choose what is shown: the steps of that node, or with that peer, and the time there.\n"
                        "With --json, lines {\"diff\":\"traces\", \"a\", \"b\"}, {\"diff\":\"only\", \"in\", \"node_id\", \"peer_id\", \"step\", \"at\"}, "
                        "{\"diff\":\"otherwise\", \"node_id\", \"peer_id\", \"step\", \"step_b\"}, {\"diff\":\"parted\", \"node_id\", \"peer_id\", \"step\", \"a\", \"b\", \"by\"} and {\"diff\":\"place\", \"place\", \"node_id\", \"peer_id\", \"a\", "
-                       "\"b\"}; times are ns since the request began. csv and tsv have a column for each of these names.",
+                       "\"b\"}; \"at\" is ns since the request began, and \"a\", \"b\" and \"by\" are durations. csv and tsv have a column for each of these names.",
         .examples = {{"inspector diff 5a356ada 02d9c411", "the slow one and one that was not"},
                      {"inspector diff 5a356ada 02d9c411 --node carol", "what carol did differently"},
                      {"inspector diff 5a356ada 02d9c411 --json | jq -c 'select(.diff == \"only\")'", "what only one of them did"}},

@@ -309,10 +309,9 @@ static int run_words(struct program *program, source_opener *opener, struct fail
     return command ? run_command(command, program, opener, failure) : unknown_command(name, failure);
 }
 
-/* where: the text of --where, or NULL. */
-static void report_failure(const struct failure *failure, const char *where) {
+/* filter: the text of the one that is wrong, or NULL. */
+static void report_failure(const struct failure *failure, const char *filter) {
     struct strbuf place = {0};
-    const char *filter = failure->filter.text ? failure->filter.text : where;
     if (!*failure->text) return;
     if (failure->filter.is_wrong && filter) render_caret(&place, filter, failure->filter.position, failure->filter.length);
     fputs(strbuf_text(&place), stderr);
@@ -345,7 +344,9 @@ int inspector_main(int argc, char **argv, source_opener *opener) {
     int unwritten = fflush(stdout) ? errno : !ferror(stdout) ? 0 : reader_has_gone() ? EPIPE : EIO;
     if (unwritten && !result) result = failure_of_write(&failure, "the output", unwritten);
     if (!result && memory_was_short()) result = failure_out_of_memory(&failure);
-    if (result) report_failure(&failure, options->texts[OPTION_WHERE]);
+    const char *filter = failure.filter.text ? failure.filter.text : options->texts[OPTION_WHERE];
+    if (result && filter) config_suggest(&program.config, filter, &failure);
+    if (result) report_failure(&failure, filter);
     pager_end();
     for (unsigned i = 0; i < 2; i++) strbuf_fini(&program.filters[i]);
     config_fini(&program.config);

@@ -89,11 +89,11 @@ static int add_otherwise(json_t *rows, const struct trace_diff *diff) {
 static int add_partings(json_t *rows, const struct trace_diff *diff) {
     int failed = 0;
     for (size_t i = 0; !failed && i < diff->parting_count; i++) {
-        const struct diff_step *step = &diff->a.steps[diff->partings[i].step];
-        json_t *row = step_new("parted", &diff->a, diff->partings[i].step);
-        failed |= json_object_set_new(row, "a", at_new(step));
-        failed |= json_object_set_new(row, "b", at_new(&diff->b.steps[step->other]));
-        failed |= json_object_set_new(row, "by", json_integer(diff->partings[i].ns));
+        const struct diff_parting *parting = &diff->partings[i];
+        json_t *row = step_new("parted", &diff->a, parting->step);
+        failed |= json_object_set_new(row, "a", json_integer(parting->a_ns));
+        failed |= json_object_set_new(row, "b", json_integer(parting->b_ns));
+        failed |= json_object_set_new(row, "by", json_integer(parting->ns));
         failed |= json_array_append_new(rows, row);
     }
     return failed;

@@ -9,6 +9,7 @@
 #include "pages.h"
 #include "timeline.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define RECENT_DEFAULT 20
@@ -134,18 +135,23 @@ static void report_no_events_with(struct session *session, const char *name) {
 
 int run_peer(struct session *session) {
     const char *name = session->options->args[1];
+    char *named_id;
     json_t *answer, *peers;
-    if (session_learn_names(session)) return -1;
-    json_t *filter = session_filter_of_new(session, "peer_id", name);
-    if (pages_newest(&session->inquiry, filter, option_number(session->options, OPTION_LIMIT, RECENT_DEFAULT), &answer))
+    if (session_learn_names(session) || session_resolve_name(session, name, &named_id)) return -1;
+    json_t *filter = session_filter_of_new(session, "peer_id", named_id ? named_id : name);
+    if (pages_newest(&session->inquiry, filter, option_number(session->options, OPTION_LIMIT, RECENT_DEFAULT), &answer)) {
+        free(named_id);
         return -1;
+    }
     if (session_ask(session, "peers", NULL, &peers)) {
         json_decref(answer);
+        free(named_id);
         return -1;
     }
     const json_t *first = json_array_get(json_get_array(answer, "events"), 0);
     const char *id = json_get_hex(first, "peer_id", NODE_DIGITS);
-    json_t *row = find_peer(peers, id, name);
+    json_t *row = find_peer(peers, id ? id : named_id, name);
+    free(named_id);
     int result = 0;
     if (!row && !first)
         result = nothing_of(session, "has a peer", name);

@@ -223,7 +223,29 @@ static bool is_name(char c) { return isalnum((unsigned char)c) || c == '_' || c 
 /* Characters of a word in the filter language: an @ inside a word does not begin one of our names. */
 static bool is_word(char c) { return isalnum((unsigned char)c) || (c && strchr("_.:+-/*?@%[]", c)) || (unsigned char)c >= 0x80; }
 
-static int expand(const struct config *config, const char *text, unsigned depth, struct strbuf *out, struct failure *failure) {
+/* The saved filters that are being replaced, the innermost first. */
+struct within {
+    const struct config_entry *entry;
+    const struct within *outer;
+};
+
+/* Checks that a saved filter may stand within these.  Returns 0, or -1 with the failure. */
+static int check_within(const struct config *config, const struct config_entry *entry, const struct within *outer, size_t bytes,
+                        struct failure *failure) {
+    unsigned depth = 0;
+    for (const struct within *at = outer; at; at = at->outer, depth++)
+        if (at->entry == entry)
+            return failure_set(failure, EXIT_USAGE, "%s:%u: the filter @%s contains itself", config->path, entry->line, entry->name);
+    if (depth >= EXPAND_DEPTH_MAX)
+        return failure_set(failure, EXIT_USAGE, "%s:%u: the filter @%s is within more than %u others", config->path, entry->line,
+                           entry->name, EXPAND_DEPTH_MAX - 1);
+    if (bytes <= EXPANDED_BYTES_MAX) return 0;
+    return failure_set(failure, EXIT_USAGE, "%s:%u: with the filter @%s, the whole filter is too long: more than %u bytes",
+                       config->path, entry->line, entry->name, EXPANDED_BYTES_MAX);
+}
+
+static int expand(const struct config *config, const char *text, const struct within *outer, struct strbuf *out,
+                  struct failure *failure) {
     char before = 0; /* the last character that was not a space: after a comparison, an @ belongs to a value */
     for (const char *at = text; *at;) {
         size_t bytes = 1;
@@ -244,11 +266,10 @@ static int expand(const struct config *config, const char *text, unsigned depth,
                                    !*config->path  ? ""
                                    : config->found ? " has them"
                                                    : " would have them, and does not exist");
-            if (depth == EXPAND_DEPTH_MAX || out->bytes > EXPANDED_BYTES_MAX)
-                return failure_set(failure, EXIT_USAGE, "%s:%u: the filter @%s contains itself, or is too long", config->path,
-                                   entry->line, name);
+            const struct within within = {entry, outer};
+            if (check_within(config, entry, outer, out->bytes, failure)) return -1;
             strbuf_puts(out, "(");
-            if (expand(config, entry->value, depth + 1, out, failure)) return -1;
+            if (expand(config, entry->value, &within, out, failure)) return -1;
             strbuf_puts(out, ")");
             at += bytes;
             before = ')';
@@ -264,6 +285,18 @@ static int expand(const struct config *config, const char *text, unsigned depth,
 }
 
 int config_expand(const struct config *config, const char *filter, struct strbuf *out, struct failure *failure) {
-    if (expand(config, filter, 0, out, failure)) return -1;
+    if (expand(config, filter, NULL, out, failure)) return -1;
     return out->failed ? failure_out_of_memory(failure) : 0;
+}
+
+void config_suggest(const struct config *config, const char *filter, struct failure *failure) {
+    size_t at = failure->filter.position, bytes = failure->filter.length;
+    struct nearest nearest = nearest_to("");
+    if (!failure->filter.is_wrong || at > strlen(filter) || bytes > strlen(filter) - at || !bytes) return;
+    const struct config_entry *entry = find_filter(config, filter + at, bytes, &nearest);
+    char *suggested = strstr(failure->text, "; did you mean ");
+    if (!entry) return;
+    if (suggested) *suggested = 0;
+    size_t used = strlen(failure->text);
+    snprintf(failure->text + used, sizeof failure->text - used, "; did you mean @%s?", entry->name);
 }

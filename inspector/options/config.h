@@ -42,4 +42,7 @@ int config_apply(const struct config *config, struct options *options, const cha
 /* Replaces @names by the saved filters, and appends the result to out.  Returns 0, or -1 with the failure. */
 int config_expand(const struct config *config, const char *filter, struct strbuf *out, struct failure *failure);
 
+/* If what is wrong in a filter is the name of a saved one, suggests that. */
+void config_suggest(const struct config *config, const char *filter, struct failure *failure);
+
 #endif

@@ -233,10 +233,31 @@ static void choose_column(struct chosen *chosen, const struct list_column *colum
                                                            .least = column->least};
 }
 
+/* Is it all that distinguishes two rows, which have the same name or none? */
+static bool tells_apart(const struct list *list, const struct list_column *column, const json_t *rows) {
+    json_t *first = json_object();
+    bool apart = false;
+    size_t i;
+    const json_t *row;
+    json_array_foreach(rows, i, row) {
+        const char *name = json_get_text(row, list->columns[0].field), *value = json_get_text(row, column->field);
+        if (!name) name = "";
+        const char *before = json_string_value(json_object_get(first, name));
+        if (before && value && strcmp(before, value) != 0) apart = true;
+        if (!before && value) json_object_set_new_nocheck(first, name, json_string(value));
+    }
+    json_decref(first);
+    return apart;
+}
+
 static void choose_all(struct chosen *chosen, const struct view *view, const struct list *list, const json_t *rows) {
     chosen->count = 0;
     for (unsigned i = 0; !view->fields && i < list->count; i++)
-        if (is_shown(view, &list->columns[i], rows)) choose_column(chosen, &list->columns[i]);
+        if (is_shown(view, &list->columns[i], rows)) {
+            struct list_column column = list->columns[i];
+            if (column.flags & LIST_APART && tells_apart(list, &column, rows)) column.rank = 0;
+            choose_column(chosen, &column);
+        }
     for (unsigned i = 0; view->fields && i < view->fields->count; i++) {
         const char *name = view->fields->names[i];
         const struct list_column *known = find_column(list, name), plain = {.field = name, .least = 8};

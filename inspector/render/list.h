@@ -23,6 +23,7 @@ enum list_flags {
     LIST_NAMED = 32,      /* in csv only when --fields names it */
     LIST_TIME = 64,       /* the value is Unix microseconds, in csv a time */
     LIST_AGO = 4,         /* shown only if the present time is known */
+    LIST_APART = 128,     /* never hidden if rows with the same first column differ in it */
 };
 
 struct list_column {

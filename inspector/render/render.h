@@ -51,7 +51,10 @@ void render_event_node(struct strbuf *out, const struct view *view, const json_t
 
 /* Whatever is unusual about a node, one line each: why it was rejected, that it does not emit everything, its clock, its
  * policy. */
-void render_node_notes(struct strbuf *out, const json_t *row);
+void render_node_notes(struct strbuf *out, const struct view *view, const json_t *row);
+
+/* Appends the name of the node that a row is about; "alice/3fa2b1c0" when several are called alice. */
+void render_row_node(struct strbuf *out, const struct view *view, const json_t *row);
 
 /* Two lines: a text that the user wrote, and a caret below a part of it (in bytes), as wide as that part. */
 void render_caret(struct strbuf *out, const char *text, size_t position, size_t length);

@@ -59,7 +59,7 @@ static enum style draw_sample(struct strbuf *cell, const struct view *view, cons
 
 static const struct list_column control_columns[] = {
     {"name", "node", TABLE_LEFT, 0, 8, 0, draw_head},
-    {"node_id", "id", TABLE_LEFT, 2, 0, 0, draw_node_id},
+    {"node_id", "id", TABLE_LEFT, 2, 0, LIST_APART, draw_node_id},
     {"kinds", "emits", TABLE_LEFT, 0, 12, 0, draw_kinds},
     {"sample", "of", TABLE_LEFT, 1, 0, 0, draw_sample},
 };
@@ -70,19 +70,19 @@ void render_control(struct strbuf *out, const struct view *view, const json_t *a
     list_put(out, view, &control_list, json_get_array(answer, "nodes"), "no live nodes");
 }
 
-void render_node_notes(struct strbuf *out, const json_t *row) {
+void render_node_notes(struct strbuf *out, const struct view *view, const json_t *row) {
     const char *clock = json_get_text(row, "clock"), *policy = json_get_text(row, "policy"), *kinds = json_get_text(row, "kinds");
     bool masked = (kinds && !is_all(kinds)) || json_get_array(row, "kinds");
     double share = json_get_real(row, "sample", 1);
     if (json_get_text(row, "reason")) {
-        text_member(out, row, "name");
+        render_row_node(out, view, row);
         strbuf_puts(out, ": ");
         text_member(out, row, "reason");
         strbuf_puts(out, "\n");
         return;
     }
     if (masked || share < 1) {
-        text_member(out, row, "name");
+        render_row_node(out, view, row);
         strbuf_puts(out, " emits ");
         emitted_kinds(out, row);
         if (!kinds || is_all(kinds)) {
@@ -92,11 +92,11 @@ void render_node_notes(struct strbuf *out, const json_t *row) {
         strbuf_puts(out, "; see inspector control\n");
     }
     if (clock && !strcmp(clock, "monotonic")) {
-        text_member(out, row, "name");
+        render_row_node(out, view, row);
         strbuf_puts(out, " stamps its events with CLOCK_MONOTONIC instead of the TSC\n");
     }
     if (policy && !strcmp(policy, "discard_newest")) {
-        text_member(out, row, "name");
+        render_row_node(out, view, row);
         strbuf_puts(out, " discards its newest events when its ring is full\n");
     }
 }

@@ -21,6 +21,12 @@ static void put_signed(struct strbuf *out, int64_t ns) {
     text_duration(out, (uint64_t)llabs(ns));
 }
 
+/* Negative: from the beginning of the request to what came before it. */
+static void put_took(struct strbuf *out, int64_t ns) {
+    if (ns < 0) strbuf_puts(out, "-");
+    text_duration(out, (uint64_t)llabs(ns));
+}
+
 /* "~" where a step of the clock lies in it. */
 static void put_at(struct strbuf *out, const struct diff_step *step) {
     if (step->stepped) strbuf_puts(out, "~");
@@ -118,7 +124,6 @@ static void put_otherwise(struct strbuf *out, const struct view *view, const str
 
 static void put_parting(struct strbuf *out, const struct view *view, const struct trace_diff *diff,
                         const struct diff_parting *parting) {
-    const struct diff_step *step = &diff->a.steps[parting->step], *other = &diff->b.steps[step->other];
     text_styled(out, view->color, parting->ns > 0 ? STYLE_WARN : STYLE_GOOD, "  b needed ");
     text_duration(out, (uint64_t)llabs(parting->ns));
     strbuf_puts(out, parting->ns > 0 ? " more, from " : " less, from ");
@@ -129,9 +134,9 @@ static void put_parting(struct strbuf *out, const struct view *view, const struc
     strbuf_puts(out, "  to  ");
     put_step(out, view, &diff->a, parting->step);
     strbuf_puts(out, " (");
-    put_at(out, step);
+    put_took(out, parting->a_ns);
     strbuf_puts(out, " in a, ");
-    put_at(out, other);
+    put_took(out, parting->b_ns);
     strbuf_puts(out, " in b)\n");
 }
 

@@ -13,6 +13,7 @@
 
 #define KIND_COLUMNS 16
 #define TIME_COLUMNS 15
+#define TIME_RANK 1U
 #define AGO_COLUMNS 7
 #define ARROW_COLUMNS 3
 #define OTHER_COLUMNS 10      /* of a field named by --fields */
@@ -107,7 +108,7 @@ static json_t *event_new(const struct view *view, const json_t *event) {
 }
 
 static const struct list_column columns[] = {
-    {"time", NULL, TABLE_LEFT, 1, 0, LIST_IN_DATA, draw_event_time, event_time_new},
+    {"time", NULL, TABLE_LEFT, TIME_RANK, 0, LIST_IN_DATA, draw_event_time, event_time_new},
     {"ago", NULL, TABLE_RIGHT, 4, 0, LIST_AGO, draw_event_ago, ago_new},
     {"trace_id", "trace", TABLE_LEFT, 3, 0, 0, draw_trace},
     {"node", NULL, TABLE_LEFT, 0, 0, 0, draw_event_node, event_node_new},
@@ -175,11 +176,12 @@ static unsigned taken(const struct layout *layout) {
     return sum;
 }
 
-static bool hide_one(struct layout *layout) {
+/* Hides the least important column, unless its rank is less. */
+static bool hide_one(struct layout *layout, unsigned rank) {
     struct layout_column *least = NULL;
     for (unsigned i = 0; i < layout->count; i++) {
         struct layout_column *column = &layout->columns[i];
-        if (!column->hidden && column->column.rank && (!least || column->column.rank >= least->column.rank)) least = column;
+        if (!column->hidden && column->column.rank >= rank && (!least || column->column.rank >= least->column.rank)) least = column;
     }
     if (least) least->hidden = true;
     return least;
@@ -201,7 +203,9 @@ static void lay_out(struct layout *layout, const struct view *view) {
     layout->last_is_event = layout->count && layout->columns[layout->count - 1].column.draw == draw_event;
     if (layout->last_is_event) layout->columns[layout->count - 1].column.rank = 0;
     unsigned wanted = layout->last_is_event ? EVENT_COLUMNS + 2 : 0;
-    while (view->columns && taken(layout) + wanted > view->columns && hide_one(layout)) continue;
+    while (view->columns && taken(layout) + wanted > view->columns && hide_one(layout, view->fields ? 1 : TIME_RANK + 1)) continue;
+    /* The time stays as long as it fits at all: the description can do with less. */
+    while (view->columns && taken(layout) + 2 > view->columns && hide_one(layout, 1)) continue;
 }
 
 /* ---- lines ---- */

@@ -488,12 +488,13 @@ static void report_left_out(const struct diagram *diagram) {
                   timeline->node_count);
     text_count(out, events, "event");
     strbuf_puts(out, ": ");
-    for (unsigned i = 0; i < timeline->node_count && named < VERDICTS_MAX; i++) {
+    for (unsigned i = 0; i < timeline->node_count && named < GRAPH_NODES_MAX; i++) {
         if (diagram->place[i] >= 0) continue;
         strbuf_puts(out, named++ ? ", " : "");
         names_node(out, diagram->view->names, node_id(diagram, i));
     }
-    if (named < timeline->node_count - diagram->shown_count) strbuf_puts(out, ", ...");
+    size_t more = timeline->node_count - diagram->shown_count - named;
+    if (more) strbuf_printf(out, " and %zu more", more);
     text_style_off(out, diagram->view->color, STYLE_WARN);
     strbuf_puts(out, "\n");
     if (diagram->view->columns) strbuf_puts(out, "a wider terminal shows more, and so does a pipe: --graph | less -S\n");

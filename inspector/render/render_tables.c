@@ -130,6 +130,14 @@ static enum style draw_aliases(struct strbuf *cell, const struct view *view, con
     return STYLE_PLAIN;
 }
 
+void render_row_node(struct strbuf *out, const struct view *view, const json_t *row) {
+    const char *id = json_get_hex(row, "node_id", NODE_DIGITS);
+    if (id && names_knows(view->names, id))
+        names_node(out, view->names, id);
+    else
+        text_member(out, row, "name");
+}
+
 /* A line for each node with other ids, and one for each claimed id that is disputed. */
 static void node_aliases(struct strbuf *out, const struct view *view, const json_t *row) {
     size_t i;
@@ -137,7 +145,7 @@ static void node_aliases(struct strbuf *out, const struct view *view, const json
     const char *before = " is also ";
     json_array_foreach(aliases, i, alias) {
         if (json_get_bool(alias, "disputed")) continue;
-        if (*before == ' ') text_member(out, row, "name");
+        if (*before == ' ') render_row_node(out, view, row);
         strbuf_puts(out, before);
         before = ", ";
         put_alias(out, view, alias);
@@ -146,7 +154,7 @@ static void node_aliases(struct strbuf *out, const struct view *view, const json
     json_array_foreach(aliases, i, alias) {
         if (!json_get_bool(alias, "disputed")) continue;
         text_style_on(out, view->color, STYLE_BAD);
-        text_member(out, row, "name");
+        render_row_node(out, view, row);
         strbuf_puts(out, " says that it is also ");
         put_alias(out, view, alias);
         strbuf_puts(out, ", which another node has or claims: it is ignored");
@@ -157,7 +165,7 @@ static void node_aliases(struct strbuf *out, const struct view *view, const json
 
 static const struct list_column node_columns[] = {
     {"name", "node", TABLE_LEFT, 0, 8, 0, draw_head},
-    {"node_id", "id", TABLE_LEFT, 6, 0, 0, draw_node_id},
+    {"node_id", "id", TABLE_LEFT, 6, 0, LIST_APART, draw_node_id},
     {"log", NULL, TABLE_LEFT, 1, 0, LIST_ASKED, draw_text},
     {"host", NULL, TABLE_LEFT, 1, 6, LIST_HOSTS, draw_text},
     {"machine", NULL, TABLE_LEFT, 1, 0, LIST_ASKED, draw_text},
@@ -206,7 +214,7 @@ void render_nodes(struct strbuf *out, const struct view *view, const json_t *ans
     json_array_foreach(json_get_array(answer, "nodes"), i, row) {
         struct strbuf lines = {0};
         node_aliases(&lines, view, row);
-        render_node_notes(&lines, row);
+        render_node_notes(&lines, view, row);
         put_new_lines(out, &lines, put);
         out->failed |= lines.failed;
         strbuf_fini(&lines);
@@ -243,7 +251,7 @@ static enum style draw_peer_host(struct strbuf *cell, const struct view *view, c
 
 static const struct list_column peer_columns[] = {
     {"name", "peer", TABLE_LEFT, 0, 8, 0, draw_head},
-    {"peer_id", "id", TABLE_LEFT, 6, 0, 0, draw_node_id},
+    {"peer_id", "id", TABLE_LEFT, 6, 0, LIST_APART, draw_node_id},
     {"host", NULL, TABLE_LEFT, 3, 6, LIST_HOSTS, draw_peer_host, peer_host_new},
     {"aliases", NULL, TABLE_LEFT, 1, 8, LIST_ASKED, draw_aliases},
     {"rtt", NULL, TABLE_RIGHT, 1, 0, 0, draw_duration},
@@ -338,7 +346,7 @@ static enum style draw_hosts(struct strbuf *cell, const struct view *view, const
 static const struct list_column trace_columns[] = {
     {"trace_id", "trace", TABLE_LEFT, 0, 0, 0, draw_trace_id},
     {"first", "began", TABLE_LEFT, 5, 0, 0, draw_time},
-    {"ago", NULL, TABLE_RIGHT, 2, 0, LIST_AGO, draw_first_ago, first_ago_new},
+    {"ago", NULL, TABLE_RIGHT, 1, 0, LIST_AGO, draw_first_ago, first_ago_new},
     {"last", NULL, TABLE_LEFT, 1, 0, LIST_ASKED, draw_time},
     {"took", NULL, TABLE_RIGHT, 1, 0, 0, draw_stepped},
     {"duration", NULL, TABLE_RIGHT, 6, 0, 0, draw_stepped},

@@ -58,7 +58,11 @@ json_t *session_filter_of_new(const struct session *session, const char *param, 
 /* Asks for the nodes and learns their names. */
 int session_learn_names(struct session *session);
 
-/* The id of the node or peer that a user names, from the newest event with it.  The caller frees it. */
+/* The id of the node of this name, for what is about one node: of several, the only one that is live; otherwise it fails with a
+ * list of them.  NULL: no node has had this name.  The caller frees it. */
+int session_resolve_name(struct session *session, const char *name, char **ret_id);
+
+/* The id of the node or peer that a user names: as above, or else from the newest event with it.  The caller frees it. */
 int session_resolve(struct session *session, bool peer, const char *name, char **ret_id);
 
 /* With --json, reports as the last line how many events left the history while pages were fetched; nothing if none did. */

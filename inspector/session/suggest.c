@@ -12,6 +12,7 @@
 #include <proto/quantity.h>
 #include <proto/rpc.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- nothing is left ---- */
@@ -271,6 +272,20 @@ static void look_at_kinds(struct nearest *nearest) {
     for (unsigned i = 0; i < count; i++) nearest_look(nearest, kinds[i].name);
 }
 
+/* Of a name that several nodes have had, reports which; of the beginning of an id, the failure has what it could be. */
+static void list_namesakes(struct session *session, const char *name) {
+    struct failure failure = session->failure;
+    struct strbuf text = {0};
+    char *id;
+    if (session_resolve_name(session, name, &id) && !session->failure.disconnected) {
+        strbuf_printf(&text, "%s: %s", failure.param, session->failure.text);
+        snprintf(failure.text, sizeof failure.text, "%s", strbuf_text(&text));
+    }
+    strbuf_fini(&text);
+    free(id);
+    session->failure = failure;
+}
+
 /* Appends the name that may have been meant. */
 static void suggest_name(struct session *session) {
     struct failure *failure = &session->failure;
@@ -279,11 +294,16 @@ static void suggest_name(struct session *session) {
     json_t *nodes = NULL, *peers = NULL;
     bool is_peer = !strcmp(param, "peer_id"), is_node = is_peer || !strcmp(param, "node_id");
     if (strstr(failure->text, "did you mean") || !quoted_name(failure, name)) return;
+    if (failure->rpc_code == TRACE_RPC_AMBIGUOUS) {
+        if (is_node) list_namesakes(session, name);
+        return;
+    }
     struct nearest nearest = nearest_to(name);
     if (is_node) look_at_rows(session, "nodes", &nearest, &nodes);
     if (is_peer) look_at_rows(session, "peers", &nearest, &peers);
     if (!strcmp(param, "kind") || !strcmp(param, "kinds")) look_at_kinds(&nearest);
-    failure_suggest(failure, nearest.word);
+    bool same = nearest.word && !strcmp(nearest.word, name); /* of a log that was rejected: a name without an id */
+    failure_suggest(failure, same ? NULL : nearest.word);
     json_decref(nodes);
     json_decref(peers);
 }

@@ -9,13 +9,32 @@
 #include <stdio.h>
 #include <string.h>
 
+/* How many digits distinguish the nodes or peers of a list; 0: it has other texts. */
+static unsigned distinguishing(const json_t *list) {
+    unsigned digits = ID_DIGITS_MIN;
+    size_t i, j;
+    const json_t *x, *y;
+    json_array_foreach(list, i, x) {
+        const char *id = json_string_value(x);
+        if (!id || strlen(id) != NODE_DIGITS) return 0;
+        json_array_foreach(list, j, y) {
+            const char *other = json_string_value(y);
+            while (j < i && digits < NODE_DIGITS && !strncmp(id, other, digits)) digits++;
+        }
+    }
+    return digits;
+}
+
 /* Appends the candidates for an ambiguous id, or the known methods. */
 static void append_list(char *text, size_t size, const json_t *list, const char *before) {
     size_t i;
     const json_t *element;
+    unsigned digits = distinguishing(list);
     json_array_foreach(list, i, element) {
         size_t used = strlen(text);
-        if (json_is_string(element)) snprintf(text + used, size - used, "%s%s", i ? ", " : before, json_string_value(element));
+        if (json_is_string(element))
+            snprintf(text + used, size - used, "%s%.*s", i ? ", " : before, digits ? (int)digits : (int)size,
+                     json_string_value(element));
     }
 }
 

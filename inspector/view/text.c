@@ -195,6 +195,26 @@ static size_t whole_pieces(const char *text, size_t bytes, size_t end) {
     return at;
 }
 
+/* Of "alice/3fa2b1c0", one of several nodes called alice: the number of its digits; of another text, 0. */
+static size_t distinguishing_digits(const char *text, size_t bytes) {
+    size_t digits = 0;
+    while (digits < bytes && isxdigit((unsigned char)text[bytes - digits - 1])) digits++;
+    bool alone = digits + 1 < bytes && !memchr(text, ' ', bytes) && !memchr(text, '\x1b', bytes);
+    return digits >= ID_DIGITS_MIN && alone && text[bytes - digits - 1] == '/' ? digits : 0;
+}
+
+/* Cuts the name and keeps what distinguishes the node: "al…/3fa2b1c0", or the digits alone.  False: there is no room. */
+static bool cut_name(struct strbuf *out, const char *text, size_t bytes, unsigned columns) {
+    size_t digits = distinguishing_digits(text, bytes);
+    if (!digits || digits > columns) return false;
+    if (columns > digits + 2) {
+        text_cut(out, text, bytes - digits - 1, columns - (unsigned)digits - 1);
+        strbuf_puts(out, "/");
+    }
+    strbuf_add(out, text + bytes - digits, digits);
+    return true;
+}
+
 void text_cut(struct strbuf *out, const char *text, size_t bytes, unsigned columns) {
     unsigned at = 0, wide = 0;
     size_t end = 0;
@@ -203,6 +223,7 @@ void text_cut(struct strbuf *out, const char *text, size_t bytes, unsigned colum
         strbuf_add(out, text, bytes);
         return;
     }
+    if (cut_name(out, text, bytes, columns)) return;
     for (size_t used; end < bytes && (used = piece(text + end, bytes - end, &wide), at + wide < columns || !wide); end += used)
         at += wide;
     end = whole_pieces(text, bytes, whole_numbers(text, bytes, end));

@@ -13,6 +13,7 @@
 #include <store/limits.h>
 #include <store/time_param.h>
 #include <store/value.h>
+#include <stdio.h>
 #include <string.h>
 
 struct query {
@@ -84,10 +85,15 @@ static int continue_query(struct ask *ask, const struct query_params *params, st
     filter->query.by_trace = cursor.by_trace;
     filter->query.trace_id = cursor.trace_id;
     if (cursor.by_peer && event_filter_set_peer(filter, ask->store, &cursor.peer_id, false)) return ask_fail_memory(ask);
+    if (cursor.by_peer_name && params->filter.peer_id &&
+        event_filter_set_peer_name(filter, ask->store, params->filter.peer_id))
+        return ask_fail_memory(ask);
     filter->query.from_ns = cursor.from_ns;
     filter->query.to_ns = cursor.to_ns;
     filter->has_node = cursor.by_node;
     filter->node_id = cursor.node_id;
+    if (cursor.by_node_name) /* of the same params: the first page found that they fit */
+        snprintf(filter->node_name, sizeof filter->node_name, "%s", params->filter.node_id ? params->filter.node_id : "");
     query->continues = true;
     query->from = cursor.place;
     return 0;
@@ -102,6 +108,8 @@ static void write_cursor(struct trace_text *out, const struct query *query, cons
         .by_trace = conditions->by_trace,
         .by_peer = query->filter.has_peer,
         .by_node = query->filter.has_node,
+        .by_peer_name = query->filter.has_peer_name,
+        .by_node_name = query->filter.node_name[0] != 0,
         .trace_id = conditions->trace_id,
         .peer_id = conditions->peer_id,
         .node_id = query->filter.node_id,

@@ -69,11 +69,7 @@ int ask_peers(struct ask *ask) {
     const struct trace_rpc_param params[] = {{"node_id", TRACE_RPC_STRING, .string = &node}};
     if (trace_rpc_params_read(ask->params, params, 1, &ask->error)) return -1;
     uint64_t set[NODES_SET_WORDS];
-    if (node) {
-        struct trace_node_id id;
-        if (id_param_read_node(ask->store, "node_id", node, false, &id, &ask->error)) return -1;
-        id_lookup_logs(ask->store, &id, set);
-    }
+    if (node && id_param_read_logs(ask->store, "node_id", node, set, &ask->error)) return -1;
     struct alias_picture *aliases = alias_picture_take(ask->store->aliases);
     struct history_who who;
     const struct history_peers_query query = {.node_set = node ? set : NULL,

@@ -35,7 +35,7 @@ uint64_t page_cursor_binding(uint64_t instance, const json_t *params) {
     return state;
 }
 
-enum { BY_TRACE = 1, BY_PEER = 2, BY_NODE = 4, BY_ALL = 7 };
+enum { BY_TRACE = 1, BY_PEER = 2, BY_NODE = 4, BY_PEER_NAME = 8, BY_NODE_NAME = 16, BY_ALL = 31 };
 
 /* Layout: checksum 8, end 8, begin 8, left 8, total 8, now 8, from 8, to 8, timestamp 8, position 8, source 4, sequence 4,
  * flags 4, trace 16, peer 32, node 32, names 8. */
@@ -58,7 +58,8 @@ static uint64_t checksum(const struct writer *writer, uint64_t binding) {
 
 void page_cursor_encode(const struct page_cursor *cursor, uint64_t binding, char out[PAGE_CURSOR_DIGITS + 1]) {
     struct writer writer = {.at = 8};
-    uint32_t flags = (cursor->by_trace ? BY_TRACE : 0U) | (cursor->by_peer ? BY_PEER : 0U) | (cursor->by_node ? BY_NODE : 0U);
+    uint32_t flags = (cursor->by_trace ? BY_TRACE : 0U) | (cursor->by_peer ? BY_PEER : 0U) | (cursor->by_node ? BY_NODE : 0U) |
+                     (cursor->by_peer_name ? BY_PEER_NAME : 0U) | (cursor->by_node_name ? BY_NODE_NAME : 0U);
     write_bytes(&writer, &cursor->place.end, 8);
     write_bytes(&writer, &cursor->place.begin, 8);
     write_bytes(&writer, &cursor->place.left, 8);
@@ -108,6 +109,8 @@ int page_cursor_decode(struct page_cursor *ret_cursor, uint64_t binding, const c
     cursor.by_trace = flags & BY_TRACE;
     cursor.by_peer = flags & BY_PEER;
     cursor.by_node = flags & BY_NODE;
+    cursor.by_peer_name = flags & BY_PEER_NAME;
+    cursor.by_node_name = flags & BY_NODE_NAME;
     *ret_cursor = cursor;
     return 0;
 }

@@ -16,6 +16,7 @@ struct page_cursor {
     uint64_t now_ns;                 /* of the first call: what relative times in `filter` count back from */
     uint64_t from_ns, to_ns;         /* resolved; 0: not given */
     bool by_trace, by_peer, by_node; /* the resolved ids */
+    bool by_peer_name, by_node_name; /* or that the param is a name of several */
     struct trace_id trace_id;
     struct trace_node_id peer_id, node_id;
     uint64_t names; /* what names in `filter` meant: trace_filter_names_hash; 0 without `filter` */

@@ -22,7 +22,7 @@ void event_filter_fini(struct event_filter *filter) {
 
 /* Which events are of a peer is what the filter `peer == ID` says; without aliases, the id that they have. */
 static void use_peer(struct event_filter *filter) {
-    bool alone = !filter->peer->aliases;
+    bool alone = filter->has_peer && !filter->peer->aliases;
     filter->query.by_peer = alone;
     filter->query.peer_test = alone ? NULL : expression_match;
     filter->query.peer_test_arg = filter->peer;
@@ -38,6 +38,13 @@ int event_filter_set_peer(struct event_filter *filter, const struct store *store
     filter->query.peer_id = *peer_id;
     if (alone) return 0;
     if (expression_create_peer(&filter->peer, store, peer_id)) return -ENOMEM;
+    use_peer(filter);
+    return 0;
+}
+
+int event_filter_set_peer_name(struct event_filter *filter, const struct store *store, const char *name) {
+    if (expression_create_peer_name(&filter->peer, store, name)) return -ENOMEM;
+    filter->has_peer_name = true;
     use_peer(filter);
     return 0;
 }
@@ -63,7 +70,7 @@ void event_filter_prepare(struct event_filter *filter, const struct store *store
         (void)id_lookup_logs_of_name(store, filter->node_name, set); /* empty: no node has this name yet */
     else
         id_lookup_logs(store, &filter->node_id, set);
-    if (filter->peer && filter->peer->aliases) (void)expression_narrow(filter->peer, query, set, filter->peer_ids);
+    if (filter->peer && (filter->has_peer_name || filter->peer->aliases)) (void)expression_narrow(filter->peer, query, set, filter->peer_ids);
     bool limited = filter->expression && expression_narrow(filter->expression, query, set, filter->peer_ids);
     if (!filter->has_node && !limited) return;
     query->by_node = true;

@@ -48,8 +48,9 @@ static int read_node(const struct store *store, const char *text, bool wait, str
                      struct trace_rpc_error *ret_error) {
     uint64_t named[NODES_SET_WORDS];
     filter->has_node = true;
-    if (!wait) return id_param_read_node(store, "node_id", text, false, &filter->node_id, ret_error);
-    /* A stream selected by name follows that name, even across a restart with a new id. */
+    /* A name means all nodes that have had it.  A stream follows the name, even across a restart with a new id. */
+    if (!wait && !id_lookup_is_shared_name(store, text))
+        return id_param_read_node(store, "node_id", text, false, &filter->node_id, ret_error);
     if (!id_lookup_logs_of_name(store, text, named)) {
         struct id_lookup lookup;
         id_lookup_node(store, text, true, &lookup);
@@ -64,6 +65,16 @@ static int read_node(const struct store *store, const char *text, bool wait, str
                                     TRACE_NODE_NAME_BYTES - 1);
     memcpy(filter->node_name, text, bytes + 1);
     return 0;
+}
+
+static int read_peer(const struct store *store, const char *text, bool wait, struct event_filter *filter,
+                     struct trace_rpc_error *ret_error) {
+    struct trace_node_id id;
+    bool named = id_lookup_is_shared_name(store, text);
+    int error = named ? 0 : id_param_read_peer(store, "peer_id", text, wait, &id, ret_error);
+    if (error) return error;
+    if (!(named ? event_filter_set_peer_name(filter, store, text) : event_filter_set_peer(filter, store, &id, wait))) return 0;
+    return trace_rpc_fail(ret_error, TRACE_RPC_INTERNAL, NULL, "out of memory");
 }
 
 int event_params_read_expression(const struct store *store, const char *text, bool wait, uint64_t now_ns,
@@ -84,12 +95,7 @@ int event_params_read(const struct store *store, const struct event_params *para
         filter.query.by_trace = true;
         error = id_param_read_trace(store, "trace_id", params->trace_id, wait, &filter.query.trace_id, ret_error);
     }
-    if (!error && params->peer_id) {
-        struct trace_node_id id;
-        error = id_param_read_peer(store, "peer_id", params->peer_id, wait, &id, ret_error);
-        if (!error && event_filter_set_peer(&filter, store, &id, wait))
-            error = trace_rpc_fail(ret_error, TRACE_RPC_INTERNAL, NULL, "out of memory");
-    }
+    if (!error && params->peer_id) error = read_peer(store, params->peer_id, wait, &filter, ret_error);
     if (!error && params->node_id) error = read_node(store, params->node_id, wait, &filter, ret_error);
     if (!error) error = event_params_read_expression(store, params->expression, wait, now_ns, &filter, ret_error);
     if (error) {

@@ -68,6 +68,15 @@ int filter_names_aliases(const struct store *store, const struct alias_picture *
     return 0;
 }
 
+void filter_names_peer_text(char out[FILTER_NAMES_PEER_BYTES], const char *name) {
+    char *at = stpcpy(out, "peer == \"");
+    for (size_t i = 0; name[i] && i <= TRACE_NODE_NAME_BYTES; i++) {
+        if (name[i] == '"' || name[i] == '\\') *at++ = '\\';
+        *at++ = name[i];
+    }
+    strcpy(at, "\"");
+}
+
 static int list_aliases(struct known *known, const struct alias_picture *picture, const struct trace_node_id *only) {
     int error = filter_names_aliases(known->store, picture, only, &known->aliases, &known->names.alias_count);
     known->names.aliases = known->aliases;
@@ -164,6 +173,21 @@ int expression_create(struct expression **ret_expression, const struct store *st
     expression_destroy(expression);
     return error == -EINVAL ? refuse(param, &reason, ret_error)
                             : trace_rpc_fail(ret_error, TRACE_RPC_INTERNAL, NULL, "out of memory");
+}
+
+int expression_create_peer_name(struct expression **ret_expression, const struct store *store, const char *name) {
+    struct trace_filter_error reason;
+    char text[FILTER_NAMES_PEER_BYTES];
+    filter_names_peer_text(text, name);
+    struct expression *expression = new (store, text);
+    if (!expression) return -ENOMEM;
+    expression->complete = true;
+    if (compile(expression, TRACE_FILTER_EVENTS, &reason)) {
+        expression_destroy(expression);
+        return -ENOMEM; /* the text is a filter */
+    }
+    *ret_expression = expression;
+    return 0;
 }
 
 int expression_create_peer(struct expression **ret_expression, const struct store *store, const struct trace_node_id *peer_id) {

@@ -33,6 +33,9 @@ void expression_destroy(struct expression *expression);
 /* Compiles `peer == ID`.  Returns 0 or -ENOMEM. */
 int expression_create_peer(struct expression **ret_expression, const struct store *store, const struct trace_node_id *peer_id);
 
+/* Compiles `peer == NAME`, of a node's name: all nodes of that name.  Returns 0 or -ENOMEM. */
+int expression_create_peer_name(struct expression **ret_expression, const struct store *store, const char *name);
+
 /* Finds a known field (proto/field.h).  Returns as expression_create; end with trace_field_destroy. */
 int expression_find_field(const struct store *store, const char *param, const char *text, struct trace_field **ret_field,
                           struct trace_rpc_error *ret_error);

@@ -77,26 +77,36 @@ static void search_aliases(const struct store *store, const char *text, const st
     alias_picture_release(picture);
 }
 
+/* A whole id, or an address. */
+static bool is_whole(const char *text, struct trace_id_prefix *ret_prefix, bool *ret_hex) {
+    *ret_hex = !trace_id_prefix_parse(ret_prefix, text, 2 * TRACE_NODE_ID_BYTES) || trace_address_prefix_parse(ret_prefix, text);
+    return *ret_hex && ret_prefix->digits == 2 * TRACE_NODE_ID_BYTES;
+}
+
+/* Those of the history that begin so; a node that is nobody's peer stays. */
+static void find_peers(const struct store *store, const struct trace_id_prefix *prefix, struct id_lookup *by_prefix) {
+    struct id_lookup found = {0};
+    found.count = history_find_peers(store->history, prefix->bytes, prefix->digits, found.node_ids, STORE_CANDIDATES_MAX);
+    if (found.count) *by_prefix = found;
+}
+
 /* A text means a full id or an address, else a name, else a prefix of an id or of an alias. */
 static void find_node_or_peer(const struct store *store, const char *text, bool unknown_ok, bool peer,
                               struct id_lookup *ret_lookup) {
     struct trace_id_prefix prefix;
     struct id_lookup by_name = {0}, by_live_name = {0}, by_prefix = {0};
-    bool hex = !trace_id_prefix_parse(&prefix, text, 2 * TRACE_NODE_ID_BYTES) || trace_address_prefix_parse(&prefix, text);
-    bool whole = hex && prefix.digits == 2 * TRACE_NODE_ID_BYTES;
+    bool hex, whole = is_whole(text, &prefix, &hex);
     if (whole && unknown_ok && peer) {
         *ret_lookup = (struct id_lookup){.outcome = ID_LOOKUP_FOUND, .count = 1};
         memcpy(ret_lookup->node_ids[0].bytes, prefix.bytes, TRACE_NODE_ID_BYTES);
         return;
     }
-    search_nodes(store, text, hex && !peer ? &prefix : NULL, &by_name, &by_live_name, &by_prefix);
+    search_nodes(store, text, hex && (!peer || whole) ? &prefix : NULL, &by_name, &by_live_name, &by_prefix);
     /* After a restart with a new id, the name means the running node. */
     if (by_live_name.count == 1) by_name = by_live_name;
     *ret_lookup = by_name;
     if (!by_name.count || whole) {
-        if (hex && peer)
-            by_prefix.count =
-                history_find_peers(store->history, prefix.bytes, prefix.digits, by_prefix.node_ids, STORE_CANDIDATES_MAX);
+        if (hex && peer) find_peers(store, &prefix, &by_prefix);
         search_aliases(store, text, hex ? &prefix : NULL, peer, &by_prefix);
         *ret_lookup = by_prefix;
     }
@@ -114,6 +124,15 @@ void id_lookup_peer(const struct store *store, const char *text, bool unknown_ok
 
 void id_lookup_node(const struct store *store, const char *text, bool unknown_ok, struct id_lookup *ret_lookup) {
     find_node_or_peer(store, text, unknown_ok, false, ret_lookup);
+}
+
+bool id_lookup_is_shared_name(const struct store *store, const char *text) {
+    struct id_lookup by_name = {0}, by_live_name = {0}, by_prefix = {0};
+    struct trace_id_prefix prefix;
+    bool hex;
+    if (is_whole(text, &prefix, &hex)) return false;
+    search_nodes(store, text, NULL, &by_name, &by_live_name, &by_prefix);
+    return by_name.count > 1;
 }
 
 /* ---- logs and names ------------------------------------------------------------------------------------------------------ */

@@ -67,3 +67,15 @@ int id_param_read_node(const struct store *store, const char *param, const char 
     *ret_id = lookup.node_ids[0];
     return 0;
 }
+
+int id_param_read_logs(const struct store *store, const char *param, const char *text, uint64_t ret_set[NODES_SET_WORDS],
+                       struct trace_rpc_error *ret_error) {
+    struct trace_node_id id;
+    if (id_lookup_is_shared_name(store, text)) {
+        (void)id_lookup_logs_of_name(store, text, ret_set);
+        return 0;
+    }
+    int error = id_param_read_node(store, param, text, false, &id, ret_error);
+    if (!error) id_lookup_logs(store, &id, ret_set);
+    return error;
+}

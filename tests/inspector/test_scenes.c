@@ -151,6 +151,7 @@ static void show_diff(struct strbuf *out, const struct view *view, const struct 
         ck_assert_int_eq(timeline_init(&timelines[i], events[i], answer, NULL), 0);
     }
     ck_assert_int_eq(trace_diff_init(&diff, &timelines[0], &timelines[1]), 0);
+    trace_diff_keep(&diff, NULL, NULL);
     render_diff(out, view, &diff, ids[0], ids[1]);
     trace_diff_fini(&diff);
     for (unsigned i = 0; i < 2; i++) {

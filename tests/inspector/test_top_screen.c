@@ -198,6 +198,35 @@ START_TEST(a_wide_screen_has_more_columns_and_a_narrow_one_keeps_loss_and_rtt) {
 }
 END_TEST
 
+START_TEST(nodes_of_one_name_keep_the_digits_that_distinguish_them) {
+    static const struct {
+        unsigned columns;
+        const char *shown;
+    } cuts[] = {{14, "alice/3fa2b1c0"}, {13, "ali…/3fa2b1c0"}, {11, "a…/3fa2b1c0"}, {10, "3fa2b1c0"}, {8, "3fa2b1c0"}, {7, "alice/…"}};
+    for (unsigned i = 0; i < sizeof cuts / sizeof *cuts; i++) {
+        struct strbuf text = {0};
+        text_cut(&text, "alice/3fa2b1c0", 14, cuts[i].columns);
+        ck_assert_str_eq(strbuf_text(&text), cuts[i].shown);
+        strbuf_fini(&text);
+    }
+    json_t *nodes = json_array();
+    for (unsigned i = 1; i <= 2; i++)
+        json_array_append_new(nodes, json_pack("{so,ss,ss,si,si,si}", "node_id", id_new(i, 64), "name", "alice-with-a-long-name", "state",
+                                               "live", "emitted", 1, "indexed", 1, "lost", 0));
+    json_t *answer = json_pack("{so}", "nodes", nodes);
+    names_learn(&names, answer);
+    feed(&top.roots[TOP_NODES], answer);
+    key('1');
+    top_resize(&top, 24, 40);
+    for (unsigned i = 1; i <= 2; i++) {
+        char id[9];
+        snprintf(id, sizeof id, "%02u000000", i);
+        ck_assert_ptr_nonnull(strstr(line(3 + i), id));
+        ck_assert_ptr_nonnull(strstr(line(3 + i), "live"));
+    }
+}
+END_TEST
+
 START_TEST(trouble_is_reported_and_the_rows_stay) {
     strcpy(top.trouble, "traced went away");
     ck_assert_str_eq(line(1), "traced went away");
@@ -656,6 +685,7 @@ int main(void) {
     tcase_add_loop_test(tcase, every_page_fills_every_size_and_no_more, 0, sizeof sizes / sizeof *sizes);
     tcase_add_test(tcase, the_help_fits_80_columns);
     tcase_add_test(tcase, a_wide_screen_has_more_columns_and_a_narrow_one_keeps_loss_and_rtt);
+    tcase_add_test(tcase, nodes_of_one_name_keep_the_digits_that_distinguish_them);
     tcase_add_test(tcase, trouble_is_reported_and_the_rows_stay);
     tcase_add_test(tcase, the_cursor_moves_by_rows_and_pages_and_stays_within);
     tcase_add_test(tcase, the_cursor_follows_a_chosen_row_or_stays_on_the_first);

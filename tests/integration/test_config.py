@@ -85,11 +85,22 @@ several = nodes >= 2
         self.assertEqual(self.of("recent", "--where", "custom or @wrong"),
                          (2, "", '  custom or (szie > 3)\n             ^~~~\ninspector: there is no field or kind "szie"; did you mean "size"?\n'))
 
-    def test_a_filter_within_itself_is_reported(self):
+    def test_a_saved_filter_without_its_sign_is_recognized(self):
+        self.write("[filters]\nbad = custom and code > 1\n")
+        for where, position in (("bad", 0), ("custom and bad", 11)):
+            self.assertEqual(self.of("recent", "--where", where),
+                             (2, "", f'  {where}\n  {" " * position}^~~\ninspector: there is no field or kind "bad"; did you mean @bad?\n'))
+
+    def test_a_filter_within_itself_or_too_long_is_reported(self):
         self.write("[filters]\na = @b\nb = not @a\n")
         code, _, err = self.of("recent", "--where", "@a")
         self.assertEqual(code, 2)
-        self.assertRegex(err, rf"{self.path}:[23]: the filter @[ab] contains itself")
+        self.assertEqual(err, f"inspector: {self.path}:2: the filter @a contains itself\n")
+        self.write("[filters]\n" + "".join(f"f{i} = not @f{i + 1}\n" for i in range(20)) + "f20 = custom\n")
+        self.assertEqual(self.of("recent", "--where", "@f0")[2], f"inspector: {self.path}:18: the filter @f16 is within more than 15 others\n")
+        self.write("[filters]\nlong = " + " or ".join(["custom"] * 200) + "\n")
+        self.assertEqual(self.of("recent", "--where", " or ".join(["@long"] * 20))[2],
+                         f"inspector: {self.path}:2: with the filter @long, the whole filter is too long: more than 16384 bytes\n")
 
 
 class Options(Configured):
@@ -164,7 +175,7 @@ class Options(Configured):
     def test_config_finds_every_wrong_filter(self):
         self.write("[filters]\nslow = rtt > 100\nright = rtt > 1ms\nhanging = unfinished and age > 5s\nloop = @loop\nmiss = @rihgt\nof = field nonsense\n"
                    "misspelled = rrt > 1ms\nnobody = node == nobody and @right\nlater = NEXT.size > 1\n[options recent]\nwhere = @slow\n")
-        wrong = {2: 'rtt needs a unit: ns, us, ms, s, m or h; did you mean "100ms"?', 5: f"{self.path}:5: the filter @loop contains itself, or is too long",
+        wrong = {2: 'rtt needs a unit: ns, us, ms, s, m or h; did you mean "100ms"?', 5: f"{self.path}:5: the filter @loop contains itself",
                  6: f"there is no saved filter @rihgt; did you mean @right?; {self.path} has them", 7: None, 8: 'there is no field or kind "rrt"; did you mean "rtt"?',
                  12: 'rtt needs a unit: ns, us, ms, s, m or h; did you mean "100ms"?'}
         names = {9: 'no node is called "nobody", and it is not the beginning of an id', 10: None}  # which only traced can know

@@ -368,23 +368,42 @@ class Methods(ProtocolTest):
             self.assertEqual(self.client.fail("query", **params)["code"], -32001, params)
         self.assertEqual(self.client.fail("peers", node_id="carol")["code"], -32001)
 
-    def test_a_name_that_two_nodes_have_is_ambiguous(self):
-        self.place.node("alice", CAROL).do("packets", 1)
-        until(lambda: len(self.client.call("nodes")["nodes"]) == 3, "the third node")
-        error = self.client.fail("query", node_id="alice")
-        self.assertEqual((error["code"], sorted(error["data"]["candidates"])), (-32002, [ALICE, CAROL]))
-
-    def test_a_name_that_two_nodes_have_had_means_the_one_that_lives(self):
+    def test_a_name_selects_the_events_of_all_nodes_that_have_had_it(self):
+        """Live or not: as in a filter.  A node that is to do something must be one."""
         carol = self.place.node("alice", CAROL)
-        carol.do("packets", 1)
-        self.place.settle(self.client, self.total + 1)
-        live = lambda: [node["node_id"] for node in self.client.call("nodes")["nodes"] if (node["name"], node["state"]) == ("alice", "live")]
+        carol.do("packets", 4, TRACE_2, BOB)
+        self.bob.do("packets", 2, TRACE_2, CAROL)
+        self.place.settle(self.client, self.total + 6)
+        states = lambda: [node["state"] for node in self.client.call("nodes")["nodes"] if node["name"] == "alice"]
+
+        def pages(**params):
+            events, cursor = [], None
+            while True:
+                page = self.client.call("query", limit=5, **params, **({"cursor": cursor} if cursor else {}))
+                events, cursor = events + page["events"], page["cursor"]
+                if not cursor:
+                    return events
+
+        def compare():
+            for param, name in (("node_id", "node"), ("peer_id", "peer")):
+                events = self.events(filter=f"{name} == alice")
+                self.assertEqual({event[param] for event in events}, {ALICE, CAROL})
+                self.assertEqual(self.events(**{param: "alice"}), events)
+                self.assertEqual(pages(**{param: "alice"}), events)
+                self.assertEqual(self.client.call("count", **{param: "alice"})["events"], len(events))
+            self.assertEqual(self.client.call("peers", node_id="alice")["peers"][0]["nodes"], [ALICE, CAROL])
+
+        compare()
+        error = self.client.fail("control", node_id="alice")
+        self.assertEqual((error["code"], sorted(error["data"]["candidates"])), (-32002, [ALICE, CAROL]))
         self.alice.close()
-        until(lambda: live() == [CAROL], "the end of the first alice")
-        self.assertEqual({event["node_id"] for event in self.events(node_id="alice")}, {CAROL})
+        until(lambda: sorted(states()) == ["exited", "live"], "the end of the first alice")
+        compare()
+        self.assertEqual([node["node_id"] for node in self.client.call("control", node_id="alice")["nodes"]], [CAROL])
         carol.kill()
-        until(lambda: live() == [], "the end of the second alice")
-        self.assertEqual(self.client.fail("query", node_id="alice")["code"], -32002)
+        until(lambda: sorted(states()) == ["crashed", "exited"], "the end of the second alice")
+        compare()
+        self.assertEqual(self.client.fail("control", node_id="alice")["code"], -32002)
 
     def test_a_node_that_was_started_again_is_one_node(self):
         self.alice.close()

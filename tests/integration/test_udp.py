@@ -54,6 +54,13 @@ class Udp(unittest.TestCase):
     def test_it_works_and_says_so(self):
         self.assertEqual((self.said, self.status), (f"{COUNT} of {COUNT} answered\n", 0))
 
+    def test_its_help_starts_no_node(self):
+        ask = lambda *args: subprocess.run([UDP_PING, *args], capture_output=True, text=True, timeout=PATIENCE_S, stdin=subprocess.DEVNULL)
+        for args, code in ((["--help"], 0), (["-h"], 0), (["--count", "7"], 2), ([], 2)):
+            done = ask(*args)
+            self.assertEqual((done.returncode, bool(done.stdout), bool(done.stderr)), (code, not code, bool(code)), args)
+            self.assertIn("usage: udp_ping bob [DROP]", done.stdout + done.stderr)
+
     def test_every_message_is_reported_at_both_ends(self):
         sent, received = self.of("alice", "message_sent", type="PING"), self.of("bob", "message_received", type="PING")
         arrived = len(sent) - len(sent) // DROP  # each DROP-th is lost

@@ -288,6 +288,31 @@ class Names(Recorded):
                                  (["rpc", "query", '{"limit":0}'], 2, "limit must be an integer from 1 to 10000")):
             self.assertEqual(self.of(*args), (code, "", f"inspector: {said}\n"), args)
 
+    def test_a_name_of_several_nodes_that_have_ended(self):
+        """A filter means all of them.  What is about one node needs to know which, and lists them without whole ids."""
+        ids = [f"{i:02x}" * 32 for i in range(0x61, 0x67)]
+        rows = [{"node_id": node, "peer_id": ids[i - 1], "trace_id": None, "timestamp": 1767225600000000 + i * 1000000, "ns": 0, "sequence": 0, "lane": 0,
+                 "kind": "packet_sent", "flags": [], "data": {"packet_num": i, "size": 1200, "space": "1rtt"}} for i, node in enumerate(ids)]
+        path = pathlib.Path(self.place.directory) / "daves.json"
+        path.write_text(json.dumps({"export": 1, "events": rows, "nodes": [{"node_id": node, "log": node[:16], "name": "dave", "state": "crashed", "lane_events": 64} for node in ids], "apps": []}),
+                        encoding="utf-8")
+        ask = lambda *args: run(self.place, *args, "--utc", "--read", path)
+        for option, param in (("--node", "node_id"), ("--peer", "peer_id")):
+            code, out, err = ask("recent", "9", option, "dave", "--json")
+            self.assertEqual((code, err), (0, ""))
+            self.assertEqual({json.loads(line)[param] for line in out.splitlines()}, set(ids))
+            self.assertEqual(ask("recent", "9", "--where", f"{option[2:]} == dave", "--json")[1], out)
+        refused = ("inspector: 6 nodes have had the name dave; which one? " +
+                   ", ".join(f"{ids[i][:8]} (crashed, last event 00:00:0{i}.000000)" for i in (5, 4, 3, 2)) +
+                   ", and 2 older ones: inspector nodes lists them\n")
+        for args in (["peer", "dave"], ["analyze", "node", "dave"], ["analyze", "peer", "dave"]):
+            self.assertEqual(ask(*args), (1, "", refused), args)
+        for args in (["peer", ids[2][:8]], ["analyze", "node", ids[2][:8]], ["analyze", "peer", ids[2][:8]]):
+            self.assertEqual((ask(*args)[0], ask(*args)[2]), (0, ""), args)
+        for args in (["recent", "--node", "6"], ["analyze", "node", "6"]):
+            self.assertIn('6 ids match "6"; it could be 61616161, 62626262, ', ask(*args)[2])
+            self.assertNotIn("did you mean", ask(*args)[2])
+
     def test_what_is_empty_is_refused_by_its_name(self):
         for args, said in ((["recent", "--node", ""], "--node needs a value: NODE"), (["recent", "--where="], "--where needs a value: FILTER"),
                            (["recent", "--kind", ","], "--kind ,: a list of names, with commas between them, is expected"),

@@ -127,12 +127,50 @@ class Widths(ReadTest):
 
     def test_the_least_important_columns_are_hidden_first(self):
         for command, wanted in (("requests", {40: "request requests bad p99", 60: "request requests failed bad p50 p99 slowest"}),
-                                ("traces", {40: "trace took outcome request", 60: "trace ago took outcome request pkts lost"})):
+                                ("traces", {40: "trace ago took outcome", 60: "trace ago took outcome request pkts lost"})):
             for width, titles in wanted.items():
                 text = on_terminal(self.place, width, command, "--read", self.requests())[1]
                 hidden = re.findall(r"no room for: ([^;]*)", " ".join(text.split()))[0].split(", ")
                 self.assertEqual(" ".join(text.splitlines()[0].split()), titles)
                 self.assertEqual(set(hidden) & set(titles.split()), set())
+
+    def namesakes(self):
+        """A recording of twelve nodes, all of them called dave, and of a request that goes from each to the next."""
+        ids = [f"{i:02x}" * 32 for i in range(0x61, 0x6d)]
+        spans = [(i, "app_start", {"span_id": f"{i + 1:016x}", "parent_id": f"{i:016x}"}) for i in range(12)]
+        spans += [(i, "app_end", {"span_id": f"{i + 1:016x}", "ok": True}) for i in reversed(range(12))]
+        rows = [{"node_id": ids[i], "peer_id": ids[i - 1] if i else None, "trace_id": TRACE, "timestamp": 1767225600000000 + at, "ns": 0,
+                 "sequence": int(kind == "app_end"), "lane": 0, "kind": kind, "flags": [], "data": data | {"app_id": "DMAP", "cmd": 2}}
+                for at, (i, kind, data) in enumerate(spans)]
+        nodes = [{"node_id": node, "log": node[:16], "name": "dave", "state": "crashed", "lane_events": 64, "clock": "monotonic"} for node in ids]
+        path = pathlib.Path(self.place.directory) / "namesakes.json"
+        path.write_text(json.dumps({"export": 1, "events": rows, "nodes": nodes, "apps": []}), encoding="utf-8")
+        return path, [node[:8] for node in ids]
+
+    def test_nodes_of_one_name_keep_what_distinguishes_them(self):
+        path, ids = self.namesakes()
+        for width in WIDTHS:
+            for command in ("nodes", "peers"):
+                shown = on_terminal(self.place, width, command, "--read", path)[1]
+                self.assertEqual(sorted(re.findall(r"^dave +(\w{8}) ", shown, re.M)), ids[:-1] if command == "peers" else ids, shown)
+            notes = re.findall(r"^dave/(\w{8}) stamps", on_terminal(self.place, width, "nodes", "--read", path)[1], re.M)
+            self.assertEqual(notes, ids)
+
+    def test_the_time_is_among_the_last_columns_to_go(self):
+        path = self.namesakes()[0]
+        for width in WIDTHS:
+            self.assertRegex(on_terminal(self.place, width, "recent", "--read", path)[1], r"\Atime +.*\n\d\d:\d\d:\d\d\.\d{6} ")
+            self.assertIn("ago", on_terminal(self.place, width, "traces", "--read", path)[1].splitlines()[0].split())
+
+    def test_a_diagram_names_all_nodes_that_have_no_column(self):
+        path, ids = self.namesakes()
+        for width in (40, 60):
+            text = " ".join(on_terminal(self.place, width, "trace", TRACE, "--graph", "--read", path)[1].split())
+            left_out = re.search(r"! no column for (\d+) of 12 nodes, and no row for their \d+ events: ((?:dave/\w{8}(?:, )?)+) a wider", text)
+            names = left_out[2].split(", ")
+            shown = re.findall(r"\d+ dave/(\w{8})", text.split("columns: ")[1].split("since")[0])
+            self.assertEqual(len(names), int(left_out[1]))
+            self.assertEqual(sorted([name[5:] for name in names] + shown), ids)
 
     def test_rows_are_one_line_each(self):
         for args in (["diff", TRACE, BAD], ["spread", TRACE], ["nodes"], ["peers"], ["requests"], ["traces"]):

@@ -9,7 +9,6 @@
 #include <store/answer.h>
 #include <store/grace.h>
 #include <store/id_lookup.h>
-#include <store/id_param.h>
 #include <store/limits.h>
 #include <store/value.h>
 #include <string.h>
@@ -147,17 +146,10 @@ int fleet_answer_peers(struct fleet_question *question) {
     const char *node = json_get_text(question->params, "node_id");
     struct peers_question of = {.context = context};
     struct trace_text room = {0}, sums = {0};
-    struct trace_node_id id;
     struct row_reader rows;
-    struct trace_rpc_error error = {0};
     json_t *peers = NULL;
     size_t total = 0;
-    if (node && !id_param_read_node(context->store, "node_id", node, false, &id, &error)) {
-        struct trace_id_prefix prefix = {.digits = 2 * TRACE_NODE_ID_BYTES};
-        memcpy(prefix.bytes, id.bytes, sizeof id.bytes);
-        trace_filter_sql_prefix(&of.node, "node_id", &prefix, TRACE_NODE_ID_BYTES);
-    }
-    trace_rpc_error_fini(&error);
+    (void)fleet_scope_put_node(&of.node, context, node);
     put_sums(&sums);
     const struct fleet_sum sum = {context, put_peers, &of, {sums.data, ") GROUP BY peer ORDER BY all_events DESC, peer"}};
     int result = sums.failed ? failure_out_of_memory(question->failure) : fleet_sum_ask(&sum, &room, &rows, question->failure);

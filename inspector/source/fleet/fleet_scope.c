@@ -138,22 +138,7 @@ static void put_and(struct trace_text *out) {
     if (out->bytes) trace_text_puts(out, " AND ");
 }
 
-/* Returns false if the store will refuse it. */
-static bool put_node(struct trace_text *out, const struct fleet_context *context, const char *text) {
-    struct trace_rpc_error error = {0};
-    struct trace_node_id id;
-    if (!text) return true;
-    if (id_param_read_node(context->store, "node_id", text, false, &id, &error)) {
-        trace_rpc_error_fini(&error);
-        return false;
-    }
-    struct trace_id_prefix prefix = whole(id.bytes, sizeof id.bytes);
-    put_and(out);
-    trace_filter_sql_prefix(out, "node_id", &prefix, TRACE_NODE_ID_BYTES);
-    return true;
-}
-
-/* As put_node, for a stream: whoever has the name, now or later.  Returns false while nobody has it. */
+/* Whoever has the name, now or later.  Returns false while nobody has it. */
 static bool put_named(struct trace_text *out, const struct fleet_context *context, const char *text) {
     const struct fleet_logs *logs = &context->logs;
     struct trace_id_prefix prefix;
@@ -169,6 +154,21 @@ static bool put_named(struct trace_text *out, const struct fleet_context *contex
     }
     if (any) trace_text_puts(out, ")");
     if (any || trace_id_prefix_parse(&prefix, text, 2 * TRACE_NODE_ID_BYTES)) return any;
+    trace_filter_sql_prefix(out, "node_id", &prefix, TRACE_NODE_ID_BYTES);
+    return true;
+}
+
+bool fleet_scope_put_node(struct trace_text *out, const struct fleet_context *context, const char *text) {
+    struct trace_rpc_error error = {0};
+    struct trace_node_id id;
+    if (!text) return true;
+    if (id_lookup_is_shared_name(context->store, text)) return put_named(out, context, text);
+    if (id_param_read_node(context->store, "node_id", text, false, &id, &error)) {
+        trace_rpc_error_fini(&error);
+        return false;
+    }
+    struct trace_id_prefix prefix = whole(id.bytes, sizeof id.bytes);
+    put_and(out);
     trace_filter_sql_prefix(out, "node_id", &prefix, TRACE_NODE_ID_BYTES);
     return true;
 }
@@ -372,14 +372,10 @@ int fleet_scope_limits(struct fleet_limits *ret_limits, const struct fleet_conte
                        const json_t *params, struct failure *failure) {
     const char *text = json_get_text(params, "filter"), *node = json_get_text(params, "node_id");
     struct trace_rpc_error error = {0};
-    struct trace_node_id id;
     struct trace_filter *filter;
     *ret_limits = (struct fleet_limits){.from_ns = scope->from_ns, .to_ns = scope->to_ns, .by_node = node != NULL};
     memset(ret_limits->nodes, 0xff, sizeof ret_limits->nodes);
-    if (node && !id_param_read_node(context->store, "node_id", node, false, &id, &error)) {
-        memset(ret_limits->nodes, 0, sizeof ret_limits->nodes);
-        id_lookup_logs(context->store, &id, ret_limits->nodes);
-    }
+    if (node) (void)id_param_read_logs(context->store, "node_id", node, ret_limits->nodes, &error);
     trace_rpc_error_fini(&error);
     int result = text ? compile(context, text, true, &filter) : 0;
     if (result == -ENOMEM) return failure_out_of_memory(failure);
@@ -423,11 +419,16 @@ static int make_scope(struct fleet_scope *ret_scope, const struct fleet_context 
     const char *node_name = json_get_text(params, "node_id");
     int result = fleet_scope_times(context, params, &scope.from_ns, &scope.to_ns, failure);
     if (result) return result;
-    scope.nothing = !(stream ? put_named(&node, context, node_name) : put_node(&node, context, node_name));
+    scope.nothing = !(stream ? put_named(&node, context, node_name) : fleet_scope_put_node(&node, context, node_name));
     if (stream && !put_trace_id(&rest, json_get_text(params, "trace_id"))) scope.nothing = true;
-    if (!put_peer(&rest, context, json_get_text(params, "peer_id"), &scope)) scope.nothing = true;
+    const char *peer = json_get_text(params, "peer_id");
+    bool shared = peer && id_lookup_is_shared_name(context->store, peer);
+    char peers[FILTER_NAMES_PEER_BYTES];
+    if (shared) filter_names_peer_text(peers, peer);
+    int error = put_filter(&rest, context, shared ? peers : NULL, true, &scope.nothing);
+    if (!shared && !put_peer(&rest, context, peer, &scope)) scope.nothing = true;
     put_kinds(&rest, json_object_get(params, "kind"));
-    int error = put_filter(&rest, context, json_get_text(params, "filter"), !stream, &scope.nothing);
+    if (!error) error = put_filter(&rest, context, json_get_text(params, "filter"), !stream, &scope.nothing);
     if (node.bytes) {
         trace_text_add(&scope.text, node.data, node.bytes);
         trace_text_add(&scope.matching, node.data, node.bytes);

@@ -46,6 +46,9 @@ int fleet_scope_stream(struct fleet_scope *ret_scope, const struct fleet_context
                        struct failure *failure);
 void fleet_scope_fini(struct fleet_scope *scope);
 
+/* Puts the condition for the param `node_id`: nothing for NULL.  Returns false, and puts nothing, if the store will refuse it. */
+bool fleet_scope_put_node(struct trace_text *out, const struct fleet_context *context, const char *text);
+
 /* Where the params and their filter let events be, by the rule of a store: rates are over that time, and what was lost there
  * counts. */
 struct fleet_limits {

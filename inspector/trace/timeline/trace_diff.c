@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define OVERTAKEN_MAX 64U                    /* steps back that are looked at for the one that came before */
 #define DIFF_CELLS_MAX ((size_t)1 << 22) /* of the table that aligns the steps of one node */
 
 /* ---- steps -------------------------------------------------------------------------------------------------------------- */
@@ -234,25 +235,107 @@ static bool is_steady(const struct diff_side *side, size_t before, size_t step) 
     return facts_steady(&side->timeline->facts, least(from_ns, to_ns), greatest(from_ns, to_ns));
 }
 
-static int find_partings(struct trace_diff *diff) {
-    const struct diff_side *a = &diff->a, *b = &diff->b;
-    int64_t before_ns = 0; /* both begin at 0 */
-    size_t before = NO_STEP;
-    diff->partings = calloc(a->count + 1, sizeof *diff->partings);
-    if (!diff->partings) return -ENOMEM;
-    for (size_t i = 0; i < a->count; i++) {
-        if (a->steps[i].other == NO_STEP) continue;
-        int64_t apart_ns = b->steps[a->steps[i].other].at_ns - a->steps[i].at_ns;
-        bool steady =
-            is_steady(a, before, i) && is_steady(b, before == NO_STEP ? NO_STEP : a->steps[before].other, a->steps[i].other);
-        if (steady && apart_ns != before_ns)
-            diff->partings[diff->parting_count++] =
-                (struct diff_parting){.step = i, .before = before, .ns = apart_ns - before_ns};
-        before_ns = apart_ns;
-        before = i;
+/* Steps of a that both took, by their time in b. */
+struct passed {
+    size_t *steps;
+    size_t count;
+};
+
+static int64_t at_in_b(const struct trace_diff *diff, size_t step) { return diff->b.steps[diff->a.steps[step].other].at_ns; }
+
+/* How many of them b took no later than this one. */
+static size_t count_before(const struct trace_diff *diff, const struct passed *passed, size_t step) {
+    size_t low = 0, high = passed->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (at_in_b(diff, passed->steps[middle]) <= at_in_b(diff, step))
+            low = middle + 1;
+        else
+            high = middle;
     }
+    return low;
+}
+
+/* Of the common steps that came before this one in both traces, the last one in b.  NO_STEP: none.  Adds the step, whose turn it
+ * is in a. */
+static size_t last_in_b(const struct trace_diff *diff, struct passed *passed, size_t step) {
+    size_t at = count_before(diff, passed, step), before = at ? passed->steps[at - 1] : NO_STEP;
+    memmove(passed->steps + at + 1, passed->steps + at, (passed->count - at) * sizeof *passed->steps);
+    passed->steps[at] = step;
+    passed->count++;
+    return before;
+}
+
+/* The same, the last one in a.  NO_STEP also if it is not among the steps just before. */
+static size_t last_in_a(const struct trace_diff *diff, size_t step) {
+    for (size_t i = step; i > 0 && step - i < OVERTAKEN_MAX; i--)
+        if (diff->a.steps[i - 1].other != NO_STEP && at_in_b(diff, i - 1) <= at_in_b(diff, step)) return i - 1;
+    return NO_STEP;
+}
+
+static struct diff_parting parting_since(const struct trace_diff *diff, size_t before, size_t step) {
+    const struct diff_side *a = &diff->a;
+    struct diff_parting parting = {.step = step, .before = before, .a_ns = a->steps[step].at_ns, .b_ns = at_in_b(diff, step)};
+    if (before != NO_STEP) {
+        parting.a_ns -= a->steps[before].at_ns;
+        parting.b_ns -= at_in_b(diff, before);
+    }
+    parting.ns = parting.b_ns - parting.a_ns;
+    return parting;
+}
+
+static bool parting_is_steady(const struct trace_diff *diff, const struct diff_parting *parting) {
+    const struct diff_step *steps = diff->a.steps;
+    return is_steady(&diff->a, parting->before, parting->step) &&
+           is_steady(&diff->b, parting->before == NO_STEP ? NO_STEP : steps[parting->before].other, steps[parting->step].other);
+}
+
+/* What nodes do at once may come in another order: the step before, which explains most of the time, is not always the one that
+ * comes before in a. */
+static void add_parting(struct trace_diff *diff, struct passed *passed, size_t step) {
+    struct diff_parting parting = parting_since(diff, last_in_b(diff, passed, step), step);
+    size_t before = last_in_a(diff, step);
+    if (before != NO_STEP) {
+        struct diff_parting other = parting_since(diff, before, step);
+        if (llabs(other.ns) < llabs(parting.ns)) parting = other;
+    }
+    if (parting.ns && parting_is_steady(diff, &parting)) diff->partings[diff->parting_count++] = parting;
+}
+
+static int find_partings(struct trace_diff *diff) {
+    const struct diff_side *a = &diff->a;
+    struct passed passed = {.steps = calloc(a->count + 1, sizeof *passed.steps)};
+    diff->partings = calloc(a->count + 1, sizeof *diff->partings);
+    if (!passed.steps || !diff->partings) {
+        free(passed.steps);
+        return -ENOMEM;
+    }
+    for (size_t i = 0; i < a->count; i++)
+        if (a->steps[i].other != NO_STEP) add_parting(diff, &passed, i);
+    free(passed.steps);
     if (diff->parting_count) qsort(diff->partings, diff->parting_count, sizeof *diff->partings, compare_partings);
     return 0;
+}
+
+/* Is some of the time that one trace took longer the same in both partings? */
+static bool is_same_wait(const struct trace_diff *diff, const struct diff_parting *x, const struct diff_parting *y) {
+    if ((x->ns > 0) != (y->ns > 0)) return false;
+    bool in_b = x->ns > 0;
+    int64_t x_end = in_b ? at_in_b(diff, x->step) : diff->a.steps[x->step].at_ns,
+            y_end = in_b ? at_in_b(diff, y->step) : diff->a.steps[y->step].at_ns,
+            x_begin = x_end - (in_b ? x->b_ns : x->a_ns), y_begin = y_end - (in_b ? y->b_ns : y->a_ns);
+    return x_begin < y_end && y_begin < x_end;
+}
+
+/* Several steps may have waited at once: keeps the one that waited longest, so that a wait is counted once. */
+static void keep_waits(struct trace_diff *diff) {
+    size_t kept = 0;
+    for (size_t i = 0; i < diff->parting_count; i++) {
+        bool again = false;
+        for (size_t j = 0; j < kept && !again; j++) again = is_same_wait(diff, &diff->partings[i], &diff->partings[j]);
+        if (!again) diff->partings[kept++] = diff->partings[i];
+    }
+    diff->parting_count = kept;
 }
 
 /* ---- places ------------------------------------------------------------------------------------------------------------- */
@@ -358,6 +441,7 @@ void trace_diff_keep(struct trace_diff *diff, const char *node_id, const char *p
     for (size_t i = 0; i < diff->parting_count; i++)
         if (!diff->a.steps[diff->partings[i].step].unwanted) diff->partings[kept++] = diff->partings[i];
     diff->parting_count = kept;
+    keep_waits(diff);
     kept = 0;
     for (size_t i = 0; i < diff->place_count; i++)
         if (is_wanted_place(&diff->places[i], node_id, peer_id)) diff->places[kept++] = diff->places[i];

@@ -32,10 +32,12 @@ struct diff_side {
     size_t count;
 };
 
-/* From one common step to the next, one trace took longer than the other.  No clock step lies between them, in either trace. */
+/* From one common step to another, which came later in both, one trace took longer than the other.  No clock step lies between
+ * them, in either trace. */
 struct diff_parting {
     size_t step, before; /* steps of a; before is NO_STEP for the beginning of the request */
-    int64_t ns;          /* how much longer b took; negative: a took longer */
+    int64_t a_ns, b_ns;  /* from one to the other */
+    int64_t ns;          /* b_ns - a_ns: how much longer b took; negative: a took longer */
 };
 
 /* What both traces spent at one place on their critical paths. */
@@ -57,7 +59,8 @@ struct trace_diff {
 int trace_diff_init(struct trace_diff *diff, const struct timeline *a, const struct timeline *b);
 void trace_diff_fini(struct trace_diff *diff);
 
-/* Keeps what a node did, and where it spent time, or what was done with a peer, or both.  NULL: any.  The ids have all digits. */
+/* Keeps what a node did, and where it spent time, or what was done with a peer, or both.  NULL: any.  The ids have all digits.  Of
+ * partings that share a wait, the largest stays. */
 void trace_diff_keep(struct trace_diff *diff, const char *node_id, const char *peer_id);
 
 /* Did both take the step, with different ends? */

@@ -13,11 +13,12 @@ struct expression;
 struct event_filter {
     struct history_query query;                        /* by_node is not set yet: the next four say which nodes */
     bool has_peer;                                     /* of this peer: query.peer_id, whatever other ids it has */
+    bool has_peer_name;                                /* of the peers of a name, which `peer` says */
     struct expression *peer;                           /* which says so where there are aliases, or may be; or NULL */
     struct trace_node_id peer_ids[STORE_PEER_IDS_MAX]; /* event_filter_prepare: where to look for peers */
     bool has_node;
     struct trace_node_id node_id;
-    char node_name[TRACE_NODE_NAME_BYTES + 1]; /* when not empty: nodes of this name instead of node_id (subscribe) */
+    char node_name[TRACE_NODE_NAME_BYTES + 1]; /* when not empty: nodes of this name instead of node_id */
     struct expression *expression;             /* NULL: none */
 };
 
@@ -27,6 +28,9 @@ void event_filter_fini(struct event_filter *filter);
  * event_filter_renew_aliases.  Returns 0 or -ENOMEM. */
 int event_filter_set_peer(struct event_filter *filter, const struct store *store, const struct trace_node_id *peer_id,
                           bool later);
+
+/* Only events of the peers that are nodes of this name.  Returns 0 or -ENOMEM. */
+int event_filter_set_peer_name(struct event_filter *filter, const struct store *store, const char *name);
 
 /* For a filter that lives long: knows from now on who is who as the store does now.  Names in its expression are not looked up
  * again: that is event_filter_renew. */

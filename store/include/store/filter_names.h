@@ -12,4 +12,8 @@
 int filter_names_aliases(const struct store *store, const struct alias_picture *picture, const struct trace_node_id *only,
                          struct trace_filter_alias **ret_list, size_t *ret_count);
 
+/* Writes `peer == "NAME"`, of a node's name. */
+#define FILTER_NAMES_PEER_BYTES (sizeof "peer == \"\"" + 2 * (TRACE_NODE_NAME_BYTES + 1))
+void filter_names_peer_text(char out[FILTER_NAMES_PEER_BYTES], const char *name);
+
 #endif

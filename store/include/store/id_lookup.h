@@ -30,6 +30,10 @@ void id_lookup_trace(const struct store *store, const char *text, bool unknown_o
 void id_lookup_peer(const struct store *store, const char *text, bool unknown_ok, struct id_lookup *ret_lookup);
 void id_lookup_node(const struct store *store, const char *text, bool unknown_ok, struct id_lookup *ret_lookup);
 
+/* Is this a name that nodes with different ids have had?  As a condition on events it means all of them (id_lookup_logs_of_name);
+ * false for a text that is a whole id or an address. */
+bool id_lookup_is_shared_name(const struct store *store, const char *text);
+
 /* The node table indices of the logs of this node: a bit set of NODES_MAX bits. */
 void id_lookup_logs(const struct store *store, const struct trace_node_id *id, uint64_t set[NODES_SET_WORDS]);
 /* Those of the logs of nodes with this name.  Returns whether there are any. */

@@ -17,6 +17,10 @@ int id_param_read_peer(const struct store *store, const char *param, const char 
 int id_param_read_node(const struct store *store, const char *param, const char *text, bool unknown_ok,
                        struct trace_node_id *ret_id, struct trace_rpc_error *ret_error);
 
+/* The logs of the node that `text` means, or of all nodes of that name.  Returns as the others. */
+int id_param_read_logs(const struct store *store, const char *param, const char *text, uint64_t ret_set[NODES_SET_WORDS],
+                       struct trace_rpc_error *ret_error);
+
 /* The error for a node that was looked up and not found, or is ambiguous.  Returns -EINVAL. */
 int id_param_fail_node(const char *param, const char *text, const struct id_lookup *lookup, struct trace_rpc_error *ret_error);
 
