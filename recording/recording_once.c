@@ -175,16 +175,15 @@ static int note_part(struct once *once, history_source source, uint32_t run, uin
     return 0;
 }
 
-/* Reads the sources of a frame, and no events. */
+/* Reads the sources of a frame, and no events.  A frame where they are damaged is left as it is. */
 static int list_frame(struct once *once, uint32_t run, uint32_t frame) {
     size_t before = once->part_count;
+    uint32_t count = 0;
+    const history_source *sources = history_backed_sources(once->history, frame, &count);
     int error = 0;
 
-    for (uint32_t i = 0; i < once->recording->frames[frame]->header.events && error == 0; i++) {
-        history_source source;
-        if (history_backed_source(once->history, POSITION(frame, i), &source) && once->shared[history_source_node(source)])
-            error = note_part(once, source, run, frame, i);
-    }
+    for (uint32_t i = 0; sources && i < count && error == 0; i++)
+        if (once->shared[history_source_node(sources[i])]) error = note_part(once, sources[i], run, frame, i);
     for (size_t i = before; i < once->part_count; i++) once->part_of[once->parts[i].source] = 0;
     return error;
 }
@@ -231,11 +230,12 @@ static int list_losses(struct once *once, uint32_t rank) {
 
 /* The first readable one, or with `back` the last one, of a part.  events: no loss. */
 static bool end_of(const struct once *once, const struct part *part, bool back, bool events, struct trace_event *ret_event) {
+    uint32_t count;
     for (uint32_t i = 0; i <= part->last - part->first; i++) {
         uint64_t position = POSITION(part->frame, back ? part->last - i : part->first + i);
         struct history_item item;
-        history_source source;
-        if (!history_backed_source(once->history, position, &source) || source != part->source) continue;
+        const history_source *sources = history_backed_sources(once->history, part->frame, &count);
+        if (!sources || sources[position % HISTORY_SEGMENT_EVENTS] != part->source) continue;
         if (!history_at(once->history, position, &item) || (events && is_loss(item.event))) continue;
         *ret_event = *item.event;
         return true;

@@ -267,14 +267,12 @@ bool history__backed_ready(const struct segment *segment, const void *from, size
     return ready;
 }
 
-bool history_backed_source(const struct history *history, uint64_t position, history_source *ret_source) {
-    const struct segment *segment = history__segment(history, position / HISTORY_SEGMENT_EVENTS);
-    uint32_t index = position % HISTORY_SEGMENT_EVENTS;
+const history_source *history_backed_sources(const struct history *history, uint64_t number, uint32_t *ret_count) {
+    const struct segment *segment = history__segment(history, number);
 
-    if (!segment || index >= segment->capacity) return false;
-    if (!history__ready(segment, &segment->sources[index], sizeof *segment->sources)) return false;
-    *ret_source = segment->sources[index];
-    return true;
+    if (!segment || !history__ready(segment, segment->sources, segment->capacity * sizeof *segment->sources)) return NULL;
+    *ret_count = segment->capacity;
+    return segment->sources;
 }
 
 bool history__backed_times_whole(const struct segment *segment) { return !segment->backed->times_mixed; }

@@ -141,8 +141,9 @@ struct history_times {
  * with several clocks are loaded. */
 void history_backed_set_times(struct history *history, const struct history_times *times);
 
-/* Where an event comes from, without loading the event.  Returns false if there is none, or it cannot be read. */
-bool history_backed_source(const struct history *history, uint64_t position, history_source *ret_source);
+/* Where each event of a segment comes from, without loading the events.  Valid until another segment is used.  NULL if they
+ * cannot be read. */
+const history_source *history_backed_sources(const struct history *history, uint64_t number, uint32_t *ret_count);
 
 /* Loads a whole segment to find all damage.  Returns the number of damaged blocks. */
 uint32_t history_backed_verify(struct history *history, uint32_t segment);
