@@ -16,6 +16,7 @@
 
 void recording__problem(struct recording *recording, const struct recording_file *file, uint64_t offset, uint64_t events,
                         const char *format, ...) {
+    if (recording->silent) return;
     recording->events_lost += events;
     if (recording->problem_count < RECORDING_PROBLEMS_MAX) {
         struct recording_problem *problem = &recording->problems[recording->problem_count];
@@ -112,6 +113,10 @@ static int load(void *context, uint32_t segment, uint32_t block, void *out, size
     uint64_t at;
     int error;
 
+    if (frame->image) {
+        memcpy(out, frame->image + (size_t)block * frame->header.block_bytes, bytes);
+        return 0;
+    }
     if (!table_ready(recording, frame)) return -EBADMSG;
     at = block_offset(frame, block);
     error = recording__block_read(recording->files[frame->file].fd, at, &frame->header, &frame->table[block], out, bytes,
@@ -123,6 +128,7 @@ static int load(void *context, uint32_t segment, uint32_t block, void *out, size
 static void reject(void *context, uint32_t segment, uint32_t block) {
     struct recording *recording = context;
     struct recording_frame *frame = recording->frames[segment];
+    if (frame->image) return; /* we made it */
     note_block(recording, frame, block, block_offset(frame, block), -EBADMSG);
 }
 
@@ -130,6 +136,7 @@ static void stray(void *context, uint32_t segment) {
     struct recording *recording = context;
     const struct recording_frame *frame = recording->frames[segment];
 
+    if (recording->silent) return;
     recording__need_other(recording);
     if (frame->node_map_count > 0)
         recording__problem(recording, &recording->files[frame->file], frame->offset, 0,
@@ -157,24 +164,29 @@ static void describe(const struct recording_frame *frame, struct history_backed_
     ret_info->node_other = RECORDING_NODE_OTHER;
 }
 
-static int open_history(struct recording *recording) {
+int recording__history_open(struct recording *recording, struct history **ret_history) {
     const struct history_backing backing = {.load = load, .reject = reject, .stray = stray, .context = recording};
     struct history_backed_info *infos = calloc(recording->frame_count, sizeof *infos);
-    uint64_t end_ns = 0;
     int error;
 
     if (!infos) return -ENOMEM;
+    for (size_t i = 0; i < recording->frame_count; i++) describe(recording->frames[i], &infos[i]);
+    error = history_open_backed(ret_history, infos, (uint32_t)recording->frame_count, &backing);
+    free(infos);
+    return error;
+}
+
+static int open_history(struct recording *recording) {
+    uint64_t end_ns = 0;
+
     for (size_t i = 0; i < recording->frame_count; i++) {
         const struct recording_header *header = &recording->frames[i]->header;
         uint64_t identity[3] = {recording->store.instance, header->instance, header->number};
-        describe(recording->frames[i], &infos[i]);
         if (header->max_ns > end_ns) end_ns = header->max_ns;
         recording->store.instance = recording__checksum(identity, sizeof identity);
     }
     atomic_store_explicit(&recording->store.closed_ns, end_ns + 1, memory_order_relaxed); /* relaxed: not shared yet */
-    error = history_open_backed(&recording->store.history, infos, (uint32_t)recording->frame_count, &backing);
-    free(infos);
-    return error;
+    return recording__history_open(recording, &recording->store.history);
 }
 
 static int refuse(char *ret_reason, int error, const char *what) {
@@ -210,6 +222,7 @@ static int open_paths(struct recording *recording, const char *const *paths, siz
     if (!recording->packed || !recording->decompressor) return refuse(ret_reason, -ENOMEM, "out of memory");
     error = nodes_create(&recording->store.nodes, NULL);
     if (error == 0) error = recording__merge_nodes(recording);
+    if (error == 0) error = recording__leave_out_repeats(recording);
     if (error == 0) error = open_history(recording);
     if (error == 0) store_read_aliases(&recording->store);
     return error == 0 ? 0 : refuse(ret_reason, error, error == -EINVAL ? "too many segments" : "out of memory");
@@ -239,11 +252,7 @@ void recording_close(struct recording *recording) {
     free(recording->store.told);
     ZSTD_freeDCtx(recording->decompressor);
     free(recording->packed);
-    for (size_t i = 0; i < recording->frame_count; i++) {
-        free(recording->frames[i]->table);
-        free(recording->frames[i]->node_map);
-        free(recording->frames[i]);
-    }
+    for (size_t i = 0; i < recording->frame_count; i++) recording__frame_free(recording->frames[i]);
     free(recording->frames);
     for (size_t i = 0; i < recording->file_count; i++) {
         close(recording->files[i].fd);

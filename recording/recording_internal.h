@@ -30,6 +30,7 @@ struct recording_frame {
     struct recording_block *table; /* read when first needed */
     uint16_t *node_map;
     uint32_t node_map_count;
+    char *image; /* its events that no earlier run has, if it has others; NULL: it is read from the file */
 };
 
 /* Logs that have an index already. */
@@ -53,6 +54,7 @@ struct recording {
     struct recording_problem problems[RECORDING_PROBLEMS_MAX];
     size_t problem_count;
     uint64_t events_lost;
+    bool silent;  /* problems are noted when a question comes across them */
     char *packed; /* a compressed block, while it is read */
     void *decompressor;
 };
@@ -71,6 +73,14 @@ int recording__scan(struct recording *recording, const char *path, char *ret_rea
 
 /* Puts the frames in order, leaves out what is there twice, and notes what is missing between them. */
 void recording__arrange(struct recording *recording);
+
+void recording__frame_free(struct recording_frame *frame);
+
+/* A history of all frames.  Returns 0, -EINVAL or -ENOMEM. */
+int recording__history_open(struct recording *recording, struct history **ret_history);
+
+/* recording_once.c: takes events that an earlier run has out of the frames of later ones.  Returns 0 or a negative errno. */
+int recording__leave_out_repeats(struct recording *recording);
 
 /* recording_merge.c: reads the nodes of all frames into one table, and makes the frames' maps.  Returns 0 or -ENOMEM. */
 int recording__merge_nodes(struct recording *recording);

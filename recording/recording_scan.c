@@ -256,9 +256,10 @@ static int by_time(const void *a, const void *b) {
     return by_number(a, b);
 }
 
-static void free_frame(struct recording_frame *frame) {
+void recording__frame_free(struct recording_frame *frame) {
     free(frame->table);
     free(frame->node_map);
+    free(frame->image);
     free(frame);
 }
 
@@ -268,7 +269,7 @@ static void leave_out(struct recording *recording) {
     for (size_t i = 0; i < recording->frame_count; i++) {
         struct recording_frame *frame = recording->frames[i], *before = kept > 0 ? recording->frames[kept - 1] : NULL;
         if (before && before->header.instance == frame->header.instance && before->header.number == frame->header.number)
-            free_frame(frame);
+            recording__frame_free(frame);
         else
             recording->frames[kept++] = frame;
     }

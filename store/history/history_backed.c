@@ -267,6 +267,14 @@ bool history__backed_ready(const struct segment *segment, const void *from, size
     return ready;
 }
 
+const history_source *history_backed_sources(const struct history *history, uint64_t number, uint32_t *ret_count) {
+    const struct segment *segment = history__segment(history, number);
+
+    if (!segment || !history__ready(segment, segment->sources, segment->capacity * sizeof *segment->sources)) return NULL;
+    *ret_count = segment->capacity;
+    return segment->sources;
+}
+
 bool history__backed_times_whole(const struct segment *segment) { return !segment->backed->times_mixed; }
 
 bool history__backed_damaged(const struct segment *segment) { return segment->backed != NULL && segment->backed->events_damaged; }

@@ -237,18 +237,38 @@ struct copied {
     uint32_t count;
 };
 
-/* Collects the next events in [first, end) of the segment that belong into the image.  Returns 0, or -ENOENT. */
-static int copy_events(const struct history *history, uint64_t number, uint32_t first, uint32_t end, struct copied *out) {
+/* What is reindexed: the events in [first, end) of a segment. */
+struct chosen {
+    uint64_t number;
+    uint32_t first, end;
+    const struct history_choice *choice; /* NULL: all of them */
+    uint32_t unread;
+};
+
+static void copy_event(const struct segment *segment, uint32_t index, struct chosen *chosen, struct copied *out) {
+    struct trace_event *event = &out->events[out->count];
+    if (segment->kept && history__is_kept(segment, index)) return; /* it is in the image of the segment that it came into */
+    if (!history__event_ready(segment, index)) {
+        chosen->unread++;
+        return;
+    }
+    *event = segment->events[index];
+    out->sources[out->count] = segment->sources[index];
+    if (!chosen->choice ||
+        chosen->choice->keep(chosen->choice->context, chosen->number * HISTORY_SEGMENT_EVENTS + index, event))
+        out->count++;
+}
+
+/* Collects those from `first` on that belong into the image, as many as one hold of the lock allows.  Returns 0, or -ENOENT. */
+static int copy_events(const struct history *history, struct chosen *chosen, uint32_t first, struct copied *out) {
     const struct segment *segment;
 
     out->count = 0;
     grace_read_lock();
-    segment = history__segment(history, number);
-    for (uint32_t i = first; segment != NULL && i < first + COPIED_A_LOCK && i < end; i++) {
-        if (number * HISTORY_SEGMENT_EVENTS + i >= history_end_position(history)) break;
-        if (segment->kept && history__is_kept(segment, i)) continue; /* it is in the image of the segment that it came into */
-        out->events[out->count] = segment->events[i];
-        out->sources[out->count++] = segment->sources[i];
+    segment = history__segment(history, chosen->number);
+    for (uint32_t i = first; segment != NULL && i < first + COPIED_A_LOCK && i < chosen->end && i < segment->capacity; i++) {
+        if (chosen->number * HISTORY_SEGMENT_EVENTS + i >= history_end_position(history)) break;
+        copy_event(segment, i, chosen, out);
     }
     grace_read_unlock();
     return segment != NULL ? 0 : -ENOENT;
@@ -264,9 +284,8 @@ static void append_copied(struct history *history, const struct copied *copied) 
     }
 }
 
-/* Reindexes the events in [first, end) of a segment, in a separate history that has room for all peers. */
-static int take_anew(struct history *history, uint64_t number, uint32_t first, uint32_t end, void *image,
-                     struct history_segment_info *ret_info) {
+/* Reindexes them in a separate history that has room for all peers. */
+static int take_anew(struct history *history, struct chosen *chosen, void *image, struct history_segment_info *ret_info) {
     struct copied *copied = malloc(sizeof *copied);
     struct history *anew = NULL;
     int error = copied != NULL ? history_create_lazy(&anew, HISTORY_BYTES_MIN) : -ENOMEM;
@@ -275,12 +294,12 @@ static int take_anew(struct history *history, uint64_t number, uint32_t first, u
         memcpy(anew->keys, history->keys, sizeof anew->keys);
         anew->every_peer = true;
     }
-    for (uint32_t at = first; at < end && error == 0; at += COPIED_A_LOCK) {
-        error = copy_events(history, number, at, end, copied);
+    for (uint32_t at = chosen->first; at < chosen->end && error == 0; at += COPIED_A_LOCK) {
+        error = copy_events(history, chosen, at, copied);
         if (error == 0) append_copied(anew, copied);
     }
     if (error == 0) error = history_end_position(anew) == 0 ? -ENODATA : history_image_take(anew, 0, image, ret_info);
-    if (error == 0) ret_info->number = number;
+    if (error == 0) ret_info->number = chosen->number;
     history_destroy(anew);
     free(copied);
     return error;
@@ -303,7 +322,8 @@ int history_image_take(struct history *history, uint64_t number, void *image, st
     int error = take_info(history, number, &info);
 
     if (error < 0) return error;
-    if (!has_all(history, number)) return take_anew(history, number, 0, HISTORY_SEGMENT_EVENTS, image, ret_info);
+    if (!has_all(history, number))
+        return history_image_take_part(history, number, 0, HISTORY_SEGMENT_EVENTS, image, ret_info);
     if (!history_image_layout(&info.shape, &taking.layout)) return -EINVAL; /* for our own segment this is our bug */
     for (enum history_section section = 0; section < HISTORY_SECTIONS && error == 0; section++) {
         size_t at = taking.layout.at[section], bytes = taking.layout.bytes[section];
@@ -317,5 +337,14 @@ int history_image_take(struct history *history, uint64_t number, void *image, st
 
 int history_image_take_part(struct history *history, uint64_t number, uint32_t first, uint32_t end, void *image,
                             struct history_segment_info *ret_info) {
-    return take_anew(history, number, first, end, image, ret_info);
+    struct chosen chosen = {.number = number, .first = first, .end = end};
+    return take_anew(history, &chosen, image, ret_info);
+}
+
+int history_image_take_chosen(struct history *history, uint64_t number, const struct history_choice *choice, void *image,
+                              struct history_segment_info *ret_info, uint32_t *ret_unread) {
+    struct chosen chosen = {.number = number, .end = HISTORY_SEGMENT_EVENTS, .choice = choice};
+    int error = take_anew(history, &chosen, image, ret_info);
+    *ret_unread = chosen.unread;
+    return error;
 }

@@ -80,6 +80,18 @@ int history_image_take(struct history *history, uint64_t number, void *image, st
 int history_image_take_part(struct history *history, uint64_t number, uint32_t first, uint32_t end, void *image,
                             struct history_segment_info *ret_info);
 
+/* Which events of a segment belong into an image, and as what. */
+struct history_choice {
+    /* May change the event, a copy; but not its source. */
+    bool (*keep)(void *context, uint64_t position, struct trace_event *event);
+    void *context;
+};
+
+/* The same for those events of the segment that can be read and that `choice` keeps.  Reindexes them.  Their nodes are those of
+ * this history.  ret_unread: how many cannot be read; also written with -ENODATA. */
+int history_image_take_chosen(struct history *history, uint64_t number, const struct history_choice *choice, void *image,
+                              struct history_segment_info *ret_info, uint32_t *ret_unread);
+
 /* ---- a history that is made of images ------------------------------------------------------------------------------------- */
 
 /* Images are loaded and checked in blocks: all of them of block_bytes (a power of two, from 64 KiB to 1 MiB), the last one
@@ -128,6 +140,10 @@ struct history_times {
 /* Applies to all times from now on.  Call it once, on the thread that uses the history, outside any RCU read lock.  Segments
  * with several clocks are loaded. */
 void history_backed_set_times(struct history *history, const struct history_times *times);
+
+/* Where each event of a segment comes from, without loading the events.  Valid until another segment is used.  NULL if they
+ * cannot be read. */
+const history_source *history_backed_sources(const struct history *history, uint64_t number, uint32_t *ret_count);
 
 /* Loads a whole segment to find all damage.  Returns the number of damaged blocks. */
 uint32_t history_backed_verify(struct history *history, uint32_t segment);

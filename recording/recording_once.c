@@ -1,0 +1,693 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Each event once, although several runs recorded it: a traced that was restarted reads again what is still in the rings.
+ *
+ * An event is the same if its log, lane and sequence are, and all that its node wrote, except for the time: each run maps ticks
+ * to Unix time anew.  The runs are taken in the order in which they were written, and the first one keeps the event.  A frame of
+ * a later run that has such events is indexed anew without them, in memory; if it has no others, it is left out.  So nothing
+ * that reads the history can meet them.
+ *
+ * Usually only the beginning of a run repeats the end of an earlier one.  The events of a lane are in the order of their sequence
+ * in each run, so we look at the first and the last one that a frame has of a lane, from that end and from that beginning, until
+ * the runs no longer overlap; only frames between are read as a whole.  A recording in another order (saved JSON) may keep some
+ * repeats; nothing else is ever taken out.
+ *
+ * A new run also tells losses again.  A loss with a place in its lane is told for the positions that no earlier run accounts for:
+ * as events or as losses, without a gap.  The others (discarded, no lane) are sums since the log began: only what an earlier
+ * run has not told counts. */
+#include "recording_internal.h"
+
+#include <errno.h>
+#include <proto/event_clock.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#define SOURCES ((uint32_t)HISTORY_NODES_MAX << 8)
+#define POSITION(frame, index) ((uint64_t)(frame) * HISTORY_SEGMENT_EVENTS + (index))
+
+/* The frames of one writer. */
+struct run {
+    size_t begin, end;
+    uint64_t written_ns; /* the first of them */
+};
+
+/* What a frame has of a lane. */
+struct part {
+    history_source source;
+    uint32_t run; /* its rank */
+    uint32_t frame;
+    uint32_t first, last, count; /* indices in the frame; a loss counts like an event */
+    /* Of the whole lane in the run, in the first of its parts. */
+    uint32_t losses, lost; /* all, and how many events those with a place tell of, modulo 2^32 */
+    enum { UNKNOWN, WHOLE, NOT_WHOLE } whole;
+    uint32_t begin, end; /* WHOLE: each position between is an event or told as lost; modulo 2^32 */
+};
+
+struct span {
+    struct part *begin, *end;
+};
+
+struct loss {
+    uint64_t position;
+    history_source source;
+    uint32_t run;
+    uint64_t first, count;
+    uint8_t cause;
+    uint64_t rest_first, rest; /* what is still to be told */
+};
+
+enum frame_flag { HOLDER = 1, CANDIDATE = 2 };
+
+struct once {
+    struct recording *recording;
+    struct history *history; /* of all frames, as they are in the files */
+    struct run *runs;        /* in the order in which they were written */
+    uint32_t run_count;
+    bool shared[HISTORY_NODES_MAX]; /* several runs have events of the log */
+    uint32_t *part_of;              /* by source: number + 1 in `parts`, while a frame is listed */
+    struct part *parts;
+    size_t part_count, part_capacity;
+    struct loss *losses; /* by position */
+    size_t loss_count;
+    /* Of one run and those before it. */
+    uint8_t *flags;      /* by frame */
+    uint32_t *from;      /* by source: the first sequence of the run */
+    bool *active;        /* by source: an earlier run reaches beyond it */
+    uint64_t *repeats;   /* hashes of events; 0: empty */
+    size_t repeat_count, repeat_slots;
+    uint64_t **dropped;  /* by frame: bit set, or NULL */
+    bool *changed;       /* by frame: losses */
+    bool *gone;          /* by frame */
+    uint64_t *told, *telling; /* by source and cause of a sum: by earlier runs at most, and by this run so far */
+    char *image;         /* one that is being made */
+    uint64_t *lost;      /* by frame: as known before */
+};
+
+/* ---- order of positions --------------------------------------------------------------------------------------------------- */
+
+/* How far a position is behind another, by their lower 32 bits. */
+static int32_t behind(uint32_t one, uint32_t other) { return (int32_t)(one - other); }
+
+static bool is_loss(const struct trace_event *event) { return event->kind == TRACE_KIND_EVENTS_LOST; }
+static bool is_sum(uint8_t cause) { return cause == TRACE_LOSS_DISCARDED || cause == TRACE_LOSS_NO_LANE; }
+
+/* The position after it. */
+static uint32_t next_of(const struct trace_event *event) {
+    if (!is_loss(event)) return event->sequence + 1;
+    if (is_sum(event->data.events_lost.cause)) return event->sequence;
+    return (uint32_t)(event->data.events_lost.first + event->data.events_lost.count);
+}
+
+/* ---- which runs have which lanes ------------------------------------------------------------------------------------------- */
+
+static int by_written(const void *one, const void *other) {
+    const struct run *a = one, *b = other;
+    if (a->written_ns != b->written_ns) return a->written_ns < b->written_ns ? -1 : 1;
+    return a->begin < b->begin ? -1 : a->begin > b->begin;
+}
+
+/* The frames of an instance are neighbours (recording__arrange). */
+static int list_runs(struct once *once) {
+    struct recording_frame **frames = once->recording->frames;
+    size_t count = once->recording->frame_count;
+
+    once->runs = malloc(count * sizeof *once->runs);
+    if (!once->runs) return -ENOMEM;
+    for (size_t i = 0, j; i < count; i = j) {
+        struct run *run = &once->runs[once->run_count++];
+        *run = (struct run){.begin = i, .written_ns = UINT64_MAX};
+        for (j = i; j < count && frames[j]->header.instance == frames[i]->header.instance; j++)
+            if (frames[j]->header.written_unix_ns < run->written_ns) run->written_ns = frames[j]->header.written_unix_ns;
+        run->end = j;
+    }
+    qsort(once->runs, once->run_count, sizeof *once->runs, by_written);
+    return 0;
+}
+
+/* May a frame have events of that node of its own table? */
+static bool may_have(const struct recording_frame *frame, uint32_t node) {
+    return frame->node_map[node] != RECORDING_NODE_OTHER && (frame->header.nodes >> node % 64 & 1) != 0;
+}
+
+static bool find_shared(struct once *once) {
+    uint32_t *first_run = calloc(HISTORY_NODES_MAX, sizeof *first_run); /* its rank + 1 */
+    bool any = false;
+
+    for (uint32_t r = 0; first_run && r < once->run_count; r++)
+        for (size_t i = once->runs[r].begin; i < once->runs[r].end; i++) {
+            const struct recording_frame *frame = once->recording->frames[i];
+            for (uint32_t node = 0; node < frame->node_map_count; node++) {
+                if (!may_have(frame, node)) continue;
+                uint32_t index = frame->node_map[node];
+                if (first_run[index] == 0) first_run[index] = r + 1;
+                if (first_run[index] != r + 1) any = once->shared[index] = true;
+            }
+        }
+    free(first_run);
+    return any;
+}
+
+static bool has_shared(const struct once *once, size_t frame_index) {
+    const struct recording_frame *frame = once->recording->frames[frame_index];
+    for (uint32_t node = 0; node < frame->node_map_count; node++)
+        if (may_have(frame, node) && once->shared[frame->node_map[node]]) return true;
+    return false;
+}
+
+static int note_part(struct once *once, history_source source, uint32_t run, uint32_t frame, uint32_t index) {
+    struct part *part;
+
+    if (once->part_of[source] == 0) {
+        if (once->part_count == once->part_capacity) {
+            size_t capacity = once->part_capacity == 0 ? 256 : 2 * once->part_capacity;
+            struct part *parts = realloc(once->parts, capacity * sizeof *parts);
+            if (!parts) return -ENOMEM;
+            once->parts = parts;
+            once->part_capacity = capacity;
+        }
+        once->parts[once->part_count] = (struct part){.source = source, .run = run, .frame = frame, .first = index};
+        once->part_of[source] = (uint32_t)++once->part_count;
+    }
+    part = &once->parts[once->part_of[source] - 1];
+    part->last = index;
+    part->count++;
+    return 0;
+}
+
+/* Reads the sources of a frame, and no events.  A frame where they are damaged is left as it is. */
+static int list_frame(struct once *once, uint32_t run, uint32_t frame) {
+    size_t before = once->part_count;
+    uint32_t count = 0;
+    const history_source *sources = history_backed_sources(once->history, frame, &count);
+    int error = 0;
+
+    for (uint32_t i = 0; sources && i < count && error == 0; i++)
+        if (once->shared[history_source_node(sources[i])]) error = note_part(once, sources[i], run, frame, i);
+    for (size_t i = before; i < once->part_count; i++) once->part_of[once->parts[i].source] = 0;
+    return error;
+}
+
+static int by_lane(const void *one, const void *other) {
+    const struct part *a = one, *b = other;
+    if (a->source != b->source) return a->source < b->source ? -1 : 1;
+    if (a->run != b->run) return a->run < b->run ? -1 : 1;
+    return a->frame < b->frame ? -1 : a->frame > b->frame;
+}
+
+static int by_position(const void *one, const void *other) {
+    const struct loss *a = one, *b = other;
+    return a->position < b->position ? -1 : a->position > b->position;
+}
+
+static int list_losses(struct once *once, uint32_t rank) {
+    const struct history_query query = {.kinds = UINT64_C(1) << TRACE_KIND_EVENTS_LOST};
+    const struct run *run = &once->runs[rank];
+    struct history_answer answer;
+    int error = history_select(once->history, &query, POSITION(run->begin, 0), POSITION(run->end, 0), SIZE_MAX, false, NULL, &answer);
+    struct loss *losses;
+
+    if (error < 0) return error;
+    losses = realloc(once->losses, (once->loss_count + answer.count + 1) * sizeof *losses);
+    if (losses) once->losses = losses;
+    for (size_t i = 0; losses && i < answer.count; i++) {
+        const struct history_hit *hit = &answer.hits[i];
+        if (!once->shared[history_source_node(hit->source)]) continue;
+        losses[once->loss_count++] = (struct loss){.position = hit->position,
+                                                   .source = hit->source,
+                                                   .run = rank,
+                                                   .first = hit->event.data.events_lost.first,
+                                                   .count = hit->event.data.events_lost.count,
+                                                   .cause = hit->event.data.events_lost.cause,
+                                                   .rest_first = hit->event.data.events_lost.first,
+                                                   .rest = hit->event.data.events_lost.count};
+    }
+    history_answer_fini(&answer);
+    return losses ? 0 : -ENOMEM;
+}
+
+/* ---- what a run has of a lane ---------------------------------------------------------------------------------------------- */
+
+/* The first readable one, or with `back` the last one, of a part.  events: no loss. */
+static bool end_of(const struct once *once, const struct part *part, bool back, bool events, struct trace_event *ret_event) {
+    uint32_t count;
+    for (uint32_t i = 0; i <= part->last - part->first; i++) {
+        uint64_t position = POSITION(part->frame, back ? part->last - i : part->first + i);
+        struct history_item item;
+        const history_source *sources = history_backed_sources(once->history, part->frame, &count);
+        if (!sources || sources[position % HISTORY_SEGMENT_EVENTS] != part->source) continue;
+        if (!history_at(once->history, position, &item) || (events && is_loss(item.event))) continue;
+        *ret_event = *item.event;
+        return true;
+    }
+    return false;
+}
+
+static bool first_of(const struct once *once, struct span span, bool events, struct trace_event *ret_event) {
+    for (const struct part *part = span.begin; part < span.end; part++)
+        if (end_of(once, part, false, events, ret_event)) return true;
+    return false;
+}
+
+static bool last_of(const struct once *once, struct span span, struct trace_event *ret_event) {
+    for (const struct part *part = span.end; part-- > span.begin;)
+        if (end_of(once, part, true, false, ret_event)) return true;
+    return false;
+}
+
+/* From a part on, those of the same lane and run. */
+static struct span span_from(const struct once *once, struct part *begin) {
+    struct part *all_end = once->parts + once->part_count, *end = begin;
+    while (end < all_end && end->source == begin->source && end->run == begin->run) end++;
+    return (struct span){begin, end};
+}
+
+static struct span span_of(const struct once *once, history_source source, uint32_t run) {
+    const struct part key = {.source = source, .run = run};
+    size_t low = 0, high = once->part_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (by_lane(&once->parts[middle], &key) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    struct part *begin = once->parts + low;
+    if (low == once->part_count || begin->source != source || begin->run != run) return (struct span){begin, begin};
+    return span_from(once, begin);
+}
+
+static void list_lanes_losses(struct once *once) {
+    for (size_t i = 0; i < once->loss_count; i++) {
+        const struct loss *loss = &once->losses[i];
+        struct span span = span_of(once, loss->source, loss->run);
+        if (span.begin == span.end) continue;
+        span.begin->losses++;
+        if (!is_sum(loss->cause)) span.begin->lost += (uint32_t)loss->count;
+    }
+}
+
+static int list_all(struct once *once) {
+    int error = 0;
+
+    for (uint32_t r = 0; r < once->run_count && error == 0; r++) {
+        bool any = false;
+        for (size_t i = once->runs[r].begin; i < once->runs[r].end && error == 0; i++) {
+            if (!has_shared(once, i)) continue;
+            error = list_frame(once, r, (uint32_t)i);
+            any = true;
+        }
+        if (error == 0 && any) error = list_losses(once, r);
+    }
+    if (error < 0) return error;
+    if (once->part_count > 0) qsort(once->parts, once->part_count, sizeof *once->parts, by_lane);
+    if (once->loss_count > 0) qsort(once->losses, once->loss_count, sizeof *once->losses, by_position);
+    list_lanes_losses(once);
+    return 0;
+}
+
+/* ---- events ---------------------------------------------------------------------------------------------------------------- */
+
+/* Of all that its node wrote, and where.  Never 0. */
+static uint64_t hash_event(const struct trace_event *event, history_source source) {
+    struct trace_event copy = *event;
+    uint64_t hash;
+    copy.timestamp = source;
+    trace_event_set_clock_steps(&copy, 0);
+    hash = recording__checksum(&copy, sizeof copy);
+    return hash != 0 ? hash : 1;
+}
+
+/* The slot that has it, or the empty one where it belongs. */
+static uint64_t *find_slot(uint64_t *slots, size_t count, uint64_t hash) {
+    size_t at = (size_t)hash & (count - 1);
+    while (slots[at] != 0 && slots[at] != hash) at = (at + 1) & (count - 1);
+    return &slots[at];
+}
+
+static int add_repeat(struct once *once, uint64_t hash) {
+    uint64_t *slot;
+
+    if (once->repeat_count >= once->repeat_slots / 2) {
+        size_t count = once->repeat_slots == 0 ? 65536 : 2 * once->repeat_slots;
+        uint64_t *slots = calloc(count, sizeof *slots);
+        if (!slots) return -ENOMEM;
+        for (size_t i = 0; i < once->repeat_slots; i++)
+            if (once->repeats[i] != 0) *find_slot(slots, count, once->repeats[i]) = once->repeats[i];
+        free(once->repeats);
+        once->repeats = slots;
+        once->repeat_slots = count;
+    }
+    slot = find_slot(once->repeats, once->repeat_slots, hash);
+    once->repeat_count += *slot == 0;
+    *slot = hash;
+    return 0;
+}
+
+static bool may_repeat(const struct once *once, const struct history_item *item) {
+    return once->active[item->source] && !(is_loss(item->event) && is_sum(item->event->data.events_lost.cause));
+}
+
+/* Notes the events of an earlier run that the later one may have, too. */
+static int hold_frame(struct once *once, uint32_t frame) {
+    int error = 0;
+    for (uint32_t i = 0; i < once->recording->frames[frame]->header.events && error == 0; i++) {
+        struct history_item item;
+        if (!history_at(once->history, POSITION(frame, i), &item) || !may_repeat(once, &item)) continue;
+        if (behind(item.event->sequence, once->from[item.source]) >= 0) error = add_repeat(once, hash_event(item.event, item.source));
+    }
+    return error;
+}
+
+static int drop_one(struct once *once, uint64_t position) {
+    uint64_t frame = position / HISTORY_SEGMENT_EVENTS, index = position % HISTORY_SEGMENT_EVENTS;
+    if (!once->dropped[frame]) once->dropped[frame] = calloc(HISTORY_SEGMENT_EVENTS / 64, sizeof **once->dropped);
+    if (!once->dropped[frame]) return -ENOMEM;
+    once->dropped[frame][index / 64] |= UINT64_C(1) << index % 64;
+    return 0;
+}
+
+static bool is_dropped(const struct once *once, uint64_t position) {
+    const uint64_t *bits = once->dropped[position / HISTORY_SEGMENT_EVENTS];
+    uint64_t index = position % HISTORY_SEGMENT_EVENTS;
+    return bits && (bits[index / 64] >> index % 64 & 1) != 0;
+}
+
+static int drop_repeats(struct once *once, uint32_t frame) {
+    int error = 0;
+    for (uint32_t i = 0; i < once->recording->frames[frame]->header.events && error == 0; i++) {
+        struct history_item item;
+        if (!history_at(once->history, POSITION(frame, i), &item) || !may_repeat(once, &item)) continue;
+        uint64_t hash = hash_event(item.event, item.source);
+        if (*find_slot(once->repeats, once->repeat_slots, hash) == hash) error = drop_one(once, POSITION(frame, i));
+    }
+    return error;
+}
+
+/* Flags the frames in which a lane of a run and of an earlier one overlap. */
+static void relate(struct once *once, struct span earlier, struct span later, uint32_t from) {
+    struct trace_event event;
+    uint32_t next;
+
+    if (!last_of(once, earlier, &event)) return;
+    next = next_of(&event);
+    if (behind(next, from) <= 0) return;
+    for (const struct part *part = later.begin; part < later.end; part++) {
+        if (end_of(once, part, false, false, &event) && !is_loss(&event) && behind(event.sequence, next) >= 0) break;
+        once->flags[part->frame] |= CANDIDATE;
+    }
+    for (const struct part *part = earlier.end; part-- > earlier.begin;) {
+        if (end_of(once, part, true, false, &event) && behind(next_of(&event), from) <= 0) break;
+        once->flags[part->frame] |= HOLDER;
+    }
+    once->active[later.begin->source] = true;
+    once->from[later.begin->source] = from;
+}
+
+/* Of each lane that the run has, what earlier ones have. */
+static void relate_lanes(struct once *once, uint32_t rank) {
+    struct part *end = once->parts + once->part_count;
+
+    memset(once->flags, 0, once->recording->frame_count);
+    memset(once->active, 0, SOURCES);
+    for (struct part *lane = once->parts, *at; lane < end; lane = at) {
+        struct span later = {end, end};
+        struct trace_event event;
+        for (at = lane; at < end && at->source == lane->source;) {
+            struct span span = span_from(once, at);
+            if (span.begin->run == rank) later = span;
+            at = span.end;
+        }
+        if (later.begin == end || later.begin == lane || !first_of(once, later, true, &event)) continue;
+        for (struct part *part = lane; part < later.begin;) {
+            struct span earlier = span_from(once, part);
+            relate(once, earlier, later, event.sequence);
+            part = earlier.end;
+        }
+    }
+}
+
+static int drop_events(struct once *once, uint32_t rank) {
+    size_t count = once->recording->frame_count;
+    int error = 0;
+
+    relate_lanes(once, rank);
+    if (once->repeats) memset(once->repeats, 0, once->repeat_slots * sizeof *once->repeats);
+    once->repeat_count = 0;
+    for (size_t i = 0; i < count && error == 0; i++)
+        if (once->flags[i] & HOLDER) error = hold_frame(once, (uint32_t)i);
+    for (size_t i = 0; i < count && error == 0 && once->repeat_count > 0; i++)
+        if (once->flags[i] & CANDIDATE) error = drop_repeats(once, (uint32_t)i);
+    return error;
+}
+
+/* ---- losses ---------------------------------------------------------------------------------------------------------------- */
+
+/* Does the run account for each position of the lane from its first to its last? */
+static bool accounts_for_all(const struct once *once, struct span span) {
+    struct trace_event first, last;
+    struct part *lane = span.begin;
+    uint32_t known = lane->lost - lane->losses;
+
+    if (lane->whole != UNKNOWN) return lane->whole == WHOLE;
+    lane->whole = NOT_WHOLE;
+    if (!first_of(once, span, false, &first) || !last_of(once, span, &last)) return false;
+    for (const struct part *part = span.begin; part < span.end; part++) known += part->count;
+    lane->begin = first.sequence;
+    lane->end = next_of(&last);
+    if (known == lane->end - lane->begin) lane->whole = WHOLE;
+    return lane->whole == WHOLE;
+}
+
+/* How many positions of a loss lie in [begin, end), and where they begin. */
+static uint64_t accounted(const struct loss *loss, uint32_t begin, uint32_t end, uint64_t *ret_from) {
+    uint64_t loss_end = loss->first + loss->count, span = end - begin, to = loss_end;
+    int64_t beyond = behind(end, (uint32_t)loss_end);
+
+    if (beyond < 0) to -= (uint64_t)-beyond;
+    if (beyond < 0 && (uint64_t)-beyond >= loss->count) return 0;
+    if (beyond > 0 && (uint64_t)beyond >= span) return 0;
+    if (beyond > 0) span -= (uint64_t)beyond;
+    *ret_from = span < to - loss->first ? to - span : loss->first;
+    return to - *ret_from;
+}
+
+/* A loss with a place is told for the positions that the earlier run that has most of them leaves. */
+static void cut_loss(struct once *once, struct loss *loss) {
+    for (uint32_t r = 0; r < loss->run; r++) {
+        struct span span = span_of(once, loss->source, r);
+        uint64_t from = 0, count;
+        if (span.begin == span.end || !accounts_for_all(once, span)) continue;
+        count = accounted(loss, span.begin->begin, span.begin->end, &from);
+        if (loss->count - count >= loss->rest) continue;
+        loss->rest = loss->count - count;
+        loss->rest_first = from == loss->first ? from + count : loss->first;
+    }
+}
+
+static size_t sum_of(const struct loss *loss) { return 2 * (size_t)loss->source + (loss->cause == TRACE_LOSS_NO_LANE); }
+
+/* Of a sum, what is more than all that an earlier run has told. */
+static void cut_sum(struct once *once, struct loss *loss) {
+    uint64_t before = once->telling[sum_of(loss)], now = before + loss->count, told = once->told[sum_of(loss)];
+    once->telling[sum_of(loss)] = now;
+    if (now <= told)
+        loss->rest = 0;
+    else if (before < told)
+        loss->rest = now - told;
+}
+
+/* Those of a run. */
+static void find_losses(const struct once *once, uint32_t rank, struct loss **ret_begin, struct loss **ret_end) {
+    struct loss *end = once->losses + once->loss_count, *begin = once->losses;
+    while (begin < end && begin->run != rank) begin++;
+    *ret_begin = begin;
+    while (begin < end && begin->run == rank) begin++;
+    *ret_end = begin;
+}
+
+static int cut_losses(struct once *once, uint32_t rank) {
+    struct loss *begin, *end;
+    int error = 0;
+
+    find_losses(once, rank, &begin, &end);
+    for (struct loss *loss = begin; loss < end; loss++) once->telling[is_sum(loss->cause) ? sum_of(loss) : 0] = 0;
+    for (struct loss *loss = begin; loss < end && error == 0; loss++) {
+        if (is_dropped(once, loss->position)) continue;
+        if (is_sum(loss->cause))
+            cut_sum(once, loss);
+        else
+            cut_loss(once, loss);
+        if (loss->rest == 0)
+            error = drop_one(once, loss->position);
+        else if (loss->rest < loss->count)
+            once->changed[loss->position / HISTORY_SEGMENT_EVENTS] = true;
+    }
+    for (struct loss *loss = begin; loss < end; loss++)
+        if (is_sum(loss->cause) && once->telling[sum_of(loss)] > once->told[sum_of(loss)])
+            once->told[sum_of(loss)] = once->telling[sum_of(loss)];
+    return error;
+}
+
+/* ---- frames without them --------------------------------------------------------------------------------------------------- */
+
+static bool keep(void *context, uint64_t position, struct trace_event *event) {
+    const struct once *once = context;
+    const struct loss key = {.position = position}, *loss;
+
+    if (is_dropped(once, position)) return false;
+    if (!is_loss(event) || once->loss_count == 0) return true;
+    loss = bsearch(&key, once->losses, once->loss_count, sizeof key, by_position);
+    if (!loss) return true;
+    event->data.events_lost.first = loss->rest_first;
+    event->data.events_lost.count = loss->rest;
+    event->sequence = (uint32_t)loss->rest_first;
+    return true;
+}
+
+/* The frame becomes one whose blocks are in memory, and whose node indices are those of the merged table. */
+static int become(struct recording_frame *frame, const struct history_segment_info *info, const char *image) {
+    struct recording_header *header = &frame->header;
+    struct history_layout layout;
+    uint16_t *map = malloc(RECORDING_NODE_OTHER * sizeof *map);
+
+    (void)history_image_layout(&info->shape, &layout);
+    frame->image = malloc(layout.at[HISTORY_SECTIONS]);
+    if (!frame->image || !map) {
+        free(map);
+        return -ENOMEM;
+    }
+    memcpy(frame->image, image, layout.at[HISTORY_SECTIONS]);
+    for (uint32_t i = 0; i < RECORDING_NODE_OTHER; i++) map[i] = (uint16_t)i;
+    free(frame->node_map);
+    frame->node_map = map;
+    frame->node_map_count = RECORDING_NODE_OTHER;
+    header->events = info->shape.events;
+    header->traces = info->shape.traces;
+    header->peers = info->shape.peers;
+    header->trace_slots = info->shape.trace_slots;
+    header->peer_slots = info->shape.peer_slots;
+    header->block_bytes = HISTORY_BLOCK_BYTES_MIN;
+    header->min_ns = info->min_ns;
+    header->max_ns = info->max_ns;
+    header->kinds = info->kinds;
+    header->nodes = info->nodes;
+    memcpy(header->keys, info->keys, sizeof header->keys);
+    memcpy(header->marks, info->marks, sizeof header->marks);
+    frame->lost = 0;
+    return 0;
+}
+
+/* What cannot be read in such a frame is noted now: no question will come across it. */
+static int make_frame(struct once *once, size_t index) {
+    const struct history_choice choice = {.keep = keep, .context = once};
+    struct recording *recording = once->recording;
+    struct recording_frame *frame = recording->frames[index];
+    struct history_segment_info info;
+    uint32_t unread = 0;
+    int error = history_image_take_chosen(once->history, index, &choice, once->image, &info, &unread);
+
+    once->gone[index] = error == -ENODATA;
+    if (error == 0) error = become(frame, &info, once->image);
+    if (unread > 0 && !frame->cut) {
+        recording->silent = false;
+        recording__problem(recording, &recording->files[frame->file], frame->offset, unread, "events are damaged");
+        recording->silent = true;
+    }
+    return once->gone[index] ? 0 : error;
+}
+
+/* Damage that we came across in the frames that stay as they are will be noted when a question comes across it. */
+static void remove_gone(struct once *once) {
+    struct recording *recording = once->recording;
+    size_t kept = 0;
+    for (size_t i = 0; i < recording->frame_count; i++) {
+        struct recording_frame *frame = recording->frames[i];
+        if (once->gone[i]) {
+            recording__frame_free(frame);
+            continue;
+        }
+        if (!frame->image) {
+            frame->lost = once->lost[i];
+            frame->table_bad = false;
+        }
+        recording->frames[kept++] = frame;
+    }
+    recording->frame_count = kept;
+}
+
+static int make_frames(struct once *once) {
+    int error = 0;
+    for (size_t i = 0; i < once->recording->frame_count && error == 0; i++)
+        if (once->dropped[i] || once->changed[i]) error = make_frame(once, i);
+    if (error == 0) remove_gone(once);
+    return error;
+}
+
+/* ---- the whole ------------------------------------------------------------------------------------------------------------- */
+
+static int take(struct once *once) {
+    size_t frames = once->recording->frame_count;
+
+    once->part_of = calloc(SOURCES, sizeof *once->part_of);
+    once->from = calloc(SOURCES, sizeof *once->from);
+    once->active = calloc(SOURCES, sizeof *once->active);
+    once->told = calloc(SOURCES, 2 * sizeof *once->told);
+    once->telling = calloc(SOURCES, 2 * sizeof *once->telling);
+    once->flags = calloc(frames, sizeof *once->flags);
+    once->dropped = calloc(frames, sizeof *once->dropped);
+    once->changed = calloc(frames, sizeof *once->changed);
+    once->gone = calloc(frames, sizeof *once->gone);
+    once->lost = calloc(frames, sizeof *once->lost);
+    once->image =
+        mmap(NULL, history_image_bytes_max(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (once->image == MAP_FAILED) once->image = NULL;
+    if (!once->part_of || !once->from || !once->active || !once->told || !once->telling) return -ENOMEM;
+    if (!once->flags || !once->dropped || !once->changed || !once->gone || !once->image || !once->lost) return -ENOMEM;
+    for (size_t i = 0; i < frames; i++) once->lost[i] = once->recording->frames[i]->lost;
+    return recording__history_open(once->recording, &once->history);
+}
+
+static void give_back(struct once *once, size_t frames) {
+    for (size_t i = 0; i < frames && once->dropped; i++) free(once->dropped[i]);
+    if (once->image) munmap(once->image, history_image_bytes_max());
+    history_destroy(once->history);
+    free(once->dropped);
+    free(once->changed);
+    free(once->gone);
+    free(once->lost);
+    free(once->flags);
+    free(once->told);
+    free(once->telling);
+    free(once->active);
+    free(once->from);
+    free(once->part_of);
+    free(once->parts);
+    free(once->losses);
+    free(once->repeats);
+}
+
+static int leave_out(struct once *once) {
+    size_t frames = once->recording->frame_count;
+    int error = take(once);
+
+    once->recording->silent = true;
+    if (error == 0) error = list_all(once);
+    for (uint32_t r = 0; r < once->run_count && error == 0; r++) {
+        if (r > 0) error = drop_events(once, r);
+        if (error == 0) error = cut_losses(once, r);
+    }
+    if (error == 0) error = make_frames(once);
+    once->recording->silent = false;
+    give_back(once, frames);
+    return error;
+}
+
+int recording__leave_out_repeats(struct recording *recording) {
+    struct once once = {.recording = recording};
+    int error = list_runs(&once);
+
+    if (error == 0 && once.run_count > 1 && find_shared(&once)) error = leave_out(&once);
+    free(once.runs);
+    return error;
+}
