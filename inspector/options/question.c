@@ -26,7 +26,7 @@ json_t *question_filter_of_new(const struct options *options, uint64_t now_ns, c
     return NULL;
 }
 
-/* What an option says, the socket is told as this param.  Of several options with one param, the first that was given. */
+/* The param of the socket that an option becomes.  Of several options with one param, the first that was given. */
 static const struct {
     enum option option;
     const char *param;
