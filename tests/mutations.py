@@ -115,7 +115,7 @@ PARSES = (
 )
 
 PATH_IDLE = (
-    ("a millisecond at least", IDLE, "if (!idled || ret_idle->to_ns < ret_idle->from_ns + IDLE_NS_MIN) continue;", "if (!idled) continue;"),
+    ("a millisecond at least", IDLE, "return idled && ret_idle->to_ns >= ret_idle->from_ns + IDLE_NS_MIN;", "return idled;"),
     ("no idling while a packet is missing", IDLE, "walk->directions[i].missing || ", ""),
     ("no idling while stream bytes are in flight", IDLE, "walk->directions[i].stream_sent > walk->directions[i].stream_received", "0"),
     ("a repetition is not a second one missing", IDLE, "    if (sent->repeat && direction->missing) direction->missing--;\n", ""),
@@ -123,7 +123,7 @@ PATH_IDLE = (
     ("before the request", IDLE, ".from_ns = greatest(walk->busy_until_ns, walk->from_ns),", ".from_ns = walk->busy_until_ns,"),
     ("who answers at once", IDLE, "    if (answers) {", "    if (answers && 0) {"),
     ("who answers late", IDLE, " &&\n                   sent->time_ns - signal->received_ns <= (sent->time_ns - idle.from_ns) / AT_ONCE_PART;", ";"),
-    ("a signal is no data", IDLE, "        if (is_signal(sent)) {", "        if (is_signal(sent) && 0) {"),
+    ("a signal is no data", IDLE, "    if (is_signal(sent)) {", "        if (is_signal(sent) && 0) {"),
     ("the earlier of both directions", IDLE, "direction->sent[direction->next_sent].position < first", "direction->sent[direction->next_sent].position > first"),
 )
 

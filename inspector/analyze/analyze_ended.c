@@ -73,6 +73,7 @@ static void add_tries(struct aftermath *sums, const struct analysis *analysis) {
             bool small = fact->kind == FACT_PACKET_SENT && packet_is_small(fact->bytes, UINT64_MAX);
             bool sends = fact->kind == FACT_PACKET_SENT || fact->kind == FACT_MESSAGE_SENT;
             if (!sends || small || fact->peer != state->node || fact->node == state->node) continue;
+            if (!node_clocks_comparable(&analysis->facts->clocks, fact->node, state->node, NULL)) continue;
             sums[i].tries++;
             sums[i].tried_ns = fact->time_ns - state->ended_ns;
         }

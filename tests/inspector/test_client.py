@@ -351,7 +351,7 @@ class Queries(InspectorTest):
             code, out, _ = self.run_inspector("peer", "bob")
         self.assertEqual(code, 0)
         self.assertIn(f"peer {BOB}", out)
-        self.assertEqual([r["params"]["peer_id"] for r in traced.requests if r["method"] == "query"], ["bob"])
+        self.assertEqual([r["params"]["peer_id"] for r in traced.requests if r["method"] == "query"], [BOB])
 
     def test_rpc_sends_the_params_and_prints_the_result(self):
         with self.traced({"anything": lambda params: {"got": params}}):
@@ -371,7 +371,7 @@ class Export(InspectorTest):
         document = json.loads(out)
         self.assertEqual((code, document["export"], document["trace_id"], document["lost"]), (0, 1, TRACE, 0))
         self.assertEqual([e["sequence"] for e in document["events"]], list(range(20)))
-        self.assertEqual([n["name"] for n in document["nodes"]], ["alice"])
+        self.assertEqual([n["name"] for n in document["nodes"]], ["alice", "bob"])  # bob is named as a peer
         self.assertEqual(document["apps"], [{"app_id": "DMAP"}])
 
     def test_a_file_is_complete_or_as_it_was(self):
