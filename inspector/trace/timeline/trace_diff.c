@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define OVERTAKEN_MAX 64U                    /* steps back that are looked at for the one that came before */
+#define OVERTAKEN_MAX 64U                /* steps back that are looked at for the one that came before */
 #define DIFF_CELLS_MAX ((size_t)1 << 22) /* of the table that aligns the steps of one node */
 
 /* ---- steps -------------------------------------------------------------------------------------------------------------- */
@@ -322,8 +322,8 @@ static bool is_same_wait(const struct trace_diff *diff, const struct diff_partin
     if ((x->ns > 0) != (y->ns > 0)) return false;
     bool in_b = x->ns > 0;
     int64_t x_end = in_b ? at_in_b(diff, x->step) : diff->a.steps[x->step].at_ns,
-            y_end = in_b ? at_in_b(diff, y->step) : diff->a.steps[y->step].at_ns,
-            x_begin = x_end - (in_b ? x->b_ns : x->a_ns), y_begin = y_end - (in_b ? y->b_ns : y->a_ns);
+            y_end = in_b ? at_in_b(diff, y->step) : diff->a.steps[y->step].at_ns, x_begin = x_end - (in_b ? x->b_ns : x->a_ns),
+            y_begin = y_end - (in_b ? y->b_ns : y->a_ns);
     return x_begin < y_end && y_begin < x_end;
 }
 

@@ -59,8 +59,8 @@ struct trace_diff {
 int trace_diff_init(struct trace_diff *diff, const struct timeline *a, const struct timeline *b);
 void trace_diff_fini(struct trace_diff *diff);
 
-/* Keeps what a node did, and where it spent time, or what was done with a peer, or both.  NULL: any.  The ids have all digits.  Of
- * partings that share a wait, the largest stays. */
+/* Keeps what a node did, and where it spent time, or what was done with a peer, or both.  NULL: any.  The ids have all digits.
+ * Of partings that share a wait, the largest stays. */
 void trace_diff_keep(struct trace_diff *diff, const char *node_id, const char *peer_id);
 
 /* Did both take the step, with different ends? */
