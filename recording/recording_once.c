@@ -24,7 +24,7 @@
 #include <sys/mman.h>
 
 #define SOURCES ((uint32_t)HISTORY_NODES_MAX << 8)
-#define POSITION(frame, index) ((uint64_t)(frame) * HISTORY_SEGMENT_EVENTS + (index))
+#define POSITION(frame, index) ((uint64_t)(frame)*HISTORY_SEGMENT_EVENTS + (index))
 
 /* The frames of one writer. */
 struct run {
@@ -68,21 +68,21 @@ struct once {
     uint32_t *part_of;              /* by source: number + 1 in `parts`, while a frame is listed */
     struct part *parts;
     size_t part_count, part_capacity;
-    struct loss *losses; /* by position */
+    struct loss *losses;      /* by position */
     const struct loss **same; /* by place, then by run */
     size_t loss_count;
     /* Of one run and those before it. */
-    uint8_t *flags;      /* by frame */
-    uint32_t *from;      /* by source: the first sequence of the run */
-    bool *active;        /* by source: an earlier run reaches beyond it */
-    uint64_t *repeats;   /* hashes of events; 0: empty */
+    uint8_t *flags;    /* by frame */
+    uint32_t *from;    /* by source: the first sequence of the run */
+    bool *active;      /* by source: an earlier run reaches beyond it */
+    uint64_t *repeats; /* hashes of events; 0: empty */
     size_t repeat_count, repeat_slots;
-    uint64_t **dropped;  /* by frame: bit set, or NULL */
-    bool *changed;       /* by frame: losses */
-    bool *gone;          /* by frame */
+    uint64_t **dropped;       /* by frame: bit set, or NULL */
+    bool *changed;            /* by frame: losses */
+    bool *gone;               /* by frame */
     uint64_t *told, *telling; /* by source and cause of a sum: by earlier runs at most, and by this run so far */
-    char *image;         /* one that is being made */
-    uint64_t *lost;      /* by frame: as known before */
+    char *image;              /* one that is being made */
+    uint64_t *lost;           /* by frame: as known before */
 };
 
 /* ---- order of positions --------------------------------------------------------------------------------------------------- */
@@ -205,7 +205,8 @@ static int list_losses(struct once *once, uint32_t rank) {
     const struct history_query query = {.kinds = UINT64_C(1) << TRACE_KIND_EVENTS_LOST};
     const struct run *run = &once->runs[rank];
     struct history_answer answer;
-    int error = history_select(once->history, &query, POSITION(run->begin, 0), POSITION(run->end, 0), SIZE_MAX, false, NULL, &answer);
+    int error =
+        history_select(once->history, &query, POSITION(run->begin, 0), POSITION(run->end, 0), SIZE_MAX, false, NULL, &answer);
     struct loss *losses;
 
     if (error < 0) return error;
@@ -373,7 +374,8 @@ static int hold_frame(struct once *once, uint32_t frame) {
     for (uint32_t i = 0; i < once->recording->frames[frame]->header.events && error == 0; i++) {
         struct history_item item;
         if (!history_at(once->history, POSITION(frame, i), &item) || !may_repeat(once, &item)) continue;
-        if (behind(item.event->sequence, once->from[item.source]) >= 0) error = add_repeat(once, hash_event(item.event, item.source));
+        if (behind(item.event->sequence, once->from[item.source]) >= 0)
+            error = add_repeat(once, hash_event(item.event, item.source));
     }
     return error;
 }
