@@ -24,7 +24,7 @@
 #include <sys/mman.h>
 
 #define SOURCES ((uint32_t)HISTORY_NODES_MAX << 8)
-#define POSITION(frame, index) ((uint64_t)(frame) * HISTORY_SEGMENT_EVENTS + (index))
+#define POSITION(frame, index) ((uint64_t)(frame)*HISTORY_SEGMENT_EVENTS + (index))
 
 /* The frames of one writer. */
 struct run {
@@ -68,20 +68,21 @@ struct once {
     uint32_t *part_of;              /* by source: number + 1 in `parts`, while a frame is listed */
     struct part *parts;
     size_t part_count, part_capacity;
-    struct loss *losses; /* by position */
+    struct loss *losses;      /* by position */
+    const struct loss **same; /* by place, then by run */
     size_t loss_count;
     /* Of one run and those before it. */
-    uint8_t *flags;      /* by frame */
-    uint32_t *from;      /* by source: the first sequence of the run */
-    bool *active;        /* by source: an earlier run reaches beyond it */
-    uint64_t *repeats;   /* hashes of events; 0: empty */
+    uint8_t *flags;    /* by frame */
+    uint32_t *from;    /* by source: the first sequence of the run */
+    bool *active;      /* by source: an earlier run reaches beyond it */
+    uint64_t *repeats; /* hashes of events; 0: empty */
     size_t repeat_count, repeat_slots;
-    uint64_t **dropped;  /* by frame: bit set, or NULL */
-    bool *changed;       /* by frame: losses */
-    bool *gone;          /* by frame */
+    uint64_t **dropped;       /* by frame: bit set, or NULL */
+    bool *changed;            /* by frame: losses */
+    bool *gone;               /* by frame */
     uint64_t *told, *telling; /* by source and cause of a sum: by earlier runs at most, and by this run so far */
-    char *image;         /* one that is being made */
-    uint64_t *lost;      /* by frame: as known before */
+    char *image;              /* one that is being made */
+    uint64_t *lost;           /* by frame: as known before */
 };
 
 /* ---- order of positions --------------------------------------------------------------------------------------------------- */
@@ -204,7 +205,8 @@ static int list_losses(struct once *once, uint32_t rank) {
     const struct history_query query = {.kinds = UINT64_C(1) << TRACE_KIND_EVENTS_LOST};
     const struct run *run = &once->runs[rank];
     struct history_answer answer;
-    int error = history_select(once->history, &query, POSITION(run->begin, 0), POSITION(run->end, 0), SIZE_MAX, false, NULL, &answer);
+    int error =
+        history_select(once->history, &query, POSITION(run->begin, 0), POSITION(run->end, 0), SIZE_MAX, false, NULL, &answer);
     struct loss *losses;
 
     if (error < 0) return error;
@@ -249,9 +251,9 @@ static bool first_of(const struct once *once, struct span span, bool events, str
     return false;
 }
 
-static bool last_of(const struct once *once, struct span span, struct trace_event *ret_event) {
+static bool last_of(const struct once *once, struct span span, bool events, struct trace_event *ret_event) {
     for (const struct part *part = span.end; part-- > span.begin;)
-        if (end_of(once, part, true, false, ret_event)) return true;
+        if (end_of(once, part, true, events, ret_event)) return true;
     return false;
 }
 
@@ -287,6 +289,25 @@ static void list_lanes_losses(struct once *once) {
     }
 }
 
+static int by_place(const void *one, const void *other) {
+    const struct loss *a = *(const struct loss *const *)one, *b = *(const struct loss *const *)other;
+    if (a->source != b->source) return a->source < b->source ? -1 : 1;
+    if (a->first != b->first) return a->first < b->first ? -1 : 1;
+    if (a->count != b->count) return a->count < b->count ? -1 : 1;
+    if (a->cause != b->cause) return a->cause < b->cause ? -1 : 1;
+    return a->run < b->run ? -1 : a->run > b->run;
+}
+
+static int sort_losses(struct once *once) {
+    once->same = malloc((once->loss_count + 1) * sizeof *once->same);
+    if (!once->same) return -ENOMEM;
+    if (once->loss_count == 0) return 0;
+    qsort(once->losses, once->loss_count, sizeof *once->losses, by_position);
+    for (size_t i = 0; i < once->loss_count; i++) once->same[i] = &once->losses[i];
+    qsort(once->same, once->loss_count, sizeof *once->same, by_place);
+    return 0;
+}
+
 static int list_all(struct once *once) {
     int error = 0;
 
@@ -301,9 +322,8 @@ static int list_all(struct once *once) {
     }
     if (error < 0) return error;
     if (once->part_count > 0) qsort(once->parts, once->part_count, sizeof *once->parts, by_lane);
-    if (once->loss_count > 0) qsort(once->losses, once->loss_count, sizeof *once->losses, by_position);
     list_lanes_losses(once);
-    return 0;
+    return sort_losses(once);
 }
 
 /* ---- events ---------------------------------------------------------------------------------------------------------------- */
@@ -345,7 +365,7 @@ static int add_repeat(struct once *once, uint64_t hash) {
 }
 
 static bool may_repeat(const struct once *once, const struct history_item *item) {
-    return once->active[item->source] && !(is_loss(item->event) && is_sum(item->event->data.events_lost.cause));
+    return once->active[item->source] && !is_loss(item->event);
 }
 
 /* Notes the events of an earlier run that the later one may have, too. */
@@ -354,7 +374,8 @@ static int hold_frame(struct once *once, uint32_t frame) {
     for (uint32_t i = 0; i < once->recording->frames[frame]->header.events && error == 0; i++) {
         struct history_item item;
         if (!history_at(once->history, POSITION(frame, i), &item) || !may_repeat(once, &item)) continue;
-        if (behind(item.event->sequence, once->from[item.source]) >= 0) error = add_repeat(once, hash_event(item.event, item.source));
+        if (behind(item.event->sequence, once->from[item.source]) >= 0)
+            error = add_repeat(once, hash_event(item.event, item.source));
     }
     return error;
 }
@@ -389,15 +410,15 @@ static void relate(struct once *once, struct span earlier, struct span later, ui
     struct trace_event event;
     uint32_t next;
 
-    if (!last_of(once, earlier, &event)) return;
-    next = next_of(&event);
+    if (!last_of(once, earlier, true, &event)) return;
+    next = event.sequence + 1;
     if (behind(next, from) <= 0) return;
     for (const struct part *part = later.begin; part < later.end; part++) {
-        if (end_of(once, part, false, false, &event) && !is_loss(&event) && behind(event.sequence, next) >= 0) break;
+        if (end_of(once, part, false, true, &event) && behind(event.sequence, next) >= 0) break;
         once->flags[part->frame] |= CANDIDATE;
     }
     for (const struct part *part = earlier.end; part-- > earlier.begin;) {
-        if (end_of(once, part, true, false, &event) && behind(next_of(&event), from) <= 0) break;
+        if (end_of(once, part, true, true, &event) && behind(event.sequence, from) < 0) break;
         once->flags[part->frame] |= HOLDER;
     }
     once->active[later.begin->source] = true;
@@ -451,7 +472,7 @@ static bool accounts_for_all(const struct once *once, struct span span) {
 
     if (lane->whole != UNKNOWN) return lane->whole == WHOLE;
     lane->whole = NOT_WHOLE;
-    if (!first_of(once, span, false, &first) || !last_of(once, span, &last)) return false;
+    if (!first_of(once, span, false, &first) || !last_of(once, span, false, &last)) return false;
     for (const struct part *part = span.begin; part < span.end; part++) known += part->count;
     lane->begin = first.sequence;
     lane->end = next_of(&last);
@@ -472,8 +493,29 @@ static uint64_t accounted(const struct loss *loss, uint32_t begin, uint32_t end,
     return to - *ret_from;
 }
 
+/* Has an earlier run told the same loss? */
+static bool is_told(const struct once *once, const struct loss *loss) {
+    struct loss key = *loss;
+    const struct loss *wanted = &key;
+    size_t low = 0, high = once->loss_count;
+    key.run = 0;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (by_place(&once->same[middle], &wanted) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    key.run = once->same[low]->run; /* there is one: the loss itself */
+    return key.run < loss->run && by_place(&once->same[low], &wanted) == 0;
+}
+
 /* A loss with a place is told for the positions that the earlier run that has most of them leaves. */
 static void cut_loss(struct once *once, struct loss *loss) {
+    if (is_told(once, loss)) {
+        loss->rest = 0;
+        return;
+    }
     for (uint32_t r = 0; r < loss->run; r++) {
         struct span span = span_of(once, loss->source, r);
         uint64_t from = 0, count;
@@ -513,7 +555,6 @@ static int cut_losses(struct once *once, uint32_t rank) {
     find_losses(once, rank, &begin, &end);
     for (struct loss *loss = begin; loss < end; loss++) once->telling[is_sum(loss->cause) ? sum_of(loss) : 0] = 0;
     for (struct loss *loss = begin; loss < end && error == 0; loss++) {
-        if (is_dropped(once, loss->position)) continue;
         if (is_sum(loss->cause))
             cut_sum(once, loss);
         else
@@ -538,7 +579,7 @@ static bool keep(void *context, uint64_t position, struct trace_event *event) {
     if (is_dropped(once, position)) return false;
     if (!is_loss(event) || once->loss_count == 0) return true;
     loss = bsearch(&key, once->losses, once->loss_count, sizeof key, by_position);
-    if (!loss) return true;
+    if (!loss || loss->rest == loss->count) return true;
     event->data.events_lost.first = loss->rest_first;
     event->data.events_lost.count = loss->rest;
     event->sequence = (uint32_t)loss->rest_first;
@@ -664,6 +705,7 @@ static void give_back(struct once *once, size_t frames) {
     free(once->part_of);
     free(once->parts);
     free(once->losses);
+    free(once->same);
     free(once->repeats);
 }
 

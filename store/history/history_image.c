@@ -254,8 +254,7 @@ static void copy_event(const struct segment *segment, uint32_t index, struct cho
     }
     *event = segment->events[index];
     out->sources[out->count] = segment->sources[index];
-    if (!chosen->choice ||
-        chosen->choice->keep(chosen->choice->context, chosen->number * HISTORY_SEGMENT_EVENTS + index, event))
+    if (!chosen->choice || chosen->choice->keep(chosen->choice->context, chosen->number * HISTORY_SEGMENT_EVENTS + index, event))
         out->count++;
 }
 
@@ -322,8 +321,7 @@ int history_image_take(struct history *history, uint64_t number, void *image, st
     int error = take_info(history, number, &info);
 
     if (error < 0) return error;
-    if (!has_all(history, number))
-        return history_image_take_part(history, number, 0, HISTORY_SEGMENT_EVENTS, image, ret_info);
+    if (!has_all(history, number)) return history_image_take_part(history, number, 0, HISTORY_SEGMENT_EVENTS, image, ret_info);
     if (!history_image_layout(&info.shape, &taking.layout)) return -EINVAL; /* for our own segment this is our bug */
     for (enum history_section section = 0; section < HISTORY_SECTIONS && error == 0; section++) {
         size_t at = taking.layout.at[section], bytes = taking.layout.bytes[section];

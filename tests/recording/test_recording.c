@@ -559,6 +559,98 @@ START_TEST(several_are_read_as_one_and_logs_are_united) {
 }
 END_TEST
 
+/* ---- several runs that recorded the same events --------------------------------------------------------------------------------- */
+
+/* The model's events in [from, to), as another run would record them. */
+static void write_run(const char *name, bool compress, uint32_t nodes, uint64_t from, uint64_t to) {
+    struct recording_writer *writer = writer_for(name, compress, nodes);
+    write_model(writer, from, to);
+    ck_assert_int_eq(recording_writer_close(writer, NULL), 0);
+}
+
+static struct recording *open_both(void) {
+    const char *names[2] = {path, other_path};
+    struct recording *recording = NULL;
+    int error = recording_open(&recording, names, 2, reason);
+    ck_assert_msg(error == 0, "%s", error == 0 ? "" : reason);
+    return recording;
+}
+
+/* The second begins in the middle of the first.  All answers are those of one recording.  Of the workloads, these have times that
+ * put the first run first. */
+static const unsigned runs_loads[] = {0, 1, 4, 5, 6};
+#define RUNS_LOADS ((int)(sizeof runs_loads / sizeof runs_loads[0]))
+
+START_TEST(an_event_that_two_runs_recorded_counts_once) {
+    const struct workload *load = &loads[runs_loads[_i / 2]];
+    struct history *memory;
+    struct recording *recording;
+
+    make_model(load, 150000);
+    write_run(path, _i % 2, load->nodes, 0, 2 * HISTORY_SEGMENT_EVENTS);
+    write_run(other_path, _i % 2, load->nodes, 100000, 150000);
+    recording = open_both();
+    memory = history;
+    history = recording_store(recording)->history;
+    check_everything(24);
+    check_nodes(recording_store(recording), load->nodes);
+    ck_assert_uint_eq(recording_problem_count(recording), 0);
+    ck_assert_uint_eq(recording_events(recording), 150000);
+    recording_close(recording);
+    history = memory;
+    checks_end();
+}
+END_TEST
+
+/* Each run has its own mapping of ticks to times; nothing else may differ. */
+START_TEST(only_what_its_node_wrote_says_that_an_event_is_the_same) {
+    const char *names[2] = {path, other_path};
+    for (unsigned change = 0; change < 5; change++) {
+        struct recording *recording;
+        for (unsigned run = 0; run < 2; run++) {
+            struct recording_writer *writer = writer_for(names[run], false, 2);
+            struct trace_event event = {.timestamp = 1000000, .sequence = 7, .kind = TRACE_KIND_PACKET_SENT};
+            uint32_t node = 1, lane = 1;
+            if (run == 1 && change == 0) event.timestamp += 3600, event.reserved = 5;
+            if (run == 1 && change == 1) event.data.packet_sent.size = 1;
+            if (run == 1 && change == 2) event.sequence = 8;
+            if (run == 1 && change == 3) lane = 2;
+            if (run == 1 && change == 4) node = 0;
+            ck_assert_int_eq(recording_writer_append(writer, node, lane, &event, 1), 0);
+            ck_assert_int_eq(recording_writer_close(writer, NULL), 0);
+        }
+        recording = open_both();
+        ck_assert_uint_eq(recording_events(recording), change == 0 ? 1 : 2);
+        recording_close(recording);
+        unlink(path);
+        unlink(other_path);
+    }
+}
+END_TEST
+
+/* One block is damaged: in the first run, of events that the second has, too; in the second run, of such events; and of others. */
+START_TEST(damage_costs_no_event_that_another_run_has) {
+    struct recording_parts parts;
+    struct recording_header header;
+    struct recording *recording;
+
+    make_model(&loads[0], 3000);
+    if (_i == 0) write_run(path, false, 5, 1000, 3000);
+    write_run(other_path, false, 5, 500, 2000);
+    if (_i > 0) write_run(path, false, 5, 1000, 3000);
+    header = header_at(0);
+    recording__parts(&header, &parts);
+    flip(parts.blocks + 2000 * sizeof(history_source) + (_i < 2 ? 700 : 1500) * sizeof(struct trace_event));
+    recording = open_both();
+    recording_verify(recording);
+    ck_assert_uint_gt(recording_problem_count(recording), 0);
+    ck_assert_uint_gt(recording_events_lost(recording), 0);
+    ck_assert_uint_eq(recording_events(recording), 2500 - (_i < 2 ? 0 : recording_events_lost(recording)));
+    recording_close(recording);
+    checks_end();
+}
+END_TEST
+
 START_TEST(a_file_is_continued) {
     struct recording_writer *writer;
     struct recording *recording;
@@ -670,6 +762,9 @@ int main(void) {
     tcase_add_test(tcase, of_several_writers_each_adds_what_it_knows);
     tcase_add_test(tcase, all_aliases_of_a_full_table_are_read);
     tcase_add_test(tcase, several_are_read_as_one_and_logs_are_united);
+    tcase_add_loop_test(tcase, an_event_that_two_runs_recorded_counts_once, 0, 2 * RUNS_LOADS);
+    tcase_add_test(tcase, only_what_its_node_wrote_says_that_an_event_is_the_same);
+    tcase_add_loop_test(tcase, damage_costs_no_event_that_another_run_has, 0, 3);
     tcase_add_test(tcase, a_file_is_continued);
     tcase_add_test(tcase, a_kill_costs_the_unfinished_segment);
     tcase_add_test(tcase, a_full_disk_costs_whole_segments_and_is_reported);
