@@ -7,8 +7,7 @@
 
 int beside_ask(struct session *session, json_t *answer) {
     json_t *params, *beside;
-    if (question_describe(NULL, session->options) && json_object_set_new(answer, "chosen", json_true()))
-        return session_out_of_memory(session);
+    if (session_is_filtered(session) && json_object_set_new(answer, "chosen", json_true())) return session_out_of_memory(session);
     if (timeline_question(answer, session->names.answer, &params)) return session_out_of_memory(session);
     if (!params) return 0;
     if (session_ask(session, "query", params, &beside)) return -1;

@@ -135,7 +135,7 @@ static enum outcome outcome_of(const struct analysis *analysis) {
 /* What was read. */
 static enum facts_extent extent_of(const struct session *session, enum about about, const struct analyze_scope *scope) {
     if (about != ABOUT_TRACE) return FACTS_OF_PERIOD;
-    return scope->cut || question_describe(NULL, session->options) ? FACTS_CHOSEN : FACTS_OF_TRACE;
+    return scope->cut || session_is_filtered(session) ? FACTS_CHOSEN : FACTS_OF_TRACE;
 }
 
 static int analyze_facts(struct session *session, const struct facts *facts, enum about about, struct analyze_scope *scope) {

@@ -235,7 +235,8 @@ static int check_within(const struct config *config, const struct config_entry *
     unsigned depth = 0;
     for (const struct within *at = outer; at; at = at->outer, depth++)
         if (at->entry == entry)
-            return failure_set(failure, EXIT_USAGE, "%s:%u: the filter @%s contains itself", config->path, entry->line, entry->name);
+            return failure_set(failure, EXIT_USAGE, "%s:%u: the filter @%s contains itself", config->path, entry->line,
+                               entry->name);
     if (depth >= EXPAND_DEPTH_MAX)
         return failure_set(failure, EXIT_USAGE, "%s:%u: the filter @%s is within more than %u others", config->path, entry->line,
                            entry->name, EXPAND_DEPTH_MAX - 1);

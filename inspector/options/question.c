@@ -70,7 +70,6 @@ bool question_describe(struct strbuf *out, const struct options *options) {
         char quoted[1024];
         if (!value) continue;
         any = true;
-        if (!out) continue;
         const char *word = trace_shell_word(quoted, sizeof quoted, value) ? quoted : "...";
         strbuf_printf(out, " --%s%s%s", option_table[filters[i]].spelling, *word == '-' ? "=" : " ", word);
     }

@@ -22,8 +22,7 @@ json_t *question_filter_of_new(const struct options *options, uint64_t now_ns, c
 /* The given option that becomes this param of a method; OPTION_COUNT_ if there is none: an argument may, or we added it. */
 enum option question_option(const struct options *options, const char *param);
 
-/* Appends the filtering options as they were typed: " --kind packet_lost --since -5s".  out: may be NULL.  Returns whether there
- * are any. */
+/* Appends the filtering options as they were typed: " --kind packet_lost --since -5s".  Returns whether there are any. */
 bool question_describe(struct strbuf *out, const struct options *options);
 
 #endif

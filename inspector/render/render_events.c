@@ -181,7 +181,8 @@ static bool hide_one(struct layout *layout, unsigned rank) {
     struct layout_column *least = NULL;
     for (unsigned i = 0; i < layout->count; i++) {
         struct layout_column *column = &layout->columns[i];
-        if (!column->hidden && column->column.rank >= rank && (!least || column->column.rank >= least->column.rank)) least = column;
+        if (!column->hidden && column->column.rank >= rank && (!least || column->column.rank >= least->column.rank))
+            least = column;
     }
     if (least) least->hidden = true;
     return least;
@@ -203,7 +204,8 @@ static void lay_out(struct layout *layout, const struct view *view) {
     layout->last_is_event = layout->count && layout->columns[layout->count - 1].column.draw == draw_event;
     if (layout->last_is_event) layout->columns[layout->count - 1].column.rank = 0;
     unsigned wanted = layout->last_is_event ? EVENT_COLUMNS + 2 : 0;
-    while (view->columns && taken(layout) + wanted > view->columns && hide_one(layout, view->fields ? 1 : TIME_RANK + 1)) continue;
+    while (view->columns && taken(layout) + wanted > view->columns && hide_one(layout, view->fields ? 1 : TIME_RANK + 1))
+        continue;
     /* The time stays as long as it fits at all: the description can do with less. */
     while (view->columns && taken(layout) + 2 > view->columns && hide_one(layout, 1)) continue;
 }

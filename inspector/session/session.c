@@ -2,8 +2,10 @@
 #include "session.h"
 
 #include "nearest.h"
+#include "times.h"
 
 #include <proto/clock.h>
+#include <proto/quantity.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -98,6 +100,26 @@ json_t *session_filter_new(const struct session *session) {
 
 json_t *session_filter_of_new(const struct session *session, const char *param, const char *value) {
     return question_filter_of_new(session->options, source_now_ns(session->inquiry.source), param, value);
+}
+
+bool session_time(const struct session *session, enum option option, uint64_t *ret_ns) {
+    const char *text = session->options->texts[option], *reason;
+    json_t *param = text ? time_param_new(text, option_given(session->options, OPTION_UTC), session->view.now_ns / 1000) : NULL;
+    bool given = json_is_integer(param);
+    if (given)
+        *ret_ns = (uint64_t)json_integer_value(param) * 1000;
+    else if (json_is_string(param))
+        given = !trace_time_parse(json_string_value(param), session->view.now_ns, ret_ns, &reason);
+    json_decref(param);
+    return given;
+}
+
+bool session_is_filtered(const struct session *session) {
+    static const enum option filters[] = {OPTION_KIND, OPTION_NODE, OPTION_PEER, OPTION_WHERE, OPTION_APP};
+    uint64_t until_ns;
+    for (size_t i = 0; i < sizeof filters / sizeof *filters; i++)
+        if (option_given(session->options, filters[i])) return true;
+    return session_time(session, OPTION_UNTIL, &until_ns) && until_ns < session->view.now_ns;
 }
 
 int session_ask(struct session *session, const char *method, json_t *params_new, json_t **ret_result) {

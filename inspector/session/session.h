@@ -55,6 +55,12 @@ int session_ask(struct session *session, const char *method, json_t *params_new,
 json_t *session_filter_new(const struct session *session);
 json_t *session_filter_of_new(const struct session *session, const char *param, const char *value);
 
+/* Reads the time of an option.  Returns false without one. */
+bool session_time(const struct session *session, enum option option, uint64_t *ret_ns);
+
+/* Do the options leave out events that match a question otherwise, apart from those before --since? */
+bool session_is_filtered(const struct session *session);
+
 /* Asks for the nodes and learns their names. */
 int session_learn_names(struct session *session);
 

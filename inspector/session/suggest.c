@@ -74,23 +74,10 @@ static void report_app(struct session *session, struct strbuf *out) {
     json_decref(answer);
 }
 
-/* Reads a time as the command line gives it.  Returns false without one. */
-static bool time_given(const struct session *session, enum option option, uint64_t *ret_ns) {
-    const char *text = session->options->texts[option], *reason;
-    json_t *param = text ? time_param_new(text, option_given(session->options, OPTION_UTC), session->view.now_ns / 1000) : NULL;
-    bool given = json_is_integer(param);
-    if (given)
-        *ret_ns = (uint64_t)json_integer_value(param) * 1000;
-    else if (json_is_string(param))
-        given = !trace_time_parse(json_string_value(param), session->view.now_ns, ret_ns, &reason);
-    json_decref(param);
-    return given;
-}
-
 /* Nothing can match then, whatever happened. */
 static void report_empty_period(const struct session *session, struct strbuf *out) {
     uint64_t since, until;
-    if (time_given(session, OPTION_SINCE, &since) && time_given(session, OPTION_UNTIL, &until) && until <= since)
+    if (session_time(session, OPTION_SINCE, &since) && session_time(session, OPTION_UNTIL, &until) && until <= since)
         strbuf_puts(out, "; --until is not after --since");
 }
 
@@ -139,7 +126,7 @@ static void report_neighbour(struct session *session, struct strbuf *out, bool a
 
 void session_report_nearest(struct session *session, struct strbuf *out, bool matching) {
     uint64_t since, until;
-    bool begins = time_given(session, OPTION_SINCE, &since), ends = time_given(session, OPTION_UNTIL, &until);
+    bool begins = session_time(session, OPTION_SINCE, &since), ends = session_time(session, OPTION_UNTIL, &until);
     if ((begins && ends && until <= since) || (!begins && !ends) || (!matching && has_events(session))) return;
     if (begins) report_neighbour(session, out, false, matching);
     if (ends) report_neighbour(session, out, true, matching);

@@ -7,13 +7,13 @@
 #include "page_cursor.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <store/answer.h>
 #include <store/event_params.h>
 #include <store/grace.h>
 #include <store/limits.h>
 #include <store/time_param.h>
 #include <store/value.h>
-#include <stdio.h>
 #include <string.h>
 
 struct query {
@@ -85,8 +85,7 @@ static int continue_query(struct ask *ask, const struct query_params *params, st
     filter->query.by_trace = cursor.by_trace;
     filter->query.trace_id = cursor.trace_id;
     if (cursor.by_peer && event_filter_set_peer(filter, ask->store, &cursor.peer_id, false)) return ask_fail_memory(ask);
-    if (cursor.by_peer_name && params->filter.peer_id &&
-        event_filter_set_peer_name(filter, ask->store, params->filter.peer_id))
+    if (cursor.by_peer_name && params->filter.peer_id && event_filter_set_peer_name(filter, ask->store, params->filter.peer_id))
         return ask_fail_memory(ask);
     filter->query.from_ns = cursor.from_ns;
     filter->query.to_ns = cursor.to_ns;

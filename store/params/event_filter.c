@@ -70,7 +70,8 @@ void event_filter_prepare(struct event_filter *filter, const struct store *store
         (void)id_lookup_logs_of_name(store, filter->node_name, set); /* empty: no node has this name yet */
     else
         id_lookup_logs(store, &filter->node_id, set);
-    if (filter->peer && (filter->has_peer_name || filter->peer->aliases)) (void)expression_narrow(filter->peer, query, set, filter->peer_ids);
+    if (filter->peer && (filter->has_peer_name || filter->peer->aliases))
+        (void)expression_narrow(filter->peer, query, set, filter->peer_ids);
     bool limited = filter->expression && expression_narrow(filter->expression, query, set, filter->peer_ids);
     if (!filter->has_node && !limited) return;
     query->by_node = true;

@@ -399,7 +399,8 @@ class ShipProgress(Case):
     def test_a_name_of_a_machine_is_short_and_plain(self):
         spool = self.spool()
         with Fake() as fake:
-            for host in ("", "a b", "a\tb", "a\x7fb", "h" * 64):
+            self.refused(fake, spool, "--host", "", sentence="needs a value", code=2)
+            for host in ("a b", "a\tb", "a\x7fb", "h" * 64):
                 self.refused(fake, spool, "--host", host, sentence="without spaces", code=2)
             for i, host in enumerate(("h", "h" * 63, "hügel")):
                 self.shipped(fake, spool, "--host", host, "--place", self.root / str(i))

@@ -202,7 +202,8 @@ START_TEST(nodes_of_one_name_keep_the_digits_that_distinguish_them) {
     static const struct {
         unsigned columns;
         const char *shown;
-    } cuts[] = {{14, "alice/3fa2b1c0"}, {13, "ali…/3fa2b1c0"}, {11, "a…/3fa2b1c0"}, {10, "3fa2b1c0"}, {8, "3fa2b1c0"}, {7, "alice/…"}};
+    } cuts[] = {{14, "alice/3fa2b1c0"}, {13, "ali…/3fa2b1c0"}, {11, "a…/3fa2b1c0"},
+                {10, "3fa2b1c0"},       {8, "3fa2b1c0"},       {7, "alice/…"}};
     for (unsigned i = 0; i < sizeof cuts / sizeof *cuts; i++) {
         struct strbuf text = {0};
         text_cut(&text, "alice/3fa2b1c0", 14, cuts[i].columns);
@@ -211,8 +212,8 @@ START_TEST(nodes_of_one_name_keep_the_digits_that_distinguish_them) {
     }
     json_t *nodes = json_array();
     for (unsigned i = 1; i <= 2; i++)
-        json_array_append_new(nodes, json_pack("{so,ss,ss,si,si,si}", "node_id", id_new(i, 64), "name", "alice-with-a-long-name", "state",
-                                               "live", "emitted", 1, "indexed", 1, "lost", 0));
+        json_array_append_new(nodes, json_pack("{so,ss,ss,si,si,si}", "node_id", id_new(i, 64), "name", "alice-with-a-long-name",
+                                               "state", "live", "emitted", 1, "indexed", 1, "lost", 0));
     json_t *answer = json_pack("{so}", "nodes", nodes);
     names_learn(&names, answer);
     feed(&top.roots[TOP_NODES], answer);

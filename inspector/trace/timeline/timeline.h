@@ -70,9 +70,9 @@ struct timeline {
     uint64_t events_missing;
 };
 
-/* events: an array in the order of Unix time (events_merge); must outlive the timeline.  answer: where they are from; its "beside"
- * is the answer to timeline_question, and "more" or "chosen" says that they are not all events of the trace; NULL: they are all,
- * and nobody asked what happened beside.  nodes: the answer to `nodes`; NULL: not known.  Returns 0 or -ENOMEM. */
+/* events: an array in the order of Unix time (events_merge); must outlive the timeline.  answer: where they are from.  Its
+ * "beside" is the answer to timeline_question; "more" or "chosen" says that they are not all events of the trace.  NULL: they
+ * are all, and nobody asked what happened beside.  nodes: the answer to `nodes`; NULL: not known.  Returns 0 or -ENOMEM. */
 int timeline_init(struct timeline *timeline, const json_t *events, const json_t *answer, const json_t *nodes);
 void timeline_fini(struct timeline *timeline);
 
