@@ -559,7 +559,7 @@ START_TEST(several_are_read_as_one_and_logs_are_united) {
 }
 END_TEST
 
-/* ---- several runs that recorded the same events --------------------------------------------------------------------------------- */
+/* ---- several runs that recorded the same events ------------------------------------------------------------------------- */
 
 /* The model's events in [from, to), as another run would record them. */
 static void write_run(const char *name, bool compress, uint32_t nodes, uint64_t from, uint64_t to) {
@@ -628,7 +628,8 @@ START_TEST(only_what_its_node_wrote_says_that_an_event_is_the_same) {
 }
 END_TEST
 
-/* One block is damaged: in the first run, of events that the second has, too; in the second run, of such events; and of others. */
+/* One block is damaged: in the first run, of events that the second has, too; in the second run, of such events, and of
+ * others. */
 START_TEST(damage_costs_no_event_that_another_run_has) {
     struct recording_parts parts;
     struct recording_header header;

@@ -19,9 +19,9 @@ struct recording;
 
 #define RECORDING_REASON_BYTES 512
 
-/* Opens files and directories (their *.p2rec files) as one recording.  Reads a segment that occurs twice once, and merges nodes
- * by log.  Returns 0, or a negative errno with a sentence in ret_reason: a path does not exist, is not a recording, is empty, or
- * was written by a newer p2ptrace, or none of its events can be read. */
+/* Opens files and directories (their *.p2rec files) as one recording.  Reads a segment that occurs twice once, an event that
+ * several writers recorded once, and merges nodes by log.  Returns 0, or a negative errno with a sentence in ret_reason: a path
+ * does not exist, is not a recording, is empty, or was written by a newer p2ptrace, or none of its events can be read. */
 int recording_open(struct recording **ret_recording, const char *const *paths, size_t path_count,
                    char ret_reason[RECORDING_REASON_BYTES]);
 void recording_close(struct recording *recording);
