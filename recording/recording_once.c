@@ -15,7 +15,7 @@
  * A new run also tells losses again.  A loss with a place in its lane is told for the positions that no earlier run accounts for:
  * as events or as losses, without a gap.  The others (discarded, no lane) are sums since the log began: only what an earlier
  * run has not told counts. */
-#include "recording_internal.h"
+#include "recording_once.h"
 
 #include <errno.h>
 #include <proto/event_clock.h>
@@ -24,81 +24,6 @@
 #include <sys/mman.h>
 
 #define SOURCES ((uint32_t)HISTORY_NODES_MAX << 8)
-#define POSITION(frame, index) ((uint64_t)(frame)*HISTORY_SEGMENT_EVENTS + (index))
-
-/* The frames of one writer. */
-struct run {
-    size_t begin, end;
-    uint64_t written_ns; /* the first of them */
-};
-
-/* What a frame has of a lane. */
-struct part {
-    history_source source;
-    uint32_t run; /* its rank */
-    uint32_t frame;
-    uint32_t first, last, count; /* indices in the frame; a loss counts like an event */
-    /* Of the whole lane in the run, in the first of its parts. */
-    uint32_t losses, lost; /* all, and how many events those with a place tell of, modulo 2^32 */
-    enum { UNKNOWN, WHOLE, NOT_WHOLE } whole;
-    uint32_t begin, end; /* WHOLE: each position between is an event or told as lost; modulo 2^32 */
-};
-
-struct span {
-    struct part *begin, *end;
-};
-
-struct loss {
-    uint64_t position;
-    history_source source;
-    uint32_t run;
-    uint64_t first, count;
-    uint8_t cause;
-    uint64_t rest_first, rest; /* what is still to be told */
-};
-
-enum frame_flag { HOLDER = 1, CANDIDATE = 2 };
-
-struct once {
-    struct recording *recording;
-    struct history *history; /* of all frames, as they are in the files */
-    struct run *runs;        /* in the order in which they were written */
-    uint32_t run_count;
-    bool shared[HISTORY_NODES_MAX]; /* several runs have events of the log */
-    uint32_t *part_of;              /* by source: number + 1 in `parts`, while a frame is listed */
-    struct part *parts;
-    size_t part_count, part_capacity;
-    struct loss *losses;      /* by position */
-    const struct loss **same; /* by place, then by run */
-    size_t loss_count;
-    /* Of one run and those before it. */
-    uint8_t *flags;    /* by frame */
-    uint32_t *from;    /* by source: the first sequence of the run */
-    bool *active;      /* by source: an earlier run reaches beyond it */
-    uint64_t *repeats; /* hashes of events; 0: empty */
-    size_t repeat_count, repeat_slots;
-    uint64_t **dropped;       /* by frame: bit set, or NULL */
-    bool *changed;            /* by frame: losses */
-    bool *gone;               /* by frame */
-    uint64_t *told, *telling; /* by source and cause of a sum: by earlier runs at most, and by this run so far */
-    char *image;              /* one that is being made */
-    uint64_t *lost;           /* by frame: as known before */
-};
-
-/* ---- order of positions --------------------------------------------------------------------------------------------------- */
-
-/* How far a position is behind another, by their lower 32 bits. */
-static int32_t behind(uint32_t one, uint32_t other) { return (int32_t)(one - other); }
-
-static bool is_loss(const struct trace_event *event) { return event->kind == TRACE_KIND_EVENTS_LOST; }
-static bool is_sum(uint8_t cause) { return cause == TRACE_LOSS_DISCARDED || cause == TRACE_LOSS_NO_LANE; }
-
-/* The position after it. */
-static uint32_t next_of(const struct trace_event *event) {
-    if (!is_loss(event)) return event->sequence + 1;
-    if (is_sum(event->data.events_lost.cause)) return event->sequence;
-    return (uint32_t)(event->data.events_lost.first + event->data.events_lost.count);
-}
 
 /* ---- which runs have which lanes ------------------------------------------------------------------------------------------- */
 
@@ -196,38 +121,6 @@ static int by_lane(const void *one, const void *other) {
     return a->frame < b->frame ? -1 : a->frame > b->frame;
 }
 
-static int by_position(const void *one, const void *other) {
-    const struct loss *a = one, *b = other;
-    return a->position < b->position ? -1 : a->position > b->position;
-}
-
-static int list_losses(struct once *once, uint32_t rank) {
-    const struct history_query query = {.kinds = UINT64_C(1) << TRACE_KIND_EVENTS_LOST};
-    const struct run *run = &once->runs[rank];
-    struct history_answer answer;
-    int error =
-        history_select(once->history, &query, POSITION(run->begin, 0), POSITION(run->end, 0), SIZE_MAX, false, NULL, &answer);
-    struct loss *losses;
-
-    if (error < 0) return error;
-    losses = realloc(once->losses, (once->loss_count + answer.count + 1) * sizeof *losses);
-    if (losses) once->losses = losses;
-    for (size_t i = 0; losses && i < answer.count; i++) {
-        const struct history_hit *hit = &answer.hits[i];
-        if (!once->shared[history_source_node(hit->source)]) continue;
-        losses[once->loss_count++] = (struct loss){.position = hit->position,
-                                                   .source = hit->source,
-                                                   .run = rank,
-                                                   .first = hit->event.data.events_lost.first,
-                                                   .count = hit->event.data.events_lost.count,
-                                                   .cause = hit->event.data.events_lost.cause,
-                                                   .rest_first = hit->event.data.events_lost.first,
-                                                   .rest = hit->event.data.events_lost.count};
-    }
-    history_answer_fini(&answer);
-    return losses ? 0 : -ENOMEM;
-}
-
 /* ---- what a run has of a lane ---------------------------------------------------------------------------------------------- */
 
 /* The first readable one, or with `back` the last one, of a part.  events: no loss. */
@@ -245,13 +138,13 @@ static bool end_of(const struct once *once, const struct part *part, bool back, 
     return false;
 }
 
-static bool first_of(const struct once *once, struct span span, bool events, struct trace_event *ret_event) {
+bool recording__once_first(const struct once *once, struct span span, bool events, struct trace_event *ret_event) {
     for (const struct part *part = span.begin; part < span.end; part++)
         if (end_of(once, part, false, events, ret_event)) return true;
     return false;
 }
 
-static bool last_of(const struct once *once, struct span span, bool events, struct trace_event *ret_event) {
+bool recording__once_last(const struct once *once, struct span span, bool events, struct trace_event *ret_event) {
     for (const struct part *part = span.end; part-- > span.begin;)
         if (end_of(once, part, true, events, ret_event)) return true;
     return false;
@@ -264,7 +157,7 @@ static struct span span_from(const struct once *once, struct part *begin) {
     return (struct span){begin, end};
 }
 
-static struct span span_of(const struct once *once, history_source source, uint32_t run) {
+struct span recording__once_span(const struct once *once, history_source source, uint32_t run) {
     const struct part key = {.source = source, .run = run};
     size_t low = 0, high = once->part_count;
     while (low < high) {
@@ -279,35 +172,6 @@ static struct span span_of(const struct once *once, history_source source, uint3
     return span_from(once, begin);
 }
 
-static void list_lanes_losses(struct once *once) {
-    for (size_t i = 0; i < once->loss_count; i++) {
-        const struct loss *loss = &once->losses[i];
-        struct span span = span_of(once, loss->source, loss->run);
-        if (span.begin == span.end) continue;
-        span.begin->losses++;
-        if (!is_sum(loss->cause)) span.begin->lost += (uint32_t)loss->count;
-    }
-}
-
-static int by_place(const void *one, const void *other) {
-    const struct loss *a = *(const struct loss *const *)one, *b = *(const struct loss *const *)other;
-    if (a->source != b->source) return a->source < b->source ? -1 : 1;
-    if (a->first != b->first) return a->first < b->first ? -1 : 1;
-    if (a->count != b->count) return a->count < b->count ? -1 : 1;
-    if (a->cause != b->cause) return a->cause < b->cause ? -1 : 1;
-    return a->run < b->run ? -1 : a->run > b->run;
-}
-
-static int sort_losses(struct once *once) {
-    once->same = malloc((once->loss_count + 1) * sizeof *once->same);
-    if (!once->same) return -ENOMEM;
-    if (once->loss_count == 0) return 0;
-    qsort(once->losses, once->loss_count, sizeof *once->losses, by_position);
-    for (size_t i = 0; i < once->loss_count; i++) once->same[i] = &once->losses[i];
-    qsort(once->same, once->loss_count, sizeof *once->same, by_place);
-    return 0;
-}
-
 static int list_all(struct once *once) {
     int error = 0;
 
@@ -318,12 +182,11 @@ static int list_all(struct once *once) {
             error = list_frame(once, r, (uint32_t)i);
             any = true;
         }
-        if (error == 0 && any) error = list_losses(once, r);
+        if (error == 0 && any) error = recording__once_list_losses(once, r);
     }
     if (error < 0) return error;
     if (once->part_count > 0) qsort(once->parts, once->part_count, sizeof *once->parts, by_lane);
-    list_lanes_losses(once);
-    return sort_losses(once);
+    return recording__once_sort_losses(once);
 }
 
 /* ---- events ---------------------------------------------------------------------------------------------------------------- */
@@ -380,7 +243,7 @@ static int hold_frame(struct once *once, uint32_t frame) {
     return error;
 }
 
-static int drop_one(struct once *once, uint64_t position) {
+int recording__once_drop(struct once *once, uint64_t position) {
     uint64_t frame = position / HISTORY_SEGMENT_EVENTS, index = position % HISTORY_SEGMENT_EVENTS;
     if (!once->dropped[frame]) once->dropped[frame] = calloc(HISTORY_SEGMENT_EVENTS / 64, sizeof **once->dropped);
     if (!once->dropped[frame]) return -ENOMEM;
@@ -400,7 +263,7 @@ static int drop_repeats(struct once *once, uint32_t frame) {
         struct history_item item;
         if (!history_at(once->history, POSITION(frame, i), &item) || !may_repeat(once, &item)) continue;
         uint64_t hash = hash_event(item.event, item.source);
-        if (*find_slot(once->repeats, once->repeat_slots, hash) == hash) error = drop_one(once, POSITION(frame, i));
+        if (*find_slot(once->repeats, once->repeat_slots, hash) == hash) error = recording__once_drop(once, POSITION(frame, i));
     }
     return error;
 }
@@ -410,7 +273,7 @@ static void relate(struct once *once, struct span earlier, struct span later, ui
     struct trace_event event;
     uint32_t next;
 
-    if (!last_of(once, earlier, true, &event)) return;
+    if (!recording__once_last(once, earlier, true, &event)) return;
     next = event.sequence + 1;
     if (behind(next, from) <= 0) return;
     for (const struct part *part = later.begin; part < later.end; part++) {
@@ -439,7 +302,7 @@ static void relate_lanes(struct once *once, uint32_t rank) {
             if (span.begin->run == rank) later = span;
             at = span.end;
         }
-        if (later.begin == end || later.begin == lane || !first_of(once, later, true, &event)) continue;
+        if (later.begin == end || later.begin == lane || !recording__once_first(once, later, true, &event)) continue;
         for (struct part *part = lane; part < later.begin;) {
             struct span earlier = span_from(once, part);
             relate(once, earlier, later, event.sequence);
@@ -462,123 +325,14 @@ static int drop_events(struct once *once, uint32_t rank) {
     return error;
 }
 
-/* ---- losses ---------------------------------------------------------------------------------------------------------------- */
-
-/* Does the run account for each position of the lane from its first to its last? */
-static bool accounts_for_all(const struct once *once, struct span span) {
-    struct trace_event first, last;
-    struct part *lane = span.begin;
-    uint32_t known = lane->lost - lane->losses;
-
-    if (lane->whole != UNKNOWN) return lane->whole == WHOLE;
-    lane->whole = NOT_WHOLE;
-    if (!first_of(once, span, false, &first) || !last_of(once, span, false, &last)) return false;
-    for (const struct part *part = span.begin; part < span.end; part++) known += part->count;
-    lane->begin = first.sequence;
-    lane->end = next_of(&last);
-    if (known == lane->end - lane->begin) lane->whole = WHOLE;
-    return lane->whole == WHOLE;
-}
-
-/* How many positions of a loss lie in [begin, end), and where they begin. */
-static uint64_t accounted(const struct loss *loss, uint32_t begin, uint32_t end, uint64_t *ret_from) {
-    uint64_t loss_end = loss->first + loss->count, span = end - begin, to = loss_end;
-    int64_t beyond = behind(end, (uint32_t)loss_end);
-
-    if (beyond < 0) to -= (uint64_t)-beyond;
-    if (beyond < 0 && (uint64_t)-beyond >= loss->count) return 0;
-    if (beyond > 0 && (uint64_t)beyond >= span) return 0;
-    if (beyond > 0) span -= (uint64_t)beyond;
-    *ret_from = span < to - loss->first ? to - span : loss->first;
-    return to - *ret_from;
-}
-
-/* Has an earlier run told the same loss? */
-static bool is_told(const struct once *once, const struct loss *loss) {
-    struct loss key = *loss;
-    const struct loss *wanted = &key;
-    size_t low = 0, high = once->loss_count;
-    key.run = 0;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (by_place(&once->same[middle], &wanted) < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    key.run = once->same[low]->run; /* there is one: the loss itself */
-    return key.run < loss->run && by_place(&once->same[low], &wanted) == 0;
-}
-
-/* A loss with a place is told for the positions that the earlier run that has most of them leaves. */
-static void cut_loss(struct once *once, struct loss *loss) {
-    if (is_told(once, loss)) {
-        loss->rest = 0;
-        return;
-    }
-    for (uint32_t r = 0; r < loss->run; r++) {
-        struct span span = span_of(once, loss->source, r);
-        uint64_t from = 0, count;
-        if (span.begin == span.end || !accounts_for_all(once, span)) continue;
-        count = accounted(loss, span.begin->begin, span.begin->end, &from);
-        if (loss->count - count >= loss->rest) continue;
-        loss->rest = loss->count - count;
-        loss->rest_first = from == loss->first ? from + count : loss->first;
-    }
-}
-
-static size_t sum_of(const struct loss *loss) { return 2 * (size_t)loss->source + (loss->cause == TRACE_LOSS_NO_LANE); }
-
-/* Of a sum, what is more than all that an earlier run has told. */
-static void cut_sum(struct once *once, struct loss *loss) {
-    uint64_t before = once->telling[sum_of(loss)], now = before + loss->count, told = once->told[sum_of(loss)];
-    once->telling[sum_of(loss)] = now;
-    if (now <= told)
-        loss->rest = 0;
-    else if (before < told)
-        loss->rest = now - told;
-}
-
-/* Those of a run. */
-static void find_losses(const struct once *once, uint32_t rank, struct loss **ret_begin, struct loss **ret_end) {
-    struct loss *end = once->losses + once->loss_count, *begin = once->losses;
-    while (begin < end && begin->run != rank) begin++;
-    *ret_begin = begin;
-    while (begin < end && begin->run == rank) begin++;
-    *ret_end = begin;
-}
-
-static int cut_losses(struct once *once, uint32_t rank) {
-    struct loss *begin, *end;
-    int error = 0;
-
-    find_losses(once, rank, &begin, &end);
-    for (struct loss *loss = begin; loss < end; loss++) once->telling[is_sum(loss->cause) ? sum_of(loss) : 0] = 0;
-    for (struct loss *loss = begin; loss < end && error == 0; loss++) {
-        if (is_sum(loss->cause))
-            cut_sum(once, loss);
-        else
-            cut_loss(once, loss);
-        if (loss->rest == 0)
-            error = drop_one(once, loss->position);
-        else if (loss->rest < loss->count)
-            once->changed[loss->position / HISTORY_SEGMENT_EVENTS] = true;
-    }
-    for (struct loss *loss = begin; loss < end; loss++)
-        if (is_sum(loss->cause) && once->telling[sum_of(loss)] > once->told[sum_of(loss)])
-            once->told[sum_of(loss)] = once->telling[sum_of(loss)];
-    return error;
-}
-
 /* ---- frames without them --------------------------------------------------------------------------------------------------- */
 
 static bool keep(void *context, uint64_t position, struct trace_event *event) {
     const struct once *once = context;
-    const struct loss key = {.position = position}, *loss;
+    const struct loss *loss;
 
     if (is_dropped(once, position)) return false;
-    if (!is_loss(event) || once->loss_count == 0) return true;
-    loss = bsearch(&key, once->losses, once->loss_count, sizeof key, by_position);
+    loss = is_loss(event) ? recording__once_loss(once, position) : NULL;
     if (!loss || loss->rest == loss->count) return true;
     event->data.events_lost.first = loss->rest_first;
     event->data.events_lost.count = loss->rest;
@@ -717,7 +471,7 @@ static int leave_out(struct once *once) {
     if (error == 0) error = list_all(once);
     for (uint32_t r = 0; r < once->run_count && error == 0; r++) {
         if (r > 0) error = drop_events(once, r);
-        if (error == 0) error = cut_losses(once, r);
+        if (error == 0) error = recording__once_cut_losses(once, r);
     }
     if (error == 0) error = make_frames(once);
     once->recording->silent = false;
