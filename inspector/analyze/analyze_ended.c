@@ -70,9 +70,8 @@ static void add_tries(struct aftermath *sums, const struct analysis *analysis) {
         struct fact_walk walk = facts_walk(analysis->facts, state->gone_ns + 1, state->again_ns);
         const struct fact *fact;
         while ((fact = fact_walk_next(&walk))) {
-            bool small = fact->kind == FACT_PACKET_SENT && packet_is_small(fact->bytes, UINT64_MAX);
             bool sends = fact->kind == FACT_PACKET_SENT || fact->kind == FACT_MESSAGE_SENT;
-            if (!sends || small || fact->peer != state->node || fact->node == state->node) continue;
+            if (!sends || fact_is_small(fact) || fact->peer != state->node || fact->node == state->node) continue;
             if (!node_clocks_comparable(&analysis->facts->clocks, fact->node, state->node, NULL)) continue;
             sums[i].tries++;
             sums[i].tried_ns = fact->time_ns - state->ended_ns;

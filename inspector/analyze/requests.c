@@ -508,10 +508,7 @@ static int add_questions(struct requests *requests, const struct critical_path *
 }
 
 /* Traffic, and more than an acknowledgement? */
-static bool says_something(const struct fact *fact) {
-    bool packet = fact->kind == FACT_PACKET_SENT || fact->kind == FACT_PACKET_RECEIVED;
-    return fact_is_traffic(fact) && !(packet && packet_is_small(fact->bytes, UINT64_MAX));
-}
+static bool says_something(const struct fact *fact) { return fact_is_traffic(fact) && !fact_is_small(fact); }
 
 /* Does a span that only asks wait for a node that has ended?  Not if that node has answered, or runs again. */
 static bool is_asked_in_vain(const struct span *span, const struct facts *facts, const struct node_states *states) {

@@ -75,6 +75,9 @@ int messages_find_repeats(struct messages *messages, const struct trace_events *
 /* Is a packet of that size, compared with one of beside_bytes, likely only an acknowledgement? */
 bool packet_is_small(uint64_t bytes, uint64_t beside_bytes);
 
+/* Is it a packet, sent or received, that is likely only an acknowledgement?  False for any other fact. */
+bool fact_is_small(const struct fact *fact);
+
 void messages_fini(struct messages *messages);
 
 /* Is it a packet or a program's message, which has a number and a space? */

@@ -16,6 +16,11 @@ bool packet_is_small(uint64_t bytes, uint64_t beside_bytes) {
     return bytes && bytes <= SMALL_BYTES_MAX && 2 * bytes <= beside_bytes;
 }
 
+bool fact_is_small(const struct fact *fact) {
+    bool packet = fact->kind == FACT_PACKET_SENT || fact->kind == FACT_PACKET_RECEIVED;
+    return packet && packet_is_small(fact->bytes, UINT64_MAX);
+}
+
 /* A packet sent over a link, or new stream bytes for it. */
 struct sending {
     unsigned from, to;

@@ -5,11 +5,6 @@
 
 #define UNSENT_NS_MIN UINT64_C(1000000) /* an asker that failed sooner after the other's end may not have waited */
 
-static bool is_small(const struct fact *fact) {
-    bool packet = fact->kind == FACT_PACKET_SENT || fact->kind == FACT_PACKET_RECEIVED;
-    return packet && packet_is_small(fact->bytes, UINT64_MAX);
-}
-
 /* May the node have answered, in whatever trace?  It may if it sent anything to the asker, in a packet however small, or more
  * than a small packet to anybody: that one may be the asker under another id, or pass the answer on.  small_bytes: NULL, or what
  * it sent to the asker in small packets does not count, and this is the largest. */
@@ -19,7 +14,7 @@ static bool may_have_answered(const struct facts *facts, unsigned node, unsigned
     const struct fact *fact;
     while ((fact = fact_walk_next(&walk))) {
         if (!fact_is_traffic(fact)) continue;
-        bool small = is_small(fact);
+        bool small = fact_is_small(fact);
         if (fact->node == asker && fact->peer == node && !fact_sends(fact) && !small) return true;
         if (fact->node != node || !fact_sends(fact) || (small && fact->peer != asker)) continue;
         if (!small || !small_bytes) return true;
@@ -76,7 +71,7 @@ static bool all_arrived(const struct facts *facts, unsigned asker, unsigned node
     uint64_t sent = 0, received = 0;
     while ((fact = fact_walk_next(&walk))) {
         if (fact->node == asker && fact->peer == node && fact->kind == FACT_PACKET_LOST) return false;
-        if (!fact_is_traffic(fact) || is_small(fact)) continue;
+        if (!fact_is_traffic(fact) || fact_is_small(fact)) continue;
         sent += fact->node == asker && fact->peer == node && fact_sends(fact);
         received += fact->node == node && fact->peer == asker && !fact_sends(fact);
     }

@@ -291,7 +291,7 @@ static uint64_t came_elsewhere(struct walk *walk, unsigned from, unsigned to, ui
     walk_doubt(walk, to, from, from_ns, to_ns);
     while ((fact = fact_walk_next(&others))) {
         if (fact->node != to || fact->peer != from || !fact_is_traffic(fact) || fact_sends(fact)) continue;
-        if (fact->kind != FACT_PACKET_RECEIVED || !packet_is_small(fact->bytes, UINT64_MAX)) last_ns = fact->time_ns;
+        if (!fact_is_small(fact)) last_ns = fact->time_ns;
     }
     return last_ns;
 }
