@@ -635,6 +635,19 @@ START_TEST(a_node_that_had_ended_is_named_only_if_all_that_it_could_do_is_known)
 }
 END_TEST
 
+/* Its log ended at NOW.  Read were: a period up to then; a shorter one; all of a trace; some of its events. */
+START_TEST(a_part_never_ends_only_if_all_was_read_until_its_log_ended) {
+    static const enum facts_extent extents[] = {FACTS_OF_PERIOD, FACTS_OF_PERIOD, FACTS_OF_TRACE, FACTS_CHOSEN};
+    struct node_state state = {.node = BOB, .crashed = true, .last_ns = NOW};
+    struct node_states all = {.items = &state, .count = 1};
+    add(FACT_APP_START, BOB, NO_NUMBER, NOW - 2 * S);
+    if (_i == 0) add(FACT_CUSTOM, ALICE, NO_NUMBER, NOW);
+    ck_assert_int_eq(facts_sort(&facts), 0);
+    node_states_settle(&all, &facts, extents[_i]);
+    ck_assert(node_states_ended_log(&all, &facts, BOB, NOW - 2 * S) == (_i % 2 ? NULL : &state));
+}
+END_TEST
+
 /* 1: too few events; 2: it was silent as long before; 3: the others are silent, too; 4: it has ended; 5: it waits for carol; 6:
  * its work has ended, so it has nothing to do. */
 START_TEST(a_node_that_falls_silent_in_its_work_is_reported) {
@@ -739,6 +752,7 @@ int main(void) {
     tcase_add_loop_test(tcase, a_stream_that_is_open_for_long_is_reported, 0, 6);
     tcase_add_test(tcase, a_node_that_crashed_is_reported_before_all_else);
     tcase_add_loop_test(tcase, a_node_that_had_ended_is_named_only_if_all_that_it_could_do_is_known, 0, 2);
+    tcase_add_loop_test(tcase, a_part_never_ends_only_if_all_was_read_until_its_log_ended, 0, 4);
     tcase_add_loop_test(tcase, a_node_that_falls_silent_in_its_work_is_reported, 0, 7);
     tcase_add_loop_test(tcase, a_node_that_would_not_report_what_it_got_is_not_silent, 0, 4);
     tcase_add_loop_test(tcase, findings_can_be_chosen_by_a_node_that_they_name, 0, 4);
