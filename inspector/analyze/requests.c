@@ -93,6 +93,17 @@ static bool failed_before(const struct critical_path *path, const struct node_cl
     return (spans_caused(spans, other, span) && !other->expired) || (spans_caused(spans, span, other) && span->expired);
 }
 
+/* Does a span that failed after the end of the request only report what one that it caused had failed to do before? */
+static bool passes_on(const struct critical_path *path, const struct node_clocks *clocks, const struct span *span) {
+    const struct span *items = path->spans.items, *root = &items[path->root];
+    for (size_t i = span->first_child; i != NO_POSITION; i = items[i].next_sibling) {
+        const struct span *child = &items[i];
+        bool failed = child->end != NO_POSITION && !child->ok && node_clocks_comparable(clocks, child->node, root->node, NULL);
+        if (failed && child->end_ns <= root->end_ns) return true;
+    }
+    return false;
+}
+
 /* The failed span (expired: that ran out of time) that ended first: later failures are its consequences, or independent.  If the
  * request succeeded, considers only spans that it caused and did not wait for. */
 static const struct span *first_failed(const struct critical_path *path, const struct node_clocks *clocks, bool expired) {
@@ -105,7 +116,7 @@ static const struct span *first_failed(const struct critical_path *path, const s
         if (!root->ok || !asker) continue;
         bool known = node_clocks_comparable(clocks, span->node, root->node, NULL) &&
                      node_clocks_comparable(clocks, span->node, asker->node, NULL);
-        if (known && span->end_ns > root->end_ns && !span->given_up) first = span;
+        if (known && span->end_ns > root->end_ns && !span->given_up && !passes_on(path, clocks, span)) first = span;
     }
     return first;
 }

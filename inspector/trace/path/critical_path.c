@@ -147,7 +147,16 @@ static void spend_unseen(struct walk *walk, size_t index, unsigned peer, uint64_
 
 /* A time at a peer without a span here: it may have waited for others, which say that it asked them. */
 static void spend_at_peer(struct walk *walk, size_t index, unsigned peer, uint64_t from_ns, uint64_t to_ns, bool unanswered) {
+    const struct span *span = &walk->path->spans.items[index];
     bool reached = false;
+    if (to_ns == span->end_ns && !span->ok && from_ns < to_ns) { /* it gave up waiting */
+        size_t open = hidden_open_of(&walk->hidden, peer, from_ns, to_ns);
+        if (open != NO_POSITION) {
+            reached = true;
+            walk_add_task(walk, open, walk->path->spans.items[open].start_ns, to_ns);
+            to_ns = walk->path->spans.items[open].start_ns;
+        }
+    }
     while (from_ns < to_ns) {
         size_t last = hidden_last_of(&walk->hidden, peer, from_ns, to_ns);
         const struct span *asked = last == NO_POSITION ? NULL : &walk->path->spans.items[last];

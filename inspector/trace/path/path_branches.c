@@ -193,7 +193,11 @@ static int list_strays(struct walk *walk, size_t index, size_t children, size_t 
     for (size_t i = 0; i < count && !result; i++) {
         const struct hidden_wait *wait = &walk->hidden_waits[i];
         struct branch branch = {.from_ns = wait->from_ns, .until_ns = wait->to_ns, .child = NO_POSITION, .hidden = true};
-        if (shows_asker(walk, index, wait->stray) && !overlaps_children(&listed, &branch)) continue;
+        if (shows_asker(walk, index, wait->stray)) {
+            if (!overlaps_children(&listed, &branch)) continue;
+            bool late = walk->spans->items[wait->stray].end_ns > wait->to_ns; /* for the children to judge */
+            if (late && !listed.unended_count) branch.until_ns = least(branch.until_ns, listed.last_ns);
+        }
         cut_unended(walk, &listed, wait->stray, &branch);
         listed.last_hidden_ns = greatest(listed.last_hidden_ns, branch.until_ns);
         listed.items[listed.count++] = branch;

@@ -214,12 +214,19 @@ struct first_stray {
     size_t stray;
 };
 
+/* Would a node that gave up before a stray span ended have reported what it sent to the node that asked for it? */
+static bool shows_late(const struct hidden *hidden, const struct span *span, const struct span *stray, unsigned node) {
+    bool late = stray->start != NO_POSITION && stray->end != NO_POSITION && stray->end_ns > span->end_ns;
+    return late && hidden->reports[node] && stray->parent == NO_POSITION && stray->peer != NO_NUMBER && stray->peer != node;
+}
+
 /* Returns whether the span may have waited for that stray one within that time. */
 static bool try_stray(const struct hidden *hidden, const struct span *span, size_t stray, unsigned node, struct part whole,
                       struct first_stray *first) {
     const struct span *other = &hidden->spans->items[stray];
     struct part part, found = {whole.to_ns, whole.to_ns};
-    if (other->node == node || !may_have_waited(hidden, span, other, &part)) return false;
+    if (other->node == node || shows_late(hidden, span, other, node)) return false;
+    if (!may_have_waited(hidden, span, other, &part)) return false;
     take_first(&found, part, whole);
     if (found.from_ns >= found.to_ns) return false;
     bool before = found.from_ns != first->part.from_ns ? found.from_ns < first->part.from_ns : stray < first->stray;
@@ -266,21 +273,36 @@ bool hidden_next(const struct hidden *hidden, size_t index, unsigned node, uint6
     return first.from_ns < first.to_ns;
 }
 
-size_t hidden_last_of(const struct hidden *hidden, unsigned asker, uint64_t from_ns, uint64_t to_ns) {
-    const struct span *items = hidden->spans->items;
+/* The first in by_asker that this node asked for and that ended after that time. */
+static size_t asked_until(const struct hidden *hidden, unsigned asker, uint64_t time_ns) {
     size_t low = 0, high = hidden->by_asker_count;
     while (low < high) {
         size_t middle = (low + high) / 2;
-        const struct span *span = &items[hidden->by_asker[middle]];
-        if (span->peer < asker || (span->peer == asker && span->end_ns <= to_ns))
+        const struct span *span = &hidden->spans->items[hidden->by_asker[middle]];
+        if (span->peer < asker || (span->peer == asker && span->end_ns <= time_ns))
             low = middle + 1;
         else
             high = middle;
     }
+    return low;
+}
+
+size_t hidden_last_of(const struct hidden *hidden, unsigned asker, uint64_t from_ns, uint64_t to_ns) {
+    const struct span *items = hidden->spans->items;
+    size_t low = asked_until(hidden, asker, to_ns);
     while (low-- > 0) {
         const struct span *span = &items[hidden->by_asker[low]];
         if (span->peer != asker || span->end_ns < from_ns) break;
         if (span->start_ns >= from_ns) return hidden->by_asker[low];
+    }
+    return NO_POSITION;
+}
+
+size_t hidden_open_of(const struct hidden *hidden, unsigned asker, uint64_t from_ns, uint64_t to_ns) {
+    for (size_t i = asked_until(hidden, asker, to_ns); i < hidden->by_asker_count; i++) {
+        const struct span *span = &hidden->spans->items[hidden->by_asker[i]];
+        if (span->peer != asker) break;
+        if (span->start_ns >= from_ns && span->start_ns < to_ns) return hidden->by_asker[i];
     }
     return NO_POSITION;
 }

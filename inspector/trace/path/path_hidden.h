@@ -59,4 +59,7 @@ bool hidden_later(const struct hidden *hidden, size_t span, uint64_t answered_ns
  * none. */
 size_t hidden_last_of(const struct hidden *hidden, unsigned asker, uint64_t from_ns, uint64_t to_ns);
 
+/* The same of those that began within that time and ended later: the one that ended first. */
+size_t hidden_open_of(const struct hidden *hidden, unsigned asker, uint64_t from_ns, uint64_t to_ns);
+
 #endif
