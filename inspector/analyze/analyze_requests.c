@@ -58,7 +58,7 @@ static bool sum_up_links(struct usual *usual, const struct requests *requests) {
     size_t count = 0;
     usual->links = calloc(requests->visit_count + 1, sizeof *usual->links);
     usual->sorted = calloc(requests->visit_count + 1, sizeof *usual->sorted);
-    usual->room = calloc(requests->visit_count + 1, sizeof *usual->room);
+    usual->room = calloc(greatest(requests->visit_count, requests->count) + 1, sizeof *usual->room);
     if (!usual->links || !usual->sorted || !usual->room) return false;
     for (size_t i = 0; i < requests->visit_count; i++) {
         const struct visit *visit = &requests->visits[i];
@@ -104,6 +104,45 @@ static bool stood_still(const struct analysis *analysis, const struct visit *lon
     return !facts_active(analysis->facts, analysis->facts->items[from].time_ns, analysis->facts->items[to].time_ns);
 }
 
+static int compare_visit_requests(const void *left, const void *right) {
+    return compare_numbers(((const struct visit *)left)->request, ((const struct visit *)right)->request);
+}
+
+/* How long requests of the same command take that did not wait for that peer: the median, or 0 if there are too few.  room: for
+ * one value per request. */
+static uint64_t usual_without_peer(const struct requests *requests, double *room, const struct visit *visits, size_t count) {
+    size_t others = 0;
+    for (size_t i = 0; i < requests->count; i++) {
+        const struct request *request = &requests->items[i];
+        const struct visit wanted = {.request = i};
+        if (!request->whole || !request->ok || request->command != visits->command) continue;
+        if (!bsearch(&wanted, visits, count, sizeof *visits, compare_visit_requests)) room[others++] = (double)request->took_ns;
+    }
+    if (others < SLOW_REQUESTS_MIN) return 0;
+    sort_values(room, others);
+    return (uint64_t)room[others / 2];
+}
+
+/* The longest round-trip time to a peer that a node reports, or 0. */
+static uint64_t rtt_to(const struct facts *facts, unsigned peer) {
+    uint64_t rtt_ns = 0;
+    for (size_t i = 0; i < facts->count; i++)
+        if (facts->items[i].kind == FACT_METRICS && facts->items[i].peer == peer)
+            rtt_ns = greatest(rtt_ns, facts->items[i].rtt_ns);
+    return rtt_ns;
+}
+
+/* Do requests take no longer because of a peer that answers?  They do not if those that did not wait for it take as long; or, if
+ * there are none to compare with, if its answers take little longer than the way there and back. */
+static bool peer_is_usual(const struct analysis *analysis, const struct requests *requests, const struct usual *usual,
+                          const struct visit *visits, size_t count, uint64_t middle_ns) {
+    uint64_t usual_ns = usual_without_peer(requests, usual->room, visits, count);
+    if (!usual_ns) return middle_ns < greatest(SLOW_SEVERE_NS, ALIKE_RATIO_MAX * rtt_to(analysis->facts, visits->peer));
+    for (size_t i = 0; i < count; i++) usual->room[i] = (double)visits[i].whole_ns;
+    sort_values(usual->room, count);
+    return usual->room[count / 2] < ALIKE_RATIO_MAX * (double)usual_ns;
+}
+
 /* Judges all requests of one command at one place.  divided: no place has most of their time, so a smaller share is enough.
  * Returns whether there is a finding. */
 static bool judge_place(struct finding *ret_finding, const struct analysis *analysis, const struct requests *requests,
@@ -127,6 +166,8 @@ static bool judge_place(struct finding *ret_finding, const struct analysis *anal
         (double)slow < SLOW_OFTEN_MIN * (double)count || middle_ns < (divided ? SLOW_SEVERE_NS : SLOW_NS_MIN))
         return false;
     if (2 * stopped >= count && stood_still(analysis, longest)) return false;
+    bool peer = visits->kind == WAIT_PEER && !unanswered && !analysis->one_trace;
+    if (peer && peer_is_usual(analysis, requests, usual, visits, count, middle_ns)) return false;
     /* Many short waits do not make a slow link. */
     if (wait_kind_is_way(visits->kind) && divided && longest->once_ns < LATE_NS_MIN) return false;
     if (visits->kind == WAIT_LINK && !analysis->one_trace && !is_unusual(usual, visits, &usual_ns)) return false;

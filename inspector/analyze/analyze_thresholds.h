@@ -34,7 +34,7 @@
 #define ENDED_TRIED_NS_MIN UINT64_C(1000000000) /* ns: and the last one, so long after its end */
 #define SLOW_SEVERE_NS UINT64_C(10000000) /* ns: the same, to be severe; also for late packets and jumps of the round-trip time */
 #define ALIKE_NODES_MIN 3                 /* nodes: slow at the same command, for one finding to cover them */
-#define ALIKE_RATIO_MAX 3                 /* times: their median; a slower node stands out */
+#define ALIKE_RATIO_MAX 3                 /* times: their median; a slower node, or an untraced peer, stands out */
 #define TAIL_PART 5                       /* of the requests at a node: the slowest 1/N, compared with that of other nodes */
 #define TAIL_OTHERS_MIN 2                 /* nodes: to compare with */
 #define FAILED_SEVERE_SHARE 0.05          /* of the requests of a command: this share failed, to be severe */
