@@ -11,13 +11,15 @@
 /* Compares each node with the median of the other nodes that began requests. */
 void analyze_flood(struct analysis *analysis, const struct requests *requests) {
     unsigned nodes = intern_count(&analysis->facts->nodes);
-    size_t *first = calloc(nodes + 1, sizeof *first), kept = 0;
+    size_t *first = calloc(nodes + 1, sizeof *first), kept = 0, began = 0;
     uint64_t *counts = calloc(nodes + 1, sizeof *counts);
     double *sorted = calloc(nodes + 1, sizeof *sorted);
     if (!first || !counts || !sorted) analysis->failed = true;
     for (size_t i = 0; !analysis->failed && i < requests->count; i++) {
         const struct request *request = &requests->items[i];
+        if (request->caused) continue;
         if (!counts[request->node]++) first[request->node] = i;
+        began++;
     }
     for (unsigned i = 0; !analysis->failed && i < nodes; i++)
         if (counts[i]) sorted[kept++] = (double)counts[i];
@@ -35,7 +37,7 @@ void analyze_flood(struct analysis *analysis, const struct requests *requests) {
                                   .trace = request->trace,
                                   .command = request->command,
                                   .count = counts[i],
-                                  .of = requests->count,
+                                  .of = began,
                                   .usual_rate = usual};
         finding_show(&finding, request->start);
         analysis_add(analysis, &finding);

@@ -211,6 +211,7 @@ static int add_request_of(struct requests *requests, const struct critical_path 
                               .command = trace_event_at(events, root->start)->command,
                               .node = root->node,
                               .took_ns = path->end_ns - path->start_ns,
+                              .caused = caused,
                               .whole = root->end != NO_POSITION && !caused,
                               .rootless = root->end != NO_POSITION && caused,
                               .one_way = is_one_way(path),

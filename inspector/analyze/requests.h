@@ -15,7 +15,8 @@ struct request {
     bool whole;       /* its root has both ends, and no parent */
     bool timed;       /* it is whole, and no clock was set meanwhile, so its times can be judged */
     bool ok;
-    bool rootless; /* it has both ends, but its parent is missing, so it is not whole */
+    bool caused;   /* its root has a parent, which is missing: its node did not begin it */
+    bool rootless; /* the same, and it has both ends, but it is not whole */
     bool one_way;  /* it waited for nobody, and took almost no time compared with what it caused */
     size_t start;  /* a fact */
     /* What it took part in: requests with the same way and number of events did the same. */

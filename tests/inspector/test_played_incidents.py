@@ -775,6 +775,12 @@ def flood(network):
     network.requests(500, 2 * MS, askers=[ERIN])
 
 
+def client_unread(network):
+    """alice and bob are the only clients.  The nodes that bob asks have no events of him for a while: they began nothing."""
+    network.requests(600, 4 * MS, askers=[ALICE, BOB], asked=[CAROL, DAVE, ERIN])
+    network.lose(BOB, [(300 * MS, 700 * MS)])
+
+
 def flood_of_both(network):
     """erin begins many more requests than the others, each with a message: that is one flood."""
     def steps(time, trace, root, asker, asked):
@@ -1312,7 +1318,7 @@ STEPPED = [stepped(throttled, (7 * S, -60000), (14 * S, 60000)), stepped(chunk_n
            stepped(message_storm, (400 * MS, -5000)), stepped(hidden_failures, (400 * MS, -5000)), stepped(healthy, (1 * S, -86400000))]
 
 
-INCIDENTS = [untraced_node, chunk_nobody_has, flood, flood_of_both, healthy, idle_network, quorum, slow_when_asked, slow_without_packets, slow_by_nature, slow_sometimes, pauses, throttled, little_to_do,
+INCIDENTS = [untraced_node, chunk_nobody_has, flood, flood_of_both, client_unread, healthy, idle_network, quorum, slow_when_asked, slow_without_packets, slow_by_nature, slow_sometimes, pauses, throttled, little_to_do,
              throttled_machine, congested_way, busy_for_a_while, busy_link_for_a_while, late_few, late_seldom, late_sometimes,
              late_from_one, late_from_half, late_everywhere, late_by_little, late_alone, message_storm, acknowledged_storm, tells_and_answers, much_asked, much_asked_untraced,
              asks_much, some_messages, hub, one_neighbour, two_sorts, gossip_burst, slow_of_seven, seven_times, slow_but_short, graded, third_slow,
