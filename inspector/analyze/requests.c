@@ -561,6 +561,7 @@ static int add_open_parts(struct requests *requests, const struct spans *spans, 
                                  .command = start->command,
                                  .start = fact_at(events, span->start),
                                  .asks = span->asks,
+                                 .asked = span->asks && span->first_child == NO_POSITION ? span->peer : NO_NUMBER,
                                  .ended = ended_log_of_span(states, events->facts, span),
                                  .waits_for = NO_NUMBER};
         for (size_t k = span->first_child; k != NO_POSITION && !waits; k = spans->items[k].next_sibling) {
@@ -572,8 +573,7 @@ static int add_open_parts(struct requests *requests, const struct spans *spans, 
             else
                 waits = !part.ended;
         }
-        if (span->asks && span->first_child == NO_POSITION && is_asked_in_vain(span, events->facts, states))
-            part.waits_for = span->peer;
+        if (part.asked != NO_NUMBER && is_asked_in_vain(span, events->facts, states)) part.waits_for = span->peer;
         if (!waits) result = add_open(requests, &part);
     }
     return result;

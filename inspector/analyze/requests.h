@@ -83,6 +83,7 @@ struct open_part {
     size_t start;                   /* a fact */
     bool asks;                      /* it waits for another node */
     const struct node_state *ended; /* the log in which it began, which ended without it; NULL: it may still end */
+    unsigned asked;                 /* of one that waits: the node it asked, of which no part is known; NO_NUMBER: none */
     unsigned waits_for;             /* a node that ended before it answered this part; NO_NUMBER: none */
 };
 

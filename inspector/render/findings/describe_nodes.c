@@ -22,8 +22,25 @@ void describe_node_stalled(struct strbuf *out, const struct view *view, const st
     if (finding->count > 1) strbuf_printf(out, "; the longest of %" PRIu64 " pauses", finding->count);
 }
 
+/* Open parts of several nodes, which all wait for another one. */
+static void open_at_several(struct strbuf *out, const struct view *view, const struct facts *facts,
+                            const struct finding *finding) {
+    strbuf_printf(out, "%" PRIu64 " parts of ", finding->count);
+    finding_command(out, facts, finding);
+    strbuf_printf(out, " at %" PRIu64 " nodes wait for ", finding->peer_count);
+    finding_node(out, view, facts, finding->peer);
+    strbuf_puts(out, finding->unanswered ? ", which has not answered" : ", which has ended");
+    strbuf_puts(out, "; the oldest began ");
+    text_duration(out, finding->ns);
+    strbuf_puts(out, " ago");
+}
+
 void describe_request_open(struct strbuf *out, const struct view *view, const struct facts *facts,
                            const struct finding *finding) {
+    if (finding->peer_count) {
+        open_at_several(out, view, facts, finding);
+        return;
+    }
     finding_command(out, facts, finding);
     strbuf_puts(out, " at ");
     finding_node(out, view, facts, finding->node);
@@ -36,7 +53,7 @@ void describe_request_open(struct strbuf *out, const struct view *view, const st
     if (finding->peer != NO_NUMBER) {
         strbuf_puts(out, finding->count > 1 ? "; they wait for " : "; it waits for ");
         finding_node(out, view, facts, finding->peer);
-        strbuf_puts(out, ", which has ended");
+        strbuf_puts(out, finding->unanswered ? ", which has not answered" : ", which has ended");
     }
     if (finding->severity == SEVERITY_NOTE) strbuf_puts(out, "; its end may be among the missing events");
 }
