@@ -168,14 +168,21 @@ static bool explains_failure(const struct analysis *analysis, const struct findi
     return false;
 }
 
+/* Is the finding about the whole network, or about all nodes of this one's machine? */
+static bool is_about_all(const struct analysis *analysis, const struct finding *finding, unsigned node) {
+    const struct node_clocks *clocks = &analysis->facts->clocks;
+    if (finding->kind == FINDING_LOSSY_NETWORK) return true;
+    return finding->kind == FINDING_NODE_STALLED && finding->node == NO_NUMBER &&
+           node_clocks_machine(clocks, finding->example) == node_clocks_machine(clocks, node);
+}
+
 void analysis_keep_node(struct analysis *analysis, unsigned node) {
     size_t count = 0;
     for (size_t i = 0; i < analysis->count; i++) {
         const struct finding *finding = &analysis->findings[i];
-        bool everywhere =
-            finding->node == NO_NUMBER && (finding->kind == FINDING_LOSSY_NETWORK || finding->kind == FINDING_NODE_STALLED);
         bool named = names_peer(finding, node) || finding->peer == node;
-        if (everywhere || named || explains_failure(analysis, finding, node)) analysis->findings[count++] = *finding;
+        if (is_about_all(analysis, finding, node) || named || explains_failure(analysis, finding, node))
+            analysis->findings[count++] = *finding;
     }
     analysis->count = count;
 }

@@ -93,6 +93,13 @@ static bool waited_for_receiver(const struct analysis *analysis, const struct vi
     return analysis_paused(analysis, visit->peer, analysis->facts->items[from].time_ns, analysis->facts->items[to].time_ns);
 }
 
+/* Did all nodes stand still, perhaps, while it was there? */
+static bool stood_still(const struct analysis *analysis, const struct visit *visit) {
+    size_t from = visit->evidence[0], to = visit->evidence[1];
+    if (from == NO_FACT || to == NO_FACT) return false;
+    return analysis_stood_still(analysis, analysis->facts->items[from].time_ns, analysis->facts->items[to].time_ns);
+}
+
 /* Are the slow ones few?  If not, this is how long some requests take. */
 static bool is_few(size_t slow, size_t count) {
     return APART_PART * slow < count && (slow <= OUTLIER_FEW || OUTLIER_PART * slow <= count);
@@ -142,7 +149,7 @@ static void judge_durations(struct analysis *analysis, const struct requests *al
     const struct visit *visit = main_visit(all, longest->request);
     uint64_t took_ns = longest->request->took_ns;
     bool paused = visit && visit->kind == WAIT_LINK && waited_for_receiver(analysis, visit);
-    bool elsewhere = !visit || 2 * (visit->ns + visit->lost_ns) < took_ns;
+    bool elsewhere = !visit || 2 * (visit->ns + visit->lost_ns) < took_ns || stood_still(analysis, visit);
     struct finding finding = {.kind = FINDING_LATENCY_OUTLIERS,
                               .severity = took_ns >= OUTLIER_SEVERE_NS ? SEVERITY_SEVERE : SEVERITY_NOTABLE,
                               .weight = (double)took_ns / 1e9,

@@ -101,7 +101,8 @@ static enum finding_kind kind_of(const struct visit *visit) {
 static bool stood_still(const struct analysis *analysis, const struct visit *longest) {
     size_t from = longest->evidence[0], to = longest->evidence[1];
     if (!longest->stopped || analysis->one_trace || from == NO_FACT || to == NO_FACT) return false;
-    return !facts_active(analysis->facts, analysis->facts->items[from].time_ns, analysis->facts->items[to].time_ns);
+    uint64_t from_ns = analysis->facts->items[from].time_ns, to_ns = analysis->facts->items[to].time_ns;
+    return !facts_active(analysis->facts, NO_NUMBER, from_ns, to_ns) || analysis_stood_still(analysis, from_ns, to_ns);
 }
 
 /* Judges all requests of one command at one place.  divided: no place has most of their time, so a smaller share is enough.

@@ -72,6 +72,7 @@ struct finding {
     bool elsewhere;            /* of outliers: no place has most of the time of the longest */
     bool rootless;             /* of failed requests: the spans that caused them are missing */
     bool returned;             /* of a node that ended: it is running again */
+    unsigned example;          /* of nodes that all stood still: one of them */
     uint64_t tries;            /* of a node that ended: packets and messages that others sent it afterwards */
     size_t evidence[EVIDENCE_MAX]; /* facts */
     unsigned evidence_count;
@@ -90,8 +91,10 @@ struct coverage {
 
 /* A period in which a node did nothing although others sent to it. */
 struct pause {
-    unsigned node;
+    unsigned node, machine; /* machine: as of node_clocks_machine */
     uint64_t from_ns, to_ns;
+    size_t send, receive; /* facts: a packet that waited */
+    bool still;           /* nor did any other node of its machine: perhaps all of them stood still */
 };
 
 /* A request that failed: who took part in its failure.  NO_NUMBER: nobody. */
@@ -124,8 +127,11 @@ const char *severity_name(enum severity severity);
 /* Adds a finding.  Out of memory sets `failed`. */
 void analysis_add(struct analysis *analysis, const struct finding *finding);
 
-/* Did the node do nothing, although others sent to it, for at least half of that time? */
+/* Did the node, rather than its machine, do nothing for at least half of that time, although others sent to it? */
 bool analysis_paused(const struct analysis *analysis, unsigned node, uint64_t from_ns, uint64_t to_ns);
+
+/* Did all nodes of a machine, or perhaps all, do nothing for at least half of that time, although others sent to one of them? */
+bool analysis_stood_still(const struct analysis *analysis, uint64_t from_ns, uint64_t to_ns);
 
 /* The time up to which the ages of a node's events are measured: now; or, if its clock cannot be compared with that of every
  * node, the newest event that it can be compared with. */
@@ -134,8 +140,8 @@ uint64_t analysis_now(const struct analysis *analysis, unsigned node);
 /* Records a fact that shows the finding; ignores those beyond EVIDENCE_MAX. */
 void finding_show(struct finding *finding, size_t fact);
 
-/* Did any node have an event in the middle of that period?  If none did, the machine stood still. */
-bool facts_active(const struct facts *facts, uint64_t from_ns, uint64_t to_ns);
+/* Did any node of a machine (NO_NUMBER: of any) have an event in the middle of that period? */
+bool facts_active(const struct facts *facts, unsigned machine, uint64_t from_ns, uint64_t to_ns);
 
 void sort_values(double *values, size_t count);
 
