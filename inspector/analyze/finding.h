@@ -64,6 +64,7 @@ struct finding {
     uint64_t open;             /* of a silent node: parts of requests that it works on; of one that ended: that it left open */
     bool gone;                 /* of a peer: packets to it were lost, and it sent nothing meanwhile */
     bool after;                /* of a place or a failure: in the work that continued after the request ended */
+    uint64_t failures;         /* of failed requests: which of them they are, a number; 0: none */
     bool one_asker;            /* of failed requests: only questions of one node failed, which is `node`, or `peer` */
     bool any;                  /* of failed requests: the node fails whichever node it waits for */
     bool messages;             /* of a flood: it consists of messages of the type `command` */
@@ -97,12 +98,11 @@ struct pause {
     bool still;           /* nor did any other node of its machine: perhaps all of them stood still */
 };
 
-/* A request that failed: who took part in its failure.  NO_NUMBER: nobody. */
+/* A request that failed, and who it was waiting for then: a node, or a link.  NO_NUMBER: none. */
 struct failed_request {
-    unsigned command;
-    bool expired;
-    unsigned began, asker, node; /* who began it; who asked the node that failed first; that node */
-    unsigned waited;             /* whom that node was waiting for, or who sent what it was waiting for */
+    uint64_t failures; /* as of the finding that it is part of */
+    unsigned trace;
+    unsigned waiting, from, to;
 };
 
 struct analysis {
@@ -115,8 +115,8 @@ struct analysis {
     size_t count, capacity;
     struct pause *pauses;
     size_t pause_count, pause_capacity;
-    struct failed_request *failures; /* the requests that failed */
-    size_t failure_count;
+    struct failed_request *failures; /* the requests that failed, by finding */
+    size_t failure_count, failure_capacity;
     struct coverage coverage;
     bool failed; /* out of memory */
 };

@@ -145,7 +145,8 @@ static int analyze_facts(struct session *session, const struct facts *facts, enu
     if (!result) node_states_settle(&states, facts, extent_of(session, about, scope));
     if (!result && analyze(&analysis, facts, &states, end_of_time(session, facts), about == ABOUT_TRACE))
         result = session_out_of_memory(session);
-    if (!result && scope->about) analysis_keep_node(&analysis, intern_find(&facts->nodes, scope->about));
+    if (!result && scope->about && analysis_keep_node(&analysis, intern_find(&facts->nodes, scope->about)))
+        result = session_out_of_memory(session);
     if (!result) session->outcome = outcome_of(&analysis);
     if (!result) result = show_findings(session, &analysis, scope);
     analysis_fini(&analysis);
