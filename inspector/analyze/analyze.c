@@ -103,7 +103,10 @@ int analyze(struct analysis *ret_analysis, const struct facts *facts, const stru
             bool one_trace) {
     struct analysis analysis = {.facts = facts, .states = states, .now_ns = now_ns, .one_trace = one_trace};
     struct requests requests;
-    if (match_packets(&analysis)) return -ENOMEM;
+    if (match_packets(&analysis) || closings_init(&analysis.closings, facts)) {
+        analysis_fini(&analysis);
+        return -ENOMEM;
+    }
     if (requests_read(&requests, facts, states)) {
         analysis_fini(&analysis);
         return -ENOMEM;
@@ -132,6 +135,7 @@ void analysis_fini(struct analysis *analysis) {
     free(analysis->pauses);
     free(analysis->failures);
     messages_fini(&analysis->packets);
+    closings_fini(&analysis->closings);
     *analysis = (struct analysis){0};
 }
 

@@ -338,7 +338,7 @@ static void take_pause(const struct facts *facts, struct finding *finding, const
 /* The packets sent to a node while it did nothing. */
 struct waiting {
     size_t first;          /* the first that waited for STALL_NS_MIN, or NO_FACT */
-    size_t waited, lost;   /* how many waited so long; how many were lost */
+    size_t waited, lost;   /* how many waited so long; how many were lost, and no closed connection explains it */
     bool unusual;          /* one of them waited much longer than usual on its link */
     size_t first_short;    /* the first that arrived, or NO_FACT */
     bool several;          /* from several senders */
@@ -346,13 +346,13 @@ struct waiting {
     uint64_t last_sent_ns; /* of those that arrived */
 };
 
-static struct waiting list_waiting(const struct incoming *incoming, size_t count, unsigned node, uint64_t from_ns,
-                                   uint64_t to_ns) {
+static struct waiting list_waiting(const struct closings *closings, const struct incoming *incoming, size_t count, unsigned node,
+                                   uint64_t from_ns, uint64_t to_ns) {
     struct waiting waiting = {.first = NO_FACT, .first_short = NO_FACT, .at_once = true};
     for (size_t i = incoming_after(incoming, count, node, from_ns);
          i < count && incoming[i].node == node && incoming[i].sent_ns < to_ns; i++) {
         bool came = incoming[i].received_ns != UINT64_MAX;
-        waiting.lost += !came;
+        waiting.lost += !came && !closings_explain(closings, incoming[i].sender, node, incoming[i].sent_ns);
         if (!came) continue;
         if (waiting.first_short == NO_FACT) waiting.first_short = i;
         waiting.several |= incoming[i].sender != incoming[waiting.first_short].sender;
@@ -433,7 +433,7 @@ static struct finding *finding_of_pause(const struct analysis *analysis, const s
 static void judge_pause(struct analysis *analysis, struct stalls *stalls, unsigned node, const struct incoming *incoming,
                         size_t count, uint64_t from_ns, uint64_t to_ns, bool seen) {
     const struct facts *facts = analysis->facts;
-    struct waiting waiting = list_waiting(incoming, count, node, from_ns, to_ns);
+    struct waiting waiting = list_waiting(&analysis->closings, incoming, count, node, from_ns, to_ns);
     bool is_short = to_ns - from_ns < STALL_NS_MIN;
     if (is_short ? !may_be_pause(&waiting, incoming, to_ns, seen) : !is_long_pause(&waiting, incoming, to_ns)) return;
     const struct incoming *first = &incoming[is_short ? waiting.first_short : waiting.first];

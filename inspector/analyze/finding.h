@@ -4,6 +4,7 @@
 #ifndef INSPECTOR_FINDING_H
 #define INSPECTOR_FINDING_H
 
+#include "closings.h"
 #include "path_ended.h"
 
 enum finding_kind {
@@ -108,7 +109,8 @@ struct failed_request {
 struct analysis {
     const struct facts *facts;
     const struct node_states *states;
-    struct messages packets;  /* of all facts; their events are indices into facts */
+    struct messages packets; /* of all facts; their events are indices into facts */
+    struct closings closings;
     uint64_t now_ns;          /* ages are measured up to this time */
     bool one_trace;           /* the facts belong to one trace: only its hops are judged */
     struct finding *findings; /* most severe first */
