@@ -349,8 +349,11 @@ static void latency_outliers(struct strbuf *out, const struct view *view, const 
     finding_command(out, facts, finding);
     strbuf_puts(out, " took up to ");
     text_duration(out, finding->ns);
-    strbuf_printf(out, " in %" PRIu64 " of %" PRIu64 " requests; the median%s is ", finding->count, finding->of,
-                  finding->same_way ? " of those that went the same way" : "");
+    strbuf_printf(out, " in %" PRIu64 " of %" PRIu64 " requests; the median", finding->count, finding->of);
+    if (finding->same_way || finding->as_many)
+        strbuf_printf(out, " of %" PRIu64 " that %s", finding->alike,
+                      finding->same_way ? "went the same way" : "as many nodes answered");
+    strbuf_puts(out, " is ");
     text_duration(out, finding->usual_ns);
     if (finding->elsewhere) return;
     strbuf_puts(out, finding->waited              ? "; the slowest waited most of its time for "
