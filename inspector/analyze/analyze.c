@@ -38,27 +38,9 @@ static int match_packets(struct analysis *analysis) {
     return messages_of_events(&analysis->packets, &events, &none);
 }
 
-static void list_failures(struct analysis *analysis, const struct requests *requests) {
-    analysis->failures = calloc(requests->count + 1, sizeof *analysis->failures);
-    analysis->failed |= !analysis->failures;
-    for (size_t i = 0; i < requests->count && analysis->failures; i++) {
-        const struct request *request = &requests->items[i];
-        if (request->failed_node == NO_NUMBER || !(request->whole || request->rootless)) continue;
-        bool waited = request->failed_waiting != NO_NUMBER;
-        analysis->failures[analysis->failure_count++] =
-            (struct failed_request){.command = request->command,
-                                    .expired = request->expired,
-                                    .began = request->node,
-                                    .asker = request->failed_asker,
-                                    .node = request->failed_node,
-                                    .waited = waited ? request->failed_waiting : request->failed_from};
-    }
-}
-
 static void analyze_requests(struct analysis *analysis, struct requests *requests) {
     analysis->coverage.requests += requests->parts;
     analyze_outcomes(analysis, requests);
-    list_failures(analysis, requests);
     analyze_outliers(analysis, requests);
     analyze_retries(analysis, requests);
     analyze_flood(analysis, requests);
@@ -121,7 +103,10 @@ int analyze(struct analysis *ret_analysis, const struct facts *facts, const stru
             bool one_trace) {
     struct analysis analysis = {.facts = facts, .states = states, .now_ns = now_ns, .one_trace = one_trace};
     struct requests requests;
-    if (match_packets(&analysis)) return -ENOMEM;
+    if (match_packets(&analysis) || closings_init(&analysis.closings, facts)) {
+        analysis_fini(&analysis);
+        return -ENOMEM;
+    }
     if (requests_read(&requests, facts, states)) {
         analysis_fini(&analysis);
         return -ENOMEM;
@@ -150,32 +135,44 @@ void analysis_fini(struct analysis *analysis) {
     free(analysis->pauses);
     free(analysis->failures);
     messages_fini(&analysis->packets);
+    closings_fini(&analysis->closings);
     *analysis = (struct analysis){0};
 }
 
-/* Does the finding say why a request failed that a node began, or had a part in? */
-static bool explains_failure(const struct analysis *analysis, const struct finding *finding, unsigned node) {
-    if (finding->kind != FINDING_REQUESTS_FAILED && finding->kind != FINDING_REQUESTS_EXPIRED) return false;
-    for (size_t i = 0; i < analysis->failure_count; i++) {
+/* Did the node take part in a request that the finding is about, or did the request wait for it when it failed?  parts: by trace,
+ * whether the node has events of it. */
+static bool explains_failure(const struct analysis *analysis, const struct finding *finding, unsigned node, const bool *parts) {
+    for (size_t i = 0; i < analysis->failure_count && finding->failures; i++) {
         const struct failed_request *failure = &analysis->failures[i];
-        if (failure->command != finding->command) continue;
-        if (failure->expired != (finding->kind == FINDING_REQUESTS_EXPIRED)) continue;
-        if (failure->began != node && failure->asker != node && failure->node != node) continue;
-        unsigned fault = failure->waited != NO_NUMBER ? failure->waited : failure->node;
-        bool several = finding->peer_count > PEERS_MAX; /* it names only some of them */
-        if (names_peer(finding, fault) || names_peer(finding, failure->node) || several) return true;
+        if (failure->failures != finding->failures) continue;
+        if (parts[failure->trace] || failure->waiting == node || failure->from == node || failure->to == node) return true;
     }
     return false;
 }
 
-void analysis_keep_node(struct analysis *analysis, unsigned node) {
+/* Is the finding about the whole network, or about all nodes of this one's machine? */
+static bool is_about_all(const struct analysis *analysis, const struct finding *finding, unsigned node) {
+    const struct node_clocks *clocks = &analysis->facts->clocks;
+    if (finding->kind == FINDING_LOSSY_NETWORK) return true;
+    return finding->kind == FINDING_NODE_STALLED && finding->node == NO_NUMBER &&
+           node_clocks_machine(clocks, finding->example) == node_clocks_machine(clocks, node);
+}
+
+int analysis_keep_node(struct analysis *analysis, unsigned node) {
+    const struct facts *facts = analysis->facts;
+    bool *parts = calloc(intern_count(&facts->traces) + 1, sizeof *parts);
     size_t count = 0;
+    if (!parts) return -ENOMEM;
+    for (size_t i = 0; i < facts->count; i++)
+        if (facts->items[i].node == node && facts->items[i].trace != NO_NUMBER) parts[facts->items[i].trace] = true;
     for (size_t i = 0; i < analysis->count; i++) {
         const struct finding *finding = &analysis->findings[i];
-        bool everywhere =
-            finding->node == NO_NUMBER && (finding->kind == FINDING_LOSSY_NETWORK || finding->kind == FINDING_NODE_STALLED);
-        bool named = names_peer(finding, node) || finding->peer == node;
-        if (everywhere || named || explains_failure(analysis, finding, node)) analysis->findings[count++] = *finding;
+        bool known = node != NO_NUMBER; /* otherwise no event mentions it */
+        bool named = known && (names_peer(finding, node) || finding->peer == node);
+        bool explains = known && explains_failure(analysis, finding, node, parts);
+        if (is_about_all(analysis, finding, node) || named || explains) analysis->findings[count++] = *finding;
     }
     analysis->count = count;
+    free(parts);
+    return 0;
 }

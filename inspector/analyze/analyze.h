@@ -15,8 +15,8 @@ int analyze(struct analysis *ret_analysis, const struct facts *facts, const stru
 void analysis_fini(struct analysis *analysis);
 
 /* Keeps only findings that name this node, as one end of a link or in another role, and those that say why requests failed in
- * which it took part. */
-void analysis_keep_node(struct analysis *analysis, unsigned node);
+ * which it took part.  Returns 0 or -ENOMEM. */
+int analysis_keep_node(struct analysis *analysis, unsigned node);
 
 /* ---- parts of the analysis: each adds its findings ---- */
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Requests that failed or expired, or had to be asked again; and connections that ended with an error. */
+#include "allocation.h"
 #include "analyze.h"
 #include "analyze_thresholds.h"
 #include "numbers.h"
@@ -278,6 +279,24 @@ static struct finding join_several(struct analysis *analysis, const struct failu
     return all;
 }
 
+/* Keeps the requests of those chosen. */
+static void keep_failures(struct analysis *analysis, const struct failures *failures, const bool *chosen, uint64_t number) {
+    for (size_t i = 0; i < failures->request_count; i++) {
+        const struct request *request = failures->requests[i];
+        if (!chosen[failures->parts[i]]) continue;
+        struct failed_request *kept =
+            memory_room(analysis->failures, analysis->failure_count, &analysis->failure_capacity, sizeof *kept);
+        analysis->failed |= !kept;
+        if (!kept) return;
+        analysis->failures = kept;
+        kept[analysis->failure_count++] = (struct failed_request){.failures = number,
+                                                                  .trace = request->trace,
+                                                                  .waiting = request->failed_waiting,
+                                                                  .from = request->failed_from,
+                                                                  .to = request->failed_to};
+    }
+}
+
 /* Adds a finding about the requests of those chosen. */
 static void add_failures(struct analysis *analysis, const struct failures *failures, const bool *chosen, struct finding finding) {
     struct finding failed = {.count = 0};
@@ -285,6 +304,8 @@ static void add_failures(struct analysis *analysis, const struct failures *failu
     if (finding.on_way) finding.links = failed.peer_count;
     show_earliest(failures, chosen, &finding);
     find_before(failures, chosen, &finding);
+    finding.failures = analysis->failure_count + 1;
+    keep_failures(analysis, failures, chosen, finding.failures);
     analysis_add(analysis, &finding);
 }
 

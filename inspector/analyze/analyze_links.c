@@ -199,7 +199,11 @@ static void count_packet(const struct analysis *analysis, const struct links *li
     if (message->state == MESSAGE_DUPLICATE || (message->kind == MESSAGE_PACKET && message->receive == NO_EVENT &&
                                                 sight->most_bytes && bytes > sight->most_bytes && bytes >= PROBE_BYTES_MIN))
         return;
-    if (message->receive == NO_EVENT && was_down(links, analysis->facts->items[message->send].time_ns)) return;
+    uint64_t sent_ns = analysis->facts->items[message->send].time_ns;
+    if (message->receive == NO_EVENT && was_down(links, sent_ns)) return;
+    if (message->receive == NO_EVENT && message->kind == MESSAGE_PACKET &&
+        closings_explain(&analysis->closings, link->from, link->to, sent_ns))
+        return;
     if (sight->both) {
         /* A packet sent after the receiver's last event is still on the way, or the receiver is gone. */
         if (!is_counted(message) || message->state == MESSAGE_AMBIGUOUS ||

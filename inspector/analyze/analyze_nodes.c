@@ -387,41 +387,51 @@ static size_t incoming_after(const struct incoming *incoming, size_t count, unsi
     return low;
 }
 
+/* Do two times overlap for at least half of the second? */
+static bool covers_half(const struct pause *pause, uint64_t from_ns, uint64_t to_ns) {
+    uint64_t begin_ns = greatest(pause->from_ns, from_ns), end_ns = least(pause->to_ns, to_ns);
+    return end_ns > begin_ns && end_ns - begin_ns >= (to_ns - from_ns) / 2;
+}
+
 bool analysis_paused(const struct analysis *analysis, unsigned node, uint64_t from_ns, uint64_t to_ns) {
     for (size_t i = 0; i < analysis->pause_count; i++) {
         const struct pause *pause = &analysis->pauses[i];
-        uint64_t begin_ns = pause->from_ns > from_ns ? pause->from_ns : from_ns,
-                 end_ns = pause->to_ns < to_ns ? pause->to_ns : to_ns;
-        if (pause->node == node && end_ns > begin_ns && end_ns - begin_ns >= (to_ns - from_ns) / 2) return true;
+        if (pause->node == node && !pause->still && covers_half(pause, from_ns, to_ns)) return true;
     }
     return false;
 }
 
-static void keep_pause(struct analysis *analysis, unsigned node, uint64_t from_ns, uint64_t to_ns) {
+bool analysis_stood_still(const struct analysis *analysis, uint64_t from_ns, uint64_t to_ns) {
+    for (size_t i = 0; i < analysis->pause_count; i++)
+        if (analysis->pauses[i].still && covers_half(&analysis->pauses[i], from_ns, to_ns)) return true;
+    return false;
+}
+
+static void keep_pause(struct analysis *analysis, const struct pause *pause) {
     struct pause *pauses = memory_room(analysis->pauses, analysis->pause_count, &analysis->pause_capacity, sizeof *pauses);
     analysis->failed |= !pauses;
     if (!pauses) return;
     analysis->pauses = pauses;
-    analysis->pauses[analysis->pause_count++] = (struct pause){node, from_ns, to_ns};
+    analysis->pauses[analysis->pause_count++] = *pause;
 }
 
-static void take_pause(const struct facts *facts, struct finding *finding, const struct incoming *first, uint64_t from_ns,
-                       uint64_t to_ns) {
+static void take_pause(const struct facts *facts, struct finding *finding, const struct pause *pause) {
     finding->count++;
-    if (to_ns - from_ns <= finding->ns) return;
-    finding->ns = to_ns - from_ns;
-    finding->time_ns = facts_unix(facts, first->node, from_ns);
+    if (pause->to_ns - pause->from_ns <= finding->ns) return;
+    finding->example = pause->node;
+    finding->ns = pause->to_ns - pause->from_ns;
+    finding->time_ns = facts_unix(facts, pause->node, pause->from_ns);
     finding->severity = finding->ns >= STALL_NS_MIN ? SEVERITY_SEVERE : SEVERITY_NOTABLE;
     finding->weight = (double)finding->ns / 1e9;
     finding->evidence_count = 0;
-    finding_show(finding, first->send);
-    finding_show(finding, first->receive);
+    finding_show(finding, pause->send);
+    finding_show(finding, pause->receive);
 }
 
 /* The packets sent to a node while it did nothing. */
 struct waiting {
     size_t first;          /* the first that waited for STALL_NS_MIN, or NO_FACT */
-    size_t waited, lost;   /* how many waited so long; how many were lost */
+    size_t waited, lost;   /* how many waited so long; how many were lost, and no closed connection explains it */
     bool unusual;          /* one of them waited much longer than usual on its link */
     size_t first_short;    /* the first that arrived, or NO_FACT */
     bool several;          /* from several senders */
@@ -429,13 +439,13 @@ struct waiting {
     uint64_t last_sent_ns; /* of those that arrived */
 };
 
-static struct waiting list_waiting(const struct incoming *incoming, size_t count, unsigned node, uint64_t from_ns,
-                                   uint64_t to_ns) {
+static struct waiting list_waiting(const struct closings *closings, const struct incoming *incoming, size_t count, unsigned node,
+                                   uint64_t from_ns, uint64_t to_ns) {
     struct waiting waiting = {.first = NO_FACT, .first_short = NO_FACT, .at_once = true};
     for (size_t i = incoming_after(incoming, count, node, from_ns);
          i < count && incoming[i].node == node && incoming[i].sent_ns < to_ns; i++) {
         bool came = incoming[i].received_ns != UINT64_MAX;
-        waiting.lost += !came;
+        waiting.lost += !came && !closings_explain(closings, incoming[i].sender, node, incoming[i].sent_ns);
         if (!came) continue;
         if (waiting.first_short == NO_FACT) waiting.first_short = i;
         waiting.several |= incoming[i].sender != incoming[waiting.first_short].sender;
@@ -474,26 +484,68 @@ static bool is_long_pause(const struct waiting *waiting, const struct incoming *
            (waiting->at_once && waiting->last_sent_ns - first->sent_ns >= (to_ns - first->sent_ns) / SENT_APART_PART);
 }
 
-/* A node had no event in that period (!seen: and we have none of its earlier events): did packets wait for it?  They did if
- * packets sent to it in that period arrived only at the end, and no more were lost than arrived so late.  Adds the pause to the
- * node's finding, whose ns is the longest stall.  If all nodes paused, adds it once to `everybody` instead. */
-static void judge_pause(struct analysis *analysis, struct finding *finding, struct finding *everybody,
-                        const struct incoming *incoming, size_t count, uint64_t from_ns, uint64_t to_ns, bool seen) {
+/* Did a packet to another node of that machine wait just as long, and arrive at the same time? */
+static bool others_waited(const struct facts *facts, const struct incoming *incoming, size_t count, const struct pause *pause) {
+    uint64_t edge_ns = (pause->to_ns - pause->from_ns) / AT_ONCE_PART;
+    for (unsigned node = 0; node < intern_count(&facts->nodes); node++) {
+        if (node == pause->node || node_clocks_machine(&facts->clocks, node) != pause->machine) continue;
+        for (size_t i = incoming_after(incoming, count, node, pause->from_ns - edge_ns);
+             i < count && incoming[i].node == node && incoming[i].sent_ns <= pause->from_ns + edge_ns; i++) {
+            const struct incoming *packet = &incoming[i];
+            bool unusual = (packet->received_ns - packet->sent_ns) / LATE_RATIO_MIN >= packet->usual_ns;
+            if (unusual && packet->received_ns >= pause->to_ns - edge_ns && packet->received_ns <= pause->to_ns + edge_ns)
+                return true;
+        }
+    }
+    return false;
+}
+
+/* The findings about pauses. */
+struct stalls {
+    struct finding *nodes;    /* by node: it did nothing */
+    struct finding *doubts;   /* by node: nobody did anything, but packets waited for this node alone */
+    struct finding *machines; /* by machine + 1, 0 for the only one: all nodes stood still */
+};
+
+/* Of which of these a pause is part.  If no other node of the machine did anything either, and packets waited for several nodes,
+ * all stood still.  If they waited for one node, it may have been the only one: nothing tells, unless another machine was active. */
+static struct finding *finding_of_pause(const struct analysis *analysis, const struct stalls *stalls, struct pause *pause,
+                                        const struct incoming *incoming, size_t count) {
     const struct facts *facts = analysis->facts;
-    struct waiting waiting = list_waiting(incoming, count, finding->node, from_ns, to_ns);
+    struct finding *machine = &stalls->machines[pause->machine == NO_NUMBER ? 0 : pause->machine + 1];
+    pause->still = !facts_active(facts, pause->machine, pause->from_ns, pause->to_ns);
+    if (!pause->still) return &stalls->nodes[pause->node];
+    if (others_waited(facts, incoming, count, pause)) return machine;
+    pause->still = !facts_active(facts, NO_NUMBER, pause->from_ns, pause->to_ns);
+    return pause->still ? &stalls->doubts[pause->node] : &stalls->nodes[pause->node];
+}
+
+/* A node had no event in that period (!seen: and we have none of its earlier events): did packets wait for it?  They did if
+ * packets sent to it in that period arrived only at the end, and no more were lost than arrived so late.  The pause begins with
+ * the first of these packets: before that, the node may have had nothing to do. */
+static void judge_pause(struct analysis *analysis, struct stalls *stalls, unsigned node, const struct incoming *incoming,
+                        size_t count, uint64_t from_ns, uint64_t to_ns, bool seen) {
+    const struct facts *facts = analysis->facts;
+    struct waiting waiting = list_waiting(&analysis->closings, incoming, count, node, from_ns, to_ns);
     bool is_short = to_ns - from_ns < STALL_NS_MIN;
     if (is_short ? !may_be_pause(&waiting, incoming, to_ns, seen) : !is_long_pause(&waiting, incoming, to_ns)) return;
+    const struct incoming *first = &incoming[is_short ? waiting.first_short : waiting.first];
     if (is_short && !is_short_pause(&waiting, incoming, to_ns)) {
-        finding->usual_ns += to_ns - from_ns;
+        stalls->nodes[node].usual_ns += to_ns - first->sent_ns;
         return;
     }
-    size_t first = is_short ? waiting.first_short : waiting.first;
-    if (!seen) from_ns = incoming[first].sent_ns; /* without its earlier events, the pause begins with the packet */
-    keep_pause(analysis, finding->node, from_ns, to_ns);
-    if (facts_active(facts, from_ns, to_ns))
-        take_pause(facts, finding, &incoming[first], from_ns, to_ns);
-    else if (!is_short && everybody->until_ns <= from_ns)
-        take_pause(facts, everybody, &incoming[first], from_ns, everybody->until_ns = to_ns);
+    struct pause pause = {.node = node,
+                          .machine = node_clocks_machine(&facts->clocks, node),
+                          .from_ns = first->sent_ns,
+                          .to_ns = to_ns,
+                          .send = first->send,
+                          .receive = first->receive};
+    struct finding *finding = finding_of_pause(analysis, stalls, &pause, incoming, count);
+    if (is_short && pause.still) return;
+    keep_pause(analysis, &pause);
+    if (finding->node == NO_NUMBER && finding->until_ns > pause.from_ns) return; /* the same for another node */
+    take_pause(facts, finding, &pause);
+    finding->until_ns = to_ns;
 }
 
 /* The time of the newest event of all nodes with clocks comparable to this node's. */
@@ -580,34 +632,60 @@ static bool stands_out(const struct finding *stalls, const uint64_t *paused_ns, 
     return (double)paused_ns[node] >= STALL_RATIO_MIN * median_without(sorted, count, own, 1);
 }
 
-static void judge_pauses(struct analysis *analysis, const struct incoming *incoming, size_t count, size_t nodes) {
+/* Goes through the times in which a node had no events. */
+static void judge_silences(struct analysis *analysis, struct stalls *stalls, uint64_t *last_ns, const struct incoming *incoming,
+                           size_t count) {
     const struct facts *facts = analysis->facts;
-    struct finding *stalls = calloc(nodes + 1, sizeof *stalls);
+    for (size_t i = 0; i < facts->count; i++) {
+        const struct fact *fact = &facts->items[i];
+        uint64_t *last = &last_ns[fact->node];
+        uint64_t begin_ns = facts_line_begin(facts, fact->time_ns), from_ns = greatest(*last, begin_ns ? begin_ns - 1 : 0);
+        if (fact->time_ns - from_ns >= STALL_SHORT_NS_MIN && fact->kind != FACT_EVENTS_LOST)
+            judge_pause(analysis, stalls, fact->node, incoming, count, from_ns, fact->time_ns, *last && *last >= begin_ns);
+        *last = fact->time_ns;
+        stalls->nodes[fact->node].of++;
+    }
+}
+
+static void report_pauses(struct analysis *analysis, const struct stalls *stalls, uint64_t *paused_ns, double *room, size_t nodes,
+                          size_t machines) {
+    for (size_t i = 0; i < analysis->pause_count; i++) {
+        const struct pause *pause = &analysis->pauses[i];
+        if (!pause->still) paused_ns[pause->node] += pause->to_ns - pause->from_ns;
+    }
+    for (unsigned i = 0; i < nodes; i++) {
+        if (stalls->nodes[i].count && stands_out(stalls->nodes, paused_ns, room, nodes, i))
+            analysis_add(analysis, &stalls->nodes[i]);
+        stalls->doubts[i].severity = SEVERITY_NOTABLE;
+        if (stalls->doubts[i].count) analysis_add(analysis, &stalls->doubts[i]);
+    }
+    for (size_t i = 0; i < machines; i++)
+        if (stalls->machines[i].count) analysis_add(analysis, &stalls->machines[i]);
+}
+
+static void judge_pauses(struct analysis *analysis, const struct incoming *incoming, size_t count, size_t nodes) {
+    size_t machines = intern_count(&analysis->facts->clocks.machines) + 1;
+    struct stalls stalls = {.nodes = calloc(nodes + 1, sizeof *stalls.nodes),
+                            .doubts = calloc(nodes + 1, sizeof *stalls.doubts),
+                            .machines = calloc(machines + 1, sizeof *stalls.machines)};
     uint64_t *last_ns = calloc(nodes + 1, sizeof *last_ns);
     uint64_t *paused_ns = calloc(nodes + 1, sizeof *paused_ns);
     double *sorted = calloc(nodes + 1, sizeof *sorted);
-    struct finding everybody = finding_of(FINDING_NODE_STALLED, SEVERITY_SEVERE, NO_NUMBER);
-    if (stalls && last_ns && paused_ns && sorted) {
-        for (unsigned i = 0; i < nodes; i++) stalls[i] = finding_of(FINDING_NODE_STALLED, SEVERITY_SEVERE, i);
-        for (size_t i = 0; i < facts->count; i++) {
-            const struct fact *fact = &facts->items[i];
-            uint64_t *last = &last_ns[fact->node];
-            uint64_t begin_ns = facts_line_begin(facts, fact->time_ns), from_ns = greatest(*last, begin_ns ? begin_ns - 1 : 0);
-            if (fact->time_ns - from_ns >= STALL_SHORT_NS_MIN && fact->kind != FACT_EVENTS_LOST)
-                judge_pause(analysis, &stalls[fact->node], &everybody, incoming, count, from_ns, fact->time_ns,
-                            *last && *last >= begin_ns);
-            *last = fact->time_ns;
-            stalls[fact->node].of++;
+    if (stalls.nodes && stalls.doubts && stalls.machines && last_ns && paused_ns && sorted) {
+        for (unsigned i = 0; i < nodes; i++) {
+            stalls.nodes[i] = finding_of(FINDING_NODE_STALLED, SEVERITY_SEVERE, i);
+            stalls.doubts[i] = finding_of(FINDING_NODE_STALLED, SEVERITY_NOTABLE, NO_NUMBER);
+            stalls.doubts[i].peer = i;
         }
-        for (size_t i = 0; i < analysis->pause_count; i++)
-            paused_ns[analysis->pauses[i].node] += analysis->pauses[i].to_ns - analysis->pauses[i].from_ns;
-        for (unsigned i = 0; i < nodes; i++)
-            if (stalls[i].count && stands_out(stalls, paused_ns, sorted, nodes, i)) analysis_add(analysis, &stalls[i]);
-        if (everybody.count) analysis_add(analysis, &everybody);
+        for (size_t i = 0; i < machines; i++) stalls.machines[i] = finding_of(FINDING_NODE_STALLED, SEVERITY_SEVERE, NO_NUMBER);
+        judge_silences(analysis, &stalls, last_ns, incoming, count);
+        report_pauses(analysis, &stalls, paused_ns, sorted, nodes, machines);
     } else {
         analysis->failed = true;
     }
-    free(stalls);
+    free(stalls.nodes);
+    free(stalls.doubts);
+    free(stalls.machines);
     free(last_ns);
     free(paused_ns);
     free(sorted);

@@ -3,7 +3,8 @@
  * Requests that took much longer than others that went the same way.
  *
  * A command may be quick where the answer is known, and slow where it is three nodes away.  So each request is compared with
- * those that the same nodes answered; if these are too few, with those that as many nodes answered; and only then with all. */
+ * those that the same nodes answered; if these are too few, with those that as many nodes answered; if these are too few, too, it
+ * is not judged.  Requests that failed are compared with none: their time shows when somebody refused, or gave up. */
 #include "analyze.h"
 #include "analyze_thresholds.h"
 #include "numbers.h"
@@ -15,7 +16,8 @@
 struct timed {
     const struct request *request;
     uint64_t usual_ns; /* their median */
-    bool same_way;     /* they are not all requests of the command */
+    size_t alike;      /* how many these are, this one included; 0: too few to compare with */
+    bool same_way;     /* the same nodes answered them; otherwise only as many */
     double times;      /* how many times as long it took, if it did no more than they did */
 };
 
@@ -56,23 +58,26 @@ static void compare_with_median(struct timed *requests, size_t count, bool same_
         double more = (double)request->events > usual_events ? (double)request->events / usual_events : 1;
         requests[i].usual_ns = (uint64_t)usual_ns;
         requests[i].same_way = same_way;
+        requests[i].alike = count;
         requests[i].times = (double)request->took_ns / ((usual_ns < 1 ? 1 : usual_ns) * more);
     }
 }
 
-/* Compares the requests of one command with those that went the same way, as far as there are enough of them. */
-static void compare_all(struct timed *requests, size_t count, double *room) {
-    compare_with_median(requests, count, false, room);
+/* Compares the requests of one command with those that went the same way, or with those that as many nodes answered, and moves
+ * those for which there are enough of them to the front.  Returns how many these are. */
+static size_t compare_all(struct timed *requests, size_t count, double *room) {
+    size_t compared = 0;
     for (size_t begin = 0, end; begin < count; begin = end) {
         for (end = begin; end < count && requests[end].request->nodes == requests[begin].request->nodes;) end++;
-        if (end - begin < count && end - begin >= SLOW_REQUESTS_MIN)
-            compare_with_median(requests + begin, end - begin, false, room);
+        if (end - begin >= SLOW_REQUESTS_MIN) compare_with_median(requests + begin, end - begin, false, room);
         for (size_t at = begin, next; at < end; at = next) {
             for (next = at; next < end && requests[next].request->way == requests[at].request->way;) next++;
-            if (next - at < end - begin && next - at >= SLOW_REQUESTS_MIN)
-                compare_with_median(requests + at, next - at, true, room);
+            if (next - at >= SLOW_REQUESTS_MIN) compare_with_median(requests + at, next - at, true, room);
         }
     }
+    for (size_t i = 0; i < count; i++)
+        if (requests[i].alike) requests[compared++] = requests[i];
+    return compared;
 }
 
 /* Where the request spent most of its time up to its end, including waits for lost packets; NULL if nowhere. */
@@ -91,6 +96,13 @@ static bool waited_for_receiver(const struct analysis *analysis, const struct vi
     size_t from = visit->evidence[0], to = visit->evidence[1];
     if (from == NO_FACT || to == NO_FACT) return false;
     return analysis_paused(analysis, visit->peer, analysis->facts->items[from].time_ns, analysis->facts->items[to].time_ns);
+}
+
+/* Did all nodes stand still, perhaps, while it was there? */
+static bool stood_still(const struct analysis *analysis, const struct visit *visit) {
+    size_t from = visit->evidence[0], to = visit->evidence[1];
+    if (from == NO_FACT || to == NO_FACT) return false;
+    return analysis_stood_still(analysis, analysis->facts->items[from].time_ns, analysis->facts->items[to].time_ns);
 }
 
 /* Are the slow ones few?  If not, this is how long some requests take. */
@@ -135,14 +147,14 @@ static size_t find_outliers(struct timed *requests, size_t count) {
 /* All requests of one command. */
 static void judge_durations(struct analysis *analysis, const struct requests *all, struct timed *requests, size_t count,
                             double *room) {
-    compare_all(requests, count, room);
+    count = compare_all(requests, count, room);
     size_t first = find_outliers(requests, count);
     if (first == count) return;
     const struct timed *longest = &requests[count - 1];
     const struct visit *visit = main_visit(all, longest->request);
     uint64_t took_ns = longest->request->took_ns;
     bool paused = visit && visit->kind == WAIT_LINK && waited_for_receiver(analysis, visit);
-    bool elsewhere = !visit || 2 * (visit->ns + visit->lost_ns) < took_ns;
+    bool elsewhere = !visit || 2 * (visit->ns + visit->lost_ns) < took_ns || stood_still(analysis, visit);
     struct finding finding = {.kind = FINDING_LATENCY_OUTLIERS,
                               .severity = took_ns >= OUTLIER_SEVERE_NS ? SEVERITY_SEVERE : SEVERITY_NOTABLE,
                               .weight = (double)took_ns / 1e9,
@@ -156,7 +168,9 @@ static void judge_durations(struct analysis *analysis, const struct requests *al
                               .of = count,
                               .ns = took_ns,
                               .usual_ns = longest->usual_ns,
-                              .same_way = longest->same_way,
+                              .same_way = longest->same_way && longest->alike < count,
+                              .as_many = !longest->same_way && longest->alike < count,
+                              .alike = longest->alike,
                               .elsewhere = elsewhere,
                               .sending = !elsewhere && visit->kind == WAIT_SENDING,
                               .waited = visit && visit->kind == WAIT_PEER};
@@ -170,7 +184,7 @@ void analyze_outliers(struct analysis *analysis, const struct requests *requests
     size_t count = 0;
     if (timed && room) {
         for (size_t i = 0; i < requests->count; i++)
-            if (requests->items[i].timed) timed[count++].request = &requests->items[i];
+            if (requests->items[i].timed && requests->items[i].ok) timed[count++].request = &requests->items[i];
         qsort(timed, count, sizeof *timed, compare_ways);
         for (size_t begin = 0, end; begin < count; begin = end) {
             for (end = begin; end < count && timed[end].request->command == timed[begin].request->command;) end++;

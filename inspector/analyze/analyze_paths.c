@@ -55,7 +55,13 @@ static size_t list_packets(struct path *packets, const struct messages *messages
     return count;
 }
 
-/* The packets of one link that were declared lost but arrived. */
+/* Did the packet wait for its receiver, which did nothing? */
+static bool was_read_late(const struct analysis *analysis, const struct path *packet) {
+    const struct fact *facts = analysis->facts->items;
+    return closings_read_late(&analysis->closings, packet->to, facts[packet->send].time_ns, facts[packet->receive].time_ns);
+}
+
+/* The packets of one link that were declared lost but arrived, although their receiver was not standing still. */
 static void report_wrong_losses(struct analysis *analysis, const struct path *packets, size_t count) {
     struct finding finding = {.kind = FINDING_WRONG_LOSSES,
                               .severity = SEVERITY_NOTABLE,
@@ -65,7 +71,7 @@ static void report_wrong_losses(struct analysis *analysis, const struct path *pa
                               .command = NO_NUMBER};
     for (size_t i = 0; i < count; i++) {
         finding.of += packets[i].lost;
-        if (!packets[i].lost || !packets[i].arrived) continue;
+        if (!packets[i].lost || !packets[i].arrived || was_read_late(analysis, &packets[i])) continue;
         if (!finding.count++) finding.trace = analysis->facts->items[packets[i].send].trace;
         finding_show(&finding, packets[i].send);
         finding_show(&finding, packets[i].receive);

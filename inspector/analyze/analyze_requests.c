@@ -101,7 +101,8 @@ static enum finding_kind kind_of(const struct visit *visit) {
 static bool stood_still(const struct analysis *analysis, const struct visit *longest) {
     size_t from = longest->evidence[0], to = longest->evidence[1];
     if (!longest->stopped || analysis->one_trace || from == NO_FACT || to == NO_FACT) return false;
-    return !facts_active(analysis->facts, analysis->facts->items[from].time_ns, analysis->facts->items[to].time_ns);
+    uint64_t from_ns = analysis->facts->items[from].time_ns, to_ns = analysis->facts->items[to].time_ns;
+    return !facts_active(analysis->facts, NO_NUMBER, from_ns, to_ns) || analysis_stood_still(analysis, from_ns, to_ns);
 }
 
 static int compare_visit_requests(const void *left, const void *right) {
@@ -627,18 +628,20 @@ static void add_delay_to(struct finding *cause, const struct finding *delay) {
     cause->trace = delay->trace;
 }
 
-/* Was the packet sent to a node that had ended and not yet restarted?  Then its loss says nothing new. */
-static bool was_sent_to_ended(const struct analysis *analysis, const struct delay *delay) {
+/* Was the packet sent to a node that had ended and not yet restarted, or could it not arrive because a connection was closed?
+ * Then its loss says nothing new. */
+static bool was_sent_in_vain(const struct analysis *analysis, const struct delay *delay) {
     const struct facts *facts = analysis->facts;
     if (delay->lost == NO_FACT) return false;
     uint64_t sent_ns = facts->items[delay->lost].time_ns;
-    return node_states_ended(analysis->states, facts, delay->loss.to, sent_ns, sent_ns);
+    return node_states_ended(analysis->states, facts, delay->loss.to, sent_ns, sent_ns) ||
+           closings_explain(&analysis->closings, delay->loss.from, delay->loss.to, sent_ns);
 }
 
-static void drop_delays_of_ended(const struct analysis *analysis, struct requests *requests) {
+static void drop_delays_in_vain(const struct analysis *analysis, struct requests *requests) {
     size_t kept = 0;
     for (size_t i = 0; i < requests->delay_count; i++)
-        if (!was_sent_to_ended(analysis, &requests->delays[i])) requests->delays[kept++] = requests->delays[i];
+        if (!was_sent_in_vain(analysis, &requests->delays[i])) requests->delays[kept++] = requests->delays[i];
     requests->delay_count = kept;
 }
 
@@ -705,7 +708,7 @@ static void report_delays(struct analysis *analysis, const struct requests *requ
 }
 
 void analyze_delays(struct analysis *analysis, struct requests *requests) {
-    drop_delays_of_ended(analysis, requests);
+    drop_delays_in_vain(analysis, requests);
     struct delay *delays = requests->delays;
     size_t count = requests->delay_count, links = 0;
     struct finding *findings = calloc(count + 1, sizeof *findings);

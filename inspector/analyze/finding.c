@@ -63,7 +63,7 @@ double median_without(const double *sorted, size_t count, const double *own, uns
     return sorted[middle];
 }
 
-bool facts_active(const struct facts *facts, uint64_t from_ns, uint64_t to_ns) {
+bool facts_active(const struct facts *facts, unsigned machine, uint64_t from_ns, uint64_t to_ns) {
     uint64_t edge_ns = (to_ns - from_ns) / EDGE_PART;
     size_t low = 0, high = facts->count;
     while (low < high) {
@@ -73,7 +73,9 @@ bool facts_active(const struct facts *facts, uint64_t from_ns, uint64_t to_ns) {
         else
             high = middle;
     }
-    return low < facts->count && facts->items[low].time_ns <= to_ns - edge_ns;
+    for (; low < facts->count && facts->items[low].time_ns <= to_ns - edge_ns; low++)
+        if (machine == NO_NUMBER || node_clocks_machine(&facts->clocks, facts->items[low].node) == machine) return true;
+    return false;
 }
 
 /* Facts are in time order: searching from the end finds the newest comparable one first. */

@@ -4,6 +4,7 @@
 #ifndef INSPECTOR_FINDING_H
 #define INSPECTOR_FINDING_H
 
+#include "closings.h"
 #include "path_ended.h"
 
 enum finding_kind {
@@ -64,14 +65,18 @@ struct finding {
     uint64_t open;             /* of a silent node: parts of requests that it works on; of one that ended: that it left open */
     bool gone;                 /* of a peer: packets to it were lost, and it sent nothing meanwhile */
     bool after;                /* of a place or a failure: in the work that continued after the request ended */
+    uint64_t failures;         /* of failed requests: which of them they are, a number; 0: none */
     bool one_asker;            /* of failed requests: only questions of one node failed, which is `node`, or `peer` */
     bool any;                  /* of failed requests: the node fails whichever node it waits for */
     bool messages;             /* of a flood: it consists of messages of the type `command` */
     bool waited;               /* of outliers: the longest waited for `node`, whose events we do not have */
-    bool same_way;             /* of outliers: `usual_ns` is that of requests that went the same way */
+    bool same_way;             /* of outliers: `usual_ns` is that of requests that went the same way, */
+    bool as_many;              /* or that as many nodes answered: ... */
+    uint64_t alike;            /* ... of so many; without either, of all */
     bool elsewhere;            /* of outliers: no place has most of the time of the longest */
     bool rootless;             /* of failed requests: the spans that caused them are missing */
     bool returned;             /* of a node that ended: it is running again */
+    unsigned example;          /* of nodes that all stood still: one of them */
     uint64_t tries;            /* of a node that ended: packets and messages that others sent it afterwards */
     size_t evidence[EVIDENCE_MAX]; /* facts */
     unsigned evidence_count;
@@ -90,30 +95,32 @@ struct coverage {
 
 /* A period in which a node did nothing although others sent to it. */
 struct pause {
-    unsigned node;
+    unsigned node, machine; /* machine: as of node_clocks_machine */
     uint64_t from_ns, to_ns;
+    size_t send, receive; /* facts: a packet that waited */
+    bool still;           /* nor did any other node of its machine: perhaps all of them stood still */
 };
 
-/* A request that failed: who took part in its failure.  NO_NUMBER: nobody. */
+/* A request that failed, and who it was waiting for then: a node, or a link.  NO_NUMBER: none. */
 struct failed_request {
-    unsigned command;
-    bool expired;
-    unsigned began, asker, node; /* who began it; who asked the node that failed first; that node */
-    unsigned waited;             /* whom that node was waiting for, or who sent what it was waiting for */
+    uint64_t failures; /* as of the finding that it is part of */
+    unsigned trace;
+    unsigned waiting, from, to;
 };
 
 struct analysis {
     const struct facts *facts;
     const struct node_states *states;
-    struct messages packets;  /* of all facts; their events are indices into facts */
+    struct messages packets; /* of all facts; their events are indices into facts */
+    struct closings closings;
     uint64_t now_ns;          /* ages are measured up to this time */
     bool one_trace;           /* the facts belong to one trace: only its hops are judged */
     struct finding *findings; /* most severe first */
     size_t count, capacity;
     struct pause *pauses;
     size_t pause_count, pause_capacity;
-    struct failed_request *failures; /* the requests that failed */
-    size_t failure_count;
+    struct failed_request *failures; /* the requests that failed, by finding */
+    size_t failure_count, failure_capacity;
     struct coverage coverage;
     bool failed; /* out of memory */
 };
@@ -124,8 +131,11 @@ const char *severity_name(enum severity severity);
 /* Adds a finding.  Out of memory sets `failed`. */
 void analysis_add(struct analysis *analysis, const struct finding *finding);
 
-/* Did the node do nothing, although others sent to it, for at least half of that time? */
+/* Did the node, rather than its machine, do nothing for at least half of that time, although others sent to it? */
 bool analysis_paused(const struct analysis *analysis, unsigned node, uint64_t from_ns, uint64_t to_ns);
+
+/* Did all nodes of a machine, or perhaps all, do nothing for at least half of that time, although others sent to one of them? */
+bool analysis_stood_still(const struct analysis *analysis, uint64_t from_ns, uint64_t to_ns);
 
 /* The time up to which the ages of a node's events are measured: now; or, if its clock cannot be compared with that of every
  * node, the newest event that it can be compared with. */
@@ -134,8 +144,8 @@ uint64_t analysis_now(const struct analysis *analysis, unsigned node);
 /* Records a fact that shows the finding; ignores those beyond EVIDENCE_MAX. */
 void finding_show(struct finding *finding, size_t fact);
 
-/* Did any node have an event in the middle of that period?  If none did, the machine stood still. */
-bool facts_active(const struct facts *facts, uint64_t from_ns, uint64_t to_ns);
+/* Did any node of a machine (NO_NUMBER: of any) have an event in the middle of that period? */
+bool facts_active(const struct facts *facts, unsigned machine, uint64_t from_ns, uint64_t to_ns);
 
 void sort_values(double *values, size_t count);
 

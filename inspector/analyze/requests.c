@@ -179,11 +179,45 @@ static int compare_node_numbers(const void *left, const void *right) {
     return compare_numbers(*(const unsigned *)left, *(const unsigned *)right);
 }
 
+/* Traffic, and more than an acknowledgement? */
+static bool says_something(const struct fact *fact) { return fact_is_traffic(fact) && !fact_is_small(fact); }
+
+static bool has_node(const unsigned *nodes, size_t count, unsigned node) {
+    return bsearch(&node, nodes, count, sizeof node, compare_node_numbers);
+}
+
+/* The nodes that the spans of a request name, sorted.  NULL when out of memory. */
+static unsigned *named_nodes_new(const struct spans *spans, size_t *ret_count) {
+    unsigned *nodes = calloc(2 * spans->count + 1, sizeof *nodes);
+    size_t count = 0;
+    for (size_t i = 0; nodes && i < spans->count; i++) {
+        nodes[count++] = spans->items[i].node;
+        if (spans->items[i].asks && spans->items[i].peer != NO_NUMBER) nodes[count++] = spans->items[i].peer;
+    }
+    if (count) qsort(nodes, count, sizeof *nodes, compare_node_numbers);
+    *ret_count = count;
+    return nodes;
+}
+
+/* Adds the nodes that no span names, and that sent something before the end of the request: they report no spans, or no events. */
+static size_t add_unnamed(unsigned *nodes, size_t count, const struct critical_path *path, const struct trace_events *events) {
+    size_t named_count;
+    unsigned *named = named_nodes_new(&path->spans, &named_count);
+    if (!named) return 0;
+    for (size_t i = 0; i < events->count && i <= path->spans.items[path->root].end; i++) {
+        const struct fact *fact = trace_event_at(events, i);
+        if (!says_something(fact) || fact_sends(fact) || fact->peer == NO_NUMBER) continue;
+        if (!has_node(named, named_count, fact->peer)) nodes[count++] = fact->peer;
+    }
+    free(named);
+    return count;
+}
+
 /* The nodes that a request needed: the one that began it, and those that answered it before its end.  A node that failed, and was
  * replaced by another, does not make it another way. */
-static int find_way(struct request *request, const struct critical_path *path) {
+static int find_way(struct request *request, const struct critical_path *path, const struct trace_events *events) {
     const struct spans *spans = &path->spans;
-    unsigned *nodes = calloc(2 * spans->count + 1, sizeof *nodes);
+    unsigned *nodes = calloc(2 * spans->count + events->count + 1, sizeof *nodes);
     size_t count = 0;
     if (!nodes) return -ENOMEM;
     nodes[count++] = request->node;
@@ -192,6 +226,11 @@ static int find_way(struct request *request, const struct critical_path *path) {
         if (span->end == NO_POSITION || !span->ok || span->end > spans->items[path->root].end) continue;
         nodes[count++] = span->node;
         if (span->asks && span->peer != NO_NUMBER) nodes[count++] = span->peer;
+    }
+    count = add_unnamed(nodes, count, path, events);
+    if (!count) {
+        free(nodes);
+        return -ENOMEM;
     }
     qsort(nodes, count, sizeof *nodes, compare_node_numbers);
     request->way = UINT64_C(14695981039346656037); /* FNV-1a */
@@ -220,7 +259,7 @@ static int add_request_of(struct requests *requests, const struct critical_path 
                               .events = events->count};
     request.timed = request.whole && facts_steady(events->facts, path->start_ns, path->reach_ns);
     find_failure(&request, path, events);
-    if (request.timed && find_way(&request, path)) return -ENOMEM;
+    if (request.timed && find_way(&request, path, events)) return -ENOMEM;
     return add_request(requests, &request);
 }
 
@@ -518,9 +557,6 @@ static int add_questions(struct requests *requests, const struct critical_path *
     free(last_ok);
     return result;
 }
-
-/* Traffic, and more than an acknowledgement? */
-static bool says_something(const struct fact *fact) { return fact_is_traffic(fact) && !fact_is_small(fact); }
 
 /* Does a span that only asks wait for a node that has ended?  Not if that node has answered, or runs again. */
 static bool is_asked_in_vain(const struct span *span, const struct facts *facts, const struct node_states *states) {

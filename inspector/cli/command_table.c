@@ -435,10 +435,10 @@ const struct command command_table[] = {
                        "WHAT is trace, node or peer, and NAME the beginning of an id or a name. It reads the newest 100000 events of the period, or --limit, of the kinds that "
                        "the analysis needs, and says if there were more. "
                        "node and peer choose among the findings; trace reads only that trace.\n"
-                       "The exit code is 0 even if something is found; with --exit-code it is 4 if something is found, 0 if nothing is, and 5 if there was too little to judge. With --json, a line for each finding: {\"finding\", \"severity\", \"node_id\", "
+                       "The exit code is 0 even if something is found; with --exit-code it is 4 if something is found, 0 if nothing is, and 5 if there was too little to judge, or most requests began before the period or ended after it. With --json, a line for each finding: {\"finding\", \"severity\", \"node_id\", "
                        "\"peer_id\", \"trace_id\", \"command\", \"count\", \"of\", \"rate\", \"usual_rate\", \"duration\", \"usual_duration\", \"at\", "
                        "\"says\", \"next\", \"evidence\":[...]}; the names of findings are stable. --summary adds a last line with what was judged: {\"analyzed\":\"events\", \"about\", \"findings\", \"events\", \"first\", \"last\", "
-                       "\"cut\", \"clock_steps\", \"requests\", \"requests_whole\", \"links\", \"links_judged\", \"paths\", \"paths_judged\", \"nodes\", \"events_missing\"}.",
+                       "\"cut\", \"clock_steps\", \"requests\", \"requests_whole\", \"requests_cut\", \"links\", \"links_judged\", \"paths\", \"paths_judged\", \"nodes\", \"events_missing\"}.",
         .examples = {{"inspector analyze", "what is wrong here?"},
                      {"inspector analyze --since -1m", "in the last minute"},
                      {"inspector analyze trace 5a356ada", "where does this request lose its time?"},

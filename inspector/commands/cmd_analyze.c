@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define CUT_OFF_MAX 10000 /* traces: the most that `traces` lists */
+
 enum about { ABOUT_ALL, ABOUT_TRACE, ABOUT_NODE, ABOUT_PEER };
 
 /* Reads the arguments.  Returns 0 or -1. */
@@ -89,6 +91,23 @@ static int count_facts(struct session *session, struct facts *facts, enum about 
     return result;
 }
 
+/* Finds the requests of which there is only a part, if the source may have the rest. */
+static int find_cut_off(struct session *session, const struct facts *facts, enum about about, struct analyze_scope *scope) {
+    json_t *answer;
+    if (about == ABOUT_TRACE || !facts->count || session_has_filter(session) || !(scope->period || scope->cut)) return 0;
+    json_t *params = session_filter_new(session);
+    if (!params || json_object_set_new(params, "kind", json_string("request")) ||
+        json_object_set_new(params, "limit", json_integer(CUT_OFF_MAX)) ||
+        (scope->cut && json_object_set_new(params, "from", json_integer((json_int_t)(fact_unix(facts, facts->items) / 1000))))) {
+        json_decref(params);
+        return session_out_of_memory(session);
+    }
+    if (session_ask(session, "traces", params, &answer)) return -1;
+    scope->cut_off = cut_off_read(facts, answer);
+    json_decref(answer);
+    return 0;
+}
+
 /* Ages are measured from the end of the time that was analyzed: now, or the newest event if --until is in the past. */
 static uint64_t end_of_time(const struct session *session, const struct facts *facts) {
     bool past = option_given(session->options, OPTION_UNTIL) && facts->count;
@@ -114,6 +133,12 @@ static int show_findings(struct session *session, const struct analysis *analysi
         return 0;
     }
     if (scope->cut) output_note("older events of this period were not read: --limit N reads more");
+    if (analysis_is_cut_off(analysis, scope)) {
+        struct strbuf text = {0};
+        analysis_describe_cut_off(&text, &scope->cut_off);
+        output_note(strbuf_text(&text));
+        strbuf_fini(&text);
+    }
     if (facts_stepped(analysis->facts))
         output_note("the clock was stepped between these events: times across it were not judged");
     for (size_t i = 0; !result && i < analysis->count; i++) {
@@ -125,11 +150,11 @@ static int show_findings(struct session *session, const struct analysis *analysi
 }
 
 /* "Nothing found" means something only if there was enough to judge. */
-static enum outcome outcome_of(const struct analysis *analysis) {
+static enum outcome outcome_of(const struct analysis *analysis, const struct analyze_scope *scope) {
     const struct coverage *coverage = &analysis->coverage;
     uint64_t judged = coverage->links_judged + coverage->paths_judged + coverage->rtt_judged + coverage->requests_whole;
     if (analysis->count) return OUTCOME_FOUND;
-    return judged ? OUTCOME_NOTHING : OUTCOME_UNJUDGED;
+    return judged && !analysis_is_cut_off(analysis, scope) ? OUTCOME_NOTHING : OUTCOME_UNJUDGED;
 }
 
 /* What was read. */
@@ -145,8 +170,9 @@ static int analyze_facts(struct session *session, const struct facts *facts, enu
     if (!result) node_states_settle(&states, facts, extent_of(session, about, scope));
     if (!result && analyze(&analysis, facts, &states, end_of_time(session, facts), about == ABOUT_TRACE))
         result = session_out_of_memory(session);
-    if (!result && scope->about) analysis_keep_node(&analysis, intern_find(&facts->nodes, scope->about));
-    if (!result) session->outcome = outcome_of(&analysis);
+    if (!result && scope->about && analysis_keep_node(&analysis, intern_find(&facts->nodes, scope->about)))
+        result = session_out_of_memory(session);
+    if (!result) session->outcome = outcome_of(&analysis, scope);
     if (!result) result = show_findings(session, &analysis, scope);
     analysis_fini(&analysis);
     node_states_fini(&states);
@@ -160,6 +186,7 @@ int run_analyze(struct session *session) {
     struct facts facts = {0};
     struct analyze_scope scope = {0};
     int result = read_arguments(session, &about, &name);
+    scope.period = option_given(session->options, OPTION_SINCE) || option_given(session->options, OPTION_UNTIL);
     if (!result && (about == ABOUT_NODE || about == ABOUT_PEER))
         result = session_resolve(session, about == ABOUT_PEER, name, &id);
     if (!result)
@@ -168,11 +195,11 @@ int run_analyze(struct session *session) {
     if (!result) result = count_facts(session, &facts, about);
     if (!result && facts_sort(&facts)) result = session_out_of_memory(session);
     if (!result) result = session_learn_names(session);
+    if (!result) result = find_cut_off(session, &facts, about, &scope);
     if (!result && about == ABOUT_TRACE) result = beside_add(session, &facts, extent_of(session, about, &scope));
     if (!result && about == ABOUT_TRACE && !facts.count)
         result = failure_set(&session->failure, EXIT_FAILED, "no event in the history belongs to a trace %s", name);
     scope.about = id;
-    scope.period = option_given(session->options, OPTION_SINCE) || option_given(session->options, OPTION_UNTIL);
     if (!result) result = analyze_facts(session, &facts, about, &scope);
     facts_fini(&facts);
     free(id);

@@ -8,8 +8,8 @@
 #include <proto/event_clock.h>
 #include <string.h>
 
-static void host(struct strbuf *out, const struct facts *facts, unsigned number) {
-    const char *name = node_clocks_host(&facts->clocks, number);
+void render_host(struct strbuf *out, const struct facts *facts, unsigned host) {
+    const char *name = node_clocks_host(&facts->clocks, host);
     if (name)
         text_untrusted(out, name, strlen(name), CELL_COLUMNS_MAX);
     else
@@ -37,7 +37,7 @@ static void whose(struct strbuf *out, const struct view *view, const struct fact
         names_node(out, view->names, facts_node(facts, i));
     }
     strbuf_puts(out, count > VERDICTS_MAX ? ", ... (on " : count > 1 ? " (on " : "'s clock (on ");
-    host(out, facts, clocks->items[node].host);
+    render_host(out, facts, clocks->items[node].host);
     strbuf_puts(out, ")");
 }
 
@@ -49,7 +49,7 @@ static void corrected(struct strbuf *out, const struct view *view, const struct 
     } else {
         strbuf_puts(out, "as ");
     }
-    host(out, facts, clock->reference_host);
+    render_host(out, facts, clock->reference_host);
     strbuf_puts(out, view->utf8 ? "'s, ± " : "'s, +- ");
     text_duration(out, clock->error_ns);
     strbuf_puts(out, ": its times are corrected");
@@ -76,7 +76,7 @@ static void not_known(struct strbuf *out, const struct facts *facts, const struc
     strbuf_puts(out, "packets were seen in one direction only; it is ");
     bound(out, clock->has_most, clock->has_most ? clock->most_ns : clock->least_ns);
     strbuf_puts(out, " ");
-    host(out, facts, clock->beside_host);
+    render_host(out, facts, clock->beside_host);
     strbuf_puts(out, "'s");
 }
 

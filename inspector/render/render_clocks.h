@@ -7,6 +7,9 @@
 #include "facts.h"
 #include "render.h"
 
+/* The name of a machine, a number of node_clocks. */
+void render_host(struct strbuf *out, const struct facts *facts, unsigned host);
+
 /* A line for each machine whose times were corrected, or cannot be; nothing if there is one machine. */
 void render_clocks(struct strbuf *out, const struct view *view, const struct facts *facts);
 

@@ -114,11 +114,16 @@ bool session_time(const struct session *session, enum option option, uint64_t *r
     return given;
 }
 
-bool session_is_filtered(const struct session *session) {
+bool session_has_filter(const struct session *session) {
     static const enum option filters[] = {OPTION_KIND, OPTION_NODE, OPTION_PEER, OPTION_WHERE, OPTION_APP};
-    uint64_t until_ns;
     for (size_t i = 0; i < sizeof filters / sizeof *filters; i++)
         if (option_given(session->options, filters[i])) return true;
+    return false;
+}
+
+bool session_is_filtered(const struct session *session) {
+    uint64_t until_ns;
+    if (session_has_filter(session)) return true;
     return session_time(session, OPTION_UNTIL, &until_ns) && until_ns < session->view.now_ns;
 }
 

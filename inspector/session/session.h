@@ -58,6 +58,9 @@ json_t *session_filter_of_new(const struct session *session, const char *param, 
 /* Reads the time of an option.  Returns false without one. */
 bool session_time(const struct session *session, enum option option, uint64_t *ret_ns);
 
+/* Do options choose some events of a time? */
+bool session_has_filter(const struct session *session);
+
 /* Do the options leave out events that match a question otherwise, apart from those before --since? */
 bool session_is_filtered(const struct session *session);
 

@@ -60,6 +60,11 @@ const struct node_clock *node_clocks_at(const struct node_clocks *clocks, unsign
     return node < clocks->count && clocks->items[node].machine != NO_NUMBER ? &clocks->items[node] : NULL;
 }
 
+unsigned node_clocks_machine(const struct node_clocks *clocks, unsigned node) {
+    const struct node_clock *clock = node_clocks_at(clocks, node);
+    return clock ? clock->machine : NO_NUMBER;
+}
+
 bool node_clocks_comparable(const struct node_clocks *clocks, unsigned a, unsigned b, uint64_t *ret_error_ns) {
     const struct node_clock *left = node_clocks_at(clocks, a), *right = node_clocks_at(clocks, b);
     if (ret_error_ns) *ret_error_ns = 0;

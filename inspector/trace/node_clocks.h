@@ -43,6 +43,9 @@ int node_clocks_read(struct node_clocks *clocks, unsigned node, const json_t *ev
 /* The clock of a node; NULL when its events say nothing about it. */
 const struct node_clock *node_clocks_at(const struct node_clocks *clocks, unsigned node);
 
+/* The machine of a node; NO_NUMBER when its events say nothing about it. */
+unsigned node_clocks_machine(const struct node_clocks *clocks, unsigned node);
+
 /* Can times of two nodes be compared?  If so, *ret_error_ns (if not NULL) is how far they may be off: 0 on one machine. */
 bool node_clocks_comparable(const struct node_clocks *clocks, unsigned a, unsigned b, uint64_t *ret_error_ns);
 

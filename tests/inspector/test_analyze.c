@@ -702,7 +702,7 @@ START_TEST(findings_can_be_chosen_by_a_node_that_they_name) {
     send_some(DAVE, ALICE, 200, 0);
     run();
     ck_assert_uint_eq(analysis.count, 2);
-    analysis_keep_node(&analysis, nodes[_i]);
+    ck_assert_int_eq(analysis_keep_node(&analysis, nodes[_i]), 0);
     ck_assert_uint_eq(analysis.count, counts[_i]);
 }
 END_TEST

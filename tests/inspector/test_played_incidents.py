@@ -1290,13 +1290,75 @@ def flapping_link(network):
     network.requests(600, 10 * MS)
 
 
+# ---- connections that are closed while a node stands still
+
+def talk(network, begin, end, nodes, every=45 * MS):
+    """These nodes send packets to each other, and report no requests."""
+    for time in range(begin, end, every):
+        for one, other in itertools.permutations(nodes, 2):
+            network.send(time + one * 5 * MS + other * MS, one, other, 300)
+
+
+def probe(network, begin, end, sender, receiver):
+    """A transport that gets no acknowledgement sends again and again, at growing intervals."""
+    time, wait = begin, 300 * MS
+    while time < end:
+        for _ in range(2):
+            network.send(time, sender, receiver, 300)
+        time, wait = time + wait, wait * 13 // 10
+
+
+def close_all(network, time, node, peers):
+    for peer in peers:
+        network.trace(time, node, f"closed {node} {peer} 0 idle timeout")
+
+
+def stopped_closed(network, active=False):
+    """bob stands still for 40 s, and the others close their connections after ten; he closes his when he resumes.  What was sent on them is
+    lost by no link.  erin sent him something, too, and he reads it then."""
+    stop, resume, others = 3 * S, 43 * S, (ALICE, CAROL, DAVE)
+    talk(network, 0, stop, range(4))
+    network.send(stop - 50 * MS, ERIN, BOB, 300)
+    for one in others:
+        network.loss[one, BOB] = network.loss[BOB, one] = lambda time: stop <= time < resume + 50 * MS
+    if not active:
+        network.stops[BOB] = [(stop, resume)]
+    talk(network, stop, resume, others, every=200 * MS)
+    for one in others:
+        probe(network, stop + one * MS, stop + 10 * S, one, BOB)
+        close_all(network, stop + 10 * S + one * MS, one, [BOB])
+    network.send(stop + 200 * MS, ERIN, BOB, 300)
+    for i in range(24):
+        network.send(resume + 1 * MS + i * 10 * US, BOB, others[i % 3], 300)
+    close_all(network, resume + 5 * MS, BOB, others)
+    for one in others:
+        network.trace(resume + 100 * MS, one, f"est {one} {BOB} 300000")
+    talk(network, resume + 200 * MS, resume + 3 * S, range(4))
+
+
+def cut_off_closed(network):
+    """The same, but bob goes on and talks to erin: nothing gets through between him and the others."""
+    stopped_closed(network, active=True)
+    talk(network, 3 * S, 43 * S, (BOB, ERIN), every=200 * MS)
+
+
+def stopped_asked(network):
+    """bob stands still for 40 s.  The others ask him something when he does, give up after three seconds, and close their connections: no link
+    is why their requests failed."""
+    stopped_closed(network)
+    network.lines = [line for line in network.lines if line[0] < 3 * S or line[0] > 12 * S or f" {BOB} " not in f"{line[2]} "]
+    network.send(3200 * MS, ERIN, BOB, 300)
+    network.requests(12, 5 * MS, askers=[ALICE, CAROL, DAVE], asked=[BOB], begin=3 * S)
+    network.requests(200, 10 * MS, askers=[ALICE, CAROL, DAVE], asked=[ALICE, CAROL, DAVE])
+
+
 MIXED = [slow_and_lossy, slow_behind_losses, slow_behind_relay, slow_behind_hub, lossy_ring_of_relay, lossy_ring_of_asker, lossy_ring_of_slow, lossy_rings,
          lossy_rings_and_slow, fan_out, fan_out_loss, full_uplink, overload, two_crashes, address_forgotten, patience, throttled_asked,
          throttled_and_dead, paused_hub, one_way_late, drops_half, slow_and_crash, stalled_and_slow, flood_and_loss, two_slow,
          untraced_slow_and_loss]
 
 TIRED = [address_lost, seldom_lost, lost_in_star, lost_in_star_and_elsewhere, outage_while_erin_asks, forwarded_messages, slow_and_stopped_once, overloaded_relay, partial_partition, slow_disk, retries_hide_dead, one_at_a_time,
-         half_an_answer, stuck_answer, all_pause, slow_resolver, flapping_link]
+         half_an_answer, stuck_answer, all_pause, slow_resolver, flapping_link, stopped_closed, cut_off_closed, stopped_asked]
 
 
 # ---- the same when the clock is set meanwhile

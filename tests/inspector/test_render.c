@@ -13,7 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* {"events", "now" (Unix microseconds), "crashed": a node id or null, "about", "cut"}; everything else is unknown. */
+/* {"events", "now" (Unix microseconds), "crashed": a node id or null, "about", "cut", "traces" and "total": as `traces` answers};
+ * everything else is unknown. */
 static void render_analyzed(struct strbuf *out, const struct view *view, const json_t *answer) {
     struct facts facts = {0};
     struct analysis analysis;
@@ -23,6 +24,7 @@ static void render_analyzed(struct strbuf *out, const struct view *view, const j
     struct node_states states = {.items = &state, .count = 1};
     node_states_settle(&states, &facts, FACTS_OF_PERIOD);
     struct analyze_scope scope = {.about = json_get_text(answer, "about"), .cut = json_get_bool(answer, "cut")};
+    scope.cut_off = cut_off_read(&facts, answer);
     ck_assert_int_eq(analyze(&analysis, &facts, &states, json_get_count(answer, "now") * 1000, false), 0);
     render_analysis(out, view, &analysis, &scope);
     for (size_t i = 0; i < analysis.count; i++) {

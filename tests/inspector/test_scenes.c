@@ -131,7 +131,7 @@ static void show_analyze(struct strbuf *out, const struct view *view, const stru
     char id[2 * TRACE_NODE_ID_BYTES + 1];
     if (*node) {
         scope.about = id_text(id, id_of(scene, node));
-        analysis_keep_node(&analysis, intern_find(&facts.nodes, id));
+        ck_assert_int_eq(analysis_keep_node(&analysis, intern_find(&facts.nodes, id)), 0);
     }
     render_analysis(out, view, &analysis, &scope);
     analysis_fini(&analysis);

@@ -137,6 +137,24 @@ class ANodeThatIsSlow(Verdicts):
     def test_it_is_reported_for_a_single_trace_too(self):
         self.steadily(lambda: self.assertIn(("slow_node", "dave", None), self.net.severe("trace", self.traces[0][:12])))
 
+    def test_of_a_period_with_a_part_of_a_request_it_says_where_the_rest_is(self):
+        times = [event["timestamp"] for event in self.net.traced.query(trace_id=self.traces[0], kind=["app_start", "app_end"])]
+        began, ended = min(times), max(times)
+        part = ("--since", str(began + 1), "--until", str(ended))
+        shown = self.net.run("analyze", *part)
+        found = re.search(r"! 1 request was under way and is cut off: `inspector (.*)` has it whole", shown)
+        self.assertTrue(found, shown)
+        self.assertIn("(0 complete requests, 1 cut off)", shown)
+        whole = self.net.run(*found[1].split())
+        self.assertIn("(1 complete request)", whole)
+        self.assertNotIn("cut off", whole)
+        self.assertNotIn("cut off", self.net.run("analyze"))
+        quiet = subprocess.run([self.net.inspector, "analyze", "--json", "--summary", "--exit-code", *part, "--limit", "3", "--socket",
+                                str(self.net.traced.socket_path)], text=True, capture_output=True, timeout=PATIENCE_S, check=False)
+        self.assertEqual(quiet.returncode, 5, quiet.stderr)
+        self.assertIn("1 request was under way and is cut off", quiet.stderr)
+        self.assertEqual(json.loads(quiet.stdout.splitlines()[-1])["requests_cut"], 1)
+
 
 class NoFault(Verdicts):
     @classmethod

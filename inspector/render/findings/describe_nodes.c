@@ -2,6 +2,7 @@
  *
  * Sentences about nodes that ended, stood still or fell silent, whose events are missing, or that left something open. */
 #include "describe.h"
+#include "render_clocks.h"
 #include "render_path.h"
 
 #include <inttypes.h>
@@ -9,16 +10,27 @@
 void describe_node_stalled(struct strbuf *out, const struct view *view, const struct facts *facts,
                            const struct finding *finding) {
     bool everybody = finding->node == NO_NUMBER;
+    const struct node_clock *clock = everybody ? node_clocks_at(&facts->clocks, finding->example) : NULL;
     if (everybody)
         strbuf_puts(out, "no node");
     else
         finding_node(out, view, facts, finding->node);
+    if (clock && finding->peer == NO_NUMBER) {
+        strbuf_puts(out, " on ");
+        render_host(out, facts, clock->host);
+    }
     strbuf_puts(out, everybody ? " did anything for " : " did nothing for ");
     text_duration(out, finding->ns);
     strbuf_puts(out, " from ");
     text_time(out, finding->time_ns, view->utc, false);
-    strbuf_puts(out, everybody ? " on, although packets were in flight: the machine stood still"
-                               : " on, although others talked to it");
+    strbuf_puts(out, everybody ? " on, although packets " : " on, although others talked to it");
+    if (everybody && finding->peer != NO_NUMBER) {
+        strbuf_puts(out, "to ");
+        finding_node(out, view, facts, finding->peer);
+        strbuf_puts(out, " were in flight: it or the whole machine stood still");
+    } else if (everybody) {
+        strbuf_puts(out, "were in flight: the machine stood still");
+    }
     if (finding->count > 1) strbuf_printf(out, "; the longest of %" PRIu64 " pauses", finding->count);
 }
 

@@ -349,8 +349,11 @@ static void latency_outliers(struct strbuf *out, const struct view *view, const 
     finding_command(out, facts, finding);
     strbuf_puts(out, " took up to ");
     text_duration(out, finding->ns);
-    strbuf_printf(out, " in %" PRIu64 " of %" PRIu64 " requests; the median%s is ", finding->count, finding->of,
-                  finding->same_way ? " of those that went the same way" : "");
+    strbuf_printf(out, " in %" PRIu64 " of %" PRIu64 " requests; the median", finding->count, finding->of);
+    if (finding->same_way || finding->as_many)
+        strbuf_printf(out, " of %" PRIu64 " that %s", finding->alike,
+                      finding->same_way ? "went the same way" : "as many nodes answered");
+    strbuf_puts(out, " is ");
     text_duration(out, finding->usual_ns);
     if (finding->elsewhere) return;
     strbuf_puts(out, finding->waited              ? "; the slowest waited most of its time for "
@@ -570,7 +573,8 @@ static void draw_finding(struct strbuf *out, const struct view *view, const stru
 }
 
 /* Two lines; on a terminal one long line, which wraps. */
-static void draw_coverage(struct strbuf *out, const struct view *view, const struct coverage *coverage) {
+static void draw_coverage(struct strbuf *out, const struct view *view, const struct coverage *coverage,
+                          const struct cut_off *cut_off) {
     strbuf_puts(out, "looked at: loss on ");
     text_count(out, coverage->links, "link");
     strbuf_printf(out, " (%" PRIu64 " had enough packets to judge), one-way delay on %" PRIu64 " (%" PRIu64 "), ",
@@ -580,11 +584,27 @@ static void draw_coverage(struct strbuf *out, const struct view *view, const str
     text_count(out, coverage->requests, "part");
     strbuf_puts(out, " of requests (");
     text_count(out, coverage->requests_whole, "complete request");
+    if (cut_off->requests) strbuf_printf(out, ", %s%" PRIu64 " cut off", cut_off->more ? "at least " : "", cut_off->requests);
     strbuf_puts(out, "), ");
     text_count(out, coverage->streams, "stream");
     strbuf_puts(out, ", silence of ");
     text_count(out, coverage->nodes, "node");
     strbuf_puts(out, ", missing events\n");
+}
+
+bool analysis_is_cut_off(const struct analysis *analysis, const struct analyze_scope *scope) {
+    return scope->cut_off.requests > analysis->coverage.requests_whole;
+}
+
+void analysis_describe_cut_off(struct strbuf *out, const struct cut_off *cut_off) {
+    if (cut_off->more) strbuf_puts(out, "at least ");
+    text_count(out, cut_off->requests, "request");
+    strbuf_printf(out,
+                  cut_off->requests == 1
+                      ? " was under way and is cut off: `inspector analyze --since %" PRIu64 " --until %" PRIu64 "` has it whole"
+                      : " were under way and are cut off: `inspector analyze --since %" PRIu64 " --until %" PRIu64
+                        "` has them whole",
+                  cut_off->from_us, cut_off->until_us);
 }
 
 void render_analysis(struct strbuf *out, const struct view *view, const struct analysis *analysis,
@@ -610,12 +630,19 @@ void render_analysis(struct strbuf *out, const struct view *view, const struct a
     render_clock_steps(out, view, facts, 0, 0, "times across it were not judged");
     if (scope->cut)
         text_styled(out, view->color, STYLE_WARN, "! older events of this period were not read: --limit N reads more\n");
+    if (analysis_is_cut_off(analysis, scope)) {
+        text_style_on(out, view->color, STYLE_WARN);
+        strbuf_puts(out, "! ");
+        analysis_describe_cut_off(out, &scope->cut_off);
+        strbuf_puts(out, "\n");
+        text_style_off(out, view->color, STYLE_WARN);
+    }
     strbuf_puts(out, "\n");
     for (size_t i = 0; i < analysis->count; i++) draw_finding(out, view, facts, &analysis->findings[i]);
     if (!facts->count)
         strbuf_printf(out, "there is nothing to judge: no events%s\n\n",
                       scope->period ? " in this period" : "; `inspector doctor` finds out why");
     else if (!analysis->count)
-        strbuf_puts(out, "nothing found\n\n");
-    if (view->header && facts->count) draw_coverage(out, view, &analysis->coverage);
+        strbuf_puts(out, analysis_is_cut_off(analysis, scope) ? "nothing found in what is complete\n\n" : "nothing found\n\n");
+    if (view->header && facts->count) draw_coverage(out, view, &analysis->coverage, &scope->cut_off);
 }

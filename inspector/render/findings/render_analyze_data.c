@@ -66,15 +66,15 @@ json_t *analysis_object_new(const struct analysis *analysis, const struct analyz
     const struct coverage *coverage = &analysis->coverage;
     size_t count = facts->count, last = count ? count - 1 : 0;
     const char *about = !analysis->one_trace || !count ? scope->about : facts_trace(facts, facts->items[0].trace);
-    return json_pack("{s:s,s:o,s:I,s:I,s:o,s:o,s:b,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "analyzed", "events", "about",
+    return json_pack("{s:s,s:o,s:I,s:I,s:o,s:o,s:b,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "analyzed", "events", "about",
                      text_new(about), "findings", (json_int_t)analysis->count, "events", (json_int_t)count, "first",
                      time_new(count, count ? fact_unix(facts, &facts->items[0]) : 0), "last",
                      time_new(count, count ? fact_unix(facts, &facts->items[last]) : 0), "cut", scope->cut, "clock_steps",
                      (json_int_t)facts->lines.seam_count, "requests", (json_int_t)coverage->requests, "requests_whole",
-                     (json_int_t)coverage->requests_whole, "links", (json_int_t)coverage->links, "links_judged",
-                     (json_int_t)coverage->links_judged, "paths", (json_int_t)coverage->paths, "paths_judged",
-                     (json_int_t)coverage->paths_judged, "nodes", (json_int_t)coverage->nodes, "events_missing",
-                     (json_int_t)coverage->events_missing);
+                     (json_int_t)coverage->requests_whole, "requests_cut", (json_int_t)scope->cut_off.requests, "links",
+                     (json_int_t)coverage->links, "links_judged", (json_int_t)coverage->links_judged, "paths",
+                     (json_int_t)coverage->paths, "paths_judged", (json_int_t)coverage->paths_judged, "nodes",
+                     (json_int_t)coverage->nodes, "events_missing", (json_int_t)coverage->events_missing);
 }
 
 static enum style draw_finding_node(struct strbuf *cell, const struct view *view, const json_t *row, const char *field) {

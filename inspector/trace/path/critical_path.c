@@ -437,12 +437,13 @@ static void find_answered(struct walk *walk) {
     }
 }
 
-/* Has the node a part of the request that began while the span asked it, whatever caused it?  Or has another a part that it asked
- * for? */
+/* Has the node a part of the request that the span caused, or one that began while the span asked it, whatever caused it?  Or has
+ * another a part that it asked for? */
 static bool has_part(const struct walk *walk, const struct span *asker) {
     for (size_t i = 0; i < walk->path->spans.count; i++) {
         const struct span *span = &walk->path->spans.items[i];
         bool its = span->node == asker->peer || (span->peer == asker->peer && !span->asks);
+        if (span->node == asker->peer && span->parent == (size_t)(asker - walk->path->spans.items)) return true;
         if (its && span->end_ns >= asker->start_ns && span->start_ns <= asker->end_ns) return true;
     }
     return false;

@@ -33,6 +33,18 @@ static size_t count_until(struct transport_range range, uint64_t time_ns, bool i
 
 /* ---- there and back ---- */
 
+/* Until when may what a node received be the question?  An asker that gave up may ask again later; that says nothing about its wait
+ * if all that it had sent before had arrived. */
+static uint64_t asked_until(const struct transports *transports, const struct span *parent, const struct span *child,
+                            uint64_t asked_ns) {
+    if (parent->end == NO_POSITION || parent->end_ns >= child->start_ns || parent->end_ns < asked_ns) return child->start_ns;
+    struct transport_range sent = range_of(transports, parent->node, child->node, false, asked_ns, parent->end_ns);
+    struct transport_wanted wanted = {.what = TRANSPORT_PACKET, .beside_bytes = transports_most(transports, sent, true)};
+    if (!transports_find(transports, sent, &wanted, true)) return child->start_ns;
+    wanted.after_ns = parent->end_ns;
+    return transports_find(transports, sent, &wanted, false) ? child->start_ns : parent->end_ns;
+}
+
 static void find_there(struct way *way, const struct transports *transports, const struct span *parent, const struct span *child,
                        uint64_t lower_ns) {
     const struct transport *sent =
@@ -40,8 +52,9 @@ static void find_there(struct way *way, const struct transports *transports, con
     way->asked_known = sent || parent->asks;
     way->asked_ns = sent ? sent->time_ns : parent->asks ? lower_ns : child->start_ns;
     way->received_ns = way->began_ns = child->start_ns;
+    uint64_t until_ns = asked_until(transports, parent, child, way->asked_ns);
     const struct transport *received =
-        content(transports, range_of(transports, child->node, parent->node, true, way->asked_ns, child->start_ns), true);
+        content(transports, range_of(transports, child->node, parent->node, true, way->asked_ns, until_ns), true);
     if (received && way->asked_known) way->received_ns = received->time_ns;
 }
 
