@@ -73,15 +73,22 @@ static bool loses_questions(const struct finding *finding, const struct finding 
     return finding->kind == FINDING_LOSSY_LINK && finding->node == way.from && finding->peer == way.to;
 }
 
+/* Is it about something that makes requests slow? */
+static bool explains_times(const struct finding *finding) {
+    return finding->kind < FINDING_LATENCY_OUTLIERS && finding->kind != FINDING_FLOOD;
+}
+
 /* Does `finding` make `other` redundant?  We drop: that a peer is gone, if requests waited for it; that a place is slow after
  * requests, if it is slow during them; that a traced peer did not answer, if another finding says what loses the packets to it;
- * that packets to a node were late, if it stood still; and a flood of messages, if the node also floods with requests. */
+ * that packets to a node were late, if it stood still; a flood of messages, if the node also floods with requests; and that many
+ * requests took long, if anything says why. */
 static bool says_as_well(const struct facts *facts, const struct finding *finding, const struct finding *other) {
     if (other->kind == FINDING_UNTRACED_PEER && other->unanswered && !other->gone && loses_questions(finding, other))
         return waits_for_traced(facts, other);
     if (other->gone) return finding->kind == FINDING_UNTRACED_PEER && !finding->gone && names_peer(finding, other->node);
     if (other->kind == FINDING_LATE_NODE && other->of)
         return finding->kind == FINDING_NODE_STALLED && finding->node == other->node;
+    if (other->many) return explains_times(finding);
     if (other->messages) return finding->kind == FINDING_FLOOD && !finding->messages && finding->node == other->node;
     bool place = other->kind == FINDING_SLOW_NODE || other->kind == FINDING_SLOW_LINK || other->kind == FINDING_UNTRACED_PEER;
     return place && other->after && !finding->after && finding->kind == other->kind && finding->command == other->command &&

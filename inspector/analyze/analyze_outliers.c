@@ -132,23 +132,30 @@ static size_t first_apart(const struct timed *requests, size_t count) {
     return apart;
 }
 
-/* Sorts requests so that the slow ones come last, the slowest at the end: those are a few that took many times the median or, if
- * there are none, a few that stand apart.  Returns the first; `count` if none is slow. */
-static size_t find_outliers(struct timed *requests, size_t count) {
+/* Sorts requests so that the slow ones come last, the slowest at the end: those are a few that took many times the median; if
+ * there are none, a few that stand apart; and if there are none, either, the many that took so long.  Returns the first; `count`
+ * if none is slow. */
+static size_t find_outliers(struct timed *requests, size_t count, bool *ret_many) {
+    *ret_many = false;
     if (count < APART_REQUESTS_MIN) return count;
     qsort(requests, count, sizeof *requests, compare_times);
-    size_t apart = first_apart(requests, count), first = count;
-    if (count >= OUTLIER_REQUESTS_MIN) first = first_long(requests, first_slow(requests, count), count, OUTLIER_NS_MIN);
+    size_t apart = first_apart(requests, count), slow = count >= OUTLIER_REQUESTS_MIN ? first_slow(requests, count) : count;
+    size_t first = first_long(requests, slow, count, OUTLIER_NS_MIN);
     if (first < count && is_few(count - first, count)) return first;
     qsort(requests, count, sizeof *requests, compare_times);
-    return first_long(requests, apart, count, APART_NS_MIN);
+    first = first_long(requests, apart, count, APART_NS_MIN);
+    if (first < count) return first;
+    qsort(requests, count, sizeof *requests, compare_times);
+    *ret_many = true;
+    return first_long(requests, slow, count, APART_NS_MIN);
 }
 
 /* All requests of one command. */
 static void judge_durations(struct analysis *analysis, const struct requests *all, struct timed *requests, size_t count,
                             double *room) {
     count = compare_all(requests, count, room);
-    size_t first = find_outliers(requests, count);
+    bool many;
+    size_t first = find_outliers(requests, count, &many);
     if (first == count) return;
     const struct timed *longest = &requests[count - 1];
     const struct visit *visit = main_visit(all, longest->request);
@@ -172,6 +179,7 @@ static void judge_durations(struct analysis *analysis, const struct requests *al
                               .as_many = !longest->same_way && longest->alike < count,
                               .alike = longest->alike,
                               .elsewhere = elsewhere,
+                              .many = many,
                               .sending = !elsewhere && visit->kind == WAIT_SENDING,
                               .waited = visit && visit->kind == WAIT_PEER};
     for (size_t i = count; i > first; i--) finding_show(&finding, requests[i - 1].request->start);

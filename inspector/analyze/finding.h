@@ -73,6 +73,7 @@ struct finding {
     bool same_way;             /* of outliers: `usual_ns` is that of requests that went the same way, */
     bool as_many;              /* or that as many nodes answered: ... */
     uint64_t alike;            /* ... of so many; without either, of all */
+    bool many;                 /* of outliers: they are not few */
     bool elsewhere;            /* of outliers: no place has most of the time of the longest */
     bool rootless;             /* of failed requests: the spans that caused them are missing */
     bool returned;             /* of a node that ended: it is running again */
