@@ -142,7 +142,22 @@ static const struct wait *wait_at_failure(const struct critical_path *path, cons
     return last;
 }
 
-static void find_failure(struct request *request, const struct critical_path *path, const struct trace_events *events) {
+/* Did a span that failed ask a node that had ended, is not traced, or was still working for it?  Then it waited for that node, even
+ * if the request waited for another one meanwhile. */
+static bool waited_for_asked(const struct spans *spans, const struct span *failed, const struct facts *facts,
+                             const struct node_states *states) {
+    if (!failed->asks || failed->peer == NO_NUMBER) return false;
+    if (failed->first_child == NO_POSITION)
+        return !facts_has(facts, failed->peer) ||
+               node_states_ended(states, facts, failed->peer, failed->start_ns, failed->end_ns);
+    const struct span *work = &spans->items[failed->first_child];
+    return work->node == failed->peer && work->start != NO_POSITION && work->next_sibling == NO_POSITION &&
+           (work->end == NO_POSITION || work->end_ns > failed->end_ns) &&
+           node_clocks_comparable(&facts->clocks, work->node, failed->node, NULL);
+}
+
+static void find_failure(struct request *request, const struct critical_path *path, const struct trace_events *events,
+                         const struct node_states *states) {
     request->failed_node = request->failed_waiting = request->failed_whom = request->failed_asker = NO_NUMBER;
     request->failed_from = request->failed_to = request->failed_before = NO_NUMBER;
     request->failed = NO_FACT;
@@ -158,6 +173,7 @@ static void find_failure(struct request *request, const struct critical_path *pa
     request->expired = request->ok ? first->expired : path->spans.items[path->root].expired;
     request->failed = fact_at(events, first->end);
     const struct wait *wait = wait_at_failure(path, first);
+    if (!wait && waited_for_asked(&path->spans, first, events->facts, states)) request->failed_waiting = first->peer;
     if (!wait || wait->untimed) return;
     unsigned whom = wait->kind == WAIT_NODE ? wait->node : wait->peer;
     if (wait_kind_is_way(wait->kind)) {
@@ -243,7 +259,8 @@ static int find_way(struct request *request, const struct critical_path *path, c
     return 0;
 }
 
-static int add_request_of(struct requests *requests, const struct critical_path *path, const struct trace_events *events) {
+static int add_request_of(struct requests *requests, const struct critical_path *path, const struct trace_events *events,
+                          const struct node_states *states) {
     const struct span *root = &path->spans.items[path->root];
     bool caused = root->parent != NO_POSITION || root->parent_missing;
     struct request request = {.trace = trace_event_at(events, 0)->trace,
@@ -258,7 +275,7 @@ static int add_request_of(struct requests *requests, const struct critical_path 
                               .start = fact_at(events, root->start),
                               .events = events->count};
     request.timed = request.whole && facts_steady(events->facts, path->start_ns, path->reach_ns);
-    find_failure(&request, path, events);
+    find_failure(&request, path, events, states);
     if (request.timed && find_way(&request, path, events)) return -ENOMEM;
     return add_request(requests, &request);
 }
@@ -627,7 +644,7 @@ static int read_trace(struct requests *requests, const struct trace_events *even
     if (result) return result;
     result = add_open_parts(requests, &path.spans, events, states);
     if (!result && path.root != NO_POSITION)
-        result = add_request_of(requests, &path, events) || add_visits(requests, &path, events, states) ||
+        result = add_request_of(requests, &path, events, states) || add_visits(requests, &path, events, states) ||
                  add_questions(requests, &path, events);
     critical_path_fini(&path);
     return result ? -ENOMEM : 0;
