@@ -98,11 +98,20 @@ static bool waited_for_receiver(const struct analysis *analysis, const struct vi
     return analysis_paused(analysis, visit->peer, analysis->facts->items[from].time_ns, analysis->facts->items[to].time_ns);
 }
 
-/* Did all nodes stand still, perhaps, while it was there? */
+/* Did no node do anything in that time, although usually there are events all the time? */
+static bool is_dead_calm(const struct facts *facts, uint64_t from_ns, uint64_t to_ns) {
+    uint64_t whole_ns = facts->items[facts->count - 1].time_ns - facts->items[0].time_ns;
+    double usual = (double)facts->count * (double)(to_ns - from_ns) / (double)greatest(whole_ns, 1);
+    return usual >= SILENT_EVENTS_MIN && !facts_active(facts, NO_NUMBER, from_ns, to_ns);
+}
+
+/* Did all nodes stand still, perhaps, while it was there?  Packets would show it; without them, a link is not to blame. */
 static bool stood_still(const struct analysis *analysis, const struct visit *visit) {
     size_t from = visit->evidence[0], to = visit->evidence[1];
     if (from == NO_FACT || to == NO_FACT) return false;
-    return analysis_stood_still(analysis, analysis->facts->items[from].time_ns, analysis->facts->items[to].time_ns);
+    uint64_t from_ns = analysis->facts->items[from].time_ns, to_ns = analysis->facts->items[to].time_ns;
+    return analysis_stood_still(analysis, from_ns, to_ns) ||
+           (visit->kind == WAIT_LINK && is_dead_calm(analysis->facts, from_ns, to_ns));
 }
 
 /* Are the slow ones few?  If not, this is how long some requests take. */

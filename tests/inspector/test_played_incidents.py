@@ -107,6 +107,14 @@ def slow_sometimes(network):
     network.requests(400, 10 * MS)
 
 
+def unseen_pause(network):
+    """Packets are not traced, and all nodes stand still at once for a second while a question is under way: no link is to blame."""
+    network.packets = False
+    network.stops = {node: [(7206 * MS, 8206 * MS)] for node in range(5)}
+    network.requests(300, 40 * MS)
+    network.request(7206 * MS - 100 * US, ALICE, lambda time, trace, root: network.ask(time, ALICE, BOB, trace, root))
+
+
 def pause_of_two(network):
     """There are two nodes, and bob stands still for 400 ms: a quarter of the requests take that long, and there is nobody to compare with."""
     network.__init__(2)
@@ -1387,7 +1395,7 @@ STEPPED = [stepped(throttled, (7 * S, -60000), (14 * S, 60000)), stepped(chunk_n
            stepped(message_storm, (400 * MS, -5000)), stepped(hidden_failures, (400 * MS, -5000)), stepped(healthy, (1 * S, -86400000))]
 
 
-INCIDENTS = [untraced_node, chunk_nobody_has, flood, flood_of_both, client_unread, healthy, idle_network, quorum, slow_when_asked, slow_without_packets, slow_by_nature, slow_sometimes, pause_of_two, pauses, throttled, little_to_do,
+INCIDENTS = [untraced_node, chunk_nobody_has, flood, flood_of_both, client_unread, healthy, idle_network, quorum, slow_when_asked, slow_without_packets, slow_by_nature, slow_sometimes, unseen_pause, pause_of_two, pauses, throttled, little_to_do,
              throttled_machine, congested_way, busy_for_a_while, busy_link_for_a_while, late_few, late_seldom, late_sometimes,
              late_from_one, late_from_half, late_everywhere, late_by_little, late_alone, message_storm, acknowledged_storm, tells_and_answers, much_asked, much_asked_untraced,
              asks_much, some_messages, hub, one_neighbour, two_sorts, gossip_burst, slow_of_seven, seven_times, slow_but_short, graded, third_slow,
