@@ -13,7 +13,8 @@
  * If an untraced peer sent nothing while packets to it were lost, the peer is gone; its links are not lossy. */
 #include "analyze.h"
 #include "analyze_thresholds.h"
-#include "shared_end.h"
+#include "numbers.h"
+#include "others.h"
 
 #include <math.h>
 #include <p2ptrace/event.h>
@@ -59,7 +60,7 @@ struct links {
     size_t count;
     struct judged_link *judged;
     size_t judged_count;
-    double *room;
+    struct others others;
     struct end_count *ends;
 };
 
@@ -82,6 +83,7 @@ struct witness {
     size_t heard;      /* that fact */
     bool incomplete;
     bool traced;   /* it has events, or traced knows it */
+    bool gone;     /* of a peer that is not traced: nothing reaches it any more */
     double sample; /* the share of traces that it reports */
 };
 
@@ -354,21 +356,21 @@ static void report_network(struct analysis *analysis, const struct link *all, si
 
 /* ---- peers that are gone ---- */
 
-/* Reports a peer if packets to it were lost only since it was last heard of, and then nearly all.  Then drops its links. */
-static void judge_gone(struct analysis *analysis, struct links *links, unsigned peer, const struct witness *witness) {
+/* Reports a peer if packets to it were lost only since it was last heard of, and then nearly all.  to: its links.  Returns whether
+ * it is gone. */
+static bool judge_gone(struct analysis *analysis, const struct links *links, const size_t *to, size_t senders, unsigned peer,
+                       const struct witness *witness) {
     struct link all = {.from = peer};
-    uint64_t senders = 0, since = 0, lost_since = 0;
-    for (size_t i = 0; i < links->count; i++) {
-        const struct link *link = &links->items[i];
-        if (link->to != peer) continue;
-        senders++;
+    uint64_t since = 0, lost_since = 0;
+    for (size_t i = 0; i < senders; i++) {
+        const struct link *link = &links->items[to[i]];
         all.sent += link->sent;
         all.lost += link->lost;
         since += link->sent_since;
         lost_since += link->lost_since;
         for (unsigned k = 0; k < link->loss_count; k++) keep_first(&all, link->losses[k]);
     }
-    if (since < LOSS_SENT_MIN || lost_since != all.lost || (double)lost_since < GONE_SHARE_MIN * (double)since) return;
+    if (since < LOSS_SENT_MIN || lost_since != all.lost || (double)lost_since < GONE_SHARE_MIN * (double)since) return false;
     struct finding finding = {.kind = FINDING_UNTRACED_PEER,
                               .severity = SEVERITY_NOTABLE,
                               .weight = (double)lost_since / (double)since,
@@ -385,10 +387,34 @@ static void judge_gone(struct analysis *analysis, struct links *links, unsigned 
                               .unanswered = true};
     for (unsigned i = 0; i < all.loss_count; i++) finding_show(&finding, all.losses[i]);
     analysis_add(analysis, &finding);
-    size_t kept = 0;
+    return true;
+}
+
+static int compare_receivers(const void *left, const void *right, void *items) {
+    size_t i = *(const size_t *)left, j = *(const size_t *)right;
+    int order = compare_numbers(((const struct link *)items)[i].to, ((const struct link *)items)[j].to);
+    return order ? order : compare_numbers(i, j);
+}
+
+/* Judges the untraced peers, and drops the links to those that are gone. */
+static void judge_peers(struct analysis *analysis, struct links *links, struct witness *witnesses) {
+    size_t *order = calloc(links->count + 1, sizeof *order), kept = 0;
+    if (!order) {
+        analysis->failed = true;
+        return;
+    }
+    for (size_t i = 0; i < links->count; i++) order[i] = i;
+    qsort_r(order, links->count, sizeof *order, compare_receivers, links->items);
+    for (size_t begin = 0, end; begin < links->count; begin = end) {
+        unsigned peer = links->items[order[begin]].to;
+        for (end = begin; end < links->count && links->items[order[end]].to == peer;) end++;
+        if (!witnesses[peer].traced)
+            witnesses[peer].gone = judge_gone(analysis, links, order + begin, end - begin, peer, &witnesses[peer]);
+    }
     for (size_t i = 0; i < links->judged_count; i++)
-        if (links->judged[i].to != peer) links->judged[kept++] = links->judged[i];
+        if (!witnesses[links->judged[i].to].gone) links->judged[kept++] = links->judged[i];
     links->judged_count = kept;
+    free(order);
 }
 
 /* ---- when loss is usual ---- */
@@ -495,7 +521,7 @@ static void compare_links(struct links *links, bool apart) {
     for (size_t i = 0; i < links->judged_count; i++) {
         struct judged_link *judged = &links->judged[i];
         struct link *link = &links->items[judged->index];
-        link->usual_known = usual_elsewhere(links->judged, links->judged_count, judged, apart, links->room, &link->usual_rate);
+        link->usual_known = others_usual(&links->others, judged, apart, &link->usual_rate);
         judged->bad = is_unexplained(link) && link->sure_rate >= LOSS_RATIO_MIN * link->usual_rate;
     }
 }
@@ -516,7 +542,7 @@ static void add_witnesses(struct links *links) {
         struct judged_link judged = {.from = link->from, .to = link->to, .index = i};
         bool gone = link->lost && link->lost_since == link->lost; /* perhaps its receiver is; then its sender is not the cause */
         if (link->sent >= LOSS_SENT_MIN || gone || (double)link->sent * lowest < WITNESS_LOST_MIN) continue;
-        link->usual_known = usual_elsewhere(links->judged, judged_count, &judged, true, links->room, &link->usual_rate);
+        link->usual_known = others_usual(&links->others, &judged, true, &link->usual_rate);
         double sure_rate = sure_share(link->lost, link->sent);
         judged.bad = link->lost >= LOSS_LOST_MIN && sure_rate >= LOSS_RATE_MIN && sure_rate >= LOSS_RATIO_MIN * link->usual_rate;
         links->judged[links->judged_count++] = judged;
@@ -541,7 +567,8 @@ static void report_bad(struct analysis *analysis, struct links *links) {
 static void judge_links(struct analysis *analysis, struct links *links) {
     size_t lossy = 0, count = intern_count(&analysis->facts->nodes);
     struct node_links *nodes = calloc(count + 1, sizeof *nodes);
-    if (!nodes) {
+    if (!nodes || others_init(&links->others, links->judged, links->judged_count)) {
+        free(nodes);
         analysis->failed = true;
         return;
     }
@@ -568,9 +595,8 @@ void analyze_losses(struct analysis *analysis) {
                           .downtimes = calloc(analysis->states->count + 1, sizeof *links.downtimes),
                           .items = calloc(messages->count + 1, sizeof *links.items),
                           .judged = calloc(messages->count + 1, sizeof *links.judged),
-                          .room = calloc(messages->count + 1, sizeof *links.room),
                           .ends = calloc(nodes + 1, sizeof *links.ends)};
-    if (packets && witnesses && links.log_ends && links.downtimes && links.items && links.judged && links.room && links.ends) {
+    if (packets && witnesses && links.log_ends && links.downtimes && links.items && links.judged && links.ends) {
         for (size_t i = 0; i < messages->count; i++) {
             const struct message *message = &messages->items[i];
             if (message->from != NO_NUMBER && message->to != NO_NUMBER)
@@ -580,8 +606,7 @@ void analyze_losses(struct analysis *analysis) {
         examine_nodes(witnesses, nodes, analysis->facts, analysis->states);
         find_ends(analysis, &links);
         count_links(analysis, &links, packets, count, witnesses);
-        for (unsigned i = 0; i < nodes; i++)
-            if (!witnesses[i].traced) judge_gone(analysis, &links, i, &witnesses[i]);
+        judge_peers(analysis, &links, witnesses);
         judge_links(analysis, &links);
     } else {
         analysis->failed = true;
@@ -592,6 +617,6 @@ void analyze_losses(struct analysis *analysis) {
     free(links.downtimes);
     free(links.items);
     free(links.judged);
-    free(links.room);
+    others_fini(&links.others);
     free(links.ends);
 }

@@ -3,8 +3,9 @@
  * Packets seen at both ends: how long they take, and which were wrongly declared lost. */
 #include "analyze.h"
 #include "analyze_thresholds.h"
-#include "shared_end.h"
+#include "others.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 /* A packet that was matched or lost; later, the median packet of a link. */
@@ -107,12 +108,11 @@ struct lateness {
     size_t timed, late, senders, late_senders; /* senders; and those of late packets */
 };
 
-static struct lateness sum_lateness(const struct path *packets, size_t count, unsigned node, double usual) {
+static struct lateness sum_lateness(const struct path *const *packets, size_t count, double usual) {
     struct lateness sum = {0};
     unsigned sender = NO_NUMBER, late_sender = NO_NUMBER; /* packets are sorted by sender */
     for (size_t i = 0; i < count; i++) {
-        const struct path *packet = &packets[i];
-        if (!is_timed(packet) || packet->to != node) continue;
+        const struct path *packet = packets[i];
         sum.timed++;
         if (packet->from != sender) sum.senders++;
         sender = packet->from;
@@ -129,6 +129,7 @@ struct paths {
     struct path *items;
     struct judged_link *judged; /* one for each */
     size_t count;
+    struct others others;
     double *room;
     struct end_count *ends;
 };
@@ -155,7 +156,7 @@ static void report_late(struct analysis *analysis, const struct path *path, unsi
 
 static uint64_t usual_of(const struct paths *paths, size_t i, bool *ret_known) {
     double usual = 0;
-    *ret_known = usual_elsewhere(paths->judged, paths->count, &paths->judged[i], true, paths->room, &usual);
+    *ret_known = others_usual(&paths->others, &paths->judged[i], true, &usual);
     return (uint64_t)usual;
 }
 
@@ -280,33 +281,58 @@ static bool is_reported_late(const struct analysis *analysis, unsigned node) {
     return false;
 }
 
-/* The median one-way delay of all packets neither from nor to that node.  Returns false if there are too few. */
-static bool usual_without(const struct path *packets, size_t count, unsigned node, double *room, double *ret_usual) {
-    size_t kept = 0;
-    for (size_t i = 0; i < count; i++)
-        if (is_timed(&packets[i]) && packets[i].from != node && packets[i].to != node) room[kept++] = (double)packets[i].gap_ns;
-    if (kept < LATE_PACKETS_MIN) return false;
-    sort_values(room, kept);
-    *ret_usual = room[kept / 2];
-    return true;
+/* The packets whose one-way delay is known: their delays, and the packets by receiver, then sender. */
+struct received {
+    struct others others;
+    const struct path **items;
+    size_t *begins; /* by node; one more at the end */
+};
+
+static int received_init(struct received *received, const struct path *packets, size_t count, unsigned nodes) {
+    struct judged_link *delays = calloc(count + 1, sizeof *delays);
+    size_t timed = 0;
+    *received = (struct received){.items = calloc(count + 1, sizeof *received->items),
+                                  .begins = calloc(nodes + 2, sizeof *received->begins)};
+    int result = delays && received->items && received->begins ? 0 : -ENOMEM;
+    for (size_t i = 0; !result && i < count; i++) {
+        if (!is_timed(&packets[i])) continue;
+        delays[timed++] = (struct judged_link){.from = packets[i].from, .to = packets[i].to, .value = (double)packets[i].gap_ns};
+        received->begins[packets[i].to + 1]++;
+    }
+    for (unsigned i = 0; !result && i < nodes; i++) received->begins[i + 1] += received->begins[i];
+    for (size_t i = count; !result && i-- > 0;)
+        if (is_timed(&packets[i])) received->items[--received->begins[packets[i].to + 1]] = &packets[i];
+    for (unsigned i = 0; !result && i < nodes; i++) received->begins[i] = received->begins[i + 1];
+    if (!result) received->begins[nodes] = timed;
+    if (!result) result = others_init(&received->others, delays, timed);
+    free(delays);
+    return result;
+}
+
+static void received_fini(struct received *received) {
+    others_fini(&received->others);
+    free(received->items);
+    free(received->begins);
 }
 
 /* A node that gets too little processor time receives some packets at once and others late, from all senders.  No median of a
  * link shows this, and each link may have few packets. */
-static void judge_late_node(struct analysis *analysis, const struct path *packets, size_t count, const struct sent_order *order,
+static void judge_late_node(struct analysis *analysis, const struct received *received, const struct sent_order *order,
                             unsigned node, double *room) {
+    const struct path *const *packets = received->items + received->begins[node];
+    size_t count = received->begins[node + 1] - received->begins[node];
     double usual, beside;
     size_t kept = 0;
     const struct path *longest = NULL;
-    if (is_reported_late(analysis, node) || !usual_without(packets, count, node, room, &usual)) return;
-    struct lateness sum = sum_lateness(packets, count, node, usual);
+    if (is_reported_late(analysis, node) || !others_without(&received->others, node, LATE_PACKETS_MIN, &usual)) return;
+    struct lateness sum = sum_lateness(packets, count, usual);
     if (sum.timed < LATE_PACKETS_MIN || sum.late_senders < LATE_SENDERS_MIN || 2 * sum.late_senders <= sum.senders) return;
     double share = late_share(order, analysis->facts->items, NO_NUMBER, node, usual, &beside);
     if (sum.late < LATE_FEW_MIN || share < LATE_SHARE_MIN || share < LATE_RATIO_MIN * beside) return;
     for (size_t i = 0; i < count; i++) {
-        if (packets[i].to != node || !is_late(&packets[i], usual)) continue;
-        room[kept++] = (double)packets[i].gap_ns;
-        if (!longest || packets[i].gap_ns > longest->gap_ns) longest = &packets[i];
+        if (!is_late(packets[i], usual)) continue;
+        room[kept++] = (double)packets[i]->gap_ns;
+        if (!longest || packets[i]->gap_ns > longest->gap_ns) longest = packets[i];
     }
     sort_values(room, kept);
     uint64_t middle_ns = (uint64_t)room[kept / 2];
@@ -332,7 +358,8 @@ static void judge_late_nodes(struct analysis *analysis, const struct path *packe
                              double *room) {
     unsigned nodes = intern_count(&analysis->facts->nodes);
     size_t *timed = calloc(nodes + 1, sizeof *timed), *long_under_way = calloc(nodes + 1, sizeof *long_under_way);
-    if (!timed || !long_under_way) analysis->failed = true;
+    struct received received = {.items = NULL};
+    if (!timed || !long_under_way || received_init(&received, packets, count, nodes)) analysis->failed = true;
     for (size_t i = 0; !analysis->failed && i < count; i++) {
         if (!is_timed(&packets[i])) continue;
         timed[packets[i].to]++;
@@ -340,7 +367,8 @@ static void judge_late_nodes(struct analysis *analysis, const struct path *packe
     }
     for (unsigned i = 0; !analysis->failed && i < nodes; i++)
         if (long_under_way[i] && (double)long_under_way[i] >= LATE_SHARE_MIN * (double)timed[i])
-            judge_late_node(analysis, packets, count, order, i, room);
+            judge_late_node(analysis, &received, order, i, room);
+    received_fini(&received);
     free(timed);
     free(long_under_way);
 }
@@ -356,8 +384,8 @@ static void judge_paths(struct analysis *analysis, struct paths *paths, struct p
         paths->judged[paths->count++] = (struct judged_link){.from = path->from, .to = path->to, .value = (double)path->gap_ns};
     }
     analysis->coverage.paths_judged += paths->count;
-    struct sent_order order;
-    if (sent_order_init(&order, packets, packet_count)) {
+    struct sent_order order = {.count = 0};
+    if (!others_init(&paths->others, paths->judged, paths->count) && sent_order_init(&order, packets, packet_count)) {
         judge_late(analysis, paths, &order);
         judge_late_nodes(analysis, packets, packet_count, &order, paths->room);
     } else {
@@ -380,6 +408,7 @@ void analyze_paths(struct analysis *analysis) {
     free(packets);
     free(paths.items);
     free(paths.judged);
+    others_fini(&paths.others);
     free(paths.room);
     free(paths.ends);
 }

@@ -6,35 +6,6 @@
 
 #include <string.h>
 
-/* Links that share an end with this one are left out only if this many others remain. */
-#define ELSEWHERE_MIN 3
-
-/* The values of the other links; apart: only of links with a different sender and a different receiver. */
-static size_t list_others(const struct judged_link *links, size_t count, const struct judged_link *link, bool apart,
-                          double *values) {
-    size_t kept = 0;
-    for (size_t i = 0; i < count; i++) {
-        bool same = links[i].from == link->from && links[i].to == link->to;
-        bool back = links[i].from == link->to && links[i].to == link->from;
-        if (!same && !back && !(apart && (links[i].from == link->from || links[i].to == link->to)))
-            values[kept++] = links[i].value;
-    }
-    return kept;
-}
-
-bool usual_elsewhere(const struct judged_link *links, size_t count, const struct judged_link *link, bool apart, double *room,
-                     double *ret_usual) {
-    size_t kept = list_others(links, count, link, false, room);
-    if (!kept) return false;
-    sort_values(room, kept);
-    *ret_usual = room[(kept - 1) / 2];
-    kept = apart ? list_others(links, count, link, true, room) : 0;
-    if (kept < ELSEWHERE_MIN) return true;
-    sort_values(room, kept);
-    if (room[(kept - 1) / 2] < *ret_usual) *ret_usual = room[(kept - 1) / 2];
-    return true;
-}
-
 bool is_at_end(const struct judged_link *link, unsigned node, enum direction direction) {
     return (link->from == node && (direction & DIRECTION_OUT)) || (link->to == node && (direction & DIRECTION_IN));
 }

@@ -19,11 +19,6 @@ struct end_count {
     size_t bad_out, judged_out, bad_in, judged_in;
 };
 
-/* The median of all links except this one and its reverse.  apart: if lower, the median of the links that share neither its
- * sender nor its receiver, if enough are left.  Returns false if there are no others.  room: one value for each link. */
-bool usual_elsewhere(const struct judged_link *links, size_t count, const struct judged_link *link, bool apart, double *room,
-                     double *ret_usual);
-
 /* The node at one end of most bad links, if most of its judged links, in one direction or both, are bad and no other node is as
  * likely.  Otherwise a node whose judged links in one direction are all bad, if none of their other ends explains that.
  * NO_NUMBER if there is none.  room: one for each node number, and a few more. */

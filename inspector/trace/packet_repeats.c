@@ -89,62 +89,151 @@ static bool mark_fresh(struct sending *sendings, size_t count) {
     return any;
 }
 
+/* The sendings of one link and space, and where to search in them: from N on, the first that may repeat a lost one; the same of
+ * those that are no small packets beside any other; and the next of the same size. */
+struct search {
+    struct sending *items;
+    size_t count;
+    size_t *free, *large, *alike;
+    size_t *by_size;      /* room */
+    size_t last_received; /* behind the last one that arrived */
+    bool bytes_known;
+};
+
+static bool is_candidate(const struct sending *sending) {
+    return sending->message != NO_EVENT && !sending->fresh && !sending->taken;
+}
+
+/* Of unknown size, or too large to be small beside another. */
+static bool is_large(const struct sending *sending) { return !sending->bytes || sending->bytes > SMALL_BYTES_MAX; }
+
+/* Follows and shortens the links of places that are none any more. */
+static size_t first_from(const struct search *search, size_t *next, size_t from, bool large) {
+    size_t found = from, step;
+    while (found < search->count && !(is_candidate(&search->items[found]) && (!large || is_large(&search->items[found]))))
+        found = next[found];
+    for (; from < found; from = step) {
+        step = next[from];
+        next[from] = found;
+    }
+    return found;
+}
+
+static int compare_sizes(const void *left, const void *right, void *items) {
+    size_t i = *(const size_t *)left, j = *(const size_t *)right;
+    const struct sending *a = (struct sending *)items + i, *b = (struct sending *)items + j;
+    int order = compare_numbers(a->bytes, b->bytes);
+    return order ? order : compare_numbers(i, j);
+}
+
+static void search_begin(struct search *search, const struct messages *messages) {
+    search->last_received = 0;
+    for (size_t i = 0; i < search->count; i++) {
+        search->free[i] = search->large[i] = i + 1;
+        search->by_size[i] = i;
+        size_t message = search->items[i].message;
+        if (message != NO_EVENT && messages->items[message].receive != NO_EVENT) search->last_received = i + 1;
+    }
+    qsort_r(search->by_size, search->count, sizeof *search->by_size, compare_sizes, search->items);
+    for (size_t i = 0; i < search->count; i++) {
+        size_t next = i + 1 < search->count ? search->by_size[i + 1] : search->count;
+        bool same = next < search->count && search->items[next].bytes == search->items[search->by_size[i]].bytes;
+        search->alike[search->by_size[i]] = same ? next : search->count;
+    }
+}
+
 enum repeats { REPEATS_NO, REPEATS_YES, REPEATS_UNKNOWN };
 
-static enum repeats could_repeat(const struct facts *facts, const struct sending *sending, const struct sending *lost,
-                                 size_t declared, bool bytes_known) {
-    bool same = sending->bytes && sending->bytes == lost->bytes;
-    if (sending->message == NO_EVENT || sending->fresh || sending->taken || packet_is_small(sending->bytes, lost->bytes))
-        return REPEATS_NO;
-    if (sending->event > declared || !same) return sending->event > declared ? REPEATS_YES : REPEATS_NO;
-    if (lost->space >= TRACE_SPACE_1RTT) return bytes_known ? REPEATS_YES : REPEATS_NO;
+/* May a packet of the same size, sent before the loss was declared, repeat it? */
+static enum repeats probe_could_repeat(const struct search *search, const struct facts *facts, const struct sending *sending,
+                                       const struct sending *lost) {
+    if (lost->space >= TRACE_SPACE_1RTT) return search->bytes_known ? REPEATS_YES : REPEATS_NO;
     if (sending->time_ns > lost->time_ns + FLIGHT_NS_MAX) return REPEATS_YES;
     return facts_steady(facts, lost->time_ns, sending->time_ns) ? REPEATS_NO : REPEATS_UNKNOWN;
 }
 
 /* Was the packet lost?  Its sender declared it lost; or, because handshake keys are soon dropped and nothing is declared
  * after that, it never arrived but a later packet of its space did. */
-static bool is_lost(const struct messages *messages, const struct sending *sendings, size_t i, size_t count) {
-    const struct message *message = &messages->items[sendings[i].message];
+static bool is_lost(const struct search *search, const struct messages *messages, size_t i) {
+    const struct message *message = &messages->items[search->items[i].message];
     if (message->receive != NO_EVENT) return false;
     if (message->lost != NO_EVENT || message->space == TRACE_SPACE_1RTT || message->state != MESSAGE_UNRECEIVED)
         return message->lost != NO_EVENT;
-    for (size_t k = i + 1; k < count; k++)
-        if (messages->items[sendings[k].message].receive != NO_EVENT) return true;
-    return false;
+    return search->last_received > i + 1;
 }
 
-static void mark_repeated(struct messages *messages, const struct facts *facts, struct sending *sendings, size_t count,
-                          bool bytes_known) {
-    size_t behind = 0; /* search from here: everything before is taken or fresh */
-    for (size_t i = 0; i < count; i++) {
-        if (sendings[i].message == NO_EVENT) continue;
-        const struct message *lost = &messages->items[sendings[i].message];
-        if (!is_lost(messages, sendings, i, count)) continue;
-        if (behind <= i) behind = i + 1;
-        while (behind < count && (sendings[behind].message == NO_EVENT || sendings[behind].fresh || sendings[behind].taken))
-            behind++;
-        size_t next = behind;
-        enum repeats repeats = REPEATS_NO;
-        while (next < count && !(repeats = could_repeat(facts, &sendings[next], &sendings[i], lost->lost, bytes_known))) next++;
-        messages->items[sendings[i].message].repeats_unknown = repeats == REPEATS_UNKNOWN;
+/* The first one sent after an event. */
+static size_t first_behind(const struct search *search, size_t event) {
+    size_t low = 0, high = search->count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (search->items[middle].event <= event)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* The first that repeats a lost one, or of which that is unknown. */
+static size_t find_repeat(const struct search *search, const struct facts *facts, size_t i, size_t declared,
+                          enum repeats *ret_repeats) {
+    const struct sending *lost = &search->items[i];
+    size_t behind = greatest(first_behind(search, declared), i + 1), next = search->count;
+    bool probes = lost->bytes && (lost->space < TRACE_SPACE_1RTT || search->bytes_known);
+    *ret_repeats = REPEATS_NO;
+    if (probes) next = first_from(search, search->alike, search->alike[i], false);
+    for (; next < behind; next = first_from(search, search->alike, search->alike[next], false)) {
+        if (packet_is_small(search->items[next].bytes, lost->bytes)) break; /* so are all of its size */
+        *ret_repeats = probe_could_repeat(search, facts, &search->items[next], lost);
+        if (*ret_repeats) return next;
+    }
+    bool large = packet_is_small(SMALL_BYTES_MAX, lost->bytes); /* any small packet is small beside it */
+    next = first_from(search, large ? search->large : search->free, behind, large);
+    while (next < search->count && packet_is_small(search->items[next].bytes, lost->bytes))
+        next = first_from(search, search->free, next + 1, false);
+    *ret_repeats = next < search->count ? REPEATS_YES : REPEATS_NO;
+    return next;
+}
+
+static void mark_repeated(struct messages *messages, const struct facts *facts, struct search *search) {
+    search_begin(search, messages);
+    for (size_t i = 0; i < search->count; i++) {
+        enum repeats repeats;
+        if (search->items[i].message == NO_EVENT || !is_lost(search, messages, i)) continue;
+        struct message *lost = &messages->items[search->items[i].message];
+        size_t next = find_repeat(search, facts, i, lost->lost, &repeats);
+        lost->repeats_unknown = repeats == REPEATS_UNKNOWN;
         if (repeats != REPEATS_YES) continue;
-        sendings[next].taken = true;
-        messages->items[sendings[next].message].replaces = sendings[i].message;
+        search->items[next].taken = true;
+        messages->items[search->items[next].message].replaces = search->items[i].message;
     }
 }
 
 int messages_find_repeats(struct messages *messages, const struct trace_events *events) {
-    struct sending *sendings = calloc(messages->count + events->count + 1, sizeof *sendings);
-    if (!sendings) return -ENOMEM;
+    size_t room = messages->count + events->count + 1;
+    struct sending *sendings = calloc(room, sizeof *sendings);
+    size_t *places = calloc(4 * room, sizeof *places);
+    if (!sendings || !places) {
+        free(sendings);
+        free(places);
+        return -ENOMEM;
+    }
     size_t count = list_sendings(events, messages, sendings);
     for (size_t begin = 0, end; begin < count; begin = end) {
         for (end = begin; end < count && sendings[end].from == sendings[begin].from && sendings[end].to == sendings[begin].to &&
                           sendings[end].space == sendings[begin].space;)
             end++;
-        bool bytes_known = mark_fresh(sendings + begin, end - begin);
-        mark_repeated(messages, events->facts, sendings + begin, end - begin, bytes_known);
+        struct search search = {.items = sendings + begin,
+                                .count = end - begin,
+                                .free = places,
+                                .large = places + room,
+                                .alike = places + 2 * room,
+                                .by_size = places + 3 * room,
+                                .bytes_known = mark_fresh(sendings + begin, end - begin)};
+        mark_repeated(messages, events->facts, &search);
     }
     free(sendings);
+    free(places);
     return 0;
 }

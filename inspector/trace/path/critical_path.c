@@ -10,6 +10,7 @@
 #define GIVEN_UP_NS_MIN UINT64_C(1000000) /* a span that waits less than this and then asks another did not wait */
 #define GIVEN_UP_PART 10                  /* of the request: nor if it waits a smaller part than this */
 #define PROBE_NS_MIN UINT64_C(1000000000) /* sending again after this long, with nothing received, is a probe */
+#define RELAYS_MAX 8U                     /* one behind the other, without spans */
 #define EXCHANGES_MAX 16U                 /* peers without a span that one span waits for at once */
 
 /* ---- peers without a span ---- */
@@ -126,6 +127,41 @@ static bool was_lost(const struct walk *walk, unsigned node, unsigned peer, cons
            !got_any(walk, node, peer, from_ns, to_ns);
 }
 
+/* What a node exchanged with another than its asker: the last that it received in a time, and the first that it had sent there.
+ * Returns false if there is none. */
+static bool last_exchange(const struct walk *walk, unsigned node, unsigned asker, uint64_t from_ns, uint64_t to_ns,
+                          const struct transport **ret_sent, const struct transport **ret_received) {
+    const struct transport_wanted wanted = {.what = TRANSPORT_PACKET, .beside_bytes = UINT64_MAX};
+    struct transport_range range;
+    const struct transport *received = transports_last_but(&walk->transports, node, asker, true, to_ns);
+    if (!received || received->time_ns <= from_ns || received->peer == NO_NUMBER) return false;
+    range.items = transports_of_link(&walk->transports, node, received->peer, true, from_ns, to_ns, &range.count);
+    *ret_received = transports_find(&walk->transports, range, &wanted, true);
+    range.items = transports_of_link(&walk->transports, node, received->peer, false, from_ns, to_ns, &range.count);
+    *ret_sent = transports_find(&walk->transports, range, &wanted, false);
+    return *ret_received && *ret_sent && (*ret_sent)->time_ns < (*ret_received)->time_ns;
+}
+
+/* A time at a node without a span here, which has events: it worked, or waited for another node, as its packets show. */
+static void spend_without_span(struct walk *walk, size_t index, unsigned node, unsigned asker, uint64_t from_ns, uint64_t to_ns,
+                               unsigned depth) {
+    const struct transport *sent, *received;
+    while (depth < RELAYS_MAX && last_exchange(walk, node, asker, from_ns, to_ns, &sent, &received)) {
+        unsigned other = received->peer;
+        uint64_t arrived_ns = sent->other_ns, answered_ns = received->other_ns;
+        walk_add_node(walk, index, node, received->time_ns, to_ns);
+        if (walk->has_events[other] && arrived_ns < answered_ns && answered_ns != UINT64_MAX) {
+            walk_add_link(walk, index, other, node, answered_ns, received->time_ns);
+            spend_without_span(walk, index, other, node, arrived_ns, answered_ns, depth + 1);
+            walk_add_link(walk, index, node, other, sent->time_ns, arrived_ns);
+        } else {
+            walk_add_peer(walk, index, node, other, sent->time_ns, received->time_ns, false);
+        }
+        to_ns = sent->time_ns;
+    }
+    walk_add_node(walk, index, node, from_ns, to_ns);
+}
+
 /* A time at a peer without a span here, which waited for nobody else.  reached: it got the question. */
 static void spend_unseen(struct walk *walk, size_t index, unsigned peer, uint64_t from_ns, uint64_t to_ns, bool unanswered,
                          bool reached) {
@@ -134,7 +170,7 @@ static void spend_unseen(struct walk *walk, size_t index, unsigned peer, uint64_
     if (!walk->has_events[peer])
         walk_add_peer(walk, index, node, peer, from_ns, to_ns, unanswered);
     else if (reached || !unanswered || sent.arrived)
-        walk_add_node(walk, index, peer, from_ns, to_ns);
+        spend_without_span(walk, index, peer, node, from_ns, to_ns, 0);
     else {
         walk_doubt(walk, peer, NO_NUMBER, walk->path->start_ns, to_ns);
         walk_doubt(walk, node, peer, from_ns, to_ns);
@@ -185,6 +221,17 @@ static void spend_exchange(struct walk *walk, size_t index, const struct branch 
 
 /* ---- a span's time ---- */
 
+/* When something was on its way over a relay: from the first time to the last, and at the relay in between. */
+struct passed {
+    uint64_t from_ns, in_ns, out_ns, to_ns;
+};
+
+static void spend_relayed(struct walk *walk, size_t index, unsigned from, unsigned to, unsigned relay, struct passed passed) {
+    walk_add_link(walk, index, from, relay, passed.from_ns, least(passed.in_ns, passed.to_ns));
+    walk_add_node(walk, index, relay, greatest(passed.from_ns, passed.in_ns), least(passed.out_ns, passed.to_ns));
+    walk_add_link(walk, index, relay, to, greatest(passed.from_ns, passed.out_ns), passed.to_ns);
+}
+
 /* The part of a branch from one time to another. */
 static void spend_branch(struct walk *walk, size_t index, const struct branch *branch, uint64_t from_ns, uint64_t to_ns) {
     const struct span *span = &walk->path->spans.items[index];
@@ -215,12 +262,20 @@ static void spend_branch(struct walk *walk, size_t index, const struct branch *b
         if (received_ns == child->start_ns) received_ns = from_ns;
         began_ns = received_ns;
     }
-    walk_add_link(walk, index, span->node, child->node, from_ns, least(received_ns, to_ns));
+    if (way->relayed)
+        spend_relayed(walk, index, span->node, child->node, way->relay,
+                      (struct passed){from_ns, way->there_in_ns, way->there_out_ns, least(received_ns, to_ns)});
+    else
+        walk_add_link(walk, index, span->node, child->node, from_ns, least(received_ns, to_ns));
     walk_add_node(walk, branch->child, child->node, greatest(from_ns, received_ns), least(began_ns, to_ns));
     walk_add_task(walk, branch->child, greatest(from_ns, began_ns), worked_ns);
     if (!ends) return;
     walk_add_node(walk, branch->child, child->node, greatest(from_ns, way->worked_ns), least(way->answered_ns, to_ns));
-    walk_add_link(walk, index, child->node, span->node, greatest(from_ns, way->answered_ns), to_ns);
+    if (way->relayed)
+        spend_relayed(walk, index, child->node, span->node, way->relay,
+                      (struct passed){greatest(from_ns, way->answered_ns), way->back_in_ns, way->back_out_ns, to_ns});
+    else
+        walk_add_link(walk, index, child->node, span->node, greatest(from_ns, way->answered_ns), to_ns);
 }
 
 static void spend_own(struct walk *walk, size_t index, uint64_t from_ns, uint64_t to_ns, bool asks_then);

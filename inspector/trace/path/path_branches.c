@@ -35,6 +35,13 @@ bool branch_is_unsent(const struct walk *walk, const struct span *parent, const 
     return answer_is_unsent(&walk->transports, walk->events, grandparent, parent, child);
 }
 
+/* May the node that asked for the child have passed on a question of the parent, and its answer?  It has events and no span. */
+static bool may_relay(const struct walk *walk, const struct span *parent, const struct span *child) {
+    unsigned relay = child->peer;
+    return relay != NO_NUMBER && relay != parent->node && !child->asks && walk->has_events[relay] && !walk->has_spans[relay] &&
+           walk_is_sure(walk, parent->node, relay) && walk_is_sure(walk, relay, child->node);
+}
+
 /* A child on another node.  next: the child there that began next, or NULL. */
 static struct branch branch_there(struct walk *walk, const struct span *parent, const struct span *child, size_t index,
                                   const struct span *next, uint64_t lower_ns) {
@@ -45,6 +52,9 @@ static struct branch branch_there(struct walk *walk, const struct span *parent, 
     else if (next && next->end_ns > child->end_ns)
         upper_ns = least(upper_ns, next->end_ns);
     way_find(&branch.way, &walk->transports, parent, child, lower_ns, upper_ns);
+    if (may_relay(walk, parent, child))
+        way_find_relayed(&branch.way, &walk->transports, parent, child, child->peer, walk->named[child->peer] > 1, lower_ns,
+                         upper_ns);
     if (upper_ns == parent->end_ns && branch_is_unsent(walk, parent, child)) {
         branch.way.worked_ns = child->end_ns;
         branch.way.answered_ns = branch.way.returned_ns = upper_ns;
@@ -65,6 +75,8 @@ static size_t list_children(struct walk *walk, size_t index) {
             walk->ordered[count++] = i;
     qsort_r(walk->ordered, count, sizeof *walk->ordered, compare_children, (void *)items);
     uint64_t lower_ns = parent->start_ns;
+    for (size_t i = 0; i < count; i++)
+        if (items[walk->ordered[i]].peer != NO_NUMBER) walk->named[items[walk->ordered[i]].peer]++;
     for (size_t i = 0; i < count; i++) {
         const struct span *child = &items[walk->ordered[i]], *before = i ? &items[walk->ordered[i - 1]] : NULL,
                           *next = i + 1 < count ? &items[walk->ordered[i + 1]] : NULL;
@@ -77,6 +89,8 @@ static size_t list_children(struct walk *walk, size_t index) {
         /* The next child there was asked after this child's answer would have come. */
         if (branch->until_ns != UINT64_MAX && next && branch->until_ns <= next->start_ns) lower_ns = branch->until_ns;
     }
+    for (size_t i = 0; i < count; i++)
+        if (items[walk->ordered[i]].peer != NO_NUMBER) walk->named[items[walk->ordered[i]].peer] = 0;
     return branch_count;
 }
 
@@ -355,7 +369,13 @@ int branches_init(struct walk *walk) {
     walk->room = calloc(2 * spans + 1, sizeof *walk->room);
     walk->ordered = calloc(spans + 1, sizeof *walk->ordered);
     walk->hidden_waits = calloc(spans + 1, sizeof *walk->hidden_waits);
-    return walk->branches && walk->room && walk->ordered && walk->hidden_waits ? find_askers(walk) : -ENOMEM;
+    unsigned nodes = intern_count(&walk->events->facts->nodes);
+    walk->has_spans = calloc(nodes + 1, sizeof *walk->has_spans);
+    walk->named = calloc(nodes + 1, sizeof *walk->named);
+    if (!walk->branches || !walk->room || !walk->ordered || !walk->hidden_waits || !walk->has_spans || !walk->named)
+        return -ENOMEM;
+    for (size_t i = 0; i < spans; i++) walk->has_spans[walk->spans->items[i].node] = true;
+    return find_askers(walk);
 }
 
 void branches_fini(struct walk *walk) {
@@ -366,4 +386,6 @@ void branches_fini(struct walk *walk) {
     free(walk->ordered);
     free(walk->hidden_waits);
     free(walk->askers);
+    free(walk->has_spans);
+    free(walk->named);
 }

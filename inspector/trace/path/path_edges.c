@@ -150,6 +150,45 @@ void way_find(struct way *ret_way, const struct transports *transports, const st
     find_back(ret_way, transports, parent, child, upper_ns);
 }
 
+static const struct transport *content_of(const struct transports *transports, unsigned node, unsigned peer, bool receive,
+                                          uint64_t from_ns, uint64_t to_ns, bool last) {
+    return to_ns < from_ns ? NULL : content(transports, range_of(transports, node, peer, receive, from_ns, to_ns), last);
+}
+
+void way_find_relayed(struct way *way, const struct transports *transports, const struct span *parent, const struct span *child,
+                      unsigned relay, bool shared, uint64_t lower_ns, uint64_t upper_ns) {
+    unsigned from = parent->node, to = child->node;
+    size_t sent, received;
+    transports_of_link(transports, from, to, false, lower_ns, upper_ns, &sent);
+    transports_of_link(transports, from, to, true, lower_ns, upper_ns, &received);
+    if (sent || received || child->start == NO_POSITION || child->end == NO_POSITION) return;
+    const struct transport *asked = content_of(transports, from, relay, false, lower_ns, child->start_ns, false);
+    const struct transport *there_out = content_of(transports, relay, to, false, lower_ns, child->start_ns, true);
+    if (!asked || !there_out) return;
+    const struct transport *there_in = content_of(transports, relay, from, true, asked->time_ns, there_out->time_ns, true);
+    const struct transport *got = content_of(transports, to, relay, true, there_out->time_ns, child->start_ns, true);
+    const struct transport *back_in = content_of(transports, relay, to, true, child->start_ns, upper_ns, true);
+    const struct transport *answered = content_of(transports, to, relay, false, child->end_ns, upper_ns, true);
+    if (!there_in || !got || !back_in || !answered || answered->time_ns > back_in->time_ns) return;
+    const struct transport *back_out = content_of(transports, relay, from, false, back_in->time_ns, upper_ns, !shared);
+    const struct transport *returned =
+        back_out ? content_of(transports, from, relay, true, back_out->time_ns, upper_ns, true) : NULL;
+    if (!returned || (shared && (there_in->other_ns == UINT64_MAX || back_out->other_ns == UINT64_MAX))) return;
+    *way = (struct way){.asked_ns = shared ? there_in->other_ns : asked->time_ns,
+                        .received_ns = got->time_ns,
+                        .began_ns = child->start_ns,
+                        .worked_ns = child->end_ns,
+                        .answered_ns = answered->time_ns,
+                        .returned_ns = shared ? back_out->other_ns : returned->time_ns,
+                        .asked_known = true,
+                        .relayed = true,
+                        .relay = relay,
+                        .there_in_ns = there_in->time_ns,
+                        .there_out_ns = there_out->time_ns,
+                        .back_in_ns = back_in->time_ns,
+                        .back_out_ns = back_out->time_ns};
+}
+
 bool way_was_answered(const struct transports *transports, const struct span *asker, const struct span *child) {
     const struct transport *answer =
         content(transports, range_of(transports, asker->node, child->node, true, child->start_ns, asker->end_ns), true);

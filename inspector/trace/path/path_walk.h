@@ -58,6 +58,8 @@ struct walk {
     struct branches **branches; /* by span; NULL: not needed yet */
     struct branch *room;        /* for the branches of any span */
     unsigned *askers;           /* by span: the node that asked for it */
+    bool *has_spans;            /* by node number */
+    unsigned *named;            /* by node number: how many children of the span at hand name it as their asker */
     struct task *tasks;
     size_t task_count, task_capacity;
     size_t wait_capacity;
