@@ -586,12 +586,13 @@ static void add_delay_to(struct finding *cause, const struct finding *delay) {
     cause->trace = delay->trace;
 }
 
-/* Was the packet sent to a node that had ended and not yet restarted?  Then its loss says nothing new. */
+/* Was the packet sent to a node that had ended and not yet restarted, or that did nothing any more?  Then its loss says nothing
+ * new. */
 static bool was_sent_to_ended(const struct analysis *analysis, const struct delay *delay) {
     const struct facts *facts = analysis->facts;
     if (delay->lost == NO_FACT) return false;
     uint64_t sent_ns = facts->items[delay->lost].time_ns;
-    return node_states_ended(analysis->states, facts, delay->loss.to, sent_ns, sent_ns);
+    return node_states_may_have_ended(analysis->states, facts, delay->loss.to, sent_ns);
 }
 
 static void drop_delays_of_ended(const struct analysis *analysis, struct requests *requests) {
