@@ -503,8 +503,7 @@ void analyze_places(struct analysis *analysis, struct requests *requests) {
 
 /* ---- peers that do not answer ---- */
 
-/* Marks nodes that are traced: they have events, or traced knows them. */
-static bool *traced_nodes_new(const struct facts *facts, const struct node_states *states) {
+bool *traced_nodes_new(const struct facts *facts, const struct node_states *states) {
     unsigned nodes = intern_count(&facts->nodes);
     bool *traced = calloc(nodes + 1, sizeof *traced);
     for (size_t i = 0; traced && i < facts->count; i++) traced[facts->items[i].node] = true;
