@@ -70,6 +70,8 @@ int node_states_read(struct node_states *ret_states, const struct facts *facts, 
         json_get_time(json_object_get(row, "last"), &added->last_ns);
         read_end(json_object_get(row, "ended"), added);
         added->doubtful = is_apart(steps, json_get_text(row, "machine"), facts, added->last_ns, added->by_ns);
+        const char *kinds = json_get_text(row, "kinds");
+        added->all_kinds = kinds && !strcmp(kinds, "all");
         added->sample = json_get_real(row, "sample", 0);
     }
     find_returned(&states);

@@ -20,6 +20,7 @@ struct node_state {
     uint64_t last_ns;           /* time of its last event, Unix time; 0: unknown */
     uint64_t after_ns, by_ns;   /* of a log that ended: it had not at the first time, and had at the second; Unix time.  0: nobody
                                    watched it, and it is taken to have ended with its last event */
+    bool all_kinds;             /* it is live, and may emit events of every kind */
     double sample;              /* the share of traces that it reports; 0: unknown */
     /* Of a log that is not live, on the axis of the facts (node_states_settle): */
     uint64_t ended_ns; /* its last event; UINT64_MAX: not known */

@@ -106,6 +106,7 @@ void describe_node_silent(struct strbuf *out, const struct view *view, const str
                       finding->open == 1 ? (finding->by_ns ? "part of a request had" : "part of a request has")
                       : finding->by_ns   ? "parts of requests had"
                                          : "parts of requests have");
+    if (!finding->usual_known) return;
     strbuf_puts(out, "; its longest silence before was ");
     text_duration(out, finding->usual_ns);
 }
