@@ -145,7 +145,7 @@ TRACE_STATIC_ASSERT_(sizeof(struct recording_end) == 16, "docs/recording.md");
 #define RECORDING_APP_BYTES_MAX (sizeof(struct recording_app) + 24 * (TRACE_APP_COMMANDS_MAX + TRACE_APP_FIELDS_MAX))
 /* Of all records together, the aliases; of one record, what is beside them. */
 #define RECORDING_ALIASES_BYTES_MAX (ALIASES_MAX * sizeof(struct recording_alias))
-#define RECORDING_RECORD_BYTES_MAX \
+#define RECORDING_RECORD_BYTES_MAX                                                                                   \
     (sizeof(struct recording_record) + TRACE_APPS_MAX * RECORDING_APP_BYTES_MAX + sizeof(struct recording_machine) + \
      sizeof(struct recording_end))
 

@@ -21,7 +21,8 @@ static uint64_t log_of(const struct node_info *info) {
     return recording__checksum(&identity, sizeof identity);
 }
 
-static void encode(const struct node *node, uint32_t state, uint32_t app_count, size_t tail_bytes, struct recording_record *ret_record) {
+static void encode(const struct node *node, uint32_t state, uint32_t app_count, size_t tail_bytes,
+                   struct recording_record *ret_record) {
     const struct node_info *info = &node->info;
     struct recording_record *record = ret_record;
 

@@ -444,11 +444,11 @@ static bool is_heard_of(const struct facts *facts, unsigned node, uint64_t last_
 
 /* The time in which a log did nothing, from its last event on. */
 struct silence {
-    size_t last;              /* a fact */
-    uint64_t from_ns, to_ns;  /* to: now, or until it ended */
-    uint64_t longest_ns;      /* of those before */
-    uint64_t under_way_ns;    /* a packet whose usual delay is not known may be under way for this long */
-    bool before;              /* it began before all that is here: only others show that the node would have had something to report */
+    size_t last;             /* a fact */
+    uint64_t from_ns, to_ns; /* to: now, or until it ended */
+    uint64_t longest_ns;     /* of those before */
+    uint64_t under_way_ns;   /* a packet whose usual delay is not known may be under way for this long */
+    bool before; /* it began before all that is here: only others show that the node would have had something to report */
 };
 
 /* Of a log whose last event was before all that is here. */
@@ -494,8 +494,7 @@ static bool is_unheard(const struct analysis *analysis, const struct node_sum *s
 
 /* Of a log that was seen live long after its last event.  False: it is not known, or its node had another log meanwhile. */
 static bool silence_of_ended(struct silence *ret_silence, const struct facts *facts, const struct node_state *state) {
-    struct silence silence = {
-        NO_FACT, state->ended_ns, state->lived_ns, .under_way_ns = UNDER_WAY_NS_MAX};
+    struct silence silence = {NO_FACT, state->ended_ns, state->lived_ns, .under_way_ns = UNDER_WAY_NS_MAX};
     uint64_t before_ns = 0;
     if (!state->by_ns || state->doubtful || state->ended_ns == UINT64_MAX || state->again_ns < state->lived_ns) return false;
     if (!facts->count || state->ended_ns < facts->items[0].time_ns) return false;
@@ -525,8 +524,8 @@ static void judge_silence(struct analysis *analysis, const struct requests *requ
     uint64_t silent_ns = silence.to_ns - silence.from_ns;
     struct finding finding = finding_of(FINDING_NODE_SILENT, SEVERITY_SEVERE, state->node);
     finding_show(&finding, silence.last);
-    for (size_t i = incoming_after(incoming, count, state->node, silence.from_ns);
-         i < count && incoming[i].node == state->node; i++) {
+    for (size_t i = incoming_after(incoming, count, state->node, silence.from_ns); i < count && incoming[i].node == state->node;
+         i++) {
         uint64_t usual_ns = incoming[i].usual_ns == UINT64_MAX ? silence.under_way_ns : incoming[i].usual_ns;
         bool under_way = usual_ns && incoming[i].sent_ns + usual_ns >= silence.to_ns;
         bool reported = silence.before ? sums[incoming[i].sender].sample <= sum->sample &&
@@ -623,8 +622,7 @@ void analyze_nodes(struct analysis *analysis, const struct requests *requests) {
     judge_pauses(analysis, incoming, count, nodes);
     for (size_t i = 0; i < states->count && !analysis->one_trace; i++) {
         const struct node_state *state = &states->items[i];
-        if (state->node < nodes)
-            judge_silence(analysis, requests, state, sums, nodes, incoming, count);
+        if (state->node < nodes) judge_silence(analysis, requests, state, sums, nodes, incoming, count);
     }
 out:
     free(sums);

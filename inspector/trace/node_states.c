@@ -24,8 +24,7 @@ static void find_returned(struct node_states *states) {
 
 /* Does a step of the log's machine lie between its end and the facts, or around either?  Then Unix time does not tell which came
  * first. */
-static bool is_apart(const json_t *steps, const char *machine, const struct facts *facts, uint64_t last_ns,
-                     uint64_t by_ns) {
+static bool is_apart(const json_t *steps, const char *machine, const struct facts *facts, uint64_t last_ns, uint64_t by_ns) {
     const json_t *step;
     size_t i;
     if (!facts->count || facts_stepped(facts)) return false; /* their own seams say more */
@@ -136,7 +135,6 @@ static void find_signs(const struct node_states *states, const struct facts *fac
 }
 
 uint64_t node_state_end(const struct node_state *state) { return state->by_ns ? state->gone_ns : state->ended_ns; }
-
 
 void node_states_settle(struct node_states *states, const struct facts *facts, enum facts_extent extent) {
     states->extent = extent;

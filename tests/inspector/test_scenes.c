@@ -85,9 +85,10 @@ static json_t *nodes_new(const struct scene *scene) {
         for (size_t k = 0; k < scene->count; k++)
             if (scene->events[k].life == i) last_ns = scene->events[k].event.timestamp;
         const struct scene_node *node = &scene->nodes[scene->lives[i].node];
-        json_array_append_new(rows, json_pack("{s:s,s:s,s:s,s:o,s:o,s:s,s:o}", "node_id", id_text(id, &node->id), "name", node->name,
-                                              "state", states[scene->lives[i].end], "started", time_new(scene->lives[i].start_ns),
-                                              "last", time_new(last_ns), "kinds", "all", "ended", ended_new(&scene->lives[i])));
+        json_array_append_new(rows,
+                              json_pack("{s:s,s:s,s:s,s:o,s:o,s:s,s:o}", "node_id", id_text(id, &node->id), "name", node->name,
+                                        "state", states[scene->lives[i].end], "started", time_new(scene->lives[i].start_ns),
+                                        "last", time_new(last_ns), "kinds", "all", "ended", ended_new(&scene->lives[i])));
     }
     return json_pack("{s:o,s:o}", "nodes", rows, "clock_steps", steps_new(scene));
 }

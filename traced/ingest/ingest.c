@@ -136,7 +136,7 @@ static void on_vanished(void *arg, const char *name, void *slot) {
     (void)name;
     if (!ring) return;
     ring->name_gone = true;
-    ring->close_seen = true; /* nor does discovery see it any more */
+    ring->close_seen = true;            /* nor does discovery see it any more */
     if (ring->state == RING_ATTACHED) { /* its memory is still mapped: check whether the node died, and continue */
         check_by(ingest, ring, 0);
         return;

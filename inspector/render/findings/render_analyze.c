@@ -461,7 +461,8 @@ static const struct {
 
 unsigned finding_has(const struct finding *finding) {
     if (finding->gone) return HAS_COUNT | HAS_OF | HAS_RATE | (finding->time_ns ? HAS_MOMENT : 0);
-    if (finding->kind == FINDING_NODE_SILENT && !finding->usual_known) return kinds[finding->kind].has & ~(unsigned)HAS_USUAL_TIME;
+    if (finding->kind == FINDING_NODE_SILENT && !finding->usual_known)
+        return kinds[finding->kind].has & ~(unsigned)HAS_USUAL_TIME;
     if (finding->delays) return kinds[finding->kind].has | HAS_TIME;
     return kinds[finding->kind].has | (finding->of && finding->kind == FINDING_LATE_NODE ? HAS_OF : 0);
 }

@@ -60,8 +60,8 @@ json_t *finding_new(const struct view *view, const struct facts *facts, const st
                   rate_new(has & HAS_RATE, finding->of ? (double)finding->count / (double)finding->of : 0), "usual_rate",
                   rate_new(has & HAS_RATE && finding->usual_known, finding->usual_rate), "duration",
                   number_new(has & HAS_TIME, finding->ns), "usual_duration", number_new(has & HAS_USUAL_TIME, finding->usual_ns),
-                  "at", time_new(has & HAS_MOMENT, finding->time_ns), "ended", ended_new(finding), "says", strbuf_text(&says), "next", strbuf_text(&next),
-                  "evidence", evidence_new(facts, finding));
+                  "at", time_new(has & HAS_MOMENT, finding->time_ns), "ended", ended_new(finding), "says", strbuf_text(&says),
+                  "next", strbuf_text(&next), "evidence", evidence_new(facts, finding));
     strbuf_fini(&says);
     strbuf_fini(&next);
     return line;

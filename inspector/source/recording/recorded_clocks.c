@@ -110,7 +110,7 @@ static void show_nodes(const struct recorded_clocks *clocks) {
             node->info.started_unix_ns = clocks_time(clocks->clocks, machine, clocks->first[i], node->info.started_unix_ns);
         uint64_t order = clocks->last[i] ? clocks->last[i] : UINT64_MAX;
         if (last_ns) last_ns = clocks_time(clocks->clocks, machine, order, last_ns);
-        atomic_store_explicit(&node->last_unix_ns, last_ns, memory_order_relaxed); /* relaxed: likewise */
+        atomic_store_explicit(&node->last_unix_ns, last_ns, memory_order_relaxed);             /* relaxed: likewise */
         uint64_t after_ns = atomic_load_explicit(&node->ended_after_ns, memory_order_relaxed); /* relaxed: likewise */
         uint64_t by_ns = atomic_load_explicit(&node->ended_by_ns, memory_order_relaxed);       /* relaxed: likewise */
         if (by_ns)

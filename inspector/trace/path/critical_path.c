@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "critical_path.h"
 
-#include "numbers.h"
 #include "node_states.h"
+#include "numbers.h"
 #include "path_branches.h"
 
 #include <errno.h>

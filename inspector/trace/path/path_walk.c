@@ -347,14 +347,15 @@ static uint64_t relay_ended(const struct walk *walk, size_t index, unsigned node
                             unsigned *ret_relay) {
     const struct trace_events *events = walk->events;
     const struct span *span = &walk->spans->items[index];
-    if (!events->states || (span->end != NO_POSITION && span->ok) || !node_clocks_comparable(&events->facts->clocks, span->node, node, NULL))
+    if (!events->states || (span->end != NO_POSITION && span->ok) ||
+        !node_clocks_comparable(&events->facts->clocks, span->node, node, NULL))
         return UINT64_MAX;
     unsigned relay = only_receiver(walk, span->node, span->start_ns, to_ns);
     if (relay == NO_NUMBER || relay == node || relay == span->node || !walk->has_events[relay]) return UINT64_MAX;
     const struct node_state *log = node_states_ended(events->states, events->facts, relay, span->start_ns, to_ns);
     if (!log || !has_received(walk, relay, span->node, span->start_ns, to_ns)) return UINT64_MAX;
-    bool passed_on = answered ? has_sent(walk, relay, span->node, span->start_ns, to_ns)
-                              : has_sent(walk, relay, node, span->start_ns, to_ns);
+    bool passed_on =
+        answered ? has_sent(walk, relay, span->node, span->start_ns, to_ns) : has_sent(walk, relay, node, span->start_ns, to_ns);
     if (passed_on || (answered && only_receiver(walk, node, span->start_ns, to_ns) != relay)) return UINT64_MAX;
     *ret_relay = relay;
     return log->lived_ns;

@@ -268,9 +268,8 @@ int timeline_init(struct timeline *timeline, const json_t *unordered, const json
     timeline->spans = calloc(room, sizeof *timeline->spans);
     timeline->nodes = calloc(room, sizeof *timeline->nodes);
     bool failed = !timeline->items || !timeline->spans || !timeline->nodes || take_items(timeline, events) ||
-                  take_facts(timeline, json_object_get(answer, "beside")) ||
-                  take_states(timeline, answer, nodes) || critical_path_init(&timeline->path, &timeline->events) ||
-                  find_ended(timeline);
+                  take_facts(timeline, json_object_get(answer, "beside")) || take_states(timeline, answer, nodes) ||
+                  critical_path_init(&timeline->path, &timeline->events) || find_ended(timeline);
     json_decref(events); /* the caller's array keeps them */
     if (failed) {
         timeline_fini(timeline);
