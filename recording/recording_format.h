@@ -103,7 +103,8 @@ struct recording_record {
     uint32_t state; /* enum node_state */
     uint32_t lanes_used;
     uint32_t app_count;  /* struct recording_app, after this */
-    uint32_t tail_bytes; /* after the applications, at the end: struct recording_machine, struct recording_alias...; or 0 */
+    uint32_t tail_bytes; /* after the applications, at the end: struct recording_machine, struct recording_alias..., and of a log
+                            whose end is known struct recording_end; or 0 */
 };
 TRACE_STATIC_ASSERT_(sizeof(struct recording_record) == 400, "docs/recording.md");
 
@@ -135,11 +136,18 @@ struct recording_alias {
 TRACE_STATIC_ASSERT_(sizeof(struct recording_alias) == 104, "docs/recording.md");
 TRACE_STATIC_ASSERT_(sizeof((struct recording_alias *)0)->label == sizeof((struct alias *)0)->label, "it fits");
 
+/* When a log ended: it had not at `after`, and had at `by` (store/nodes.h). */
+struct recording_end {
+    uint64_t after_ns, by_ns;
+};
+TRACE_STATIC_ASSERT_(sizeof(struct recording_end) == 16, "docs/recording.md");
+
 #define RECORDING_APP_BYTES_MAX (sizeof(struct recording_app) + 24 * (TRACE_APP_COMMANDS_MAX + TRACE_APP_FIELDS_MAX))
 /* Of all records together, the aliases; of one record, what is beside them. */
 #define RECORDING_ALIASES_BYTES_MAX (ALIASES_MAX * sizeof(struct recording_alias))
-#define RECORDING_RECORD_BYTES_MAX \
-    (sizeof(struct recording_record) + TRACE_APPS_MAX * RECORDING_APP_BYTES_MAX + sizeof(struct recording_machine))
+#define RECORDING_RECORD_BYTES_MAX                                                                                   \
+    (sizeof(struct recording_record) + TRACE_APPS_MAX * RECORDING_APP_BYTES_MAX + sizeof(struct recording_machine) + \
+     sizeof(struct recording_end))
 
 struct recording_block {
     uint64_t checksum;     /* of the bytes as they are stored */

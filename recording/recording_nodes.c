@@ -21,15 +21,15 @@ static uint64_t log_of(const struct node_info *info) {
     return recording__checksum(&identity, sizeof identity);
 }
 
-static void encode(const struct node *node, uint32_t app_count, size_t tail_bytes, struct recording_record *ret_record) {
+static void encode(const struct node *node, uint32_t state, uint32_t app_count, size_t tail_bytes,
+                   struct recording_record *ret_record) {
     const struct node_info *info = &node->info;
     struct recording_record *record = ret_record;
 
     memset(record, 0, sizeof *record);
     memcpy(record->node_id, info->node_id.bytes, sizeof record->node_id);
     memcpy(record->node_name, info->node_name, strnlen(info->node_name, TRACE_NODE_NAME_BYTES));
-    /* state:A  The reason is there before the state that needs it. */
-    record->state = atomic_load_explicit(&node->state, memory_order_acquire);
+    record->state = state;
     if (record->state == NODE_REJECTED) memcpy(record->reason, node->reason, strnlen(node->reason, NODES_REASON_BYTES));
     record->log = info->log;
     record->started_unix_ns = info->started_unix_ns;
@@ -110,16 +110,29 @@ static size_t encode_aliases(const struct recording_roll *roll, size_t said_coun
     return bytes;
 }
 
+/* Returns the number of bytes written. */
+static size_t encode_end(const struct node *node, uint32_t state, char *out) {
+    const struct recording_end end = {LOAD(node->ended_after_ns), LOAD(node->ended_by_ns)};
+    if (!end.by_ns || state == NODE_LIVE) return 0;
+    memcpy(out, &end, sizeof end);
+    return sizeof end;
+}
+
 /* What comes after the applications. */
-static size_t encode_tail(const struct recording_roll *roll, size_t said_count, const struct node_info *info, char *out) {
+static size_t encode_tail(const struct recording_roll *roll, size_t said_count, const struct node *node, uint32_t state,
+                          char *out) {
+    const struct node_info *info = &node->info;
     struct recording_machine machine = {.name = ""};
     memcpy(machine.id, info->machine.id, sizeof machine.id);
     memcpy(machine.name, info->machine.name, strnlen(info->machine.name, sizeof machine.name - 1));
     memcpy(out, &machine, sizeof machine);
-    return sizeof machine + encode_aliases(roll, said_count, info->log, out + sizeof machine);
+    size_t bytes = sizeof machine + encode_aliases(roll, said_count, info->log, out + sizeof machine);
+    return bytes + encode_end(node, state, out + bytes);
 }
 
 static void add_node(struct recording_roll *roll, size_t records_at, uint32_t index, const struct node *node, size_t said_count) {
+    /* state:A  The reason, and when it ended, are there before the state that needs them. */
+    uint32_t state = atomic_load_explicit(&node->state, memory_order_acquire);
     /* app:A  Pairs with app:R of nodes.c. */
     uint32_t app_count = atomic_load_explicit(&node->app_count, memory_order_acquire);
     char *at = (char *)roll->roster + records_at + roll->records_bytes;
@@ -127,9 +140,9 @@ static void add_node(struct recording_roll *roll, size_t records_at, uint32_t in
     size_t bytes = sizeof record, tail_bytes;
 
     for (uint32_t i = 0; i < app_count; i++) bytes += encode_app(node->apps[i], at + bytes);
-    tail_bytes = encode_tail(roll, said_count, &node->info, at + bytes);
+    tail_bytes = encode_tail(roll, said_count, node, state, at + bytes);
     bytes += tail_bytes;
-    encode(node, app_count, tail_bytes, &record);
+    encode(node, state, app_count, tail_bytes, &record);
     memcpy(at, &record, sizeof record);
     roll->alias_count += (tail_bytes - sizeof(struct recording_machine)) / sizeof(struct recording_alias);
     roll->roster[roll->count++] = (struct recording_roster){
@@ -230,6 +243,15 @@ static void decode_info(const struct recording_record *record, struct node_info 
     info->clock_source = record->clock_source == TRACE_CLOCK_TSC ? TRACE_CLOCK_TSC : TRACE_CLOCK_MONOTONIC;
 }
 
+/* What an older reader takes for the rest of an alias. */
+static void decode_end(const void *bytes, size_t count, size_t tail_bytes, struct node *node) {
+    struct recording_end end;
+    if (tail_bytes < sizeof(struct recording_machine)) return;
+    if ((tail_bytes - sizeof(struct recording_machine)) % sizeof(struct recording_alias) != sizeof end) return;
+    memcpy(&end, (const char *)bytes + count - sizeof end, sizeof end);
+    if (end.by_ns) nodes_set_ended(node, end.after_ns, end.by_ns);
+}
+
 int recording__record_decode(const void *bytes, size_t count, struct node *ret_node, uint32_t *ret_app_count) {
     struct recording_record record;
     struct recording_machine machine;
@@ -251,6 +273,7 @@ int recording__record_decode(const void *bytes, size_t count, struct node *ret_n
     STORE(node->indexed, record.indexed);
     STORE(node->unfinished, record.unfinished);
     STORE(node->last_unix_ns, record.last_unix_ns);
+    decode_end(bytes, count, record.tail_bytes, node);
     for (unsigned cause = 0; cause < TRACE_LOSS_COUNT; cause++) STORE(node->lost[cause], record.lost[cause]);
     STORE(node->lanes_used, record.lanes_used);
     STORE(node->control, record.control);

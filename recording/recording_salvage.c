@@ -109,6 +109,12 @@ static void append_counted(struct salvage *salvage) {
                 TRACE_LOSS_NO_LANE);
 }
 
+/* When the log was closed, Unix ns; 0: not known. */
+static uint64_t closed_ns(const struct salvage *salvage) {
+    uint64_t closed = trace_reader_closed(salvage->reader);
+    return closed ? trace_clock_unix_ns(&salvage->clock, &salvage->ring_clock, closed) : 0;
+}
+
 static void read_ring(struct salvage *salvage) {
     const struct trace_reader_info *info = trace_reader_info(salvage->reader);
 
@@ -125,6 +131,9 @@ static void read_ring(struct salvage *salvage) {
     }
     append_counted(salvage);
     salvage->result.broken = trace_reader_broken(salvage->reader);
+    if (salvage->result.state == TRACE_NODE_EXITED)
+        nodes_set_closed(nodes_at(recording_writer_store(salvage->writer)->nodes, salvage->node), closed_ns(salvage),
+                         unix_now_ns(salvage));
     if (salvage->result.state != TRACE_NODE_LIVE)
         store_end_node(recording_writer_store(salvage->writer), salvage->node,
                        salvage->result.state == TRACE_NODE_EXITED ? NODE_EXITED : NODE_CRASHED);

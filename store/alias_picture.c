@@ -248,7 +248,8 @@ static const struct alias *said_of_peer(const struct alias_picture *picture, uin
     return best;
 }
 
-/* The time in which the log that has the alias was written; without an end while its node is live.  Inside rcu_read_lock(). */
+/* The time in which the log that has the alias was live, as far as anybody knows; without an end while it is.  Inside
+ * rcu_read_lock(). */
 struct life {
     uint64_t from_ns, to_ns;
 };
@@ -256,10 +257,7 @@ struct life {
 static bool life_of(const struct alias_picture *picture, const struct alias *alias, struct life *ret_life) {
     const struct node *node = nodes_at(picture->nodes, alias->node);
     if (!node || node->info.log != alias->log) return false;
-    /* relaxed: only the state matters; the time may be a little old */
-    uint32_t state = atomic_load_explicit(&node->state, memory_order_relaxed);
-    uint64_t last_ns = atomic_load_explicit(&node->last_unix_ns, memory_order_relaxed);
-    *ret_life = (struct life){node->info.started_unix_ns, state == NODE_LIVE ? UINT64_MAX : last_ns};
+    *ret_life = (struct life){node->info.started_unix_ns, nodes_live_until(node)};
     return true;
 }
 

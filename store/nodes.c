@@ -160,6 +160,30 @@ void nodes_end(struct nodes *nodes, uint32_t index, enum node_state state, const
     atomic_store_explicit(&node->state, state, memory_order_release);
 }
 
+/* relaxed: state:R of nodes_end publishes them */
+#define STORE(word, value) atomic_store_explicit(&(word), value, memory_order_relaxed)
+#define LOAD(word) atomic_load_explicit(&(word), memory_order_relaxed)
+
+#define CLOSED_LATE_NS_MAX 1000000 /* the clocks of two processors differ */
+
+void nodes_set_ended(struct node *node, uint64_t after_ns, uint64_t by_ns) {
+    uint64_t last_ns = LOAD(node->last_unix_ns);
+    if (after_ns < last_ns) after_ns = last_ns;
+    STORE(node->ended_after_ns, after_ns);
+    STORE(node->ended_by_ns, by_ns > after_ns ? by_ns : after_ns);
+}
+
+void nodes_set_closed(struct node *node, uint64_t closed_ns, uint64_t by_ns) {
+    bool possible = closed_ns >= LOAD(node->last_unix_ns) && closed_ns <= by_ns + CLOSED_LATE_NS_MAX;
+    if (closed_ns && possible) nodes_set_ended(node, closed_ns, closed_ns);
+}
+
+uint64_t nodes_live_until(const struct node *node) {
+    if (LOAD(node->state) == NODE_LIVE) return UINT64_MAX;
+    uint64_t last_ns = LOAD(node->last_unix_ns), after_ns = LOAD(node->ended_after_ns);
+    return after_ns > last_ns ? after_ns : last_ns;
+}
+
 void nodes_forget(struct nodes *nodes, uint32_t index) {
     struct place *place = &nodes->places[index];
     if (place->rejected) nodes->rejected--;

@@ -106,6 +106,20 @@ static void drop_repeated(struct analysis *analysis) {
     analysis->count = kept;
 }
 
+/* A finding about peers without events of the requests is called by what they are: untraced, if all of them are. */
+static void name_traced_peers(struct analysis *analysis) {
+    bool *traced = traced_nodes_new(analysis->facts, analysis->states);
+    analysis->failed |= !traced;
+    for (size_t i = 0; traced && i < analysis->count; i++) {
+        struct finding *finding = &analysis->findings[i];
+        if (finding->kind != FINDING_UNTRACED_PEER || finding->gone) continue;
+        bool any = finding->node != NO_NUMBER && traced[finding->node];
+        for (unsigned k = 0; k < finding->peer_count && k < PEERS_MAX; k++) any |= traced[finding->peers[k]];
+        if (any) finding->kind = FINDING_SLOW_PEER;
+    }
+    free(traced);
+}
+
 int analyze(struct analysis *ret_analysis, const struct facts *facts, const struct node_states *states, uint64_t now_ns,
             bool one_trace) {
     struct analysis analysis = {.facts = facts, .states = states, .now_ns = now_ns, .one_trace = one_trace};
@@ -128,6 +142,7 @@ int analyze(struct analysis *ret_analysis, const struct facts *facts, const stru
     analyze_connections(&analysis);
     analyze_streams(&analysis);
     drop_repeated(&analysis);
+    name_traced_peers(&analysis);
     if (analysis.failed) {
         analysis_fini(&analysis);
         return -ENOMEM;

@@ -34,6 +34,8 @@ void analyze_open(struct analysis *analysis, const struct requests *requests);  
 /* Nodes that crashed; and nodes that closed their logs, if requests waited for them afterwards, or had not ended there.  Removes
  * these waits, so that nobody else judges them: call it before those that do (analyze_ended.c). */
 void analyze_ended(struct analysis *analysis, struct requests *requests);
+/* Marks nodes that are traced: they have events, or traced knows them.  The caller frees it; NULL when out of memory. */
+bool *traced_nodes_new(const struct facts *facts, const struct node_states *states);
 /* If a peer is not traced and did not answer, requests waited for the peer, not for the lost packets sent to it: counts the time
  * of these losses as time spent at the peer.  Call it before the next two (analyze_requests.c). */
 void blame_silent_peers(struct analysis *analysis, struct requests *requests);

@@ -74,7 +74,7 @@ static void add_tries(struct aftermath *sums, const struct analysis *analysis) {
             if (!sends || fact_is_small(fact) || fact->peer != state->node || fact->node == state->node) continue;
             if (!node_clocks_comparable(&analysis->facts->clocks, fact->node, state->node, NULL)) continue;
             sums[i].tries++;
-            sums[i].tried_ns = fact->time_ns - state->ended_ns;
+            sums[i].tried_ns = fact->time_ns - node_state_end(state);
         }
     }
 }
@@ -141,6 +141,8 @@ static void report_ends(struct analysis *analysis, const struct aftermath *sums,
         /* last_ns is the node's latest time, which may belong to an event before a step back. */
         bool known = (sums[i].log->last_ns && !facts_stepped(facts)) || last == NO_FACT;
         if (!finding.count++) finding.time_ns = known ? sums[i].log->last_ns : fact_unix(facts, &facts->items[last]);
+        finding.after_ns = sums[i].log->after_ns;
+        finding.by_ns = sums[i].log->by_ns;
         finding.returned |= sums[i].log->returned;
         add_aftermath(&finding, &sums[i]);
         if (sums[i].longest && (!newest || sums[i].longest->ns > newest->longest->ns)) newest = &sums[i];

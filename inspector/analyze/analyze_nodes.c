@@ -587,35 +587,116 @@ static bool is_heard_of(const struct facts *facts, unsigned node, uint64_t last_
     return false;
 }
 
-/* Live nodes that have stopped emitting events, although others sent to them, or although they have work that has not ended.
- * Otherwise they have nothing to do. */
+/* The time in which a log did nothing, from its last event on. */
+struct silence {
+    size_t last;             /* a fact */
+    uint64_t from_ns, to_ns; /* to: now, or until it ended */
+    uint64_t longest_ns;     /* of those before */
+    uint64_t under_way_ns;   /* a packet whose usual delay is not known may be under way for this long */
+    bool before; /* it began before all that is here: only others show that the node would have had something to report */
+};
+
+/* Of a log whose last event was before all that is here. */
+static bool silence_from_before(struct silence *ret_silence, const struct analysis *analysis, const struct node_sum *sums,
+                                size_t nodes, const struct node_state *state) {
+    const struct facts *facts = analysis->facts;
+    *ret_silence = (struct silence){.last = NO_FACT,
+                                    .from_ns = state->last_ns,
+                                    .to_ns = newest_beside(analysis, sums, nodes, state->node),
+                                    .under_way_ns = UNDER_WAY_NS_MAX,
+                                    .before = true};
+    return state->all_kinds && state->last_ns && facts->count && !facts_stepped(facts) && !state->doubtful &&
+           !facts_gap(facts, state->node, 0, UINT64_MAX) && state->last_ns < facts->items[0].time_ns &&
+           ret_silence->to_ns > state->last_ns;
+}
+
+static bool silence_of_live(struct silence *ret_silence, const struct analysis *analysis, const struct node_sum *sums,
+                            size_t nodes, const struct node_state *state) {
+    const struct node_sum *sum = &sums[state->node];
+    if (!sum->events) return silence_from_before(ret_silence, analysis, sums, nodes, state);
+    *ret_silence = (struct silence){.last = sum->last,
+                                    .from_ns = sum->last_ns,
+                                    .to_ns = newest_beside(analysis, sums, nodes, state->node),
+                                    .longest_ns = sum->longest_ns};
+    return true;
+}
+
+/* Packets of QUIC, which are answered at once, that were sent to a node which has no events here: two other nodes that report what
+ * they receive must have sent it some for long enough. */
+static bool is_unheard(const struct analysis *analysis, const struct node_sum *sums, const struct silence *silence,
+                       const struct incoming *incoming, size_t count, unsigned node) {
+    const struct fact *items = analysis->facts->items;
+    unsigned first = NO_NUMBER;
+    bool several = false, is_long = false;
+    for (size_t i = incoming_after(incoming, count, node, silence->from_ns); i < count && incoming[i].node == node; i++) {
+        if (items[incoming[i].send].kind != FACT_PACKET_SENT || !sums[incoming[i].sender].reads_packets) continue;
+        if (first == NO_NUMBER) first = incoming[i].sender;
+        several |= incoming[i].sender != first;
+        is_long |= incoming[i].sent_ns + SILENT_TALKED_NS_MIN <= silence->to_ns;
+    }
+    return several && is_long;
+}
+
+/* Of a log that was seen live long after its last event.  False: it is not known, or its node had another log meanwhile. */
+static bool silence_of_ended(struct silence *ret_silence, const struct facts *facts, const struct node_state *state) {
+    struct silence silence = {NO_FACT, state->ended_ns, state->lived_ns, .under_way_ns = UNDER_WAY_NS_MAX};
+    uint64_t before_ns = 0;
+    if (!state->by_ns || state->doubtful || state->ended_ns == UINT64_MAX || state->again_ns < state->lived_ns) return false;
+    if (!facts->count || state->ended_ns < facts->items[0].time_ns) return false;
+    for (size_t i = 0; i < facts->count && facts->items[i].time_ns <= state->ended_ns; i++) {
+        const struct fact *fact = &facts->items[i];
+        if (fact->node != state->node || fact->kind == FACT_EVENTS_LOST) continue;
+        if (silence.last != NO_FACT) silence.longest_ns = greatest(silence.longest_ns, fact->time_ns - before_ns);
+        before_ns = fact->time_ns;
+        silence.last = i;
+    }
+    silence.to_ns = least(silence.to_ns, facts->items[facts->count - 1].time_ns);
+    *ret_silence = silence;
+    return silence.last != NO_FACT && before_ns == state->ended_ns && silence.to_ns - before_ns >= SILENT_TALKED_NS_MIN;
+}
+
+/* Nodes that have stopped emitting events, although others sent to them, or although they have work that has not ended.  Otherwise
+ * they have nothing to do. */
 static void judge_silence(struct analysis *analysis, const struct requests *requests, const struct node_state *state,
                           const struct node_sum *sums, size_t nodes, const struct incoming *incoming, size_t count) {
     const struct node_sum *sum = &sums[state->node];
-    if (is_heard_of(analysis->facts, state->node, sum->last_ns)) return; /* it may report less than before */
-    uint64_t newest_ns = newest_beside(analysis, sums, nodes, state->node);
-    uint64_t silent_ns = newest_ns - sum->last_ns;
+    struct silence silence;
+    if (state->live ? !silence_of_live(&silence, analysis, sums, nodes, state)
+                    : !silence_of_ended(&silence, analysis->facts, state))
+        return;
+    if (is_heard_of(analysis->facts, state->node, silence.from_ns)) return; /* it may report less than before */
+    if (silence.before && !is_unheard(analysis, sums, &silence, incoming, count, state->node)) return;
+    uint64_t silent_ns = silence.to_ns - silence.from_ns;
     struct finding finding = finding_of(FINDING_NODE_SILENT, SEVERITY_SEVERE, state->node);
-    finding_show(&finding, sum->last);
-    for (size_t i = incoming_after(incoming, count, state->node, sum->last_ns); i < count && incoming[i].node == state->node;
+    finding_show(&finding, silence.last);
+    for (size_t i = incoming_after(incoming, count, state->node, silence.from_ns); i < count && incoming[i].node == state->node;
          i++) {
-        bool under_way = incoming[i].usual_ns != UINT64_MAX && incoming[i].sent_ns + incoming[i].usual_ns >= newest_ns;
-        if (under_way || !would_report(analysis->facts, sums, &incoming[i])) continue;
+        uint64_t usual_ns = incoming[i].usual_ns == UINT64_MAX ? silence.under_way_ns : incoming[i].usual_ns;
+        bool under_way = usual_ns && incoming[i].sent_ns + usual_ns >= silence.to_ns;
+        bool reported = silence.before ? sums[incoming[i].sender].sample <= sum->sample &&
+                                             analysis->facts->items[incoming[i].send].kind == FACT_PACKET_SENT
+                                       : would_report(analysis->facts, sums, &incoming[i]);
+        if (under_way || !reported) continue;
         finding.count++;
         finding_show(&finding, incoming[i].send);
     }
     for (size_t i = 0; i < requests->open_count; i++) {
         const struct open_part *open = &requests->open[i];
-        if (open->node != state->node || open->asks || open->ended || open->waits_for != NO_NUMBER) continue;
-        if (!finding.open++ && open->start != sum->last) finding_show(&finding, open->start);
+        if (open->node != state->node || open->asks || open->waits_for != NO_NUMBER) continue;
+        if (open->ended != (state->live ? NULL : state)) continue;
+        if (!finding.open++ && open->start != silence.last) finding_show(&finding, open->start);
     }
-    bool stopped = finding.open && silent_ns >= SILENT_NS_MIN && silent_ns >= SILENT_RATIO_MIN * sum->longest_ns &&
-                   sum->events >= SILENT_EVENTS_MIN && others_active(analysis, sums, nodes, state->node, sum->last_ns, newest_ns);
+    bool stopped = finding.open && silent_ns >= SILENT_NS_MIN && silent_ns >= SILENT_RATIO_MIN * silence.longest_ns &&
+                   sum->events >= SILENT_EVENTS_MIN &&
+                   others_active(analysis, sums, nodes, state->node, silence.from_ns, silence.to_ns);
     if (!stopped && (silent_ns < SILENT_TALKED_NS_MIN || finding.count < SILENT_PACKETS_MIN)) return;
     finding.weight = (double)silent_ns / 1e9;
-    finding.time_ns = facts_unix(analysis->facts, state->node, sum->last_ns);
+    finding.time_ns = facts_unix(analysis->facts, state->node, silence.from_ns);
     finding.ns = silent_ns;
-    finding.usual_ns = sum->longest_ns;
+    finding.usual_ns = silence.longest_ns;
+    finding.usual_known = !silence.before;
+    finding.after_ns = state->after_ns;
+    finding.by_ns = state->by_ns;
     analysis_add(analysis, &finding);
 }
 
@@ -712,8 +793,7 @@ void analyze_nodes(struct analysis *analysis, const struct requests *requests) {
     judge_pauses(analysis, incoming, count, nodes);
     for (size_t i = 0; i < states->count && !analysis->one_trace; i++) {
         const struct node_state *state = &states->items[i];
-        if (state->live && state->node < nodes && sums[state->node].events)
-            judge_silence(analysis, requests, state, sums, nodes, incoming, count);
+        if (state->node < nodes) judge_silence(analysis, requests, state, sums, nodes, incoming, count);
     }
 out:
     free(sums);

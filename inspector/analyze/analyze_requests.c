@@ -545,8 +545,7 @@ void analyze_places(struct analysis *analysis, struct requests *requests) {
 
 /* ---- peers that do not answer ---- */
 
-/* Marks nodes that are traced: they have events, or traced knows them. */
-static bool *traced_nodes_new(const struct facts *facts, const struct node_states *states) {
+bool *traced_nodes_new(const struct facts *facts, const struct node_states *states) {
     unsigned nodes = intern_count(&facts->nodes);
     bool *traced = calloc(nodes + 1, sizeof *traced);
     for (size_t i = 0; traced && i < facts->count; i++) traced[facts->items[i].node] = true;
@@ -628,13 +627,13 @@ static void add_delay_to(struct finding *cause, const struct finding *delay) {
     cause->trace = delay->trace;
 }
 
-/* Was the packet sent to a node that had ended and not yet restarted, or could it not arrive because a connection was closed?
- * Then its loss says nothing new. */
+/* Was the packet sent to a node that had ended and not yet restarted, or that did nothing any more; or could it not arrive because
+ * a connection was closed?  Then its loss says nothing new. */
 static bool was_sent_in_vain(const struct analysis *analysis, const struct delay *delay) {
     const struct facts *facts = analysis->facts;
     if (delay->lost == NO_FACT) return false;
     uint64_t sent_ns = facts->items[delay->lost].time_ns;
-    return node_states_ended(analysis->states, facts, delay->loss.to, sent_ns, sent_ns) ||
+    return node_states_may_have_ended(analysis->states, facts, delay->loss.to, sent_ns) ||
            closings_explain(&analysis->closings, delay->loss.from, delay->loss.to, sent_ns);
 }
 

@@ -44,6 +44,7 @@ struct finding {
     uint64_t usual_ns;         /* rtt before, the others' time, the longest silence before */
     uint64_t time_ns;          /* Unix time: the jump, the last event, the beginning of the stall */
     uint64_t until_ns;         /* if all nodes paused: end of the last pause */
+    uint64_t after_ns, by_ns;  /* of a node that ended: it had not at the first time, and had at the second; 0: not known */
     uint64_t code;             /* of closed connections */
     struct loss_wait loss;     /* of a delay: the longest one */
     enum direction direction;  /* which of a node's links */

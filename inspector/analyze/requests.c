@@ -683,7 +683,7 @@ int requests_read(struct requests *requests, const struct facts *facts, const st
     for (size_t begin = 0, end; begin < count && !result; begin = end) {
         unsigned trace = facts->items[places[begin]].trace;
         for (end = begin; end < count && facts->items[places[end]].trace == trace;) end++;
-        const struct trace_events events = {.facts = facts, .places = places + begin, .count = end - begin};
+        const struct trace_events events = {.facts = facts, .places = places + begin, .count = end - begin, .states = states};
         result = read_trace(requests, &events, states);
     }
     free(places);

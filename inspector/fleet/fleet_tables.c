@@ -38,6 +38,8 @@ static const struct fleet_column node_columns[] = {
     {"clock_source", "UInt8", NULL},
     {"control", "UInt64", NULL},
     {"machine", "FixedString(16)", NULL}, /* the kernel's boot id: one clock; zero: not known */
+    {"ended_after_ns", "UInt64", NULL},   /* when the log ended: not before this, */
+    {"ended_by_ns", "UInt64", NULL},      /* nor after this; 0: it is live, or only its last event is known */
     {"node", "String", "lower(hex(node_id))"},
 };
 

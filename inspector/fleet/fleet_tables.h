@@ -33,7 +33,7 @@
  *
  *     2: rare_events and deliveries
  *     3: clock_steps: without it, times across a step would be taken for exact */
-#define FLEET_SCHEMA_VERSION 3
+#define FLEET_SCHEMA_VERSION 4
 #define FLEET_SCHEMA_VIEW "p2ptrace_schema"
 #define FLEET_ID_BYTES 33 /* 32 digits and a NUL */
 #define FLEET_NAME_MAX 64 /* name of a database or a cluster */

@@ -75,6 +75,10 @@ void node_row_set_counters(const json_t *row, struct node *node) {
     for (unsigned cause = 0; cause < TRACE_LOSS_COUNT; cause++) set_counter(&node->lost[cause], lost, trace_loss_name(cause));
     if (json_get_time(json_object_get(row, "last"), &last_ns))
         atomic_store_explicit(&node->last_unix_ns, last_ns, memory_order_relaxed); /* relaxed: as set_counter */
+    uint64_t after_ns, by_ns;
+    const json_t *ended = json_object_get(row, "ended");
+    if (json_get_time(json_object_get(ended, "after"), &after_ns) && json_get_time(json_object_get(ended, "by"), &by_ns))
+        nodes_set_ended(node, after_ns, by_ns);
     uint64_t lanes;
     if (json_get_unsigned(row, "lanes", &lanes))
         atomic_store_explicit(&node->lanes_used, (uint32_t)lanes, memory_order_relaxed); /* relaxed: as set_counter */

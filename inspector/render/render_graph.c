@@ -255,7 +255,7 @@ static void end_lines(struct diagram *diagram, const struct timeline_item *item)
     const struct timeline *timeline = diagram->timeline;
     for (size_t i = 0; i < timeline->ended_count; i++) {
         const struct node_state *log = timeline->ended[i].log;
-        if (log->node >= timeline->node_count || diagram->passed[i] || item->time_ns <= log->ended_ns) continue;
+        if (log->node >= timeline->node_count || diagram->passed[i] || item->time_ns <= node_state_end(log)) continue;
         diagram->passed[i] = true;
         diagram->gone[log->node] = true;
         diagram->busy[log->node] = 0;

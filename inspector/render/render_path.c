@@ -42,9 +42,22 @@ static void draw_percent(struct strbuf *out, const struct view *view, uint64_t n
     text_styled(out, view->color, STYLE_DIM, " (%.0f %%)", whole_ns ? 100.0 * (double)ns / (double)whole_ns : 0.0);
 }
 
+/* A part of the time of which nobody knows where it went; perhaps all of it. */
+static void draw_unknown(struct strbuf *out, const struct view *view, const struct critical_path *path, uint64_t ns,
+                         uint64_t whole_ns, const char *why) {
+    if (!ns) return;
+    if (path->spent_count) {
+        strbuf_puts(out, "; ");
+        text_duration(out, ns);
+        draw_percent(out, view, ns, whole_ns);
+        strbuf_puts(out, " not known");
+    }
+    strbuf_printf(out, ", because %s", why);
+}
+
 static void draw_within(struct strbuf *out, const struct view *view, const struct timeline *timeline) {
     const struct critical_path *path = &timeline->path;
-    uint64_t whole_ns = path->timed_ns + path->hidden_ns, rest_ns = 0;
+    uint64_t whole_ns = path->timed_ns + path->hidden_ns + path->vain_ns, rest_ns = 0;
     size_t rest = 0;
     if (!path->within) return;
     strbuf_puts(out, "time went to: ");
@@ -67,14 +80,8 @@ static void draw_within(struct strbuf *out, const struct view *view, const struc
         text_duration(out, rest_ns);
         draw_percent(out, view, rest_ns, whole_ns);
     }
-    if (path->hidden_ns && path->spent_count) {
-        strbuf_puts(out, "; ");
-        text_duration(out, path->hidden_ns);
-        draw_percent(out, view, path->hidden_ns, whole_ns);
-        strbuf_puts(out, " not known, because events are missing");
-    } else if (path->hidden_ns) {
-        strbuf_puts(out, ", because events are missing");
-    }
+    draw_unknown(out, view, path, path->hidden_ns, whole_ns, "events are missing");
+    draw_unknown(out, view, path, path->vain_ns, whole_ns, "a node may have been asked that had ended");
     if (!facts_steady(&timeline->facts, path->start_ns, path->end_ns))
         strbuf_puts(out, "; the time across the step of the clock is not known");
     if (timeline->outside_ns) {

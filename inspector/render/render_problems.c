@@ -159,13 +159,17 @@ static void packets_given_up(struct problems *problems, bool arrived) {
 
 /* ---- nodes that had ended ---- */
 
-/* When a node ended, compared with the request: "2.50 s before the request", "100 us after the request began". */
-static void put_end(struct problems *problems, const struct node_state *log) {
-    const struct timeline *timeline = problems->timeline;
-    const struct critical_path *path = &timeline->path;
-    bool before = log->ended_ns < path->start_ns;
-    text_duration(problems->out, before ? path->start_ns - log->ended_ns : log->ended_ns - path->start_ns);
-    strbuf_puts(problems->out, before ? " before the request" : " after the request began");
+/* One or two times, compared with the request: "2.50 s before the request", "between 100 us and 20 ms after the request began". */
+static void put_when(struct problems *problems, uint64_t from_ns, uint64_t to_ns) {
+    const struct critical_path *path = &problems->timeline->path;
+    const uint64_t times[] = {from_ns, to_ns};
+    if (from_ns != to_ns) strbuf_puts(problems->out, "between ");
+    for (unsigned i = from_ns == to_ns; i < 2; i++) {
+        bool before = times[i] < path->start_ns, same = !i && before == (to_ns < path->start_ns);
+        text_duration(problems->out, before ? path->start_ns - times[i] : times[i] - path->start_ns);
+        if (!same) strbuf_puts(problems->out, before ? " before the request" : " after the request began");
+        if (!i) strbuf_puts(problems->out, " and ");
+    }
 }
 
 /* Nodes that had crashed, or closed their logs, while the request waited for them. */
@@ -173,13 +177,17 @@ static void ended_nodes(struct problems *problems) {
     const struct timeline *timeline = problems->timeline;
     struct strbuf *out = problems->out;
     for (size_t i = 0; i < timeline->ended_count && i < problems->max; i++) {
-        const struct ended *ended = &timeline->ended[i];
-        problem_begin(problems, STYLE_BAD, ended->log->crashed ? "crashed" : "ended", ended->log->node, ended->log->ended_ns);
-        names_node(out, problems->view->names, facts_node(&timeline->facts, ended->log->node));
-        path_ended(out, ended->log->crashed, 1);
+        const struct node_state *log = timeline->ended[i].log;
+        problem_begin(problems, STYLE_BAD, log->crashed ? "crashed" : "ended", log->node, log->ended_ns);
+        names_node(out, problems->view->names, facts_node(&timeline->facts, log->node));
+        path_ended(out, log->crashed, 1);
         strbuf_puts(out, "; its last event was ");
-        put_end(problems, ended->log);
-        if (ended->log->returned) strbuf_puts(out, "; it is running again");
+        put_when(problems, log->ended_ns, log->ended_ns);
+        if (log->by_ns) { /* known better than by its last event */
+            strbuf_puts(out, ", and it ended ");
+            put_when(problems, log->ended_ns + (log->after_ns - log->last_ns), log->ended_ns + (log->by_ns - log->last_ns));
+        }
+        if (log->returned) strbuf_puts(out, "; it is running again");
         problem_end(problems);
     }
     problem_more(problems, timeline->ended_count);

@@ -38,6 +38,8 @@ static void write_node(struct row_writer *out, const struct node *node, const ch
     row_write_u8(out, (uint8_t)info->clock_source);
     row_write_u64(out, LOAD(node->control));
     row_write(out, info->machine.id, sizeof info->machine.id);
+    row_write_u64(out, LOAD(node->ended_after_ns));
+    row_write_u64(out, LOAD(node->ended_by_ns));
 }
 
 static void write_key(struct row_writer *out, const struct node *node) {

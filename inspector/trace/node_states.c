@@ -8,8 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define UNDER_WAY_NS_MAX UINT64_C(1000000000) /* no packet travels for this long */
-
 static bool has_ended(const struct node_state *state) { return state->crashed || state->exited; }
 
 static void find_returned(struct node_states *states) {
@@ -17,7 +15,8 @@ static void find_returned(struct node_states *states) {
         struct node_state *ended = &states->items[i];
         for (size_t k = 0; has_ended(ended) && k < states->count; k++) {
             const struct node_state *other = &states->items[k];
-            bool later = !other->started_ns || other->started_ns >= ended->last_ns; /* not another process with its id */
+            /* not another process with its id */
+            bool later = !other->started_ns || other->started_ns >= greatest(ended->last_ns, ended->after_ns);
             ended->returned |= other->live && other->node == ended->node && later;
         }
     }
@@ -25,12 +24,12 @@ static void find_returned(struct node_states *states) {
 
 /* Does a step of the log's machine lie between its end and the facts, or around either?  Then Unix time does not tell which came
  * first. */
-static bool is_apart(const json_t *steps, const char *machine, const struct facts *facts, uint64_t last_ns) {
+static bool is_apart(const json_t *steps, const char *machine, const struct facts *facts, uint64_t last_ns, uint64_t by_ns) {
     const json_t *step;
     size_t i;
     if (!facts->count || facts_stepped(facts)) return false; /* their own seams say more */
     uint64_t from_ns = least(facts->items[0].time_ns, last_ns);
-    uint64_t to_ns = greatest(facts->items[facts->count - 1].time_ns, last_ns);
+    uint64_t to_ns = greatest(facts->items[facts->count - 1].time_ns, greatest(last_ns, by_ns));
     json_array_foreach(steps, i, step) {
         const char *its = json_get_text(step, "machine");
         uint64_t before_ns, after_ns;
@@ -41,6 +40,15 @@ static bool is_apart(const json_t *steps, const char *machine, const struct fact
         if (least(before_ns, after_ns) <= to_ns && greatest(before_ns, after_ns) >= from_ns) return true;
     }
     return false;
+}
+
+static void read_end(const json_t *ended, struct node_state *state) {
+    uint64_t after_ns, by_ns;
+    if (!has_ended(state) || !state->last_ns || !json_get_time(json_object_get(ended, "after"), &after_ns) ||
+        !json_get_time(json_object_get(ended, "by"), &by_ns))
+        return;
+    state->after_ns = greatest(after_ns, state->last_ns);
+    state->by_ns = greatest(by_ns, state->after_ns);
 }
 
 int node_states_read(struct node_states *ret_states, const struct facts *facts, const json_t *answer) {
@@ -59,7 +67,10 @@ int node_states_read(struct node_states *ret_states, const struct facts *facts, 
                                      .exited = !strcmp(state, "exited")};
         json_get_time(json_object_get(row, "started"), &added->started_ns);
         json_get_time(json_object_get(row, "last"), &added->last_ns);
-        added->doubtful = is_apart(steps, json_get_text(row, "machine"), facts, added->last_ns);
+        read_end(json_object_get(row, "ended"), added);
+        added->doubtful = is_apart(steps, json_get_text(row, "machine"), facts, added->last_ns, added->by_ns);
+        const char *kinds = json_get_text(row, "kinds");
+        added->all_kinds = kinds && !strcmp(kinds, "all");
         added->sample = json_get_real(row, "sample", 0);
     }
     find_returned(&states);
@@ -88,11 +99,22 @@ static bool runs_beside(const struct node_states *states, const struct node_stat
     return false;
 }
 
-/* Looks at what came after the last event of a log, until the node's next log began.  What others received from it soon after was
- * under way, or the node was killed before it could report it; what came later shows that it did not report all it did.  So do
- * events of the node itself, and those that are missing, behind the last one. */
+/* Unix times of a log's end on the axis, which is where its last event is; a step between the two hides how far it is. */
+static void find_bounds(const struct facts *facts, struct node_state *ended) {
+    ended->lived_ns = ended->gone_ns = ended->ended_ns;
+    if (!ended->by_ns || ended->ended_ns == UINT64_MAX) return;
+    ended->lived_ns += ended->after_ns - ended->last_ns;
+    ended->gone_ns += ended->by_ns - ended->last_ns;
+    ended->doubtful |= !facts_steady(facts, ended->ended_ns, ended->gone_ns);
+}
+
+/* Looks at what came after the last event of a log, until the node's next log began.  What others received from it soon after its
+ * end was under way, or the node was killed before it could report it; what came later shows that it did not report all it did.
+ * So do events of the node itself, and those that are missing, behind the last one. */
 static void find_signs(const struct node_states *states, const struct facts *facts, struct node_state *ended) {
-    ended->gone_ns = ended->ended_ns;
+    find_bounds(facts, ended);
+    const uint64_t end_ns = ended->gone_ns;
+    ended->quiet_ns = ended->ended_ns;
     ended->again_ns = UINT64_MAX;
     if (!has_ended(ended) || ended->ended_ns == UINT64_MAX) return;
     for (size_t i = 0; i < states->count; i++)
@@ -103,12 +125,16 @@ static void find_signs(const struct node_states *states, const struct facts *fac
     while ((fact = fact_walk_next(&walk)) && !ended->doubtful) {
         bool own = fact->node == ended->node && (fact->kind == FACT_EVENTS_LOST || fact->time_ns > ended->ended_ns);
         bool received = fact->peer == ended->node && fact->node != ended->node && fact_is_traffic(fact) && !fact_sends(fact);
-        if (own || (received && fact->time_ns - ended->ended_ns > UNDER_WAY_NS_MAX))
+        if (own || (received && fact->time_ns > end_ns && fact->time_ns - end_ns > UNDER_WAY_NS_MAX))
             ended->doubtful = true;
         else if (received)
-            ended->gone_ns = fact->time_ns;
+            ended->quiet_ns = fact->time_ns;
     }
+    ended->lived_ns = greatest(ended->lived_ns, ended->quiet_ns);
+    ended->gone_ns = greatest(ended->gone_ns, ended->quiet_ns);
 }
+
+uint64_t node_state_end(const struct node_state *state) { return state->by_ns ? state->gone_ns : state->ended_ns; }
 
 void node_states_settle(struct node_states *states, const struct facts *facts, enum facts_extent extent) {
     states->extent = extent;
@@ -126,17 +152,27 @@ static bool has_several(const struct node_states *states, unsigned node) {
     return logs > 1;
 }
 
-const struct node_state *node_states_ended(const struct node_states *states, const struct facts *facts, unsigned node,
-                                           uint64_t asked_ns, uint64_t until_ns) {
+static const struct node_state *find_ended(const struct node_states *states, const struct facts *facts, unsigned node,
+                                           uint64_t asked_ns, uint64_t until_ns, bool surely) {
     const struct node_state *found = NULL;
     for (size_t i = 0; i < states->count; i++) {
         const struct node_state *state = &states->items[i];
-        if (state->node != node || !has_ended(state) || state->gone_ns >= until_ns) continue;
+        if (state->node != node || !has_ended(state) || (surely ? state->gone_ns : state->quiet_ns) >= until_ns) continue;
         if (!found || state->last_ns > found->last_ns) found = state;
     }
     if (!found || found->doubtful || facts->beside_cut) return NULL;
     if (facts_stepped(facts) && has_several(states, node)) return NULL;
     return runs_beside(states, found, greatest(found->last_ns, facts_unix(facts, node, asked_ns))) ? NULL : found;
+}
+
+const struct node_state *node_states_ended(const struct node_states *states, const struct facts *facts, unsigned node,
+                                           uint64_t asked_ns, uint64_t until_ns) {
+    return find_ended(states, facts, node, asked_ns, until_ns, true);
+}
+
+const struct node_state *node_states_may_have_ended(const struct node_states *states, const struct facts *facts, unsigned node,
+                                                    uint64_t time_ns) {
+    return find_ended(states, facts, node, time_ns, time_ns, false);
 }
 
 const struct node_state *node_states_ended_log(const struct node_states *states, const struct facts *facts, unsigned node,

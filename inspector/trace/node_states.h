@@ -7,6 +7,10 @@
 
 #include "facts.h"
 
+/* No packet travels for this long.  What a node sent before it ended may arrive until then: nobody sends again what the link lost
+ * after that. */
+#define UNDER_WAY_NS_MAX UINT64_C(1000000000)
+
 /* Of one log. */
 struct node_state {
     unsigned node;
@@ -14,10 +18,15 @@ struct node_state {
     bool returned;              /* it ended, and a later log of the same node is live */
     uint64_t started_ns;        /* when it was opened, Unix time; 0: unknown */
     uint64_t last_ns;           /* time of its last event, Unix time; 0: unknown */
+    uint64_t after_ns, by_ns;   /* of a log that ended: it had not at the first time, and had at the second; Unix time.  0: nobody
+                                   watched it, and it is taken to have ended with its last event */
+    bool all_kinds;             /* it is live, and may emit events of every kind */
     double sample;              /* the share of traces that it reports; 0: unknown */
     /* Of a log that is not live, on the axis of the facts (node_states_settle): */
     uint64_t ended_ns; /* its last event; UINT64_MAX: not known */
-    uint64_t gone_ns;  /* the same, or when others last received what it had sent by then */
+    uint64_t quiet_ns; /* the same, or when others last received what it had sent by then */
+    uint64_t lived_ns; /* until when it is known to have lived: after_ns; not before quiet_ns */
+    uint64_t gone_ns;  /* when it is known to have ended: by_ns; not before quiet_ns */
     uint64_t again_ns; /* when the node's next log began; UINT64_MAX: never */
     bool doubtful;     /* the node ran on: it did more before its next log; or a step of the clock hides which came first */
 };
@@ -46,6 +55,13 @@ void node_states_settle(struct node_states *states, const struct facts *facts, e
  * run, or may have run on after its last event: then the log's end does not explain why it did nothing. */
 const struct node_state *node_states_ended(const struct node_states *states, const struct facts *facts, unsigned node,
                                            uint64_t asked_ns, uint64_t until_ns);
+
+/* The same if that is possible, though not certain: the log had no event any more, and others got nothing more of it. */
+const struct node_state *node_states_may_have_ended(const struct node_states *states, const struct facts *facts, unsigned node,
+                                                    uint64_t time_ns);
+
+/* Since when a log is said to have ended: for certain; or if nobody watched it, with its last event. */
+uint64_t node_state_end(const struct node_state *state);
 
 /* The log in which a node emitted something at a time, if that log has ended: what had not ended by then never will.  NULL: it is
  * live, or it is not known which log that was, or whether it said more. */

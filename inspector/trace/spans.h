@@ -21,6 +21,7 @@ struct trace_events {
     const struct facts *facts;
     const size_t *places; /* NULL: the first `count` facts */
     size_t count;
+    const struct node_states *states; /* settled; NULL: nobody knows which nodes had ended */
 };
 
 static inline const struct fact *trace_event_at(const struct trace_events *events, size_t position) {

@@ -44,8 +44,12 @@ static void after_fork_child(void) {
 }
 
 static void mark_closed(struct log *log) {
-    /* release: a reader that sees the log closed also sees everything committed before */
-    if (log->header) __atomic_store_n(&log->header->state, TRACE_SHM_CLOSED, __ATOMIC_RELEASE);
+    if (!log->header) return;
+    struct trace_clock_sample now = trace_clock_read();
+    uint64_t ticks = log->header->clock_source == TRACE_CLOCK_TSC ? now.ticks : now.monotonic_ns;
+    __atomic_store_n(&log->header->closed, ticks, __ATOMIC_RELAXED); /* relaxed: the store of the state publishes it */
+    /* release: a reader that sees the log closed also sees everything committed before, and when that was */
+    __atomic_store_n(&log->header->state, TRACE_SHM_CLOSED, __ATOMIC_RELEASE);
 }
 
 /* Installs the library's hooks in the process.  Called for every log, because a constructor of the program may open one before

@@ -368,6 +368,14 @@ enum trace_node_state trace_reader_state(const struct trace_reader *reader) {
     return state == TRACE_SHM_CLOSED ? TRACE_NODE_EXITED : TRACE_NODE_CRASHED;
 }
 
+uint64_t trace_reader_closed(const struct trace_reader *reader) {
+    uint64_t ticks = 0;
+    if (reader->broken) return 0;
+    trace_guard_begin(reader->header, reader->mapped_bytes);
+    ticks = __atomic_load_n(&reader->header->closed, __ATOMIC_RELAXED); /* relaxed: trace_reader_state has seen the log closed */
+    return trace_guard_end() ? 0 : ticks;
+}
+
 static bool is_within_bounds(const struct trace_app *app_untrusted) {
     if (app_untrusted->command_count > TRACE_APP_COMMANDS_MAX || app_untrusted->field_count > TRACE_APP_FIELDS_MAX) return false;
     for (unsigned i = 0; i < app_untrusted->field_count; i++)

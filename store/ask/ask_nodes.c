@@ -55,6 +55,13 @@ static void set_ring(json_t *json, const struct node *node, bool rejected) {
     json_object_set_new(json, "policy", info->has_ring && !rejected ? json_string(policy) : json_null());
 }
 
+/* When a log that is not live ended. */
+static json_t *ended(const struct node *node, bool live) {
+    uint64_t by_ns = load(&node->ended_by_ns);
+    if (live || !by_ns) return json_null();
+    return json_pack("{soso}", "after", value_time(load(&node->ended_after_ns)), "by", value_time(by_ns));
+}
+
 /* Nodes on one machine share its clock. */
 static void set_machine(json_t *json, const struct machine *machine) {
     char id[2 * MACHINE_ID_BYTES + 1] = "";
@@ -94,6 +101,7 @@ static json_t *node_json(const struct store *store, const struct alias_picture *
     }
     json_object_set_new(json, "started", value_time_or_null(node->info.started_unix_ns));
     json_object_set_new(json, "last", value_time_or_null(load(&node->last_unix_ns)));
+    json_object_set_new(json, "ended", ended(node, state == NODE_LIVE));
     json_object_set_new(json, "apps", app_ids(node));
     json_object_set_new(json, "reason", rejected ? json_string(node->reason) : json_null());
     return json;

@@ -27,7 +27,7 @@ def string(text):
     return bytes([len(text)]) + text.encode()
 
 
-def schema(version=3, fleet=FLEET, cluster=""):
+def schema(version=4, fleet=FLEET, cluster=""):
     return (200, struct.pack("<I", version) + string(fleet) + string(cluster) + b"\0")
 
 

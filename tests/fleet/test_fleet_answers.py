@@ -474,8 +474,8 @@ class ShipProgress(Case):
 
 
 OPENINGS = {
-    "older": ({"p2ptrace_schema": schema(2)}, 1, "bring it up to date with inspector fleet migrate"),
-    "newer": ({"p2ptrace_schema": schema(4)}, 1, "update this one"),
+    "older": ({"p2ptrace_schema": schema(3)}, 1, "bring it up to date with inspector fleet migrate"),
+    "newer": ({"p2ptrace_schema": schema(5)}, 1, "update this one"),
     "nothing": ({"p2ptrace_schema": OK}, 1, "p2ptrace_schema that is not ours"),
     "cut": ({"p2ptrace_schema": (200, b"\3\0\0\0\40ffff")}, 1, "p2ptrace_schema that is not ours"),
     "none": ({"p2ptrace_schema": error(60, status=404)}, 1, "inspector fleet init"),

@@ -49,8 +49,9 @@ static void live(const struct scene *scene, unsigned life, int written, int unti
     for (size_t i = 0; i < scene->count; i++)
         if (scene->events[i].life == life && scene->events[i].event.kind != TRACE_KIND_EVENTS_LOST)
             emit(log, &scene->events[i].event);
-    made_up_ns = 0;
+    made_up_ns = scene->lives[life].by_ns;
     if (scene->lives[life].end == SCENE_CLOSED) trace_log_close(log);
+    made_up_ns = 0;
     if (write(written, "", 1) != 1 || scene->lives[life].end != SCENE_LIVES) _exit(0); /* a crash: nobody closes the log */
     while (read(until, &byte, 1) > 0) {}
     trace_log_close(log);
@@ -69,6 +70,7 @@ int main(int argc, char **argv) {
     for (size_t i = 0; i < scene.count; i++) scene.events[i].event.timestamp += shift;
     for (unsigned i = 0; i < scene.life_count; i++) {
         scene.lives[i].start_ns += shift;
+        scene.lives[i].by_ns += shift;
         alive += scene.lives[i].end == SCENE_LIVES;
         pid_t pid = fork();
         if (pid < 0) return 3;

@@ -261,7 +261,11 @@ static bool obey_node(struct scene *scene, const struct words *words, bool trace
 static bool obey_end(struct scene *scene, const struct words *words, enum scene_end end) {
     uint64_t index = number(words, 1, 10, SCENE_NODES_MAX);
     if (index >= SCENE_NODES_MAX || !scene->nodes[index].traced) return false;
-    scene->lives[scene->nodes[index].life].end = end;
+    struct scene_life *life = &scene->lives[scene->nodes[index].life];
+    life->end = end;
+    if (end == SCENE_CRASHED && words->count < 3) return true; /* nobody was watching */
+    life->after_ns = scene->now_ns - 1000000 * number(words, 2, 10, 0);
+    life->by_ns = scene->now_ns;
     return true;
 }
 
@@ -304,6 +308,7 @@ static bool obey(struct scene *scene, const char *line, unsigned round) {
     if (!strcmp(word, "node") || !strcmp(word, "peer")) return obey_node(scene, &words, word[0] == 'n');
     if (!strcmp(word, "close")) return obey_end(scene, &words, SCENE_CLOSED);
     if (!strcmp(word, "crash")) return obey_end(scene, &words, SCENE_CRASHED);
+    if (!strcmp(word, "killed") && words.count == 3) return obey_end(scene, &words, SCENE_CRASHED);
     if (!strcmp(word, "step") || !strcmp(word, "sleep")) return obey_step(scene, &words, word[1] == 'l');
     if (!strcmp(word, "machine")) return obey_machine(scene, &words);
     if (!strcmp(word, "show") && scene->show_count < SCENE_SHOWS_MAX) {

@@ -21,6 +21,7 @@
  *     est N PEER RTT_NS, closed N PEER CODE REASON..., custom N CODE
  *     missing N COUNT                          traced could not read that many events of the node
  *     close N, crash N                         the node ends, and closes its log or does not
+ *     killed N MS                              the same as crash, and traced notices that now; it last saw the node live MS ago
  *     step MS                                  the system time is set, forward, or back if MS is below 0
  *     sleep MS                                 the machine is suspended
  *     machine NAME AHEAD_US PPM N...           these nodes run on another machine: its clock is that far ahead of the
@@ -50,6 +51,7 @@ struct scene_life {
     unsigned node;
     enum scene_end end;
     uint64_t start_ns;
+    uint64_t after_ns, by_ns; /* when it ended; 0: not known */
 };
 
 struct scene_node {

@@ -692,6 +692,38 @@ START_TEST(a_node_that_would_not_report_what_it_got_is_not_silent) {
 }
 END_TEST
 
+/* bob's last event was a minute before all that is here, and alice and carol, who report what they receive, send him something.  1:
+ * only alice does; 2: they report nothing that they receive; 3: dave received something from him; 4: bob may not report everything;
+ * 5: it began only now; 6: he has ended; 7: it is not known when his last event was; 8: events of his are missing. */
+START_TEST(a_node_that_was_silent_before_all_that_is_here_is_reported) {
+    states[BOB] = (struct node_state){.node = BOB, .live = _i != 6, .crashed = _i == 6, .all_kinds = _i != 4, .started_ns = 1};
+    states[BOB].last_ns = _i == 7 ? 0 : NOW - 60 * S;
+    uint64_t since_ns = _i == 5 ? NOW - SILENT_TALKED_NS_MIN / 2 : NOW - 8 * S;
+    for (unsigned i = 0; i < 4; i++) {
+        add(FACT_PACKET_SENT, ALICE, BOB, since_ns + i * MS)->number = i;
+        if (_i != 1) add(FACT_PACKET_SENT, CAROL, BOB, since_ns + i * MS)->number = i;
+    }
+    for (unsigned i = ALICE; i <= CAROL && _i != 2; i += CAROL - ALICE) {
+        add(FACT_PACKET_SENT, DAVE, i, NOW - 9 * S)->number = 1;
+        add(FACT_PACKET_RECEIVED, i, DAVE, NOW - 9 * S + MS)->number = 1;
+    }
+    if (_i == 3) add(FACT_PACKET_RECEIVED, DAVE, BOB, NOW - 5 * S)->number = 7;
+    if (_i == 8) add(FACT_EVENTS_LOST, BOB, NO_NUMBER, NOW - 5 * S)->missing = 1;
+    add(FACT_CUSTOM, DAVE, NO_NUMBER, NOW);
+    run();
+    if (_i) {
+        for (size_t i = 0; i < analysis.count; i++) ck_assert_int_ne(analysis.findings[i].kind, FINDING_NODE_SILENT);
+        return;
+    }
+    const struct finding *finding = only(FINDING_NODE_SILENT);
+    ck_assert_uint_eq(finding->node, BOB);
+    ck_assert_uint_eq(finding->count, 8);
+    ck_assert_uint_eq(finding->ns, 60 * S);
+    ck_assert_uint_eq(finding->time_ns, NOW - 60 * S);
+    ck_assert(!finding->usual_known);
+}
+END_TEST
+
 /* A link belongs to both of its ends. */
 START_TEST(findings_can_be_chosen_by_a_node_that_they_name) {
     static const unsigned nodes[] = {ALICE, BOB, CAROL, DAVE}, counts[] = {1, 2, 1, 0};
@@ -755,6 +787,7 @@ int main(void) {
     tcase_add_loop_test(tcase, a_part_never_ends_only_if_all_was_read_until_its_log_ended, 0, 4);
     tcase_add_loop_test(tcase, a_node_that_falls_silent_in_its_work_is_reported, 0, 7);
     tcase_add_loop_test(tcase, a_node_that_would_not_report_what_it_got_is_not_silent, 0, 4);
+    tcase_add_loop_test(tcase, a_node_that_was_silent_before_all_that_is_here_is_reported, 0, 9);
     tcase_add_loop_test(tcase, findings_can_be_chosen_by_a_node_that_they_name, 0, 4);
     tcase_add_test(tcase, no_events_give_no_findings);
     suite_add_tcase(suite, tcase);

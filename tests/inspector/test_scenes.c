@@ -4,10 +4,10 @@
  * scenes/NAME.txt.  A new case is a new pair.  tests/integration/test_scenes.py plays the same scenes through real rings.
  *
  *
- *     show trace ID [--graph] | show diff ID ID | show analyze [trace ID | node NAME] | show spread KEY | show traces ...
+ *     show trace ID [--graph] | show diff ID ID | show analyze [trace ID | node NAME | from MS] | show spread KEY | show traces ...
  *
  *
- * Only traced answers `traces`, so the other test checks it; its lines in NAME.txt are skipped here. */
+ * "from MS" leaves out what happened before.  Only traced answers `traces`, so the other test checks it; its lines in NAME.txt are skipped here. */
 #include "golden.h"
 #include "json_get.h"
 #include "render.h"
@@ -70,6 +70,11 @@ static char *id_text(char *out, const struct trace_node_id *id) {
     return out;
 }
 
+static json_t *ended_new(const struct scene_life *life) {
+    if (!life->by_ns) return json_null();
+    return json_pack("{s:o,s:o}", "after", time_new(life->after_ns), "by", time_new(life->by_ns));
+}
+
 /* An answer to `nodes`: each life. */
 static json_t *nodes_new(const struct scene *scene) {
     static const char *const states[] = {[SCENE_LIVES] = "live", [SCENE_CLOSED] = "exited", [SCENE_CRASHED] = "crashed"};
@@ -80,9 +85,10 @@ static json_t *nodes_new(const struct scene *scene) {
         for (size_t k = 0; k < scene->count; k++)
             if (scene->events[k].life == i) last_ns = scene->events[k].event.timestamp;
         const struct scene_node *node = &scene->nodes[scene->lives[i].node];
-        json_array_append_new(rows, json_pack("{s:s,s:s,s:s,s:o,s:o}", "node_id", id_text(id, &node->id), "name", node->name,
-                                              "state", states[scene->lives[i].end], "started", time_new(scene->lives[i].start_ns),
-                                              "last", time_new(last_ns)));
+        json_array_append_new(rows,
+                              json_pack("{s:s,s:s,s:s,s:o,s:o,s:s,s:o}", "node_id", id_text(id, &node->id), "name", node->name,
+                                        "state", states[scene->lives[i].end], "started", time_new(scene->lives[i].start_ns),
+                                        "last", time_new(last_ns), "kinds", "all", "ended", ended_new(&scene->lives[i])));
     }
     return json_pack("{s:o,s:o}", "nodes", rows, "clock_steps", steps_new(scene));
 }
@@ -111,15 +117,21 @@ static const struct trace_node_id *id_of(const struct scene *scene, const char *
     ck_abort_msg("no node is called %s", name);
 }
 
-/* trace: as for events_new; node: a name, or "" for all findings. */
+static void drop_before(json_t *events, uint64_t from_ns) {
+    uint64_t time_ns;
+    while (json_get_time(json_array_get(events, 0), &time_ns) && time_ns < from_ns) json_array_remove(events, 0);
+}
+
+/* trace: as for events_new; node: a name, or "" for all findings; from_ms: of the scene. */
 static void show_analyze(struct strbuf *out, const struct view *view, const struct scene *scene, const char *trace,
-                         const char *node, const json_t *nodes) {
+                         const char *node, unsigned from_ms, const json_t *nodes) {
     struct facts facts = {0};
     struct analysis analysis;
     struct analyze_scope scope = {0};
     json_t *events = events_new(scene, trace);
     struct node_states states;
     json_t *all = *trace ? all_new(scene) : NULL;
+    if (from_ms) drop_before(events, BEGIN_NS + from_ms * UINT64_C(1000000));
     ck_assert_int_eq(facts_add(&facts, events), 0);
     ck_assert_int_eq(facts_sort(&facts), 0);
     if (all) ck_assert_int_eq(facts_add_beside(&facts, all), 0);
@@ -196,6 +208,7 @@ static void show_spread(struct strbuf *out, const struct view *view, const struc
 static bool show(struct strbuf *out, const struct view *view, const struct scene *scene, const char *command,
                  const json_t *nodes) {
     char trace[SCENE_LINE_MAX] = "", rest[SCENE_LINE_MAX] = "";
+    unsigned from_ms;
     strbuf_printf(out, "$ inspector %s\n", command);
     if (!strncmp(command, "trace ", 6) && sscanf(command, "trace %255s %255s", trace, rest) > 0)
         show_trace(out, view, scene, trace, !strcmp(rest, "--graph"));
@@ -203,10 +216,12 @@ static bool show(struct strbuf *out, const struct view *view, const struct scene
         show_diff(out, view, scene, (const char *const[]){trace, rest});
     else if (!strncmp(command, "spread ", 7))
         show_spread(out, view, scene, command + 7, nodes);
+    else if (sscanf(command, "analyze from %u", &from_ms) == 1)
+        show_analyze(out, view, scene, "", "", from_ms, nodes);
     else if (sscanf(command, "analyze node %255s", rest) == 1)
-        show_analyze(out, view, scene, "", rest, nodes);
+        show_analyze(out, view, scene, "", rest, 0, nodes);
     else if (!strncmp(command, "analyze", 7))
-        show_analyze(out, view, scene, sscanf(command, "analyze trace %255s", trace) == 1 ? trace : "", "", nodes);
+        show_analyze(out, view, scene, sscanf(command, "analyze trace %255s", trace) == 1 ? trace : "", "", 0, nodes);
     else
         return false;
     strbuf_puts(out, "\n");

@@ -112,11 +112,13 @@ class Traced:
     @contextlib.contextmanager
     def playing(self, player, scene):
         """Plays a scene through rings (helpers/play_scene.c).  Its nodes that are alive stay alive inside; traced has read all of it, and
-        noticed that the others have ended."""
+        noticed that the others have ended.  It is stopped meanwhile, because it would see how long the processes really lived."""
         environment = dict(os.environ, P2PTRACE_CLOCK="monotonic", P2PTRACE_SHM_DIR=str(self.shm_dir))
+        self.process.send_signal(signal.SIGSTOP)
         with subprocess.Popen([player, scene], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment) as process:
             word, *written = process.stdout.readline().split()
             assert word == "ok", word
+            self.process.send_signal(signal.SIGCONT)
 
             def played():
                 nodes = self.ask("nodes")["nodes"]

@@ -442,6 +442,37 @@ START_TEST(who_is_who_stands_beside_the_events) {
 }
 END_TEST
 
+/* With and without aliases; of a node that is live, whose last event is all that is known, that was killed, and that closed its
+ * log.  The next node's record begins behind it. */
+START_TEST(when_logs_ended_stands_beside_the_events) {
+    struct recording_writer *writer = writer_for(path, false, 5);
+    struct store *store = recording_writer_store(writer);
+    make_model(&loads[0], 1000);
+    if (_i) tell_who(store, 10, true);
+    write_model(writer, 0, model.end);
+    for (uint32_t i = 1; i < 4; i++) {
+        uint64_t last_ns = nodes_at(store->nodes, i)->last_unix_ns;
+        if (i == 2) nodes_set_ended(nodes_at(store->nodes, i), last_ns + 10, last_ns + 20);
+        if (i == 3) nodes_set_closed(nodes_at(store->nodes, i), last_ns + 5, last_ns + 20);
+        store_end_node(store, i, i == 3 ? NODE_EXITED : NODE_CRASHED);
+    }
+    ck_assert_int_eq(recording_writer_close(writer, NULL), 0);
+    ck_assert_uint_eq(version_of(path), _i ? 2 : 1);
+    struct recording *recording = open_one(path);
+    const struct nodes *nodes = recording_store(recording)->nodes;
+    for (uint32_t i = 0; i < 5; i++) {
+        const struct node *node = nodes_at(nodes, i);
+        uint64_t last_ns = node->last_unix_ns;
+        ck_assert_uint_eq(node->ended_after_ns, i == 2 ? last_ns + 10 : i == 3 ? last_ns + 5 : 0);
+        ck_assert_uint_eq(node->ended_by_ns, i == 2 ? last_ns + 20 : i == 3 ? last_ns + 5 : 0);
+    }
+    check_nodes(recording_store(recording), 5);
+    recording_close(recording);
+    if (_i) check_who(path, 10, true);
+    checks_end();
+}
+END_TEST
+
 START_TEST(a_recording_without_aliases_is_as_older_programs_read_it) {
     write_file(false);
     ck_assert_uint_eq(version_of(path), 1);
@@ -758,6 +789,7 @@ int main(void) {
     tcase_add_test(tcase, empty_and_missing_files_are_refused);
     tcase_add_loop_test(tcase, the_steps_of_clocks_are_kept_once, 0, 2);
     tcase_add_loop_test(tcase, who_is_who_stands_beside_the_events, 0, 4);
+    tcase_add_loop_test(tcase, when_logs_ended_stands_beside_the_events, 0, 2);
     tcase_add_test(tcase, a_recording_without_aliases_is_as_older_programs_read_it);
     tcase_add_test(tcase, who_is_who_is_still_there_when_it_is_compressed_later);
     tcase_add_test(tcase, of_several_writers_each_adds_what_it_knows);

@@ -190,6 +190,20 @@ START_TEST(an_id_claimed_by_two_running_nodes_belongs_to_neither) {
 }
 END_TEST
 
+/* carol claims bob's alias while he lives, but has nothing to say; that he is killed later makes it no truer. */
+START_TEST(an_id_of_a_node_that_died_quietly_is_not_anothers_while_it_lived) {
+    uint32_t alice = add_node(1000, 10), bob = add_node(1001, 10), carol = add_node(1002, 60);
+    say(bob, 20, 0, 7);
+    say(carol, 70, 0, 7);
+    nodes_at(nodes, bob)->last_unix_ns = 50;
+    if (_i) nodes_set_ended(nodes_at(nodes, bob), 80, 90);
+    end_node(bob, 50);
+    ck_assert_int_eq(is_disputed(7), _i);
+    const uint32_t expected[][2] = {{30, 1001}, {55, 1001}, {65, _i ? 7 : 1002}, {80, _i ? 7 : 1002}, {85, 1002}, {99, 1002}};
+    for (size_t i = 0; i < COUNT_OF(expected); i++) ck_assert_uint_eq(resolve(alice, expected[i][0], 7), expected[i][1]);
+}
+END_TEST
+
 START_TEST(a_node_restarted_with_another_id_keeps_its_alias) {
     uint32_t alice = add_node(1000, 10), bob = add_node(1001, 10);
     say(bob, 20, 0, 7);
@@ -760,6 +774,7 @@ int main(void) {
     tcase_add_test(tcase, the_id_of_a_log_is_no_other_node_s_alias);
     tcase_add_test(tcase, the_same_holds_if_that_log_comes_later);
     tcase_add_test(tcase, an_id_claimed_by_two_running_nodes_belongs_to_neither);
+    tcase_add_loop_test(tcase, an_id_of_a_node_that_died_quietly_is_not_anothers_while_it_lived, 0, 2);
     tcase_add_test(tcase, a_node_restarted_with_another_id_keeps_its_alias);
     tcase_add_test(tcase, two_logs_of_one_node_do_not_dispute);
     tcase_add_test(tcase, nonsense_is_not_noted);

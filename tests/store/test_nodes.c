@@ -44,6 +44,34 @@ static void fill(uint32_t count) {
     while (nodes_count(nodes) < count) ck_assert_int_eq(add("filler", NULL, 0, &index), 0);
 }
 
+/* What a node says about its own end is bounded by what others know. */
+START_TEST(a_log_did_not_end_before_its_newest_event_nor_after_it_was_gone) {
+    static const struct {
+        uint64_t after, by, closed, known_by, want_after, want_by;
+    } cases[] = {
+        {0, 0, 0, 0, 0, 0},
+        {2000, 3000, 0, 0, 2000, 3000},
+        {500, 3000, 0, 0, 1000, 3000},
+        {500, 600, 0, 0, 1000, 1000},
+        {2000, 3000, 2500, 3000, 2500, 2500},
+        {2000, 3000, 999, 3000, 2000, 3000},
+        {2000, 3000, 3000000, 3000, 2000, 3000},
+        {0, 0, 1000, 3000, 1000, 1000},
+    };
+    struct node node;
+    memset((void *)&node, 0, sizeof node);
+    node.state = NODE_CRASHED;
+    node.last_unix_ns = 1000;
+    if (cases[_i].by) nodes_set_ended(&node, cases[_i].after, cases[_i].by);
+    nodes_set_closed(&node, cases[_i].closed, cases[_i].known_by);
+    ck_assert_uint_eq(node.ended_after_ns, cases[_i].want_after);
+    ck_assert_uint_eq(node.ended_by_ns, cases[_i].want_by);
+    ck_assert_uint_eq(nodes_live_until(&node), cases[_i].want_after ? cases[_i].want_after : 1000);
+    node.state = NODE_LIVE;
+    ck_assert_uint_eq(nodes_live_until(&node), UINT64_MAX);
+}
+END_TEST
+
 START_TEST(an_empty_table_has_no_entry) {
     ck_assert_uint_eq(nodes_count(nodes), 0);
     ck_assert_ptr_null(nodes_at(nodes, 0));
@@ -240,6 +268,7 @@ int main(void) {
     tcase_add_test(tcase, a_full_table_of_live_nodes_takes_no_more);
     tcase_add_test(tcase, rejected_objects_are_limited_and_forgotten_with_their_name);
     tcase_add_test(tcase, entries_are_whole_while_indices_are_used_again);
+    tcase_add_loop_test(tcase, a_log_did_not_end_before_its_newest_event_nor_after_it_was_gone, 0, 8);
     suite_add_tcase(suite, tcase);
     return suite_run(suite);
 }

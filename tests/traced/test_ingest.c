@@ -355,6 +355,85 @@ START_TEST(a_killed_node_has_crashed_and_all_it_committed_is_kept) {
 }
 END_TEST
 
+/* Unix time of a moment on a clock, as the ingest has it. */
+static uint64_t unix_of(uint64_t ticks, enum trace_clock_source source) {
+    const struct trace_ring_clock clock = {.source = source};
+    return trace_clock_unix_ns(&ingest->clock, &clock, ticks);
+}
+
+static uint64_t monotonic_now(void) { return trace_clock_read().monotonic_ns; }
+
+/* What the thread does between two passes. */
+static void hear(void) {
+    ingest->heard_before_ns = ingest->heard_ns;
+    ingest->heard_ns = monotonic_now();
+}
+
+/* Discovery tells of each close.  So a node that was seen live lived until it last told of nothing; without it, until the last look
+ * at its lock. */
+START_TEST(a_killed_node_ended_after_it_was_last_known_to_live_and_before_that_was_noticed) {
+    bool watched = _i == 0;
+    if (!watched) {
+        close_ingest();
+        open_ingest_with(false);
+    }
+    pid_t pid = spawn("alice", 900);
+    pass();
+    uint64_t looked_ns = monotonic_now();
+    for (unsigned i = 0; i < 3; i++) {
+        hear();
+        pass();
+    }
+    hear();
+    uint64_t heard_ns = ingest->heard_before_ns;
+    if (watched) ck_assert_uint_gt(heard_ns, looked_ns);
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+    uint64_t gone_ns = monotonic_now();
+    hear(); /* it ended during the pass before */
+    pass_time(1000 * MS);
+    const struct node *node = node_named("alice");
+    ck_assert_uint_eq(node->state, NODE_CRASHED);
+    ck_assert_uint_ge(node->ended_after_ns, node->last_unix_ns);
+    if (watched) ck_assert_uint_ge(node->ended_after_ns, unix_of(heard_ns, TRACE_CLOCK_MONOTONIC));
+    ck_assert_uint_lt(node->ended_after_ns, unix_of(watched ? gone_ns : looked_ns, TRACE_CLOCK_MONOTONIC));
+    ck_assert_uint_ge(node->ended_by_ns, unix_of(gone_ns, TRACE_CLOCK_MONOTONIC));
+    ck_assert_uint_le(node->ended_by_ns, unix_of(monotonic_now(), TRACE_CLOCK_MONOTONIC));
+}
+END_TEST
+
+START_TEST(of_a_node_that_was_found_dead_only_its_last_event_is_known) {
+    pid_t pid = spawn("alice", 900);
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+    hear();
+    hear();
+    settle();
+    ck_assert_uint_eq(node_named("alice")->state, NODE_CRASHED);
+    ck_assert_uint_eq(node_named("alice")->ended_after_ns, 0);
+    ck_assert_uint_eq(node_named("alice")->ended_by_ns, 0);
+}
+END_TEST
+
+/* Whether it was seen live before, or not. */
+START_TEST(a_log_that_was_closed_ended_when_it_says) {
+    enum trace_clock_source source = trace_clock_tsc_usable() ? TRACE_CLOCK_TSC : TRACE_CLOCK_MONOTONIC;
+    struct trace_log *log = open_log("alice");
+    emit(log, 0, 3);
+    if (_i == 0) pass();
+    struct trace_clock_sample before = trace_clock_read();
+    trace_log_close(log);
+    struct trace_clock_sample after = trace_clock_read();
+    settle();
+    const struct node *node = node_named("alice");
+    ck_assert_uint_eq(node->state, NODE_EXITED);
+    ck_assert_uint_eq(node->ended_after_ns, node->ended_by_ns);
+    bool tsc = source == TRACE_CLOCK_TSC;
+    ck_assert_uint_ge(node->ended_by_ns, unix_of(tsc ? before.ticks : before.monotonic_ns, source));
+    ck_assert_uint_le(node->ended_by_ns, unix_of(tsc ? after.ticks : after.monotonic_ns, source));
+}
+END_TEST
+
 START_TEST(an_event_that_a_dead_node_never_committed_is_reported_as_unfinished) {
     struct trace_log *log = open_log("alice");
     emit(log, 0, 10);
@@ -1633,6 +1712,9 @@ int main(int argc, char **argv) {
     tcase_add_test(tcase, a_node_that_exits_is_drained_and_its_object_removed);
     tcase_add_test(tcase, a_node_that_died_before_the_ingest_began_is_drained_at_once);
     tcase_add_loop_test(tcase, a_killed_node_has_crashed_and_all_it_committed_is_kept, 0, 3);
+    tcase_add_loop_test(tcase, a_killed_node_ended_after_it_was_last_known_to_live_and_before_that_was_noticed, 0, 2);
+    tcase_add_test(tcase, of_a_node_that_was_found_dead_only_its_last_event_is_known);
+    tcase_add_loop_test(tcase, a_log_that_was_closed_ended_when_it_says, 0, 2);
     tcase_add_test(tcase, an_event_that_a_dead_node_never_committed_is_reported_as_unfinished);
     tcase_add_test(tcase, a_lapped_ring_reports_exactly_what_it_lost);
     tcase_add_test(tcase, a_ring_lapped_before_it_was_found_reports_what_it_lost);

@@ -33,6 +33,7 @@ struct discover {
     int dir_fd;
     int inotify_fd; /* -1: not available, or its watch is gone */
     bool scan_now;  /* inotify lost events */
+    bool missed;    /* it has, at some time */
     bool scanned;
     uint64_t scanned_ns;
     uint32_t scan;
@@ -135,7 +136,7 @@ static void unwatch(struct discover *discover) {
 
 static void handle(struct discover *discover, const struct inotify_event *event) {
     if (event->mask & IN_Q_OVERFLOW) {
-        discover->scan_now = true;
+        discover->scan_now = discover->missed = true;
     } else if (event->len > 0 && is_ours(event->name)) {
         if (event->mask & (IN_CREATE | IN_MOVED_TO)) come(discover, event->name);
         struct entry **at = find(discover, event->name);
@@ -213,6 +214,7 @@ void discover_destroy(struct discover *discover) {
     free(discover);
 }
 
+bool discover_has_missed(const struct discover *discover) { return discover->missed || discover->inotify_fd < 0; }
 int discover_fd(const struct discover *discover) { return discover->inotify_fd; }
 int discover_dir_fd(const struct discover *discover) { return discover->dir_fd; }
 uint32_t discover_count(const struct discover *discover) { return discover->count; }

@@ -59,6 +59,9 @@ int discover_dir_fd(const struct discover *discover);
  */
 void discover_run(struct discover *discover, bool readable, uint64_t now_ns);
 
+/* May an object have been closed without a report, so far?  Yes if inotify is not available, or has lost events. */
+bool discover_has_missed(const struct discover *discover);
+
 /* Calls `each` for every name that is known, with the slot that appeared has set. */
 void discover_each(struct discover *discover, void (*each)(void *arg, const char *name, void *slot));
 

@@ -124,7 +124,10 @@ static void on_closed(void *arg, const char *name, void *slot) {
     struct ingest *ingest = arg;
     struct ingest_ring *ring = slot;
     (void)name;
-    if (ring && ring->state == RING_ATTACHED) check_by(ingest, ring, ingest->now_ns + INGEST_CLOSED_NS);
+    if (!ring) return;
+    if (ring->state == RING_ATTACHED) check_by(ingest, ring, ingest->now_ns + INGEST_CLOSED_NS);
+    ring_not_closed_by(ring, ingest->heard_before_ns);
+    ring->close_seen = true;
 }
 
 static void on_vanished(void *arg, const char *name, void *slot) {
@@ -133,6 +136,7 @@ static void on_vanished(void *arg, const char *name, void *slot) {
     (void)name;
     if (!ring) return;
     ring->name_gone = true;
+    ring->close_seen = true;            /* nor does discovery see it any more */
     if (ring->state == RING_ATTACHED) { /* its memory is still mapped: check whether the node died, and continue */
         check_by(ingest, ring, 0);
         return;
@@ -285,6 +289,7 @@ uint64_t ingest_pass(struct ingest *ingest, bool readable, uint64_t now_ns) {
 
     update_clock(ingest);
     discover_run(ingest->discover, readable, now_ns);
+    if (discover_has_missed(ingest->discover)) ingest->heard_ns = 0;
     try_pending(ingest);
     rejected_sweep(ingest);
     if (ingest->config.control) control_serve(ingest->config.control, ingest_control, ingest);
@@ -349,7 +354,7 @@ static bool sleep_until_due(struct ingest *ingest, uint64_t wait_ns, bool *ret_r
                            {.fd = control ? control_fd(control) : -1, .events = POLLIN}};
     struct timespec timeout = {.tv_sec = (time_t)(wait_ns / 1000000000), .tv_nsec = (long)(wait_ns % 1000000000)};
     int ready = ppoll(fds, sizeof fds / sizeof *fds, &timeout, NULL); /* a negative fd is ignored */
-    *ret_readable = ready > 0 && fds[1].revents != 0;
+    *ret_readable = ready < 0 || fds[1].revents != 0;
     return ready <= 0 || fds[0].revents == 0;
 }
 
@@ -365,8 +370,10 @@ static void *run(void *arg) {
     do {
         uint64_t begin_ns = trace_now_monotonic_ns();
         wait_ns = ingest_pass(ingest, readable, begin_ns);
+        ingest->heard_before_ns = ingest->heard_ns;
+        ingest->heard_ns = trace_now_monotonic_ns(); /* what the next wait does not report happens later */
         if (wait_ns == 0) continue;
-        uint64_t spent_ns = trace_now_monotonic_ns() - begin_ns;
+        uint64_t spent_ns = ingest->heard_ns - begin_ns;
         wait_ns = wait_ns > spent_ns + INGEST_WAIT_MIN_NS ? wait_ns - spent_ns : INGEST_WAIT_MIN_NS;
     } while (sleep_until_due(ingest, wait_ns, &readable));
 

@@ -105,7 +105,10 @@ struct ingest_ring {
     enum ring_state state;
     bool settle_due; /* read the counters when it is drained */
     bool name_gone;
-    bool has_node; /* node_index is valid */
+    bool has_node;     /* node_index is valid */
+    bool close_seen;   /* discovery has reported that the object was closed: its silence no longer says that the node lives */
+    uint64_t live_ns;  /* CLOCK_MONOTONIC: the node was last known to live; 0: it never was */
+    uint64_t ended_ns; /* CLOCK_MONOTONIC: the node was known to have ended */
     uint32_t node_index;
     struct node *node;
     struct trace_ring_clock clock;
@@ -148,7 +151,9 @@ struct ingest {
     struct machine machine; /* the machine we run on */
     int64_t asleep_max_ns;  /* how long the machine had slept at most, in all, when we last saw that it slept */
     uint64_t clock_due_ns;
-    uint64_t now_ns;            /* of the pass under way: when it began */
+    uint64_t now_ns;   /* of the pass under way: when it began */
+    uint64_t heard_ns; /* CLOCK_MONOTONIC: discovery has told of all that happened by then; 0: it may have missed something */
+    uint64_t heard_before_ns;   /* the same in the pass before */
     uint64_t read_unix_ns;      /* a recent value of the current time: events up to it need no further check */
     uint64_t (*clock_ns)(void); /* CLOCK_MONOTONIC within a pass; NULL: time stands still at now_ns */
     uint64_t activity_ns;       /* the last pass in which events came, or a node */
@@ -235,6 +240,10 @@ uint64_t ring_drain(struct ingest *ingest, struct ingest_ring *ring, bool *ret_m
 /* Checks whether the node lives.  The next drain will also read what is not read in every pass: all lanes, descriptions, losses
  * that only counters show.  Returns when to check again. */
 uint64_t ring_check(struct ingest *ingest, struct ingest_ring *ring);
+
+/* Discovery has not reported up to that time, on CLOCK_MONOTONIC, that the object was closed.  So a node that was seen live had not
+ * ended by then, if no earlier report leaves that open. */
+void ring_not_closed_by(struct ingest_ring *ring, uint64_t heard_ns);
 
 /* Time since the last event. */
 static inline uint64_t ring_silence_ns(const struct ingest *ingest, const struct ingest_ring *ring) {

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <proto/clock.h>
 #include <proto/event_clock.h>
 #include <store/ring_node.h>
 #include <string.h>
@@ -27,10 +28,12 @@ struct gaps {
     uint32_t count;
 };
 
-static uint64_t unix_now(const struct ingest *ingest) {
+static uint64_t unix_at(const struct ingest *ingest, uint64_t monotonic_ns) {
     static const struct trace_ring_clock monotonic = {.source = TRACE_CLOCK_MONOTONIC};
-    return trace_clock_unix_ns(&ingest->clock, &monotonic, trace_clock_read().monotonic_ns);
+    return trace_clock_unix_ns(&ingest->clock, &monotonic, monotonic_ns);
 }
+
+static uint64_t unix_now(const struct ingest *ingest) { return unix_at(ingest, trace_clock_read().monotonic_ns); }
 
 static history_source source_of(const struct ingest_ring *ring, unsigned lane) {
     return history_source_make(ring->node_index, lane);
@@ -345,8 +348,19 @@ uint64_t ring_drain(struct ingest *ingest, struct ingest_ring *ring, bool *ret_m
 
 /* ---- check and end ------------------------------------------------------------------------------------------------------- */
 
+void ring_not_closed_by(struct ingest_ring *ring, uint64_t heard_ns) {
+    if (ring->live_ns && !ring->close_seen && heard_ns > ring->live_ns) ring->live_ns = heard_ns;
+}
+
 uint64_t ring_check(struct ingest *ingest, struct ingest_ring *ring) {
+    uint64_t before_ns = trace_now_monotonic_ns();
     enum trace_node_state state = trace_reader_state(ring->reader);
+    if (state == TRACE_NODE_LIVE) {
+        ring->live_ns = before_ns;
+    } else {
+        ring_not_closed_by(ring, ingest->heard_ns);
+        ring->ended_ns = trace_now_monotonic_ns();
+    }
     uint64_t silent_ns = discover_fd(ingest->discover) >= 0 ? INGEST_CHECK_SILENT_NS : INGEST_CHECK_UNWATCHED_NS;
     uint64_t period_ns = ring_silence_ns(ingest, ring) < UINT64_C(1000000000) ? INGEST_CHECK_NS : silent_ns;
     if (state == TRACE_NODE_EXITED) ring->end = NODE_EXITED;
@@ -363,6 +377,14 @@ static uint64_t sum_of_lost(const struct node *node) {
     for (unsigned cause = 0; cause < TRACE_LOSS_COUNT; cause++)
         sum += atomic_load_explicit(&node->lost[cause], memory_order_relaxed);
     return sum;
+}
+
+/* When the log ended, as exactly as anybody knows. */
+static void tell_end(struct ingest *ingest, struct ingest_ring *ring) {
+    uint64_t by_ns = unix_at(ingest, ring->ended_ns), closed = trace_reader_closed(ring->reader);
+    if (ring->live_ns) nodes_set_ended(ring->node, unix_at(ingest, ring->live_ns), by_ns);
+    if (ring->end == NODE_EXITED && closed)
+        nodes_set_closed(ring->node, trace_clock_unix_ns(&ingest->clock, &ring->clock, closed), by_ns);
 }
 
 static const char *broken_words(enum trace_attach_fault fault) {
@@ -390,7 +412,10 @@ void ring_end(struct ingest *ingest, struct ingest_ring *ring) {
         ingest_add(&ingest->counters.nodes_rejected, 1);
         ingest_add(&ingest->counters.rejected[fault], 1);
         ring->rejected_ns = ingest->now_ns;
-    } else if (!ingest->config.read_only) {
+    } else {
+        tell_end(ingest, ring);
+    }
+    if (!broken && !ingest->config.read_only) {
         /* Drained to its end: nobody needs it now.  -ENOENT is fine: somebody else removed it. */
         (void)trace_reader_unlink(ring->reader);
     }

@@ -78,6 +78,17 @@ void describe_stream_open(struct strbuf *out, const struct view *view, const str
     text_duration(out, finding->ns);
 }
 
+/* When it ended, if that is known better than by its last event. */
+static void put_end(struct strbuf *out, const struct view *view, const struct finding *finding) {
+    bool exact = finding->after_ns == finding->by_ns;
+    if (!finding->by_ns) return;
+    strbuf_puts(out, exact ? ", and it ended at " : ", and it ended between ");
+    text_time(out, finding->after_ns, view->utc, false);
+    if (exact) return;
+    strbuf_puts(out, " and ");
+    text_time(out, finding->by_ns, view->utc, false);
+}
+
 void describe_node_ended(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
     finding_node(out, view, facts, finding->node);
     path_ended(out, finding->kind == FINDING_NODE_CRASHED, finding->count);
@@ -85,6 +96,7 @@ void describe_node_ended(struct strbuf *out, const struct view *view, const stru
     if (finding->count == 1) {
         strbuf_puts(out, "its last event was at ");
         text_time(out, finding->time_ns, view->utc, false);
+        put_end(out, view, finding);
     } else {
         if (finding->count > finding->evidence_count)
             strbuf_printf(out, "the last events of the latest %u were at ", finding->evidence_count);
@@ -113,13 +125,17 @@ void describe_node_ended(struct strbuf *out, const struct view *view, const stru
 
 void describe_node_silent(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
     finding_node(out, view, facts, finding->node);
-    strbuf_puts(out, " is live but has emitted nothing for ");
+    strbuf_puts(out, finding->by_ns ? " lived on but emitted nothing for " : " is live but has emitted nothing for ");
     text_duration(out, finding->ns);
+    if (finding->by_ns) strbuf_puts(out, " until it ended,");
     if (finding->count)
         strbuf_printf(out, " although others sent it %" PRIu64 " packets", finding->count);
     else
         strbuf_printf(out, " although %" PRIu64 " %s not ended there", finding->open,
-                      finding->open == 1 ? "part of a request has" : "parts of requests have");
+                      finding->open == 1 ? (finding->by_ns ? "part of a request had" : "part of a request has")
+                      : finding->by_ns   ? "parts of requests had"
+                                         : "parts of requests have");
+    if (!finding->usual_known) return;
     strbuf_puts(out, "; its longest silence before was ");
     text_duration(out, finding->usual_ns);
 }

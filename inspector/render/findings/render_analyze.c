@@ -199,12 +199,13 @@ static void slow(struct strbuf *out, const struct view *view, const struct facts
     if (finding->after) strbuf_puts(out, "work after ");
     finding_command(out, facts, finding);
     strbuf_puts(out, finding->divided ? " spends much of its time " : " spends most of its time ");
-    if (finding->kind == FINDING_UNTRACED_PEER && finding->peer_count > 1) {
+    bool peer = finding->kind == FINDING_UNTRACED_PEER || finding->kind == FINDING_SLOW_PEER;
+    if (peer && finding->peer_count > 1) {
         strbuf_puts(out, "waiting for ");
         several_peers(out, view, facts, finding);
         if (!finding->seen) strbuf_puts(out, ", which have no events of the request");
         if (finding->unanswered) strbuf_puts(out, finding->seen ? ", which did not answer" : " and did not answer");
-    } else if (finding->kind == FINDING_UNTRACED_PEER) {
+    } else if (peer) {
         strbuf_puts(out, "waiting for ");
         finding_node(out, view, facts, finding->node);
         bool traced = names_knows(view->names, facts_node(facts, finding->node));
@@ -446,6 +447,7 @@ static const struct {
     [FINDING_LOSS_DELAY] = {loss_delay, HAS_COUNT | HAS_OF | HAS_TIME, NEXT_GRAPH},
     [FINDING_SLOW_NODE] = {slow, HAS_COUNT | HAS_OF | HAS_TIME, NEXT_GRAPH},
     [FINDING_UNTRACED_PEER] = {slow, HAS_COUNT | HAS_OF | HAS_TIME, NEXT_GRAPH},
+    [FINDING_SLOW_PEER] = {slow, HAS_COUNT | HAS_OF | HAS_TIME, NEXT_GRAPH},
     [FINDING_LATE_PACKETS] = {late_packets, HAS_COUNT | HAS_TIME | HAS_USUAL_TIME, NEXT_GRAPH},
     [FINDING_SLOW_LINK] = {slow, HAS_COUNT | HAS_OF | HAS_TIME | HAS_USUAL_TIME, NEXT_GRAPH},
     [FINDING_REQUESTS_FAILED] = {requests_failed, HAS_COUNT | HAS_OF, NEXT_TRACE},
@@ -462,6 +464,8 @@ static const struct {
 
 unsigned finding_has(const struct finding *finding) {
     if (finding->gone) return HAS_COUNT | HAS_OF | HAS_RATE | (finding->time_ns ? HAS_MOMENT : 0);
+    if (finding->kind == FINDING_NODE_SILENT && !finding->usual_known)
+        return kinds[finding->kind].has & ~(unsigned)HAS_USUAL_TIME;
     if (finding->delays) return kinds[finding->kind].has | HAS_TIME;
     return kinds[finding->kind].has | (finding->of && finding->kind == FINDING_LATE_NODE ? HAS_OF : 0);
 }

@@ -35,6 +35,12 @@ static json_t *peer_ids_new(const struct facts *facts, const struct finding *fin
     return ids;
 }
 
+/* When a node ended, as in `nodes`; NULL if that is not known, or if the finding is about something else. */
+static json_t *ended_new(const struct finding *finding) {
+    if (!finding->by_ns) return NULL;
+    return json_pack("{s:o,s:o}", "after", time_new(true, finding->after_ns), "by", time_new(true, finding->by_ns));
+}
+
 json_t *finding_new(const struct view *view, const struct facts *facts, const struct finding *finding) {
     struct view plain = *view;
     struct strbuf says = {0}, next = {0};
@@ -43,7 +49,7 @@ json_t *finding_new(const struct view *view, const struct facts *facts, const st
     finding_describe(&says, &plain, facts, finding);
     finding_next(&next, &plain, facts, finding);
     json_t *line =
-        json_pack("{s:s,s:s,s:o,s:o,s:o*,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:s,s:s,s:o}", "finding",
+        json_pack("{s:s,s:s,s:o,s:o,s:o*,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o*,s:s,s:s,s:o}", "finding",
                   finding_name(finding->kind), "severity", severity_name(finding->severity), "node_id",
                   text_new(facts_node(facts, finding->node)), "peer_id", text_new(facts_node(facts, finding->peer)), "peer_ids",
                   peer_ids_new(facts, finding), "trace_id", text_new(facts_trace(facts, finding->trace)), "command",
@@ -54,8 +60,8 @@ json_t *finding_new(const struct view *view, const struct facts *facts, const st
                   rate_new(has & HAS_RATE, finding->of ? (double)finding->count / (double)finding->of : 0), "usual_rate",
                   rate_new(has & HAS_RATE && finding->usual_known, finding->usual_rate), "duration",
                   number_new(has & HAS_TIME, finding->ns), "usual_duration", number_new(has & HAS_USUAL_TIME, finding->usual_ns),
-                  "at", time_new(has & HAS_MOMENT, finding->time_ns), "says", strbuf_text(&says), "next", strbuf_text(&next),
-                  "evidence", evidence_new(facts, finding));
+                  "at", time_new(has & HAS_MOMENT, finding->time_ns), "ended", ended_new(finding), "says", strbuf_text(&says),
+                  "next", strbuf_text(&next), "evidence", evidence_new(facts, finding));
     strbuf_fini(&says);
     strbuf_fini(&next);
     return line;

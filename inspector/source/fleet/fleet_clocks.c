@@ -287,7 +287,7 @@ static int write_shown(struct fleet_clocks *clocks, const struct fleet_logs *log
 
 /* ---- life ---- */
 
-/* When nodes began, and when they said the last. */
+/* When nodes began, said the last, and ended. */
 static void show_logs(const struct fleet_clocks *clocks, struct fleet_logs *logs) {
     for (size_t i = 0; i < logs->count; i++) {
         struct fleet_log *log = &logs->all[i];
@@ -296,6 +296,9 @@ static void show_logs(const struct fleet_clocks *clocks, struct fleet_logs *logs
         if (log->info.started_unix_ns)
             log->info.started_unix_ns = clocks_time(clocks->clocks, machine, 0, log->info.started_unix_ns);
         if (log->last_ns) log->last_ns = clocks_time(clocks->clocks, machine, UINT64_MAX, log->last_ns);
+        if (!log->ended_by_ns) continue;
+        log->ended_after_ns = clocks_time(clocks->clocks, machine, UINT64_MAX, log->ended_after_ns);
+        log->ended_by_ns = clocks_time(clocks->clocks, machine, UINT64_MAX, log->ended_by_ns);
     }
 }
 

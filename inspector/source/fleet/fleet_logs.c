@@ -36,7 +36,7 @@ static enum node_state read_state(struct row_reader *reader) {
 
 static const char node_columns[] = "node_id, log_id, host, machine, name, pid, started_ns, last_ns, state, emitted, indexed, "
                                    "unfinished, has_ring, lane_count, lane_events, lanes_used, ring_bytes, policy, clock_source, "
-                                   "control";
+                                   "control, ended_after_ns, ended_by_ns";
 
 static void read_log(struct row_reader *reader, struct fleet_log *log) {
     struct node_info *info = &log->info;
@@ -60,6 +60,8 @@ static void read_log(struct row_reader *reader, struct fleet_log *log) {
     info->policy = row_read_u8(reader) ? TRACE_DISCARD_NEWEST : TRACE_OVERWRITE_OLDEST;
     info->clock_source = row_read_u8(reader) == TRACE_CLOCK_TSC ? TRACE_CLOCK_TSC : TRACE_CLOCK_MONOTONIC;
     log->control = row_read_u64(reader);
+    log->ended_after_ns = row_read_u64(reader);
+    log->ended_by_ns = row_read_u64(reader);
     for (unsigned cause = 0; cause < TRACE_LOSS_COUNT; cause++) log->lost[cause] = row_read_u64(reader);
     (void)row_read_u64(reader); /* seen_ns, by which the newest row is chosen */
 }
@@ -267,6 +269,7 @@ void fleet_logs_settle(const struct fleet_logs *logs, struct store *store) {
         STORE(node->unfinished, log->unfinished);
         for (unsigned cause = 0; cause < TRACE_LOSS_COUNT; cause++) STORE(node->lost[cause], log->lost[cause]);
         STORE(node->last_unix_ns, log->last_ns);
+        if (log->ended_by_ns) nodes_set_ended(node, log->ended_after_ns, log->ended_by_ns);
         STORE(node->lanes_used, log->lanes_used);
         STORE(node->control, log->control);
         STORE(node->state, log->state);

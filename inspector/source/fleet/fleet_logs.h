@@ -13,7 +13,7 @@
 struct fleet_log {
     struct node_info info;
     enum node_state state;
-    uint64_t last_ns, emitted, indexed, unfinished, lost[TRACE_LOSS_COUNT], control;
+    uint64_t ended_after_ns, ended_by_ns, last_ns, emitted, indexed, unfinished, lost[TRACE_LOSS_COUNT], control;
     uint32_t lanes_used;
     uint32_t app_count;
     struct trace_app *apps[TRACE_APPS_MAX];

@@ -96,7 +96,7 @@ static int add_saying(struct deciders *deciders, const struct writer *writer, co
     }
     const struct node *node = nodes_at(writer->store->nodes, alias->node);
     deciders->times[deciders->time_count++] = node->info.started_unix_ns;
-    deciders->times[deciders->time_count++] = atomic_load_explicit(&node->last_unix_ns, memory_order_relaxed) + 1;
+    deciders->times[deciders->time_count++] = nodes_live_until(node) + 1;
     return 0;
 }
 

@@ -302,6 +302,11 @@ uint64_t rings_started_ns(const struct rings *rings, const struct ring *ring) {
     return trace_clock_unix_ns(&rings->clock, &ring->clock, trace_reader_info(ring->reader)->open_ticks);
 }
 
+uint64_t rings_closed_ns(const struct rings *rings, const struct ring *ring) {
+    uint64_t closed = trace_reader_closed(ring->reader);
+    return closed ? trace_clock_unix_ns(&rings->clock, &ring->clock, closed) : 0;
+}
+
 bool rings_ended(const struct rings *rings) {
     for (unsigned i = 0; i < rings->count; i++)
         if (!rings->rings[i].ended) return false;

@@ -70,6 +70,9 @@ int rings_visit_all(struct rings *rings, struct rings_visit *visit);
 /* When a node opened its log, Unix ns. */
 uint64_t rings_started_ns(const struct rings *rings, const struct ring *ring);
 
+/* When a node that has exited closed its log, Unix ns; 0: not known. */
+uint64_t rings_closed_ns(const struct rings *rings, const struct ring *ring);
+
 /* True when every ring has ended. */
 bool rings_ended(const struct rings *rings);
 

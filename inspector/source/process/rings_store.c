@@ -41,6 +41,8 @@ static void end_node(struct load *load, struct ring *ring) {
     struct trace_app app;
     for (unsigned i = 0; i < TRACE_APPS_MAX && !trace_reader_app(ring->reader, i, &app); i++)
         store_add_app(load->store, node, &app);
+    if (ring->state == TRACE_NODE_EXITED)
+        nodes_set_closed(nodes_at(load->store->nodes, node), rings_closed_ns(load->rings, ring), trace_now_unix_ns());
     if (ring->state != TRACE_NODE_LIVE) store_end_node(load->store, node, states[ring->state]);
 }
 

@@ -99,7 +99,7 @@ static bool show_bounds(void *context, uint32_t segment, uint64_t *min_ns, uint6
     return true;
 }
 
-/* When nodes began, and when they said the last. */
+/* When nodes began, said the last, and ended. */
 static void show_nodes(const struct recorded_clocks *clocks) {
     for (uint32_t i = 0; i < nodes_count(clocks->store->nodes); i++) {
         struct node *node = nodes_at(clocks->store->nodes, i);
@@ -108,8 +108,14 @@ static void show_nodes(const struct recorded_clocks *clocks) {
         uint64_t last_ns = atomic_load_explicit(&node->last_unix_ns, memory_order_relaxed); /* relaxed: one thread */
         if (node->info.started_unix_ns)
             node->info.started_unix_ns = clocks_time(clocks->clocks, machine, clocks->first[i], node->info.started_unix_ns);
-        if (last_ns) last_ns = clocks_time(clocks->clocks, machine, clocks->last[i] ? clocks->last[i] : UINT64_MAX, last_ns);
-        atomic_store_explicit(&node->last_unix_ns, last_ns, memory_order_relaxed); /* relaxed: likewise */
+        uint64_t order = clocks->last[i] ? clocks->last[i] : UINT64_MAX;
+        if (last_ns) last_ns = clocks_time(clocks->clocks, machine, order, last_ns);
+        atomic_store_explicit(&node->last_unix_ns, last_ns, memory_order_relaxed);             /* relaxed: likewise */
+        uint64_t after_ns = atomic_load_explicit(&node->ended_after_ns, memory_order_relaxed); /* relaxed: likewise */
+        uint64_t by_ns = atomic_load_explicit(&node->ended_by_ns, memory_order_relaxed);       /* relaxed: likewise */
+        if (by_ns)
+            nodes_set_ended(node, clocks_time(clocks->clocks, machine, order, after_ns),
+                            clocks_time(clocks->clocks, machine, order, by_ns));
     }
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "critical_path.h"
 
+#include "node_states.h"
 #include "numbers.h"
 #include "path_branches.h"
 
@@ -32,6 +33,13 @@ static bool may_ask(const struct branches *branches, const struct transport *sen
     return !branches_reach(branches, sent->peer) || (sent->lost && !packet_is_small(sent->bytes, UINT64_MAX));
 }
 
+/* Was it more than an acknowledgement, to a node that had ended? */
+static bool is_to_ended(const struct walk *walk, const struct transport *sent) {
+    const struct trace_events *events = walk->events;
+    return events->states && !packet_is_small(sent->bytes, UINT64_MAX) &&
+           node_states_ended(events->states, events->facts, sent->peer, sent->time_ns, sent->time_ns);
+}
+
 /* Questions to peers without a span, and their answers, in a part of a span's time: at most EXCHANGES_MAX.  Returns how many. */
 static size_t list_exchanges(const struct walk *walk, size_t index, const struct branches *branches, uint64_t from_ns,
                              uint64_t to_ns, struct branch *first) {
@@ -54,6 +62,7 @@ static size_t list_exchanges(const struct walk *walk, size_t index, const struct
                                              .arrived_ns = transport->other_ns,
                                              .lost = transport->lost,
                                              .again = branches_reach(branches, transport->peer),
+                                             .vain = is_to_ended(walk, transport),
                                              .last_sent_ns = transport->time_ns,
                                              .sent_ns = UINT64_MAX};
         } else if (!transport->receive && found) {
@@ -210,6 +219,10 @@ static void spend_at_peer(struct walk *walk, size_t index, unsigned peer, uint64
 static void spend_exchange(struct walk *walk, size_t index, const struct branch *branch, uint64_t from_ns, uint64_t to_ns) {
     unsigned node = walk->path->spans.items[index].node, peer = branch->peer;
     uint64_t arrived_ns = branch->arrived_ns, sent_ns = branch->sent_ns;
+    if (branch->vain) {
+        walk_add_vain(walk, index, from_ns, to_ns);
+        return;
+    }
     if (arrived_ns == UINT64_MAX || sent_ns == UINT64_MAX || sent_ns < arrived_ns) {
         spend_at_peer(walk, index, peer, from_ns, to_ns, branch->unanswered);
         return;
@@ -379,8 +392,11 @@ static void spend_own(struct walk *walk, size_t index, uint64_t from_ns, uint64_
     bool failed = had_failed(walk, index, to_ns);
     for (size_t i = 0; i < count; i++) {
         struct branch *exchange = &exchanges[i];
+        uint64_t next_ns = i + 1 < count ? exchanges[i + 1].from_ns : to_ns; /* then it went on without an answer */
         bool gave_up = failed || (asks_then && (exchange->lost || exchange->probed));
         exchange->unanswered = exchange->until_ns == UINT64_MAX;
+        exchange->vain &= exchange->unanswered && !gave_up && !exchange->probed && next_ns - exchange->from_ns >= GIVEN_UP_NS_MIN;
+        if (exchange->vain) exchange->until_ns = next_ns;
         if (exchange->unanswered && !gave_up && exchange->probed) exchange->until_ns = exchange->last_sent_ns;
         if (exchange->again && !(failed && is_cut_off(walk, span, exchange, to_ns))) continue;
         if (exchange->until_ns != UINT64_MAX || gave_up) exchanges[kept++] = *exchange;
@@ -554,6 +570,7 @@ static int walk_path(struct walk *walk) {
     for (size_t i = 0; i < path->within; i++) {
         const struct wait *wait = &path->waits[i];
         if (!wait->untimed) path->timed_ns += wait->to_ns - wait->from_ns;
+        if (wait->vain) path->vain_ns += wait->to_ns - wait->from_ns;
         if (wait->hidden) path->hidden_ns += wait->to_ns - wait->from_ns;
     }
     return path_sum_up(&path->spent, &path->spent_count, path->waits, path->within) ||

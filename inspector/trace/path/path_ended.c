@@ -6,9 +6,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* What a node sent before it ended may arrive until then: nobody sends again what the link lost after that. */
-#define UNDER_WAY_NS_MAX UINT64_C(1000000000)
-
 /* The node on whose behalf a node works in a span. */
 static unsigned asker_of(const struct spans *spans, size_t index) {
     const struct span *span = &spans->items[index];
@@ -29,8 +26,8 @@ static uint64_t first_sent(const struct facts *facts, unsigned node, unsigned pe
     return UINT64_MAX;
 }
 
-/* Did a node receive something from its asker while it ran, from a time on?  A log ends with its last event, but its node may
- * have ended much later, and have been at fault until then: it did not answer. */
+/* Did a node receive something from its asker while it ran, from a time on?  It may have ended much later than its last event, and
+ * have been at fault until then: it did not answer. */
 static bool has_received(const struct facts *facts, const struct node_state *log, unsigned asker, uint64_t from_ns) {
     struct fact_walk walk = facts_walk(facts, from_ns, log->ended_ns + 1);
     const struct fact *fact;
@@ -71,7 +68,7 @@ static struct ended_part part_of(const struct node_states *states, const struct 
     if (!log || log->gone_ns + under_way_ns >= wait->to_ns || !may_explain(facts, spans, wait, log, asker)) return none;
     uint64_t asked_again_ns =
         log->again_ns < wait->to_ns ? first_sent(facts, asker, node, log->again_ns, wait->to_ns) : UINT64_MAX;
-    return (struct ended_part){log, asker, greatest(wait->from_ns, log->gone_ns + under_way_ns),
+    return (struct ended_part){log, asker, greatest(wait->from_ns, log->lived_ns + under_way_ns),
                                least(asked_again_ns, wait->to_ns)};
 }
 

@@ -28,6 +28,7 @@ struct wait {
     bool untimed;     /* a clock step lies in it: nobody knows how long it was, or whom it waited for */
     bool full;        /* of a node that sends: its congestion window was full */
     bool hidden;      /* untimed only because events are missing: nobody knows whom it waited for */
+    bool vain; /* untimed only because a node that had ended may have been asked: nobody knows whether it waited for that */
 };
 
 /* A lost packet and its lost repetitions, and how long the request waited because of them. */

@@ -14,7 +14,7 @@ static int compare_waits(const void *left, const void *right) {
 static bool same_place(const struct wait *a, const struct wait *b) {
     return a->kind == b->kind && a->node == b->node && a->peer == b->peer && a->span == b->span && a->stopped == b->stopped &&
            a->unwitnessed == b->unwitnessed && a->unanswered == b->unanswered && a->untimed == b->untimed && a->full == b->full &&
-           a->hidden == b->hidden;
+           a->hidden == b->hidden && a->vain == b->vain;
 }
 
 size_t path_waits_order(struct wait *waits, size_t count, uint64_t end_ns, size_t *ret_within) {

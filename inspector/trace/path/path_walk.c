@@ -2,6 +2,7 @@
 #include "path_walk.h"
 
 #include "allocation.h"
+#include "node_states.h"
 #include "numbers.h"
 
 #include <stdlib.h>
@@ -63,6 +64,12 @@ void walk_add_untimed(struct walk *walk, size_t span, uint64_t from_ns, uint64_t
 void walk_add_hidden(struct walk *walk, size_t span, uint64_t from_ns, uint64_t to_ns) {
     unsigned node = walk->spans->items[span].node;
     add_wait(walk, (struct wait){from_ns, to_ns, WAIT_NODE, node, NO_NUMBER, span, .untimed = true, .hidden = true});
+}
+
+/* A part of a span's time after it had sent something to a node that had ended: perhaps it asked it, and waited. */
+void walk_add_vain(struct walk *walk, size_t span, uint64_t from_ns, uint64_t to_ns) {
+    unsigned node = walk->spans->items[span].node;
+    add_wait(walk, (struct wait){from_ns, to_ns, WAIT_NODE, node, NO_NUMBER, span, .untimed = true, .vain = true});
 }
 
 /* A node's time, except where events are missing that may have said that it waited. */
@@ -296,10 +303,81 @@ static uint64_t came_elsewhere(struct walk *walk, unsigned from, unsigned to, ui
     return last_ns;
 }
 
+/* ---- relays ---- */
+
+/* More than an acknowledgement of this trace? */
+static bool says_something(const struct walk *walk, const struct fact *fact) {
+    return fact_is_traffic(fact) && !fact_is_small(fact) && fact->trace == trace_event_at(walk->events, 0)->trace;
+}
+
+/* Did a node send another something in that time? */
+static bool has_sent(const struct walk *walk, unsigned node, unsigned peer, uint64_t from_ns, uint64_t to_ns) {
+    struct fact_walk facts = facts_walk(walk->events->facts, from_ns, to_ns);
+    const struct fact *fact;
+    while ((fact = fact_walk_next(&facts)))
+        if (fact->node == node && fact->peer == peer && fact_sends(fact) && says_something(walk, fact)) return true;
+    return false;
+}
+
+static bool has_received(const struct walk *walk, unsigned node, unsigned peer, uint64_t from_ns, uint64_t to_ns) {
+    struct fact_walk facts = facts_walk(walk->events->facts, from_ns, to_ns);
+    const struct fact *fact;
+    while ((fact = fact_walk_next(&facts)))
+        if (fact->node == node && fact->peer == peer && !fact_sends(fact) && says_something(walk, fact)) return true;
+    return false;
+}
+
+/* The only node to which another sent something in that time; NO_NUMBER if there are none or several. */
+static unsigned only_receiver(const struct walk *walk, unsigned node, uint64_t from_ns, uint64_t to_ns) {
+    struct fact_walk facts = facts_walk(walk->events->facts, from_ns, to_ns);
+    const struct fact *fact;
+    unsigned receiver = NO_NUMBER;
+    while ((fact = fact_walk_next(&facts))) {
+        if (fact->node != node || !fact_sends(fact) || !says_something(walk, fact)) continue;
+        if (fact->peer == NO_NUMBER || (receiver != NO_NUMBER && fact->peer != receiver)) return NO_NUMBER;
+        receiver = fact->peer;
+    }
+    return receiver;
+}
+
+/* A span that failed asked a node through another one, which got the question, and ended before it passed on the question or, if
+ * the node had `answered`, the answer: since when the node behind it cannot be at fault any more, nor a link to it.  UINT64_MAX: there
+ * was no such relay. */
+static uint64_t relay_ended(const struct walk *walk, size_t index, unsigned node, bool answered, uint64_t to_ns,
+                            unsigned *ret_relay) {
+    const struct trace_events *events = walk->events;
+    const struct span *span = &walk->spans->items[index];
+    if (!events->states || (span->end != NO_POSITION && span->ok) ||
+        !node_clocks_comparable(&events->facts->clocks, span->node, node, NULL))
+        return UINT64_MAX;
+    unsigned relay = only_receiver(walk, span->node, span->start_ns, to_ns);
+    if (relay == NO_NUMBER || relay == node || relay == span->node || !walk->has_events[relay]) return UINT64_MAX;
+    const struct node_state *log = node_states_ended(events->states, events->facts, relay, span->start_ns, to_ns);
+    if (!log || !has_received(walk, relay, span->node, span->start_ns, to_ns)) return UINT64_MAX;
+    bool passed_on =
+        answered ? has_sent(walk, relay, span->node, span->start_ns, to_ns) : has_sent(walk, relay, node, span->start_ns, to_ns);
+    if (passed_on || (answered && only_receiver(walk, node, span->start_ns, to_ns) != relay)) return UINT64_MAX;
+    *ret_relay = relay;
+    return log->lived_ns;
+}
+
+/* Takes the part of a wait for a relay that had ended.  Returns where it begins. */
+static uint64_t add_relay(struct walk *walk, size_t index, unsigned node, bool answered, uint64_t from_ns, uint64_t to_ns) {
+    unsigned relay;
+    uint64_t ended_ns = relay_ended(walk, index, node, answered, to_ns, &relay);
+    if (ended_ns >= to_ns) return to_ns;
+    ended_ns = greatest(ended_ns, from_ns);
+    add_wait(walk, (struct wait){ended_ns, to_ns, WAIT_PEER, walk->spans->items[index].node, relay, index, .unanswered = true});
+    return ended_ns;
+}
+
+/* ---- links and peers ---- */
+
 /* The way counts as the link's time, except while nothing was in flight: then it waited for one of the nodes. */
 void walk_add_link(struct walk *walk, size_t span, unsigned from, unsigned to, uint64_t from_ns, uint64_t to_ns) {
     struct idle_walk idles;
     struct idle idle;
+    if (walk->spans->items[span].node == to) to_ns = add_relay(walk, span, from, true, from_ns, to_ns);
     if (!walk_is_steady(walk, from_ns, to_ns)) {
         walk_add_untimed(walk, span, from_ns, to_ns);
         return;
@@ -325,6 +403,7 @@ void walk_add_link(struct walk *walk, size_t span, unsigned from, unsigned to, u
 
 void walk_add_peer(struct walk *walk, size_t span, unsigned node, unsigned peer, uint64_t from_ns, uint64_t to_ns,
                    bool unanswered) {
+    if (walk->spans->items[span].node == node) to_ns = add_relay(walk, span, peer, false, from_ns, to_ns);
     add_wait(walk, (struct wait){from_ns, to_ns, WAIT_PEER, node, peer, span, .unanswered = unanswered});
 }
 

@@ -15,14 +15,15 @@ struct branch {
     uint64_t from_ns, until_ns;
     size_t child; /* a span; NO_POSITION: an exchange with a peer without a span */
     struct way way;
-    unsigned peer;                 /* of an exchange */
-    uint64_t arrived_ns, sent_ns;  /* of an exchange, at the peer; UINT64_MAX: not known */
-    bool hidden;                   /* perhaps it waits here for a span whose cause or end is not known */
-    bool late;                     /* it did not end in time, or we do not have its end */
-    bool lost;                     /* of an exchange: packets of the question were lost */
-    bool again;                    /* of an exchange: the peer has a span for another question */
-    bool unanswered;               /* of an exchange */
-    bool probed;                   /* of an exchange: nothing came from the peer, and its sender probed it */
+    unsigned peer;                /* of an exchange */
+    uint64_t arrived_ns, sent_ns; /* of an exchange, at the peer; UINT64_MAX: not known */
+    bool hidden;                  /* perhaps it waits here for a span whose cause or end is not known */
+    bool late;                    /* it did not end in time, or we do not have its end */
+    bool lost;                    /* of an exchange: packets of the question were lost */
+    bool again;                   /* of an exchange: the peer has a span for another question */
+    bool unanswered;              /* of an exchange */
+    bool vain;   /* of an exchange: it was a question, or told a node something that had ended; nobody knows which */
+    bool probed; /* of an exchange: nothing came from the peer, and its sender probed it */
     uint64_t last_sent_ns, gap_ns; /* of an exchange: the last packet sent; how long after the one before */
 };
 
@@ -83,6 +84,7 @@ bool walk_is_timed(const struct walk *walk, const struct span *span);
 /* Adds a time of a span; nothing if it is empty.  Out of memory sets `failed`.  A time is untimed if its length, or what
  * the span waited for, is unknown; hidden if that is because events are missing. */
 void walk_add_untimed(struct walk *walk, size_t span, uint64_t from_ns, uint64_t to_ns);
+void walk_add_vain(struct walk *walk, size_t span, uint64_t from_ns, uint64_t to_ns);
 void walk_add_hidden(struct walk *walk, size_t span, uint64_t from_ns, uint64_t to_ns);
 void walk_add_node(struct walk *walk, size_t span, unsigned node, uint64_t from_ns, uint64_t to_ns);
 /* The same of a span's own node; but not while the node may have waited for an acknowledgement of what it had sent to the one

@@ -247,10 +247,15 @@ static void mark_big_gaps(struct timeline *timeline) {
     }
 }
 
-static int find_ended(struct timeline *timeline, const json_t *answer, const json_t *nodes) {
+static int take_states(struct timeline *timeline, const json_t *answer, const json_t *nodes) {
     bool chosen = json_get_bool(answer, "more") || json_get_bool(answer, "chosen");
     if (node_states_read(&timeline->states, &timeline->facts, nodes)) return -ENOMEM;
     node_states_settle(&timeline->states, &timeline->facts, chosen ? FACTS_CHOSEN : FACTS_OF_TRACE);
+    timeline->events.states = &timeline->states;
+    return 0;
+}
+
+static int find_ended(struct timeline *timeline) {
     return path_ended_find(&timeline->ended, &timeline->ended_count, &timeline->states, &timeline->facts, &timeline->path);
 }
 
@@ -263,8 +268,8 @@ int timeline_init(struct timeline *timeline, const json_t *unordered, const json
     timeline->spans = calloc(room, sizeof *timeline->spans);
     timeline->nodes = calloc(room, sizeof *timeline->nodes);
     bool failed = !timeline->items || !timeline->spans || !timeline->nodes || take_items(timeline, events) ||
-                  take_facts(timeline, json_object_get(answer, "beside")) ||
-                  critical_path_init(&timeline->path, &timeline->events) || find_ended(timeline, answer, nodes);
+                  take_facts(timeline, json_object_get(answer, "beside")) || take_states(timeline, answer, nodes) ||
+                  critical_path_init(&timeline->path, &timeline->events) || find_ended(timeline);
     json_decref(events); /* the caller's array keeps them */
     if (failed) {
         timeline_fini(timeline);

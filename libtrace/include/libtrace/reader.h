@@ -76,6 +76,9 @@ enum trace_node_state {
 /* Tests the lock on the object: one system call.  If that fails, the node counts as live. */
 enum trace_node_state trace_reader_state(const struct trace_reader *reader);
 
+/* When the node closed its log, as it says, in ticks; 0: unknown.  For a node that has exited. */
+uint64_t trace_reader_closed(const struct trace_reader *reader);
+
 /* True if the object shrank under us, its pages could not be read, or it contradicts itself.  Then nothing more is read from
  * it, and the caller should detach. */
 bool trace_reader_broken(const struct trace_reader *reader);

@@ -172,7 +172,8 @@ struct trace_shm_header {
     uint32_t state;     /* enum trace_shm_state */
     uint32_t app_count; /* descriptions in the table; ABI 1: zero */
     uint64_t no_lane;   /* events lost because their thread got no lane */
-    uint8_t state_pad[64 - 16];
+    uint64_t closed;    /* ticks: when state became TRACE_SHM_CLOSED; stored before it.  0: not known, as in older rings */
+    uint8_t state_pad[64 - 24];
 
     uint8_t reserved[1024 - 320];
     struct trace_shm_lane lanes[TRACE_LANES_MAX];

@@ -64,6 +64,9 @@ struct node {
     _Atomic uint64_t emitted, indexed, unfinished;
     _Atomic uint64_t lost[TRACE_LOSS_COUNT];
     _Atomic uint64_t last_unix_ns; /* of its newest event; 0: none yet */
+    /* Of a log that has ended: it had not at `after`, and had at `by` (the same if it says itself when it was closed).  Unix time;
+     * 0: nobody saw it live, so that only its newest event is known. */
+    _Atomic uint64_t ended_after_ns, ended_by_ns;
     _Atomic uint32_t lanes_used;
     _Atomic uint64_t control; /* while it is live: its ring's control word (p2ptrace/shm.h) */
     /* App descriptions, in the order of registration.  app_count is stored with release after the description. */
@@ -95,6 +98,13 @@ int nodes_add(struct nodes *nodes, const struct node_info *info, enum node_state
  * position after its last event. */
 void nodes_end(struct nodes *nodes, uint32_t index, enum node_state state, const char *reason, uint64_t history_end_position);
 
+/* Before nodes_end, or for an entry that nobody else uses: when the log ended.  It did not before its newest event. */
+void nodes_set_ended(struct node *node, uint64_t after_ns, uint64_t by_ns);
+
+/* The same for a log that says when it was closed.  Changes nothing if that cannot be: if it was before the log's newest event or
+ * after by_ns, when it was known to have ended. */
+void nodes_set_closed(struct node *node, uint64_t closed_ns, uint64_t by_ns);
+
 /* Removes an entry without events from the table: the rejected object is gone. */
 void nodes_forget(struct nodes *nodes, uint32_t index);
 
@@ -124,6 +134,9 @@ const struct trace_app *nodes_app(const struct node *node, const char app_id[4])
 
 /* The node's description of the event's application; NULL when there is none, or when the event is not an application's. */
 const struct trace_app *nodes_event_app(const struct node *node, const struct trace_event *event);
+
+/* Until when its log is known to have been live, in Unix time; UINT64_MAX while it is. */
+uint64_t nodes_live_until(const struct node *node);
 
 /* False for the zero id of an object that was rejected before its header was checked. */
 bool nodes_id_is_known(const struct trace_node_id *id);
