@@ -68,12 +68,19 @@ static bool serves_others(const struct requests *requests, unsigned node, unsign
     return false;
 }
 
-/* A node is at fault itself if it fails whichever node it waits for, while these nodes answer others and nobody else fails
- * waiting for them: they are not slow; it gives up too early, or their answers do not reach it. */
-static void settle_asker(const struct requests *requests, struct request *const *own, size_t count, struct request *const *asked,
-                         size_t asked_count) {
+/* May the node that a failed request was waiting for have ended by then? */
+static bool waited_for_ended(const struct analysis *analysis, const struct request *request) {
+    return request->failed != NO_FACT && node_states_may_have_ended(analysis->states, analysis->facts, request->failed_waiting,
+                                                                    analysis->facts->items[request->failed].time_ns);
+}
+
+/* A node is at fault itself if it fails whichever node it waits for, while these nodes run and answer others, and nobody else
+ * fails waiting for them: they are not slow; it gives up too early, or their answers do not reach it. */
+static void settle_asker(const struct analysis *analysis, const struct requests *requests, struct request *const *own,
+                         size_t count, struct request *const *asked, size_t asked_count) {
     unsigned whom = 0;
     for (size_t i = 0; i < count; i++) {
+        if (waited_for_ended(analysis, own[i])) return;
         if (i && own[i]->failed_waiting == own[i - 1]->failed_waiting) continue;
         if (count_askers(asked, asked_count, own[i]->failed_waiting) > 1) return;
         if (!serves_others(requests, own[i]->failed_waiting, own[i]->failed_node)) return;
@@ -96,7 +103,7 @@ static void settle_askers(struct analysis *analysis, const struct requests *requ
         for (size_t begin = 0, end; begin < count; begin = end) {
             unsigned node = own[begin]->failed_node;
             for (end = begin; end < count && own[end]->failed_node == node;) end++;
-            settle_asker(requests, own + begin, end - begin, asked, count);
+            settle_asker(analysis, requests, own + begin, end - begin, asked, count);
         }
     } else {
         analysis->failed = true;

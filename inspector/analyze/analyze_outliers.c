@@ -102,7 +102,7 @@ static bool waited_for_receiver(const struct analysis *analysis, const struct vi
 static bool is_dead_calm(const struct facts *facts, uint64_t from_ns, uint64_t to_ns) {
     uint64_t whole_ns = facts->items[facts->count - 1].time_ns - facts->items[0].time_ns;
     double usual = (double)facts->count * (double)(to_ns - from_ns) / (double)greatest(whole_ns, 1);
-    return usual >= SILENT_EVENTS_MIN && !facts_active(facts, NO_NUMBER, from_ns, to_ns);
+    return to_ns - from_ns >= STALL_NS_MIN && usual >= SILENT_EVENTS_MIN && !facts_active(facts, NO_NUMBER, from_ns, to_ns);
 }
 
 /* Did all nodes stand still, perhaps, while it was there?  Packets would show it; without them, a link is not to blame. */
