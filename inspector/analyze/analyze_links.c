@@ -111,7 +111,7 @@ static bool is_sent_again(const struct message *message) {
 static bool runs_on(const struct node_states *states, const struct node_state *ended) {
     for (size_t i = 0; i < states->count; i++) {
         const struct node_state *state = &states->items[i];
-        if (state == ended || state->node != ended->node || !state->started_ns || state->started_ns > ended->last_ns) continue;
+        if (state->node != ended->node || !state->started_ns || state->started_ns > ended->last_ns) continue;
         if (state->live || state->last_ns > ended->last_ns) return true;
     }
     return false;
@@ -192,13 +192,8 @@ static void count_packet(const struct analysis *analysis, const struct links *li
     uint64_t bytes = bytes_of(analysis, message);
     bool lost = message->lost != NO_EVENT && message->receive == NO_EVENT;
     if (message->kind != sight->kind || (message->kind == MESSAGE_OWN && !sight->both)) return;
-    if (message->send == NO_EVENT) { /* it may have been sent before our first event */
-        if (!sight->both && lost && link->lost < link->sent) count_loss(link, message);
-        return;
-    }
-    if (message->state == MESSAGE_DUPLICATE || (message->kind == MESSAGE_PACKET && message->receive == NO_EVENT &&
-                                                sight->most_bytes && bytes > sight->most_bytes && bytes >= PROBE_BYTES_MIN))
-        return;
+    if (message->send == NO_EVENT || message->state == MESSAGE_DUPLICATE) return; /* it may have been sent before our first event */
+    if (message->kind == MESSAGE_PACKET && sight->most_bytes && bytes > sight->most_bytes && bytes >= PROBE_BYTES_MIN) return;
     if (message->receive == NO_EVENT && was_down(links, analysis->facts->items[message->send].time_ns)) return;
     if (sight->both) {
         /* A packet sent after the receiver's last event is still on the way, or the receiver is gone. */
@@ -266,8 +261,7 @@ static void count_links(struct analysis *analysis, struct links *links, const st
 
 static void examine_nodes(struct witness *witnesses, size_t nodes, const struct facts *facts, const struct node_states *states) {
     for (unsigned i = 0; i < nodes; i++) witnesses[i].sample = node_states_sample(states, i);
-    for (size_t i = 0; i < states->count; i++)
-        if (states->items[i].node < nodes) witnesses[states->items[i].node].traced = true;
+    for (size_t i = 0; i < states->count; i++) witnesses[states->items[i].node].traced = true;
     for (size_t i = 0; i < facts->count; i++) {
         const struct fact *fact = &facts->items[i];
         witnesses[fact->node].traced = true;
@@ -358,7 +352,6 @@ static void judge_gone(struct analysis *analysis, struct links *links, unsigned 
         const struct link *link = &links->items[i];
         if (link->to != peer) continue;
         senders++;
-        all.sent += link->sent;
         all.lost += link->lost;
         since += link->sent_since;
         lost_since += link->lost_since;
