@@ -565,7 +565,7 @@ void analyze_losses(struct analysis *analysis) {
             if (message->from != NO_NUMBER && message->to != NO_NUMBER)
                 packets[count++] = (struct link_packet){message->from, message->to, message};
         }
-        if (count) qsort(packets, count, sizeof *packets, compare_packets);
+        qsort(packets, count, sizeof *packets, compare_packets);
         examine_nodes(witnesses, nodes, analysis->facts, analysis->states);
         find_ends(analysis, &links);
         count_links(analysis, &links, packets, count, witnesses);

@@ -396,6 +396,77 @@ START_TEST(a_node_is_not_named_for_a_loss_that_others_have_too) {
 }
 END_TEST
 
+/* Ends of packets that no event names. */
+START_TEST(a_packet_without_a_receiver_belongs_to_no_link) {
+    for (unsigned i = 0; i < 100; i++) {
+        packet(FACT_PACKET_SENT, ALICE, NO_NUMBER, BEGIN + i * MS, i, 1000)->trace = NO_NUMBER;
+        packet(FACT_PACKET_LOST, ALICE, NO_NUMBER, BEGIN + i * MS + 1, i, 1000)->trace = NO_NUMBER;
+        packet(FACT_PACKET_RECEIVED, BOB, NO_NUMBER, BEGIN + i * MS, 1000 + i, 1000)->trace = NO_NUMBER;
+    }
+    run();
+    not_lossy();
+    ck_assert_uint_eq(analysis.coverage.links, 0);
+}
+END_TEST
+
+START_TEST(a_node_that_traced_knows_is_not_gone) {
+    leave(100, 100);
+    state_count = NODES;
+    run();
+    const struct finding *finding = find(FINDING_UNTRACED_PEER);
+    ck_assert(!finding || !finding->gone);
+}
+END_TEST
+
+/* Two links without a common node lose; half of all, or fewer than LOSSY_LINKS_MIN: each is named, and the network is not. */
+START_TEST(few_links_that_lose_are_named_and_not_the_network) {
+    declare(ALICE, BOB, 0, 200, 20, 1000);
+    declare(CAROL, DAVE, 0, 200, 20, 1000);
+    if (_i) declare(EVE, ALICE, 0, 200, 20, 1000);
+    for (unsigned i = 0; i < 2 + (unsigned)_i; i++) declare(DAVE, i == 0 ? EVE : i == 1 ? BOB : ALICE, 0, 200, 0, 1000);
+    run();
+    unsigned named = 0;
+    for (size_t i = 0; i < analysis.count; i++) named += analysis.findings[i].kind == FINDING_LOSSY_LINK;
+    ck_assert_uint_eq(named, 2 + (unsigned)_i);
+    ck_assert_ptr_null(find(FINDING_LOSSY_NETWORK));
+}
+END_TEST
+
+/* A loss of 3 of 200 elsewhere: 0: 20 of 200 is surely three times that; 1: 11 is not. */
+START_TEST(a_link_stands_out_if_it_surely_loses_several_times_as_much) {
+    declare(ALICE, BOB, 0, 200, _i ? 11 : 20, 1000);
+    declare(CAROL, DAVE, 0, 200, 3, 1000);
+    declare(DAVE, EVE, 0, 200, 3, 1000);
+    declare(EVE, CAROL, 0, 200, 3, 1000);
+    run();
+    if (_i)
+        not_lossy();
+    else
+        lossy(20, 200);
+}
+END_TEST
+
+/* Alice loses a third to bob and to carol; her links to dave and eve have too few packets to be judged alone.  0: they show that she
+ * does not lose everywhere; 1: they lose, too; 2: they have too few packets to show anything; 3: both may be gone. */
+START_TEST(links_with_few_packets_tell_a_link_from_a_node) {
+    static const unsigned few[] = {LOSS_SENT_MIN - 1, LOSS_SENT_MIN - 1, 10, LOSS_SENT_MIN - 1}, lost[] = {0, 20, 0, 0};
+    for (unsigned to = BOB; to <= CAROL; to++) declare(ALICE, to, 0, 200, 70, 1000);
+    for (unsigned to = DAVE; to <= EVE; to++) {
+        unsigned sent = few[_i];
+        declare(ALICE, to, 0, sent, _i == 3 ? sent : lost[_i], 1000);
+        add(FACT_APP_COMMAND, to, ALICE, NOW - S);
+    }
+    declare(BOB, CAROL, 0, 200, 0, 1000);
+    declare(CAROL, DAVE, 0, 200, 0, 1000);
+    declare(DAVE, EVE, 0, 200, 0, 1000);
+    declare(EVE, DAVE, 0, 200, 0, 1000);
+    run();
+    const struct finding *finding = find(FINDING_LOSSY_NODE);
+    ck_assert_int_eq(finding != NULL, _i != 0);
+    if (finding) ck_assert_uint_eq(finding->node, ALICE);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("analyze_losses");
     TCase *tcase = tcase_create("losses");
@@ -420,6 +491,11 @@ int main(void) {
     tcase_add_test(tcase, the_examples_of_a_node_are_the_first_losses_of_all_its_links);
     tcase_add_loop_test(tcase, a_node_whose_links_all_lose_far_more_than_the_others_is_named, 0, 2);
     tcase_add_loop_test(tcase, a_node_is_not_named_for_a_loss_that_others_have_too, 0, 2);
+    tcase_add_test(tcase, a_packet_without_a_receiver_belongs_to_no_link);
+    tcase_add_test(tcase, a_node_that_traced_knows_is_not_gone);
+    tcase_add_loop_test(tcase, few_links_that_lose_are_named_and_not_the_network, 0, 2);
+    tcase_add_loop_test(tcase, a_link_stands_out_if_it_surely_loses_several_times_as_much, 0, 2);
+    tcase_add_loop_test(tcase, links_with_few_packets_tell_a_link_from_a_node, 0, 4);
     suite_add_tcase(suite, tcase);
     return suite_run(suite);
 }
