@@ -192,7 +192,8 @@ static void count_packet(const struct analysis *analysis, const struct links *li
     uint64_t bytes = bytes_of(analysis, message);
     bool lost = message->lost != NO_EVENT && message->receive == NO_EVENT;
     if (message->kind != sight->kind || (message->kind == MESSAGE_OWN && !sight->both)) return;
-    if (message->send == NO_EVENT || message->state == MESSAGE_DUPLICATE) return; /* it may have been sent before our first event */
+    if (message->send == NO_EVENT || message->state == MESSAGE_DUPLICATE)
+        return; /* it may have been sent before our first event */
     if (message->kind == MESSAGE_PACKET && sight->most_bytes && bytes > sight->most_bytes && bytes >= PROBE_BYTES_MIN) return;
     if (message->receive == NO_EVENT && was_down(links, analysis->facts->items[message->send].time_ns)) return;
     if (sight->both) {

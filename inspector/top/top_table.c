@@ -22,7 +22,17 @@
 
 enum node_slot { NODE_EMITTED, NODE_LOST, NODE_EMIT_RATE, NODE_LOSS_RATE, NODE_BEHIND, NODE_LAST, NODE_PID };
 enum node_text { NODE_NAME, NODE_STATE, NODE_CAUSES };
-enum peer_slot { PEER_SENT, PEER_RECEIVED, PEER_LOST, PEER_BYTES_SENT, PEER_BYTES_RECEIVED, PEER_RTT, PEER_MIN_RTT, PEER_LOSS, PEER_AGO };
+enum peer_slot {
+    PEER_SENT,
+    PEER_RECEIVED,
+    PEER_LOST,
+    PEER_BYTES_SENT,
+    PEER_BYTES_RECEIVED,
+    PEER_RTT,
+    PEER_MIN_RTT,
+    PEER_LOSS,
+    PEER_AGO
+};
 enum peer_text { PEER_NAME, PEER_NODES };
 enum peer_series { PEER_LOSS_LINE, PEER_RTT_LINE, PEER_SENT_LINE, PEER_LOST_LINE };
 enum link_text { LINK_NODE, LINK_PEER };
@@ -45,18 +55,12 @@ static const struct top_column node_columns[] = {
 };
 
 static const struct top_column peer_columns[] = {
-    {"peer", TOP_TEXT, PEER_NAME, 8, 0, false, false},
-    {"loss", TOP_SHARE, PEER_LOSS, 6, 0, true, true},
-    {"", TOP_SPARK, PEER_LOSS_LINE, 7, 3, true, true},
-    {"rtt", TOP_DURATION, PEER_RTT, 7, 0, true, false},
-    {"", TOP_SPARK, PEER_RTT_LINE, 8, 2, true, false},
-    {"ago", TOP_DURATION, PEER_AGO, 7, 0, true, false},
-    {"lost/s", TOP_RATE, PEER_LOST, 6, 1, true, true},
-    {"sent/s", TOP_RATE, PEER_SENT, 6, 4, true, false},
-    {"rcvd/s", TOP_RATE, PEER_RECEIVED, 6, 5, true, false},
-    {"out/s", TOP_BYTES, PEER_BYTES_SENT, 8, 6, true, false},
-    {"in/s", TOP_BYTES, PEER_BYTES_RECEIVED, 8, 7, true, false},
-    {"least rtt", TOP_DURATION, PEER_MIN_RTT, 9, 9, true, false},
+    {"peer", TOP_TEXT, PEER_NAME, 8, 0, false, false},           {"loss", TOP_SHARE, PEER_LOSS, 6, 0, true, true},
+    {"", TOP_SPARK, PEER_LOSS_LINE, 7, 3, true, true},           {"rtt", TOP_DURATION, PEER_RTT, 7, 0, true, false},
+    {"", TOP_SPARK, PEER_RTT_LINE, 8, 2, true, false},           {"ago", TOP_DURATION, PEER_AGO, 7, 0, true, false},
+    {"lost/s", TOP_RATE, PEER_LOST, 6, 1, true, true},           {"sent/s", TOP_RATE, PEER_SENT, 6, 4, true, false},
+    {"rcvd/s", TOP_RATE, PEER_RECEIVED, 6, 5, true, false},      {"out/s", TOP_BYTES, PEER_BYTES_SENT, 8, 6, true, false},
+    {"in/s", TOP_BYTES, PEER_BYTES_RECEIVED, 8, 7, true, false}, {"least rtt", TOP_DURATION, PEER_MIN_RTT, 9, 9, true, false},
     {"seen by", TOP_TEXT, PEER_NODES, 12, 8, false, false},
 };
 
@@ -216,7 +220,8 @@ static void push_packets(struct top_row *row, bool messages, double sent, double
     sent = top_row_sum(row, PEER_SENT_LINE, TOP_LOSS_SAMPLES);
     lost = top_row_sum(row, PEER_LOST_LINE, TOP_LOSS_SAMPLES);
     row->values[PEER_LOSS] = lost > 0 || (sent > 0 && !is_unanswered(row)) ? at_most_all(lost, sent) : NAN;
-    if (is_unanswered(row) || (row->heard && row->quiet >= TOP_SAMPLES)) row->values[PEER_RTT] = NAN; /* it is of an earlier time */
+    if (is_unanswered(row) || (row->heard && row->quiet >= TOP_SAMPLES))
+        row->values[PEER_RTT] = NAN; /* it is of an earlier time */
 }
 
 static int compare_floats(const void *a, const void *b) {
@@ -236,9 +241,9 @@ static double median_known(const struct top_row *row, unsigned series) {
 
 static void mark_link(struct top_row *row) {
     bool jump = row->values[PEER_RTT] > RTT_JUMP * median_known(row, PEER_RTT_LINE);
-    row->mark = row->values[PEER_LOSS] >= LOSS_BAD                      ? STYLE_BAD
+    row->mark = row->values[PEER_LOSS] >= LOSS_BAD                         ? STYLE_BAD
                 : row->values[PEER_LOSS] > 0 || jump || is_unanswered(row) ? STYLE_WARN
-                                                                        : STYLE_PLAIN;
+                                                                           : STYLE_PLAIN;
 }
 
 /* Rates from rising counters; none when a count may have fallen: then the last rate stays for a while. */
@@ -488,12 +493,9 @@ int top_table_feed(struct top_table *table, const json_t *answer, const struct n
         json_decref(index);
         return -ENOMEM;
     }
-    table->seconds = moment->past     ? moment->seconds
-                     : table->time_ms ? (double)(moment->time_ms - table->time_ms) / 1e3
-                                      : 0;
+    table->seconds = moment->past ? moment->seconds : table->time_ms ? (double)(moment->time_ms - table->time_ms) / 1e3 : 0;
     size_t count = feed_rows(table, list, rows, index, moment, names);
-    if (top_is_counted(table->view))
-        count = keep_silent(table, rows, count, json_get_real(answer, "seconds", 0), moment, names);
+    if (top_is_counted(table->view)) count = keep_silent(table, rows, count, json_get_real(answer, "seconds", 0), moment, names);
     for (size_t i = 0; i < table->row_count; i++) top_row_fini(&table->rows[i]);
     free(table->rows);
     table->rows = rows;

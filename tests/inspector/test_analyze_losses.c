@@ -257,7 +257,8 @@ static void outlive(bool again) {
 START_TEST(what_is_sent_to_a_node_that_ended_is_not_lost_by_the_link) {
     outlive(false);
     if (_i) {
-        states[state_count++] = (struct node_state){.node = BOB, .live = true, .started_ns = BEGIN + 2 * S + 500 * MS, .last_ns = NOW};
+        states[state_count++] =
+            (struct node_state){.node = BOB, .live = true, .started_ns = BEGIN + 2 * S + 500 * MS, .last_ns = NOW};
         packet(FACT_PACKET_SENT, BOB, CAROL, BEGIN + 2 * S + 600 * MS, 1, 1000);
         packet(FACT_PACKET_RECEIVED, CAROL, BOB, BEGIN + 2 * S + 601 * MS, 1, 1000);
         add(FACT_APP_COMMAND, BOB, ALICE, BEGIN + 2 * S + 700 * MS);
@@ -270,7 +271,8 @@ END_TEST
 
 START_TEST(what_is_sent_after_a_node_and_its_peer_talk_again_counts) {
     outlive(false);
-    states[state_count++] = (struct node_state){.node = BOB, .live = true, .started_ns = BEGIN + 2 * S + 500 * MS, .last_ns = NOW};
+    states[state_count++] =
+        (struct node_state){.node = BOB, .live = true, .started_ns = BEGIN + 2 * S + 500 * MS, .last_ns = NOW};
     packet(FACT_PACKET_SENT, BOB, ALICE, BEGIN + 2 * S + 600 * MS, 1, 1000);
     packet(FACT_PACKET_RECEIVED, ALICE, BOB, BEGIN + 2 * S + 601 * MS, 1, 1000);
     add(FACT_APP_COMMAND, BOB, CAROL, NOW - S);
@@ -449,7 +451,7 @@ END_TEST
 /* Alice loses a third to bob and to carol; her links to dave and eve have too few packets to be judged alone.  0: they show that she
  * does not lose everywhere; 1: they lose, too; 2: they have too few packets to show anything; 3: both may be gone. */
 START_TEST(links_with_few_packets_tell_a_link_from_a_node) {
-    static const unsigned few[] = {LOSS_SENT_MIN - 1, LOSS_SENT_MIN - 1, 10, LOSS_SENT_MIN - 1}, lost[] = {0, 20, 0, 0};
+    static const unsigned few[] = {LOSS_SENT_MIN - 1, LOSS_SENT_MIN - 1, 25, LOSS_SENT_MIN - 1}, lost[] = {0, 20, 0, 0};
     for (unsigned to = BOB; to <= CAROL; to++) declare(ALICE, to, 0, 200, 70, 1000);
     for (unsigned to = DAVE; to <= EVE; to++) {
         unsigned sent = few[_i];
@@ -464,6 +466,22 @@ START_TEST(links_with_few_packets_tell_a_link_from_a_node) {
     const struct finding *finding = find(FINDING_LOSSY_NODE);
     ck_assert_int_eq(finding != NULL, _i != 0);
     if (finding) ck_assert_uint_eq(finding->node, ALICE);
+}
+END_TEST
+
+/* Alice loses a third to bob, and some of few packets to carol.  0: too few to be sure; 1: enough for her to be named; 2: carol may
+ * be gone: it was never heard of. */
+START_TEST(a_link_with_few_packets_must_surely_lose_to_blame_its_sender) {
+    static const unsigned lost[] = {LOSS_LOST_MIN - 1, LOSS_LOST_MIN, LOSS_SENT_MIN - 1};
+    declare(ALICE, BOB, 0, 200, 70, 1000);
+    declare(ALICE, CAROL, 0, LOSS_SENT_MIN - 1, lost[_i], 1000);
+    if (_i < 2) packet(FACT_PACKET_RECEIVED, ALICE, CAROL, NOW - S, 1, 1000);
+    add(FACT_APP_COMMAND, CAROL, ALICE, NOW - S);
+    declare(DAVE, EVE, 0, 200, 0, 1000);
+    declare(EVE, DAVE, 0, 200, 0, 1000);
+    run();
+    ck_assert_int_eq(find(FINDING_LOSSY_NODE) != NULL, _i == 1);
+    ck_assert_int_eq(find(FINDING_LOSSY_LINK) != NULL, _i != 1);
 }
 END_TEST
 
@@ -496,6 +514,7 @@ int main(void) {
     tcase_add_loop_test(tcase, few_links_that_lose_are_named_and_not_the_network, 0, 2);
     tcase_add_loop_test(tcase, a_link_stands_out_if_it_surely_loses_several_times_as_much, 0, 2);
     tcase_add_loop_test(tcase, links_with_few_packets_tell_a_link_from_a_node, 0, 4);
+    tcase_add_loop_test(tcase, a_link_with_few_packets_must_surely_lose_to_blame_its_sender, 0, 3);
     suite_add_tcase(suite, tcase);
     return suite_run(suite);
 }

@@ -589,8 +589,9 @@ static int64_t asked_to(struct top_page *page) {
 START_TEST(the_position_in_a_recording_can_be_moved) {
     key(']'); /* not of a live traced */
     ck_assert_uint_eq(top.position_ns, 0);
-    json_t *stats = json_pack("{s{s{sI,si},si},s{si,s{si}}}", "history", "first", "timestamp", (json_int_t)(NOW / 1000 - 100000000),
-                              "ns", 0, "events", 4000, "ingest", "events", 0, "lost", "overwritten", 50);
+    json_t *stats =
+        json_pack("{s{s{sI,si},si},s{si,s{si}}}", "history", "first", "timestamp", (json_int_t)(NOW / 1000 - 100000000), "ns", 0,
+                  "events", 4000, "ingest", "events", 0, "lost", "overwritten", 50);
     top_set_past(&top, NOW);
     top_feed_stats(&top, stats, time_ms, NOW);
     json_decref(stats);

@@ -319,8 +319,9 @@ static void feed_traffic(int peer, unsigned sent, unsigned received, unsigned lo
     all[0] += sent, all[1] += received, all[2] += lost;
     if (peer)
         snprintf(row, sizeof row,
-                 "{'peer_id':'%064d','packets_sent':%u,'packets_received':%u,'packets_lost':%u,'rtt':7,'last':{'timestamp':999000000}}", 1,
-                 all[0], all[1], all[2]);
+                 "{'peer_id':'%064d','packets_sent':%u,'packets_received':%u,'packets_lost':%u,'rtt':7,'last':{'timestamp':"
+                 "999000000}}",
+                 1, all[0], all[1], all[2]);
     else
         snprintf(row, sizeof row, "{'node_id':'%064d','peer_id':'%064d','sent':%u,'received':%u,'lost':%u,%s'seconds':1.0}", 1, 2,
                  sent, received, lost, received ? "'rtt':7," : "");
@@ -382,9 +383,10 @@ START_TEST(a_recording_has_averages_however_often_it_is_asked) {
         for (unsigned k = 0; k < TOP_SAMPLES; k++) ck_assert_float_nan(table.rows[0].series[0][k]);
     }
     for (unsigned i = 0; i < 3; i++) {
-        feed_past(TOP_NODES, "{'node_id':'" NODE_A "','state':'exited','emitted':300,'indexed':290,'lost':10,"
-                             "'started':{'timestamp':990000000},'last':{'timestamp':992000000}},"
-                             "{'node_id':'" NODE_B "','state':'exited','emitted':300,'indexed':300,'lost':0,'last':{'timestamp':5}}");
+        feed_past(TOP_NODES,
+                  "{'node_id':'" NODE_A "','state':'exited','emitted':300,'indexed':290,'lost':10,"
+                  "'started':{'timestamp':990000000},'last':{'timestamp':992000000}},"
+                  "{'node_id':'" NODE_B "','state':'exited','emitted':300,'indexed':300,'lost':0,'last':{'timestamp':5}}");
         ck_assert_double_eq(value(0, "events/s"), 150); /* in the 2 s of its life */
         ck_assert_double_eq(value(0, "lost/s"), 5);
         ck_assert_int_eq(table.rows[0].mark, STYLE_WARN); /* it is past */
