@@ -262,7 +262,8 @@ static void count_links(struct analysis *analysis, struct links *links, const st
 
 static void examine_nodes(struct witness *witnesses, size_t nodes, const struct facts *facts, const struct node_states *states) {
     for (unsigned i = 0; i < nodes; i++) witnesses[i].sample = node_states_sample(states, i);
-    for (size_t i = 0; i < states->count; i++) witnesses[states->items[i].node].traced = true;
+    for (size_t i = 0; i < states->count; i++)
+        if (states->items[i].node < nodes) witnesses[states->items[i].node].traced = true;
     for (size_t i = 0; i < facts->count; i++) {
         const struct fact *fact = &facts->items[i];
         witnesses[fact->node].traced = true;

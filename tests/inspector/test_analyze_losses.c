@@ -448,8 +448,8 @@ START_TEST(a_link_stands_out_if_it_surely_loses_several_times_as_much) {
 }
 END_TEST
 
-/* Alice loses a third to bob and to carol; her links to dave and eve have too few packets to be judged alone.  0: they show that she
- * does not lose everywhere; 1: they lose, too; 2: they have too few packets to show anything; 3: both may be gone. */
+/* Alice loses a third to bob and to carol; her links to dave and eve have too few packets to be judged alone.  0: they show that
+ * she does not lose everywhere; 1: they lose, too; 2: they have too few packets to show anything; 3: both may be gone. */
 START_TEST(links_with_few_packets_tell_a_link_from_a_node) {
     static const unsigned few[] = {LOSS_SENT_MIN - 1, LOSS_SENT_MIN - 1, 25, LOSS_SENT_MIN - 1}, lost[] = {0, 20, 0, 0};
     for (unsigned to = BOB; to <= CAROL; to++) declare(ALICE, to, 0, 200, 70, 1000);
@@ -469,8 +469,8 @@ START_TEST(links_with_few_packets_tell_a_link_from_a_node) {
 }
 END_TEST
 
-/* Alice loses a third to bob, and some of few packets to carol.  0: too few to be sure; 1: enough for her to be named; 2: carol may
- * be gone: it was never heard of. */
+/* Alice loses a third to bob, and some of few packets to carol.  0: too few to be sure; 1: enough for her to be named; 2: carol
+ * may be gone: it was never heard of. */
 START_TEST(a_link_with_few_packets_must_surely_lose_to_blame_its_sender) {
     static const unsigned lost[] = {LOSS_LOST_MIN - 1, LOSS_LOST_MIN, LOSS_SENT_MIN - 1};
     declare(ALICE, BOB, 0, 200, 70, 1000);
