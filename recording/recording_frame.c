@@ -77,6 +77,20 @@ int recording__header_read(int fd, uint64_t offset, struct recording_header *ret
     return sizes_fit(header) ? 0 : -EBADMSG;
 }
 
+void recording__header_describe(struct recording_header *header, const struct history_segment_info *info) {
+    header->events = info->shape.events;
+    header->traces = info->shape.traces;
+    header->peers = info->shape.peers;
+    header->trace_slots = info->shape.trace_slots;
+    header->peer_slots = info->shape.peer_slots;
+    header->min_ns = info->min_ns;
+    header->max_ns = info->max_ns;
+    header->kinds = info->kinds;
+    header->nodes = info->nodes;
+    memcpy(header->keys, info->keys, sizeof header->keys);
+    memcpy(header->marks, info->marks, sizeof header->marks);
+}
+
 int recording__table_read(int fd, uint64_t offset, const struct recording_header *header, struct recording_block *table) {
     struct recording_parts parts;
     size_t bytes = header->block_count * sizeof *table;

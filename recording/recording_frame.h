@@ -19,6 +19,9 @@ int recording__read(int fd, void *out, size_t count, uint64_t offset);
  * in *ret_reason (to be put after the file's name). */
 int recording__header_read(int fd, uint64_t offset, struct recording_header *ret_header, char *ret_reason, size_t reason_bytes);
 
+/* Sets what a header says of its segment's events. */
+void recording__header_describe(struct recording_header *header, const struct history_segment_info *info);
+
 /* Reads the block table, header->block_count entries, and checks it: its checksum, and that the blocks lie in the frame.
  * Returns 0 or a negative errno. */
 int recording__table_read(int fd, uint64_t offset, const struct recording_header *header, struct recording_block *table);

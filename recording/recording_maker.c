@@ -112,20 +112,10 @@ static void fill_header(struct recording_maker *maker, const struct history_segm
     header->instance = maker->instance;
     header->number = info->number;
     header->written_unix_ns = unix_now_ns();
-    header->events = info->shape.events;
-    header->traces = info->shape.traces;
-    header->peers = info->shape.peers;
-    header->trace_slots = info->shape.trace_slots;
-    header->peer_slots = info->shape.peer_slots;
     header->node_count = maker->roll.count;
     header->records_bytes = maker->roll.records_bytes;
     header->roster_checksum = recording__checksum(maker->roll.roster, maker->roll.count * sizeof *maker->roll.roster);
-    header->min_ns = info->min_ns;
-    header->max_ns = info->max_ns;
-    header->kinds = info->kinds;
-    header->nodes = info->nodes;
-    memcpy(header->keys, info->keys, sizeof header->keys);
-    memcpy(header->marks, info->marks, sizeof header->marks);
+    recording__header_describe(header, info);
 }
 
 int recording_maker_take_part(struct recording_maker *maker, const struct store *store, uint64_t number, uint32_t first,

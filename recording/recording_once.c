@@ -342,7 +342,6 @@ static bool keep(void *context, uint64_t position, struct trace_event *event) {
 
 /* The frame becomes one whose blocks are in memory, and whose node indices are those of the merged table. */
 static int become(struct recording_frame *frame, const struct history_segment_info *info, const char *image) {
-    struct recording_header *header = &frame->header;
     struct history_layout layout;
     uint16_t *map = malloc(RECORDING_NODE_OTHER * sizeof *map);
 
@@ -357,18 +356,8 @@ static int become(struct recording_frame *frame, const struct history_segment_in
     free(frame->node_map);
     frame->node_map = map;
     frame->node_map_count = RECORDING_NODE_OTHER;
-    header->events = info->shape.events;
-    header->traces = info->shape.traces;
-    header->peers = info->shape.peers;
-    header->trace_slots = info->shape.trace_slots;
-    header->peer_slots = info->shape.peer_slots;
-    header->block_bytes = HISTORY_BLOCK_BYTES_MIN;
-    header->min_ns = info->min_ns;
-    header->max_ns = info->max_ns;
-    header->kinds = info->kinds;
-    header->nodes = info->nodes;
-    memcpy(header->keys, info->keys, sizeof header->keys);
-    memcpy(header->marks, info->marks, sizeof header->marks);
+    recording__header_describe(&frame->header, info);
+    frame->header.block_bytes = HISTORY_BLOCK_BYTES_MIN;
     frame->lost = 0;
     return 0;
 }

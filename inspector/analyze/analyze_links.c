@@ -113,7 +113,7 @@ static bool is_sent_again(const struct message *message) {
 static bool runs_on(const struct node_states *states, const struct node_state *ended) {
     for (size_t i = 0; i < states->count; i++) {
         const struct node_state *state = &states->items[i];
-        if (state == ended || state->node != ended->node || !state->started_ns || state->started_ns > ended->last_ns) continue;
+        if (state->node != ended->node || !state->started_ns || state->started_ns > ended->last_ns) continue;
         if (state->live || state->last_ns > ended->last_ns) return true;
     }
     return false;
@@ -194,13 +194,9 @@ static void count_packet(const struct analysis *analysis, const struct links *li
     uint64_t bytes = bytes_of(analysis, message);
     bool lost = message->lost != NO_EVENT && message->receive == NO_EVENT;
     if (message->kind != sight->kind || (message->kind == MESSAGE_OWN && !sight->both)) return;
-    if (message->send == NO_EVENT) { /* it may have been sent before our first event */
-        if (!sight->both && lost && link->lost < link->sent) count_loss(link, message);
-        return;
-    }
-    if (message->state == MESSAGE_DUPLICATE || (message->kind == MESSAGE_PACKET && message->receive == NO_EVENT &&
-                                                sight->most_bytes && bytes > sight->most_bytes && bytes >= PROBE_BYTES_MIN))
-        return;
+    if (message->send == NO_EVENT || message->state == MESSAGE_DUPLICATE)
+        return; /* it may have been sent before our first event */
+    if (message->kind == MESSAGE_PACKET && sight->most_bytes && bytes > sight->most_bytes && bytes >= PROBE_BYTES_MIN) return;
     uint64_t sent_ns = analysis->facts->items[message->send].time_ns;
     if (message->receive == NO_EVENT && was_down(links, sent_ns)) return;
     if (message->receive == NO_EVENT && message->kind == MESSAGE_PACKET &&
@@ -364,7 +360,6 @@ static bool judge_gone(struct analysis *analysis, const struct links *links, con
     uint64_t since = 0, lost_since = 0;
     for (size_t i = 0; i < senders; i++) {
         const struct link *link = &links->items[to[i]];
-        all.sent += link->sent;
         all.lost += link->lost;
         since += link->sent_since;
         lost_since += link->lost_since;
@@ -602,7 +597,7 @@ void analyze_losses(struct analysis *analysis) {
             if (message->from != NO_NUMBER && message->to != NO_NUMBER)
                 packets[count++] = (struct link_packet){message->from, message->to, message};
         }
-        if (count) qsort(packets, count, sizeof *packets, compare_packets);
+        qsort(packets, count, sizeof *packets, compare_packets);
         examine_nodes(witnesses, nodes, analysis->facts, analysis->states);
         find_ends(analysis, &links);
         count_links(analysis, &links, packets, count, witnesses);

@@ -48,7 +48,7 @@ unsigned shared_end(const struct judged_link *links, size_t count, enum directio
         bool out = most(room[i].bad_out, room[i].judged_out), in = most(room[i].bad_in, room[i].judged_in);
         size_t share = (out ? room[i].bad_out : 0) + (in ? room[i].bad_in : 0);
         size_t of = (out ? room[i].judged_out : 0) + (in ? room[i].judged_in : 0);
-        if (share < explained || !share) continue;
+        if (share < explained) continue;
         /* Of two nodes that explain the same number, the one with fewer good links. */
         if (share == explained && of >= judged) {
             tie |= of == judged;

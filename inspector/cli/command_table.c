@@ -116,7 +116,7 @@ const struct command command_table[] = {
         .run = run_diff,
         .summary = "two traces: what one did that the other did not, and where their times diverged",
         .description = "Each ID is the beginning of a trace id; a is the first, b the second. Steps are parts of a request that begin or end, commands, messages, streams, and lost packets. The steps "
-                       "of each node are aligned in order: equal steps first, then steps that did the same but ended differently. The times diverged most where b took much longer or shorter than a from one common step to another that came later in both; in parentheses, how long each took. A wait is told once, for the step that waited longest. "
+                       "of each node are aligned in order: equal steps first, then steps that did the same but ended differently. The times diverged most where b took much longer or shorter than a from one common step to another that came later in both; in parentheses, how long each took. Each wait is reported once, at the step that waited longest. "
                        "The table says where each request spent its time, as in trace. --node and --peer choose what is shown: the steps of that node, or with that peer, and the time there.\n"
                        "With --json, lines {\"diff\":\"traces\", \"a\", \"b\"}, {\"diff\":\"only\", \"in\", \"node_id\", \"peer_id\", \"step\", \"at\"}, "
                        "{\"diff\":\"otherwise\", \"node_id\", \"peer_id\", \"step\", \"step_b\"}, {\"diff\":\"parted\", \"node_id\", \"peer_id\", \"step\", \"a\", \"b\", \"by\"} and {\"diff\":\"place\", \"place\", \"node_id\", \"peer_id\", \"a\", "
@@ -240,10 +240,10 @@ const struct command command_table[] = {
                        "/ filters, < > and s sort, space freezes the screen, ? lists all keys, "
                        "q or Ctrl-C quits and restores the terminal. When traced goes away, top says so, and resumes when traced comes back.\n"
                        "With --read there is a position, shown as a time: [ and ] move it by an interval, { and } by 60, ( and ) to the beginning and the end, p plays. "
-                       "Requests, links, kinds and traces are those up to the position; nodes and peers are those of the whole recording.\n"
+                       "Requests, links, kinds and traces are those up to the position; nodes and peers are those of the whole recording, and so are the rates in the head: averages, for a node since it began.\n"
                        "traced counts the rates of requests, links and kinds for each interval; the other numbers of requests cover the last 60 intervals, percentiles at most 1/128 too high. Rates of nodes and peers are the increase of counters between two "
                        "answers, divided by the time between them. If a count may have fallen because old events were evicted, no rate is shown "
-                       "for that interval.",
+                       "for that interval. The column ago of a peer is the age of its newest event. If something was sent to a peer for 10 intervals, and nothing received from it, its rtt and loss are -, and * marks it.",
         .examples = {{"inspector top", "what is going on, and where is the problem?"},
                      {"inspector top --interval 200ms", "the same, five times a second"},
                      {"inspector top --read today.p2rec", "what happened then; [ and ] move through it"}},
@@ -366,7 +366,7 @@ const struct command command_table[] = {
         .summary = "wait for a condition, and save what happened around it",
         .description = "An event that matches FILTER opens a window: everything from --before to --after it is saved, of all nodes, or only what matches --where, --node "
                        "and the like. Windows are written as JSON lines: first {\"trigger\":{...}} with the event that opened it, then the "
-                       "events, then {\"end\":{...}} with their number, how many were lost, and whether the history began too late, and the rows of its nodes, by which --read knows their names. Without -o they "
+                       "events, then {\"end\":{...}} with their number, how many were lost, and whether the history began too late, and the rows of its nodes, from which --read takes their names. Without -o they "
                        "go to the output. With a % in the name, each window gets its own file, with the next free number: nothing is overwritten. "
                        "A window that cannot be written completely is removed, and ends the command. A name that ends in .p2rec makes recordings of the same events; --read opens both. Without --format a name that ends in .csv or .tsv chooses that; any other is JSON lines. "
                        "With --format csv or tsv a window is only its events; the line that reports it has the counts. --fields chooses fields of the events.\n"

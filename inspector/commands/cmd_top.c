@@ -161,10 +161,10 @@ static void end_round(struct watch *watch) {
     }
     bool evicted = last && evicted_by(last->result) != watch->evicted;
     if (first) watch->evicted = evicted_by(first->result);
-    for (unsigned i = 0; i < watch->ask_count && !top_is_frozen(&watch->top); i++)
-        if (watch->asks[i].round) feed_page(watch, &watch->asks[i], evicted);
     if (last && last->result && !top_is_frozen(&watch->top))
         top_feed_stats(&watch->top, last->result, last->time_ms, now_ns(watch));
+    for (unsigned i = 0; i < watch->ask_count && !top_is_frozen(&watch->top); i++)
+        if (watch->asks[i].round) feed_page(watch, &watch->asks[i], evicted);
     forget_asks(watch);
     if (watch->top.view != view) ask_now(watch); /* the first view had nothing to show */
 }

@@ -3,7 +3,8 @@
 
 #include "doctor_checks.h"
 
-static int run_checks(struct doctor *doctor, pid_t pid) {
+static int run_checks(struct doctor *doctor) {
+    pid_t pid = doctor->asked;
     struct session *session = doctor->session;
     doctor_look_at_directory(doctor);
     doctor_look_for_traced(doctor);
@@ -20,8 +21,8 @@ static int run_checks(struct doctor *doctor, pid_t pid) {
 }
 
 int doctor_examine(struct session *session, pid_t pid) {
-    struct doctor doctor = {.session = session, .dir = process_logs_dir()};
-    int result = run_checks(&doctor, pid);
+    struct doctor doctor = {.session = session, .asked = pid, .dir = process_logs_dir()};
+    int result = run_checks(&doctor);
     json_decref(doctor.nodes);
     return result;
 }

@@ -25,4 +25,7 @@ pid_t doctor_find_library(const struct doctor *doctor);
 bool doctor_has_library(pid_t pid);
 void doctor_look_at_process(struct doctor *doctor, pid_t pid);
 
+/* Reports a process that does nothing, because it is stopped, frozen or waits in the kernel.  node: its name. */
+void doctor_look_at_hold(struct doctor *doctor, const char *check, const char *node, pid_t pid);
+
 #endif

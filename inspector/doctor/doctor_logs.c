@@ -137,6 +137,7 @@ static void look_at_log(struct doctor *doctor, const char *name, const struct tr
         doctor_wrong(doctor, "lost", "traced &",
                      "%s discards what it emits, %" PRIu64 " events so far: its ring is full, and nobody drains it", node,
                      discarded);
+    if (info->pid != doctor->asked && is_mapped_by(info->pid, name)) doctor_look_at_hold(doctor, "log", node, info->pid);
     if (emitted)
         doctor_fine(doctor, "log", "%s (process %d) has emitted %" PRIu64 " events", node, (int)info->pid, emitted);
     else

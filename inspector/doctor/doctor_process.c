@@ -3,6 +3,7 @@
  * One process: can it be traced, and where is its log? */
 #include "doctor_checks.h"
 #include "json_get.h"
+#include "process_state.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -85,6 +86,12 @@ static void look_at_place(struct doctor *doctor, const struct process_logs *logs
                      "process %d (%s) has its log in %s, and we look in %s", pid, logs->comm, log->dir, doctor->dir);
 }
 
+/* The name of a process; "?" if we cannot see it. */
+static const char *name_of(pid_t pid, struct process_logs *room) {
+    process_logs_find(room, pid);
+    return *room->comm ? room->comm : "?";
+}
+
 /* A process that is gone and left no log here: traced may know which node it was. */
 static void report_gone(struct doctor *doctor, pid_t pid) {
     size_t i;
@@ -93,8 +100,14 @@ static void report_gone(struct doctor *doctor, pid_t pid) {
         node;
     const char *name = json_get_text(known, "name"), *id = json_get_hex(known, "node_id", NODE_DIGITS),
                *state = json_get_text(known, "state");
-    bool closed = state && !strcmp(state, "exited");
-    if (!id || !(closed || (state && !strcmp(state, "crashed"))))
+    bool closed = state && !strcmp(state, "exited"), was_node = id && (closed || (state && !strcmp(state, "crashed")));
+    struct process_logs other;
+    pid_t parent;
+    if (!was_node && process_has_ended(pid, &parent))
+        doctor_wrong(doctor, "process", doctor_remedy("ps -o pid,stat,args --ppid %d", (int)parent),
+                     "process %d has ended; its parent, process %d (%s), has not waited for it", (int)pid, (int)parent,
+                     name_of(parent, &other));
+    else if (!was_node)
         doctor_wrong(doctor, "process", "ps -e", "there is no process %d", (int)pid);
     else
         doctor_wrong(doctor, "process", doctor_remedy("inspector recent 20 --node %s", id),
@@ -102,8 +115,35 @@ static void report_gone(struct doctor *doctor, pid_t pid) {
                      closed ? "closed" : "did not close");
 }
 
+void doctor_look_at_hold(struct doctor *doctor, const char *check, const char *node, pid_t pid) {
+    struct process_held held;
+    struct process_logs other;
+    process_held_find(&held, pid);
+    switch (held.why) {
+    case PROCESS_STOPPED:
+        doctor_wrong(doctor, check, doctor_remedy("kill -CONT %d", (int)pid),
+                     "process %d (%s) is stopped, by SIGSTOP or Ctrl-Z: it does nothing until it is continued", (int)pid, node);
+        break;
+    case PROCESS_DEBUGGED:
+        doctor_wrong(doctor, check, "continue it in the debugger, or detach it",
+                     "process %d (%s) is stopped by a debugger, process %d (%s): it does nothing until it is continued", (int)pid,
+                     node, (int)held.by, name_of(held.by, &other));
+        break;
+    case PROCESS_FROZEN:
+        doctor_wrong(doctor, check, doctor_remedy("echo 0 > %s", held.freeze),
+                     "process %d (%s) is frozen with its control group: it does nothing until that is thawed", (int)pid, node);
+        break;
+    case PROCESS_IN_KERNEL:
+        doctor_unsure(doctor, check, doctor_remedy("cat /proc/%d/wchan", (int)pid),
+                      "process %d (%s) waits in the kernel (state D), as for a disk or a network file system", (int)pid, node);
+        break;
+    default: break;
+    }
+}
+
 void doctor_look_at_process(struct doctor *doctor, pid_t pid) {
     struct process_logs logs;
+    pid_t parent;
     process_logs_find(&logs, pid);
     const struct passwd *user = logs.state == PROCESS_GONE ? NULL : getpwuid(logs.uid);
     const char *name = user ? user->pw_name : "USER";
@@ -111,7 +151,9 @@ void doctor_look_at_process(struct doctor *doctor, pid_t pid) {
         report_gone(doctor, pid);
     else if (logs.state == PROCESS_GONE)
         doctor_wrong(doctor, "process", doctor_remedy("inspector attach %d", (int)pid),
-                     "there is no process %d, but its log is still here", (int)pid);
+                     process_has_ended(pid, &parent) ? "process %d has ended, but its log is still here"
+                                                     : "there is no process %d, but its log is still here",
+                     (int)pid);
     else if (logs.uid != geteuid())
         doctor_wrong(doctor, "process", doctor_remedy("sudo -u %s inspector doctor %d", name, (int)pid),
                      "process %d (%s) is %s's: only a traced of that user reads it", (int)pid, logs.comm, name);
@@ -119,4 +161,5 @@ void doctor_look_at_process(struct doctor *doctor, pid_t pid) {
         report_no_log(doctor, &logs);
     for (unsigned i = 0; logs.state != PROCESS_GONE && logs.uid == geteuid() && i < logs.count; i++)
         look_at_place(doctor, &logs, &logs.logs[i]);
+    if (logs.state != PROCESS_GONE) doctor_look_at_hold(doctor, "process", logs.comm, pid);
 }

@@ -11,6 +11,7 @@
 struct doctor {
     struct session *session;
     const char *dir; /* where we look for the logs of nodes */
+    pid_t asked;     /* the process that the user asks about; 0: all */
     pid_t traced;    /* the process that answers on the socket; 0: none */
     json_t *nodes;   /* traced's answer to `nodes`; NULL without traced */
     unsigned fine, wrong, unsure;

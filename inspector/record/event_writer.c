@@ -117,10 +117,18 @@ static int learn_row(struct event_writer *writer, json_t *row, struct failure *f
     return 0;
 }
 
+static bool has_app(const struct event_writer *writer, const json_t *app) {
+    size_t i;
+    const json_t *known;
+    json_array_foreach(writer->apps, i, known) if (json_equal(known, app)) return true;
+    return false;
+}
+
 int event_writer_learn(struct event_writer *writer, const json_t *nodes, const json_t *apps, struct failure *failure) {
     size_t i;
     json_t *row;
-    if (json_array_size(apps) && json_array_extend(writer->apps, (json_t *)apps)) return failure_out_of_memory(failure);
+    json_array_foreach(apps, i, row) /* they are asked for again and again */
+        if (!has_app(writer, row) && json_array_append(writer->apps, row)) return failure_out_of_memory(failure);
     json_array_foreach(nodes, i, row) if (learn_row(writer, row, failure)) return -1;
     return 0;
 }

@@ -9,6 +9,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -123,8 +124,23 @@ static void choose(struct top_page *page) {
 
 /* ---- answers ---- */
 
+static uint64_t first_ns(const struct top *top) {
+    uint64_t ns = 0;
+    json_get_time(json_object_get(json_object_get(top->stats, "history"), "first"), &ns);
+    return ns;
+}
+
+double top_past_seconds(const struct top *top) {
+    uint64_t begin_ns = first_ns(top);
+    return begin_ns && begin_ns < top->end_ns ? (double)(top->end_ns - begin_ns) / 1e9 : NAN;
+}
+
 static void feed_rows(struct top *top, struct top_page *page, const json_t *answer, const struct top_moment *moment) {
     enum top_view view = page->table.view;
+    struct top_moment known = *moment;
+    known.past = top->past;
+    known.seconds = top_past_seconds(top);
+    known.now_ns = top->past ? top->end_ns : top->now_ns;
     json_t *own = json_copy((json_t *)answer);
     if (top_is_counted(view) && json_get_real(answer, "seconds", 0) <= 0 &&
         page->look.from_us) /* nothing was counted in that interval */
@@ -134,7 +150,7 @@ static void feed_rows(struct top *top, struct top_page *page, const json_t *answ
         own = top_counts_new(view, counted);
         json_decref(counted);
     }
-    if (!own || top_table_feed(&page->table, own, top->names, moment)) top->failed = true;
+    if (!own || top_table_feed(&page->table, own, top->names, &known)) top->failed = true;
     json_decref(own);
 }
 
@@ -415,12 +431,6 @@ static enum top_action toggle_graph(struct top *top, struct top_page *page) {
 void top_set_past(struct top *top, uint64_t end_ns) {
     top->past = true;
     top->position_ns = top->end_ns = end_ns;
-}
-
-static uint64_t first_ns(const struct top *top) {
-    uint64_t ns = 0;
-    json_get_time(json_object_get(json_object_get(top->stats, "history"), "first"), &ns);
-    return ns;
 }
 
 /* Everything shown is from another time. */

@@ -116,6 +116,9 @@ struct top_page *top_find_page(struct top *top, unsigned serial);
 /* Marks the source as a recording that ends at that time.  It is shown up to a position that the user can move. */
 void top_set_past(struct top *top, uint64_t end_ns);
 
+/* How long the recording is; NAN: not known. */
+double top_past_seconds(const struct top *top);
+
 /* While it plays, moves the position forward by an interval. */
 void top_play(struct top *top);
 

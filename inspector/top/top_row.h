@@ -33,7 +33,7 @@ struct top_column {
     bool loss;       /* a value above 0 is bad */
 };
 
-#define TOP_VALUES 8
+#define TOP_VALUES 9
 #define TOP_TEXTS 4
 #define TOP_SERIES 5
 #define TOP_SAMPLES 60      /* in a series, the newest last */
@@ -49,6 +49,8 @@ struct top_row {
     uint64_t counters[TOP_VALUES];         /* the counters behind the values */
     bool counted;                          /* counters are those of the previous answer */
     unsigned held;                         /* answers since its rates were computed */
+    bool heard;                            /* of a peer or link: something was received */
+    unsigned quiet;                        /* intervals since then */
     enum style mark;                       /* STYLE_BAD or STYLE_WARN: worth a look; STYLE_PLAIN */
     json_t *json;                          /* as traced sent it */
 };

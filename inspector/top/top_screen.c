@@ -98,9 +98,11 @@ static uint64_t lost_events(const json_t *stats) {
 }
 
 static uint64_t taken_events(const json_t *stats) { return json_get_count(json_object_get(stats, "ingest"), "events"); }
+static uint64_t events_here(const json_t *stats) { return json_get_count(json_object_get(stats, "history"), "events"); }
 
-/* The rate per second between the newest two `stats`; NAN when not known. */
+/* The rate per second between the newest two `stats`; NAN when not known.  Of a recording: the average of all of it. */
 static double stats_rate(const struct top *top, uint64_t (*count)(const json_t *stats)) {
+    if (top->past) return (double)count(top->stats) / top_past_seconds(top);
     if (!top->stats || !top->stats_before || top->stats_ms[1] <= top->stats_ms[0]) return NAN;
     uint64_t now = count(top->stats), before = count(top->stats_before);
     return now < before ? NAN : (double)(now - before) * 1e3 / (double)(top->stats_ms[1] - top->stats_ms[0]);
@@ -139,20 +141,21 @@ static void draw_head(struct strbuf *out, struct top *top) {
         const char *state = json_get_text(nodes->rows[i].json, "state");
         *(state && !strcmp(state, "live") ? &live : &gone) += 1;
     }
-    enum style style = lost > 0 ? STYLE_BAD : lost_total ? STYLE_WARN : STYLE_PLAIN;
+    bool losing = lost > 0 && !top->past;
+    enum style style = losing ? STYLE_BAD : lost_total ? STYLE_WARN : STYLE_PLAIN;
     add_clock(out, top, top->now_ns);
     strbuf_printf(out, "  %zu live", live);
     if (gone) strbuf_printf(out, ", %zu gone", gone);
-    strbuf_puts(out, "  ");
+    strbuf_puts(out, top->past ? "  average: " : "  ");
     text_style_on(out, top->color, style);
-    add_rate(out, lost > 0 ? "LOST " : "lost ", lost, "/s");
+    add_rate(out, losing ? "LOST " : "lost ", lost, "/s");
     if (lost_total) {
         strbuf_puts(out, ", in all ");
         short_number(out, (double)lost_total, false);
     }
     text_style_off(out, top->color, style);
     strbuf_puts(out, "  ");
-    add_rate(out, "", stats_rate(top, taken_events), " events/s");
+    add_rate(out, "", stats_rate(top, top->past ? events_here : taken_events), " events/s");
     strbuf_printf(out, "  every %g s", (double)top->interval_ms / 1e3);
     line_end(out, top, begin);
 }

@@ -22,7 +22,17 @@
 
 enum node_slot { NODE_EMITTED, NODE_LOST, NODE_EMIT_RATE, NODE_LOSS_RATE, NODE_BEHIND, NODE_LAST, NODE_PID };
 enum node_text { NODE_NAME, NODE_STATE, NODE_CAUSES };
-enum peer_slot { PEER_SENT, PEER_RECEIVED, PEER_LOST, PEER_BYTES_SENT, PEER_BYTES_RECEIVED, PEER_RTT, PEER_MIN_RTT, PEER_LOSS };
+enum peer_slot {
+    PEER_SENT,
+    PEER_RECEIVED,
+    PEER_LOST,
+    PEER_BYTES_SENT,
+    PEER_BYTES_RECEIVED,
+    PEER_RTT,
+    PEER_MIN_RTT,
+    PEER_LOSS,
+    PEER_AGO
+};
 enum peer_text { PEER_NAME, PEER_NODES };
 enum peer_series { PEER_LOSS_LINE, PEER_RTT_LINE, PEER_SENT_LINE, PEER_LOST_LINE };
 enum link_text { LINK_NODE, LINK_PEER };
@@ -45,18 +55,13 @@ static const struct top_column node_columns[] = {
 };
 
 static const struct top_column peer_columns[] = {
-    {"peer", TOP_TEXT, PEER_NAME, 8, 0, false, false},
-    {"loss", TOP_SHARE, PEER_LOSS, 6, 0, true, true},
-    {"", TOP_SPARK, PEER_LOSS_LINE, 8, 3, true, true},
-    {"rtt", TOP_DURATION, PEER_RTT, 7, 0, true, false},
-    {"", TOP_SPARK, PEER_RTT_LINE, 8, 2, true, false},
-    {"lost/s", TOP_RATE, PEER_LOST, 6, 1, true, true},
-    {"sent/s", TOP_RATE, PEER_SENT, 6, 4, true, false},
-    {"rcvd/s", TOP_RATE, PEER_RECEIVED, 6, 5, true, false},
-    {"out/s", TOP_BYTES, PEER_BYTES_SENT, 8, 6, true, false},
-    {"in/s", TOP_BYTES, PEER_BYTES_RECEIVED, 8, 7, true, false},
-    {"least rtt", TOP_DURATION, PEER_MIN_RTT, 9, 8, true, false},
-    {"seen by", TOP_TEXT, PEER_NODES, 12, 9, false, false},
+    {"peer", TOP_TEXT, PEER_NAME, 8, 0, false, false},           {"loss", TOP_SHARE, PEER_LOSS, 6, 0, true, true},
+    {"", TOP_SPARK, PEER_LOSS_LINE, 7, 3, true, true},           {"rtt", TOP_DURATION, PEER_RTT, 7, 0, true, false},
+    {"", TOP_SPARK, PEER_RTT_LINE, 8, 2, true, false},           {"ago", TOP_DURATION, PEER_AGO, 7, 0, true, false},
+    {"lost/s", TOP_RATE, PEER_LOST, 6, 1, true, true},           {"sent/s", TOP_RATE, PEER_SENT, 6, 4, true, false},
+    {"rcvd/s", TOP_RATE, PEER_RECEIVED, 6, 5, true, false},      {"out/s", TOP_BYTES, PEER_BYTES_SENT, 8, 6, true, false},
+    {"in/s", TOP_BYTES, PEER_BYTES_RECEIVED, 8, 7, true, false}, {"least rtt", TOP_DURATION, PEER_MIN_RTT, 9, 9, true, false},
+    {"seen by", TOP_TEXT, PEER_NODES, 12, 8, false, false},
 };
 
 static const struct top_column link_columns[] = {
@@ -146,8 +151,15 @@ static void set_causes(struct top_row *row, const json_t *json) {
         top_row_text(row, NODE_CAUSES, STYLE_PLAIN, &text);
 }
 
-static void update_node(struct top_row *row, const json_t *json, double seconds, const struct names *names) {
+/* How long a node has been emitting; NAN when not known. */
+static double seconds_of_node(const json_t *json) {
+    double since_ns = time_or_nan(json, "last") - time_or_nan(json, "started");
+    return since_ns > 0 ? since_ns / 1e9 : NAN;
+}
+
+static void update_node(struct top_row *row, const json_t *json, double seconds, bool past, const struct names *names) {
     struct strbuf text = {0};
+    if (past) seconds = seconds_of_node(json);
     const char *id = json_get_hex(json, "node_id", NODE_DIGITS), *state = json_get_text(json, "state");
     bool live = state && !strcmp(state, "live"), exited = state && !strcmp(state, "exited");
     double emitted = rise(row, NODE_EMITTED, json, "emitted") / seconds, lost = rise(row, NODE_LOST, json, "lost") / seconds;
@@ -160,7 +172,7 @@ static void update_node(struct top_row *row, const json_t *json, double seconds,
     row->values[NODE_LAST] = time_or_nan(json, "last");
     row->values[NODE_PID] = number_or_nan(json, "pid");
     top_row_push(row, 0, emitted);
-    row->mark = lost > 0 || !(live || exited) ? STYLE_BAD : row->counters[NODE_LOST] ? STYLE_WARN : STYLE_PLAIN;
+    row->mark = (lost > 0 && !past) || !(live || exited) ? STYLE_BAD : row->counters[NODE_LOST] ? STYLE_WARN : STYLE_PLAIN;
     if (id)
         names_node(&text, names, id);
     else
@@ -188,6 +200,16 @@ static void node_key(struct strbuf *out, const json_t *json) {
 /* A loss is reported some time after the packet was sent, so an interval can have more losses than sends. */
 static double at_most_all(double lost, double sent) { return lost < sent ? lost / sent : lost > 0; }
 
+/* Was nothing received for as long as a loss covers, although something was sent?  Then no declared loss means nothing. */
+static bool is_unanswered(const struct top_row *row) {
+    return row->heard && row->quiet >= TOP_LOSS_SAMPLES && top_row_sum(row, PEER_SENT_LINE, TOP_LOSS_SAMPLES) > 0;
+}
+
+static void note_received(struct top_row *row, double received) {
+    if (received > 0) row->heard = true, row->quiet = 0;
+    if (received == 0) row->quiet++;
+}
+
 /* Adds what was sent and lost in an interval.  messages: these were sent, and no packets are reported, so their loss is not
  * known. */
 static void push_packets(struct top_row *row, bool messages, double sent, double lost) {
@@ -197,7 +219,9 @@ static void push_packets(struct top_row *row, bool messages, double sent, double
     top_row_push(row, PEER_LOSS_LINE, sent > 0 || lost > 0 ? at_most_all(lost, sent) : NAN);
     sent = top_row_sum(row, PEER_SENT_LINE, TOP_LOSS_SAMPLES);
     lost = top_row_sum(row, PEER_LOST_LINE, TOP_LOSS_SAMPLES);
-    row->values[PEER_LOSS] = sent > 0 || lost > 0 ? at_most_all(lost, sent) : NAN;
+    row->values[PEER_LOSS] = lost > 0 || (sent > 0 && !is_unanswered(row)) ? at_most_all(lost, sent) : NAN;
+    if (is_unanswered(row) || (row->heard && row->quiet >= TOP_SAMPLES))
+        row->values[PEER_RTT] = NAN; /* it is of an earlier time */
 }
 
 static int compare_floats(const void *a, const void *b) {
@@ -217,7 +241,9 @@ static double median_known(const struct top_row *row, unsigned series) {
 
 static void mark_link(struct top_row *row) {
     bool jump = row->values[PEER_RTT] > RTT_JUMP * median_known(row, PEER_RTT_LINE);
-    row->mark = row->values[PEER_LOSS] >= LOSS_BAD ? STYLE_BAD : row->values[PEER_LOSS] > 0 || jump ? STYLE_WARN : STYLE_PLAIN;
+    row->mark = row->values[PEER_LOSS] >= LOSS_BAD                         ? STYLE_BAD
+                : row->values[PEER_LOSS] > 0 || jump || is_unanswered(row) ? STYLE_WARN
+                                                                           : STYLE_PLAIN;
 }
 
 /* Rates from rising counters; none when a count may have fallen: then the last rate stays for a while. */
@@ -239,14 +265,21 @@ static void peer_rates(struct top_row *row, const json_t *json, double seconds, 
     row->held = known ? 0 : row->held + 1;
     for (unsigned i = 0; i < COUNT_OF(of_packets) && (known || row->held > HELD_MAX || !row->counted); i++)
         row->values[i] = known ? rises[i] / seconds : NAN;
+    row->heard |= json_get_count(json, keys[PEER_RECEIVED]) > 0;
+    note_received(row, known ? rises[PEER_RECEIVED] : NAN);
     push_packets(row, messages, known ? rises[PEER_SENT] : NAN, known ? rises[PEER_LOST] : NAN);
 }
 
-static void update_peer(struct top_row *row, const json_t *json, double seconds, bool evicted, const struct names *names) {
+static void update_peer(struct top_row *row, const json_t *json, double seconds, const struct top_moment *moment,
+                        const struct names *names) {
     struct strbuf text = {0};
-    peer_rates(row, json, seconds, evicted);
+    uint64_t last_ns;
     row->values[PEER_RTT] = number_or_nan(json, "rtt");
     row->values[PEER_MIN_RTT] = number_or_nan(json, "min_rtt");
+    row->values[PEER_AGO] = NAN;
+    if (moment->now_ns && json_get_time(json_object_get(json, "last"), &last_ns))
+        row->values[PEER_AGO] = last_ns < moment->now_ns ? (double)(moment->now_ns - last_ns) : 0;
+    peer_rates(row, json, seconds, moment->evicted);
     top_row_push(row, PEER_RTT_LINE, row->values[PEER_RTT]);
     mark_link(row);
     names_node(&text, names, json_get_hex(json, "peer_id", NODE_DIGITS));
@@ -268,6 +301,7 @@ static void update_link(struct top_row *row, const json_t *json, const struct na
     row->values[PEER_RECEIVED] = by_second(json, "received");
     row->values[PEER_LOST] = by_second(json, "lost");
     if (!isnan(rtt)) row->values[PEER_RTT] = rtt; /* no sample in this interval: keep the newest */
+    note_received(row, (double)json_get_count(json, "received"));
     push_packets(row, json_get_bool(json, "messages"), (double)json_get_count(json, "sent"),
                  (double)json_get_count(json, "lost"));
     top_row_push(row, PEER_RTT_LINE, rtt);
@@ -371,7 +405,12 @@ static json_t *index_rows(const struct top_table *table) {
     return index;
 }
 
-static void update_row(struct top_row *row, json_t *json, const struct top_table *table, double seconds, bool evicted,
+static void forget_lines(struct top_row *row) {
+    for (unsigned i = 0; i < TOP_SERIES; i++)
+        for (unsigned j = 0; j < TOP_SAMPLES; j++) row->series[i][j] = NAN;
+}
+
+static void update_row(struct top_row *row, json_t *json, const struct top_table *table, const struct top_moment *moment,
                        const struct names *names) {
     json_incref(json);
     json_decref(row->json);
@@ -379,15 +418,16 @@ static void update_row(struct top_row *row, json_t *json, const struct top_table
     if (table->view == TOP_REQUESTS)
         top_requests_update(row, json, table->fed);
     else if (table->view == TOP_NODES)
-        update_node(row, json, seconds, names);
+        update_node(row, json, table->seconds, moment->past, names);
     else if (table->view == TOP_PEERS)
-        update_peer(row, json, seconds, evicted, names);
+        update_peer(row, json, table->seconds, moment, names);
     else if (table->view == TOP_LINKS)
         update_link(row, json, names);
     else if (table->view == TOP_KINDS)
         update_kind(row, json);
     else
         update_trace(row, json, names);
+    if (moment->past && !top_is_counted(table->view)) forget_lines(row); /* an average is no sample */
     row->counted = true;
 }
 
@@ -397,21 +437,22 @@ void top_table_fini(struct top_table *table) {
     *table = (struct top_table){.view = table->view};
 }
 
-/* Moves the row with that key to *ret_row, or begins a new one. */
-static void take_row(struct top_table *table, const json_t *index, const char *key, struct top_row *ret_row) {
+/* Moves the row with that key to *ret_row, or begins a new one.  average: counters began at 0. */
+static void take_row(struct top_table *table, const json_t *index, const char *key, bool average, struct top_row *ret_row) {
     const json_t *number = json_object_get(index, key);
-    struct top_row *old = number ? &table->rows[json_integer_value(number)] : NULL;
+    struct top_row *old = number && !average ? &table->rows[json_integer_value(number)] : NULL;
     if (old && old->key) {
         *ret_row = *old;
         *old = (struct top_row){0};
     } else {
         top_row_init(ret_row, key);
+        ret_row->counted = average;
     }
 }
 
 /* Moves rows that were not counted this time after the others; drops those without a value in their whole line. */
 static size_t keep_silent(struct top_table *table, struct top_row *rows, size_t count, double seconds,
-                          const struct names *names) {
+                          const struct top_moment *moment, const struct names *names) {
     for (size_t i = 0; i < table->row_count; i++) {
         struct top_row *old = &table->rows[i];
         json_t *silence = old->key && old->held + 1 < TOP_SAMPLES ? silence_new(old, seconds) : NULL;
@@ -419,24 +460,25 @@ static size_t keep_silent(struct top_table *table, struct top_row *rows, size_t 
         rows[count] = *old;
         *old = (struct top_row){0};
         rows[count].held++;
-        update_row(&rows[count++], silence, table, seconds, false, names);
+        update_row(&rows[count++], silence, table, moment, names);
         json_decref(silence);
     }
     return count;
 }
 
 static size_t feed_rows(struct top_table *table, const json_t *list, struct top_row *rows, const json_t *index,
-                        const struct names *names, bool evicted) {
+                        const struct top_moment *moment, const struct names *names) {
+    bool average = moment->past && !top_is_counted(table->view);
     struct strbuf key = {0};
     size_t i, count = 0;
     json_t *json;
     json_array_foreach(list, i, json) {
         if (!row_key(&key, table->view, json)) continue;
-        take_row(table, index, strbuf_text(&key), &rows[count]);
+        take_row(table, index, strbuf_text(&key), average, &rows[count]);
         if (!rows[count].key) continue;
-        if (table->seconds <= 0) rows[count].counted = false;
+        if (table->seconds <= 0 && !average) rows[count].counted = false;
         if (top_is_counted(table->view)) rows[count].held = 0;
-        update_row(&rows[count++], json, table, table->seconds, evicted, names);
+        update_row(&rows[count++], json, table, moment, names);
     }
     strbuf_fini(&key);
     return count;
@@ -451,9 +493,9 @@ int top_table_feed(struct top_table *table, const json_t *answer, const struct n
         json_decref(index);
         return -ENOMEM;
     }
-    table->seconds = table->time_ms ? (double)(moment->time_ms - table->time_ms) / 1e3 : 0;
-    size_t count = feed_rows(table, list, rows, index, names, moment->evicted);
-    if (top_is_counted(table->view)) count = keep_silent(table, rows, count, json_get_real(answer, "seconds", 0), names);
+    table->seconds = moment->past ? moment->seconds : table->time_ms ? (double)(moment->time_ms - table->time_ms) / 1e3 : 0;
+    size_t count = feed_rows(table, list, rows, index, moment, names);
+    if (top_is_counted(table->view)) count = keep_silent(table, rows, count, json_get_real(answer, "seconds", 0), moment, names);
     for (size_t i = 0; i < table->row_count; i++) top_row_fini(&table->rows[i]);
     free(table->rows);
     table->rows = rows;

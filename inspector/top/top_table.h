@@ -5,6 +5,7 @@
  *
  * For nodes and peers, a rate is the difference of two counters over the time between the two answers.  It is never negative:
  * if a counter fell, or may have (the counts of `peers` cover what the history still has), there is no rate for that interval.
+ * In a recording it is the average: of a peer, over the whole recording; of a node, since it began.
  * traced counts links and kinds (`count`) for each interval; a silent row stays as long as its line still shows something.  Their
  * lines begin with what traced's history has (top_history.h), not with the first answer. */
 #ifndef INSPECTOR_TOP_TABLE_H
@@ -36,6 +37,9 @@ struct top_table {
 struct top_moment {
     uint64_t time_ms; /* on a monotonic clock; not 0 */
     bool evicted;     /* events left the history since the previous answer: counts may have fallen */
+    bool past;        /* of a recording */
+    double seconds;   /* how long the recording is; NAN: not known */
+    uint64_t now_ns;  /* Unix time: the present, or the end of the recording; 0: not known */
 };
 
 void top_table_fini(struct top_table *table);

@@ -1,59 +1,41 @@
 # SPDX-License-Identifier: MIT
 """An OTLP/HTTP receiver, for the tests of pushing."""
 import gzip
-import http.server
 import json
-import threading
+import pathlib
+import sys
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "helpers"))
+from local_http import LocalServer  # noqa: E402
 
 HANG = object()
 
 
-class Receiver:
+class Receiver(LocalServer):
     """An OTLP/HTTP receiver with the given answers: (status, headers, body), or HANG for none; then 200s."""
 
     def __init__(self, *answers):
         self.answers, self.requests = list(answers), []
         self.answered = 0  # how many requests
-        self.ended = threading.Event()
-        receiver = self
+        super().__init__(self.handle)
+        self.url = self.address
 
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self):
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                receiver.requests.append((self.path, dict(self.headers), body))
-                said = receiver.answers.pop(0) if receiver.answers else (200, {}, b"{}")
-                if said is HANG:
-                    self.close_connection = True
-                    receiver.ended.wait()
-                    return
-                status, headers, answer = said
-                self.send_response(status)
-                for name, value in headers.items():
-                    self.send_header(name, value)
-                self.send_header("Content-Length", str(len(answer)))
-                self.end_headers()
-                self.wfile.write(answer)
-                receiver.answered += 1
-
-            def log_message(self, *_):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = "http://127.0.0.1:%d" % self.server.server_address[1]
-        self.thread = threading.Thread(target=self.server.serve_forever)
-        self.thread.start()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.ended.set()
-        self.server.shutdown()
-        self.thread.join()
-        self.server.server_close()
+    def handle(self, request):
+        body = request.rfile.read(int(request.headers["Content-Length"]))
+        self.requests.append((request.path, dict(request.headers), body))
+        said = self.answers.pop(0) if self.answers else (200, {}, b"{}")
+        if said is HANG:
+            request.close_connection = True
+            self.ended.wait()
+            return
+        status, headers, answer = said
+        request.send_response(status)
+        for name, value in headers.items():
+            request.send_header(name, value)
+        request.send_header("Content-Length", str(len(answer)))
+        request.end_headers()
+        request.wfile.write(answer)
+        self.answered += 1
 
     def spans(self, encoding="gzip"):
         """The spans of all bodies; each one once."""

@@ -8,13 +8,16 @@
 
 Standard library only."""
 import gzip
-import http.server
 import os
 import re
 import struct
 import subprocess
+import sys
 import threading
 import urllib.parse
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "helpers"))
+from local_http import LocalServer  # noqa: E402
 
 RESET, CUT, HANG = object(), object(), object()  # no answer; half of one; none until the client goes away
 OK = (200, b"")
@@ -35,58 +38,38 @@ def error(code, text="e.displayText() = DB::Exception: no, e.what() = DB::Except
     return (status, f"Code: {code}, {text}\n".encode())
 
 
-class Fake:
+class Fake(LocalServer):
     tables = None  # their columns
 
     def __init__(self, fleet=FLEET, cluster="", shard=0):
         self.fleet, self.cluster, self.shard, self.packed = fleet, cluster, shard, 0
         self.said, self.inserts, self.statements = {}, [], []
-        self.lock, self.ended = threading.Lock(), threading.Event()
-        fake = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self):
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                if self.headers["Content-Encoding"] == "gzip":
-                    body = gzip.decompress(body)
-                    fake.packed += 1
-                query = urllib.parse.parse_qs(urllib.parse.urlsplit(self.path).query)
-                answer = fake.answer(query["query"][0], body) if "query" in query else fake.answer(body.decode(), None)
-                if answer in (RESET, HANG):
-                    if answer is HANG:
-                        fake.ended.wait()
-                    self.close_connection = True
-                    return
-                status, text, *headers = (200, b"half of it") if answer is CUT else answer
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(text) + (1000 if answer is CUT else 0)))
-                for name, value in headers:
-                    self.send_header(name, value)
-                self.end_headers()
-                self.wfile.write(text)
-                self.close_connection = answer is CUT
-
-            def log_message(self, *_):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.address = f"http://127.0.0.1:{self.server.server_address[1]}"
+        self.lock = threading.Lock()
+        super().__init__(self.handle)
         self.url = f"{self.address}/{DATABASE}"
-        self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02})
-        self.thread.start()
         if not Fake.tables:
             Fake.tables = self.read_tables()
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.ended.set()
-        self.server.shutdown()
-        self.thread.join()
-        self.server.server_close()
+    def handle(self, request):
+        body = request.rfile.read(int(request.headers["Content-Length"]))
+        if request.headers["Content-Encoding"] == "gzip":
+            body = gzip.decompress(body)
+            self.packed += 1
+        query = urllib.parse.parse_qs(urllib.parse.urlsplit(request.path).query)
+        answer = self.answer(query["query"][0], body) if "query" in query else self.answer(body.decode(), None)
+        if answer in (RESET, HANG):
+            if answer is HANG:
+                self.ended.wait()
+            request.close_connection = True
+            return
+        status, text, *headers = (200, b"half of it") if answer is CUT else answer
+        request.send_response(status)
+        request.send_header("Content-Length", str(len(text) + (1000 if answer is CUT else 0)))
+        for name, value in headers:
+            request.send_header(name, value)
+        request.end_headers()
+        request.wfile.write(text)
+        request.close_connection = answer is CUT
 
     def say(self, what, *answers):
         """what: a table whose next inserts get these, or a part of the statements that do."""

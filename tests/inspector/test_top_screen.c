@@ -49,9 +49,10 @@ static void feed_all(unsigned n) {
     for (unsigned i = 0; i < PEERS; i++) {
         json_t *nothing = json_array();
         json_array_append_new(peers,
-                              json_pack("{so,si,si,si,si,si,si,si}", "peer_id", id_new(i, 64), "packets_sent", 100 * n,
+                              json_pack("{so,si,si,si,si,si,si,si,s{sI}}", "peer_id", id_new(i, 64), "packets_sent", 100 * n,
                                         "packets_received", 90 * n, "packets_lost", i == 7 ? 25 * n : 0, "bytes_sent", 120000 * n,
-                                        "bytes_received", 9 * n, "rtt", i == 7 ? 1000000 * n : 1500000, "min_rtt", 1000000));
+                                        "bytes_received", 9 * n, "rtt", i == 7 ? 1000000 * n : 1500000, "min_rtt", 1000000,
+                                        "last", "timestamp", (json_int_t)(NOW / 1000 - 2000000)));
         json_array_append_new(traces, json_pack("{so,s{si},si,ss,so}", "trace_id", id_new(i, 32), "first", "timestamp", 1000 + i,
                                                 "duration", 1000 * i, "outcome", "ok", "nodes", nothing));
     }
@@ -120,13 +121,13 @@ START_TEST(a_screen_matches_its_golden_file) {
         "00:00:00  1 live  LOST 3.0/s, in all 9  1.0k events/s  every 1 s",
         "history 3.0k of 1.0M events, 30 traces",
         " 0 requests  1 nodes [2 peers] 3 links  4 kinds  5 traces   by loss v",
-        "   peer        loss                    rtt                lost/s  sent/s  rcvd/s",
-        "\x1b[7m>! 07000000   25.0%            ██  3.00 ms           ▄▆█      25     100      90\x1b[0m",
-        "   00000000    0.0%            ▁▁  1.50 ms           ███       0     100      90",
+        "   peer        loss               rtt                ago  lost/s  sent/s  rcvd/s",
+        "\x1b[7m>! 07000000   25.0%       ██  3.00 ms       ▄▆█   2.00 s      25     100      90\x1b[0m",
+        "   00000000    0.0%       ▁▁  1.50 ms       ███   2.00 s       0     100      90",
     };
     for (unsigned i = 0; i < sizeof expected / sizeof *expected; i++) ck_assert_str_eq(line(i), expected[i]);
     top.utf8 = false;
-    ck_assert_str_eq(line(5), "   00000000    0.0%            __  1.50 ms           ###       0     100      90");
+    ck_assert_str_eq(line(5), "   00000000    0.0%       __  1.50 ms       ###   2.00 s       0     100      90");
 }
 END_TEST
 
@@ -190,11 +191,11 @@ START_TEST(the_help_fits_80_columns) {
 }
 END_TEST
 
-START_TEST(a_wide_screen_has_more_columns_and_a_narrow_one_keeps_loss_and_rtt) {
+START_TEST(a_wide_screen_has_more_columns_and_a_narrow_one_keeps_loss_rtt_and_their_age) {
     top_resize(&top, 24, 120);
     ck_assert_ptr_nonnull(strstr(line(3), "seen by"));
     top_resize(&top, 24, 40);
-    ck_assert_str_eq(line(3), "   peer        loss      rtt  lost/s");
+    ck_assert_str_eq(line(3), "   peer        loss      rtt      ago");
 }
 END_TEST
 
@@ -588,10 +589,13 @@ static int64_t asked_to(struct top_page *page) {
 START_TEST(the_position_in_a_recording_can_be_moved) {
     key(']'); /* not of a live traced */
     ck_assert_uint_eq(top.position_ns, 0);
-    json_t *stats = json_pack("{s{s{sI,si}}}", "history", "first", "timestamp", (json_int_t)(NOW / 1000 - 100000000), "ns", 0);
+    json_t *stats =
+        json_pack("{s{s{sI,si},si},s{si,s{si}}}", "history", "first", "timestamp", (json_int_t)(NOW / 1000 - 100000000), "ns", 0,
+                  "events", 4000, "ingest", "events", 0, "lost", "overwritten", 50);
     top_set_past(&top, NOW);
     top_feed_stats(&top, stats, time_ms, NOW);
     json_decref(stats);
+    ck_assert_str_eq(line(0), "00:00:00  1 live  average: lost 0.5/s, in all 50  40 events/s  every 1 s");
     ck_assert_str_eq(line(1), "at 2026-01-01 00:00:00.000000, the end of 1m40s, 0 traces");
     ck_assert_ptr_nonnull(strstr(line(23), "[ ] { } ( ) time  p play"));
     ck_assert_int_eq(key(']'), TOP_DRAW);
@@ -685,7 +689,7 @@ int main(void) {
     tcase_add_test(tcase, links_and_kinds_are_drawn_as_they_were_counted);
     tcase_add_loop_test(tcase, every_page_fills_every_size_and_no_more, 0, sizeof sizes / sizeof *sizes);
     tcase_add_test(tcase, the_help_fits_80_columns);
-    tcase_add_test(tcase, a_wide_screen_has_more_columns_and_a_narrow_one_keeps_loss_and_rtt);
+    tcase_add_test(tcase, a_wide_screen_has_more_columns_and_a_narrow_one_keeps_loss_rtt_and_their_age);
     tcase_add_test(tcase, nodes_of_one_name_keep_the_digits_that_distinguish_them);
     tcase_add_test(tcase, trouble_is_reported_and_the_rows_stay);
     tcase_add_test(tcase, the_cursor_moves_by_rows_and_pages_and_stays_within);

@@ -15,10 +15,12 @@
 
 static struct names names;
 static struct top_table table;
+static bool past;
 
 static void setup(void) {
     ck_assert_int_eq(names_init(&names), 0);
     table = (struct top_table){0};
+    past = false;
 }
 
 static void teardown(void) {
@@ -30,7 +32,8 @@ static void teardown(void) {
 static void feed(enum top_view view, const char *rows, uint64_t time_ms, bool evicted) {
     static const char *const members[TOP_VIEWS] = {"nodes", "peers", "rows", "rows", "traces"};
     struct strbuf text = {0};
-    struct top_moment moment = {.time_ms = time_ms, .evicted = evicted};
+    struct top_moment moment = {.time_ms = time_ms, .evicted = evicted, .past = past, .seconds = past ? 4 : NAN};
+    moment.now_ns = UINT64_C(1000000000000);
     json_error_t error;
     strbuf_printf(&text, "{'%s':[%s],'seconds':2.0}", members[view], rows);
     for (size_t i = 0; i < text.bytes; i++)
@@ -41,6 +44,12 @@ static void feed(enum top_view view, const char *rows, uint64_t time_ms, bool ev
     ck_assert_int_eq(top_table_feed(&table, answer, &names, &moment), 0);
     json_decref(answer);
     strbuf_fini(&text);
+}
+
+/* The same of a recording of 4 s, which ended at 1000 s. */
+static void feed_past(enum top_view view, const char *rows) {
+    past = true;
+    feed(view, rows, SECOND, false);
 }
 
 /* {"peer_id": the digit 64 times, and these}. */
@@ -299,6 +308,93 @@ START_TEST(a_link_that_is_silent_stays_for_a_minute_and_keeps_its_rtt) {
 }
 END_TEST
 
+/* ---- peers that do not answer ---- */
+
+/* 0: a link; 1: a peer.  received: since the previous answer. */
+static void feed_traffic(int peer, unsigned sent, unsigned received, unsigned lost) {
+    static unsigned all[3];
+    char row[320];
+    if (!table.row_count) memset(all, 0, sizeof all);
+    if (!table.row_count) all[1] = 1;
+    all[0] += sent, all[1] += received, all[2] += lost;
+    if (peer)
+        snprintf(row, sizeof row,
+                 "{'peer_id':'%064d','packets_sent':%u,'packets_received':%u,'packets_lost':%u,'rtt':7,'last':{'timestamp':"
+                 "999000000}}",
+                 1, all[0], all[1], all[2]);
+    else
+        snprintf(row, sizeof row, "{'node_id':'%064d','peer_id':'%064d','sent':%u,'received':%u,'lost':%u,%s'seconds':1.0}", 1, 2,
+                 sent, received, lost, received ? "'rtt':7," : "");
+    feed(peer ? TOP_PEERS : TOP_LINKS, row, table.time_ms + SECOND, false);
+}
+
+START_TEST(a_peer_that_does_not_answer_does_not_look_perfect) {
+    for (unsigned i = 0; i < 3; i++) feed_traffic(_i, 10, 10, 0);
+    for (unsigned i = 0; i < TOP_LOSS_SAMPLES - 1; i++) feed_traffic(_i, 1, 0, 0);
+    ck_assert_double_eq(value(0, "loss"), 0);
+    ck_assert_double_eq(value(0, "rtt"), 7);
+    ck_assert_int_eq(table.rows[0].mark, STYLE_PLAIN);
+    feed_traffic(_i, 1, 0, 0);
+    ck_assert_double_nan(value(0, "loss"));
+    ck_assert_double_nan(value(0, "rtt"));
+    ck_assert_int_eq(table.rows[0].mark, STYLE_WARN);
+    feed_traffic(_i, 9, 0, 1);
+    ck_assert_double_gt(value(0, "loss"), 0.05); /* a loss that was declared is one */
+    ck_assert_double_lt(value(0, "loss"), 0.06);
+    feed_traffic(_i, 10, 10, 0);
+    ck_assert_double_eq(value(0, "rtt"), 7);
+}
+END_TEST
+
+/* Idle; and one whose node reports nothing that it receives. */
+START_TEST(a_peer_that_is_not_asked_keeps_its_rtt_for_a_minute) {
+    feed_traffic(1, 10, 10, 0);
+    feed_traffic(1, 10, 10, 0);
+    for (unsigned i = 1; i < TOP_SAMPLES; i++) feed_traffic(1, 0, 0, 0);
+    ck_assert_double_eq(value(0, "rtt"), 7);
+    ck_assert_int_eq(table.rows[0].mark, STYLE_PLAIN);
+    feed_traffic(1, 0, 0, 0);
+    ck_assert_double_nan(value(0, "rtt"));
+    top_table_fini(&table);
+    for (unsigned i = 0; i < 2 * TOP_SAMPLES; i++) feed_peer('a', 100 * i, 0, (i + 1) * SECOND, false);
+    ck_assert_double_eq(value(0, "rtt"), 5000);
+    ck_assert_double_eq(value(0, "loss"), 0);
+}
+END_TEST
+
+START_TEST(a_peer_has_the_age_of_its_newest_event) {
+    feed_traffic(1, 1, 1, 0);
+    ck_assert_double_eq(value(0, "ago"), 1e9);
+    feed(TOP_PEERS, "{'peer_id':'" NODE_A "','last':{'timestamp':1000000001}}", 9 * SECOND, false);
+    ck_assert_double_eq(value(0, "ago"), 0);
+    feed(TOP_PEERS, "{'peer_id':'" NODE_A "'}", 10 * SECOND, false);
+    ck_assert_double_nan(value(0, "ago"));
+}
+END_TEST
+
+/* ---- recordings ---- */
+
+START_TEST(a_recording_has_averages_however_often_it_is_asked) {
+    for (unsigned i = 0; i < 3; i++) {
+        feed_past(TOP_PEERS, "{'peer_id':'" NODE_A "','packets_sent':100,'packets_received':60,'packets_lost':5,'rtt':7}");
+        ck_assert_double_eq(value(0, "sent/s"), 25);
+        ck_assert_double_eq(value(0, "rcvd/s"), 15);
+        ck_assert_double_eq(value(0, "loss"), 0.05);
+        for (unsigned k = 0; k < TOP_SAMPLES; k++) ck_assert_float_nan(table.rows[0].series[0][k]);
+    }
+    for (unsigned i = 0; i < 3; i++) {
+        feed_past(TOP_NODES,
+                  "{'node_id':'" NODE_A "','state':'exited','emitted':300,'indexed':290,'lost':10,"
+                  "'started':{'timestamp':990000000},'last':{'timestamp':992000000}},"
+                  "{'node_id':'" NODE_B "','state':'exited','emitted':300,'indexed':300,'lost':0,'last':{'timestamp':5}}");
+        ck_assert_double_eq(value(0, "events/s"), 150); /* in the 2 s of its life */
+        ck_assert_double_eq(value(0, "lost/s"), 5);
+        ck_assert_int_eq(table.rows[0].mark, STYLE_WARN); /* it is past */
+        ck_assert_double_nan(value(1, "events/s"));
+    }
+}
+END_TEST
+
 START_TEST(a_count_by_node_peer_and_kind_becomes_a_row_for_each_link) {
     const char *text =
         "{\"seconds\":4,\"rows\":[7,{},{\"group\":{\"node\":null,\"peer\":null,\"kind\":\"metrics\"},\"count\":1}]}";
@@ -397,6 +493,10 @@ int main(void) {
     tcase_add_test(tcase, a_counted_rate_needs_no_answer_before_it);
     tcase_add_loop_test(tcase, the_loss_of_messages_is_not_known, 0, 2);
     tcase_add_test(tcase, a_link_that_is_silent_stays_for_a_minute_and_keeps_its_rtt);
+    tcase_add_loop_test(tcase, a_peer_that_does_not_answer_does_not_look_perfect, 0, 2);
+    tcase_add_test(tcase, a_peer_that_is_not_asked_keeps_its_rtt_for_a_minute);
+    tcase_add_test(tcase, a_peer_has_the_age_of_its_newest_event);
+    tcase_add_test(tcase, a_recording_has_averages_however_often_it_is_asked);
     tcase_add_test(tcase, a_count_by_node_peer_and_kind_becomes_a_row_for_each_link);
     tcase_add_loop_test(tcase, a_link_that_counts_messages_says_so, 0, 2);
     tcase_add_test(tcase, rows_are_sorted_by_a_column_with_the_unknown_last);

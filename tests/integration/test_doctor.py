@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """inspector doctor: creates each condition, and checks its line and remedy."""
+import ctypes
 import fcntl
 import json
 import mmap
@@ -20,6 +21,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "inspect
 from fake_traced import Error, FakeTraced  # noqa: E402
 
 INSPECTOR = os.environ["INSPECTOR"]
+PTRACE_DETACH, PTRACE_SEIZE, PTRACE_INTERRUPT = 17, 0x4206, 0x4207
 ALICE = hex_id(0xa1)
 NOW = time.time_ns() // 1000
 STATS = {"history": {"events": 5, "bytes_max": 256 << 20, "evicted": 0, "first": {"timestamp": NOW - 90000000, "ns": 0},
@@ -134,6 +136,73 @@ class Doctor(ProtocolTest):
             self.finds("socket", f"traced (process {traced}) on {self.place.path} (from $P2PTRACE_SOCKET) is stopped", f"kill -CONT {traced}")
         finally:
             os.kill(traced, signal.SIGCONT)
+
+    def test_a_stopped_node(self):
+        _, node = self.healthy()
+        pid = node.process.pid
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            until(lambda: ") T" in pathlib.Path(f"/proc/{pid}/stat").read_text(), "the node to stop")
+            stopped = "is stopped, by SIGSTOP or Ctrl-Z: it does nothing until it is continued"
+            self.finds("process", f"process {pid} (test_node) {stopped}", f"kill -CONT {pid}", pid)
+            self.finds("log", f"process {pid} (alice) {stopped}", f"kill -CONT {pid}")  # of all nodes
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        until(lambda: ") S" in pathlib.Path(f"/proc/{pid}/stat").read_text(), "the node to continue")
+        self.assertEqual(self.ask(pid)[0], [])
+
+    def test_a_node_under_a_debugger(self):
+        _, node = self.healthy()
+        pid = node.process.pid
+        libc = ctypes.CDLL(None, use_errno=True)
+        if libc.ptrace(PTRACE_SEIZE, pid, None, None) or libc.ptrace(PTRACE_INTERRUPT, pid, None, None):
+            self.skipTest("ptrace is not allowed here: " + os.strerror(ctypes.get_errno()))
+        try:
+            until(lambda: ") t" in pathlib.Path(f"/proc/{pid}/stat").read_text(), "the node to stop")
+            self.finds("process", f"process {pid} (test_node) is stopped by a debugger, process {os.getpid()} (", "detach it", pid)
+        finally:
+            os.waitpid(pid, 0)
+            libc.ptrace(PTRACE_DETACH, pid, None, None)
+
+    def test_a_process_that_has_ended_and_was_not_waited_for(self):
+        self.healthy()
+        process = subprocess.Popen(["true"])
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        self.finds("process", f"process {process.pid} has ended; its parent, process {os.getpid()} (", f"--ppid {os.getpid()}", process.pid)
+        process.wait()
+        self.finds("process", f"there is no process {process.pid}", "ps -e", process.pid)
+
+    def test_a_process_that_waits_in_the_kernel(self):  # for the child of a vfork, until that ends
+        process = subprocess.Popen([sys.executable, "-c", "import ctypes, signal\nctypes.CDLL(None).vfork()\nsignal.pause()"])
+        try:
+            until(lambda: ") D" in pathlib.Path(f"/proc/{process.pid}/stat").read_text(), "the process to wait")
+            done = subprocess.run([INSPECTOR, "doctor", "--json", str(process.pid)], env=self.place.environment, capture_output=True, text=True)
+            line = json.loads(done.stdout.splitlines()[-1])
+            self.assertIn("waits in the kernel (state D)", line["found"])
+            self.assertEqual((line["check"], line["ok"], line["remedy"]), ("process", None, f"cat /proc/{process.pid}/wchan"))
+        finally:
+            for child in pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split():
+                os.kill(int(child), signal.SIGKILL)
+            process.kill()
+            process.wait()
+
+    @unittest.skipUnless(os.geteuid() == 0, "needs root: to mount")
+    def test_a_frozen_node(self):
+        _, node = self.healthy()
+        pid = node.process.pid
+        line = next((line for line in pathlib.Path(f"/proc/{pid}/cgroup").read_text().splitlines() if line.startswith("0::")), None)
+        if not line:
+            self.skipTest("there are no control groups of version 2")
+        group = ("/sys/fs/cgroup" + line[3:]).rstrip("/")
+        for value in "10":  # a stand-in for the file system of control groups
+            script = f"mount -t tmpfs tmpfs /sys/fs/cgroup && mkdir -p {group} && echo {value} >{group}/cgroup.freeze && exec \"$@\""
+            if subprocess.run(["unshare", "--mount", "sh", "-c", script, "sh", "true"], capture_output=True).returncode:
+                self.skipTest("cannot mount here")
+            self.command = ["unshare", "--mount", "sh", "-c", script, "sh", INSPECTOR]
+            if value == "1":
+                self.finds("process", f"process {pid} (test_node) is frozen with its control group", f"echo 0 > {group}/cgroup.freeze", pid)
+            else:
+                self.assertEqual(self.ask(pid)[0], [])
 
     def test_a_pipe_is_told_only_that_traced_is_stopped(self):
         self.healthy()

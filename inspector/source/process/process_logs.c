@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "process_logs.h"
 
+#include "process_state.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <p2ptrace/shm.h>
@@ -118,8 +120,9 @@ void process_logs_find(struct process_logs *ret_logs, pid_t pid) {
     struct stat status;
     char path[64];
     *logs = (struct process_logs){.pid = pid, .state = PROCESS_GONE};
+    pid_t parent;
     snprintf(path, sizeof path, "/proc/%d", (int)pid);
-    if (!stat(path, &status)) {
+    if (!process_has_ended(pid, &parent) && !stat(path, &status)) {
         logs->uid = status.st_uid;
         read_comm(logs);
         read_ids(logs);

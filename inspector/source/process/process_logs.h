@@ -21,7 +21,7 @@ struct process_log {
 };
 
 enum process_state {
-    PROCESS_GONE,
+    PROCESS_GONE,    /* or it has ended, and its parent has not waited for it */
     PROCESS_OURS,    /* we could read its maps */
     PROCESS_FOREIGN, /* another user's, or one that hides its maps */
 };
