@@ -4,7 +4,8 @@
  *
  * A command may be quick where the answer is known, and slow where it is three nodes away.  So each request is compared with
  * those that the same nodes answered; if these are too few, with those that as many nodes answered; if these are too few, too,
- * with those that any other node answered.  What its own node answers says nothing about the others.  Requests that failed are compared with none: their time shows when somebody refused, or gave up. */
+ * with those that any other node answered.  What its own node answers says nothing about the others.  Requests that failed are
+ * compared with none: their time shows when somebody refused, or gave up. */
 #include "analyze.h"
 #include "analyze_thresholds.h"
 #include "numbers.h"
