@@ -352,8 +352,8 @@ static void report_network(struct analysis *analysis, const struct link *all, si
 
 /* ---- peers that are gone ---- */
 
-/* Reports a peer if packets to it were lost only since it was last heard of, and then nearly all.  to: its links.  Returns whether
- * it is gone. */
+/* Reports a peer if packets to it were lost only since it was last heard of, and then nearly all.  to: its links.  Returns
+ * whether it is gone. */
 static bool judge_gone(struct analysis *analysis, const struct links *links, const size_t *to, size_t senders, unsigned peer,
                        const struct witness *witness) {
     struct link all = {.from = peer};

@@ -508,7 +508,8 @@ struct stalls {
 };
 
 /* Of which of these a pause is part.  If no other node of the machine did anything either, and packets waited for several nodes,
- * all stood still.  If they waited for one node, it may have been the only one: nothing tells, unless another machine was active. */
+ * all stood still.  If they waited for one node, it may have been the only one: nothing tells, unless another machine was
+ * active. */
 static struct finding *finding_of_pause(const struct analysis *analysis, const struct stalls *stalls, struct pause *pause,
                                         const struct incoming *incoming, size_t count) {
     const struct facts *facts = analysis->facts;

@@ -3,8 +3,9 @@
  * Requests that took much longer than others that went the same way.
  *
  * A command may be quick where the answer is known, and slow where it is three nodes away.  So each request is compared with
- * those that the same nodes answered; if these are too few, with those that as many nodes answered; if these are too few, too, it
- * is not judged.  Requests that failed are compared with none: their time shows when somebody refused, or gave up. */
+ * those that the same nodes answered; if these are too few, with those that as many nodes answered; if these are too few, too,
+ * with those that any other node answered.  What its own node answers says nothing about the others.  Requests that failed are
+ * compared with none: their time shows when somebody refused, or gave up. */
 #include "analyze.h"
 #include "analyze_thresholds.h"
 #include "numbers.h"
@@ -12,13 +13,16 @@
 
 #include <stdlib.h>
 
+/* What the others have in common with it: the same nodes answered them, or as many, or at least one. */
+enum likeness { LIKE_WAY, LIKE_COUNT, LIKE_ANY };
+
 /* A request, and what others took that went the same way. */
 struct timed {
     const struct request *request;
     uint64_t usual_ns; /* their median */
     size_t alike;      /* how many these are, this one included; 0: too few to compare with */
-    bool same_way;     /* the same nodes answered them; otherwise only as many */
-    double times;      /* how many times as long it took, if it did no more than they did */
+    enum likeness likeness;
+    double times; /* how many times as long it took, if it did no more than they did */
 };
 
 /* By command, then by way: ever more alike. */
@@ -44,7 +48,7 @@ static int compare_durations(const void *left, const void *right) {
 
 /* Compares requests of one command with their median.  A request with more events than the median did more, and may take longer
  * in proportion.  room: for twice as many values. */
-static void compare_with_median(struct timed *requests, size_t count, bool same_way, double *room) {
+static void compare_with_median(struct timed *requests, size_t count, enum likeness likeness, double *room) {
     double *events = room + count;
     for (size_t i = 0; i < count; i++) {
         room[i] = (double)requests[i].request->took_ns;
@@ -57,22 +61,24 @@ static void compare_with_median(struct timed *requests, size_t count, bool same_
         const struct request *request = requests[i].request;
         double more = (double)request->events > usual_events ? (double)request->events / usual_events : 1;
         requests[i].usual_ns = (uint64_t)usual_ns;
-        requests[i].same_way = same_way;
+        requests[i].likeness = likeness;
         requests[i].alike = count;
         requests[i].times = (double)request->took_ns / ((usual_ns < 1 ? 1 : usual_ns) * more);
     }
 }
 
-/* Compares the requests of one command with those that went the same way, or with those that as many nodes answered, and moves
- * those for which there are enough of them to the front.  Returns how many these are. */
+/* Compares the requests of one command with those that went the same way, as far as there are enough of them, and moves those
+ * for which there are enough to the front.  Returns how many these are. */
 static size_t compare_all(struct timed *requests, size_t count, double *room) {
-    size_t compared = 0;
+    size_t compared = 0, alone = 0; /* alone: no other node answered */
+    while (alone < count && requests[alone].request->nodes == 1) alone++;
+    if (count - alone >= SLOW_REQUESTS_MIN) compare_with_median(requests + alone, count - alone, LIKE_ANY, room);
     for (size_t begin = 0, end; begin < count; begin = end) {
         for (end = begin; end < count && requests[end].request->nodes == requests[begin].request->nodes;) end++;
-        if (end - begin >= SLOW_REQUESTS_MIN) compare_with_median(requests + begin, end - begin, false, room);
+        if (end - begin >= SLOW_REQUESTS_MIN) compare_with_median(requests + begin, end - begin, LIKE_COUNT, room);
         for (size_t at = begin, next; at < end; at = next) {
             for (next = at; next < end && requests[next].request->way == requests[at].request->way;) next++;
-            if (next - at >= SLOW_REQUESTS_MIN) compare_with_median(requests + at, next - at, true, room);
+            if (next - at >= SLOW_REQUESTS_MIN) compare_with_median(requests + at, next - at, LIKE_WAY, room);
         }
     }
     for (size_t i = 0; i < count; i++)
@@ -184,8 +190,8 @@ static void judge_durations(struct analysis *analysis, const struct requests *al
                               .of = count,
                               .ns = took_ns,
                               .usual_ns = longest->usual_ns,
-                              .same_way = longest->same_way && longest->alike < count,
-                              .as_many = !longest->same_way && longest->alike < count,
+                              .same_way = longest->likeness == LIKE_WAY,
+                              .as_many = longest->likeness == LIKE_COUNT,
                               .alike = longest->alike,
                               .elsewhere = elsewhere,
                               .many = many,

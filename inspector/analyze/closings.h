@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Packets that say nothing about a link, because a connection was closed: what was sent to a node that did nothing until then, and
- * what was sent to the node that had closed it.  Pure. */
+ * Packets that say nothing about a link, because a connection was closed: what was sent to a node that did nothing until then,
+ * and what was sent to the node that had closed it.  Pure. */
 #ifndef INSPECTOR_CLOSINGS_H
 #define INSPECTOR_CLOSINGS_H
 

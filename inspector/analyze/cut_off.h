@@ -12,8 +12,8 @@ struct cut_off {
     uint64_t from_us, until_us; /* Unix time: a period that has all of them */
 };
 
-/* Which requests began before the first of these facts, or ended after the last one?  traces: an answer to `traces` of their period,
- * which says when each began and ended as far as the source knows. */
+/* Which requests began before the first of these facts, or ended after the last one?  traces: an answer to `traces` of their
+ * period, which says when each began and ended as far as the source knows. */
 struct cut_off cut_off_read(const struct facts *facts, const json_t *traces);
 
 #endif

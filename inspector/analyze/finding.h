@@ -72,8 +72,8 @@ struct finding {
     bool messages;             /* of a flood: it consists of messages of the type `command` */
     bool waited;               /* of outliers: the longest waited for `node`, whose events we do not have */
     bool same_way;             /* of outliers: `usual_ns` is that of requests that went the same way, */
-    bool as_many;              /* or that as many nodes answered: ... */
-    uint64_t alike;            /* ... of so many; without either, of all */
+    bool as_many;              /* or that as many nodes answered; otherwise, that any others did, or none did */
+    uint64_t alike;            /* how many these are */
     bool many;                 /* of outliers: they are not few */
     bool elsewhere;            /* of outliers: no place has most of the time of the longest */
     bool rootless;             /* of failed requests: the spans that caused them are missing */

@@ -215,7 +215,8 @@ static unsigned *named_nodes_new(const struct spans *spans, size_t *ret_count) {
     return nodes;
 }
 
-/* Adds the nodes that no span names, and that sent something before the end of the request: they report no spans, or no events. */
+/* Adds the nodes that no span names, and that sent something before the end of the request: they report no spans, or no
+ * events.  Returns the new count; 0 when out of memory. */
 static size_t add_unnamed(unsigned *nodes, size_t count, const struct critical_path *path, const struct trace_events *events) {
     size_t named_count;
     unsigned *named = named_nodes_new(&path->spans, &named_count);

@@ -739,6 +739,15 @@ START_TEST(findings_can_be_chosen_by_a_node_that_they_name) {
 }
 END_TEST
 
+START_TEST(nothing_is_about_a_node_that_no_event_mentions) {
+    add(FACT_EVENTS_LOST, ALICE, NO_NUMBER, NOW - S)->missing = 5;
+    run();
+    ck_assert_uint_eq(analysis.count, 1); /* it names no peer */
+    ck_assert_int_eq(analysis_keep_node(&analysis, NO_NUMBER), 0);
+    ck_assert_uint_eq(analysis.count, 0);
+}
+END_TEST
+
 START_TEST(no_events_give_no_findings) {
     run();
     nothing();
@@ -789,6 +798,7 @@ int main(void) {
     tcase_add_loop_test(tcase, a_node_that_would_not_report_what_it_got_is_not_silent, 0, 4);
     tcase_add_loop_test(tcase, a_node_that_was_silent_before_all_that_is_here_is_reported, 0, 9);
     tcase_add_loop_test(tcase, findings_can_be_chosen_by_a_node_that_they_name, 0, 4);
+    tcase_add_test(tcase, nothing_is_about_a_node_that_no_event_mentions);
     tcase_add_test(tcase, no_events_give_no_findings);
     suite_add_tcase(suite, tcase);
     return suite_run(suite);

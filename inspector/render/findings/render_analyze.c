@@ -351,9 +351,11 @@ static void latency_outliers(struct strbuf *out, const struct view *view, const 
     strbuf_puts(out, " took up to ");
     text_duration(out, finding->ns);
     strbuf_printf(out, " in %" PRIu64 " of %" PRIu64 " requests; the median", finding->count, finding->of);
-    if (finding->same_way || finding->as_many)
+    if (finding->alike < finding->of)
         strbuf_printf(out, " of %" PRIu64 " that %s", finding->alike,
-                      finding->same_way ? "went the same way" : "as many nodes answered");
+                      finding->same_way  ? "went the same way"
+                      : finding->as_many ? "as many nodes answered"
+                                         : "other nodes answered");
     strbuf_puts(out, " is ");
     text_duration(out, finding->usual_ns);
     if (finding->elsewhere) return;

@@ -23,7 +23,8 @@ unsigned finding_has(const struct finding *finding);
 /* Did the period have a part of so many requests that what was found says little about them? */
 bool analysis_is_cut_off(const struct analysis *analysis, const struct analyze_scope *scope);
 
-/* "12 requests were under way and are cut off: `inspector analyze --since 1767225600000000 --until 1767225601000000` has them whole" */
+/* "12 requests were under way and are cut off: `inspector analyze --since 1767225600000000 --until 1767225601000000` has them
+ * whole" */
 void analysis_describe_cut_off(struct strbuf *out, const struct cut_off *cut_off);
 
 /* Writes the findings, most severe first, each with its events and a command that shows more; then what was examined. */
@@ -42,8 +43,8 @@ void finding_next(struct strbuf *out, const struct view *view, const struct fact
 json_t *finding_new(const struct view *view, const struct facts *facts, const struct finding *finding);
 
 /* {"analyzed":"events","about","findings","events","first","last","cut","clock_steps","requests","requests_whole","requests_cut",
- * "links", "links_judged","paths","paths_judged","nodes","events_missing"}: what was examined.  about: the node, peer or trace that
- * the command names; null for all.  Returns NULL without memory. */
+ * "links","links_judged","paths","paths_judged","nodes","events_missing"}: what was examined.  about: the node, peer or trace
+ * that the command names; null for all.  Returns NULL without memory. */
 json_t *analysis_object_new(const struct analysis *analysis, const struct analyze_scope *scope);
 
 #endif

@@ -33,8 +33,8 @@ static size_t count_until(struct transport_range range, uint64_t time_ns, bool i
 
 /* ---- there and back ---- */
 
-/* Until when may what a node received be the question?  An asker that gave up may ask again later; that says nothing about its wait
- * if all that it had sent before had arrived. */
+/* Until when may what a node received be the question?  An asker that gave up may ask again later; that says nothing about its
+ * wait if all that it had sent before had arrived. */
 static uint64_t asked_until(const struct transports *transports, const struct span *parent, const struct span *child,
                             uint64_t asked_ns) {
     if (parent->end == NO_POSITION || parent->end_ns >= child->start_ns || parent->end_ns < asked_ns) return child->start_ns;
