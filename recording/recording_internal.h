@@ -34,7 +34,8 @@ struct recording_frame {
 };
 
 /* Logs that have an index already. */
-#define RECORDING_LOG_SLOTS 8192
+#define RECORDING_LOG_BITS 13
+#define RECORDING_LOG_SLOTS (1U << RECORDING_LOG_BITS)
 struct recording_log {
     uint64_t log;
     uint32_t index;    /* + 1; 0: empty */
@@ -49,6 +50,7 @@ struct recording {
     struct store store;
     size_t told_capacity; /* of its list of aliases */
     struct recording_log logs[RECORDING_LOG_SLOTS];
+    uint64_t logs_key; /* random */
     bool node_used[HISTORY_NODES_MAX];
     bool has_other;
     struct recording_problem problems[RECORDING_PROBLEMS_MAX];

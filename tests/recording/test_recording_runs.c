@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Many recordings that are read as one, as an adversary would make them: what they cost, and what cannot be made equal. */
+#include "../helpers/scratch.h"
+#include "recording_format.h"
+
+#include <check.h>
+#include <recording/recording.h>
+#include <recording/writer.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+#define RUNS_MAX 48
+
+static char dir[SCRATCH_BYTES], paths[RUNS_MAX][SCRATCH_BYTES + 16];
+static const char *names[RUNS_MAX];
+static char reason[RECORDING_REASON_BYTES];
+
+/* ---- reads of files are counted --------------------------------------------------------------------------------------------- */
+
+static unsigned reads;
+ssize_t __real_pread64(int fd, void *buffer, size_t count, off_t offset);
+ssize_t __wrap_pread64(int fd, void *buffer, size_t count, off_t offset);
+
+ssize_t __wrap_pread64(int fd, void *buffer, size_t count, off_t offset) {
+    reads++;
+    return __real_pread64(fd, buffer, count, offset);
+}
+
+/* ---- files ------------------------------------------------------------------------------------------------------------------ */
+
+static void begin_files(void) {
+    ck_assert_ptr_nonnull(make_scratch(dir));
+    for (unsigned i = 0; i < RUNS_MAX; i++) {
+        snprintf(paths[i], sizeof paths[i], "%s/%02u.p2rec", dir, i);
+        names[i] = paths[i];
+    }
+}
+
+static void end_files(void) {
+    for (unsigned i = 0; i < RUNS_MAX; i++) unlink(paths[i]);
+    ck_assert_int_eq(rmdir(dir), 0);
+}
+
+static void add_node(struct recording_writer *writer, uint64_t log) {
+    struct node_info info = {.node_name = "alice", .log = log};
+    uint32_t index;
+    ck_assert_int_eq(store_add_node(recording_writer_store(writer), &info, NODE_UNKNOWN, &index), 0);
+}
+
+static struct recording *open_runs(unsigned count) {
+    struct recording *recording = NULL;
+    int error;
+    reads = 0;
+    error = recording_open(&recording, names, count, reason);
+    ck_assert_msg(error == 0, "%s", error == 0 ? "" : reason);
+    return recording;
+}
+
+/* ---- what many runs cost ---------------------------------------------------------------------------------------------------- */
+
+/* Each run has the ring of the run before again, and `step` new events. */
+static void write_sliding(unsigned run, uint32_t step) {
+    struct recording_writer *writer;
+    ck_assert_int_eq(recording_writer_open(&writer, names[run], NULL), 0);
+    add_node(writer, 7);
+    for (uint32_t i = run * step; i < run * step + 1000; i++) {
+        struct trace_event event = {.timestamp = 1000000 + i, .sequence = i / 2, .kind = TRACE_KIND_PACKET_SENT};
+        ck_assert_int_eq(recording_writer_append(writer, 0, i % 2, &event, 1), 0);
+    }
+    ck_assert_int_eq(recording_writer_close(writer, NULL), 0);
+}
+
+/* A traced that is started again and again reads the same rings each time. */
+START_TEST(reads_of_many_runs_grow_with_their_number) {
+    const uint32_t step = _i == 0 ? 0 : 100;
+    unsigned half, whole;
+
+    for (unsigned run = 0; run < RUNS_MAX; run++) write_sliding(run, step);
+    recording_close(open_runs(RUNS_MAX / 2));
+    half = reads;
+    struct recording *recording = open_runs(RUNS_MAX);
+    whole = reads;
+    ck_assert_uint_eq(recording_events(recording), 1000 + (RUNS_MAX - 1) * step);
+    ck_assert_uint_eq(recording_problem_count(recording), 0);
+    ck_assert_msg(whole <= 2 * half + half / 4, "%u runs: %u reads, %u runs: %u", RUNS_MAX / 2, half, RUNS_MAX, whole);
+    recording_close(recording);
+}
+END_TEST
+
+/* ---- what cannot be made equal ---------------------------------------------------------------------------------------------- */
+
+/* XXH3 multiplies pairs of words, each combined with a constant: where that makes one of them 0, the other one does not count.
+ * A node knows the constants; what else is combined with them, it must not know. */
+START_TEST(events_with_one_checksum_are_not_the_same) {
+    static const uint8_t constant[8] = {0x71, 0x64, 0x48, 0x97, 0xa2, 0x0d, 0xf9, 0x4e}; /* at 80 of XXH3's secret */
+    struct recording *recording;
+    uint64_t checksums[2];
+
+    for (unsigned run = 0; run < 2; run++) {
+        struct trace_event event = {.timestamp = 1000000, .sequence = 7, .kind = TRACE_KIND_CUSTOM};
+        struct recording_writer *writer;
+        memcpy((char *)&event + 80, constant, sizeof constant);
+        ((char *)&event)[88] = (char)(1 + run);
+        checksums[run] = recording__checksum(&event, sizeof event);
+        ck_assert_int_eq(recording_writer_open(&writer, names[run], NULL), 0);
+        add_node(writer, 7);
+        ck_assert_int_eq(recording_writer_append(writer, 0, 0, &event, 1), 0);
+        ck_assert_int_eq(recording_writer_close(writer, NULL), 0);
+    }
+    ck_assert_uint_eq(checksums[0], checksums[1]);
+    recording = open_runs(2);
+    ck_assert_uint_eq(recording_events(recording), 2);
+    recording_close(recording);
+}
+END_TEST
+
+/* ---- more logs than the table of nodes has room for -------------------------------------------------------------------------- */
+
+START_TEST(logs_beyond_the_table_are_one_unknown_node) {
+    struct recording *recording;
+    unsigned known = 0, unknown = 0;
+
+    for (unsigned run = 0; run < 2; run++) {
+        struct recording_writer *writer;
+        ck_assert_int_eq(recording_writer_open(&writer, names[run], NULL), 0);
+        for (uint32_t i = 0; i < 3000; i++) {
+            struct trace_event event = {.timestamp = 1000000 + i, .sequence = i, .kind = TRACE_KIND_PACKET_SENT};
+            add_node(writer, 1 + run * 3000 + i);
+            ck_assert_int_eq(recording_writer_append(writer, i, 0, &event, 1), 0);
+        }
+        ck_assert_int_eq(recording_writer_close(writer, NULL), 0);
+    }
+    recording = open_runs(2);
+    ck_assert_uint_eq(recording_events(recording), 6000);
+    ck_assert_uint_gt(recording_problem_count(recording), 0);
+    ck_assert_ptr_nonnull(strstr(recording_problem(recording, 0)->text, "there are more than 4095 logs"));
+    for (uint32_t i = 0; i < nodes_count(recording_store(recording)->nodes); i++) {
+        const struct node *node = nodes_at(recording_store(recording)->nodes, i);
+        known += node && !strcmp(node->info.node_name, "alice");
+        unknown += node && !strcmp(node->info.node_name, "unknown");
+    }
+    ck_assert_uint_eq(known, 4095);
+    ck_assert_uint_eq(unknown, 1);
+    recording_close(recording);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("recording_runs");
+    TCase *tcase = tcase_create("runs");
+
+    tcase_set_timeout(tcase, 200);
+    tcase_add_checked_fixture(tcase, begin_files, end_files);
+    tcase_add_loop_test(tcase, reads_of_many_runs_grow_with_their_number, 0, 2);
+    tcase_add_test(tcase, events_with_one_checksum_are_not_the_same);
+    tcase_add_test(tcase, logs_beyond_the_table_are_one_unknown_node);
+    suite_add_tcase(suite, tcase);
+    return suite_run(suite);
+}
