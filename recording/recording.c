@@ -56,6 +56,17 @@ uint64_t recording_events_lost(const struct recording *recording) { return recor
 
 /* ---- blocks, read when the history needs them ---------------------------------------------------------------------------- */
 
+/* While runs are compared, an error that may not come again: what is not compared may count twice. */
+static void note_unread(struct recording *recording, const struct recording_frame *frame, int error) {
+    if (!recording->silent || recording->unread != 0 || error == -EBADMSG || error == -ENODATA) return;
+    recording->unread = error;
+    recording->silent = false;
+    recording__problem(recording, &recording->files[frame->file], frame->offset, 0,
+                       "could not be compared with the other runs (%s): events that they have, too, may count twice",
+                       strerror(-error));
+    recording->silent = true;
+}
+
 static bool table_ready(struct recording *recording, struct recording_frame *frame) {
     const struct recording_file *file = &recording->files[frame->file];
     int error;
@@ -65,6 +76,7 @@ static bool table_ready(struct recording *recording, struct recording_frame *fra
     frame->table = malloc(frame->header.block_count * sizeof *frame->table);
     error = frame->table ? recording__table_read(file->fd, frame->offset, &frame->header, frame->table) : -ENOMEM;
     if (error == 0) return true;
+    note_unread(recording, frame, error);
     free(frame->table);
     frame->table = NULL;
     frame->table_bad = true;
@@ -121,6 +133,7 @@ static int load(void *context, uint32_t segment, uint32_t block, void *out, size
     at = block_offset(frame, block);
     error = recording__block_read(recording->files[frame->file].fd, at, &frame->header, &frame->table[block], out, bytes,
                                   recording->packed, recording->decompressor);
+    if (error < 0) note_unread(recording, frame, error);
     if (error < 0 && !is_known(frame, error)) note_block(recording, frame, block, at, error);
     return error;
 }

@@ -57,6 +57,7 @@ struct recording {
     size_t problem_count;
     uint64_t events_lost;
     bool silent;  /* problems are noted when a question comes across them */
+    int unread;   /* the first error meanwhile that is no damage, so that the question may not come across it */
     char *packed; /* a compressed block, while it is read */
     void *decompressor;
 };

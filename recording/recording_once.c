@@ -59,11 +59,13 @@ static bool may_have(const struct recording_frame *frame, uint32_t node) {
     return frame->node_map[node] != RECORDING_NODE_OTHER && (frame->header.nodes >> node % 64 & 1) != 0;
 }
 
-static bool find_shared(struct once *once) {
+/* Returns 1 if there are any, 0, or -ENOMEM. */
+static int find_shared(struct once *once) {
     uint32_t *first_run = calloc(HISTORY_NODES_MAX, sizeof *first_run); /* its rank + 1 */
-    bool any = false;
+    int any = 0;
 
-    for (uint32_t r = 0; first_run && r < once->run_count; r++)
+    if (!first_run) return -ENOMEM;
+    for (uint32_t r = 0; r < once->run_count; r++)
         for (size_t i = once->runs[r].begin; i < once->runs[r].end; i++) {
             const struct recording_frame *frame = once->recording->frames[i];
             for (uint32_t node = 0; node < frame->node_map_count; node++) {
@@ -516,6 +518,7 @@ static int leave_out(struct once *once) {
         if (r > 0) error = drop_events(once, r);
         if (error == 0) error = recording__once_cut_losses(once, r);
     }
+    if (error == 0 && once->recording->unread == -ENOMEM) error = -ENOMEM;
     if (error == 0) error = make_frames(once);
     once->recording->silent = false;
     give_back(once, frames);
@@ -526,7 +529,8 @@ int recording__leave_out_repeats(struct recording *recording) {
     struct once once = {.recording = recording};
     int error = list_runs(&once);
 
-    if (error == 0 && once.run_count > 1 && find_shared(&once)) error = leave_out(&once);
+    if (error == 0 && once.run_count > 1) error = find_shared(&once);
+    if (error > 0) error = leave_out(&once);
     free(once.runs);
     return error;
 }

@@ -5,6 +5,7 @@
 #include "recording_format.h"
 
 #include <check.h>
+#include <errno.h>
 #include <recording/recording.h>
 #include <recording/writer.h>
 #include <stdio.h>
@@ -19,14 +20,14 @@ static char dir[SCRATCH_BYTES], paths[RUNS_MAX][SCRATCH_BYTES + 16];
 static const char *names[RUNS_MAX];
 static char reason[RECORDING_REASON_BYTES];
 
-/* ---- reads of files are counted --------------------------------------------------------------------------------------------- */
+/* ---- reads of files are counted, and one fails ------------------------------------------------------------------------------ */
 
-static unsigned reads;
+static unsigned reads, fails_at;
 ssize_t __real_pread64(int fd, void *buffer, size_t count, off_t offset);
 ssize_t __wrap_pread64(int fd, void *buffer, size_t count, off_t offset);
 
 ssize_t __wrap_pread64(int fd, void *buffer, size_t count, off_t offset) {
-    reads++;
+    if (++reads == fails_at) return errno = EIO, -1;
     return __real_pread64(fd, buffer, count, offset);
 }
 
@@ -88,6 +89,28 @@ START_TEST(reads_of_many_runs_grow_with_their_number) {
     ck_assert_uint_eq(recording_problem_count(recording), 0);
     ck_assert_msg(whole <= 2 * half + half / 4, "%u runs: %u reads, %u runs: %u", RUNS_MAX / 2, half, RUNS_MAX, whole);
     recording_close(recording);
+}
+END_TEST
+
+/* A read that fails while runs are compared, and not again, does not make their events count twice in silence. */
+START_TEST(a_read_that_fails_once_is_reported) {
+    unsigned all;
+    write_sliding(0, 100);
+    write_sliding(1, 100);
+    recording_close(open_runs(2));
+    all = reads;
+    for (fails_at = 1; fails_at <= all; fails_at++) {
+        struct recording *recording = NULL;
+        reads = 0;
+        reason[0] = 0;
+        if (recording_open(&recording, names, 2, reason) < 0) {
+            ck_assert_uint_ne(reason[0], 0);
+            continue;
+        }
+        if (recording_problem_count(recording) == 0) ck_assert_msg(recording_events(recording) == 1100, "read %u", fails_at);
+        recording_close(recording);
+    }
+    fails_at = 0;
 }
 END_TEST
 
@@ -156,6 +179,7 @@ int main(void) {
     tcase_set_timeout(tcase, 200);
     tcase_add_checked_fixture(tcase, begin_files, end_files);
     tcase_add_loop_test(tcase, reads_of_many_runs_grow_with_their_number, 0, 2);
+    tcase_add_test(tcase, a_read_that_fails_once_is_reported);
     tcase_add_test(tcase, events_with_one_checksum_are_not_the_same);
     tcase_add_test(tcase, logs_beyond_the_table_are_one_unknown_node);
     suite_add_tcase(suite, tcase);
