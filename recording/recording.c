@@ -237,7 +237,7 @@ static int open_paths(struct recording *recording, const char *const *paths, siz
     if (error == 0) error = recording__merge_nodes(recording);
     if (error == 0) error = recording__leave_out_repeats(recording);
     if (error == 0) error = open_history(recording);
-    if (error == 0) store_read_aliases(&recording->store);
+    if (error == 0) error = store_read_aliases(&recording->store);
     return error == 0 ? 0 : refuse(ret_reason, error, error == -EINVAL ? "too many segments" : "out of memory");
 }
 

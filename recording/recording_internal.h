@@ -49,6 +49,7 @@ struct recording {
     size_t frame_count, frame_capacity;
     struct store store;
     size_t told_capacity; /* of its list of aliases */
+    bool told_failed;     /* there was no memory for all of them */
     struct recording_log logs[RECORDING_LOG_SLOTS];
     uint64_t logs_key; /* random */
     bool node_used[HISTORY_NODES_MAX];

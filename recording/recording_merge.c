@@ -84,7 +84,7 @@ static bool read_record(struct recording *recording, const struct recording_fram
     return error == 0;
 }
 
-/* What the log had said when the record was written.  Without memory, or beyond the bound, the others count. */
+/* What the log had said when the record was written.  Beyond the bound, the others count. */
 static void take_aliases(struct recording *recording, uint32_t index) {
     struct store *store = &recording->store;
     size_t count;
@@ -93,6 +93,7 @@ static void take_aliases(struct recording *recording, uint32_t index) {
         if (store->told_count == recording->told_capacity) {
             size_t capacity = recording->told_capacity == 0 ? 64 : 2 * recording->told_capacity;
             struct alias *told = realloc(store->told, capacity * sizeof *told);
+            recording->told_failed |= !told;
             if (!told) return;
             store->told = told;
             recording->told_capacity = capacity;
@@ -198,5 +199,5 @@ int recording__merge_nodes(struct recording *recording) {
                                 ": they are shown as \"unknown\"");
     }
     free(roster);
-    return error;
+    return error == 0 && recording->told_failed ? -ENOMEM : error;
 }

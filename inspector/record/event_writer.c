@@ -178,11 +178,12 @@ static int add_implied(struct event_writer *writer) {
         if (alias && is_news(writer, known, alias)) list[count++] = *alias;
     }
     grace_read_unlock();
-    if (list) store_add_aliases(store, list, count);
+    bool whole = list && !alias_picture_is_missing(writer->implied, implied) && !alias_picture_is_missing(store->aliases, known);
+    if (whole) store_add_aliases(store, list, count);
     alias_picture_release(implied);
     alias_picture_release(known);
     free(list);
-    return list ? 0 : -ENOMEM;
+    return whole ? 0 : -ENOMEM;
 }
 
 void event_writer_learn_steps(struct event_writer *writer, const json_t *clock_steps) {
