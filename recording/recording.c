@@ -268,7 +268,7 @@ void recording_close(struct recording *recording) {
     for (size_t i = 0; i < recording->frame_count; i++) recording__frame_free(recording->frames[i]);
     free(recording->frames);
     for (size_t i = 0; i < recording->file_count; i++) {
-        close(recording->files[i].fd);
+        if (recording->files[i].fd >= 0) close(recording->files[i].fd);
         free(recording->files[i].path);
     }
     free(recording->files);

@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 #include <unistd.h>
 
@@ -114,6 +116,37 @@ START_TEST(a_read_that_fails_once_is_reported) {
 }
 END_TEST
 
+/* ---- a directory of other things -------------------------------------------------------------------------------------------- */
+
+/* What is no recording keeps no descriptor from those that are, and nothing waits for it. */
+START_TEST(a_directory_of_junk_is_read_beside_it) {
+    const struct recording_header header = {
+        .magic = RECORDING_MAGIC, .version = RECORDING_VERSION, .byte_order = RECORDING_BYTE_ORDER, .event_bytes = TRACE_EVENT_BYTES};
+    const struct rlimit limit = {24, 24};
+    const char *name = dir;
+    struct recording *recording = NULL;
+    for (unsigned i = 0; i < RUNS_MAX - 1; i++) {
+        if (i % 6 == 0) ck_assert_int_eq(mkfifo(paths[i], 0600), 0);
+        if (i % 6 == 1) ck_assert_int_eq(symlink("/dev/zero", paths[i]), 0);
+        if (i % 6 == 2) ck_assert_int_eq(symlink(paths[i], paths[i]), 0);
+        if (i % 6 < 3) continue;
+        FILE *file = fopen(paths[i], "w");
+        ck_assert_ptr_nonnull(file);
+        if (i % 6 == 4) fwrite(&header, sizeof header, 1, file);
+        for (unsigned k = 0; k < 3000 && i % 6 > 3; k++) fputs("junk", file);
+        fclose(file);
+    }
+    write_sliding(RUNS_MAX - 1, 0);
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    ck_assert_msg(recording_open(&recording, &name, 1, reason) == 0, "%s", reason);
+    ck_assert_uint_eq(recording_events(recording), 1000);
+    ck_assert_uint_gt(recording_problem_count(recording), 0);
+    for (size_t i = 0; i < recording_problem_count(recording); i++)
+        ck_assert_msg(strstr(recording_problem(recording, i)->path, ".p2rec"), "%s", recording_problem(recording, i)->text);
+    recording_close(recording);
+}
+END_TEST
+
 /* ---- what cannot be made equal ---------------------------------------------------------------------------------------------- */
 
 /* XXH3 multiplies pairs of words, each combined with a constant: where that makes one of them 0, the other one does not count.
@@ -180,6 +213,7 @@ int main(void) {
     tcase_add_checked_fixture(tcase, begin_files, end_files);
     tcase_add_loop_test(tcase, reads_of_many_runs_grow_with_their_number, 0, 2);
     tcase_add_test(tcase, a_read_that_fails_once_is_reported);
+    tcase_add_test(tcase, a_directory_of_junk_is_read_beside_it);
     tcase_add_test(tcase, events_with_one_checksum_are_not_the_same);
     tcase_add_test(tcase, logs_beyond_the_table_are_one_unknown_node);
     suite_add_tcase(suite, tcase);
