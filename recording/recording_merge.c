@@ -30,7 +30,8 @@ static struct recording_log *find_log(struct recording *recording, uint64_t log)
 static uint32_t choose_index(const struct recording *recording, uint32_t wanted) {
     const bool *free_one;
     if (wanted < RECORDING_NODE_OTHER && !recording->node_used[wanted]) return wanted;
-    free_one = memchr(recording->node_used, false, RECORDING_NODE_OTHER); /* quick: a full table is searched for each log beyond it */
+    free_one =
+        memchr(recording->node_used, false, RECORDING_NODE_OTHER); /* quick: a full table is searched for each log beyond it */
     return free_one ? (uint32_t)(free_one - recording->node_used) : RECORDING_NODE_OTHER;
 }
 

@@ -483,7 +483,8 @@ static int take(struct once *once) {
     if (once->image == MAP_FAILED) once->image = NULL;
     (void)!getrandom(&once->seed, sizeof once->seed, 0);
     if (!once->part_of || !once->active || !once->told || !once->telling) return -ENOMEM;
-    if (!once->flags || !once->held || !once->dropped || !once->changed || !once->gone || !once->image || !once->lost) return -ENOMEM;
+    if (!once->flags || !once->held || !once->dropped || !once->changed || !once->gone || !once->image || !once->lost)
+        return -ENOMEM;
     for (size_t i = 0; i < frames; i++) once->lost[i] = once->recording->frames[i]->lost;
     return recording__history_open(once->recording, &once->history);
 }

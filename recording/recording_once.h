@@ -25,7 +25,7 @@ struct part {
     history_source source;
     uint32_t run; /* its rank */
     uint32_t frame;
-    uint32_t first, last, count;     /* indices in the frame; a loss counts like an event */
+    uint32_t first, last, count;        /* indices in the frame; a loss counts like an event */
     struct part_end begins_at, ends_at; /* events, no losses */
     /* Of the whole lane in the run, in the first of its parts. */
     uint32_t losses, lost; /* all, and how many events those with a place tell of, modulo 2^32 */
@@ -48,7 +48,6 @@ struct loss {
 
 enum frame_flag { HOLDER = 1, CANDIDATE = 2 };
 
-
 struct once {
     struct recording *recording;
     struct history *history; /* of all frames, as they are in the files */
@@ -62,8 +61,8 @@ struct once {
     const struct loss **same; /* by place, then by run */
     size_t loss_count;
     /* Of one run and those before it. */
-    uint8_t *flags;    /* by frame */
-    bool *active;      /* by source: an earlier run reaches beyond it */
+    uint8_t *flags; /* by frame */
+    bool *active;   /* by source: an earlier run reaches beyond it */
     /* Hashes of the events of earlier runs that a later one may have, too.  They stay for the runs after it, up to a bound, so
      * that a frame need not be read again for each of many runs. */
     uint64_t seed;     /* random: without it, a node could make two events that have one hash */

@@ -68,7 +68,7 @@ int clickhouse_open(struct clickhouse **ret_server, const char *url, const struc
         clickhouse_close(server);
         return -1;
     }
-    http_keep(server->http, FLEET_ANSWER_BYTES_MAX);
+    http_keep(server->http, ANSWER_BYTES_MAX);
     *ret_server = server;
     return 0;
 }

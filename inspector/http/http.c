@@ -20,7 +20,7 @@
 
 struct http {
     CURL *curl;
-    size_t kept_max; /* of an answer; 0: HTTP_ANSWER_BYTES, and the rest is dropped */
+    size_t kept_max;             /* of an answer; 0: HTTP_ANSWER_BYTES, and the rest is dropped */
     uint64_t timeout_ms, end_ms; /* as in the settings */
     const atomic_int *flag;
     uint64_t grace_ms;

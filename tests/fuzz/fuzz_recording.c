@@ -41,7 +41,8 @@ static struct trace_event make_event(uint32_t i) {
 
 /* Of the positions from 20 before its own on, or with a sum's cause of any. */
 static struct trace_event make_loss(uint32_t i) {
-    struct trace_event event = {.timestamp = UINT64_C(1700000000000000000) + i * 1000, .sequence = i - 20, .kind = TRACE_KIND_EVENTS_LOST};
+    struct trace_event event = {
+        .timestamp = UINT64_C(1700000000000000000) + i * 1000, .sequence = i - 20, .kind = TRACE_KIND_EVENTS_LOST};
     event.data.events_lost.first = i - 20;
     event.data.events_lost.count = 20;
     event.data.events_lost.cause = (uint8_t)(i % TRACE_LOSS_COUNT);

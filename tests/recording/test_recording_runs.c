@@ -120,8 +120,10 @@ END_TEST
 
 /* What is no recording keeps no descriptor from those that are, and nothing waits for it. */
 START_TEST(a_directory_of_junk_is_read_beside_it) {
-    const struct recording_header header = {
-        .magic = RECORDING_MAGIC, .version = RECORDING_VERSION, .byte_order = RECORDING_BYTE_ORDER, .event_bytes = TRACE_EVENT_BYTES};
+    const struct recording_header header = {.magic = RECORDING_MAGIC,
+                                            .version = RECORDING_VERSION,
+                                            .byte_order = RECORDING_BYTE_ORDER,
+                                            .event_bytes = TRACE_EVENT_BYTES};
     const struct rlimit limit = {24, 24};
     const char *name = dir;
     struct recording *recording = NULL;
