@@ -262,8 +262,10 @@ static int open_writer(struct event_writer **ret_writer, const char *path, bool 
     if (writer) writer->path = strdup(path);
     if (writer) writer->apps = json_array();
     int error = !writer || !writer->path || !writer->apps ? -ENOMEM : recording_writer_open(&writer->writer, path, &options);
-    if (!error && (error = aliases_create(&writer->implied, recording_writer_store(writer->writer)->nodes)))
+    if (!error && (error = aliases_create(&writer->implied, recording_writer_store(writer->writer)->nodes))) {
         (void)recording_writer_close(writer->writer, NULL);
+        if (!append) (void)unlink(path); /* it was made anew */
+    }
     if (!error) {
         *ret_writer = writer;
         return 0;

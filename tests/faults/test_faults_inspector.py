@@ -94,7 +94,7 @@ class Faults(unittest.TestCase):
         elif one.code:
             self.assertEqual(path.read_bytes() if path.exists() else None, old, str(one))
         elif not path.exists():  # nothing could be read, so there is nothing to record
-            self.assertTrue(recording and b"no recording" in one.out and one.err, f"{one} {one.out!r}")
+            self.assertTrue(recording and b"there is no " in one.out and one.err, f"{one} {one.out!r}")
 
     def test_export_into_a_new_file(self):
         self.walk_file(lambda path: ("export", "--format", "chrome", "-r", self.recording, "-o", path), None)
