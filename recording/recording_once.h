@@ -87,7 +87,8 @@ static inline bool is_sum(uint8_t cause) { return cause == TRACE_LOSS_DISCARDED 
 bool recording__once_first(const struct once *once, struct span span, struct trace_event *ret_event);
 bool recording__once_last(const struct once *once, struct span span, struct trace_event *ret_event);
 
-/* What a run has of a lane; may be empty.  Or what the first run has of it that has any, and then the next one; empty at the end. */
+/* What a run has of a lane; may be empty.  Or what the first run that has any of it has, and then the next one; empty at the
+ * end. */
 struct span recording__once_span(const struct once *once, history_source source, uint32_t run);
 struct span recording__once_lane(const struct once *once, history_source source);
 struct span recording__once_next(const struct once *once, struct span span);

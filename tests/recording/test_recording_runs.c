@@ -22,7 +22,7 @@ static char dir[SCRATCH_BYTES], paths[RUNS_MAX][SCRATCH_BYTES + 16];
 static const char *names[RUNS_MAX];
 static char reason[RECORDING_REASON_BYTES];
 
-/* ---- reads of files are counted, and one fails ------------------------------------------------------------------------------ */
+/* ---- reads of files are counted, and one fails ------------------------------------------------------------------------- */
 
 static unsigned reads, fails_at;
 ssize_t __real_pread64(int fd, void *buffer, size_t count, off_t offset);
@@ -33,7 +33,7 @@ ssize_t __wrap_pread64(int fd, void *buffer, size_t count, off_t offset) {
     return __real_pread64(fd, buffer, count, offset);
 }
 
-/* ---- files ------------------------------------------------------------------------------------------------------------------ */
+/* ---- files ------------------------------------------------------------------------------------------------------------- */
 
 static void begin_files(void) {
     ck_assert_ptr_nonnull(make_scratch(dir));
@@ -63,7 +63,7 @@ static struct recording *open_runs(unsigned count) {
     return recording;
 }
 
-/* ---- what many runs cost ---------------------------------------------------------------------------------------------------- */
+/* ---- what many runs cost ----------------------------------------------------------------------------------------------- */
 
 /* Each run has the ring of the run before again, and `step` new events. */
 static void write_sliding(unsigned run, uint32_t step) {
@@ -116,7 +116,7 @@ START_TEST(a_read_that_fails_once_is_reported) {
 }
 END_TEST
 
-/* ---- a directory of other things -------------------------------------------------------------------------------------------- */
+/* ---- a directory of other things --------------------------------------------------------------------------------------- */
 
 /* What is no recording keeps no descriptor from those that are, and nothing waits for it. */
 START_TEST(a_directory_of_junk_is_read_beside_it) {
@@ -149,7 +149,7 @@ START_TEST(a_directory_of_junk_is_read_beside_it) {
 }
 END_TEST
 
-/* ---- what cannot be made equal ---------------------------------------------------------------------------------------------- */
+/* ---- what cannot be made equal ----------------------------------------------------------------------------------------- */
 
 /* XXH3 multiplies pairs of words, each combined with a constant: where that makes one of them 0, the other one does not count.
  * A node knows the constants; what else is combined with them, it must not know. */
@@ -176,7 +176,7 @@ START_TEST(events_with_one_checksum_are_not_the_same) {
 }
 END_TEST
 
-/* ---- more logs than the table of nodes has room for -------------------------------------------------------------------------- */
+/* ---- more logs than the table of nodes has room for --------------------------------------------------------------------- */
 
 START_TEST(logs_beyond_the_table_are_one_unknown_node) {
     struct recording *recording;
