@@ -26,7 +26,7 @@
 #include <xxhash.h>
 
 #define SOURCES ((uint32_t)HISTORY_NODES_MAX << 8)
-#define REPEATS_KEPT ((size_t)1 << 22) /* for later runs: 64 MiB */
+#define REPEATS_KEPT ((size_t)1 << 21) /* for later runs: at most 64 MiB */
 
 /* ---- which runs have which lanes ------------------------------------------------------------------------------------------- */
 

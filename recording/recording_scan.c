@@ -167,10 +167,10 @@ static int refuse(char *ret_reason, int error, const char *path, const char *wha
 }
 
 /* A file without segments stays listed, because problems name it, but takes no descriptor: others of a directory need them. */
-static int close_unused(struct recording_file *file, int error) {
+static int close_unused(struct recording_file *file) {
     close(file->fd);
     file->fd = -1;
-    return error;
+    return 0;
 }
 
 /* named: the user named this file, so it must be a recording.  In a directory, files that are not recordings are only
@@ -187,20 +187,20 @@ static int scan_path(struct recording *recording, const char *path, int fd, cons
     }
     if (!S_ISREG(status->st_mode)) {
         if (named) return refuse(ret_reason, -EINVAL, path, "is not a recording: it is not a file");
-        return close_unused(file, 0);
+        return close_unused(file);
     }
     if (file->bytes == 0) {
         if (named) return refuse(ret_reason, -ENODATA, path, "is empty");
         recording__problem(recording, file, 0, 0, "is empty");
-        return close_unused(file, 0);
+        return close_unused(file);
     }
     error = scan_file(recording, file, ret_reason);
     if (error == -ENOMSG) {
         if (named) return refuse(ret_reason, -ENOMSG, path, "is not a recording");
         recording__problem(recording, file, 0, 0, "is not a recording");
-        return close_unused(file, 0);
+        return close_unused(file);
     }
-    if (error == 0 && recording->frame_count == frames) close_unused(file, 0);
+    if (error == 0 && recording->frame_count == frames) return close_unused(file);
     return error == -ENOMEM ? refuse(ret_reason, error, path, "cannot be read: out of memory") : error;
 }
 
