@@ -174,7 +174,7 @@ static void ask_method(struct store *store, const char *method) {
 }
 
 static void ask(struct recording *recording) {
-    static const char *const methods[] = {"nodes", "apps", "who", "stats", "query"};
+    static const char *const methods[] = {"nodes", "apps", "who"};
     struct store *store = recording_store(recording);
     struct trace_event like = make_event(8);
     uint64_t set[NODES_SET_WORDS] = {2};
