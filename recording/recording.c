@@ -56,6 +56,17 @@ uint64_t recording_events_lost(const struct recording *recording) { return recor
 
 /* ---- blocks, read when the history needs them ---------------------------------------------------------------------------- */
 
+/* While runs are compared, an error that may not come again: what is not compared may count twice. */
+static void note_unread(struct recording *recording, const struct recording_frame *frame, int error) {
+    if (!recording->silent || recording->unread != 0 || error == -EBADMSG || error == -ENODATA) return;
+    recording->unread = error;
+    recording->silent = false;
+    recording__problem(recording, &recording->files[frame->file], frame->offset, 0,
+                       "could not be compared with the other runs (%s): events that they have, too, may count twice",
+                       strerror(-error));
+    recording->silent = true;
+}
+
 static bool table_ready(struct recording *recording, struct recording_frame *frame) {
     const struct recording_file *file = &recording->files[frame->file];
     int error;
@@ -65,6 +76,7 @@ static bool table_ready(struct recording *recording, struct recording_frame *fra
     frame->table = malloc(frame->header.block_count * sizeof *frame->table);
     error = frame->table ? recording__table_read(file->fd, frame->offset, &frame->header, frame->table) : -ENOMEM;
     if (error == 0) return true;
+    note_unread(recording, frame, error);
     free(frame->table);
     frame->table = NULL;
     frame->table_bad = true;
@@ -121,6 +133,7 @@ static int load(void *context, uint32_t segment, uint32_t block, void *out, size
     at = block_offset(frame, block);
     error = recording__block_read(recording->files[frame->file].fd, at, &frame->header, &frame->table[block], out, bytes,
                                   recording->packed, recording->decompressor);
+    if (error < 0) note_unread(recording, frame, error);
     if (error < 0 && !is_known(frame, error)) note_block(recording, frame, block, at, error);
     return error;
 }
@@ -224,7 +237,7 @@ static int open_paths(struct recording *recording, const char *const *paths, siz
     if (error == 0) error = recording__merge_nodes(recording);
     if (error == 0) error = recording__leave_out_repeats(recording);
     if (error == 0) error = open_history(recording);
-    if (error == 0) store_read_aliases(&recording->store);
+    if (error == 0) error = store_read_aliases(&recording->store);
     return error == 0 ? 0 : refuse(ret_reason, error, error == -EINVAL ? "too many segments" : "out of memory");
 }
 
@@ -255,7 +268,7 @@ void recording_close(struct recording *recording) {
     for (size_t i = 0; i < recording->frame_count; i++) recording__frame_free(recording->frames[i]);
     free(recording->frames);
     for (size_t i = 0; i < recording->file_count; i++) {
-        close(recording->files[i].fd);
+        if (recording->files[i].fd >= 0) close(recording->files[i].fd);
         free(recording->files[i].path);
     }
     free(recording->files);

@@ -34,7 +34,8 @@ struct recording_frame {
 };
 
 /* Logs that have an index already. */
-#define RECORDING_LOG_SLOTS 8192
+#define RECORDING_LOG_BITS 13
+#define RECORDING_LOG_SLOTS (1U << RECORDING_LOG_BITS)
 struct recording_log {
     uint64_t log;
     uint32_t index;    /* + 1; 0: empty */
@@ -48,13 +49,16 @@ struct recording {
     size_t frame_count, frame_capacity;
     struct store store;
     size_t told_capacity; /* of its list of aliases */
+    bool told_failed;     /* there was no memory for all of them */
     struct recording_log logs[RECORDING_LOG_SLOTS];
+    uint64_t logs_key; /* random */
     bool node_used[HISTORY_NODES_MAX];
     bool has_other;
     struct recording_problem problems[RECORDING_PROBLEMS_MAX];
     size_t problem_count;
     uint64_t events_lost;
     bool silent;  /* problems are noted when a question comes across them */
+    int unread;   /* the first error meanwhile that is no damage, so that the question may not come across it */
     char *packed; /* a compressed block, while it is read */
     void *decompressor;
 };

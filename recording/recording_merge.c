@@ -11,13 +11,16 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #define TOLD_MAX (8 * ALIASES_MAX) /* aliases of all writers */
 
-/* The slot of a log, or an empty one for it; NULL when the table is full. */
+/* The slot of a log, or an empty one for it; NULL when the table is full.  A file can have any logs, so where they are must not
+ * be known to its author. */
 static struct recording_log *find_log(struct recording *recording, uint64_t log) {
+    uint64_t at = log * recording->logs_key >> (64 - RECORDING_LOG_BITS);
     for (uint32_t i = 0; i < RECORDING_LOG_SLOTS; i++) {
-        struct recording_log *slot = &recording->logs[(log + i) % RECORDING_LOG_SLOTS];
+        struct recording_log *slot = &recording->logs[(at + i) % RECORDING_LOG_SLOTS];
         if (slot->index == 0 || slot->log == log) return slot;
     }
     return NULL;
@@ -25,10 +28,11 @@ static struct recording_log *find_log(struct recording *recording, uint64_t log)
 
 /* A free index, if possible the wanted one.  RECORDING_NODE_OTHER when there is none. */
 static uint32_t choose_index(const struct recording *recording, uint32_t wanted) {
+    const bool *free_one;
     if (wanted < RECORDING_NODE_OTHER && !recording->node_used[wanted]) return wanted;
-    for (uint32_t i = 0; i < RECORDING_NODE_OTHER; i++)
-        if (!recording->node_used[i]) return i;
-    return RECORDING_NODE_OTHER;
+    free_one =
+        memchr(recording->node_used, false, RECORDING_NODE_OTHER); /* quick: a full table is searched for each log beyond it */
+    return free_one ? (uint32_t)(free_one - recording->node_used) : RECORDING_NODE_OTHER;
 }
 
 static void put_unreadable(struct recording *recording, uint32_t index, const char *name) {
@@ -81,7 +85,7 @@ static bool read_record(struct recording *recording, const struct recording_fram
     return error == 0;
 }
 
-/* What the log had said when the record was written.  Without memory, or beyond the bound, the others count. */
+/* What the log had said when the record was written.  Beyond the bound, the others count. */
 static void take_aliases(struct recording *recording, uint32_t index) {
     struct store *store = &recording->store;
     size_t count;
@@ -90,6 +94,7 @@ static void take_aliases(struct recording *recording, uint32_t index) {
         if (store->told_count == recording->told_capacity) {
             size_t capacity = recording->told_capacity == 0 ? 64 : 2 * recording->told_capacity;
             struct alias *told = realloc(store->told, capacity * sizeof *told);
+            recording->told_failed |= !told;
             if (!told) return;
             store->told = told;
             recording->told_capacity = capacity;
@@ -181,6 +186,8 @@ int recording__merge_nodes(struct recording *recording) {
     struct recording_roster *roster = malloc(NODES_MAX * sizeof *roster);
     int error = roster ? 0 : -ENOMEM;
 
+    (void)!getrandom(&recording->logs_key, sizeof recording->logs_key, 0);
+    recording->logs_key |= 1;
     for (size_t i = recording->frame_count; i-- > 0 && error == 0;) {
         struct recording_frame *frame = recording->frames[i];
         const struct recording_file *file = &recording->files[frame->file];
@@ -193,5 +200,5 @@ int recording__merge_nodes(struct recording *recording) {
                                 ": they are shown as \"unknown\"");
     }
     free(roster);
-    return error;
+    return error == 0 && recording->told_failed ? -ENOMEM : error;
 }

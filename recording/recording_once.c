@@ -22,8 +22,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/random.h>
+#include <xxhash.h>
 
 #define SOURCES ((uint32_t)HISTORY_NODES_MAX << 8)
+#define REPEATS_KEPT ((size_t)1 << 21) /* for later runs: at most 64 MiB */
 
 /* ---- which runs have which lanes ------------------------------------------------------------------------------------------- */
 
@@ -56,11 +59,13 @@ static bool may_have(const struct recording_frame *frame, uint32_t node) {
     return frame->node_map[node] != RECORDING_NODE_OTHER && (frame->header.nodes >> node % 64 & 1) != 0;
 }
 
-static bool find_shared(struct once *once) {
+/* Returns 1 if there are any, 0, or -ENOMEM. */
+static int find_shared(struct once *once) {
     uint32_t *first_run = calloc(HISTORY_NODES_MAX, sizeof *first_run); /* its rank + 1 */
-    bool any = false;
+    int any = 0;
 
-    for (uint32_t r = 0; first_run && r < once->run_count; r++)
+    if (!first_run) return -ENOMEM;
+    for (uint32_t r = 0; r < once->run_count; r++)
         for (size_t i = once->runs[r].begin; i < once->runs[r].end; i++) {
             const struct recording_frame *frame = once->recording->frames[i];
             for (uint32_t node = 0; node < frame->node_map_count; node++) {
@@ -138,16 +143,29 @@ static bool end_of(const struct once *once, const struct part *part, bool back, 
     return false;
 }
 
-bool recording__once_first(const struct once *once, struct span span, bool events, struct trace_event *ret_event) {
+bool recording__once_first(const struct once *once, struct span span, struct trace_event *ret_event) {
     for (const struct part *part = span.begin; part < span.end; part++)
-        if (end_of(once, part, false, events, ret_event)) return true;
+        if (end_of(once, part, false, false, ret_event)) return true;
     return false;
 }
 
-bool recording__once_last(const struct once *once, struct span span, bool events, struct trace_event *ret_event) {
+bool recording__once_last(const struct once *once, struct span span, struct trace_event *ret_event) {
     for (const struct part *part = span.end; part-- > span.begin;)
-        if (end_of(once, part, true, events, ret_event)) return true;
+        if (end_of(once, part, true, false, ret_event)) return true;
     return false;
+}
+
+/* The sequence of the first, or with `back` the last, readable event that is no loss.  It is looked for once: a part is compared
+ * with those of all other runs. */
+static bool sequence_at(const struct once *once, struct part *part, bool back, uint32_t *ret_sequence) {
+    struct part_end *end = back ? &part->ends_at : &part->begins_at;
+    if (end->state == NOT_LOOKED) {
+        struct trace_event event;
+        end->state = end_of(once, part, back, true, &event) ? READABLE : NONE_READABLE;
+        if (end->state == READABLE) end->sequence = event.sequence;
+    }
+    if (end->state == READABLE) *ret_sequence = end->sequence;
+    return end->state == READABLE;
 }
 
 /* From a part on, those of the same lane and run. */
@@ -157,7 +175,8 @@ static struct span span_from(const struct once *once, struct part *begin) {
     return (struct span){begin, end};
 }
 
-struct span recording__once_span(const struct once *once, history_source source, uint32_t run) {
+/* The first part of a lane, from a run on. */
+static struct part *find_part(const struct once *once, history_source source, uint32_t run) {
     const struct part key = {.source = source, .run = run};
     size_t low = 0, high = once->part_count;
     while (low < high) {
@@ -167,9 +186,26 @@ struct span recording__once_span(const struct once *once, history_source source,
         else
             high = middle;
     }
-    struct part *begin = once->parts + low;
-    if (low == once->part_count || begin->source != source || begin->run != run) return (struct span){begin, begin};
-    return span_from(once, begin);
+    return once->parts + low;
+}
+
+static bool is_of(const struct once *once, const struct part *part, history_source source) {
+    return part < once->parts + once->part_count && part->source == source;
+}
+
+struct span recording__once_span(const struct once *once, history_source source, uint32_t run) {
+    struct part *begin = find_part(once, source, run);
+    return is_of(once, begin, source) && begin->run == run ? span_from(once, begin) : (struct span){begin, begin};
+}
+
+struct span recording__once_lane(const struct once *once, history_source source) {
+    struct part *begin = find_part(once, source, 0);
+    return is_of(once, begin, source) ? span_from(once, begin) : (struct span){begin, begin};
+}
+
+struct span recording__once_next(const struct once *once, struct span span) {
+    history_source source = span.begin->source;
+    return is_of(once, span.end, source) ? span_from(once, span.end) : (struct span){span.end, span.end};
 }
 
 static int list_all(struct once *once) {
@@ -192,12 +228,12 @@ static int list_all(struct once *once) {
 /* ---- events ---------------------------------------------------------------------------------------------------------------- */
 
 /* Of all that its node wrote, and where.  Never 0. */
-static uint64_t hash_event(const struct trace_event *event, history_source source) {
+static uint64_t hash_event(const struct once *once, const struct trace_event *event, history_source source) {
     struct trace_event copy = *event;
     uint64_t hash;
     copy.timestamp = source;
     trace_event_set_clock_steps(&copy, 0);
-    hash = recording__checksum(&copy, sizeof copy);
+    hash = XXH3_64bits_withSeed(&copy, sizeof copy, once->seed);
     return hash != 0 ? hash : 1;
 }
 
@@ -227,22 +263,6 @@ static int add_repeat(struct once *once, uint64_t hash) {
     return 0;
 }
 
-static bool may_repeat(const struct once *once, const struct history_item *item) {
-    return once->active[item->source] && !is_loss(item->event);
-}
-
-/* Notes the events of an earlier run that the later one may have, too. */
-static int hold_frame(struct once *once, uint32_t frame) {
-    int error = 0;
-    for (uint32_t i = 0; i < once->recording->frames[frame]->header.events && error == 0; i++) {
-        struct history_item item;
-        if (!history_at(once->history, POSITION(frame, i), &item) || !may_repeat(once, &item)) continue;
-        if (behind(item.event->sequence, once->from[item.source]) >= 0)
-            error = add_repeat(once, hash_event(item.event, item.source));
-    }
-    return error;
-}
-
 int recording__once_drop(struct once *once, uint64_t position) {
     uint64_t frame = position / HISTORY_SEGMENT_EVENTS, index = position % HISTORY_SEGMENT_EVENTS;
     if (!once->dropped[frame]) once->dropped[frame] = calloc(HISTORY_SEGMENT_EVENTS / 64, sizeof **once->dropped);
@@ -257,12 +277,27 @@ static bool is_dropped(const struct once *once, uint64_t position) {
     return bits && (bits[index / 64] >> index % 64 & 1) != 0;
 }
 
+/* Notes the events of an earlier run that later ones may have, too.  Those that were dropped are noted already: a run before
+ * has them. */
+static int hold_frame(struct once *once, uint32_t frame) {
+    int error = 0;
+    for (uint32_t i = 0; i < once->recording->frames[frame]->header.events && error == 0; i++) {
+        struct history_item item;
+        if (is_dropped(once, POSITION(frame, i)) || !history_at(once->history, POSITION(frame, i), &item)) continue;
+        if (once->shared[history_source_node(item.source)] && !is_loss(item.event))
+            error = add_repeat(once, hash_event(once, item.event, item.source));
+    }
+    once->held[frame] = true;
+    return error;
+}
+
 static int drop_repeats(struct once *once, uint32_t frame) {
     int error = 0;
     for (uint32_t i = 0; i < once->recording->frames[frame]->header.events && error == 0; i++) {
         struct history_item item;
-        if (!history_at(once->history, POSITION(frame, i), &item) || !may_repeat(once, &item)) continue;
-        uint64_t hash = hash_event(item.event, item.source);
+        if (!history_at(once->history, POSITION(frame, i), &item)) continue;
+        if (!once->active[item.source] || is_loss(item.event)) continue;
+        uint64_t hash = hash_event(once, item.event, item.source);
         if (*find_slot(once->repeats, once->repeat_slots, hash) == hash) error = recording__once_drop(once, POSITION(frame, i));
     }
     return error;
@@ -270,22 +305,28 @@ static int drop_repeats(struct once *once, uint32_t frame) {
 
 /* Flags the frames in which a lane of a run and of an earlier one overlap. */
 static void relate(struct once *once, struct span earlier, struct span later, uint32_t from) {
-    struct trace_event event;
-    uint32_t next;
+    uint32_t sequence, next;
+    struct part *last = earlier.end - 1;
 
-    if (!recording__once_last(once, earlier, true, &event)) return;
-    next = event.sequence + 1;
+    while (last > earlier.begin && !sequence_at(once, last, true, &sequence)) last--;
+    if (!sequence_at(once, last, true, &sequence)) return;
+    next = sequence + 1;
     if (behind(next, from) <= 0) return;
-    for (const struct part *part = later.begin; part < later.end; part++) {
-        if (end_of(once, part, false, true, &event) && behind(event.sequence, next) >= 0) break;
+    for (struct part *part = later.begin; part < later.end; part++) {
+        if (sequence_at(once, part, false, &sequence) && behind(sequence, next) >= 0) break;
         once->flags[part->frame] |= CANDIDATE;
     }
-    for (const struct part *part = earlier.end; part-- > earlier.begin;) {
-        if (end_of(once, part, true, true, &event) && behind(event.sequence, from) < 0) break;
+    for (struct part *part = earlier.end; part-- > earlier.begin;) {
+        if (sequence_at(once, part, true, &sequence) && behind(sequence, from) < 0) break;
         once->flags[part->frame] |= HOLDER;
     }
     once->active[later.begin->source] = true;
-    once->from[later.begin->source] = from;
+}
+
+static bool first_sequence(const struct once *once, struct span span, uint32_t *ret_sequence) {
+    for (struct part *part = span.begin; part < span.end; part++)
+        if (sequence_at(once, part, false, ret_sequence)) return true;
+    return false;
 }
 
 /* Of each lane that the run has, what earlier ones have. */
@@ -296,16 +337,16 @@ static void relate_lanes(struct once *once, uint32_t rank) {
     memset(once->active, 0, SOURCES);
     for (struct part *lane = once->parts, *at; lane < end; lane = at) {
         struct span later = {end, end};
-        struct trace_event event;
+        uint32_t from;
         for (at = lane; at < end && at->source == lane->source;) {
             struct span span = span_from(once, at);
             if (span.begin->run == rank) later = span;
             at = span.end;
         }
-        if (later.begin == end || later.begin == lane || !recording__once_first(once, later, true, &event)) continue;
+        if (later.begin == end || later.begin == lane || !first_sequence(once, later, &from)) continue;
         for (struct part *part = lane; part < later.begin;) {
             struct span earlier = span_from(once, part);
-            relate(once, earlier, later, event.sequence);
+            relate(once, earlier, later, from);
             part = earlier.end;
         }
     }
@@ -316,10 +357,13 @@ static int drop_events(struct once *once, uint32_t rank) {
     int error = 0;
 
     relate_lanes(once, rank);
-    if (once->repeats) memset(once->repeats, 0, once->repeat_slots * sizeof *once->repeats);
-    once->repeat_count = 0;
+    if (once->repeat_count > REPEATS_KEPT) {
+        memset(once->repeats, 0, once->repeat_slots * sizeof *once->repeats);
+        memset(once->held, 0, count);
+        once->repeat_count = 0;
+    }
     for (size_t i = 0; i < count && error == 0; i++)
-        if (once->flags[i] & HOLDER) error = hold_frame(once, (uint32_t)i);
+        if ((once->flags[i] & HOLDER) && !once->held[i]) error = hold_frame(once, (uint32_t)i);
     for (size_t i = 0; i < count && error == 0 && once->repeat_count > 0; i++)
         if (once->flags[i] & CANDIDATE) error = drop_repeats(once, (uint32_t)i);
     return error;
@@ -414,11 +458,11 @@ static int take(struct once *once) {
     size_t frames = once->recording->frame_count;
 
     once->part_of = calloc(SOURCES, sizeof *once->part_of);
-    once->from = calloc(SOURCES, sizeof *once->from);
     once->active = calloc(SOURCES, sizeof *once->active);
     once->told = calloc(SOURCES, 2 * sizeof *once->told);
     once->telling = calloc(SOURCES, 2 * sizeof *once->telling);
     once->flags = calloc(frames, sizeof *once->flags);
+    once->held = calloc(frames, sizeof *once->held);
     once->dropped = calloc(frames, sizeof *once->dropped);
     once->changed = calloc(frames, sizeof *once->changed);
     once->gone = calloc(frames, sizeof *once->gone);
@@ -426,8 +470,10 @@ static int take(struct once *once) {
     once->image =
         mmap(NULL, history_image_bytes_max(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (once->image == MAP_FAILED) once->image = NULL;
-    if (!once->part_of || !once->from || !once->active || !once->told || !once->telling) return -ENOMEM;
-    if (!once->flags || !once->dropped || !once->changed || !once->gone || !once->image || !once->lost) return -ENOMEM;
+    (void)!getrandom(&once->seed, sizeof once->seed, 0);
+    if (!once->part_of || !once->active || !once->told || !once->telling) return -ENOMEM;
+    if (!once->flags || !once->held || !once->dropped || !once->changed || !once->gone || !once->image || !once->lost)
+        return -ENOMEM;
     for (size_t i = 0; i < frames; i++) once->lost[i] = once->recording->frames[i]->lost;
     return recording__history_open(once->recording, &once->history);
 }
@@ -441,10 +487,10 @@ static void give_back(struct once *once, size_t frames) {
     free(once->gone);
     free(once->lost);
     free(once->flags);
+    free(once->held);
     free(once->told);
     free(once->telling);
     free(once->active);
-    free(once->from);
     free(once->part_of);
     free(once->parts);
     free(once->losses);
@@ -462,6 +508,7 @@ static int leave_out(struct once *once) {
         if (r > 0) error = drop_events(once, r);
         if (error == 0) error = recording__once_cut_losses(once, r);
     }
+    if (error == 0 && once->recording->unread == -ENOMEM) error = -ENOMEM;
     if (error == 0) error = make_frames(once);
     once->recording->silent = false;
     give_back(once, frames);
@@ -472,7 +519,8 @@ int recording__leave_out_repeats(struct recording *recording) {
     struct once once = {.recording = recording};
     int error = list_runs(&once);
 
-    if (error == 0 && once.run_count > 1 && find_shared(&once)) error = leave_out(&once);
+    if (error == 0 && once.run_count > 1) error = find_shared(&once);
+    if (error > 0) error = leave_out(&once);
     free(once.runs);
     return error;
 }

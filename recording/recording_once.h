@@ -14,12 +14,19 @@ struct run {
     uint64_t written_ns; /* the first of them */
 };
 
+/* An end of what a frame has of a lane: the sequence of its first or last readable event, once it was looked for. */
+struct part_end {
+    enum { NOT_LOOKED, NONE_READABLE, READABLE } state;
+    uint32_t sequence;
+};
+
 /* What a frame has of a lane. */
 struct part {
     history_source source;
     uint32_t run; /* its rank */
     uint32_t frame;
-    uint32_t first, last, count; /* indices in the frame; a loss counts like an event */
+    uint32_t first, last, count;        /* indices in the frame; a loss counts like an event */
+    struct part_end begins_at, ends_at; /* events, no losses */
     /* Of the whole lane in the run, in the first of its parts. */
     uint32_t losses, lost; /* all, and how many events those with a place tell of, modulo 2^32 */
     enum { UNKNOWN, WHOLE, NOT_WHOLE } whole;
@@ -54,11 +61,14 @@ struct once {
     const struct loss **same; /* by place, then by run */
     size_t loss_count;
     /* Of one run and those before it. */
-    uint8_t *flags;    /* by frame */
-    uint32_t *from;    /* by source: the first sequence of the run */
-    bool *active;      /* by source: an earlier run reaches beyond it */
-    uint64_t *repeats; /* hashes of events; 0: empty */
+    uint8_t *flags; /* by frame */
+    bool *active;   /* by source: an earlier run reaches beyond it */
+    /* Hashes of the events of earlier runs that a later one may have, too.  They stay for the runs after it, up to a bound, so
+     * that a frame need not be read again for each of many runs. */
+    uint64_t seed;     /* random: without it, a node could make two events that have one hash */
+    uint64_t *repeats; /* 0: empty */
     size_t repeat_count, repeat_slots;
+    bool *held;               /* by frame: its events are among them */
     uint64_t **dropped;       /* by frame: bit set, or NULL */
     bool *changed;            /* by frame: losses */
     bool *gone;               /* by frame */
@@ -73,12 +83,15 @@ static inline int32_t behind(uint32_t one, uint32_t other) { return (int32_t)(on
 static inline bool is_loss(const struct trace_event *event) { return event->kind == TRACE_KIND_EVENTS_LOST; }
 static inline bool is_sum(uint8_t cause) { return cause == TRACE_LOSS_DISCARDED || cause == TRACE_LOSS_NO_LANE; }
 
-/* The first, or the last readable event of a lane in a run; events: no loss.  Returns false if there is none. */
-bool recording__once_first(const struct once *once, struct span span, bool events, struct trace_event *ret_event);
-bool recording__once_last(const struct once *once, struct span span, bool events, struct trace_event *ret_event);
+/* The first, or the last readable event of a lane in a run, which may be a loss.  Returns false if there is none. */
+bool recording__once_first(const struct once *once, struct span span, struct trace_event *ret_event);
+bool recording__once_last(const struct once *once, struct span span, struct trace_event *ret_event);
 
-/* What a run has of a lane; may be empty. */
+/* What a run has of a lane; may be empty.  Or what the first run that has any of it has, and then the next one; empty at the
+ * end. */
 struct span recording__once_span(const struct once *once, history_source source, uint32_t run);
+struct span recording__once_lane(const struct once *once, history_source source);
+struct span recording__once_next(const struct once *once, struct span span);
 
 /* Takes an event out.  Returns 0 or -ENOMEM. */
 int recording__once_drop(struct once *once, uint64_t position);

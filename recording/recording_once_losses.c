@@ -85,7 +85,7 @@ static bool accounts_for_all(const struct once *once, struct span span) {
 
     if (lane->whole != UNKNOWN) return lane->whole == WHOLE;
     lane->whole = NOT_WHOLE;
-    if (!recording__once_first(once, span, false, &first) || !recording__once_last(once, span, false, &last)) return false;
+    if (!recording__once_first(once, span, &first) || !recording__once_last(once, span, &last)) return false;
     for (const struct part *part = span.begin; part < span.end; part++) known += part->count;
     lane->begin = first.sequence;
     lane->end = next_of(&last);
@@ -129,10 +129,10 @@ static void cut_loss(struct once *once, struct loss *loss) {
         loss->rest = 0;
         return;
     }
-    for (uint32_t r = 0; r < loss->run; r++) {
-        struct span span = recording__once_span(once, loss->source, r);
+    for (struct span span = recording__once_lane(once, loss->source); span.begin < span.end && span.begin->run < loss->run;
+         span = recording__once_next(once, span)) {
         uint64_t from = 0, count;
-        if (span.begin == span.end || !accounts_for_all(once, span)) continue;
+        if (!accounts_for_all(once, span)) continue;
         count = accounted(loss, span.begin->begin, span.begin->end, &from);
         if (loss->count - count >= loss->rest) continue;
         loss->rest = loss->count - count;

@@ -41,6 +41,7 @@ static int open_plain(const char *path, struct stat *ret_status) {
     return fd;
 }
 
+/* fd: -1: it could not be opened.  Returns NULL when out of memory. */
 static struct recording_file *add_file(struct recording *recording, const char *path, int fd, uint64_t bytes) {
     struct recording_file *files = realloc(recording->files, (recording->file_count + 1) * sizeof *files);
     char *copy = strdup(path);
@@ -165,11 +166,19 @@ static int refuse(char *ret_reason, int error, const char *path, const char *wha
     return error;
 }
 
+/* A file without segments stays listed, because problems name it, but takes no descriptor: others of a directory need them. */
+static int close_unused(struct recording_file *file) {
+    close(file->fd);
+    file->fd = -1;
+    return 0;
+}
+
 /* named: the user named this file, so it must be a recording.  In a directory, files that are not recordings are only
  * reported. */
 static int scan_path(struct recording *recording, const char *path, int fd, const struct stat *status, bool named,
                      char *ret_reason) {
-    const struct recording_file *file = add_file(recording, path, fd, (uint64_t)status->st_size);
+    size_t frames = recording->frame_count;
+    struct recording_file *file = add_file(recording, path, fd, (uint64_t)status->st_size);
     int error;
 
     if (!file) {
@@ -178,19 +187,20 @@ static int scan_path(struct recording *recording, const char *path, int fd, cons
     }
     if (!S_ISREG(status->st_mode)) {
         if (named) return refuse(ret_reason, -EINVAL, path, "is not a recording: it is not a file");
-        return 0;
+        return close_unused(file);
     }
     if (file->bytes == 0) {
         if (named) return refuse(ret_reason, -ENODATA, path, "is empty");
         recording__problem(recording, file, 0, 0, "is empty");
-        return 0;
+        return close_unused(file);
     }
     error = scan_file(recording, file, ret_reason);
     if (error == -ENOMSG) {
         if (named) return refuse(ret_reason, -ENOMSG, path, "is not a recording");
         recording__problem(recording, file, 0, 0, "is not a recording");
-        return 0;
+        return close_unused(file);
     }
+    if (error == 0 && recording->frame_count == frames) return close_unused(file);
     return error == -ENOMEM ? refuse(ret_reason, error, path, "cannot be read: out of memory") : error;
 }
 
@@ -213,7 +223,7 @@ static int scan_directory(struct recording *recording, const char *path, char *r
         if (length < (int)sizeof name) fd = open_plain(name, &status);
         if (fd == -ENOENT) continue; /* retired meanwhile */
         if (fd < 0)
-            recording__problem(recording, NULL, 0, 0, "a file of the directory cannot be read: %s", strerror(-fd));
+            recording__problem(recording, add_file(recording, name, -1, 0), 0, 0, "cannot be read: %s", strerror(-fd));
         else
             error = scan_path(recording, name, fd, &status, false, ret_reason);
     }

@@ -202,6 +202,12 @@ struct alias_picture *alias_picture_take(struct aliases *aliases) {
     return picture;
 }
 
+bool alias_picture_is_missing(struct aliases *aliases, const struct alias_picture *picture) {
+    struct aliases_stats stats = {0};
+    if (!picture && aliases) aliases_stats(aliases, &stats);
+    return stats.count > 0;
+}
+
 bool alias_picture_renew(struct aliases *aliases, struct alias_picture **picture) {
     struct alias_picture *now = alias_picture_take(aliases), *before = *picture;
     *picture = now;

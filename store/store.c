@@ -62,16 +62,24 @@ static int init_with(struct store *store, struct history *history) {
 
 /* In time order, as the node reported them; only the newest events, if there are many more than fit.  Those that the writer had
  * in its table come last: then, if the table is full, it is as the writer's. */
-void store_read_aliases(struct store *store) {
+int store_read_aliases(struct store *store) {
     const struct history_query query = {.kinds = UINT64_C(1) << TRACE_KIND_ALIAS};
     struct history_answer answer;
+    struct alias_picture *picture;
     aliases_destroy(store->aliases);
     store->aliases = NULL;
-    if (aliases_create(&store->aliases, store->nodes)) return;
-    if (history_select(store->history, &query, 0, UINT64_MAX, ALIASES_READ_MAX, true, NULL, &answer)) return;
+    int error = aliases_create(&store->aliases, store->nodes);
+    if (error) return error;
+    error = history_select(store->history, &query, 0, UINT64_MAX, ALIASES_READ_MAX, true, NULL, &answer);
+    if (error) return error;
     for (size_t i = answer.count; i-- > 0;) note_alias(store, &answer.hits[i].event, answer.hits[i].source);
     history_answer_fini(&answer);
     store_add_aliases(store, store->told, store->told_count);
+    /* The questions share one picture, which is made now: then none of them lacks the memory for it. */
+    picture = alias_picture_take(store->aliases);
+    error = alias_picture_is_missing(store->aliases, picture) ? -ENOMEM : 0;
+    alias_picture_release(picture);
+    return error;
 }
 
 static int by_time(const void *one, const void *other) {

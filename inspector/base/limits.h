@@ -13,6 +13,7 @@
 #define CONFIG_TIMEOUT_MS 1000U      /* `config` shows the file even if traced does not answer */
 #define COMPLETE_TIMEOUT_MS 300U     /* shell completion: nobody waits long after TAB */
 #define CONNECT_RETRY_MS 100U        /* --wait: pause between two attempts */
+#define ANSWER_BYTES_MAX (1U << 30)  /* of ClickHouse: to our questions 200 MiB, to those of `sql` any number */
 #define PAGE_EVENTS 2000U            /* events in one request */
 #define TRACES_MAX 10000U            /* docs/protocol.md: traces in one answer */
 #define TIMELINE_EVENTS_MAX 200000U  /* `trace ID` holds them all in memory */

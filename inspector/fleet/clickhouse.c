@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "clickhouse.h"
 
+#include "limits.h"
 #include "login_file.h"
 
 #include <assert.h>
@@ -67,7 +68,7 @@ int clickhouse_open(struct clickhouse **ret_server, const char *url, const struc
         clickhouse_close(server);
         return -1;
     }
-    http_keep_all(server->http);
+    http_keep(server->http, ANSWER_BYTES_MAX);
     *ret_server = server;
     return 0;
 }
@@ -245,6 +246,9 @@ static enum clickhouse_outcome explain(const struct clickhouse *server, const st
                     "what is at %s does not answer in TLS: is it ClickHouse's https_port, and not its http_port? (%s)", at,
                     answer->reason);
         return CLICKHOUSE_AGAIN;
+    case HTTP_TOO_LONG:
+        failure_set(failure, EXIT_FAILED, "the answer of %s is too long (%s): narrow the question", at, answer->reason);
+        return CLICKHOUSE_REFUSED;
     case HTTP_REFUSED: break;
     }
     if (answer->status == 401 || answer->status == 403) return explain_code(server, answer, CODE_WRONG_PASSWORD, failure);

@@ -20,14 +20,14 @@
 
 struct http {
     CURL *curl;
-    bool keep_all;
+    size_t kept_max;             /* of an answer; 0: HTTP_ANSWER_BYTES, and the rest is dropped */
     uint64_t timeout_ms, end_ms; /* as in the settings */
     const atomic_int *flag;
     uint64_t grace_ms;
     uint64_t stop_ms; /* when to give up a running request; 0: the flag was not seen yet */
     char *answer;
     size_t answer_bytes, answer_room;
-    bool answer_failed;
+    bool too_long, no_memory;
     char error[CURL_ERROR_SIZE];
 };
 
@@ -36,14 +36,15 @@ struct http {
 static size_t on_answer(char *bytes, size_t size, size_t count, void *context) {
     struct http *http = context;
     size_t taken = size * count;
-    if (!http->keep_all && taken > HTTP_ANSWER_BYTES - http->answer_bytes) taken = HTTP_ANSWER_BYTES - http->answer_bytes;
+    size_t left = (http->kept_max ? http->kept_max : HTTP_ANSWER_BYTES) - http->answer_bytes;
+    http->too_long = http->kept_max && taken > left;
+    if (http->too_long) return 0;
+    if (taken > left) taken = left;
     if (http->answer_bytes + taken + 1 > http->answer_room) {
         size_t room = 2 * (http->answer_bytes + taken + 1);
         char *more = realloc(http->answer, room);
-        if (!more) {
-            http->answer_failed = true;
-            return 0;
-        }
+        http->no_memory = !more;
+        if (!more) return 0;
         http->answer = more;
         http->answer_room = room;
     }
@@ -108,7 +109,7 @@ int http_login(struct http *http, const char *user, const char *password) {
                                                                                                                             : 0;
 }
 
-void http_keep_all(struct http *http) { http->keep_all = true; }
+void http_keep(struct http *http, size_t bytes) { http->kept_max = bytes; }
 
 void http_stop_on(struct http *http, const atomic_int *flag, uint64_t grace_ms) {
     http->flag = flag;
@@ -206,6 +207,12 @@ static void read_end(struct http *http, CURLcode code, struct http_answer *answe
     answer->retry_after_s = pause_s > 0 ? (uint64_t)pause_s : 0;
     answer->outcome = code == CURLE_OK ? outcome_of_status(answer->status) : outcome_of_code(code, request_bytes > 0);
     if (answer->outcome == HTTP_ARRIVED) return;
+    if (http->too_long || http->no_memory) {
+        answer->outcome = HTTP_TOO_LONG;
+        snprintf(answer->reason, sizeof answer->reason, "%s %zu MiB", http->too_long ? "more than" : "no memory for more than",
+                 (http->too_long ? http->kept_max : http->answer_bytes) >> 20);
+        return;
+    }
     if (answer->outcome == HTTP_STOPPED) {
         copy_line(answer->reason, sizeof answer->reason, "no answer came in time");
         return;
@@ -217,6 +224,10 @@ static void read_end(struct http *http, CURLcode code, struct http_answer *answe
     if (handshake_timed_out(http->curl, code)) answer->outcome = HTTP_SILENT;
     if (code == CURLE_SSL_CACERT_BADFILE) {
         copy_line(answer->reason, sizeof answer->reason, "the file of --ca cannot be read, or has no certificates");
+        return;
+    }
+    if (code == CURLE_OUT_OF_MEMORY && request_bytes) { /* curl keeps 100 KiB of a header */
+        copy_line(answer->reason, sizeof answer->reason, "a header of its answer is too long, or there is no memory for it");
         return;
     }
     if (code != CURLE_OK) {
@@ -242,7 +253,8 @@ void http_post(struct http *http, const char *url, const struct http_body *body,
     CURLcode code = headers ? CURLE_OK : CURLE_OUT_OF_MEMORY;
     *ret_answer = (struct http_answer){.sent_bytes = packed ? packed_count : body->count};
     http->answer_bytes = 0;
-    http->answer_failed = false;
+    http->too_long = false;
+    http->no_memory = false;
     http->stop_ms = 0;
     http->error[0] = 0;
     curl_easy_setopt(http->curl, CURLOPT_TIMEOUT_MS, (long)time_left_ms(http));

@@ -33,6 +33,7 @@ enum http_outcome {
     HTTP_INVALID,   /* the URL, or the file of certificates to trust, cannot be used */
     HTTP_UNTRUSTED, /* the server's certificate is not trusted */
     HTTP_NO_TLS,    /* what answers an https URL does not speak TLS */
+    HTTP_TOO_LONG,  /* the answer is longer than http_keep allows, or than there is memory for */
     HTTP_SILENT,    /* what is at an https URL takes connections, and does not answer in TLS in time */
 };
 
@@ -44,7 +45,7 @@ struct http_body {
     bool once;        /* never send it twice: on an older connection, which the server may just have closed, curl would */
 };
 
-/* ANSWER_BYTES of an answer are kept unless http_keep_all was called; all of it is read. */
+/* ANSWER_BYTES of an answer are kept, and all of it is read, unless http_keep was called. */
 #define HTTP_ANSWER_BYTES 65536
 
 struct http_answer {
@@ -73,8 +74,8 @@ void http_close(struct http *http);
 /* Sends these with each request (Basic).  Copies them.  Returns 0, or -1 when out of memory. */
 int http_login(struct http *http, const char *user, const char *password);
 
-/* Keeps whole answers, whatever their size. */
-void http_keep_all(struct http *http);
+/* Keeps whole answers of up to so many bytes, and gives up longer ones. */
+void http_keep(struct http *http, size_t bytes);
 
 /* Once *flag is not 0, http_pause returns at once, and a request that is still running grace_ms later is given up; if *flag is
  * HTTP_STOP_NOW it gets no such time. */

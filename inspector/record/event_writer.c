@@ -186,11 +186,12 @@ static int add_implied(struct event_writer *writer) {
         if (alias && is_news(writer, known, alias)) list[count++] = *alias;
     }
     grace_read_unlock();
-    if (list) store_add_aliases(store, list, count);
+    bool whole = list && !alias_picture_is_missing(writer->implied, implied) && !alias_picture_is_missing(store->aliases, known);
+    if (whole) store_add_aliases(store, list, count);
     alias_picture_release(implied);
     alias_picture_release(known);
     free(list);
-    return list ? 0 : -ENOMEM;
+    return whole ? 0 : -ENOMEM;
 }
 
 void event_writer_learn_steps(struct event_writer *writer, const json_t *clock_steps) {
@@ -269,8 +270,10 @@ static int open_writer(struct event_writer **ret_writer, const char *path, bool 
     if (writer) writer->path = strdup(path);
     if (writer) writer->apps = json_array();
     int error = !writer || !writer->path || !writer->apps ? -ENOMEM : recording_writer_open(&writer->writer, path, &options);
-    if (!error && (error = aliases_create(&writer->implied, recording_writer_store(writer->writer)->nodes)))
+    if (!error && (error = aliases_create(&writer->implied, recording_writer_store(writer->writer)->nodes))) {
         (void)recording_writer_close(writer->writer, NULL);
+        if (!append) (void)unlink(path); /* it was made anew */
+    }
     if (!error) {
         *ret_writer = writer;
         return 0;

@@ -66,7 +66,10 @@ json_t *answer_aliases(const struct store *store, const struct alias_picture *pi
                        const uint32_t *node_indices, size_t node_count) {
     json_t *list = json_array();
     size_t places = alias_picture_count(picture), count = 0;
-    uint32_t *indices = places ? malloc(places * sizeof *indices) : NULL; /* without memory there are none */
+    json_malloc_t take;
+    json_free_t give_back;
+    json_get_alloc_funcs(&take, &give_back); /* if there is none, that is noted as for all of the answer (proto/json_memory.h) */
+    uint32_t *indices = places ? take(places * sizeof *indices) : NULL;
     for (uint32_t i = 0; indices && i < places; i++) {
         const struct alias *alias = alias_picture_at(picture, i);
         if (alias && concerns(picture, alias, id, node_indices, node_count)) indices[count++] = i;
@@ -77,6 +80,6 @@ json_t *answer_aliases(const struct store *store, const struct alias_picture *pi
         if (!is_listed(list, json)) json_array_append(list, json);
         json_decref(json);
     }
-    free(indices);
+    if (indices) give_back(indices);
     return list;
 }

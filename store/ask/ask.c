@@ -33,6 +33,20 @@ bool ask_always_long(const struct ask *ask) {
     return true;
 }
 
+/* Methods share this picture.  Without it, each id would stand for itself, and the answer would be wrong. */
+static int answer_with_aliases(struct ask *ask, int (*answer)(struct ask *ask)) {
+    struct alias_picture *aliases = alias_picture_take(ask->store->aliases);
+    int error = alias_picture_is_missing(ask->store->aliases, aliases) ? ask_fail_memory(ask) : answer(ask);
+    alias_picture_release(aliases);
+    return error;
+}
+
+int ask_run(const struct ask_method *method, struct ask *ask) { return answer_with_aliases(ask, method->answer); }
+
+int ask_run_small(const struct ask_method *method, struct ask *ask) {
+    return method->answer_small ? answer_with_aliases(ask, method->answer_small) : -EAGAIN;
+}
+
 static int run(struct ask *ask, const char *name) {
     const struct ask_method *method = ask_find_method(name);
     if (!method) {
@@ -43,7 +57,7 @@ static int run(struct ask *ask, const char *name) {
     }
     if (ask->params && !json_is_object(ask->params))
         return trace_rpc_fail(&ask->error, TRACE_RPC_INVALID_PARAMS, NULL, "params must be named (an object), not positional");
-    int error = method->answer(ask);
+    int error = ask_run(method, ask);
     return !error && ask->out->failed ? ask_fail_too_long(ask) : error;
 }
 

@@ -19,8 +19,9 @@ ID, TRACE = harness.hex_id(0xaa), harness.hex_id(0x74, 32)
 READ = [("nodes",), ("stats",), ("peers",), ("traces",), ("requests",), ("trace", "74"), ("peer", "bb"), ("recent", "5"),
         ("range", "-1h"), ("count", "--by", "kind"),
         ("analyze",), ("apps",), ("follow",), ("recent", "5", "--json"), ("recent", "--format", "csv"),
-        ("sql", "select kind, count(*) from events where size > 100 group by 1"), ("rpc", "nodes"), ("help", "follow"), ("analyze", "trace", "74"),
+        ("sql", "select kind, count(*) from events where size > 100 group by 1"), ("rpc", "nodes"), ("rpc", "who"), ("help", "follow"), ("analyze", "trace", "74"),
         ("export", "--format", "chrome"), ("export", "--format", "perfetto"), ("export", "--format", "otlp"), ("export", "--format", "parquet")]
+RUNS = [("count", "--by", "kind"), ("nodes",), ("rpc", "who")]
 LIVE = [("nodes",), ("recent", "5"), ("follow", "--recent", "5", "--limit", "5"), ("control",), ("doctor",), ("stats",)]
 
 
@@ -35,11 +36,16 @@ class Faults(unittest.TestCase):
         node.do("start", TRACE, "a1", 0, 2)
         node.do("packets", 20, TRACE, harness.hex_id(0xbb))
         node.do("end", TRACE, "a1", 2, 1)
-        cls.place.settle(cls.place.connect(), 22)
+        node.do("alias", "-", harness.hex_id(0xac), "key")
+        node.do("alias", harness.hex_id(0xbb), harness.hex_id(0xbc), "key")
+        cls.place.settle(cls.place.connect(), 24)
         cls.recording = os.path.join(cls.place.directory, "some.p2rec")
+        cls.runs = os.path.join(cls.place.directory, "runs")  # two recordings of the same events
+        os.mkdir(cls.runs)
         cls.base = dict(cls.place.environment, TZ="UTC", LC_ALL="C.UTF-8", PAGER="", NO_COLOR="1", COLUMNS="200")
-        done = faults.run([os.environ["INSPECTOR"], "salvage", "-o", cls.recording], "off", 1, cls.base)
-        assert done.code == 0, str(done)
+        for path in (cls.recording, os.path.join(cls.runs, "one.p2rec"), os.path.join(cls.runs, "other.p2rec")):
+            done = faults.run([os.environ["INSPECTOR"], "salvage", "-o", path], "off", 1, cls.base)
+            assert done.code == 0, str(done)
 
     def check_one(self, one, good, doctor=False):
         if faults.is_libuv_abort(one.mode, one.failed, one.code):
@@ -88,7 +94,7 @@ class Faults(unittest.TestCase):
         elif one.code:
             self.assertEqual(path.read_bytes() if path.exists() else None, old, str(one))
         elif not path.exists():  # nothing could be read, so there is nothing to record
-            self.assertTrue(recording and b"no recording" in one.out and one.err, f"{one} {one.out!r}")
+            self.assertTrue(recording and b"there is no " in one.out and one.err, f"{one} {one.out!r}")
 
     def test_export_into_a_new_file(self):
         self.walk_file(lambda path: ("export", "--format", "chrome", "-r", self.recording, "-o", path), None)
@@ -115,12 +121,14 @@ class Faults(unittest.TestCase):
 
 def add(kind, words, more):
     def test(self):
-        self.walk([*words, *(each if each is not None else self.recording for each in more)], kind == "read")
+        self.walk([*words, *(each if each is not None else self.runs if kind == "runs" else self.recording for each in more)], kind != "live")
     setattr(Faults, f"test_{kind}_" + "_".join(words).replace(" ", "_").replace("-", ""), test)
 
 
 for each in READ:
     add("read", each, ("--utc", "-r", None))
+for each in RUNS:
+    add("runs", each, ("--utc", "-r", None))
 for each in LIVE:
     add("live", each, ("--utc",))
 

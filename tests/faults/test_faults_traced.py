@@ -29,6 +29,8 @@ class Faults(unittest.TestCase):
         self.node = self.place.node("alice", ID)
         self.node.do("app")
         self.node.do("packets", 20)
+        self.node.do("alias", "-", harness.hex_id(0xac), "key")
+        self.node.do("alias", harness.hex_id(0xbb), harness.hex_id(0xbc), "key")
 
     def start(self, mode, number, report, log, options):
         """Returns once it serves or has ended; the log cannot show which, because it may be what fails."""
@@ -98,7 +100,7 @@ class Faults(unittest.TestCase):
                 break
         # The next one takes over, and has all events.
         self.place.start()
-        self.place.settle(self.place.connect(), 20)
+        self.place.settle(self.place.connect(), 22)
 
     def test_allocations(self):
         self.walk("alloc")
@@ -118,6 +120,12 @@ class Faults(unittest.TestCase):
         self.walk(mode, ("--record", directory, "--keep", "any not ok", "--pidfile", os.path.join(self.place.directory, "pid")))
         temporaries = [name for name in os.listdir(directory) if not name.endswith(".p2rec")]
         self.assertLessEqual(set(temporaries), {".lock"}, temporaries)
+        # What it wrote, it wrote whole: who is who, too.
+        for name in sorted(set(os.listdir(directory)) - set(temporaries)):
+            done = subprocess.run([os.environ["INSPECTOR"], "rpc", "who", "-r", os.path.join(directory, name)], capture_output=True, text=True,
+                                  timeout=faults.HANG_S, check=False)
+            self.assertEqual((done.returncode, done.stderr), (0, ""), name)
+            self.assertIn(len(json.loads(done.stdout)["who"]), (0, 2), name)
 
     def test_errors_while_it_records_and_keeps(self):
         self.walk_recording("error")

@@ -4,13 +4,14 @@
  *
  * The input's first byte has flags: 1: a filter of traces; 2: names and applications are known; 4: and there are no others.
  * Then comes the text; after a NUL, if there is one, an event of up to 128 bytes and the 42 data bytes of an application's.
- * Checked beyond the sanitizers: an error lies within the text, and matches lie within the bounds given to an index.
+ * Checked beyond the sanitizers: an error lies within the text, matches lie within the bounds given to an index, and as SQL a
+ * filter stays one expression.
  *
  * fuzz.h says how it runs. */
 #include "fuzz.h"
 
 #include <errno.h>
-#include <proto/filter.h>
+#include <proto/filter_sql.h>
 
 static const struct trace_app app = {
     .app_id = {'D', 'M', 'A', 'P'},
@@ -69,6 +70,30 @@ static void ask_trace(const struct trace_filter *filter, const struct trace_even
     REQUIRE(known == -1 || known == decided);
 }
 
+/* The condition stays one expression, whatever texts the filter, names and applications have: its quotes and parentheses are
+ * closed, and outside of quotes is nothing that could end it. */
+static void ask_sql(const struct trace_filter *filter) {
+    const struct trace_filter_sql_log logs[] = {{{{0xaa}}, 1, "alice", apps, 1, "a' or 1 --\\"},
+                                                {{{0xbb}}, 2, "b')\\'\n;", NULL, 0, NULL}};
+    struct trace_text out = {0};
+    bool quoted = false;
+    long depth = 0;
+    trace_filter_sql(filter, logs, 2, "time_ns", "peer_id", &out);
+    REQUIRE(!out.failed && out.bytes > 0);
+    for (size_t i = 0; i < out.bytes; i++) {
+        char c = out.data[i];
+        if (c == '\'') quoted = !quoted;
+        if (quoted && c == '\\') REQUIRE(++i < out.bytes);
+        if (quoted) continue;
+        REQUIRE(c >= ' ' && c < 0x7f && !strchr(";#\\", c));
+        REQUIRE(c != '-' || i + 1 == out.bytes || out.data[i + 1] != '-');
+        depth += (c == '(') - (c == ')');
+        REQUIRE(depth >= 0);
+    }
+    REQUIRE(!quoted && depth == 0);
+    trace_text_fini(&out);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes) {
     uint8_t flags = bytes ? *data : 0;
     const char *text = (const char *)data + (bytes != 0);
@@ -89,7 +114,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes) {
     if (flags & 1)
         ask_trace(filter, &event);
     else
-        ask_event(filter, &event);
+        ask_event(filter, &event), ask_sql(filter);
     trace_filter_destroy(filter);
     return 0;
 }

@@ -3,27 +3,32 @@
  * Fuzz target: a recording with wrong contents (recording/recording.h), although its checksums are right.
  *
  * The input's first byte has flags: 1: the recording is compressed; 2: checksums of blocks are left wrong; 4: those of node
- * records; 8: that of the header; 16: the file is cut.  Then come changes of four bytes each: part of the frame, place in it (2
+ * records; 8: that of the header; 16: the file is cut; 32: it is read together with the intact recording of another run, which
+ * has the second half of its events, and 150 more.  Then come changes of four bytes each: part of the frame, place in it (2
  * bytes), new byte.  The frame that is changed has 300 events of 3 nodes.  With bit 16 the second byte says where it is cut, in
  * 256ths.
  *
- * Beyond the sanitizers it checks that answers match their questions, and that each question ends.
+ * Beyond the sanitizers it checks that answers match their questions, that they are JSON, and that each question ends.
  *
  * fuzz.h says how it runs. */
 #include "../helpers/scratch.h"
 #include "fuzz.h"
 #include "recording_format.h"
 
+#include <proto/rpc.h>
 #include <recording/recording.h>
 #include <recording/writer.h>
+#include <store/ask.h>
 #include <store/grace.h>
 
 #define EVENTS 300
+#define LATER_FROM 150 /* what the other run has */
+#define LATER_TO 450
 
 static struct base {
     char *bytes;
     size_t count;
-} bases[2];
+} bases[2], later;
 
 static struct trace_event make_event(uint32_t i) {
     struct trace_event event = {
@@ -34,8 +39,18 @@ static struct trace_event make_event(uint32_t i) {
     return event;
 }
 
-/* A complete recording; each run changes a copy. */
-static void make_base(struct base *base, bool compress) {
+/* Of the positions from 20 before its own on, or with a sum's cause of any. */
+static struct trace_event make_loss(uint32_t i) {
+    struct trace_event event = {
+        .timestamp = UINT64_C(1700000000000000000) + i * 1000, .sequence = i - 20, .kind = TRACE_KIND_EVENTS_LOST};
+    event.data.events_lost.first = i - 20;
+    event.data.events_lost.count = 20;
+    event.data.events_lost.cause = (uint8_t)(i % TRACE_LOSS_COUNT);
+    return event;
+}
+
+/* A complete recording of the events in [from, to). */
+static void make_base(struct base *base, bool compress, uint32_t from, uint32_t to) {
     char dir[SCRATCH_BYTES], path[SCRATCH_BYTES + 16];
     struct recording_writer *writer;
     uint32_t nodes[3];
@@ -55,8 +70,8 @@ static void make_base(struct base *base, bool compress) {
                             {.node = 2, .alias_id.bytes = {0, 0, 0, 3}, .peer_id.bytes = {0, 0, 0, 2}, .time_ns = 3},
                             {.node = 2, .alias_id.bytes = {0, 0, 0, 2}, .peer_id.bytes = {0, 0, 0, 4}, .time_ns = 4}};
     store_add_aliases(recording_writer_store(writer), said, 4);
-    for (uint32_t i = 0; i < EVENTS; i++) {
-        struct trace_event event = make_event(i);
+    for (uint32_t i = from; i < to; i++) {
+        struct trace_event event = from > 0 && i % 30 < 3 ? make_loss(i) : make_event(i);
         REQUIRE(recording_writer_append(writer, nodes[i % 3], i % 2, &event, 1) == 0);
     }
     REQUIRE(recording_writer_close(writer, NULL) == 0);
@@ -143,7 +158,23 @@ static void ask_who(const struct store *store) {
     alias_picture_release(picture);
 }
 
+/* As in traced: what a file says about its nodes becomes JSON. */
+static void ask_method(struct store *store, const char *method) {
+    struct trace_text text = {0};
+    struct trace_rpc_error error = {0};
+    if (store_ask(store, method, NULL, &text, &error) == 0) {
+        json_t *value = json_loadb(text.data, text.bytes, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, NULL);
+        REQUIRE(!text.failed && value != NULL);
+        json_decref(value);
+    } else {
+        REQUIRE(error.code != 0 && error.message[0] != 0);
+        trace_rpc_error_fini(&error);
+    }
+    trace_text_fini(&text);
+}
+
 static void ask(struct recording *recording) {
+    static const char *const methods[] = {"nodes", "apps", "who"};
     struct store *store = recording_store(recording);
     struct trace_event like = make_event(8);
     uint64_t set[NODES_SET_WORDS] = {2};
@@ -172,6 +203,7 @@ static void ask(struct recording *recording) {
     free(peers);
     history_stats(store->history, &stats);
     ask_who(store);
+    for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++) ask_method(store, methods[i]);
     recording_verify(recording);
     for (uint32_t i = 0; i < nodes_count(store->nodes); i++) {
         const struct node *node = nodes_at(store->nodes, i);
@@ -181,18 +213,38 @@ static void ask(struct recording *recording) {
     }
 }
 
+/* Two files at most. */
+static void read_files(const int *fds, size_t count) {
+    struct recording *recording;
+    char reason[RECORDING_REASON_BYTES], paths[2][32];
+    const char *names[2] = {paths[0], paths[1]};
+
+    for (size_t i = 0; i < count; i++) snprintf(paths[i], sizeof paths[i], "/proc/self/fd/%d", fds[i]);
+    reason[0] = 0;
+    if (recording_open(&recording, names, count, reason) == 0) {
+        ask(recording);
+        recording_close(recording);
+    } else {
+        REQUIRE(reason[0] != 0);
+    }
+}
+
+static int write_file(const char *bytes, size_t count) {
+    int fd = memfd_create("recording", MFD_CLOEXEC);
+    REQUIRE(fd >= 0 && write(fd, bytes, count) == (ssize_t)count);
+    return fd;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes) {
     uint8_t flags = bytes > 0 ? data[0] : 0;
     struct base *base = &bases[flags & 1];
     struct recording_header before;
-    struct recording *recording;
-    char reason[RECORDING_REASON_BYTES], path[32];
-    const char *name = path;
     size_t count;
     char *frame;
-    int fd;
+    int fds[2];
 
-    if (!base->bytes) make_base(base, (flags & 1) != 0);
+    if (!base->bytes) make_base(base, (flags & 1) != 0, 0, EVENTS);
+    if (!later.bytes) make_base(&later, false, LATER_FROM, LATER_TO);
     count = base->count;
     frame = malloc(count);
     REQUIRE(frame != NULL);
@@ -201,17 +253,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes) {
     for (size_t at = (flags & 16) != 0 ? 2 : 1; at + 4 <= bytes; at += 4) change(frame, count, &before, data + at);
     seal(frame, &before, flags);
     if ((flags & 16) != 0 && bytes > 1) count = count * data[1] / 256;
-    fd = memfd_create("recording", MFD_CLOEXEC);
-    REQUIRE(fd >= 0 && write(fd, frame, count) == (ssize_t)count);
+    fds[0] = write_file(frame, count);
+    fds[1] = (flags & 32) != 0 ? write_file(later.bytes, later.count) : -1;
     free(frame);
-    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-    reason[0] = 0;
-    if (recording_open(&recording, &name, 1, reason) == 0) {
-        ask(recording);
-        recording_close(recording);
-    } else {
-        REQUIRE(reason[0] != 0);
-    }
-    close(fd);
+    read_files(fds, (flags & 32) != 0 ? 2 : 1);
+    close(fds[0]);
+    if (fds[1] >= 0) close(fds[1]);
     return 0;
 }

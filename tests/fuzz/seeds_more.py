@@ -34,7 +34,7 @@ LINES = "".join(json.dumps(each) + "\n" for each in (NODE, APP, event(), event(s
 
 def row(kind=3, texts=()):
     """A row with empty texts and the maximum number of numeric columns."""
-    return struct.pack("<Q16sI", 1, b"t", 2) + b"\x0bpacket_sent" + struct.pack("<HB32sB32sQ", kind, 1, b"p", 0, b"n", 9) + b"\x04host" + b"\0" * 200
+    return struct.pack("<Q16sI", 1, b"t", 2) + b"\x0bpacket_sent" + struct.pack("<HBB32sB32sQ", kind, 1, 0, b"p", 0, b"n", 9) + b"\x04host" + b"\0" * 200
 
 
 QLOG = (b'{"time":22,"name":"transport:packet_sent","data":{"frames":[{"frame_type":"stream","stream_id":0}],"header":{"packet_type":"1RTT",'

@@ -6,7 +6,7 @@ import random
 import struct
 import sys
 
-COMPRESSED, BLOCKS_WRONG, RECORDS_WRONG, HEADER_WRONG, CUT = 1, 2, 4, 8, 16
+COMPRESSED, BLOCKS_WRONG, RECORDS_WRONG, HEADER_WRONG, CUT, TWICE = 1, 2, 4, 8, 16, 32
 HEADER, REST, ROSTER, RECORDS, TABLE, IMAGE = range(6)
 
 
@@ -48,6 +48,13 @@ SEEDS = {
     "noise": seed(0, *[(IMAGE, random.randrange(39000, 60000), random.randrange(256)) for _ in range(60)]),
     "marks": seed(0, *[(REST, random.randrange(300), random.randrange(256)) for _ in range(30)]),
     "aliases": seed(0, *[(RECORDS, 540 + 644 + 540 + random.randrange(312), random.randrange(256)) for _ in range(12)]),
+    "twice": seed(TWICE),
+    "twice_compressed": seed(TWICE | COMPRESSED),
+    "twice_cut": seed(TWICE | CUT, cut=130),
+    "twice_newest": seed(TWICE, *number(HEADER, 56, 1 << 62, 8)),
+    # The events begin at 1280, after their sources; the kind stands at 28 of each of them.
+    "twice_losses": seed(TWICE, *[change for i in range(0, 300, 40) for change in number(IMAGE, 1280 + 128 * i + 28, 15, 2)]),
+    "twice_noise": seed(TWICE | BLOCKS_WRONG, *[(IMAGE, random.randrange(39000), random.randrange(256)) for _ in range(30)]),
 }
 
 if __name__ == "__main__":

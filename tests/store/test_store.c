@@ -247,6 +247,27 @@ START_TEST(an_unanswerable_request_is_an_error_and_leaves_the_text_unchanged) {
 }
 END_TEST
 
+static bool no_memory; /* for the next calloc */
+void *__real_calloc(size_t count, size_t bytes);
+void *__wrap_calloc(size_t count, size_t bytes);
+
+void *__wrap_calloc(size_t count, size_t bytes) {
+    bool fails = no_memory;
+    no_memory = false;
+    return fails ? NULL : __real_calloc(count, bytes);
+}
+
+/* An answer in which nobody has an alias would be wrong. */
+START_TEST(without_memory_for_who_is_who_there_is_no_answer) {
+    static const char *const methods[] = {"nodes", "peers", "traces", "query", "count", "requests", "who"};
+    struct alias alias = {.own = true, .alias_id.bytes = {8}, .time_ns = 1};
+    store_add_aliases(store, &alias, 1);
+    no_memory = true;
+    ck_assert_int_eq(ask_code(methods[_i], NULL, 0), TRACE_RPC_INTERNAL);
+    ck_assert_uint_eq(events_in("who", NULL, "who"), 1);
+}
+END_TEST
+
 /* ---- ids ---------------------------------------------------------------------------------------------------------------- */
 
 enum what { TRACE, PEER, NODE };
@@ -296,6 +317,7 @@ int main(void) {
     tcase_add_test(filled, a_node_counts_what_was_appended);
     tcase_add_test(filled, relative_times_count_from_the_end_of_a_closed_store);
     tcase_add_test(filled, an_unanswerable_request_is_an_error_and_leaves_the_text_unchanged);
+    tcase_add_loop_test(filled, without_memory_for_who_is_who_there_is_no_answer, 0, 7);
     tcase_add_loop_test(filled, an_id_is_found_unknown_or_ambiguous, 0, sizeof lookups / sizeof *lookups);
     tcase_add_checked_fixture(empty, setup, teardown);
     tcase_add_test(empty, an_index_of_no_node_is_refused);

@@ -79,7 +79,7 @@ static void work(struct job *job) {
     struct exchange *exchange = (struct exchange *)job;
     store_enter_thread();
     int error =
-        exchange->own_method ? exchange->own_method->work(&exchange->call) : exchange->ask_method->answer(&exchange->call.ask);
+        exchange->own_method ? exchange->own_method->work(&exchange->call) : ask_run(exchange->ask_method, &exchange->call.ask);
     exchange->too_long = error == -E2BIG && !exchange->call.ask.error.code;
     if (!exchange->too_long) check_memory(exchange);
 }
@@ -158,7 +158,7 @@ static int read_request(struct exchange *exchange) {
 static bool is_for_loop(struct exchange *exchange) {
     const struct ask_method *method = exchange->ask_method;
     if (!method) return !exchange->own_method->work;
-    return method->answer_small && method->answer_small(&exchange->call.ask) != -EAGAIN;
+    return ask_run_small(method, &exchange->call.ask) != -EAGAIN;
 }
 
 /* Begins the next request.  Returns true when it is on the pool. */

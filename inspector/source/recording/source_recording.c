@@ -105,7 +105,10 @@ static int open_inputs(struct source **ret_source, const struct inputs *inputs, 
         close_recording(owner);
         return failure_out_of_memory(failure);
     }
-    if (owner->clocks) store_read_aliases(recording_store(owner->recording)); /* by the times that are shown */
+    if (owner->clocks && store_read_aliases(recording_store(owner->recording))) { /* by the times that are shown */
+        close_recording(owner);
+        return failure_out_of_memory(failure);
+    }
     struct source_store_owner closing = {close_recording, owner, annotate};
     return source_store_open(ret_source, recording_store(owner->recording), closing, title, failure);
 }

@@ -64,6 +64,9 @@ struct alias_picture;
 /* A picture of the table as it is now; the last one again if nothing has changed since.  NULL if the table is empty, or memory
  * is short: then every id stands for itself.  The caller owns it, and calls alias_picture_release.  Any thread. */
 struct alias_picture *alias_picture_take(struct aliases *aliases);
+
+/* Was there no memory for the picture that was taken?  Without it, every id stands for itself. */
+bool alias_picture_is_missing(struct aliases *aliases, const struct alias_picture *picture);
 void alias_picture_release(struct alias_picture *picture);
 
 /* Replaces *picture if the table has changed since.  Returns whether it did. */

@@ -43,6 +43,10 @@ struct ask_method {
     bool (*is_long)(const struct ask *ask);
 };
 
+/* Calls `answer`, or `answer_small`; without memory for who is who, either is an error. */
+int ask_run(const struct ask_method *method, struct ask *ask);
+int ask_run_small(const struct ask_method *method, struct ask *ask);
+
 /* NULL when the store has no method of this name. */
 const struct ask_method *ask_find_method(const char *name);
 

@@ -53,8 +53,8 @@ int store_create(struct store **ret_store, size_t history_bytes);
 void store_destroy(struct store *store);
 
 /* Makes the table of aliases from the events that a history has, and from store->told, for one that is only read; again, when
- * their times have changed.  Without memory every id stands for itself. */
-void store_read_aliases(struct store *store);
+ * their times have changed.  Returns 0, or -ENOMEM: the answers would be wrong. */
+int store_read_aliases(struct store *store);
 
 /* The aliases of another store count for an empty one: it has the same nodes at the same indices, and lives longer.  Events of
  * kind alias that are appended here change nothing. */
