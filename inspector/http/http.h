@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Requests to an HTTP server, one after the other, over a kept connection.
+ * Requests to an HTTP server, one after the other or several at once, over kept connections.
  *
  *     http_open(&http, &failure)
  *     http_login(http, "user", "password")            optional
@@ -83,6 +83,15 @@ void http_stop_on(struct http *http, const atomic_int *flag, uint64_t grace_ms);
 
 /* Sends a request and waits for its answer.  Always fills in *ret_answer. */
 void http_post(struct http *http, const char *url, const struct http_body *body, struct http_answer *ret_answer);
+
+/* Several requests at the same time, each on a connection of its own; their texts are valid until the next ones. */
+#define HTTP_AT_ONCE_MAX 12
+struct http_request {
+    const char *url;
+    const struct http_body *body;
+    struct http_answer answer; /* always filled in */
+};
+void http_post_all(struct http *http, struct http_request *requests, size_t count);
 
 /* Writes `text` at `out` as part of a query string.  out must have room for three times its length and a NUL.  Returns the
  * end. */

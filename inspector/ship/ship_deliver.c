@@ -104,6 +104,7 @@ enum clickhouse_outcome ship_deliver(struct ship_delivery *delivery, struct batc
     } first[] = {{"trace_index", &batch->index_rows},
                  {"nodes", &batch->nodes.nodes},
                  {"apps", &batch->nodes.apps},
+                 {"aliases", &batch->nodes.aliases},
                  {"losses", &batch->losses},
                  {"rare_events", &batch->rare_rows}};
     enum clickhouse_outcome outcome = CLICKHOUSE_OK;

@@ -365,6 +365,11 @@ uint64_t fleet_clocks_time(const struct fleet_clocks *clocks, int64_t log, uint6
     return machine == CLOCKS_NOBODY ? own_ns : clocks_time(clocks->clocks, machine, own_ns + back_ns, own_ns);
 }
 
+uint64_t fleet_clocks_begin(const struct fleet_clocks *clocks, int64_t log, uint64_t own_ns) {
+    uint32_t machine = machine_of(clocks, log);
+    return machine == CLOCKS_NOBODY || !clocks->clocks ? own_ns : clocks_time(clocks->clocks, machine, 0, own_ns);
+}
+
 bool fleet_clocks_correct(const struct fleet_clocks *clocks, int64_t log) {
     uint32_t machine = machine_of(clocks, log);
     return machine != CLOCKS_NOBODY && clocks_is_known(clocks->clocks, machine);

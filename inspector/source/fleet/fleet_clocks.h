@@ -43,6 +43,9 @@ const char *fleet_clocks_column(const struct fleet_clocks *clocks);
 /* The shown time of an event.  log: its index; below 0: none that is known.  back_ns: fleet_order_back. */
 uint64_t fleet_clocks_time(const struct fleet_clocks *clocks, int64_t log, uint64_t back_ns, uint64_t own_ns);
 
+/* The shown time of something that was said, by the clock as it was at first. */
+uint64_t fleet_clocks_begin(const struct fleet_clocks *clocks, int64_t log, uint64_t own_ns);
+
 /* Are the times of this log corrected?  Then steps of its clock are, too. */
 bool fleet_clocks_correct(const struct fleet_clocks *clocks, int64_t log);
 

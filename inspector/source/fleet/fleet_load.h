@@ -58,12 +58,12 @@ struct fleet_part {
 /* Begins with an empty store that knows the logs, and has the aliases of the context's.  Returns 0, or -1 with the failure. */
 int fleet_load_begin(struct fleet_load *load, const struct fleet_context *context, struct failure *failure);
 
-/* Loads the aliases that nodes reported; the context has no store yet.  Returns 0, or -1 with the failure. */
-int fleet_load_aliases(struct fleet_load *load, struct failure *failure);
-
 /* Loads events.  Returns 0, or -1 with the failure; then call fleet_load_drop. */
 int fleet_load_events(struct fleet_load *load, const struct fleet_choice *choice, struct fleet_part *part,
                       struct failure *failure);
+
+/* Corrects the time of an event. */
+void fleet_load_correct(const struct fleet_context *context, struct fleet_event *event);
 
 /* Reads an event, and corrects its time.  Returns 0 or -EBADMSG. */
 int fleet_load_read(const struct fleet_context *context, struct row_reader *reader, struct fleet_event *ret_event);
