@@ -79,7 +79,7 @@ static enum clickhouse_outcome read_rows(const struct clickhouse *server, const 
     if (result) return failure_out_of_memory(failure), CLICKHOUSE_AGAIN;
     if (!isdigit((unsigned char)*schema->server_version))
         return clickhouse_refuse_other(server, "it does not tell its version", failure);
-    bool fit = !reader.failed && schema->version && *schema->id && (!*schema->cluster || fleet_name_is_fit(schema->cluster));
+    bool fit = !reader.failed && *schema->id && (!*schema->cluster || fleet_name_is_fit(schema->cluster));
     if (!fit)
         return failure_set(failure, EXIT_FAILED, "%s/%s has a p2ptrace_schema that is not ours: use another database",
                            clickhouse_address(server), clickhouse_database(server)),

@@ -66,7 +66,8 @@ void fleet_kept_drop(struct fleet_kept *kept);
  * Refuses a question that needs more than FLEET_LOAD_EVENTS_MAX before loading anything. */
 int fleet_load_all(struct fleet_load *load, const struct fleet_choice *choice, struct failure *failure);
 
-/* The same, if few are expected. */
+/* The same, if few are expected: one question is quicker than to count first. */
+#define FLEET_FEW_ROWS 20000
 int fleet_load_few(struct fleet_load *load, const struct fleet_choice *choice, struct failure *failure);
 
 /* Asks for the time of the fleet's oldest event; 0: there is none. */

@@ -208,7 +208,6 @@ struct fleet_kept *fleet_kept_add(struct fleet_answers *answers, const struct tr
 
 #define SLICE_ROWS 400000U /* in one answer of the server: about 120 MB */
 #define SLICES_MAX 16
-#define FEW_ROWS 20000 /* one question is quicker than to count first */
 
 static int refuse_size(struct failure *failure) {
     return failure_set(failure, EXIT_FAILED,
@@ -275,7 +274,7 @@ static int load_slice(struct fleet_load *load, const struct fleet_choice *choice
 }
 
 int fleet_load_few(struct fleet_load *load, const struct fleet_choice *choice, struct failure *failure) {
-    struct fleet_part part = {.limit = FEW_ROWS, .all_or_none = true};
+    struct fleet_part part = {.limit = FLEET_FEW_ROWS, .all_or_none = true};
     if (fleet_load_events(load, choice, &part, failure)) return -1;
     return part.more ? fleet_load_all(load, choice, failure) : 0;
 }

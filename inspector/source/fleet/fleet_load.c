@@ -127,6 +127,7 @@ static int append_rows(struct fleet_load *load, struct row_reader reader, struct
         bool again = i && fleet_load_same(event, &events[(i + 1) % 2]);
         uint64_t time_ns = event->event.timestamp;
         if (again || (cut && (part->newest ? time_ns < part->cut_ns : time_ns >= part->cut_ns))) continue;
+        if (part->to_ns && (time_ns < part->from_ns || time_ns >= part->to_ns)) continue;
         int error = fleet_load_append(load, event);
         if (error) return error;
         if (!part->loaded++) part->first_ns = time_ns;
@@ -216,6 +217,19 @@ int fleet_load_events(struct fleet_load *load, const struct fleet_choice *choice
     int result = fleet_ask(load->context->server, &sql, &reader, failure);
     trace_text_fini(&sql);
     if (result) return -1;
-    int error = read_rows(load, reader, part);
+    return fleet_load_take(load, reader, part, failure);
+}
+
+void fleet_load_put(const struct fleet_load *load, const struct fleet_choice *choice, const struct fleet_part *part,
+                    struct strbuf *sql) {
+    struct trace_text text = {0};
+    make_sql(&text, load, choice, part);
+    strbuf_add(sql, text.data, text.bytes);
+    sql->failed |= text.failed;
+    trace_text_fini(&text);
+}
+
+int fleet_load_take(struct fleet_load *load, struct row_reader rows, struct fleet_part *part, struct failure *failure) {
+    int error = read_rows(load, rows, part);
     return error ? explain(load->context, error, part->limit, failure) : 0;
 }
