@@ -11,8 +11,9 @@
 #include <sys/random.h>
 
 #define URL_BYTES 512
-#define TIMEOUT_MS 600000 /* for a request that makes progress */
-#define STALL_S 60
+#define TIMEOUT_MS 600000 /* for a request, unless the settings say otherwise */
+#define STALL_MS 60000
+#define PING_MS 10000
 
 struct clickhouse {
     struct http *http;
@@ -20,6 +21,7 @@ struct clickhouse {
     char database[FLEET_NAME_MAX];
     struct strbuf url;
     struct clickhouse_table lent; /* name NULL: none */
+    char *ca_file;                /* as in the settings */
 };
 
 /* ---- open ----------------------------------------------------------------------------------------------------------------- */
@@ -49,14 +51,37 @@ static int read_url(struct clickhouse *server, const char *url, struct failure *
     return 0;
 }
 
+/* Whatever it says to this, it answers; a gateway says that it does not. */
+bool clickhouse_is_alive(struct clickhouse *server) {
+    const struct http_settings settings = {.ca_file = server->ca_file, .connect_timeout_ms = PING_MS, .timeout_ms = PING_MS};
+    const struct http_body body = {.bytes = "", .type = "text/plain"};
+    struct http_answer answer;
+    struct failure failure;
+    struct http *http;
+    char url[URL_BYTES + 8];
+    if (http_open(&http, &settings, &failure)) return false;
+    snprintf(url, sizeof url, "%s/ping", server->address);
+    http_post(http, url, &body, &answer);
+    bool alive = answer.outcome == HTTP_ARRIVED || answer.outcome == HTTP_REFUSED;
+    http_close(http);
+    return alive;
+}
+
+static bool is_alive(void *server) { return clickhouse_is_alive(server); }
+
 int clickhouse_open(struct clickhouse **ret_server, const char *url, const struct clickhouse_settings *settings,
                     struct failure *failure) {
-    const struct http_settings http = {
-        .ca_file = settings->ca_file, .timeout_ms = TIMEOUT_MS, .end_ms = settings->end_ms, .stall_s = STALL_S};
     struct clickhouse *server = calloc(1, sizeof *server);
+    const struct http_settings http = {.ca_file = settings->ca_file,
+                                       .timeout_ms = settings->timeout_ms ? settings->timeout_ms : TIMEOUT_MS,
+                                       .end_ms = settings->end_ms,
+                                       .stall_ms = STALL_MS,
+                                       .is_alive = is_alive,
+                                       .context = server};
     struct login login;
     if (!server) return failure_out_of_memory(failure);
     int result = read_url(server, url, failure);
+    if (!result && settings->ca_file && !(server->ca_file = strdup(settings->ca_file))) result = failure_out_of_memory(failure);
     if (!result) result = http_open(&server->http, &http, failure);
     if (!result && settings->login_file) {
         result = login_file_read(&login, settings->login_file, failure);
@@ -75,6 +100,7 @@ int clickhouse_open(struct clickhouse **ret_server, const char *url, const struc
 void clickhouse_close(struct clickhouse *server) {
     if (!server) return;
     http_close(server->http);
+    free(server->ca_file);
     strbuf_fini(&server->url);
     free(server);
 }

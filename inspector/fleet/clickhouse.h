@@ -30,6 +30,7 @@ struct clickhouse_settings {
     const char *login_file; /* "user:password"; NULL: the user "default", without a password */
     const char *ca_file;    /* as http.h */
     uint64_t end_ms;        /* as http.h */
+    uint64_t timeout_ms;    /* for a request; 0: 10 minutes */
 };
 
 #define CLICKHOUSE_PORT 8123
@@ -47,6 +48,9 @@ const char *clickhouse_address(const struct clickhouse *server);
 
 /* Is it on this machine, by its name or address? */
 bool clickhouse_is_local(const struct clickhouse *server);
+
+/* Does it answer at all?  Asks on another connection. */
+bool clickhouse_is_alive(struct clickhouse *server);
 
 struct http *clickhouse_http(struct clickhouse *server);
 

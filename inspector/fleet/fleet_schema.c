@@ -24,8 +24,9 @@ void fleet_schema_put(struct strbuf *sql, const struct clickhouse *server) {
     strbuf_puts(sql, "UNION ALL SELECT 'shard', toString(max(shard_num)), cluster FROM system.clusters WHERE is_local GROUP BY "
                      "cluster ");
     strbuf_printf(sql, "UNION ALL SELECT 'column', table, name " COLUMNS_OF " ", database);
-    strbuf_puts(sql, "UNION ALL SELECT 'partial', name, '' FROM system.settings WHERE (name = 'skip_unavailable_shards' AND value "
-                     "NOT IN ('0', 'false')) OR (match(name, '_overflow_mode$') AND value = 'break') FORMAT RowBinary");
+    strbuf_puts(sql,
+                "UNION ALL SELECT 'partial', name, '' FROM system.settings WHERE (name = 'skip_unavailable_shards' AND value "
+                "NOT IN ('0', 'false')) OR (match(name, '_overflow_mode$') AND value = 'break') FORMAT RowBinary");
 }
 
 #define VALUE_BYTES 128 /* longer ones are not ours */
@@ -190,7 +191,8 @@ static int refuse_missing(void *arg, const char *table, const struct fleet_colum
 }
 
 /* What is there cannot be used: says why. */
-static enum clickhouse_outcome refuse(const struct clickhouse *server, const struct fleet_schema *schema, struct failure *failure) {
+static enum clickhouse_outcome refuse(const struct clickhouse *server, const struct fleet_schema *schema,
+                                      struct failure *failure) {
     const char *at = clickhouse_address(server), *database = clickhouse_database(server);
     if (!schema->exists)
         failure_set(failure, EXIT_FAILED, "%s has no fleet in the database %s: create it with inspector fleet init %s/%s", at,

@@ -17,7 +17,7 @@
 #define FIRST_PAUSE_MS 500
 #define RETRY_AFTER_MAX_S 86400 /* and its milliseconds never overflow */
 #define POLL_MS 1000
-#define PAUSE_STEP_MS 50        /* a signal may not end the sleep: another thread may have taken it */
+#define PAUSE_STEP_MS 50 /* a signal may not end the sleep: another thread may have taken it */
 
 /* One of the requests that run at the same time. */
 struct exchange {
@@ -26,6 +26,9 @@ struct exchange {
     struct curl_slist *headers;
     void *packed; /* the body; NULL: it is sent as it is */
     CURLcode code;
+    uint64_t bytes, moved_ms; /* how many went to and fro, and when the last did */
+    uint64_t header_bytes;
+    bool given_up; /* for lack of progress */
     char *answer;
     size_t answer_bytes, answer_room;
     char error[CURL_ERROR_SIZE];
@@ -36,7 +39,9 @@ struct http {
     struct exchange exchanges[HTTP_AT_ONCE_MAX];
     size_t exchange_count; /* made so far; the first has all settings, and the others are copies of it */
     bool keep_all;
-    uint64_t timeout_ms, end_ms; /* as in the settings */
+    uint64_t timeout_ms, end_ms, stall_ms; /* as in the settings */
+    bool (*is_alive)(void *context);
+    void *context;
     const atomic_int *flag;
     uint64_t grace_ms;
     uint64_t stop_ms; /* when to give up running requests; 0: the flag was not seen yet */
@@ -61,13 +66,25 @@ static size_t on_answer(char *bytes, size_t size, size_t count, void *context) {
     return size * count; /* read and drop the rest */
 }
 
+/* A server may tell of its progress in headers. */
+static size_t on_header(char *bytes, size_t size, size_t count, void *context) {
+    (void)bytes;
+    ((struct exchange *)context)->header_bytes += size * count;
+    return size * count;
+}
+
 static int on_progress(void *context, curl_off_t down_total, curl_off_t down, curl_off_t up_total, curl_off_t up) {
-    struct http *http = ((struct exchange *)context)->http;
-    (void)down_total, (void)down, (void)up_total, (void)up;
+    struct exchange *exchange = context;
+    struct http *http = exchange->http;
+    uint64_t now_ms = trace_now_monotonic_ms(), bytes = exchange->header_bytes + (uint64_t)down + (uint64_t)up;
     int stop = http->flag ? *http->flag : 0;
+    (void)down_total, (void)up_total;
+    if (bytes != exchange->bytes) exchange->moved_ms = now_ms;
+    exchange->bytes = bytes;
+    if (exchange->given_up) return 1;
     if (!stop) return 0;
-    if (!http->stop_ms) http->stop_ms = trace_now_monotonic_ms() + http->grace_ms;
-    return stop == HTTP_STOP_NOW || trace_now_monotonic_ms() >= http->stop_ms;
+    if (!http->stop_ms) http->stop_ms = now_ms + http->grace_ms;
+    return stop == HTTP_STOP_NOW || now_ms >= http->stop_ms;
 }
 
 /* ---- life ----------------------------------------------------------------------------------------------------------------- */
@@ -79,9 +96,9 @@ static void set_up(CURL *curl, const struct http_settings *settings) {
     curl_easy_setopt(curl, CURLOPT_USERAGENT, "p2ptrace");
     curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS,
                      (long)(settings->connect_timeout_ms ? settings->connect_timeout_ms : CONNECT_TIMEOUT_MS));
-    curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, settings->stall_s ? 1L : 0L);
-    curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, (long)settings->stall_s);
+    curl_easy_setopt(curl, CURLOPT_TCP_KEEPALIVE, 1L);
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_answer);
+    curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header);
     curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress);
     curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
     curl_easy_setopt(curl, CURLOPT_UPLOAD_BUFFERSIZE, 1L << 20);
@@ -100,6 +117,7 @@ static int add_exchange(struct http *http, CURL *curl) {
     *exchange = (struct exchange){.http = http, .curl = curl, .answer = answer, .answer_room = HTTP_ANSWER_BYTES + 1};
     curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, exchange->error);
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, exchange);
+    curl_easy_setopt(curl, CURLOPT_HEADERDATA, exchange);
     curl_easy_setopt(curl, CURLOPT_XFERINFODATA, exchange);
     curl_easy_setopt(curl, CURLOPT_PRIVATE, (char *)exchange);
     http->exchange_count++;
@@ -115,6 +133,9 @@ int http_open(struct http **ret_http, const struct http_settings *settings, stru
     }
     http->timeout_ms = settings->timeout_ms ? settings->timeout_ms : TIMEOUT_MS;
     http->end_ms = settings->end_ms;
+    http->stall_ms = settings->stall_ms;
+    http->is_alive = settings->is_alive;
+    http->context = settings->context;
     curl_multi_setopt(http->multi, CURLMOPT_MAXCONNECTS, (long)HTTP_AT_ONCE_MAX);
     set_up(http->exchanges[0].curl, settings);
     *ret_http = http;
@@ -237,6 +258,12 @@ static void read_end(struct exchange *exchange, struct http_answer *answer) {
     answer->retry_after_s = pause_s > 0 ? (uint64_t)pause_s : 0;
     answer->outcome = code == CURLE_OK ? outcome_of_status(answer->status) : outcome_of_code(code, request_bytes > 0);
     if (answer->outcome == HTTP_ARRIVED) return;
+    if (exchange->given_up) {
+        answer->outcome = HTTP_SLOW;
+        snprintf(answer->reason, sizeof answer->reason, "nothing came for %u s, and it does not answer others either",
+                 (unsigned)(exchange->http->stall_ms / 1000));
+        return;
+    }
     if (answer->outcome == HTTP_STOPPED) {
         copy_line(answer->reason, sizeof answer->reason, "no answer came in time");
         return;
@@ -273,7 +300,9 @@ static void begin(struct exchange *exchange, struct http_request *request) {
     exchange->packed = body->gzip && body->count ? pack(body, &packed_count) : NULL;
     exchange->headers = make_headers(body, exchange->packed);
     exchange->code = exchange->headers ? CURLE_OK : CURLE_OUT_OF_MEMORY;
-    exchange->answer_bytes = 0;
+    exchange->answer_bytes = exchange->bytes = exchange->header_bytes = 0;
+    exchange->moved_ms = trace_now_monotonic_ms();
+    exchange->given_up = false;
     exchange->error[0] = 0;
     request->answer = (struct http_answer){.sent_bytes = exchange->packed ? packed_count : body->count};
     curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)time_left_ms(exchange->http));
@@ -293,12 +322,25 @@ static void end(struct exchange *exchange, struct http_request *request) {
     read_end(exchange, &request->answer);
 }
 
-static void run_all(struct http *http) {
+/* An answer that takes long is no fault as long as the server lives. */
+static void give_up_stalled(struct http *http, size_t count) {
+    for (size_t i = 0; http->stall_ms && i < count; i++) {
+        struct exchange *exchange = &http->exchanges[i];
+        if (exchange->given_up || trace_now_monotonic_ms() < exchange->moved_ms + http->stall_ms) continue;
+        bool alive = http->is_alive && http->is_alive(http->context);
+        for (size_t k = 0; alive && k < count; k++) http->exchanges[k].moved_ms = trace_now_monotonic_ms();
+        exchange->given_up = !alive;
+    }
+}
+
+static void run_all(struct http *http, size_t count) {
     int running = 1, left;
     CURLMcode code = CURLM_OK;
-    while (!code && !(code = curl_multi_perform(http->multi, &running)) && running)
+    while (!code && !(code = curl_multi_perform(http->multi, &running)) && running) {
         code = curl_multi_poll(http->multi, NULL, 0, POLL_MS, NULL);
-    for (size_t i = 0; code && i < http->exchange_count; i++) http->exchanges[i].code = CURLE_OUT_OF_MEMORY;
+        give_up_stalled(http, count);
+    }
+    for (size_t i = 0; code && i < count; i++) http->exchanges[i].code = CURLE_OUT_OF_MEMORY;
     for (CURLMsg *message; (message = curl_multi_info_read(http->multi, &left));) {
         struct exchange *exchange;
         curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&exchange);
@@ -307,12 +349,13 @@ static void run_all(struct http *http) {
 }
 
 void http_post_all(struct http *http, struct http_request *requests, size_t count) {
-    http->stop_ms = 0;
     while (http->exchange_count < count && !add_exchange(http, curl_easy_duphandle(http->exchanges[0].curl))) continue;
-    for (size_t i = 0; i < count && i < http->exchange_count; i++) begin(&http->exchanges[i], &requests[i]);
-    run_all(http);
-    for (size_t i = 0; i < count && i < http->exchange_count; i++) end(&http->exchanges[i], &requests[i]);
-    for (size_t i = http->exchange_count; i < count; i++)
+    size_t begun = count < http->exchange_count ? count : http->exchange_count;
+    http->stop_ms = 0;
+    for (size_t i = 0; i < begun; i++) begin(&http->exchanges[i], &requests[i]);
+    run_all(http, begun);
+    for (size_t i = 0; i < begun; i++) end(&http->exchanges[i], &requests[i]);
+    for (size_t i = begun; i < count; i++)
         requests[i].answer = (struct http_answer){.outcome = HTTP_AWAY, .text = "", .reason = "out of memory"};
 }
 

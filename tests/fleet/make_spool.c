@@ -2,7 +2,7 @@
  *
  * Writes a directory of segments, like traced --record.
  *
- *     make_spool DIR EVENTS SEED [load | aliases [IDS EVERY] | machine NUMBER LEAD_NS DRIFT_PPB [STEP_NS [aliased|restarted]]]
+ *     make_spool DIR EVENTS SEED [load | aliases [IDS EVERY] | machine NUMBER LEAD_NS DRIFT_PPB [STEP_NS [aliased|restarted|ended]]]
  *
  * One run of a traced: its segments have one instance and are numbered from 0; the last one has the rest.  Events are random,
  * of any kind, with any text (random_events.h).
@@ -15,6 +15,7 @@
  *               DRIFT_PPB ns a second, and is stepped by STEP_NS in the middle, which its traced notices.  Use the same seed for
  *               both
  *               aliased: they know each other only by other ids, which change their owners
+ *               ended: two more nodes on it have one event each, in the first and in the last quarter
  *               restarted: after three quarters another run of traced goes on, which knows of no step
  *
  * The same seed gives the same events.  Prints the instance as hex. */
@@ -271,6 +272,19 @@ static struct store *make_machine(uint64_t seed, uint32_t number) {
     return store;
 }
 
+/* An event of a node that has no other, at the time of this one.  It began just before. */
+static void add_short(struct store *store, uint64_t seed, uint32_t number, const char *name, const struct trace_event *like) {
+    struct trace_event event = {.kind = TRACE_KIND_METRICS, .timestamp = like->timestamp, .flags = TRACE_FLAG_SAMPLED};
+    struct node_info info = nodes_at(store->nodes, 0)->info;
+    uint32_t node;
+    trace_event_set_clock_steps(&event, trace_event_clock_steps(like));
+    info.node_id = random_node_id(number);
+    info.log = 1000 * seed + number;
+    info.started_unix_ns = event.timestamp - 1000;
+    snprintf(info.node_name, sizeof info.node_name, "%s", name);
+    if (store_add_node(store, &info, NODE_LIVE, &node) || store_append(store, node, 0, &event, 1)) exit(1);
+}
+
 static struct store *make_store(uint64_t seed) {
     struct store *store;
     static const char *const hosts[] = {"hill", "hill", "", "valley", "valley.example"};
@@ -310,7 +324,7 @@ int main(int argc, char **argv) {
     if (machine) list_step(store, &two.clock);
     state = random.state;
     if (recording_maker_create(&maker, false)) return 1;
-    bool restarts = argc > 9 && !strcmp(argv[9], "restarted");
+    bool restarts = argc > 9 && !strcmp(argv[9], "restarted"), ends = argc > 9 && !strcmp(argv[9], "ended");
     for (uint64_t i = 0; i < events; i++) {
         if (restarts && i == events / 4 * 3) {
             two.restarted = true;
@@ -335,6 +349,8 @@ int main(int argc, char **argv) {
             if (i % 16 == 0) node = node_before, lane = lane_before;
         }
         if (store_append(store, node, lane, &event, 1)) return 1;
+        if (ends && i == events / 4) add_short(store, random.state, MACHINES + two.clock.number, "early", &event);
+        if (ends && i == events / 4 * 3) add_short(store, random.state, 2 * MACHINES + two.clock.number, "late", &event);
         if ((i + 1) % HISTORY_SEGMENT_EVENTS == 0 || i + 1 == events) write_segment(maker, store, dir, written++);
     }
     printf("%016" PRIx64 "\n", recording_maker_instance(maker));

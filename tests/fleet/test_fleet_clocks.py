@@ -196,6 +196,19 @@ class FleetClocks(unittest.TestCase):
         steps = [row["clock_lead"]["steps"] for row in rows_of(run("--fleet", url, "nodes", "--json"))]
         self.assertEqual(sorted(steps), [0, 1])
 
+    def test_nodes_began_and_ended_on_the_clock_of_that_time(self):
+        """Two nodes of each machine have one event each: before the step of a clock, and after it."""
+        for name, step_ns in ("ends", STEP_NS), ("ends_back", -STEP_NS), ("ends_far", -4 * STEP_NS):
+            reads, url = self.network(name, 20000, 6, [(0, 0, 0), (-5_000_000, -3_000, step_ns)], "ended")
+            recorded, fleet = (rows_of(run(*source, "nodes", "--json")) for source in (reads, ["--fleet", url]))
+            for node in "early", "late":
+                for bound in "started", "last":
+                    with self.subTest(step=name, node=node, bound=bound):
+                        times = [sorted((row["host"], ns_of(row[bound])) for row in rows if row["name"] == node) for rows in (recorded, fleet)]
+                        self.assertEqual([host for host, _ in times[0]], ["host0", "host1"])
+                        self.assertLess(abs(times[0][0][1] - times[0][1][1]), 5_000_000)  # the same moment
+                        self.assertEqual(times[1], times[0])
+
     def test_packets_of_peers_under_other_ids_count(self):
         reads, url = self.network("aliased", 20000, 9, [(0, 0, 0), (LEAD_NS, DRIFT_PPB, 0)], "aliased")
         leads = [{row["name"]: row["clock_lead"] for row in rows_of(run(*source, "nodes", "--json"))} for source in (reads, ["--fleet", url])]

@@ -511,7 +511,7 @@ class Fleet(unittest.TestCase):
 
     def test_aliases_are_sent_once(self):
         self.init()
-        self.spool(3 * SEGMENT, words=("aliases", "1", "50"))  # all of them are said in the first segment
+        self.spool(2 * SEGMENT + 928, seed=5, words=("aliases", "3", "30000"))  # all of them are said in the first segment
         self.ship()
         rows = self.server.sql(f"SELECT length(alias_ids), segment FROM {self.database}.aliases")
         self.assertEqual({segment for _, segment in rows}, {"0"})

@@ -104,7 +104,7 @@ static int open_clocks(struct fleet_context *context, const struct fleet_said *s
     bool estimate;
     int result = fleet_clocks_open(&context->clocks, &context->logs, known, &estimate, failure);
     if (!result && estimate) result = estimate_clocks(context, said, failure);
-    return result ? result : fleet_clocks_show(&context->clocks, &context->logs, &context->order, failure);
+    return result ? result : fleet_clocks_show(&context->clocks, &context->logs, &context->order, context->server, failure);
 }
 
 /* What every command needs to know first. */

@@ -43,11 +43,11 @@ struct fleet_choice {
 
 /* Which of them to load. */
 struct fleet_part {
-    uint64_t limit;       /* at most this many */
-    bool newest;          /* the newest; otherwise the oldest */
-    bool all_or_none;     /* if there are more than the limit, none is loaded */
-    bool by_time;         /* cut between two times, so that no event at cut_ns is loaded; otherwise cut anywhere */
-    const char *limit_by; /* "trace_id": only one event of each; NULL */
+    uint64_t limit;          /* at most this many */
+    bool newest;             /* the newest; otherwise the oldest */
+    bool all_or_none;        /* if there are more than the limit, none is loaded */
+    bool by_time;            /* cut between two times, so that no event at cut_ns is loaded; otherwise cut anywhere */
+    const char *limit_by;    /* "trace_id": only one event of each; NULL */
     uint64_t from_ns, to_ns; /* of the rows that are read, load those in [from, to); to 0: all */
     /* Results. */
     bool more;         /* the limit was reached */

@@ -74,8 +74,7 @@ static void put_logs(struct strbuf *sql, const struct clickhouse *server) {
     strbuf_printf(sql, "SELECT %s", node_columns);
     for (unsigned cause = 0; cause < TRACE_LOSS_COUNT; cause++) strbuf_printf(sql, ", lost_%s", trace_loss_name(cause));
     strbuf_printf(
-        sql,
-        ", seen_ns FROM `%s`.nodes FINAL ORDER BY node_id, log_id, seen_ns DESC LIMIT 1 BY node_id, log_id FORMAT RowBinary",
+        sql, ", seen_ns FROM `%s`.nodes FINAL ORDER BY node_id, log_id, seen_ns DESC LIMIT 1 BY node_id, log_id FORMAT RowBinary",
         clickhouse_database(server));
 }
 
