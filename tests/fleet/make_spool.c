@@ -2,12 +2,13 @@
  *
  * Writes a directory of segments, like traced --record.
  *
- *     make_spool DIR EVENTS SEED [load | aliases [IDS EVERY] | machine NUMBER LEAD_NS DRIFT_PPB [STEP_NS [aliased|restarted|ended]]]
+ *     make_spool DIR EVENTS SEED [load [BEFORE] | aliases [IDS EVERY] | machine NUMBER LEAD_NS DRIFT_PPB [STEP_NS [aliased|restarted|ended]]]
  *
  * One run of a traced: its segments have one instance and are numbered from 0; the last one has the rest.  Events are random,
  * of any kind, with any text (random_events.h).
  *
- *     load      like a busy network: 1000 peers, requests of about 20 packets
+ *     load      like a busy network: 1000 peers, requests of about 20 packets.  BEFORE: so many events come before
+ *               these; such directories follow one another in time, and have traces of their own
  *     aliases   the same, but peers have several ids, and nodes say so: of their peers, each node in its own way and not always
  *               the same; and of themselves, two of them the same.  IDS: how many peers have others (12); one of EVERY
  *               events says so (97)
@@ -33,6 +34,7 @@
 #define LOAD_PEERS 1000
 #define LOAD_TRACE_EVENTS 20
 #define LOAD_OPEN_TRACES 64
+#define LOAD_APART_NS 2000 /* between events, on average */
 
 static uint64_t state;
 
@@ -59,14 +61,19 @@ static struct trace_node_id load_peer(uint32_t number) {
     return id;
 }
 
+static uint64_t load_before;
+
 static void load_event(struct random_events *random, struct trace_event *ret_event, uint32_t *ret_node, uint32_t *ret_lane) {
     static uint64_t traces[LOAD_OPEN_TRACES], next;
     static uint64_t packet_num;
     struct trace_event event = {.sequence = random->sequence++, .flags = TRACE_FLAG_HAS_PEER | TRACE_FLAG_SAMPLED};
     uint32_t open = rnd(LOAD_OPEN_TRACES), kind = rnd(100);
-    if (!random->now_ns) random->now_ns = UINT64_C(1767225600123456789);
+    if (!random->now_ns) {
+        random->now_ns = UINT64_C(1767225600123456789) + load_before * LOAD_APART_NS;
+        next = load_before;
+    }
     if (!traces[open] || !rnd(LOAD_TRACE_EVENTS)) traces[open] = ++next;
-    random->now_ns += rnd(4000);
+    random->now_ns += rnd(2 * LOAD_APART_NS);
     event.timestamp = random->now_ns;
     event.trace_id = load_trace(traces[open]);
     event.peer_id = load_peer((uint32_t)(traces[open] * 7 + rnd(3)) % LOAD_PEERS);
@@ -308,12 +315,13 @@ int main(int argc, char **argv) {
     struct random_events random = {.state = strtoull(argv[3], NULL, 10)};
     struct recording_maker *maker;
     struct two_machines two = {.now_ns = BEGIN_NS, .aliased = argc > 9 && !strcmp(argv[9], "aliased")};
-    bool machine = argc > 7 && !strcmp(argv[4], "machine"), load = argc == 5 && !strcmp(argv[4], "load"),
+    bool machine = argc > 7 && !strcmp(argv[4], "machine"), load = argc >= 5 && !strcmp(argv[4], "load"),
          aliases = argc >= 5 && !strcmp(argv[4], "aliases");
     if (machine)
         two.clock = (struct machine_clock){(uint32_t)strtoul(argv[5], NULL, 10) % MACHINES, strtoll(argv[6], NULL, 10),
                                            strtoll(argv[7], NULL, 10), argc > 8 ? strtoll(argv[8], NULL, 10) : 0,
                                            BEGIN_NS + events / 2 * (TRAVEL_NS + QUEUES_NS + APART_NS)};
+    if (load && argc > 5) load_before = strtoull(argv[5], NULL, 10);
     if (aliases && argc > 6) {
         aliased_ids = (uint32_t)strtoul(argv[5], NULL, 10);
         alias_every = (uint32_t)strtoul(argv[6], NULL, 10);

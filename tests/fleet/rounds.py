@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""A server in front of ClickHouse that says in how many rounds a command asks: requests of a round are sent together, before any of them
+"""A server in front of ClickHouse that says in how many rounds a command asks: the requests of a round are sent together, before any of them
 is answered.
 
-    with Rounds(server.http) as rounds:
-        run("--fleet", f"{rounds.address}/{database}", "peers")
-        rounds.sizes                                            of the requests of each round
+    with Rounds(server.http, [6, 1]) as rounds:
+        run("--fleet", f"{rounds.address}/{database}", "recent")
+        rounds.sizes == [6, 1]
 
-It counts a round when as many requests wait as `expected` says, so that no time counts; without an expectation each request is a round.
-Standard library only."""
+It answers a round once as many requests have come as are expected, so that no time counts; if they do not come, the round is smaller.  Each
+further request is a round of its own.  Standard library only."""
 import http.client
 import http.server
 import threading
@@ -17,7 +17,7 @@ from clickhouse import DEADLINE_S
 
 class Rounds:
     def __init__(self, target, expected=()):
-        self.expected, self.sizes, self.statements = list(expected), [], []
+        self.expected, self.sizes, self.connections = list(expected), [], 0
         self.waiting, self.lock = 0, threading.Condition()
         rounds = self
 
@@ -25,9 +25,14 @@ class Rounds:
             protocol_version = "HTTP/1.1"
             disable_nagle_algorithm = True
 
+            def setup(self):
+                super().setup()
+                with rounds.lock:
+                    rounds.connections += 1
+
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                rounds.enter(body)
+                rounds.enter()
                 connection = http.client.HTTPConnection("127.0.0.1", target, timeout=DEADLINE_S)
                 connection.request("POST", self.path, body, dict(self.headers))
                 answer = connection.getresponse()
@@ -46,17 +51,16 @@ class Rounds:
         self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02})
         self.thread.start()
 
-    def enter(self, body):
+    def enter(self):
         """Returns when the round of this request is complete."""
         with self.lock:
             number = len(self.sizes)
-            self.statements.append(body)
             self.waiting += 1
             if self.waiting >= (self.expected[number] if number < len(self.expected) else 1):
                 self.sizes.append(self.waiting)
                 self.waiting = 0
                 self.lock.notify_all()
-            elif not self.lock.wait_for(lambda: len(self.sizes) > number, DEADLINE_S / 4):  # the rest was not sent
+            elif not self.lock.wait_for(lambda: len(self.sizes) > number, DEADLINE_S):  # the rest was not sent
                 self.sizes.append(self.waiting)
                 self.waiting = 0
                 self.lock.notify_all()

@@ -15,6 +15,7 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from clickhouse import Servers, rows_of, run, why_not  # noqa: E402
+from rounds import Rounds  # noqa: E402
 
 SEGMENT = 65536
 EVENTS = 66000  # more than a segment
@@ -107,6 +108,11 @@ class FleetClocks(unittest.TestCase):
         self.assertEqual(len(exported[0]), len(exported[1]))
         self.assertEqual(exported[0][:2000], exported[1][:2000])
         self.assertEqual(sorted(exported[0]), sorted(exported[1]))
+
+    def test_clocks_take_one_round_more(self):
+        with Rounds(self.servers[0].http, [6, 1]) as rounds:
+            self.assertEqual(run("--fleet", f"{rounds.address}/apart", "nodes").returncode, 0)
+            self.assertEqual(rounds.sizes, [6, 1])
 
     def test_the_correction_is_reported_and_no_effect_precedes_its_cause(self):
         trace = self.facts()[0]

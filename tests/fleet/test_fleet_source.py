@@ -15,6 +15,7 @@ import unittest
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from clickhouse import LIBCHDB, PASSWORD, Servers, rows_of, run, why_not, with_server, with_shards, with_users  # noqa: E402
 from random_filters import Filters  # noqa: E402
+from rounds import Rounds  # noqa: E402
 
 SEGMENT = 65536
 FILTERS = 1000
@@ -231,6 +232,17 @@ class FleetSource(unittest.TestCase):
         self.assertRegex(last[0], r"^\d+ more peers, with fewer events each, are not shown$")
         self.assertEqual(last[0], last[1])
         self.assert_same(directory, url, "peers", "--json")
+
+    # ---- round trips
+
+    def test_a_command_asks_in_few_rounds(self):
+        """Opening a fleet is one, with as many connections, which are used again."""
+        trace, peer, *_ = self.facts(self.load)
+        for words, sizes in ((["nodes"], [6]), (["recent"], [6, 1]), (["trace", trace], [6, 1, 2]), (["trace", trace[:8]], [6, 1, 1, 2]),
+                             (["trace", trace, "--peer", peer], [6, 1, 2, 1]), (["peers"], [6, 1, 1, 1]), (["count"], [6, 1, 1, 1, 1])):
+            with self.subTest(words=words), Rounds(self.servers[0].http, sizes) as rounds:
+                done = run("--fleet", f"{rounds.address}/load", *words)
+                self.assertEqual((done.returncode, rounds.sizes, rounds.connections), (0, sizes, 6), done.stderr)
 
     # ---- sums
 
