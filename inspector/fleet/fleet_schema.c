@@ -11,7 +11,7 @@
 
 #define COLUMNS_OF "FROM system.columns WHERE database = '%s'"
 
-/* ---- one statement ---------------------------------------------------------------------------------------------------------- */
+/* ---- one statement ---- */
 
 /* Rows of three texts: what the row is about, and two values. */
 void fleet_schema_put(struct strbuf *sql, const struct clickhouse *server) {

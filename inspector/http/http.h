@@ -63,8 +63,8 @@ struct http_settings {
     uint64_t connect_timeout_ms; /* 0: 10 s */
     uint64_t timeout_ms;         /* for one request; 0: 30 s */
     uint64_t end_ms; /* give up requests then (trace_now_monotonic_ms), or CALL_GRACE_MS after they began; 0: only the timeout */
-    /* When a request made no progress for this long, is the server still alive?  If not, or without is_alive, it is given up, with
-     * HTTP_SLOW; 0: never. */
+    /* When a request made no progress for this long, is the server still alive?  If not, or without is_alive, it is given up,
+     * with HTTP_SLOW; 0: never. */
     uint64_t stall_ms;
     bool (*is_alive)(void *context);
     void *context;

@@ -14,7 +14,7 @@ struct batch_nodes {
     struct row_writer scratch;
     struct node_seen {
         uint64_t log, row;
-    } * seen; /* what the fleet has of each log, and of its aliases in each recording, or will have after this batch: a hash table */
+    } * seen;            /* what the fleet has of each log and of its aliases, or will have after this batch: a hash table */
     uint64_t steps_seen; /* likewise: of the last steps, a hash; 0: none */
 };
 

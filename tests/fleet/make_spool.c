@@ -2,7 +2,8 @@
  *
  * Writes a directory of segments, like traced --record.
  *
- *     make_spool DIR EVENTS SEED [load [BEFORE] | aliases [IDS EVERY] | machine NUMBER LEAD_NS DRIFT_PPB [STEP_NS [aliased|restarted|ended]]]
+ *     make_spool DIR EVENTS SEED [load [BEFORE] | aliases [IDS EVERY]
+ *                                | machine NUMBER LEAD_NS DRIFT_PPB [STEP_NS [aliased|restarted|ended]]]
  *
  * One run of a traced: its segments have one instance and are numbered from 0; the last one has the rest.  Events are random,
  * of any kind, with any text (random_events.h).

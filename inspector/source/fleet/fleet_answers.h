@@ -48,7 +48,8 @@ int fleet_answer_requests(struct fleet_question *question);
 int fleet_answer_peers(struct fleet_question *question);
 int fleet_answer_stats(struct fleet_question *question);
 
-/* Reads the logs, applications and aliases, anew if they were read before; at first also whether the tables can be used.  Returns 0, or -1 with the failure and what was there. */
+/* Reads the logs, applications and aliases, anew if they were read before; at first also whether the tables can be used.
+ * Returns 0, or -1 with the failure and what was there. */
 int fleet_answers_renew(struct fleet_answers *answers, struct failure *failure);
 void fleet_answers_fini(struct fleet_answers *answers);
 

@@ -32,8 +32,8 @@ int fleet_clocks_open(struct fleet_clocks *ret_clocks, const struct fleet_logs *
 int fleet_clocks_estimate(struct fleet_clocks *clocks, const struct fleet_logs *logs, const struct fleet_order *order,
                           const struct fleet_who *who, struct clickhouse *server, struct failure *failure);
 
-/* From now on times are corrected, those in the logs already.  It asks the server where in the order of their machines logs began and
- * ended whose own times do not say it, because the clock showed them twice.  Returns 0, or -1 with the failure. */
+/* From now on times are corrected, those in the logs already.  It asks the server when logs began and ended whose own times do
+ * not say it, because the clock showed them twice.  Returns 0, or -1 with the failure. */
 int fleet_clocks_show(struct fleet_clocks *clocks, struct fleet_logs *logs, const struct fleet_order *order,
                       struct clickhouse *server, struct failure *failure);
 void fleet_clocks_fini(struct fleet_clocks *clocks);

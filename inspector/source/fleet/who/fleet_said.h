@@ -28,8 +28,8 @@ int fleet_said_take(struct fleet_said *ret_said, const struct fleet_logs *logs, 
                     const struct clickhouse_question questions[FLEET_SAID_QUESTIONS], struct failure *failure);
 void fleet_said_fini(struct fleet_said *said);
 
-/* Fills the aliases of a store that has the context's logs, by the times that the context shows, and in their order.  Returns 0, or
- * -1 with the failure. */
+/* Fills the aliases of a store that has the context's logs, by the times that the context shows, and in their order.  Returns
+ * 0, or -1 with the failure. */
 int fleet_said_tell(const struct fleet_said *said, const struct fleet_context *context, struct store *store,
                     struct failure *failure);
 

@@ -16,7 +16,7 @@
 struct sayings {
     const struct alias **all;
     size_t count;
-    /* Of the search that runs: by place of an id's first saying, whether it was found, and those in the order in which they were. */
+    /* Of the search that runs: by place of an id's first saying, whether it was found, and those places in that order. */
     uint32_t *found, *queue, searches;
 };
 
