@@ -462,8 +462,9 @@ class ShipProgress(Case):
         spool = self.spool()
         with Fake() as fake:
             fake.say("hosts_local", error(164))
-            done = run("ship", "--from", spool, "--to", fake.url, "--check")
+            done = run("ship", "--from", spool, "--to", fake.url, "--check", "--metrics", self.root / "metrics")
             self.assert_fails(done, 1, "SELECT and INSERT")
+            self.assertFalse((self.root / "metrics").exists())  # that of the one that ships stays
             self.assertEqual(fake.inserts, [("hosts_local", b"")])
 
     def test_rows_are_compressed_when_asked(self):
