@@ -157,6 +157,8 @@ FLEET_STEPS = (
     ("known clocks have no steps", FLEET_LOAD, "if (fleet_clocks_correct(&context->clocks, log)) trace", "if (0 && fleet_clocks_correct(&context->clocks, log)) trace"),
     ("a row with another number is the same", FLEET_LOAD, "    trace_event_set_clock_steps(&b, 0);\n", ""),
     ("the latest time is now", FLEET_KEPT, "if (run->last_ns > newest_ns &&", "if (0 && run->last_ns > newest_ns &&"),
+    ("a log ends on its clock", FLEET_CLOCKS, "ends[i].last ? ends[i].last : UINT64_MAX", "UINT64_MAX"),
+    ("a log begins on its clock", FLEET_CLOCKS, "clocks_time(clocks->clocks, machine, ends[i].first,", "clocks_time(clocks->clocks, machine, 0,"),
     ("sent once", BATCH_NODES, " || hash == batch->steps_seen", ""),
     ("sent again", BATCH_NODES, "    batch->steps_seen = 0;\n", ""),
 )
@@ -171,7 +173,7 @@ FLEET_SHIP = (
     ("errors of libraries", CLICKHOUSE, "\"Poco::Exception. Code: \", ", ""),
     ("an answer is no error", CLICKHOUSE, "answer->outcome == HTTP_ARRIVED ? 0 : code_of(answer)", "code_of(answer)"),
     ("a busy server", HTTP, "status == 429 || ", ""),
-    ("a version is a number", SCHEMA, " && isdigit((unsigned char)*ret_schema->server_version);", ";"),
+    ("a version is a number", SCHEMA, "    if (!isdigit((unsigned char)*schema->server_version))\n", "    if (0)\n"),
     ("only what was shipped is removed", SHIP, "!entry || segment->number >= entry->next) continue;", "!entry || segment->number > entry->next) continue;"),
     ("the oldest is removed", SHIP, "segment->written_ns < oldest->written_ns) oldest = segment;\n        }", "segment->written_ns > oldest->written_ns) oldest = segment;\n        }"),
     ("no more is removed", SHIP, "while (bytes > ship->options.keep_bytes)", "while (bytes)"),

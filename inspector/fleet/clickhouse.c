@@ -12,8 +12,9 @@
 #include <sys/random.h>
 
 #define URL_BYTES 512
-#define TIMEOUT_MS 600000 /* for a request that makes progress */
-#define STALL_S 60
+#define TIMEOUT_MS 600000 /* for a request, unless the settings say otherwise */
+#define STALL_MS 60000
+#define PING_MS 10000
 
 struct clickhouse {
     struct http *http;
@@ -21,6 +22,7 @@ struct clickhouse {
     char database[FLEET_NAME_MAX];
     struct strbuf url;
     struct clickhouse_table lent; /* name NULL: none */
+    char *ca_file;                /* as in the settings */
 };
 
 /* ---- open ----------------------------------------------------------------------------------------------------------------- */
@@ -50,14 +52,37 @@ static int read_url(struct clickhouse *server, const char *url, struct failure *
     return 0;
 }
 
+/* Whatever it says to this, it answers; a gateway says that it does not. */
+bool clickhouse_is_alive(struct clickhouse *server) {
+    const struct http_settings settings = {.ca_file = server->ca_file, .connect_timeout_ms = PING_MS, .timeout_ms = PING_MS};
+    const struct http_body body = {.bytes = "", .type = "text/plain"};
+    struct http_answer answer;
+    struct failure failure;
+    struct http *http;
+    char url[URL_BYTES + 8];
+    if (http_open(&http, &settings, &failure)) return false;
+    snprintf(url, sizeof url, "%s/ping", server->address);
+    http_post(http, url, &body, &answer);
+    bool alive = answer.outcome == HTTP_ARRIVED || answer.outcome == HTTP_REFUSED;
+    http_close(http);
+    return alive;
+}
+
+static bool is_alive(void *server) { return clickhouse_is_alive(server); }
+
 int clickhouse_open(struct clickhouse **ret_server, const char *url, const struct clickhouse_settings *settings,
                     struct failure *failure) {
-    const struct http_settings http = {
-        .ca_file = settings->ca_file, .timeout_ms = TIMEOUT_MS, .end_ms = settings->end_ms, .stall_s = STALL_S};
     struct clickhouse *server = calloc(1, sizeof *server);
+    const struct http_settings http = {.ca_file = settings->ca_file,
+                                       .timeout_ms = settings->timeout_ms ? settings->timeout_ms : TIMEOUT_MS,
+                                       .end_ms = settings->end_ms,
+                                       .stall_ms = STALL_MS,
+                                       .is_alive = is_alive,
+                                       .context = server};
     struct login login;
     if (!server) return failure_out_of_memory(failure);
     int result = read_url(server, url, failure);
+    if (!result && settings->ca_file && !(server->ca_file = strdup(settings->ca_file))) result = failure_out_of_memory(failure);
     if (!result) result = http_open(&server->http, &http, failure);
     if (!result && settings->login_file) {
         result = login_file_read(&login, settings->login_file, failure);
@@ -76,6 +101,7 @@ int clickhouse_open(struct clickhouse **ret_server, const char *url, const struc
 void clickhouse_close(struct clickhouse *server) {
     if (!server) return;
     http_close(server->http);
+    free(server->ca_file);
     strbuf_fini(&server->url);
     free(server);
 }
@@ -264,60 +290,110 @@ static bool is_away(enum clickhouse_outcome outcome, int code) {
 
 /* ---- requests ------------------------------------------------------------------------------------------------------------- */
 
+static enum clickhouse_outcome read_answer(const struct clickhouse *server, const struct http_answer *answer,
+                                           struct clickhouse_answer *ret_answer, struct failure *failure) {
+    *ret_answer = (struct clickhouse_answer){answer->text, answer->text_bytes, error_of(answer), answer->retry_after_s};
+    enum clickhouse_outcome outcome = explain(server, answer, ret_answer->code, failure);
+    if (is_away(outcome, ret_answer->code)) failure->disconnected = true;
+    return outcome;
+}
+
 static enum clickhouse_outcome post(struct clickhouse *server, const struct http_body *body, struct clickhouse_answer *ret_answer,
                                     struct failure *failure) {
     struct http_answer answer;
     if (server->url.failed) return failure_out_of_memory(failure), CLICKHOUSE_AGAIN;
     http_post(server->http, strbuf_text(&server->url), body, &answer);
-    *ret_answer = (struct clickhouse_answer){answer.text, answer.text_bytes, error_of(&answer), answer.retry_after_s};
-    enum clickhouse_outcome outcome = explain(server, &answer, ret_answer->code, failure);
-    if (is_away(outcome, ret_answer->code)) failure->disconnected = true;
-    return outcome;
+    return read_answer(server, &answer, ret_answer, failure);
 }
 
 void clickhouse_lend(struct clickhouse *server, const struct clickhouse_table *table) {
     server->lent = table ? *table : (struct clickhouse_table){0};
 }
 
+/* A statement as a request. */
+struct asked {
+    struct strbuf url, form;
+    char type[96];
+    struct http_body body;
+};
+
 /* A form, whose parts are separated by something that is in none of them. */
-static enum clickhouse_outcome ask_with(struct clickhouse *server, const char *sql, const struct clickhouse_table *table,
-                                        struct clickhouse_answer *ret_answer, struct failure *failure) {
+static int put_form(const struct clickhouse *server, const char *sql, const struct clickhouse_table *table, struct asked *asked,
+                    struct failure *failure) {
     uint64_t random[2];
-    char between[40], type[96], escaped[1024];
-    struct strbuf form = {0};
+    char between[40], escaped[1024];
     assert(3 * strlen(table->structure) < sizeof escaped);
     if (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random)
-        return failure_set(failure, EXIT_FAILED, "cannot get random numbers"), CLICKHOUSE_AGAIN;
+        return failure_set(failure, EXIT_FAILED, "cannot get random numbers");
     snprintf(between, sizeof between, "--%016" PRIx64 "%016" PRIx64, random[0], random[1]);
-    snprintf(type, sizeof type, "multipart/form-data; boundary=%s", between + 2);
-    strbuf_printf(&form, "%s\r\nContent-Disposition: form-data; name=\"query\"\r\n\r\n", between);
-    strbuf_puts(&form, sql);
-    strbuf_printf(&form, "\r\n%s\r\nContent-Disposition: form-data; name=\"%s\"; filename=\"rows\"\r\n\r\n", between,
+    snprintf(asked->type, sizeof asked->type, "multipart/form-data; boundary=%s", between + 2);
+    strbuf_printf(&asked->form, "%s\r\nContent-Disposition: form-data; name=\"query\"\r\n\r\n", between);
+    strbuf_puts(&asked->form, sql);
+    strbuf_printf(&asked->form, "\r\n%s\r\nContent-Disposition: form-data; name=\"%s\"; filename=\"rows\"\r\n\r\n", between,
                   table->name);
-    if (table->bytes) strbuf_add(&form, table->rows, table->bytes);
-    strbuf_printf(&form, "\r\n%s--\r\n", between);
+    if (table->bytes) strbuf_add(&asked->form, table->rows, table->bytes);
+    strbuf_printf(&asked->form, "\r\n%s--\r\n", between);
     http_escape(escaped, table->structure);
-    strbuf_clear(&server->url);
-    strbuf_printf(&server->url, "%s/?wait_end_of_query=1&%s_format=RowBinary&%s_structure=%s", server->address, table->name,
+    strbuf_printf(&asked->url, "%s/?wait_end_of_query=1&%s_format=RowBinary&%s_structure=%s", server->address, table->name,
                   table->name, escaped);
-    const struct http_body body = {.bytes = strbuf_text(&form), .count = form.bytes, .type = type};
-    enum clickhouse_outcome outcome = CLICKHOUSE_AGAIN;
-    if (form.failed)
-        failure_out_of_memory(failure);
-    else
-        outcome = post(server, &body, ret_answer, failure);
-    strbuf_fini(&form);
-    return outcome;
+    asked->body = (struct http_body){.bytes = strbuf_text(&asked->form), .count = asked->form.bytes, .type = asked->type};
+    return 0;
+}
+
+static int prepare(const struct clickhouse *server, const char *sql, struct asked *asked, struct failure *failure) {
+    *asked = (struct asked){.body = {.bytes = sql, .count = strlen(sql), .type = "text/plain; charset=UTF-8"}};
+    if (server->lent.name && strstr(sql, server->lent.name)) {
+        if (put_form(server, sql, &server->lent, asked, failure)) return -1;
+    } else {
+        /* So that an error in the middle of the answer changes the status, too. */
+        strbuf_printf(&asked->url, "%s/?wait_end_of_query=1", server->address);
+    }
+    return asked->url.failed || asked->form.failed ? failure_out_of_memory(failure) : 0;
+}
+
+int clickhouse_ask_all(struct clickhouse *server, struct clickhouse_question *questions, size_t count, struct failure *failure) {
+    struct asked asked[CLICKHOUSE_AT_ONCE_MAX] = {{{0}}};
+    struct http_request requests[CLICKHOUSE_AT_ONCE_MAX];
+    int result = 0;
+    assert(count <= CLICKHOUSE_AT_ONCE_MAX);
+    for (size_t i = 0; i < count && !result; i++) {
+        const struct strbuf *sql = &questions[i].sql;
+        result = sql->failed ? failure_out_of_memory(failure) : prepare(server, strbuf_text(sql), &asked[i], failure);
+        requests[i] = (struct http_request){.url = strbuf_text(&asked[i].url), .body = &asked[i].body};
+    }
+    if (!result) http_post_all(server->http, requests, count);
+    for (size_t i = 0; i < count; i++) {
+        struct clickhouse_question *question = &questions[i];
+        if (!result) question->outcome = read_answer(server, &requests[i].answer, &question->answer, &question->failure);
+        strbuf_fini(&asked[i].url);
+        strbuf_fini(&asked[i].form);
+        strbuf_fini(&question->sql);
+    }
+    return result;
+}
+
+enum clickhouse_outcome clickhouse_first_failure(const struct clickhouse_question *questions, size_t count,
+                                                 struct failure *failure) {
+    for (size_t i = 0; i < count; i++) {
+        if (!questions[i].outcome) continue;
+        *failure = questions[i].failure;
+        return questions[i].outcome;
+    }
+    return CLICKHOUSE_OK;
 }
 
 enum clickhouse_outcome clickhouse_ask(struct clickhouse *server, const char *sql, struct clickhouse_answer *ret_answer,
                                        struct failure *failure) {
-    const struct http_body body = {.bytes = sql, .count = strlen(sql), .type = "text/plain; charset=UTF-8"};
-    if (server->lent.name && strstr(sql, server->lent.name)) return ask_with(server, sql, &server->lent, ret_answer, failure);
-    strbuf_clear(&server->url);
-    /* So that an error in the middle of the answer changes the status, too. */
-    strbuf_printf(&server->url, "%s/?wait_end_of_query=1", server->address);
-    return post(server, &body, ret_answer, failure);
+    struct asked asked;
+    struct http_answer answer;
+    enum clickhouse_outcome outcome = CLICKHOUSE_AGAIN;
+    if (!prepare(server, sql, &asked, failure)) {
+        http_post(server->http, strbuf_text(&asked.url), &asked.body, &answer);
+        outcome = read_answer(server, &answer, ret_answer, failure);
+    }
+    strbuf_fini(&asked.url);
+    strbuf_fini(&asked.form);
+    return outcome;
 }
 
 int clickhouse_ask_rows(struct clickhouse *server, struct strbuf *sql, struct row_reader *ret_rows, struct failure *failure) {

@@ -30,6 +30,7 @@ struct clickhouse_settings {
     const char *login_file; /* "user:password"; NULL: the user "default", without a password */
     const char *ca_file;    /* as http.h */
     uint64_t end_ms;        /* as http.h */
+    uint64_t timeout_ms;    /* for a request; 0: 10 minutes */
 };
 
 #define CLICKHOUSE_PORT 8123
@@ -47,6 +48,9 @@ const char *clickhouse_address(const struct clickhouse *server);
 
 /* Is it on this machine, by its name or address? */
 bool clickhouse_is_local(const struct clickhouse *server);
+
+/* Does it answer at all?  Asks on another connection. */
+bool clickhouse_is_alive(struct clickhouse *server);
 
 struct http *clickhouse_http(struct clickhouse *server);
 
@@ -75,6 +79,26 @@ enum clickhouse_outcome clickhouse_ask(struct clickhouse *server, const char *sq
 /* Runs a statement that asks for RowBinary, and frees its text.  Returns 0 with the rows, which are good until the next
  * statement, or -1. */
 int clickhouse_ask_rows(struct clickhouse *server, struct strbuf *sql, struct row_reader *ret_rows, struct failure *failure);
+
+/* Runs several statements at the same time, and frees their texts.  Each has an outcome, and with CLICKHOUSE_OK an answer, which
+ * is good until the next statement.  Returns 0, or -1 when out of memory. */
+#define CLICKHOUSE_AT_ONCE_MAX HTTP_AT_ONCE_MAX
+struct clickhouse_question {
+    struct strbuf sql;
+    enum clickhouse_outcome outcome;
+    struct clickhouse_answer answer;
+    struct failure failure;
+};
+int clickhouse_ask_all(struct clickhouse *server, struct clickhouse_question *questions, size_t count, struct failure *failure);
+
+/* The rows of an answer in RowBinary. */
+static inline struct row_reader clickhouse_rows(const struct clickhouse_question *question) {
+    return row_reader_of(question->answer.bytes, question->answer.count);
+}
+
+/* The outcome of the first that failed, with its failure; CLICKHOUSE_OK if none has. */
+enum clickhouse_outcome clickhouse_first_failure(const struct clickhouse_question *questions, size_t count,
+                                                 struct failure *failure);
 
 /* Runs a user's statement in the database; it cannot change anything.  format: for statements that name none.  An error of the
  * server is reported as it is. */

@@ -14,6 +14,7 @@ struct fleet_schema {
     bool replicated;
     unsigned shard; /* of this server in its cluster, from 1; 0: a single server, or not in it */
     char server_version[32];
+    char partial[64]; /* a setting of the user's profile that silently makes answers incomplete; "": none */
 };
 
 /* Asks for it.  A missing database is not a failure: ret_schema->exists is false. */
@@ -21,6 +22,11 @@ enum clickhouse_outcome fleet_schema_read(struct clickhouse *server, struct flee
 
 /* The same, but fails if it cannot be used: no fleet, a newer or older schema, missing columns. */
 enum clickhouse_outcome fleet_schema_need(struct clickhouse *server, struct fleet_schema *ret_schema, struct failure *failure);
+
+/* The same in two steps, for one who asks more at the same time: the statement, and what its answer says. */
+void fleet_schema_put(struct strbuf *sql, const struct clickhouse *server);
+enum clickhouse_outcome fleet_schema_take(struct clickhouse *server, const struct clickhouse_question *question,
+                                          struct fleet_schema *ret_schema, struct failure *failure);
 
 /* Calls `each` for every column that one of our tables (`events_local`, ...) lacks, as long as it returns 0.  A missing table
  * lacks none: *ret_tables counts the tables that exist. */

@@ -59,6 +59,19 @@ static const struct fleet_column app_columns[] = {
     {"field_bytes", "Array(UInt8)", NULL},
 };
 
+static const struct fleet_column alias_columns[] = {
+    {"node_id", "FixedString(32)", NULL},
+    {"log_id", "UInt64", NULL},
+    {"instance", "UInt64", NULL}, /* of the traced that recorded */
+    {"segment", "UInt64", NULL},  /* which has this list; the newest counts */
+    {"alias_ids", "Array(FixedString(32))", NULL},
+    {"peer_ids", "Array(FixedString(32))", NULL}, /* whose they are */
+    {"said_ns", "Array(UInt64)", NULL},           /* when at first */
+    {"own", "Array(UInt8)", NULL},                /* 1: the node said it of itself */
+    {"transports", "Array(UInt8)", NULL},
+    {"labels", "Array(String)", NULL},
+};
+
 static const struct fleet_column loss_columns[] = {
     {"host", "String", NULL},
     {"instance", "UInt64", NULL}, /* of the traced that recorded */
@@ -157,6 +170,12 @@ static struct fleet_table tables[] = {
      .column_count = COUNT_OF(app_columns),
      .key = "node_id, log_id, app_id",
      .version = "seen_ns",
+     .shard = "cityHash64(node_id)"},
+    {.name = "aliases",
+     .columns = alias_columns,
+     .column_count = COUNT_OF(alias_columns),
+     .key = "node_id, log_id, instance",
+     .version = "segment",
      .shard = "cityHash64(node_id)"},
     {.name = "losses",
      .columns = loss_columns,

@@ -10,6 +10,7 @@
  *   trace_index  where the events of a trace are: for each trace and peer, the times of the first and last event.  It has no
  *                counts, so a duplicate row changes no answer
  *   nodes, apps  a row for each log, and for each application of a log: the newest snapshot wins
+ *   aliases      a row for each log of a recording that has aliases: all of them as a list, the newest of that recording
  *   losses       what was never shipped: segments that were removed before, or were damaged
  *   segments     a row for each segment of a recording, written once all of its events are there: what `follow` reads next
  *   deliveries   a row for each attempt to insert the events of a segment, written before it.  It says where `events` can have a
@@ -32,7 +33,8 @@
  * not change it: `fleet migrate` adds what is missing.
  *
  *     2: rare_events and deliveries
- *     3: clock_steps: without it, times across a step would be taken for exact */
+ *     3: clock_steps: without it, times across a step would be taken for exact
+ *     4: aliases: who does not see these, takes a node for another; and when logs ended */
 #define FLEET_SCHEMA_VERSION 4
 #define FLEET_SCHEMA_VIEW "p2ptrace_schema"
 #define FLEET_ID_BYTES 33 /* 32 digits and a NUL */

@@ -16,97 +16,150 @@
 #define TIMEOUT_MS 30000
 #define FIRST_PAUSE_MS 500
 #define RETRY_AFTER_MAX_S 86400 /* and its milliseconds never overflow */
-#define PAUSE_STEP_MS 50        /* a signal may not end the sleep: another thread may have taken it */
+#define POLL_MS 1000
+#define PAUSE_STEP_MS 50 /* a signal may not end the sleep: another thread may have taken it */
 
-struct http {
+/* One of the requests that run at the same time. */
+struct exchange {
+    struct http *http;
     CURL *curl;
-    size_t kept_max;             /* of an answer; 0: HTTP_ANSWER_BYTES, and the rest is dropped */
-    uint64_t timeout_ms, end_ms; /* as in the settings */
-    const atomic_int *flag;
-    uint64_t grace_ms;
-    uint64_t stop_ms; /* when to give up a running request; 0: the flag was not seen yet */
+    struct curl_slist *headers;
+    void *packed; /* the body; NULL: it is sent as it is */
+    CURLcode code;
+    uint64_t bytes, moved_ms; /* how many went to and fro, and when the last did */
+    uint64_t header_bytes;
+    bool given_up; /* for lack of progress */
     char *answer;
     size_t answer_bytes, answer_room;
     bool too_long, no_memory;
     char error[CURL_ERROR_SIZE];
 };
 
+struct http {
+    CURLM *multi; /* has the connections that are kept */
+    struct exchange exchanges[HTTP_AT_ONCE_MAX];
+    size_t exchange_count; /* made so far; the first has all settings, and the others are copies of it */
+    size_t kept_max;                       /* of an answer; 0: HTTP_ANSWER_BYTES, and the rest is dropped */
+    uint64_t timeout_ms, end_ms, stall_ms; /* as in the settings */
+    bool (*is_alive)(void *context);
+    void *context;
+    const atomic_int *flag;
+    uint64_t grace_ms;
+    uint64_t stop_ms; /* when to give up running requests; 0: the flag was not seen yet */
+};
+
 /* ---- what curl calls ------------------------------------------------------------------------------------------------------ */
 
 static size_t on_answer(char *bytes, size_t size, size_t count, void *context) {
-    struct http *http = context;
+    struct exchange *exchange = context;
     size_t taken = size * count;
-    size_t left = (http->kept_max ? http->kept_max : HTTP_ANSWER_BYTES) - http->answer_bytes;
-    http->too_long = http->kept_max && taken > left;
-    if (http->too_long) return 0;
+    size_t kept_max = exchange->http->kept_max, left = (kept_max ? kept_max : HTTP_ANSWER_BYTES) - exchange->answer_bytes;
+    exchange->too_long = kept_max && taken > left;
+    if (exchange->too_long) return 0;
     if (taken > left) taken = left;
-    if (http->answer_bytes + taken + 1 > http->answer_room) {
-        size_t room = 2 * (http->answer_bytes + taken + 1);
-        char *more = realloc(http->answer, room);
-        http->no_memory = !more;
+    if (exchange->answer_bytes + taken + 1 > exchange->answer_room) {
+        size_t room = 2 * (exchange->answer_bytes + taken + 1);
+        char *more = realloc(exchange->answer, room);
+        exchange->no_memory = !more;
         if (!more) return 0;
-        http->answer = more;
-        http->answer_room = room;
+        exchange->answer = more;
+        exchange->answer_room = room;
     }
-    memcpy(http->answer + http->answer_bytes, bytes, taken);
-    http->answer_bytes += taken;
+    memcpy(exchange->answer + exchange->answer_bytes, bytes, taken);
+    exchange->answer_bytes += taken;
     return size * count; /* read and drop the rest */
 }
 
+/* A server may tell of its progress in headers. */
+static size_t on_header(char *bytes, size_t size, size_t count, void *context) {
+    (void)bytes;
+    ((struct exchange *)context)->header_bytes += size * count;
+    return size * count;
+}
+
 static int on_progress(void *context, curl_off_t down_total, curl_off_t down, curl_off_t up_total, curl_off_t up) {
-    struct http *http = context;
-    (void)down_total, (void)down, (void)up_total, (void)up;
+    struct exchange *exchange = context;
+    struct http *http = exchange->http;
+    uint64_t now_ms = trace_now_monotonic_ms(), bytes = exchange->header_bytes + (uint64_t)down + (uint64_t)up;
     int stop = http->flag ? *http->flag : 0;
+    (void)down_total, (void)up_total;
+    if (bytes != exchange->bytes) exchange->moved_ms = now_ms;
+    exchange->bytes = bytes;
+    if (exchange->given_up) return 1;
     if (!stop) return 0;
-    if (!http->stop_ms) http->stop_ms = trace_now_monotonic_ms() + http->grace_ms;
-    return stop == HTTP_STOP_NOW || trace_now_monotonic_ms() >= http->stop_ms;
+    if (!http->stop_ms) http->stop_ms = now_ms + http->grace_ms;
+    return stop == HTTP_STOP_NOW || now_ms >= http->stop_ms;
 }
 
 /* ---- life ----------------------------------------------------------------------------------------------------------------- */
 
-int http_open(struct http **ret_http, const struct http_settings *settings, struct failure *failure) {
-    struct http *http = calloc(1, sizeof *http);
-    if (http) http->answer_room = HTTP_ANSWER_BYTES;
-    if (http) http->answer = malloc(http->answer_room);
-    if (http && !curl_global_init(CURL_GLOBAL_DEFAULT)) http->curl = curl_easy_init();
-    if (!http || !http->curl || !http->answer) {
-        http_close(http);
-        return failure_out_of_memory(failure);
-    }
-    CURL *curl = http->curl;
-    http->timeout_ms = settings->timeout_ms ? settings->timeout_ms : TIMEOUT_MS;
-    http->end_ms = settings->end_ms;
+static void set_up(CURL *curl, const struct http_settings *settings) {
     curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(curl, CURLOPT_POST, 1L);
     curl_easy_setopt(curl, CURLOPT_USERAGENT, "p2ptrace");
-    curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, http->error);
     curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS,
                      (long)(settings->connect_timeout_ms ? settings->connect_timeout_ms : CONNECT_TIMEOUT_MS));
-    curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, settings->stall_s ? 1L : 0L);
-    curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, (long)settings->stall_s);
+    curl_easy_setopt(curl, CURLOPT_TCP_KEEPALIVE, 1L);
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_answer);
-    curl_easy_setopt(curl, CURLOPT_WRITEDATA, http);
+    curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header);
     curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress);
-    curl_easy_setopt(curl, CURLOPT_XFERINFODATA, http);
     curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
     curl_easy_setopt(curl, CURLOPT_UPLOAD_BUFFERSIZE, 1L << 20);
     if (settings->ca_file) curl_easy_setopt(curl, CURLOPT_CAINFO, settings->ca_file);
+}
+
+/* Takes over the handle.  Returns 0, or -1 when out of memory. */
+static int add_exchange(struct http *http, CURL *curl) {
+    struct exchange *exchange = &http->exchanges[http->exchange_count];
+    char *answer = malloc(HTTP_ANSWER_BYTES + 1);
+    if (!curl || !answer) {
+        curl_easy_cleanup(curl);
+        free(answer);
+        return -1;
+    }
+    *exchange = (struct exchange){.http = http, .curl = curl, .answer = answer, .answer_room = HTTP_ANSWER_BYTES + 1};
+    curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, exchange->error);
+    curl_easy_setopt(curl, CURLOPT_WRITEDATA, exchange);
+    curl_easy_setopt(curl, CURLOPT_HEADERDATA, exchange);
+    curl_easy_setopt(curl, CURLOPT_XFERINFODATA, exchange);
+    curl_easy_setopt(curl, CURLOPT_PRIVATE, (char *)exchange);
+    http->exchange_count++;
+    return 0;
+}
+
+int http_open(struct http **ret_http, const struct http_settings *settings, struct failure *failure) {
+    struct http *http = calloc(1, sizeof *http);
+    if (http && !curl_global_init(CURL_GLOBAL_DEFAULT)) http->multi = curl_multi_init();
+    if (!http || !http->multi || add_exchange(http, curl_easy_init())) {
+        http_close(http);
+        return failure_out_of_memory(failure);
+    }
+    http->timeout_ms = settings->timeout_ms ? settings->timeout_ms : TIMEOUT_MS;
+    http->end_ms = settings->end_ms;
+    http->stall_ms = settings->stall_ms;
+    http->is_alive = settings->is_alive;
+    http->context = settings->context;
+    curl_multi_setopt(http->multi, CURLMOPT_MAXCONNECTS, (long)HTTP_AT_ONCE_MAX);
+    set_up(http->exchanges[0].curl, settings);
     *ret_http = http;
     return 0;
 }
 
 void http_close(struct http *http) {
     if (!http) return;
-    curl_easy_cleanup(http->curl);
-    free(http->answer);
+    for (size_t i = 0; i < http->exchange_count; i++) {
+        curl_easy_cleanup(http->exchanges[i].curl);
+        free(http->exchanges[i].answer);
+    }
+    curl_multi_cleanup(http->multi);
     free(http);
 }
 
 int http_login(struct http *http, const char *user, const char *password) {
-    curl_easy_setopt(http->curl, CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC);
-    return curl_easy_setopt(http->curl, CURLOPT_USERNAME, user) || curl_easy_setopt(http->curl, CURLOPT_PASSWORD, password) ? -1
-                                                                                                                            : 0;
+    CURL *curl = http->exchanges[0].curl;
+    curl_easy_setopt(curl, CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC);
+    return curl_easy_setopt(curl, CURLOPT_USERNAME, user) || curl_easy_setopt(curl, CURLOPT_PASSWORD, password) ? -1 : 0;
 }
 
 void http_keep(struct http *http, size_t bytes) { http->kept_max = bytes; }
@@ -191,26 +244,34 @@ static bool handshake_timed_out(CURL *curl, CURLcode code) {
            !strcasecmp(scheme, "https");
 }
 
-static void read_end(struct http *http, CURLcode code, struct http_answer *answer) {
+static void read_end(struct exchange *exchange, struct http_answer *answer) {
+    CURL *curl = exchange->curl;
+    CURLcode code = exchange->code;
     curl_off_t pause_s = 0;
     long request_bytes = 0;
     char said[160], *type = NULL;
-    http->answer[http->answer_bytes] = 0;
-    answer->text = http->answer;
-    answer->text_bytes = http->answer_bytes;
-    curl_easy_getinfo(http->curl, CURLINFO_RESPONSE_CODE, &answer->status);
-    curl_easy_getinfo(http->curl, CURLINFO_RETRY_AFTER, &pause_s);
-    curl_easy_getinfo(http->curl, CURLINFO_REQUEST_SIZE, &request_bytes);
-    curl_easy_getinfo(http->curl, CURLINFO_CONTENT_TYPE, &type);
+    exchange->answer[exchange->answer_bytes] = 0;
+    answer->text = exchange->answer;
+    answer->text_bytes = exchange->answer_bytes;
+    curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &answer->status);
+    curl_easy_getinfo(curl, CURLINFO_RETRY_AFTER, &pause_s);
+    curl_easy_getinfo(curl, CURLINFO_REQUEST_SIZE, &request_bytes);
+    curl_easy_getinfo(curl, CURLINFO_CONTENT_TYPE, &type);
     answer->is_page = type && !strncasecmp(type, "text/html", strlen("text/html"));
     if (pause_s > RETRY_AFTER_MAX_S) pause_s = RETRY_AFTER_MAX_S;
     answer->retry_after_s = pause_s > 0 ? (uint64_t)pause_s : 0;
     answer->outcome = code == CURLE_OK ? outcome_of_status(answer->status) : outcome_of_code(code, request_bytes > 0);
     if (answer->outcome == HTTP_ARRIVED) return;
-    if (http->too_long || http->no_memory) {
+    if (exchange->given_up) {
+        answer->outcome = HTTP_SLOW;
+        snprintf(answer->reason, sizeof answer->reason, "nothing came for %u s, and it does not answer others either",
+                 (unsigned)(exchange->http->stall_ms / 1000));
+        return;
+    }
+    if (exchange->too_long || exchange->no_memory) {
         answer->outcome = HTTP_TOO_LONG;
-        snprintf(answer->reason, sizeof answer->reason, "%s %zu MiB", http->too_long ? "more than" : "no memory for more than",
-                 (http->too_long ? http->kept_max : http->answer_bytes) >> 20);
+        snprintf(answer->reason, sizeof answer->reason, "%s %zu MiB", exchange->too_long ? "more than" : "no memory for more than",
+                 (exchange->too_long ? exchange->http->kept_max : exchange->answer_bytes) >> 20);
         return;
     }
     if (answer->outcome == HTTP_STOPPED) {
@@ -219,9 +280,9 @@ static void read_end(struct http *http, CURLcode code, struct http_answer *answe
     }
     /* The words of OpenSSL and of GnuTLS for bytes that are not a handshake. */
     if (code == CURLE_SSL_CONNECT_ERROR &&
-        (strstr(http->error, "wrong version number") || strstr(http->error, "unexpected TLS packet")))
+        (strstr(exchange->error, "wrong version number") || strstr(exchange->error, "unexpected TLS packet")))
         answer->outcome = HTTP_NO_TLS;
-    if (handshake_timed_out(http->curl, code)) answer->outcome = HTTP_SILENT;
+    if (handshake_timed_out(curl, code)) answer->outcome = HTTP_SILENT;
     if (code == CURLE_SSL_CACERT_BADFILE) {
         copy_line(answer->reason, sizeof answer->reason, "the file of --ca cannot be read, or has no certificates");
         return;
@@ -231,10 +292,10 @@ static void read_end(struct http *http, CURLcode code, struct http_answer *answe
         return;
     }
     if (code != CURLE_OK) {
-        copy_line(answer->reason, sizeof answer->reason, *http->error ? http->error : curl_easy_strerror(code));
+        copy_line(answer->reason, sizeof answer->reason, *exchange->error ? exchange->error : curl_easy_strerror(code));
         return;
     }
-    copy_line(said, sizeof said, http->answer);
+    copy_line(said, sizeof said, exchange->answer);
     snprintf(answer->reason, sizeof answer->reason, "HTTP status %ld%s%s", answer->status, *said ? ": " : "", said);
 }
 
@@ -246,28 +307,76 @@ static uint64_t time_left_ms(const struct http *http) {
     return left_ms < http->timeout_ms ? left_ms : http->timeout_ms;
 }
 
-void http_post(struct http *http, const char *url, const struct http_body *body, struct http_answer *ret_answer) {
+static void begin(struct exchange *exchange, struct http_request *request) {
+    const struct http_body *body = request->body;
+    CURL *curl = exchange->curl;
     size_t packed_count = 0;
-    void *packed = body->gzip && body->count ? pack(body, &packed_count) : NULL;
-    struct curl_slist *headers = make_headers(body, packed);
-    CURLcode code = headers ? CURLE_OK : CURLE_OUT_OF_MEMORY;
-    *ret_answer = (struct http_answer){.sent_bytes = packed ? packed_count : body->count};
-    http->answer_bytes = 0;
-    http->too_long = false;
-    http->no_memory = false;
+    exchange->packed = body->gzip && body->count ? pack(body, &packed_count) : NULL;
+    exchange->headers = make_headers(body, exchange->packed);
+    exchange->code = exchange->headers ? CURLE_OK : CURLE_OUT_OF_MEMORY;
+    exchange->answer_bytes = exchange->bytes = exchange->header_bytes = 0;
+    exchange->moved_ms = trace_now_monotonic_ms();
+    exchange->given_up = exchange->too_long = exchange->no_memory = false;
+    exchange->error[0] = 0;
+    request->answer = (struct http_answer){.sent_bytes = exchange->packed ? packed_count : body->count};
+    curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)time_left_ms(exchange->http));
+    curl_easy_setopt(curl, CURLOPT_FRESH_CONNECT, body->once ? 1L : 0L);
+    curl_easy_setopt(curl, CURLOPT_URL, request->url);
+    curl_easy_setopt(curl, CURLOPT_HTTPHEADER, exchange->headers);
+    curl_easy_setopt(curl, CURLOPT_POSTFIELDS, exchange->packed ? exchange->packed : body->bytes ? body->bytes : "");
+    curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->answer.sent_bytes);
+    if (exchange->code == CURLE_OK && curl_multi_add_handle(exchange->http->multi, curl)) exchange->code = CURLE_OUT_OF_MEMORY;
+}
+
+static void end(struct exchange *exchange, struct http_request *request) {
+    curl_multi_remove_handle(exchange->http->multi, exchange->curl);
+    curl_easy_setopt(exchange->curl, CURLOPT_HTTPHEADER, NULL);
+    curl_slist_free_all(exchange->headers);
+    free(exchange->packed);
+    read_end(exchange, &request->answer);
+}
+
+/* An answer that takes long is no fault as long as the server lives. */
+static void give_up_stalled(struct http *http, size_t count) {
+    for (size_t i = 0; http->stall_ms && i < count; i++) {
+        struct exchange *exchange = &http->exchanges[i];
+        if (exchange->given_up || trace_now_monotonic_ms() < exchange->moved_ms + http->stall_ms) continue;
+        bool alive = http->is_alive && http->is_alive(http->context);
+        for (size_t k = 0; alive && k < count; k++) http->exchanges[k].moved_ms = trace_now_monotonic_ms();
+        exchange->given_up = !alive;
+    }
+}
+
+static void run_all(struct http *http, size_t count) {
+    int running = 1, left;
+    CURLMcode code = CURLM_OK;
+    while (!code && !(code = curl_multi_perform(http->multi, &running)) && running) {
+        code = curl_multi_poll(http->multi, NULL, 0, POLL_MS, NULL);
+        give_up_stalled(http, count);
+    }
+    for (size_t i = 0; code && i < count; i++) http->exchanges[i].code = CURLE_OUT_OF_MEMORY;
+    for (CURLMsg *message; (message = curl_multi_info_read(http->multi, &left));) {
+        struct exchange *exchange;
+        curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&exchange);
+        exchange->code = message->data.result;
+    }
+}
+
+void http_post_all(struct http *http, struct http_request *requests, size_t count) {
+    while (http->exchange_count < count && !add_exchange(http, curl_easy_duphandle(http->exchanges[0].curl))) continue;
+    size_t begun = count < http->exchange_count ? count : http->exchange_count;
     http->stop_ms = 0;
-    http->error[0] = 0;
-    curl_easy_setopt(http->curl, CURLOPT_TIMEOUT_MS, (long)time_left_ms(http));
-    curl_easy_setopt(http->curl, CURLOPT_FRESH_CONNECT, body->once ? 1L : 0L);
-    curl_easy_setopt(http->curl, CURLOPT_URL, url);
-    curl_easy_setopt(http->curl, CURLOPT_HTTPHEADER, headers);
-    curl_easy_setopt(http->curl, CURLOPT_POSTFIELDS, packed ? packed : body->bytes ? body->bytes : "");
-    curl_easy_setopt(http->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)ret_answer->sent_bytes);
-    if (code == CURLE_OK) code = curl_easy_perform(http->curl);
-    curl_easy_setopt(http->curl, CURLOPT_HTTPHEADER, NULL);
-    curl_slist_free_all(headers);
-    free(packed);
-    read_end(http, code, ret_answer);
+    for (size_t i = 0; i < begun; i++) begin(&http->exchanges[i], &requests[i]);
+    run_all(http, begun);
+    for (size_t i = 0; i < begun; i++) end(&http->exchanges[i], &requests[i]);
+    for (size_t i = begun; i < count; i++)
+        requests[i].answer = (struct http_answer){.outcome = HTTP_AWAY, .text = "", .reason = "out of memory"};
+}
+
+void http_post(struct http *http, const char *url, const struct http_body *body, struct http_answer *ret_answer) {
+    struct http_request request = {.url = url, .body = body};
+    http_post_all(http, &request, 1);
+    *ret_answer = request.answer;
 }
 
 char *http_escape(char *out, const char *text) {

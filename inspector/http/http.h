@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Requests to an HTTP server, one after the other, over a kept connection.
+ * Requests to an HTTP server, one after the other or several at once, over kept connections.
  *
  *     http_open(&http, &failure)
  *     http_login(http, "user", "password")            optional
@@ -63,8 +63,12 @@ struct http_settings {
     const char *ca_file;         /* certificates to trust instead of the system's; NULL: the system's */
     uint64_t connect_timeout_ms; /* 0: 10 s */
     uint64_t timeout_ms;         /* for one request; 0: 30 s */
-    uint64_t end_ms;  /* give up requests then (trace_now_monotonic_ms), or CALL_GRACE_MS after they began; 0: only the timeout */
-    uint64_t stall_s; /* give up a request that made no progress for this long; 0: never */
+    uint64_t end_ms; /* give up requests then (trace_now_monotonic_ms), or CALL_GRACE_MS after they began; 0: only the timeout */
+    /* When a request made no progress for this long, is the server still alive?  If not, or without is_alive, it is given up,
+     * with HTTP_SLOW; 0: never. */
+    uint64_t stall_ms;
+    bool (*is_alive)(void *context);
+    void *context;
 };
 
 /* Returns 0, or -1 with the failure.  NULL is allowed in http_close. */
@@ -84,6 +88,15 @@ void http_stop_on(struct http *http, const atomic_int *flag, uint64_t grace_ms);
 
 /* Sends a request and waits for its answer.  Always fills in *ret_answer. */
 void http_post(struct http *http, const char *url, const struct http_body *body, struct http_answer *ret_answer);
+
+/* Several requests at the same time, each on a connection of its own; their texts are valid until the next ones. */
+#define HTTP_AT_ONCE_MAX 12
+struct http_request {
+    const char *url;
+    const struct http_body *body;
+    struct http_answer answer; /* always filled in */
+};
+void http_post_all(struct http *http, struct http_request *requests, size_t count);
 
 /* Writes `text` at `out` as part of a query string.  out must have room for three times its length and a NUL.  Returns the
  * end. */

@@ -27,6 +27,8 @@ static struct source_wait wait_of(const struct options *options, uint64_t call_t
                                 .note_slow = isatty(STDERR_FILENO)};
 }
 
+#define FLEET_TIMEOUT_MS UINT64_C(604800000) /* as long as the server works on a question */
+
 int source_open(struct source **ret_source, const struct options *options, uint64_t call_timeout_ms, struct failure *failure) {
     struct trace_socket_path path;
     const char *pid_text = options->texts[OPTION_PID];
@@ -36,6 +38,7 @@ int source_open(struct source **ret_source, const struct options *options, uint6
                                      !option_given(options, OPTION_NO_CLOCK_CORRECTION), failure);
     if (option_given(options, OPTION_FLEET)) {
         struct clickhouse_settings settings = {.login_file = options->texts[OPTION_LOGIN], .ca_file = options->texts[OPTION_CA]};
+        settings.timeout_ms = option_number(options, OPTION_TIMEOUT, FLEET_TIMEOUT_MS);
         if (option_given(options, OPTION_FOR)) settings.end_ms = trace_now_monotonic_ms() + options->numbers[OPTION_FOR];
         return source_fleet_open(ret_source, options->texts[OPTION_FLEET], &settings,
                                  !option_given(options, OPTION_NO_CLOCK_CORRECTION), failure);

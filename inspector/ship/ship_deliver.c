@@ -101,11 +101,8 @@ enum clickhouse_outcome ship_deliver(struct ship_delivery *delivery, struct batc
     const struct {
         const char *name;
         const struct row_writer *rows;
-    } first[] = {{"trace_index", &batch->index_rows},
-                 {"nodes", &batch->nodes.nodes},
-                 {"apps", &batch->nodes.apps},
-                 {"losses", &batch->losses},
-                 {"rare_events", &batch->rare_rows}};
+    } first[] = {{"trace_index", &batch->index_rows}, {"nodes", &batch->nodes.nodes}, {"apps", &batch->nodes.apps},
+                 {"aliases", &batch->nodes.aliases},  {"losses", &batch->losses},     {"rare_events", &batch->rare_rows}};
     enum clickhouse_outcome outcome = CLICKHOUSE_OK;
     row_writer_clear(&batch->index_rows);
     trace_index_write(&batch->index, &batch->index_rows);

@@ -30,8 +30,15 @@ def string(text):
     return bytes([len(text)]) + text.encode()
 
 
-def schema(version=4, fleet=FLEET, cluster=""):
-    return (200, struct.pack("<I", version) + string(fleet) + string(cluster) + b"\0")
+def row(*texts):
+    return b"".join(map(string, texts))
+
+
+def schema(version=4, fleet=FLEET, cluster="", shard=0, tables=None):
+    """What it says of itself.  tables: their columns."""
+    rows = [row("column", table, column) for table, columns in (tables or {}).items() for column in columns]
+    return (200, row("server", "18.16.1", "") + row("fleet", str(version), fleet) + row("cluster", "0", cluster) + row("shard", str(shard), cluster)
+            + b"".join(rows))
 
 
 def error(code, text="e.displayText() = DB::Exception: no, e.what() = DB::Exception", status=500):
@@ -98,12 +105,10 @@ class Fake(LocalServer):
                 return self.said[what].pop(0)
         if rows is not None:
             return OK
+        if "p2ptrace_schema" in statement:
+            return schema(fleet=self.fleet, cluster=self.cluster, shard=self.shard, tables=Fake.tables)
         if "version()" in statement:
             return (200, string("18.16.1"))
-        if "p2ptrace_schema" in statement:
-            return schema(fleet=self.fleet, cluster=self.cluster)
-        if "system.clusters" in statement:
-            return (200, struct.pack("<I", self.shard))
         return self.columns(Fake.tables) if "system.columns" in statement else OK
 
     def of(self, table):

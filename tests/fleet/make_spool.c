@@ -2,12 +2,14 @@
  *
  * Writes a directory of segments, like traced --record.
  *
- *     make_spool DIR EVENTS SEED [load | aliases [IDS EVERY] | machine NUMBER LEAD_NS DRIFT_PPB [STEP_NS [aliased|restarted]]]
+ *     make_spool DIR EVENTS SEED [load [BEFORE] | aliases [IDS EVERY]
+ *                                | machine NUMBER LEAD_NS DRIFT_PPB [STEP_NS [aliased|restarted|ended]]]
  *
  * One run of a traced: its segments have one instance and are numbered from 0; the last one has the rest.  Events are random,
  * of any kind, with any text (random_events.h).
  *
- *     load      like a busy network: 1000 peers, requests of about 20 packets
+ *     load      like a busy network: 1000 peers, requests of about 20 packets.  BEFORE: so many events come before
+ *               these; such directories follow one another in time, and have traces of their own
  *     aliases   the same, but peers have several ids, and nodes say so: of their peers, each node in its own way and not always
  *               the same; and of themselves, two of them the same.  IDS: how many peers have others (12); one of EVERY
  *               events says so (97)
@@ -15,6 +17,7 @@
  *               DRIFT_PPB ns a second, and is stepped by STEP_NS in the middle, which its traced notices.  Use the same seed for
  *               both
  *               aliased: they know each other only by other ids, which change their owners
+ *               ended: two more nodes on it have one event each, in the first and in the last quarter
  *               restarted: after three quarters another run of traced goes on, which knows of no step
  *
  * The same seed gives the same events.  Prints the instance as hex. */
@@ -32,6 +35,7 @@
 #define LOAD_PEERS 1000
 #define LOAD_TRACE_EVENTS 20
 #define LOAD_OPEN_TRACES 64
+#define LOAD_APART_NS 2000 /* between events, on average */
 
 static uint64_t state;
 
@@ -58,14 +62,19 @@ static struct trace_node_id load_peer(uint32_t number) {
     return id;
 }
 
+static uint64_t load_before;
+
 static void load_event(struct random_events *random, struct trace_event *ret_event, uint32_t *ret_node, uint32_t *ret_lane) {
     static uint64_t traces[LOAD_OPEN_TRACES], next;
     static uint64_t packet_num;
     struct trace_event event = {.sequence = random->sequence++, .flags = TRACE_FLAG_HAS_PEER | TRACE_FLAG_SAMPLED};
     uint32_t open = rnd(LOAD_OPEN_TRACES), kind = rnd(100);
-    if (!random->now_ns) random->now_ns = UINT64_C(1767225600123456789);
+    if (!random->now_ns) {
+        random->now_ns = UINT64_C(1767225600123456789) + load_before * LOAD_APART_NS;
+        next = load_before;
+    }
     if (!traces[open] || !rnd(LOAD_TRACE_EVENTS)) traces[open] = ++next;
-    random->now_ns += rnd(4000);
+    random->now_ns += rnd(2 * LOAD_APART_NS);
     event.timestamp = random->now_ns;
     event.trace_id = load_trace(traces[open]);
     event.peer_id = load_peer((uint32_t)(traces[open] * 7 + rnd(3)) % LOAD_PEERS);
@@ -271,6 +280,19 @@ static struct store *make_machine(uint64_t seed, uint32_t number) {
     return store;
 }
 
+/* An event of a node that has no other, at the time of this one.  It began just before. */
+static void add_short(struct store *store, uint64_t seed, uint32_t number, const char *name, const struct trace_event *like) {
+    struct trace_event event = {.kind = TRACE_KIND_METRICS, .timestamp = like->timestamp, .flags = TRACE_FLAG_SAMPLED};
+    struct node_info info = nodes_at(store->nodes, 0)->info;
+    uint32_t node;
+    trace_event_set_clock_steps(&event, trace_event_clock_steps(like));
+    info.node_id = random_node_id(number);
+    info.log = 1000 * seed + number;
+    info.started_unix_ns = event.timestamp - 1000;
+    snprintf(info.node_name, sizeof info.node_name, "%s", name);
+    if (store_add_node(store, &info, NODE_LIVE, &node) || store_append(store, node, 0, &event, 1)) exit(1);
+}
+
 static struct store *make_store(uint64_t seed) {
     struct store *store;
     static const char *const hosts[] = {"hill", "hill", "", "valley", "valley.example"};
@@ -294,12 +316,13 @@ int main(int argc, char **argv) {
     struct random_events random = {.state = strtoull(argv[3], NULL, 10)};
     struct recording_maker *maker;
     struct two_machines two = {.now_ns = BEGIN_NS, .aliased = argc > 9 && !strcmp(argv[9], "aliased")};
-    bool machine = argc > 7 && !strcmp(argv[4], "machine"), load = argc == 5 && !strcmp(argv[4], "load"),
+    bool machine = argc > 7 && !strcmp(argv[4], "machine"), load = argc >= 5 && !strcmp(argv[4], "load"),
          aliases = argc >= 5 && !strcmp(argv[4], "aliases");
     if (machine)
         two.clock = (struct machine_clock){(uint32_t)strtoul(argv[5], NULL, 10) % MACHINES, strtoll(argv[6], NULL, 10),
                                            strtoll(argv[7], NULL, 10), argc > 8 ? strtoll(argv[8], NULL, 10) : 0,
                                            BEGIN_NS + events / 2 * (TRAVEL_NS + QUEUES_NS + APART_NS)};
+    if (load && argc > 5) load_before = strtoull(argv[5], NULL, 10);
     if (aliases && argc > 6) {
         aliased_ids = (uint32_t)strtoul(argv[5], NULL, 10);
         alias_every = (uint32_t)strtoul(argv[6], NULL, 10);
@@ -310,7 +333,7 @@ int main(int argc, char **argv) {
     if (machine) list_step(store, &two.clock);
     state = random.state;
     if (recording_maker_create(&maker, false)) return 1;
-    bool restarts = argc > 9 && !strcmp(argv[9], "restarted");
+    bool restarts = argc > 9 && !strcmp(argv[9], "restarted"), ends = argc > 9 && !strcmp(argv[9], "ended");
     for (uint64_t i = 0; i < events; i++) {
         if (restarts && i == events / 4 * 3) {
             two.restarted = true;
@@ -335,6 +358,8 @@ int main(int argc, char **argv) {
             if (i % 16 == 0) node = node_before, lane = lane_before;
         }
         if (store_append(store, node, lane, &event, 1)) return 1;
+        if (ends && i == events / 4) add_short(store, random.state, MACHINES + two.clock.number, "early", &event);
+        if (ends && i == events / 4 * 3) add_short(store, random.state, 2 * MACHINES + two.clock.number, "late", &event);
         if ((i + 1) % HISTORY_SEGMENT_EVENTS == 0 || i + 1 == events) write_segment(maker, store, dir, written++);
     }
     printf("%016" PRIx64 "\n", recording_maker_instance(maker));

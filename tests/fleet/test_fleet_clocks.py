@@ -15,6 +15,7 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from clickhouse import Servers, rows_of, run, why_not  # noqa: E402
+from rounds import Rounds  # noqa: E402
 
 SEGMENT = 65536
 EVENTS = 66000  # more than a segment
@@ -108,6 +109,11 @@ class FleetClocks(unittest.TestCase):
         self.assertEqual(exported[0][:2000], exported[1][:2000])
         self.assertEqual(sorted(exported[0]), sorted(exported[1]))
 
+    def test_clocks_take_one_round_more(self):
+        with Rounds(self.servers[0].http, [6, 1]) as rounds:
+            self.assertEqual(run("--fleet", f"{rounds.address}/apart", "nodes").returncode, 0)
+            self.assertEqual(rounds.sizes, [6, 1])
+
     def test_the_correction_is_reported_and_no_effect_precedes_its_cause(self):
         trace = self.facts()[0]
         said = run("--fleet", self.url, "trace", trace).stdout
@@ -195,6 +201,19 @@ class FleetClocks(unittest.TestCase):
         self.assertEqual(leads[0], leads[1])
         steps = [row["clock_lead"]["steps"] for row in rows_of(run("--fleet", url, "nodes", "--json"))]
         self.assertEqual(sorted(steps), [0, 1])
+
+    def test_nodes_began_and_ended_on_the_clock_of_that_time(self):
+        """Two nodes of each machine have one event each: before the step of a clock, and after it."""
+        for name, step_ns in ("ends", STEP_NS), ("ends_back", -STEP_NS), ("ends_far", -4 * STEP_NS):
+            reads, url = self.network(name, 20000, 6, [(0, 0, 0), (-5_000_000, -3_000, step_ns)], "ended")
+            recorded, fleet = (rows_of(run(*source, "nodes", "--json")) for source in (reads, ["--fleet", url]))
+            for node in "early", "late":
+                for bound in "started", "last":
+                    with self.subTest(step=name, node=node, bound=bound):
+                        times = [sorted((row["host"], ns_of(row[bound])) for row in rows if row["name"] == node) for rows in (recorded, fleet)]
+                        self.assertEqual([host for host, _ in times[0]], ["host0", "host1"])
+                        self.assertLess(abs(times[0][0][1] - times[0][1][1]), 5_000_000)  # the same moment
+                        self.assertEqual(times[1], times[0])
 
     def test_packets_of_peers_under_other_ids_count(self):
         reads, url = self.network("aliased", 20000, 9, [(0, 0, 0), (LEAD_NS, DRIFT_PPB, 0)], "aliased")

@@ -122,21 +122,27 @@ class NoTls(unittest.TestCase):
     def ask(self, answer):
         """The inspector's message after this answer.  None: no answer."""
         with socket.create_server(("127.0.0.1", 0)) as listener:
-            def serve():
-                client, _ = listener.accept()
-                with client:
+            def serve_one(client):
+                with client, contextlib.suppress(ConnectionResetError):
                     client.recv(65536)
                     if answer:
                         client.sendall(answer)
-                    with contextlib.suppress(ConnectionResetError):
-                        while client.recv(65536):
-                            pass
-            server = threading.Thread(target=serve)
-            server.start()
+                    while client.recv(65536):
+                        pass
+
+            def serve():
+                with contextlib.suppress(OSError):
+                    while True:
+                        threads.append(threading.Thread(target=serve_one, args=listener.accept()[:1]))
+                        threads[-1].start()
+            threads = [threading.Thread(target=serve)]
+            threads[0].start()
             try:
                 return run("--fleet", f"https://127.0.0.1:{listener.getsockname()[1]}/d", "count")
             finally:
-                server.join()
+                listener.shutdown(socket.SHUT_RDWR)
+                for thread in threads:
+                    thread.join()
 
     def assert_says(self, done, code, sentence):
         self.assertEqual((done.returncode, done.stdout, len(done.stderr.splitlines())), (code, "", 1), done)

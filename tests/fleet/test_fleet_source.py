@@ -15,7 +15,9 @@ import unittest
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from clickhouse import LIBCHDB, PASSWORD, Servers, rows_of, run, why_not, with_server, with_shards, with_users  # noqa: E402
 from random_filters import Filters  # noqa: E402
+from rounds import Rounds  # noqa: E402
 
+SEGMENT = 65536
 FILTERS = 1000
 COUNTS = 60
 FEW_EVENTS = 20000
@@ -188,15 +190,59 @@ class FleetSource(unittest.TestCase):
                 self.assertEqual(sorted(map(key, followed)), sorted(map(key, recent)))
             self.assertEqual(run("--fleet", url, "--login", login, "peers", "--json").stdout, run("--read", directory, "peers", "--json").stdout)
 
+    def test_aliases_that_stand_beside_the_events_are_followed(self):
+        """Their events are in recordings that were removed.  Of two runs, each knows some."""
+        runs = []
+        for seed in 5, 6:
+            runs.append(pathlib.Path(self.temporary.name) / f"beside{seed}")
+            self.spool(runs[-1], 2 * SEGMENT + 5000, seed, "aliases", 400, 30)
+            for file in sorted(runs[-1].glob("*.p2rec"))[:-1]:
+                file.unlink()
+        both = pathlib.Path(self.temporary.name) / "beside"
+        both.mkdir()
+        for directory in runs:
+            for file in directory.glob("*.p2rec"):
+                (both / file.name).symlink_to(file)
+        for name, directory in ("beside0", runs[0]), ("beside1", both):
+            url = self.servers.create(name)[0]
+            self.shipped(directory, url, name)
+            peers = rows_of(run("--read", directory, "peers", "--json"))
+            known = {alias["id"] for peer in peers for alias in peer["aliases"]}
+            said = {id_ for id_, in self.servers[0].sql(f"SELECT DISTINCT lower(hex(alias_id)) FROM {name}.events WHERE kind = 'alias'")}
+            self.assertGreater(len(known - said), 50)
+            for words in ["peers"], ["recent", "300"], ["traces", "--limit", "40"], ["analyze"], ["count", "--by", "peer,node,time/10ms", "--value", "rtt"]:
+                self.assert_same(directory, url, *words, "--json")
+            aliases = [[row["aliases"] for row in rows_of(run(*source, "nodes", "--json"))] for source in (["--read", directory], ["--fleet", url])]
+            self.assertEqual(aliases[0], aliases[1])
+            peer = sorted(known - said)[0]
+            trace = rows_of(run("--read", directory, "traces", "--json", "--limit", "3"))[0]["trace_id"]
+            for words in ["peer", peer], ["recent", "40", "--peer", peer], ["count", "--where", f"peer == {peer}", "--by", "peer,kind"], ["trace", trace]:
+                self.assert_same(directory, url, *words, "--json")
+
     def test_as_many_peers_are_shown_as_of_a_recording(self):
         directory, url = pathlib.Path(self.temporary.name) / "peers", f"{self.servers[0].url}/peers"
         self.spool(directory, 3 * ALIAS_EVENTS, 5, "aliases", 20000, 1000000)
         self.made(url)
         self.shipped(directory, url, "peers")
-        last = [run(*source, "peers").stdout.splitlines()[-1] for source in (["--read", directory], ["--fleet", url])]
+        last = []
+        for source in ["--read", directory], ["--fleet", url]:
+            done = run(*source, "peers")
+            self.assertEqual((done.returncode, done.stderr), (0, ""), source)
+            last.append(done.stdout.splitlines()[-1])
         self.assertRegex(last[0], r"^\d+ more peers, with fewer events each, are not shown$")
         self.assertEqual(last[0], last[1])
         self.assert_same(directory, url, "peers", "--json")
+
+    # ---- round trips
+
+    def test_a_command_asks_in_few_rounds(self):
+        """Opening a fleet is one, with as many connections, which are used again."""
+        trace = self.facts(self.load)[0]
+        for words, sizes in ((["nodes"], [6]), (["recent"], [6, 1]), (["trace", trace], [6, 1, 2]), (["trace", trace[:8]], [6, 1, 1, 2]),
+                             (["peers"], [6, 1, 1, 1]), (["count"], [6, 1, 1, 1, 1])):
+            with self.subTest(words=words), Rounds(self.servers[0].http, sizes) as rounds:
+                done = run("--fleet", f"{rounds.address}/load", *words)
+                self.assertEqual((done.returncode, rounds.sizes, rounds.connections), (0, sizes, 6), done.stderr)
 
     # ---- sums
 

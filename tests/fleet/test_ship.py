@@ -483,7 +483,7 @@ class Fleet(unittest.TestCase):
         self.server.sql(f"INSERT INTO {self.database}.events_local (time_ns, kind) VALUES (1700000000000000000, 'custom')")
         self.spool(2000, words=STEPPED)
         for words in ([*self.words(), "--once"], ["--fleet", self.url, "count"]):
-            self.assertRegex(inspector(*words, code=1).stderr, "^inspector: [^ ]* has schema 2, and this inspector needs 3: bring it up to date with "
+            self.assertRegex(inspector(*words, code=1).stderr, "^inspector: [^ ]* has schema 2, and this inspector needs 4: bring it up to date with "
                                                                f"inspector fleet migrate {self.url}\n$")
         inspector("fleet", "migrate", self.url)
         self.ship()
@@ -493,6 +493,29 @@ class Fleet(unittest.TestCase):
         self.assertEqual(self.server.sql(f"SELECT clock_steps FROM {self.database}.events WHERE time_ns = 1700000000000000000"), [["0"]])
         self.assertEqual(self.server.sql(f"SELECT toInt64(after_ns - before_ns), number, slept, host FROM {self.database}.clock_steps"),
                          [[STEPPED[-1], "1", "0", HOST]])
+
+    def test_schema_3_is_migrated_and_aliases_beside_events_follow(self):
+        self.init()
+        for name in "aliases", "aliases_local":
+            self.server.sql(f"DROP TABLE {self.database}.{name}")
+        self.age(3)
+        instance = self.spool(2 * SEGMENT, words=("aliases",))
+        (self.dir / self.segment(instance, 0)).unlink()
+        for words in ([*self.words(), "--once"], ["--fleet", self.url, "count"]):
+            self.assertIn(f"has schema 3, and this inspector needs 4: bring it up to date with inspector fleet migrate {self.url}\n",
+                          inspector(*words, code=1).stderr)
+        inspector("fleet", "migrate", self.url)
+        self.ship()
+        recorded, fleet = (inspector(*source, "peers", "--json").stdout for source in (["--read", self.dir], ["--fleet", self.url]))
+        self.assertEqual(fleet, recorded)
+
+    def test_aliases_are_sent_once(self):
+        self.init()
+        self.spool(2 * SEGMENT + 928, seed=5, words=("aliases", "3", "30000"))  # all of them are said in the first segment
+        self.ship()
+        rows = self.server.sql(f"SELECT length(alias_ids), segment FROM {self.database}.aliases")
+        self.assertEqual({segment for _, segment in rows}, {"0"})
+        self.assertGreater(min(int(length) for length, _ in rows), 0)
 
     def test_steps_of_clocks_are_sent_once(self):
         """Each recording lists those before it."""

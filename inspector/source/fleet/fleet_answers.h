@@ -23,6 +23,7 @@ struct fleet_answers {
     struct fleet_context context;
     struct source *logs; /* context.store */
     const char *title;
+    bool is_open; /* the schema is known, and fits */
     bool correct; /* clocks */
     struct fleet_kept kept[FLEET_PARTS_KEPT];
     uint64_t questions;
@@ -47,7 +48,8 @@ int fleet_answer_requests(struct fleet_question *question);
 int fleet_answer_peers(struct fleet_question *question);
 int fleet_answer_stats(struct fleet_question *question);
 
-/* Reads the logs and applications, anew if they were read before.  Returns 0, or -1 with the failure and what was there. */
+/* Reads the logs, applications and aliases, anew if they were read before; at first also whether the tables can be used.
+ * Returns 0, or -1 with the failure and what was there. */
 int fleet_answers_renew(struct fleet_answers *answers, struct failure *failure);
 void fleet_answers_fini(struct fleet_answers *answers);
 
@@ -65,7 +67,8 @@ void fleet_kept_drop(struct fleet_kept *kept);
  * Refuses a question that needs more than FLEET_LOAD_EVENTS_MAX before loading anything. */
 int fleet_load_all(struct fleet_load *load, const struct fleet_choice *choice, struct failure *failure);
 
-/* The same, if few are expected. */
+/* The same, if few are expected: one question is quicker than to count first. */
+#define FLEET_FEW_ROWS 20000
 int fleet_load_few(struct fleet_load *load, const struct fleet_choice *choice, struct failure *failure);
 
 /* Asks for the time of the fleet's oldest event; 0: there is none. */

@@ -287,15 +287,97 @@ static int write_shown(struct fleet_clocks *clocks, const struct fleet_logs *log
 
 /* ---- life ---- */
 
+/* ---- when nodes began, and when they said the last ---- */
+
+#define APART_NS UINT64_C(1000000000) /* a step may be a little before or after the time that is listed */
+
+/* Where in its machine's order a log began, and where it ended; 0: not known. */
+struct log_ends {
+    uint64_t first, last;
+    bool asks; /* own times do not say it */
+};
+
+/* The order of a moment by own time, where the clock had not been set back yet, or for the last time.  Between, it showed times
+ * twice: returns false. */
+static bool find_order(const struct fleet_order *order, const struct fleet_logs *logs, const struct machine *machine,
+                       uint64_t own_ns, uint64_t *ret_order) {
+    uint64_t begin_ns = UINT64_MAX, end_ns = 0, back_ns = 0;
+    for (size_t i = 0; i < logs->step_count; i++) {
+        const struct clock_step *step = &logs->steps[i].step;
+        if (memcmp(step->machine.id, machine->id, sizeof machine->id) != 0 || step->before_ns <= step->after_ns) continue;
+        if (step->after_ns < begin_ns) begin_ns = step->after_ns;
+        if (step->before_ns > end_ns) end_ns = step->before_ns;
+    }
+    for (size_t i = 0; i < order->line_count; i++)
+        if (!memcmp(order->lines[i].machine, machine->id, sizeof machine->id)) back_ns = order->lines[i].back_ns;
+    *ret_order = own_ns;
+    if (!back_ns || own_ns + APART_NS < begin_ns) return true;
+    *ret_order += back_ns;
+    return own_ns > end_ns + APART_NS;
+}
+
+static void put_asked(struct trace_text *sql, const struct fleet_logs *logs, const struct log_ends *ends, const char *database) {
+    bool any = false;
+    fleet_put_format(sql,
+                     "SELECT node_id, log_id, instance, clock_steps, min(time_ns), max(time_ns) FROM `%s`.events WHERE log_id IN "
+                     "(",
+                     database);
+    for (size_t i = 0; i < logs->count; i++) {
+        if (!ends[i].asks) continue;
+        fleet_put_format(sql, "%s%" PRIu64, any ? "," : "", logs->all[i].info.log);
+        any = true;
+    }
+    trace_text_puts(sql, ") GROUP BY node_id, log_id, instance, clock_steps FORMAT RowBinary");
+}
+
+/* Its events say it. */
+static int ask_log_ends(const struct fleet_logs *logs, const struct fleet_order *order, struct log_ends *ends,
+                        struct clickhouse *server, struct failure *failure) {
+    struct trace_text sql = {0};
+    struct row_reader rows;
+    put_asked(&sql, logs, ends, clickhouse_database(server));
+    int result = fleet_ask(server, &sql, &rows, failure);
+    trace_text_fini(&sql);
+    while (!result && row_reader_more(&rows)) {
+        struct trace_node_id node_id = {0};
+        read_id(&rows, &node_id);
+        int64_t log = fleet_logs_find(logs, &node_id, row_read_u64(&rows));
+        uint64_t instance = row_read_u64(&rows), back_ns = fleet_order_back(order, instance, row_read_u8(&rows));
+        uint64_t first = row_read_u64(&rows) + back_ns, last = row_read_u64(&rows) + back_ns;
+        if (rows.failed) return fleet_cut_short(failure);
+        if (log < 0 || !ends[log].asks) continue;
+        if (!ends[log].first || first < ends[log].first) ends[log].first = first;
+        if (last > ends[log].last) ends[log].last = last;
+    }
+    return result;
+}
+
+static int find_log_ends(const struct fleet_clocks *clocks, const struct fleet_logs *logs, const struct fleet_order *order,
+                         struct log_ends *ends, struct clickhouse *server, struct failure *failure) {
+    bool any = false;
+    for (size_t i = 0; i < logs->count; i++) {
+        uint32_t number = machine_of(clocks, (int64_t)i);
+        if (number == CLOCKS_NOBODY) continue;
+        const struct machine *machine = machine_clocks_at(clocks->machines, number);
+        bool knows_first = find_order(order, logs, machine, logs->all[i].info.started_unix_ns, &ends[i].first),
+             knows_last = find_order(order, logs, machine, logs->all[i].last_ns, &ends[i].last);
+        if (knows_first && knows_last) continue;
+        ends[i] = (struct log_ends){.asks = true};
+        any = true;
+    }
+    return any ? ask_log_ends(logs, order, ends, server, failure) : 0;
+}
+
 /* When nodes began, said the last, and ended. */
-static void show_logs(const struct fleet_clocks *clocks, struct fleet_logs *logs) {
+static void show_logs(const struct fleet_clocks *clocks, struct fleet_logs *logs, const struct log_ends *ends) {
     for (size_t i = 0; i < logs->count; i++) {
         struct fleet_log *log = &logs->all[i];
         uint32_t machine = machine_of(clocks, (int64_t)i);
         if (machine == CLOCKS_NOBODY) continue;
         if (log->info.started_unix_ns)
-            log->info.started_unix_ns = clocks_time(clocks->clocks, machine, 0, log->info.started_unix_ns);
-        if (log->last_ns) log->last_ns = clocks_time(clocks->clocks, machine, UINT64_MAX, log->last_ns);
+            log->info.started_unix_ns = clocks_time(clocks->clocks, machine, ends[i].first, log->info.started_unix_ns);
+        if (log->last_ns)
+            log->last_ns = clocks_time(clocks->clocks, machine, ends[i].last ? ends[i].last : UINT64_MAX, log->last_ns);
         if (!log->ended_by_ns) continue;
         log->ended_after_ns = clocks_time(clocks->clocks, machine, UINT64_MAX, log->ended_after_ns);
         log->ended_by_ns = clocks_time(clocks->clocks, machine, UINT64_MAX, log->ended_by_ns);
@@ -345,12 +427,16 @@ int fleet_clocks_open(struct fleet_clocks *ret_clocks, const struct fleet_logs *
 }
 
 int fleet_clocks_show(struct fleet_clocks *clocks, struct fleet_logs *logs, const struct fleet_order *order,
-                      struct failure *failure) {
+                      struct clickhouse *server, struct failure *failure) {
     if (!clocks->machines) return 0;
     clocks->clocks = machine_clocks_estimated(clocks->machines);
     if (write_shown(clocks, logs, order)) return failure_out_of_memory(failure);
-    show_logs(clocks, logs);
-    return 0;
+    struct log_ends *ends = calloc(logs->count + 1, sizeof *ends);
+    if (!ends) return failure_out_of_memory(failure);
+    int result = find_log_ends(clocks, logs, order, ends, server, failure);
+    if (!result) show_logs(clocks, logs, ends);
+    free(ends);
+    return result;
 }
 
 void fleet_clocks_fini(struct fleet_clocks *clocks) {
@@ -366,6 +452,11 @@ const char *fleet_clocks_column(const struct fleet_clocks *clocks) { return cloc
 uint64_t fleet_clocks_time(const struct fleet_clocks *clocks, int64_t log, uint64_t back_ns, uint64_t own_ns) {
     uint32_t machine = machine_of(clocks, log);
     return machine == CLOCKS_NOBODY ? own_ns : clocks_time(clocks->clocks, machine, own_ns + back_ns, own_ns);
+}
+
+uint64_t fleet_clocks_begin(const struct fleet_clocks *clocks, int64_t log, uint64_t own_ns) {
+    uint32_t machine = machine_of(clocks, log);
+    return machine == CLOCKS_NOBODY || !clocks->clocks ? own_ns : clocks_time(clocks->clocks, machine, 0, own_ns);
 }
 
 bool fleet_clocks_correct(const struct fleet_clocks *clocks, int64_t log) {

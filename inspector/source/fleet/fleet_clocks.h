@@ -32,9 +32,10 @@ int fleet_clocks_open(struct fleet_clocks *ret_clocks, const struct fleet_logs *
 int fleet_clocks_estimate(struct fleet_clocks *clocks, const struct fleet_logs *logs, const struct fleet_order *order,
                           const struct fleet_who *who, struct clickhouse *server, struct failure *failure);
 
-/* From now on times are corrected, those in the logs already.  Returns 0, or -1 with the failure. */
+/* From now on times are corrected, those in the logs already.  It asks the server when logs began and ended whose own times do
+ * not say it, because the clock showed them twice.  Returns 0, or -1 with the failure. */
 int fleet_clocks_show(struct fleet_clocks *clocks, struct fleet_logs *logs, const struct fleet_order *order,
-                      struct failure *failure);
+                      struct clickhouse *server, struct failure *failure);
 void fleet_clocks_fini(struct fleet_clocks *clocks);
 
 /* The column of the shown time, as SQL. */
@@ -42,6 +43,9 @@ const char *fleet_clocks_column(const struct fleet_clocks *clocks);
 
 /* The shown time of an event.  log: its index; below 0: none that is known.  back_ns: fleet_order_back. */
 uint64_t fleet_clocks_time(const struct fleet_clocks *clocks, int64_t log, uint64_t back_ns, uint64_t own_ns);
+
+/* The shown time of something that was said, by the clock as it was at first. */
+uint64_t fleet_clocks_begin(const struct fleet_clocks *clocks, int64_t log, uint64_t own_ns);
 
 /* Are the times of this log corrected?  Then steps of its clock are, too. */
 bool fleet_clocks_correct(const struct fleet_clocks *clocks, int64_t log);

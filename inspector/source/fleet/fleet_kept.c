@@ -3,6 +3,8 @@
  * What the answers of a fleet share (fleet_answers.h). */
 #include "fleet_answers.h"
 #include "fleet_repeats.h"
+#include "fleet_said.h"
+#include "fleet_schema.h"
 #include "source_store.h"
 
 #include <inttypes.h>
@@ -67,14 +69,15 @@ void fleet_answers_fini(struct fleet_answers *answers) {
     *answers = (struct fleet_answers){.context.server = answers->context.server,
                                       .title = answers->title,
                                       .context.replicated = answers->context.replicated,
+                                      .is_open = answers->is_open,
                                       .correct = answers->correct};
 }
 
 /* Makes context->store, with the aliases. */
-static int load_logs(struct fleet_context *context, struct failure *failure) {
+static int load_logs(struct fleet_context *context, const struct fleet_said *said, struct failure *failure) {
     struct fleet_load load;
     if (fleet_load_begin(&load, context, failure)) return -1;
-    if (fleet_load_aliases(&load, failure)) {
+    if (fleet_said_tell(said, context, load.store, failure)) {
         fleet_load_drop(&load);
         return -1;
     }
@@ -83,9 +86,9 @@ static int load_logs(struct fleet_context *context, struct failure *failure) {
 }
 
 /* Aliases decide which packets are the same, and have the times of clocks that are not estimated yet. */
-static int estimate_clocks(struct fleet_context *context, struct failure *failure) {
+static int estimate_clocks(struct fleet_context *context, const struct fleet_said *said, struct failure *failure) {
     struct fleet_context own = {.server = context->server, .logs = context->logs, .now_ns = find_now(context)};
-    int result = load_logs(&own, failure);
+    int result = load_logs(&own, said, failure);
     if (!result && fleet_who_open(&own.who, own.store, &own.logs, "time_ns")) result = failure_out_of_memory(failure);
     clickhouse_lend(context->server, &own.who.table);
     if (!result)
@@ -96,27 +99,68 @@ static int estimate_clocks(struct fleet_context *context, struct failure *failur
     return result;
 }
 
-static int open_clocks(struct fleet_context *context, const struct fleet_clocks *known, struct failure *failure) {
+static int open_clocks(struct fleet_context *context, const struct fleet_said *said, const struct fleet_clocks *known,
+                       struct failure *failure) {
     bool estimate;
     int result = fleet_clocks_open(&context->clocks, &context->logs, known, &estimate, failure);
-    if (!result && estimate) result = estimate_clocks(context, failure);
-    return result ? result : fleet_clocks_show(&context->clocks, &context->logs, &context->order, failure);
+    if (!result && estimate) result = estimate_clocks(context, said, failure);
+    return result ? result : fleet_clocks_show(&context->clocks, &context->logs, &context->order, context->server, failure);
+}
+
+/* What every command needs to know first. */
+#define SAID_AT FLEET_LOGS_QUESTIONS
+#define SCHEMA_AT (SAID_AT + FLEET_SAID_QUESTIONS)
+#define OPENING_QUESTIONS (SCHEMA_AT + 1)
+
+/* A schema or a profile that does not fit explains why the other statements fail. */
+static int take_schema(struct fleet_answers *answers, const struct clickhouse_question *question, struct failure *failure) {
+    struct clickhouse *server = answers->context.server;
+    struct fleet_schema schema;
+    if (fleet_schema_take(server, question, &schema, failure)) return -1;
+    if (*schema.partial)
+        return failure_set(failure, EXIT_FAILED,
+                           "%s gives this user answers that may be incomplete without saying so: take %s out of its profile",
+                           clickhouse_address(server), schema.partial);
+    answers->context.replicated = schema.replicated;
+    answers->is_open = true;
+    return 0;
+}
+
+/* Asks all at the same time.  The answers are good until the next statement, so all of them are read at once. */
+static int read_opening(struct fleet_answers *answers, struct fleet_logs *ret_logs, struct fleet_said *ret_said,
+                        struct failure *failure) {
+    struct clickhouse *server = answers->context.server;
+    struct clickhouse_question questions[OPENING_QUESTIONS] = {{{0}}};
+    size_t count = answers->is_open ? SCHEMA_AT : OPENING_QUESTIONS;
+    fleet_logs_put(questions, server);
+    fleet_said_put(questions + SAID_AT, server);
+    if (!answers->is_open) fleet_schema_put(&questions[SCHEMA_AT].sql, server);
+    if (clickhouse_ask_all(server, questions, count, failure)) return -1;
+    if (!answers->is_open && take_schema(answers, &questions[SCHEMA_AT], failure)) return -1;
+    if (clickhouse_first_failure(questions, count, failure)) return -1;
+    if (fleet_logs_take(ret_logs, server, questions, failure)) return -1;
+    return fleet_said_take(ret_said, ret_logs, server, questions + SAID_AT, failure);
 }
 
 int fleet_answers_renew(struct fleet_answers *answers, struct failure *failure) {
+    struct fleet_logs logs = {0};
+    struct fleet_said said = {0};
+    int result = read_opening(answers, &logs, &said, failure);
     struct fleet_answers next = {.context.server = answers->context.server,
-                                 .title = answers->title,
+                                 .context.logs = logs,
                                  .context.replicated = answers->context.replicated,
+                                 .title = answers->title,
+                                 .is_open = answers->is_open,
                                  .correct = answers->correct};
     struct fleet_context *context = &next.context;
-    if (fleet_logs_read(&context->logs, context->server, failure)) return -1;
-    int result = fleet_order_read(&context->order, &context->logs, context->server, failure);
-    if (!result && next.correct) result = open_clocks(context, &answers->context.clocks, failure);
+    if (!result) result = fleet_order_read(&context->order, &context->logs, context->server, failure);
+    if (!result && next.correct) result = open_clocks(context, &said, &answers->context.clocks, failure);
     context->now_ns = find_now(context);
-    if (!result) result = load_logs(context, failure);
+    if (!result) result = load_logs(context, &said, failure);
     if (!result) result = open_loaded(&next.logs, context->store, context, next.title, failure);
     if (!result && fleet_who_open(&context->who, context->store, &context->logs, fleet_clocks_column(&context->clocks)))
         result = failure_out_of_memory(failure);
+    fleet_said_fini(&said);
     fleet_answers_fini(result ? &next : answers);
     if (!result) *answers = next;
     clickhouse_lend(answers->context.server, &answers->context.who.table);
@@ -164,7 +208,6 @@ struct fleet_kept *fleet_kept_add(struct fleet_answers *answers, const struct tr
 
 #define SLICE_ROWS 400000U /* in one answer of the server: about 120 MB */
 #define SLICES_MAX 16
-#define FEW_ROWS 20000 /* one question is quicker than to count first */
 
 static int refuse_size(struct failure *failure) {
     return failure_set(failure, EXIT_FAILED,
@@ -231,7 +274,7 @@ static int load_slice(struct fleet_load *load, const struct fleet_choice *choice
 }
 
 int fleet_load_few(struct fleet_load *load, const struct fleet_choice *choice, struct failure *failure) {
-    struct fleet_part part = {.limit = FEW_ROWS, .all_or_none = true};
+    struct fleet_part part = {.limit = FLEET_FEW_ROWS, .all_or_none = true};
     if (fleet_load_events(load, choice, &part, failure)) return -1;
     return part.more ? fleet_load_all(load, choice, failure) : 0;
 }

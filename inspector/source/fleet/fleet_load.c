@@ -68,14 +68,17 @@ int fleet_load_add_stranger(const struct fleet_load *load, struct store *store, 
     return store_add_node(store, &info, NODE_UNKNOWN, &stranger->index);
 }
 
+void fleet_load_correct(const struct fleet_context *context, struct fleet_event *event) {
+    if (!context->clocks.shown) return;
+    int64_t log = fleet_logs_find(&context->logs, &event->node_id, event->log_id);
+    uint64_t back_ns = fleet_order_back(&context->order, event->instance, trace_event_clock_steps(&event->event));
+    event->event.timestamp = fleet_clocks_time(&context->clocks, log, back_ns, event->event.timestamp);
+    if (fleet_clocks_correct(&context->clocks, log)) trace_event_set_clock_steps(&event->event, 0);
+}
+
 int fleet_load_read(const struct fleet_context *context, struct row_reader *reader, struct fleet_event *ret_event) {
-    struct trace_event *event = &ret_event->event;
     if (fleet_event_read(reader, ret_event)) return -EBADMSG;
-    if (!context->clocks.shown) return 0;
-    int64_t log = fleet_logs_find(&context->logs, &ret_event->node_id, ret_event->log_id);
-    uint64_t back_ns = fleet_order_back(&context->order, ret_event->instance, trace_event_clock_steps(event));
-    event->timestamp = fleet_clocks_time(&context->clocks, log, back_ns, event->timestamp);
-    if (fleet_clocks_correct(&context->clocks, log)) trace_event_set_clock_steps(event, 0);
+    fleet_load_correct(context, ret_event);
     return 0;
 }
 
@@ -124,6 +127,7 @@ static int append_rows(struct fleet_load *load, struct row_reader reader, struct
         bool again = i && fleet_load_same(event, &events[(i + 1) % 2]);
         uint64_t time_ns = event->event.timestamp;
         if (again || (cut && (part->newest ? time_ns < part->cut_ns : time_ns >= part->cut_ns))) continue;
+        if (part->to_ns && (time_ns < part->from_ns || time_ns >= part->to_ns)) continue;
         int error = fleet_load_append(load, event);
         if (error) return error;
         if (!part->loaded++) part->first_ns = time_ns;
@@ -213,30 +217,19 @@ int fleet_load_events(struct fleet_load *load, const struct fleet_choice *choice
     int result = fleet_ask(load->context->server, &sql, &reader, failure);
     trace_text_fini(&sql);
     if (result) return -1;
-    int error = read_rows(load, reader, part);
-    return error ? explain(load->context, error, part->limit, failure) : 0;
+    return fleet_load_take(load, reader, part, failure);
 }
 
-/* In the order of their times, as a node says one thing after the other. */
-int fleet_load_aliases(struct fleet_load *load, struct failure *failure) {
-    const struct fleet_context *context = load->context;
-    struct row_reader rows;
-    struct trace_text sql = {0};
-    struct fleet_event event;
-    trace_text_puts(&sql, "SELECT * FROM (SELECT ");
-    put_columns(&sql, false);
-    fleet_put_format(&sql, " FROM `%s`.rare_events WHERE kind = 'alias' ORDER BY ", clickhouse_database(context->server));
-    put_key(&sql, load, " DESC");
-    fleet_put_format(&sql, " LIMIT %u) ORDER BY ", 8 * ALIASES_MAX);
-    put_key(&sql, load, "");
-    trace_text_puts(&sql, " FORMAT RowBinary");
-    int result = fleet_ask(context->server, &sql, &rows, failure);
-    trace_text_fini(&sql);
-    if (result) return -1;
-    while (row_reader_more(&rows)) {
-        if (fleet_load_read(context, &rows, &event)) return explain(context, -EBADMSG, 0, failure);
-        int64_t log = fleet_logs_find(&context->logs, &event.node_id, event.log_id);
-        if (log >= 0) store_note_alias(load->store, (uint32_t)log, &event.event);
-    }
-    return 0;
+void fleet_load_put(const struct fleet_load *load, const struct fleet_choice *choice, const struct fleet_part *part,
+                    struct strbuf *sql) {
+    struct trace_text text = {0};
+    make_sql(&text, load, choice, part);
+    strbuf_add(sql, text.data, text.bytes);
+    sql->failed |= text.failed;
+    trace_text_fini(&text);
+}
+
+int fleet_load_take(struct fleet_load *load, struct row_reader rows, struct fleet_part *part, struct failure *failure) {
+    int error = read_rows(load, rows, part);
+    return error ? explain(load->context, error, part->limit, failure) : 0;
 }

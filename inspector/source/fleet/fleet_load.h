@@ -43,11 +43,12 @@ struct fleet_choice {
 
 /* Which of them to load. */
 struct fleet_part {
-    uint64_t limit;       /* at most this many */
-    bool newest;          /* the newest; otherwise the oldest */
-    bool all_or_none;     /* if there are more than the limit, none is loaded */
-    bool by_time;         /* cut between two times, so that no event at cut_ns is loaded; otherwise cut anywhere */
-    const char *limit_by; /* "trace_id": only one event of each; NULL */
+    uint64_t limit;          /* at most this many */
+    bool newest;             /* the newest; otherwise the oldest */
+    bool all_or_none;        /* if there are more than the limit, none is loaded */
+    bool by_time;            /* cut between two times, so that no event at cut_ns is loaded; otherwise cut anywhere */
+    const char *limit_by;    /* "trace_id": only one event of each; NULL */
+    uint64_t from_ns, to_ns; /* of the rows that are read, load those in [from, to); to 0: all */
     /* Results. */
     bool more;         /* the limit was reached */
     uint64_t cut_ns;   /* with more and by_time: only events before it were loaded, or, with newest, only events from it on */
@@ -58,12 +59,17 @@ struct fleet_part {
 /* Begins with an empty store that knows the logs, and has the aliases of the context's.  Returns 0, or -1 with the failure. */
 int fleet_load_begin(struct fleet_load *load, const struct fleet_context *context, struct failure *failure);
 
-/* Loads the aliases that nodes reported; the context has no store yet.  Returns 0, or -1 with the failure. */
-int fleet_load_aliases(struct fleet_load *load, struct failure *failure);
-
 /* Loads events.  Returns 0, or -1 with the failure; then call fleet_load_drop. */
 int fleet_load_events(struct fleet_load *load, const struct fleet_choice *choice, struct fleet_part *part,
                       struct failure *failure);
+
+/* The same in two steps, for one who asks more at the same time: the statement, and the rows of its answer. */
+void fleet_load_put(const struct fleet_load *load, const struct fleet_choice *choice, const struct fleet_part *part,
+                    struct strbuf *sql);
+int fleet_load_take(struct fleet_load *load, struct row_reader rows, struct fleet_part *part, struct failure *failure);
+
+/* Corrects the time of an event. */
+void fleet_load_correct(const struct fleet_context *context, struct fleet_event *event);
 
 /* Reads an event, and corrects its time.  Returns 0 or -EBADMSG. */
 int fleet_load_read(const struct fleet_context *context, struct row_reader *reader, struct fleet_event *ret_event);

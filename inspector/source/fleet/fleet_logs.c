@@ -72,22 +72,22 @@ static int refuse_rows(struct clickhouse *server, struct failure *failure) {
                        clickhouse_address(server), clickhouse_database(server));
 }
 
-static int read_logs(struct fleet_logs *logs, struct clickhouse *server, struct failure *failure) {
-    struct strbuf sql = {0};
-    strbuf_printf(&sql, "SELECT %s", node_columns);
-    for (unsigned cause = 0; cause < TRACE_LOSS_COUNT; cause++) strbuf_printf(&sql, ", lost_%s", trace_loss_name(cause));
+static void put_logs(struct strbuf *sql, const struct clickhouse *server) {
+    strbuf_printf(sql, "SELECT %s", node_columns);
+    for (unsigned cause = 0; cause < TRACE_LOSS_COUNT; cause++) strbuf_printf(sql, ", lost_%s", trace_loss_name(cause));
     strbuf_printf(
-        &sql,
-        ", seen_ns FROM `%s`.nodes FINAL ORDER BY node_id, log_id, seen_ns DESC LIMIT 1 BY node_id, log_id FORMAT RowBinary",
+        sql, ", seen_ns FROM `%s`.nodes FINAL ORDER BY node_id, log_id, seen_ns DESC LIMIT 1 BY node_id, log_id FORMAT RowBinary",
         clickhouse_database(server));
-    struct row_reader reader;
-    if (clickhouse_ask_rows(server, &sql, &reader, failure)) return -1;
+}
+
+static int read_logs(struct fleet_logs *logs, struct clickhouse *server, struct row_reader reader, struct failure *failure) {
+    size_t room = 0;
     while (row_reader_more(&reader)) {
         if (logs->count == NODES_MAX)
             return failure_set(failure, EXIT_FAILED,
                                "the fleet has more than %d logs of nodes: use SQL on its tables, or drop old rows of nodes",
                                NODES_MAX);
-        struct fleet_log *all = realloc(logs->all, (logs->count + 1) * sizeof *all);
+        struct fleet_log *all = memory_room(logs->all, logs->count, &room, sizeof *all);
         if (!all) return failure_out_of_memory(failure);
         logs->all = all;
         memset(&all[logs->count], 0, sizeof *all);
@@ -139,14 +139,14 @@ static int add_app(struct fleet_logs *logs, const struct trace_node_id *node_id,
     return 0;
 }
 
-static int read_apps(struct fleet_logs *logs, struct clickhouse *server, struct failure *failure) {
-    struct strbuf sql = {0};
-    strbuf_printf(&sql,
+static void put_apps(struct strbuf *sql, const struct clickhouse *server) {
+    strbuf_printf(sql,
                   "SELECT %s FROM `%s`.apps FINAL ORDER BY node_id, log_id, app_id, seen_ns DESC LIMIT 1 BY node_id, log_id, "
                   "app_id FORMAT RowBinary",
                   app_columns, clickhouse_database(server));
-    struct row_reader reader;
-    if (clickhouse_ask_rows(server, &sql, &reader, failure)) return -1;
+}
+
+static int read_apps(struct fleet_logs *logs, struct clickhouse *server, struct row_reader reader, struct failure *failure) {
     while (row_reader_more(&reader)) {
         struct trace_node_id node_id = {0};
         struct trace_app app = {0};
@@ -160,16 +160,16 @@ static int read_apps(struct fleet_logs *logs, struct clickhouse *server, struct 
 
 /* ---- steps of clocks ------------------------------------------------------------------------------------------------------ */
 
-static int read_steps(struct fleet_logs *logs, struct clickhouse *server, struct failure *failure) {
-    struct strbuf sql = {0};
-    struct row_reader reader;
-    size_t room = 0;
-    strbuf_printf(&sql,
+static void put_steps(struct strbuf *sql, const struct clickhouse *server) {
+    strbuf_printf(sql,
                   "SELECT * FROM (SELECT DISTINCT machine, instance, number, before_ns, after_ns, slept FROM `%s`.clock_steps "
                   "ORDER BY after_ns DESC, machine, instance, number LIMIT %d) ORDER BY after_ns, machine, instance, number "
                   "FORMAT RowBinary",
                   clickhouse_database(server), FLEET_STEPS_MAX);
-    if (clickhouse_ask_rows(server, &sql, &reader, failure)) return -1;
+}
+
+static int read_steps(struct fleet_logs *logs, struct clickhouse *server, struct row_reader reader, struct failure *failure) {
+    size_t room = 0;
     while (row_reader_more(&reader)) {
         struct fleet_step *all = memory_room(logs->steps, logs->step_count, &room, sizeof *all);
         if (!all) return failure_out_of_memory(failure);
@@ -186,11 +186,18 @@ static int read_steps(struct fleet_logs *logs, struct clickhouse *server, struct
     return reader.failed ? refuse_rows(server, failure) : 0;
 }
 
-int fleet_logs_read(struct fleet_logs *ret_logs, struct clickhouse *server, struct failure *failure) {
+void fleet_logs_put(struct clickhouse_question questions[FLEET_LOGS_QUESTIONS], const struct clickhouse *server) {
+    put_logs(&questions[0].sql, server);
+    put_apps(&questions[1].sql, server);
+    put_steps(&questions[2].sql, server);
+}
+
+int fleet_logs_take(struct fleet_logs *ret_logs, struct clickhouse *server,
+                    const struct clickhouse_question questions[FLEET_LOGS_QUESTIONS], struct failure *failure) {
     struct fleet_logs logs = {0};
-    int result = read_logs(&logs, server, failure);
-    if (!result) result = read_apps(&logs, server, failure);
-    if (!result) result = read_steps(&logs, server, failure);
+    int result = read_logs(&logs, server, clickhouse_rows(&questions[0]), failure);
+    if (!result) result = read_apps(&logs, server, clickhouse_rows(&questions[1]), failure);
+    if (!result) result = read_steps(&logs, server, clickhouse_rows(&questions[2]), failure);
     if (!result) {
         logs.for_filters = calloc(logs.count + 1, sizeof *logs.for_filters);
         if (!logs.for_filters) result = failure_out_of_memory(failure);

@@ -35,8 +35,13 @@ struct fleet_logs {
     struct trace_filter_sql_log *for_filters; /* the same, in the same order */
 };
 
-/* Reads them.  Returns 0, or -1 with the failure: also if there are more logs than a store can have. */
-int fleet_logs_read(struct fleet_logs *ret_logs, struct clickhouse *server, struct failure *failure);
+/* Appends the statements that ask for them. */
+#define FLEET_LOGS_QUESTIONS 3
+void fleet_logs_put(struct clickhouse_question questions[FLEET_LOGS_QUESTIONS], const struct clickhouse *server);
+
+/* Reads the answers.  Returns 0, or -1 with the failure: also if there are more logs than a store can have. */
+int fleet_logs_take(struct fleet_logs *ret_logs, struct clickhouse *server,
+                    const struct clickhouse_question questions[FLEET_LOGS_QUESTIONS], struct failure *failure);
 void fleet_logs_fini(struct fleet_logs *logs);
 
 /* The index of a log, or -1. */

@@ -33,16 +33,16 @@ static json_t *nodes_new(struct row_reader *rows) {
     return nodes;
 }
 
-/* The aliases that the nodes of its events reported. */
-static json_t *aliases_new(const struct fleet_context *context, const struct trace_node_id *id, const json_t *nodes) {
+/* The aliases that the logs of its events reported.  rows: at those logs. */
+static json_t *aliases_new(const struct fleet_context *context, const struct trace_node_id *id, struct row_reader *rows) {
     uint32_t *indices = calloc(context->logs.count + 1, sizeof *indices);
     size_t count = 0;
-    for (size_t i = 0; indices && i < context->logs.count; i++) {
-        json_t *node = value_node_id(&context->logs.all[i].info.node_id);
-        bool listed = false;
-        for (size_t k = 0; k < json_array_size(nodes) && !listed; k++) listed = json_equal(json_array_get(nodes, k), node);
-        if (listed) indices[count++] = (uint32_t)i;
-        json_decref(node);
+    for (uint64_t left = row_read_count(rows); left && !rows->failed; left--) {
+        struct trace_node_id node_id = {0};
+        const uint8_t *at = row_read(rows, sizeof node_id.bytes);
+        if (at) memcpy(node_id.bytes, at, sizeof node_id.bytes);
+        int64_t log = fleet_logs_find(&context->logs, &node_id, row_read_u64(rows));
+        if (log >= 0 && indices && count < context->logs.count) indices[count++] = (uint32_t)log;
     }
     grace_read_lock();
     json_t *aliases = answer_aliases(context->store, context->who.picture, id, indices, count);
@@ -74,10 +74,10 @@ static json_t *peer_new(struct row_reader *rows, const struct fleet_context *con
     json_object_set_new(json, "rtt", numbers[9] ? value_unsigned(numbers[10]) : json_null());
     json_object_set_new(json, "min_rtt", numbers[8] ? value_unsigned(numbers[11]) : json_null());
     json_t *nodes = nodes_new(rows);
-    if (context->who.picture) json_object_set_new(json, "aliases", aliases_new(context, &id, nodes));
     json_object_set_new(json, "nodes", nodes);
     json_object_set_new(json, "first", value_time(numbers[12]));
     json_object_set_new(json, "last", value_time(numbers[13]));
+    if (context->who.picture) json_object_set_new(json, "aliases", aliases_new(context, &id, rows));
     return json;
 }
 
@@ -113,6 +113,7 @@ static void put_peers(struct trace_text *out, const void *arg, const char *rows,
     trace_text_puts(out, fleet_clocks_column(&peers->context->clocks));
     fleet_put_format(out, " AS shown_ns SELECT %s AS peer, ", who);
     trace_text_puts(out, PEER_COLUMNS);
+    if (peers->context->who.picture) trace_text_puts(out, ", groupUniqArray((node_id, log_id)) AS logs");
     fleet_put_format(out, " FROM %s", rows);
     trace_text_puts(out, fleet_who_join(&peers->context->who, true));
     trace_text_puts(out, " WHERE ");
@@ -125,7 +126,7 @@ static void put_peers(struct trace_text *out, const void *arg, const char *rows,
 }
 
 /* Of those, the sums. */
-static void put_sums(struct trace_text *out) {
+static void put_sums(struct trace_text *out, bool aliases) {
     static const int counted[] = {TRACE_KIND_PACKET_SENT, TRACE_KIND_PACKET_RECEIVED, TRACE_KIND_PACKET_LOST,
                                   TRACE_KIND_MESSAGE_SENT, TRACE_KIND_MESSAGE_RECEIVED};
     trace_text_puts(out, "SELECT peer, sum(events) AS all_events");
@@ -137,7 +138,9 @@ static void put_sums(struct trace_text *out) {
                      TRACE_KIND_METRICS, TRACE_KIND_METRICS, TRACE_KIND_CONN_ESTABLISHED);
     fleet_put_format(out, ", toUInt64(argMaxIf(last_rtt, last_ns, kind_id IN (%d,%d))), toUInt64(minIf(least_rtt, kind_id = %d))",
                      TRACE_KIND_METRICS, TRACE_KIND_CONN_ESTABLISHED, TRACE_KIND_METRICS);
-    trace_text_puts(out, ", min(first_ns), max(last_ns), arraySort(groupUniqArrayArray(nodes)) FROM (");
+    trace_text_puts(out, ", min(first_ns), max(last_ns), arraySort(groupUniqArrayArray(nodes))");
+    if (aliases) trace_text_puts(out, ", arraySort(groupUniqArrayArray(logs))");
+    trace_text_puts(out, " FROM (");
     trace_text_add(out, "", 1);
 }
 
@@ -150,7 +153,7 @@ int fleet_answer_peers(struct fleet_question *question) {
     json_t *peers = NULL;
     size_t total = 0;
     (void)fleet_scope_put_node(&of.node, context, node);
-    put_sums(&sums);
+    put_sums(&sums, context->who.picture != NULL);
     const struct fleet_sum sum = {context, put_peers, &of, {sums.data, ") GROUP BY peer ORDER BY all_events DESC, peer"}};
     int result = sums.failed ? failure_out_of_memory(question->failure) : fleet_sum_ask(&sum, &room, &rows, question->failure);
     trace_text_fini(&sums);

@@ -202,49 +202,91 @@ static int answer_window(struct window *window) {
 static uint64_t earlier(uint64_t a, uint64_t b) { return a < b ? a : b; }
 static uint64_t later(uint64_t a, uint64_t b) { return a > b ? a : b; }
 
-static int load_few(const struct fleet_question *question, struct fleet_load *load, struct trace_text *condition,
-                    const struct fleet_choice *how) {
-    trace_text_add(condition, "", 1);
-    if (condition->failed) return failure_out_of_memory(question->failure);
-    condition->bytes--;
-    return fleet_load_few(load, &(struct fleet_choice){condition->data, how->first, how->rare}, question->failure);
+/* In what time losses count: that of the trace, [first, last], and what was asked for. */
+struct around {
+    uint64_t from_ns, to_ns; /* [from, to) */
+};
+
+static struct around around_of(const struct fleet_scope *scope, uint64_t first_ns, uint64_t last_ns) {
+    return (struct around){scope->from_ns ? earlier(scope->from_ns, first_ns) : first_ns, later(scope->to_ns, last_ns + 1)};
 }
 
-/* What was lost in the time of the events that are loaded.  The index does not know their shown times. */
-static void put_lost(struct trace_text *out, const struct fleet_scope *scope, const struct fleet_load *load) {
+static void put_lost(struct trace_text *out, const struct fleet_context *context, struct around around,
+                     const struct trace_text *trace) {
     trace_text_puts(out, "(kind = 'events_lost' AND ");
-    fleet_scope_put_times(out, load->context, scope->from_ns ? earlier(scope->from_ns, load->first_ns) : load->first_ns,
-                          later(scope->to_ns, load->last_ns + 1));
-    trace_text_puts(out, ")");
+    fleet_scope_put_times(out, context, around.from_ns, around.to_ns);
+    trace_text_puts(out, ") AND NOT ");
+    trace_text_add(out, trace->data, trace->bytes);
+}
+
+static int end_text(struct trace_text *text, struct failure *failure) {
+    trace_text_add(text, "", 1);
+    if (text->failed) return failure_out_of_memory(failure);
+    text->bytes--;
+    return 0;
+}
+
+/* Of the statements for a trace: the conditions for its events, and for what was lost around it. */
+struct trace_parts {
+    struct trace_text id, events, lost;
+};
+
+static int load_lost(struct fleet_load *load, struct trace_parts *parts, struct around around, struct failure *failure) {
+    trace_text_clear(&parts->lost);
+    put_lost(&parts->lost, load->context, around, &parts->events);
+    if (end_text(&parts->lost, failure)) return -1;
+    return fleet_load_few(load, &(struct fleet_choice){parts->lost.data, .rare = true}, failure);
+}
+
+/* Asks for both at the same time.  The index knows own times, and may know of events that never came: so more losses are asked
+ * for than there may be, and those count that lie around the events that are there. */
+static int load_both(struct fleet_load *load, const struct fleet_scope *scope, struct trace_parts *parts, struct around wide,
+                     struct failure *failure) {
+    struct clickhouse_question questions[2] = {{{0}}};
+    struct fleet_part events = {.limit = FLEET_FEW_ROWS, .all_or_none = true}, lost = events;
+    put_lost(&parts->lost, load->context, wide, &parts->events);
+    if (end_text(&parts->events, failure) || end_text(&parts->lost, failure) || end_text(&parts->id, failure)) return -1;
+    const struct fleet_choice in_events = {parts->events.data, .first = parts->id.data},
+                              in_rare = {parts->lost.data, .rare = true};
+    fleet_load_put(load, &in_events, &events, &questions[0].sql);
+    fleet_load_put(load, &in_rare, &lost, &questions[1].sql);
+    if (clickhouse_ask_all(load->context->server, questions, 2, failure)) return -1;
+    if (clickhouse_first_failure(questions, 2, failure)) return -1;
+    if (fleet_load_take(load, clickhouse_rows(&questions[0]), &events, failure)) return -1;
+    struct around around = around_of(scope, load->first_ns, load->last_ns);
+    lost.from_ns = around.from_ns;
+    lost.to_ns = around.to_ns;
+    if (!events.more && fleet_load_take(load, clickhouse_rows(&questions[1]), &lost, failure)) return -1;
+    if (!events.more && !lost.more) return 0;
+    if (events.more && fleet_load_all(load, &in_events, failure)) return -1;
+    return load_lost(load, parts, around_of(scope, load->first_ns, load->last_ns), failure);
 }
 
 /* Loads the trace, if it exists, and what was lost around it. */
 static int load_trace(struct fleet_question *question, const struct fleet_scope *scope, const struct trace_id *id,
                       struct fleet_load *load) {
-    struct trace_text trace = {0}, lost = {0}, both = {0}, whole = {0};
+    struct trace_parts parts = {{0}};
+    struct trace_text both = {0};
     uint64_t first_ns, last_ns;
-    fleet_scope_put_trace_id(&whole, id);
-    trace_text_add(&whole, "", 1);
-    const struct fleet_choice in_events = {.first = whole.data}, in_rare = {.rare = true};
-    int result = fleet_scope_put_trace(&trace, load->context, id, &first_ns, &last_ns, question->failure);
+    fleet_scope_put_trace_id(&parts.id, id);
+    int result = fleet_scope_put_trace(&parts.events, load->context, id, &first_ns, &last_ns, question->failure);
     bool exists = first_ns <= last_ns;
-    if (!result && exists) result = load_few(question, load, &trace, &in_events);
     if (!result && exists) {
-        put_lost(&lost, scope, load);
-        trace_text_puts(&both, "(");
-        trace_text_add(&both, trace.data, trace.bytes);
-        trace_text_puts(&both, " OR ");
-        trace_text_add(&both, lost.data, lost.bytes);
-        trace_text_puts(&both, ")");
-        trace_text_puts(&lost, " AND NOT ");
-        trace_text_add(&lost, trace.data, trace.bytes);
-        result = load_few(question, load, &lost, &in_rare);
+        fleet_clocks_widen(&load->context->clocks, &first_ns, &last_ns);
+        result = load_both(load, scope, &parts, around_of(scope, first_ns, last_ns), question->failure);
     }
-    if (!result && exists) result = fleet_load_witness(load, scope, &both, question->failure);
-    trace_text_fini(&trace);
-    trace_text_fini(&lost);
+    if (!result && exists && scope->peer.digits) {
+        trace_text_puts(&both, "(");
+        trace_text_add(&both, parts.events.data, parts.events.bytes);
+        trace_text_puts(&both, " OR (");
+        put_lost(&both, load->context, around_of(scope, load->first_ns, load->last_ns), &parts.events);
+        trace_text_puts(&both, "))");
+        result = fleet_load_witness(load, scope, &both, question->failure);
+    }
+    trace_text_fini(&parts.id);
+    trace_text_fini(&parts.events);
+    trace_text_fini(&parts.lost);
     trace_text_fini(&both);
-    trace_text_fini(&whole);
     return result;
 }
 

@@ -16,6 +16,8 @@
 struct sayings {
     const struct alias **all;
     size_t count;
+    /* Of the search that runs: by place of an id's first saying, whether it was found, and those places in that order. */
+    uint32_t *found, *queue, searches;
 };
 
 /* What decides who an id is: when that may change, and for which logs it differs. */
@@ -59,8 +61,10 @@ static int by_log(const void *one, const void *other) {
 
 static int list_sayings(struct sayings *ret_sayings, const struct alias_picture *picture) {
     size_t places = alias_picture_count(picture);
-    *ret_sayings = (struct sayings){calloc(places + 1, sizeof(struct alias *)), 0};
-    if (!ret_sayings->all) return -1;
+    *ret_sayings = (struct sayings){.all = calloc(places + 1, sizeof(struct alias *)),
+                                    .found = calloc(places + 1, sizeof(uint32_t)),
+                                    .queue = calloc(places + 1, sizeof(uint32_t))};
+    if (!ret_sayings->all || !ret_sayings->found || !ret_sayings->queue) return -1;
     for (size_t i = 0; i < places; i++) {
         const struct alias *alias = alias_picture_at(picture, i);
         if (alias) ret_sayings->all[ret_sayings->count++] = alias;
@@ -100,13 +104,31 @@ static int add_saying(struct deciders *deciders, const struct writer *writer, co
     return 0;
 }
 
-static int add_sayings(struct deciders *deciders, const struct writer *writer, const struct sayings *sayings,
-                       const struct trace_node_id *id, unsigned depth) {
-    for (size_t i = find_first(sayings, id); i < sayings->count; i++) {
-        const struct alias *alias = sayings->all[i];
-        if (memcmp(&alias->alias_id, id, sizeof *id) != 0) break;
-        if (add_saying(deciders, writer, alias)) return -1;
-        if (depth && add_sayings(deciders, writer, sayings, &alias->peer_id, depth - 1)) return -1;
+/* Unless it was found before, or is no alias. */
+static void find_id(struct sayings *sayings, const struct trace_node_id *id, size_t *end) {
+    size_t first = find_first(sayings, id);
+    if (first == sayings->count || memcmp(&sayings->all[first]->alias_id, id, sizeof *id) != 0) return;
+    if (sayings->found[first] == sayings->searches) return;
+    sayings->found[first] = sayings->searches;
+    sayings->queue[(*end)++] = (uint32_t)first;
+}
+
+/* Of the id, and of those that it may stand for: each once, however many ways lead to it. */
+static int add_sayings(struct deciders *deciders, const struct writer *writer, struct sayings *sayings,
+                       const struct trace_node_id *id) {
+    size_t at = 0, end = 0;
+    sayings->searches++;
+    find_id(sayings, id, &end);
+    for (unsigned depth = 0; depth <= CHAIN_MAX; depth++) {
+        for (size_t level_end = end; at < level_end; at++) {
+            const struct trace_node_id *alias_id = &sayings->all[sayings->queue[at]]->alias_id;
+            for (size_t i = sayings->queue[at]; i < sayings->count; i++) {
+                const struct alias *alias = sayings->all[i];
+                if (memcmp(&alias->alias_id, alias_id, sizeof *alias_id) != 0) break;
+                if (add_saying(deciders, writer, alias)) return -1;
+                find_id(sayings, &alias->peer_id, &end);
+            }
+        }
     }
     return 0;
 }
@@ -165,9 +187,9 @@ static void write_row(struct writer *writer, const struct trace_node_id *id, uin
     writer->has_turns |= count > 1;
 }
 
-static int write_id(struct writer *writer, const struct sayings *sayings, const struct trace_node_id *id) {
+static int write_id(struct writer *writer, struct sayings *sayings, const struct trace_node_id *id) {
     struct deciders deciders = {0};
-    int result = add_sayings(&deciders, writer, sayings, id, CHAIN_MAX);
+    int result = add_sayings(&deciders, writer, sayings, id);
     settle(&deciders);
     struct turn *turns = result ? NULL : calloc(deciders.time_count + 1, sizeof *turns);
     for (size_t i = 0; turns && i <= deciders.log_count; i++) {
@@ -196,6 +218,8 @@ static int write_ids(struct writer *writer) {
     }
     grace_read_unlock();
     free(sayings.all);
+    free(sayings.found);
+    free(sayings.queue);
     return result;
 }
 

@@ -2,7 +2,6 @@
 #include "source_fleet.h"
 
 #include "fleet_answers.h"
-#include "fleet_schema.h"
 #include "fleet_stream.h"
 
 #include <proto/clock.h>
@@ -100,24 +99,6 @@ static void fleet_source_close(struct source *base) {
 
 /* ---- opening -------------------------------------------------------------------------------------------------------------- */
 
-/* Finds settings of the user's profile that would silently make answers incomplete. */
-static int refuse_partial(struct clickhouse *server, struct failure *failure) {
-    struct clickhouse_answer answer;
-    if (clickhouse_ask(
-            server,
-            "SELECT name FROM system.settings WHERE (name = 'skip_unavailable_shards' AND value NOT IN ('0', 'false')) OR "
-            "(match(name, '_overflow_mode$') AND value = 'break') LIMIT 1 FORMAT RowBinary",
-            &answer, failure))
-        return -1;
-    struct row_reader reader = row_reader_of(answer.bytes, answer.count);
-    size_t bytes;
-    if (!row_reader_more(&reader)) return 0;
-    const char *name = row_read_string(&reader, &bytes);
-    return failure_set(failure, EXIT_FAILED,
-                       "%s gives this user answers that may be incomplete without saying so: take %.*s out of its profile",
-                       clickhouse_address(server), (int)bytes, name);
-}
-
 int source_fleet_open(struct source **ret_source, const char *url, const struct clickhouse_settings *settings, bool correct,
                       struct failure *failure) {
     static const struct source_ops ops = {.can = SOURCE_ASK | SOURCE_FOLLOW | SOURCE_SHIPPED,
@@ -127,16 +108,12 @@ int source_fleet_open(struct source **ret_source, const char *url, const struct 
                                           .reopen = fleet_source_reopen,
                                           .close = fleet_source_close};
     struct source_fleet *fleet = calloc(1, sizeof *fleet);
-    struct fleet_schema schema = {0};
     if (!fleet) return failure_out_of_memory(failure);
     snprintf(fleet->title, sizeof fleet->title, "the fleet at %.300s", url);
     source_init(&fleet->source, &ops, fleet->title);
     int result = clickhouse_open(&fleet->server, url, settings, failure);
-    if (!result && fleet_schema_need(fleet->server, &schema, failure)) result = -1;
-    if (!result) result = refuse_partial(fleet->server, failure);
     fleet->answers.context.server = fleet->server;
     fleet->answers.title = fleet->title;
-    fleet->answers.context.replicated = schema.replicated;
     fleet->answers.correct = correct;
     if (!result) result = fleet_answers_renew(&fleet->answers, failure);
     if (result) {
