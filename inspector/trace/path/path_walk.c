@@ -341,8 +341,8 @@ static unsigned only_receiver(const struct walk *walk, unsigned node, uint64_t f
 }
 
 /* A span that failed asked a node through another one, which got the question, and ended before it passed on the question or, if
- * the node had `answered`, the answer: since when the node behind it cannot be at fault any more, nor a link to it.  UINT64_MAX: there
- * was no such relay. */
+ * the node had `answered`, the answer.  Since when can the node behind it, and the link to it, not be at fault any more?
+ * UINT64_MAX: there was no such relay. */
 static uint64_t relay_ended(const struct walk *walk, size_t index, unsigned node, bool answered, uint64_t to_ns,
                             unsigned *ret_relay) {
     const struct trace_events *events = walk->events;
