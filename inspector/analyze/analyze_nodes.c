@@ -476,7 +476,7 @@ static bool silence_of_live(struct silence *ret_silence, const struct analysis *
     return true;
 }
 
-/* Packets of QUIC, which are answered at once, that were sent to a node which has no events here: two other nodes that report what
+/* Packets of QUIC, which are answered at once, were sent to a node that has no events here: two other nodes that report what
  * they receive must have sent it some for long enough. */
 static bool is_unheard(const struct analysis *analysis, const struct node_sum *sums, const struct silence *silence,
                        const struct incoming *incoming, size_t count, unsigned node) {
