@@ -483,7 +483,7 @@ class Fleet(unittest.TestCase):
         self.server.sql(f"INSERT INTO {self.database}.events_local (time_ns, kind) VALUES (1700000000000000000, 'custom')")
         self.spool(2000, words=STEPPED)
         for words in ([*self.words(), "--once"], ["--fleet", self.url, "count"]):
-            self.assertRegex(inspector(*words, code=1).stderr, "^inspector: [^ ]* has schema 2, and this inspector needs 3: bring it up to date with "
+            self.assertRegex(inspector(*words, code=1).stderr, "^inspector: [^ ]* has schema 2, and this inspector needs 4: bring it up to date with "
                                                                f"inspector fleet migrate {self.url}\n$")
         inspector("fleet", "migrate", self.url)
         self.ship()
