@@ -594,7 +594,7 @@ struct silence {
     uint64_t from_ns, to_ns; /* to: now, or until it ended */
     uint64_t longest_ns;     /* of those before */
     uint64_t under_way_ns;   /* a packet whose usual delay is not known may be under way for this long */
-    bool before; /* it began before all that is here: only others show that the node would have had something to report */
+    bool before;             /* it began before all that is here, so only others show that there was something to report */
 };
 
 /* Of a log whose last event was before all that is here. */
@@ -622,7 +622,7 @@ static bool silence_of_live(struct silence *ret_silence, const struct analysis *
     return true;
 }
 
-/* Packets of QUIC, which are answered at once, that were sent to a node which has no events here: two other nodes that report what
+/* Packets of QUIC, which are answered at once, were sent to a node that has no events here: two other nodes that report what
  * they receive must have sent it some for long enough. */
 static bool is_unheard(const struct analysis *analysis, const struct node_sum *sums, const struct silence *silence,
                        const struct incoming *incoming, size_t count, unsigned node) {
@@ -656,8 +656,8 @@ static bool silence_of_ended(struct silence *ret_silence, const struct facts *fa
     return silence.last != NO_FACT && before_ns == state->ended_ns && silence.to_ns - before_ns >= SILENT_TALKED_NS_MIN;
 }
 
-/* Nodes that have stopped emitting events, although others sent to them, or although they have work that has not ended.  Otherwise
- * they have nothing to do. */
+/* Nodes that have stopped emitting events, although others sent to them, or although they have work that has not ended.
+ * Otherwise they have nothing to do. */
 static void judge_silence(struct analysis *analysis, const struct requests *requests, const struct node_state *state,
                           const struct node_sum *sums, size_t nodes, const struct incoming *incoming, size_t count) {
     const struct node_sum *sum = &sums[state->node];

@@ -159,7 +159,8 @@ static void packets_given_up(struct problems *problems, bool arrived) {
 
 /* ---- nodes that had ended ---- */
 
-/* One or two times, compared with the request: "2.50 s before the request", "between 100 us and 20 ms after the request began". */
+/* One or two times, compared with the request: "2.50 s before the request", "between 1.00 s and 2.00 s after the request
+ * began". */
 static void put_when(struct problems *problems, uint64_t from_ns, uint64_t to_ns) {
     const struct critical_path *path = &problems->timeline->path;
     const uint64_t times[] = {from_ns, to_ns};

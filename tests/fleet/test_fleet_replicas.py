@@ -213,7 +213,7 @@ class FleetReplicas(unittest.TestCase):
                        "toUInt8(1) AS replicated")
         done = run("--fleet", self.urls[2], "count")
         self.assertEqual(done.returncode, 1)
-        self.assertIn("has schema 1, and this inspector needs 3", done.stderr)
+        self.assertIn("has schema 1, and this inspector needs 4", done.stderr)
         for _ in range(2):  # the second time, there is nothing to do
             done = run("fleet", "migrate", "--on-cluster", self.urls[0])
             self.assertEqual(done.returncode, 0, done)

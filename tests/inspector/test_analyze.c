@@ -692,9 +692,9 @@ START_TEST(a_node_that_would_not_report_what_it_got_is_not_silent) {
 }
 END_TEST
 
-/* bob's last event was a minute before all that is here, and alice and carol, who report what they receive, send him something.  1:
- * only alice does; 2: they report nothing that they receive; 3: dave received something from him; 4: bob may not report everything;
- * 5: it began only now; 6: he has ended; 7: it is not known when his last event was; 8: events of his are missing. */
+/* bob's last event was a minute before all that is here, and alice and carol, who report what they receive, send him something.
+ * 1: only alice does; 2: they report nothing that they receive; 3: dave received something from him; 4: bob may not report
+ * everything; 5: it began only now; 6: he has ended; 7: it is not known when his last event was; 8: events of his are missing. */
 START_TEST(a_node_that_was_silent_before_all_that_is_here_is_reported) {
     states[BOB] = (struct node_state){.node = BOB, .live = _i != 6, .crashed = _i == 6, .all_kinds = _i != 4, .started_ns = 1};
     states[BOB].last_ns = _i == 7 ? 0 : NOW - 60 * S;

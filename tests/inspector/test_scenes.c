@@ -4,10 +4,12 @@
  * scenes/NAME.txt.  A new case is a new pair.  tests/integration/test_scenes.py plays the same scenes through real rings.
  *
  *
- *     show trace ID [--graph] | show diff ID ID | show analyze [trace ID | node NAME | from MS] | show spread KEY | show traces ...
+ *     show trace ID [--graph] | show diff ID ID | show analyze [trace ID | node NAME | from MS] | show spread KEY
+ *     show traces ...
  *
  *
- * "from MS" leaves out what happened before.  Only traced answers `traces`, so the other test checks it; its lines in NAME.txt are skipped here. */
+ * "from MS" leaves out what happened before.  Only traced answers `traces`, so the other test checks it; its lines in NAME.txt
+ * are skipped here. */
 #include "golden.h"
 #include "json_get.h"
 #include "render.h"

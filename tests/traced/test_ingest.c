@@ -369,8 +369,8 @@ static void hear(void) {
     ingest->heard_ns = monotonic_now();
 }
 
-/* Discovery tells of each close.  So a node that was seen live lived until it last told of nothing; without it, until the last look
- * at its lock. */
+/* Discovery tells of each close.  So a node that was seen live lived until it last told of nothing; without it, until the last
+ * look at its lock. */
 START_TEST(a_killed_node_ended_after_it_was_last_known_to_live_and_before_that_was_noticed) {
     bool watched = _i == 0;
     if (!watched) {

@@ -241,8 +241,8 @@ uint64_t ring_drain(struct ingest *ingest, struct ingest_ring *ring, bool *ret_m
  * that only counters show.  Returns when to check again. */
 uint64_t ring_check(struct ingest *ingest, struct ingest_ring *ring);
 
-/* Discovery has not reported up to that time, on CLOCK_MONOTONIC, that the object was closed.  So a node that was seen live had not
- * ended by then, if no earlier report leaves that open. */
+/* Discovery has not reported up to that time, on CLOCK_MONOTONIC, that the object was closed.  So a node that was seen live had
+ * not ended by then, if no earlier report leaves that open. */
 void ring_not_closed_by(struct ingest_ring *ring, uint64_t heard_ns);
 
 /* Time since the last event. */

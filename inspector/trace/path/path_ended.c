@@ -26,8 +26,8 @@ static uint64_t first_sent(const struct facts *facts, unsigned node, unsigned pe
     return UINT64_MAX;
 }
 
-/* Did a node receive something from its asker while it ran, from a time on?  It may have ended much later than its last event, and
- * have been at fault until then: it did not answer. */
+/* Did a node receive something from its asker while it ran, from a time on?  It may have ended much later than its last event,
+ * and have been at fault until then: it did not answer. */
 static bool has_received(const struct facts *facts, const struct node_state *log, unsigned asker, uint64_t from_ns) {
     struct fact_walk walk = facts_walk(facts, from_ns, log->ended_ns + 1);
     const struct fact *fact;

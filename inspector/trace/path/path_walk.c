@@ -340,14 +340,21 @@ static unsigned only_receiver(const struct walk *walk, unsigned node, uint64_t f
     return receiver;
 }
 
+/* Did any log end in that time?  Otherwise nobody has to look for a relay that did. */
+static bool has_any_ended(const struct node_states *states, uint64_t from_ns, uint64_t to_ns) {
+    for (size_t i = 0; i < states->count; i++)
+        if (!states->items[i].live && states->items[i].gone_ns < to_ns && states->items[i].gone_ns >= from_ns) return true;
+    return false;
+}
+
 /* A span that failed asked a node through another one, which got the question, and ended before it passed on the question or, if
- * the node had `answered`, the answer: since when the node behind it cannot be at fault any more, nor a link to it.  UINT64_MAX: there
- * was no such relay. */
+ * the node had `answered`, the answer.  Since when can the node behind it, and the link to it, not be at fault any more?
+ * UINT64_MAX: there was no such relay. */
 static uint64_t relay_ended(const struct walk *walk, size_t index, unsigned node, bool answered, uint64_t to_ns,
                             unsigned *ret_relay) {
     const struct trace_events *events = walk->events;
     const struct span *span = &walk->spans->items[index];
-    if (!events->states || (span->end != NO_POSITION && span->ok) ||
+    if (!events->states || !has_any_ended(events->states, span->start_ns, to_ns) || (span->end != NO_POSITION && span->ok) ||
         !node_clocks_comparable(&events->facts->clocks, span->node, node, NULL))
         return UINT64_MAX;
     unsigned relay = only_receiver(walk, span->node, span->start_ns, to_ns);

@@ -64,8 +64,8 @@ struct node {
     _Atomic uint64_t emitted, indexed, unfinished;
     _Atomic uint64_t lost[TRACE_LOSS_COUNT];
     _Atomic uint64_t last_unix_ns; /* of its newest event; 0: none yet */
-    /* Of a log that has ended: it had not at `after`, and had at `by` (the same if it says itself when it was closed).  Unix time;
-     * 0: nobody saw it live, so that only its newest event is known. */
+    /* Of a log that has ended: it had not at `after`, and had at `by` (the same if it says itself when it was closed).  Unix
+     * time; 0: nobody saw it live, so that only its newest event is known. */
     _Atomic uint64_t ended_after_ns, ended_by_ns;
     _Atomic uint32_t lanes_used;
     _Atomic uint64_t control; /* while it is live: its ring's control word (p2ptrace/shm.h) */
