@@ -137,6 +137,7 @@ enum {
     CODE_WRONG_PASSWORD = 193,
     CODE_REQUIRED_PASSWORD = 194,
     CODE_IP_NOT_ALLOWED = 195,
+    CODE_TOO_MANY_AT_ONCE = 202,
     CODE_SOCKET_TIMEOUT = 209,
     CODE_NETWORK_ERROR = 210,
     CODE_TABLE_IS_READ_ONLY = 242,
@@ -362,6 +363,8 @@ int clickhouse_ask_all(struct clickhouse *server, struct clickhouse_question *qu
         requests[i] = (struct http_request){.url = strbuf_text(&asked[i].url), .body = &asked[i].body};
     }
     if (!result) http_post_all(server->http, requests, count);
+    for (size_t i = 0; i < count && !result; i++) /* the user may have only one question at a time */
+        if (count > 1 && error_of(&requests[i].answer) == CODE_TOO_MANY_AT_ONCE) http_post_again(server->http, requests, i);
     for (size_t i = 0; i < count; i++) {
         struct clickhouse_question *question = &questions[i];
         if (!result) question->outcome = read_answer(server, &requests[i].answer, &question->answer, &question->failure);

@@ -38,7 +38,7 @@ struct exchange {
 struct http {
     CURLM *multi; /* has the connections that are kept */
     struct exchange exchanges[HTTP_AT_ONCE_MAX];
-    size_t exchange_count; /* made so far; the first has all settings, and the others are copies of it */
+    size_t exchange_count;                 /* made so far; the first has all settings, and the others are copies of it */
     size_t kept_max;                       /* of an answer; 0: HTTP_ANSWER_BYTES, and the rest is dropped */
     uint64_t timeout_ms, end_ms, stall_ms; /* as in the settings */
     bool (*is_alive)(void *context);
@@ -270,7 +270,8 @@ static void read_end(struct exchange *exchange, struct http_answer *answer) {
     }
     if (exchange->too_long || exchange->no_memory) {
         answer->outcome = HTTP_TOO_LONG;
-        snprintf(answer->reason, sizeof answer->reason, "%s %zu MiB", exchange->too_long ? "more than" : "no memory for more than",
+        snprintf(answer->reason, sizeof answer->reason, "%s %zu MiB",
+                 exchange->too_long ? "more than" : "no memory for more than",
                  (exchange->too_long ? exchange->http->kept_max : exchange->answer_bytes) >> 20);
         return;
     }
@@ -337,24 +338,24 @@ static void end(struct exchange *exchange, struct http_request *request) {
 }
 
 /* An answer that takes long is no fault as long as the server lives. */
-static void give_up_stalled(struct http *http, size_t count) {
+static void give_up_stalled(struct http *http, struct exchange *exchanges, size_t count) {
     for (size_t i = 0; http->stall_ms && i < count; i++) {
-        struct exchange *exchange = &http->exchanges[i];
+        struct exchange *exchange = &exchanges[i];
         if (exchange->given_up || trace_now_monotonic_ms() < exchange->moved_ms + http->stall_ms) continue;
         bool alive = http->is_alive && http->is_alive(http->context);
-        for (size_t k = 0; alive && k < count; k++) http->exchanges[k].moved_ms = trace_now_monotonic_ms();
+        for (size_t k = 0; alive && k < count; k++) exchanges[k].moved_ms = trace_now_monotonic_ms();
         exchange->given_up = !alive;
     }
 }
 
-static void run_all(struct http *http, size_t count) {
+static void run_all(struct http *http, struct exchange *exchanges, size_t count) {
     int running = 1, left;
     CURLMcode code = CURLM_OK;
     while (!code && !(code = curl_multi_perform(http->multi, &running)) && running) {
         code = curl_multi_poll(http->multi, NULL, 0, POLL_MS, NULL);
-        give_up_stalled(http, count);
+        give_up_stalled(http, exchanges, count);
     }
-    for (size_t i = 0; code && i < count; i++) http->exchanges[i].code = CURLE_OUT_OF_MEMORY;
+    for (size_t i = 0; code && i < count; i++) exchanges[i].code = CURLE_OUT_OF_MEMORY;
     for (CURLMsg *message; (message = curl_multi_info_read(http->multi, &left));) {
         struct exchange *exchange;
         curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&exchange);
@@ -362,15 +363,23 @@ static void run_all(struct http *http, size_t count) {
     }
 }
 
+static void post_from(struct http *http, struct exchange *exchanges, struct http_request *requests, size_t count) {
+    http->stop_ms = 0;
+    for (size_t i = 0; i < count; i++) begin(&exchanges[i], &requests[i]);
+    run_all(http, exchanges, count);
+    for (size_t i = 0; i < count; i++) end(&exchanges[i], &requests[i]);
+}
+
 void http_post_all(struct http *http, struct http_request *requests, size_t count) {
     while (http->exchange_count < count && !add_exchange(http, curl_easy_duphandle(http->exchanges[0].curl))) continue;
     size_t begun = count < http->exchange_count ? count : http->exchange_count;
-    http->stop_ms = 0;
-    for (size_t i = 0; i < begun; i++) begin(&http->exchanges[i], &requests[i]);
-    run_all(http, begun);
-    for (size_t i = 0; i < begun; i++) end(&http->exchanges[i], &requests[i]);
+    post_from(http, http->exchanges, requests, begun);
     for (size_t i = begun; i < count; i++)
         requests[i].answer = (struct http_answer){.outcome = HTTP_AWAY, .text = "", .reason = "out of memory"};
+}
+
+void http_post_again(struct http *http, struct http_request *requests, size_t index) {
+    if (index < http->exchange_count) post_from(http, &http->exchanges[index], &requests[index], 1);
 }
 
 void http_post(struct http *http, const char *url, const struct http_body *body, struct http_answer *ret_answer) {

@@ -98,6 +98,9 @@ struct http_request {
 };
 void http_post_all(struct http *http, struct http_request *requests, size_t count);
 
+/* Sends one of these again, alone.  The answers of the others stay. */
+void http_post_again(struct http *http, struct http_request *requests, size_t index);
+
 /* Writes `text` at `out` as part of a query string.  out must have room for three times its length and a NUL.  Returns the
  * end. */
 char *http_escape(char *out, const char *text);

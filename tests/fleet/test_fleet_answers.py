@@ -527,6 +527,18 @@ class Openings(Case):
                 self.assertEqual(sum("version()" in statement for statement in fake.statements), 1)
         self.each(OPENINGS, check)
 
+    def test_a_user_with_one_question_at_a_time_is_asked_one_by_one(self):
+        busy = error(202, "e.displayText() = DB::Exception: Too many simultaneous queries for user default", status=500)
+        with Fake() as fake:
+            whole = run("--fleet", fake.url, "nodes", "--json")
+            for what in ("p2ptrace_schema", "`.nodes ", "`.aliases ", "`.clock_steps "):
+                fake.say(what, busy)
+            done = run("--fleet", fake.url, "nodes", "--json")
+            self.assertEqual((done.returncode, done.stdout, done.stderr), (whole.returncode, whole.stdout, whole.stderr))
+            self.assertEqual([answers for answers in fake.said.values() if answers], [])
+            fake.say("`.nodes ", busy, busy)
+            self.assert_fails(run("--fleet", fake.url, "nodes"), 1, "Too many simultaneous queries")
+
     def test_what_a_statement_asks_for_is_no_error(self):
         with Fake() as fake:
             fake.say("street", (200, b"Code: 60, a street\n"))
