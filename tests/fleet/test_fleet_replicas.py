@@ -219,7 +219,7 @@ class FleetReplicas(unittest.TestCase):
             self.assertEqual(done.returncode, 0, done)
         for server in self.servers:
             self.assertEqual(server.sql(f"SELECT version, fleet, cluster, replicated FROM {self.database}.p2ptrace_schema"),
-                             [["3", fleet, "fleet", "1"]])
+                             [["4", fleet, "fleet", "1"]])
         rare = (f"SELECT count() FROM (SELECT DISTINCT node_id, log_id, lane, sequence, cause FROM {self.database}.{{}} "
                 "WHERE kind IN ('alias', 'events_lost'))")
         wanted = self.one.number(rare.format("events"))
