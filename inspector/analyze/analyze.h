@@ -37,11 +37,11 @@ void analyze_ended(struct analysis *analysis, struct requests *requests);
 /* Marks nodes that are traced: they have events, or traced knows them.  The caller frees it; NULL when out of memory. */
 bool *traced_nodes_new(const struct facts *facts, const struct node_states *states);
 /* If a peer is not traced and did not answer, requests waited for the peer, not for the lost packets sent to it: counts the time
- * of these losses as time spent at the peer.  Call it before the next two (analyze_requests.c). */
+ * of these losses as time spent at the peer.  Call it before the next two (analyze_delays.c). */
 void blame_silent_peers(struct analysis *analysis, struct requests *requests);
-void analyze_delays(struct analysis *analysis, struct requests *requests);      /* analyze_requests.c */
+void analyze_delays(struct analysis *analysis, struct requests *requests);      /* analyze_delays.c */
 void analyze_places(struct analysis *analysis, struct requests *requests);      /* analyze_requests.c */
-void analyze_streams(struct analysis *analysis);                                /* analyze_nodes.c */
+void analyze_streams(struct analysis *analysis);                                /* analyze_streams.c */
 void analyze_nodes(struct analysis *analysis, const struct requests *requests); /* analyze_nodes.c */
 
 #endif

@@ -243,10 +243,6 @@ static bool waits_unseen(const struct walk *walk, const struct span *span) {
     return false;
 }
 
-static int compare_node_numbers(const void *left, const void *right) {
-    return compare_numbers(*(const unsigned *)left, *(const unsigned *)right);
-}
-
 static int list_others(struct branches *branches, const struct walk *walk, const struct span *span) {
     const struct span *items = walk->spans->items;
     size_t room = 0, count = 0;
@@ -258,14 +254,14 @@ static int list_others(struct branches *branches, const struct walk *walk, const
         branches->others[count++] = items[i].node;
         if (items[i].peer != NO_NUMBER) branches->others[count++] = items[i].peer;
     }
-    qsort(branches->others, count, sizeof *branches->others, compare_node_numbers);
+    qsort(branches->others, count, sizeof *branches->others, compare_unsigned);
     for (size_t i = 0; i < count; i++)
         if (!i || branches->others[i] != branches->others[i - 1]) branches->others[branches->other_count++] = branches->others[i];
     return 0;
 }
 
 bool branches_reach(const struct branches *branches, unsigned node) {
-    return branches->other_count && bsearch(&node, branches->others, branches->other_count, sizeof node, compare_node_numbers);
+    return branches->other_count && bsearch(&node, branches->others, branches->other_count, sizeof node, compare_unsigned);
 }
 
 size_t branches_before(const struct branches *branches, uint64_t time_ns) {
