@@ -93,8 +93,8 @@ static void add_delay_to(struct finding *cause, const struct finding *delay) {
     cause->trace = delay->trace;
 }
 
-/* Was the packet sent to a node that had ended and not yet restarted, or that did nothing any more; or could it not arrive because
- * a connection was closed?  Then its loss says nothing new. */
+/* Was the packet sent to a node that had ended and not yet restarted, or that did nothing any more; or could it not arrive
+ * because a connection was closed?  Then its loss says nothing new. */
 static bool was_sent_in_vain(const struct analysis *analysis, const struct delay *delay) {
     const struct facts *facts = analysis->facts;
     if (delay->lost == NO_FACT) return false;

@@ -108,8 +108,8 @@ static const struct wait *wait_at_failure(const struct critical_path *path, cons
     return last;
 }
 
-/* Did a span that failed ask a node that had ended, is not traced, or was still working for it?  Then it waited for that node, even
- * if the request waited for another one meanwhile. */
+/* Did a span that failed ask a node that had ended, is not traced, or was still working for it?  Then it waited for that node,
+ * even if the request waited for another one meanwhile. */
 static bool waited_for_asked(const struct spans *spans, const struct span *failed, const struct facts *facts,
                              const struct node_states *states) {
     if (!failed->asks || failed->peer == NO_NUMBER) return false;
