@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * What links are compared with, and when a node is named for them (inspector/analyze/others.h, shared_end.h). */
+ * What links are compared with, and when a node is named for them (inspector/analyze/model/others.h, shared_end.h). */
 #include "others.h"
 
 #include <check.h>

@@ -257,7 +257,7 @@ class ThePage(unittest.TestCase):
         self.page = pathlib.Path(ROOT, "docs/analyze.md").read_text(encoding="utf-8")
 
     def test_it_lists_every_finding(self):
-        table = pathlib.Path(ROOT, "inspector/analyze/analyze.def").read_text(encoding="utf-8")
+        table = pathlib.Path(ROOT, "inspector/analyze/model/analyze.def").read_text(encoding="utf-8")
         names = re.findall(r'^FINDING\(\w+, "(\w+)"', table, re.M)
         self.assertGreater(len(names), 5)
         self.assertEqual(re.findall(r"^### `(\w+)`$", self.page, re.M), names)
@@ -304,7 +304,7 @@ class ThePage(unittest.TestCase):
                     self.assertTrue(all(word in rest for word in wanted), found)
 
     def test_it_lists_every_threshold_with_its_value(self):
-        header = pathlib.Path(ROOT, "inspector/analyze/analyze_thresholds.h").read_text(encoding="utf-8")
+        header = pathlib.Path(ROOT, "inspector/analyze/model/analyze_thresholds.h").read_text(encoding="utf-8")
         values = dict(re.findall(r"^#define ([A-Z]+_[A-Z_]+) (?:UINT64_C\()?([\d.]+)\)?", header, re.M))
         self.assertGreater(len(values), 15)
         told = dict(re.findall(r"^\| `(\w+)` \| ([\d.]+) ", self.page, re.M))

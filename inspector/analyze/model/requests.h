@@ -105,4 +105,15 @@ struct requests {
 int requests_read(struct requests *requests, const struct facts *facts, const struct node_states *states);
 void requests_fini(struct requests *requests);
 
+/* ---- parts of it ---- */
+
+/* Adds the visits of the newest request, and the delays because of lost packets (requests_visits.c).  Returns 0 or -ENOMEM. */
+int requests_add_visits(struct requests *requests, const struct critical_path *path, const struct trace_events *events,
+                        const struct node_states *states);
+
+/* The fact at a position of a trace, or NO_FACT. */
+static inline size_t fact_at(const struct trace_events *events, size_t position) {
+    return position == NO_POSITION ? NO_FACT : events->places[position];
+}
+
 #endif

@@ -1,5 +1,7 @@
-/* SPDX-License-Identifier: MIT */
-#include "visits.h"
+/* SPDX-License-Identifier: MIT
+ *
+ * Where requests spent their time. */
+#include "requests.h"
 
 #include "allocation.h"
 #include "numbers.h"
@@ -244,7 +246,7 @@ static int add_places(struct requests *requests, struct places *places, const st
     return add_losses(requests, places, path, events);
 }
 
-int visits_add(struct requests *requests, const struct critical_path *path, const struct trace_events *events,
+int requests_add_visits(struct requests *requests, const struct critical_path *path, const struct trace_events *events,
                const struct node_states *states) {
     struct places places;
     int result = places_init(&places, path, events, states);

@@ -5,7 +5,6 @@
 #include "analyze_thresholds.h"
 #include "numbers.h"
 #include "path_edges.h"
-#include "visits.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -393,7 +392,7 @@ static int read_trace(struct requests *requests, const struct trace_events *even
     if (result) return result;
     result = add_open_parts(requests, &path.spans, events, states);
     if (!result && path.root != NO_POSITION)
-        result = add_request_of(requests, &path, events, states) || visits_add(requests, &path, events, states) ||
+        result = add_request_of(requests, &path, events, states) || requests_add_visits(requests, &path, events, states) ||
                  add_questions(requests, &path, events);
     critical_path_fini(&path);
     return result ? -ENOMEM : 0;
