@@ -58,8 +58,7 @@ struct failed {
 static bool is_made_up_for(const struct failed *failed, const struct span *span) {
     const struct span *items = failed->path->spans.items, *root = &items[failed->path->root];
     const struct node_clocks *clocks = &failed->events->facts->clocks;
-    uint64_t end_ns = span->end_ns;
-    if (2 * (end_ns - span->start_ns) > root->end_ns - root->start_ns) return false;
+    if (2 * (span->end_ns - span->start_ns) > root->end_ns - root->start_ns) return false;
     for (size_t i = 0; i < failed->path->spans.count && span != root && span->parent != NO_POSITION; i++) {
         const struct span *asker = &items[span->parent];
         bool gave_up = asker->end != NO_POSITION && !asker->ok && asker->end <= root->end;
@@ -127,11 +126,13 @@ static bool had_refused(const struct failed *failed, const struct span *asking, 
     return false;
 }
 
-/* Did its asker give up a question because another one, which it ended at the same time, had been refused? */
+/* Did its asker give up a question because another one, which it ended at the same time, had been refused?  Not if the answer to
+ * the question itself had just come, too. */
 static bool is_cancelled(const struct failed *failed, const struct span *span) {
     const struct span *items = failed->path->spans.items;
     if (!span->asks || span->expired || span->parent == NO_POSITION) return false;
     uint64_t from_ns = span->end_ns - least(span->end_ns, RIGHT_AFTER_NS_MAX), to_ns = span->end_ns + RIGHT_AFTER_NS_MAX;
+    if (said_between(failed->events, span->node, span->peer, false, from_ns, span->end_ns)) return false;
     for (size_t i = items[span->parent].first_child; i != NO_POSITION; i = items[i].next_sibling) {
         const struct span *other = &items[i];
         unsigned asked = other->asks ? other->peer : other->node;
