@@ -53,7 +53,7 @@ struct failed {
     bool *skip;         /* by span: it is no first failure */
 };
 
-/* Did a node fail to answer a question, and its asker then ask another one that was answered?  Not if the failure took most of the
+/* Did a question fail, and its asker then ask another one that was answered?  Not if the failure took most of the
  * request: then it cost the time that the request lacked. */
 static bool is_made_up_for(const struct failed *failed, const struct span *span) {
     const struct span *items = failed->path->spans.items, *root = &items[failed->path->root];
@@ -215,25 +215,21 @@ static bool took_most(const struct critical_path *path, const struct span *faile
     return 2 * ns > failed->end_ns - question->start_ns && ns >= whole_ns / WAITED_PART;
 }
 
-/* Does a node report what it sends in this trace? */
-static bool reports_sends(const struct trace_events *events, unsigned node) {
-    for (size_t i = 0; i < events->count; i++)
-        if (trace_event_at(events, i)->node == node && fact_sends(trace_event_at(events, i))) return true;
-    return false;
-}
-
-/* May a span that only asks have sent its question?  Its node reports that; otherwise it has at least waited for some time. */
+/* May a span that only asks have sent its question?  If its node reports what it sends in this trace, that shows it; otherwise the
+ * span has at least waited for some time. */
 static bool may_have_asked(const struct failed *failed, const struct span *span) {
     const struct critical_path *path = failed->path;
-    const struct facts *facts = failed->events->facts;
+    const struct trace_events *events = failed->events;
     uint64_t waited_ns = span->end_ns - span->start_ns, whole_ns = path->end_ns - path->start_ns;
-    if (!reports_sends(failed->events, span->node)) return waited_ns >= least(WAITED_NS_MIN, whole_ns / WAITED_PART);
-    if (facts->beside_cut || facts_gap(facts, span->node, span->start_ns, span->end_ns)) return true;
-    struct fact_walk walk = facts_walk(facts, span->start_ns, span->end_ns + 1);
-    const struct fact *fact;
-    while ((fact = fact_walk_next(&walk)))
-        if (fact->node == span->node && fact->peer == span->peer && fact_sends(fact)) return true;
-    return false;
+    bool reports = false;
+    for (size_t i = 0; i < events->count; i++) {
+        const struct fact *fact = trace_event_at(events, i);
+        if (fact->node != span->node || !fact_sends(fact)) continue;
+        if (fact->peer == span->peer && fact->time_ns >= span->start_ns && fact->time_ns <= span->end_ns) return true;
+        reports = true;
+    }
+    if (!reports) return waited_ns >= least(WAITED_NS_MIN, whole_ns / WAITED_PART);
+    return facts_gap(events->facts, span->node, span->start_ns, span->end_ns);
 }
 
 /* Does a span only ask a node of which no part is known, and did that node not answer until a time? */
