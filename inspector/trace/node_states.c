@@ -194,6 +194,12 @@ const struct node_state *node_states_ended_log(const struct node_states *states,
     return found && !facts_gap(facts, node, time_ns, UINT64_MAX) ? found : NULL;
 }
 
+bool node_states_know(const struct node_states *states, unsigned node) {
+    for (size_t i = 0; i < states->count; i++)
+        if (states->items[i].node == node) return true;
+    return false;
+}
+
 double node_states_sample(const struct node_states *states, unsigned node) {
     double sample = 1;
     for (size_t i = 0; i < states->count; i++)

@@ -68,6 +68,9 @@ uint64_t node_state_end(const struct node_state *state);
 const struct node_state *node_states_ended_log(const struct node_states *states, const struct facts *facts, unsigned node,
                                                uint64_t time_ns);
 
+/* Does traced know a log of that node? */
+bool node_states_know(const struct node_states *states, unsigned node);
+
 /* The share of traces that a node reports; 1 if unknown. */
 double node_states_sample(const struct node_states *states, unsigned node);
 void node_states_fini(struct node_states *states);

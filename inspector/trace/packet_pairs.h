@@ -78,6 +78,9 @@ bool packet_is_small(uint64_t bytes, uint64_t beside_bytes);
 /* Is it a packet, sent or received, that is likely only an acknowledgement?  False for any other fact. */
 bool fact_is_small(const struct fact *fact);
 
+/* Traffic, and more than an acknowledgement? */
+bool fact_says_something(const struct fact *fact);
+
 void messages_fini(struct messages *messages);
 
 /* Is it a packet or a program's message, which has a number and a space? */

@@ -21,6 +21,8 @@ bool fact_is_small(const struct fact *fact) {
     return packet && packet_is_small(fact->bytes, UINT64_MAX);
 }
 
+bool fact_says_something(const struct fact *fact) { return fact_is_traffic(fact) && !fact_is_small(fact); }
+
 /* A packet sent over a link, or new stream bytes for it. */
 struct sending {
     unsigned from, to;

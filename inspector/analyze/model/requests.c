@@ -3,8 +3,8 @@
 
 #include "allocation.h"
 #include "analyze_thresholds.h"
+#include "first_failure.h"
 #include "numbers.h"
-#include "path_edges.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -38,54 +38,6 @@ static int add_request(struct requests *requests, const struct request *request)
 
 /* ---- one trace ---- */
 
-/* Did a span fail because of a span that it caused, which answered before it reported its own end? */
-static bool failed_by_answer(const struct spans *spans, const struct span *cause, const struct span *span) {
-    for (size_t i = 0; i < spans->count && span != cause; i++) { /* parents may form a circle */
-        if (span->end == NO_POSITION || span->ok || span->given_up || span->parent == NO_POSITION) return false;
-        span = &spans->items[span->parent];
-    }
-    return span == cause;
-}
-
-/* Did `span` fail before `other`?  If their clocks cannot be compared, a span failed before the one that caused it, unless that
- * one timed out. */
-static bool failed_before(const struct critical_path *path, const struct node_clocks *clocks, const struct span *span,
-                          const struct span *other) {
-    const struct spans *spans = &path->spans;
-    if (node_clocks_comparable(clocks, span->node, other->node, NULL))
-        return span->end <= other->end ? span == other || !failed_by_answer(spans, span, other)
-                                       : failed_by_answer(spans, other, span);
-    return (spans_caused(spans, other, span) && !other->expired) || (spans_caused(spans, span, other) && span->expired);
-}
-
-/* Does a span that failed after the end of the request only report what one that it caused had failed to do before? */
-static bool passes_on(const struct critical_path *path, const struct node_clocks *clocks, const struct span *span) {
-    const struct span *items = path->spans.items, *root = &items[path->root];
-    for (size_t i = span->first_child; i != NO_POSITION; i = items[i].next_sibling) {
-        const struct span *child = &items[i];
-        bool failed = child->end != NO_POSITION && !child->ok && node_clocks_comparable(clocks, child->node, root->node, NULL);
-        if (failed && child->end_ns <= root->end_ns) return true;
-    }
-    return false;
-}
-
-/* The failed span (expired: that ran out of time) that ended first: later failures are its consequences, or independent.  If the
- * request succeeded, considers only spans that it caused and did not wait for. */
-static const struct span *first_failed(const struct critical_path *path, const struct node_clocks *clocks, bool expired) {
-    const struct span *items = path->spans.items, *root = &items[path->root], *first = NULL;
-    for (size_t i = 0; i < path->spans.count; i++) {
-        const struct span *span = &items[i], *asker = span->parent == NO_POSITION ? NULL : &items[span->parent];
-        if (span->end == NO_POSITION || span->ok || (first && !failed_before(path, clocks, span, first))) continue;
-        if (expired && !span->expired) continue;
-        if (!root->ok && (span == root || failed_before(path, clocks, span, root))) first = span;
-        if (!root->ok || !asker) continue;
-        bool known = node_clocks_comparable(clocks, span->node, root->node, NULL) &&
-                     node_clocks_comparable(clocks, span->node, asker->node, NULL);
-        if (known && span->end_ns > root->end_ns && !span->given_up && !passes_on(path, clocks, span)) first = span;
-    }
-    return first;
-}
-
 /* The node that asked for a span: the node of the innermost span around it that is on another node. */
 static unsigned asker_of(const struct spans *spans, const struct span *span) {
     const struct span *at = span;
@@ -95,58 +47,26 @@ static unsigned asker_of(const struct spans *spans, const struct span *span) {
     return at->node;
 }
 
-/* The wait during which a span failed: the last one until its end; or until it sent its answer, if that was right before. */
-static const struct wait *wait_at_failure(const struct critical_path *path, const struct span *failed) {
-    const struct wait *last = NULL;
-    for (size_t i = 0; i < path->count; i++) {
-        const struct wait *wait = &path->waits[i];
-        bool own = wait->span == (size_t)(failed - path->spans.items) && wait->to_ns < failed->end_ns &&
-                   failed->end_ns - wait->to_ns <= RIGHT_AFTER_NS_MAX;
-        if ((own || wait->to_ns == failed->end_ns) && (!last || wait->to_ns >= last->to_ns)) last = wait;
-    }
-    return last;
-}
-
-/* Did a span that failed ask a node that had ended, is not traced, or was still working for it?  Then it waited for that node,
- * even if the request waited for another one meanwhile. */
-static bool waited_for_asked(const struct spans *spans, const struct span *failed, const struct facts *facts,
-                             const struct node_states *states) {
-    if (!failed->asks || failed->peer == NO_NUMBER) return false;
-    if (failed->first_child == NO_POSITION)
-        return !facts_has(facts, failed->peer) ||
-               node_states_ended(states, facts, failed->peer, failed->start_ns, failed->end_ns);
-    const struct span *work = &spans->items[failed->first_child];
-    return work->node == failed->peer && work->start != NO_POSITION && work->next_sibling == NO_POSITION &&
-           (work->end == NO_POSITION || work->end_ns > failed->end_ns) &&
-           node_clocks_comparable(&facts->clocks, work->node, failed->node, NULL);
-}
-
-static void find_failure(struct request *request, const struct critical_path *path, const struct trace_events *events,
-                         const struct node_states *states) {
+static int find_failure(struct request *request, const struct critical_path *path, const struct trace_events *events,
+                        const struct node_states *states) {
+    struct first_failure failure;
     request->failed_node = request->failed_waiting = request->failed_whom = request->failed_asker = NO_NUMBER;
     request->failed_from = request->failed_to = request->failed_before = NO_NUMBER;
     request->failed = NO_FACT;
-    if (path->spans.items[path->root].end == NO_POSITION) return;
-    bool ran_out = !request->ok && path->spans.items[path->root].expired;
-    const struct span *before = first_failed(path, &events->facts->clocks, false),
-                      *first = ran_out ? first_failed(path, &events->facts->clocks, true) : before;
-    if (!first) return;
-    if (ran_out && before->node != first->node) request->failed_before = before->node;
+    if (path->spans.items[path->root].end == NO_POSITION) return 0;
+    if (first_failure_find(&failure, path, events, states)) return -ENOMEM;
+    const struct span *first = failure.first;
+    if (!first) return 0;
+    if (failure.before && failure.before->node != first->node) request->failed_before = failure.before->node;
     request->failed_node = first->node;
     request->failed_asker = asker_of(&path->spans, first);
     request->failed_after = request->ok;
     request->expired = request->ok ? first->expired : path->spans.items[path->root].expired;
     request->failed = fact_at(events, first->end);
-    const struct wait *wait = wait_at_failure(path, first);
-    if (!wait && waited_for_asked(&path->spans, first, events->facts, states)) request->failed_waiting = first->peer;
-    if (!wait || wait->untimed) return;
-    unsigned whom = wait->kind == WAIT_NODE ? wait->node : wait->peer;
-    if (wait_kind_is_way(wait->kind)) {
-        request->failed_from = wait->node;
-        request->failed_to = wait->peer;
-    } else if (whom != first->node) {
-        request->failed_waiting = whom;
-    }
+    request->failed_waiting = failure.waiting;
+    request->failed_from = failure.from;
+    request->failed_to = failure.to;
+    return 0;
 }
 
 /* A one-way message: the request waited for nobody, and took almost no time compared with what it caused. */
@@ -155,9 +75,6 @@ static bool is_one_way(const struct critical_path *path) {
         if (path->waits[i].kind != WAIT_NODE || path->waits[i].node != path->spans.items[path->root].node) return false;
     return path->end_ns - path->start_ns < (path->reach_ns - path->end_ns) / ONE_WAY_PART;
 }
-
-/* Traffic, and more than an acknowledgement? */
-static bool says_something(const struct fact *fact) { return fact_is_traffic(fact) && !fact_is_small(fact); }
 
 static bool has_node(const unsigned *nodes, size_t count, unsigned node) {
     return bsearch(&node, nodes, count, sizeof node, compare_unsigned);
@@ -184,7 +101,7 @@ static size_t add_unnamed(unsigned *nodes, size_t count, const struct critical_p
     if (!named) return 0;
     for (size_t i = 0; i < events->count && i <= path->spans.items[path->root].end; i++) {
         const struct fact *fact = trace_event_at(events, i);
-        if (!says_something(fact) || fact_sends(fact) || fact->peer == NO_NUMBER) continue;
+        if (!fact_says_something(fact) || fact_sends(fact) || fact->peer == NO_NUMBER) continue;
         if (!has_node(named, named_count, fact->peer)) nodes[count++] = fact->peer;
     }
     free(named);
@@ -237,7 +154,7 @@ static int add_request_of(struct requests *requests, const struct critical_path 
                               .start = fact_at(events, root->start),
                               .events = events->count};
     request.timed = request.whole && facts_steady(events->facts, path->start_ns, path->reach_ns);
-    find_failure(&request, path, events, states);
+    if (find_failure(&request, path, events, states)) return -ENOMEM;
     if (request.timed && find_way(&request, path, events)) return -ENOMEM;
     return add_request(requests, &request);
 }
@@ -331,7 +248,7 @@ static bool is_asked_in_vain(const struct span *span, const struct facts *facts,
     if (!ended || ended->again_ns != UINT64_MAX) return false;
     for (size_t i = facts_first(facts, span->start_ns); i < facts->count; i++) {
         const struct fact *fact = &facts->items[i];
-        if (fact->node == span->node && fact->peer == span->peer && says_something(fact) && !fact_sends(fact)) return false;
+        if (fact->node == span->node && fact->peer == span->peer && fact_says_something(fact) && !fact_sends(fact)) return false;
     }
     return true;
 }
@@ -341,7 +258,7 @@ static bool asked_others(const struct trace_events *events, const struct span *s
     for (size_t i = 0; i < events->count; i++) {
         const struct fact *fact = trace_event_at(events, i);
         if (fact->time_ns > child->start_ns && fact->node == span->node && fact->peer != child->node && fact_sends(fact) &&
-            says_something(fact))
+            fact_says_something(fact))
             return true;
     }
     return false;

@@ -195,7 +195,7 @@ static void spend_at_peer(struct walk *walk, size_t index, unsigned peer, uint64
     const struct span *span = &walk->path->spans.items[index];
     bool reached = false;
     if (to_ns == span->end_ns && !span->ok && from_ns < to_ns) { /* it gave up waiting */
-        size_t open = hidden_open_of(&walk->hidden, peer, from_ns, to_ns);
+        size_t open = hidden_open_of(&walk->hidden, span, peer, from_ns, to_ns);
         if (open != NO_POSITION) {
             reached = true;
             walk_add_task(walk, open, walk->path->spans.items[open].start_ns, to_ns);

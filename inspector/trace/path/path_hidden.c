@@ -92,6 +92,8 @@ int hidden_init(struct hidden *hidden, const struct trace_events *events, const 
                 const struct transports *transports, size_t root) {
     size_t room = spans->count + 1;
     *hidden = (struct hidden){.facts = events->facts,
+                              .events = events,
+                              .transports = transports,
                               .spans = spans,
                               .with_parent = calloc(room, sizeof *hidden->with_parent),
                               .by_asker = calloc(room, sizeof *hidden->by_asker)};
@@ -298,11 +300,26 @@ size_t hidden_last_of(const struct hidden *hidden, unsigned asker, uint64_t from
     return NO_POSITION;
 }
 
-size_t hidden_open_of(const struct hidden *hidden, unsigned asker, uint64_t from_ns, uint64_t to_ns) {
+/* Had the node of a span sent an answer to its asker by that time, though it had not reported its end? */
+static bool had_answered(const struct hidden *hidden, const struct span *span, uint64_t time_ns) {
+    const struct transport_wanted wanted = {.what = TRANSPORT_NEW, .beside_bytes = UINT64_MAX};
+    struct transport_range range;
+    range.items = transports_of_link(hidden->transports, span->node, span->peer, false, span->start_ns, time_ns, &range.count);
+    return transports_find(hidden->transports, range, &wanted, false);
+}
+
+/* Is one span about the same command as another? */
+static bool same_command(const struct hidden *hidden, const struct span *a, const struct span *b) {
+    if (a->start == NO_POSITION || b->start == NO_POSITION) return true; /* not known */
+    return trace_event_at(hidden->events, a->start)->command == trace_event_at(hidden->events, b->start)->command;
+}
+
+size_t hidden_open_of(const struct hidden *hidden, const struct span *span, unsigned asker, uint64_t from_ns, uint64_t to_ns) {
     for (size_t i = asked_until(hidden, asker, to_ns); i < hidden->by_asker_count; i++) {
-        const struct span *span = &hidden->spans->items[hidden->by_asker[i]];
-        if (span->peer != asker) break;
-        if (span->start_ns >= from_ns && span->start_ns < to_ns) return hidden->by_asker[i];
+        const struct span *open = &hidden->spans->items[hidden->by_asker[i]];
+        if (open->peer != asker) break;
+        bool within = open->start_ns >= from_ns && open->start_ns < to_ns;
+        if (within && same_command(hidden, open, span) && !had_answered(hidden, open, to_ns)) return hidden->by_asker[i];
     }
     return NO_POSITION;
 }

@@ -19,6 +19,8 @@ struct strays {
 
 struct hidden {
     const struct facts *facts;
+    const struct trace_events *events;
+    const struct transports *transports;
     const struct spans *spans;
     struct strays ended, unended, begun_before; /* whose parents we do not have either; begun_before: without a start */
     size_t *with_parent;                        /* the others, by parent, then in their order */
@@ -59,7 +61,8 @@ bool hidden_later(const struct hidden *hidden, size_t span, uint64_t answered_ns
  * none. */
 size_t hidden_last_of(const struct hidden *hidden, unsigned asker, uint64_t from_ns, uint64_t to_ns);
 
-/* The same of those that began within that time and ended later: the one that ended first. */
-size_t hidden_open_of(const struct hidden *hidden, unsigned asker, uint64_t from_ns, uint64_t to_ns);
+/* The same of those that began within that time, ended later, and had sent no answer by then: the one that ended first.  Only of
+ * the command of a span that waited for that node: another may be work that nobody waits for. */
+size_t hidden_open_of(const struct hidden *hidden, const struct span *span, unsigned asker, uint64_t from_ns, uint64_t to_ns);
 
 #endif
