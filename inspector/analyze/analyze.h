@@ -30,7 +30,7 @@ void analyze_flood(struct analysis *analysis, const struct requests *requests); 
 void analyze_message_flood(struct analysis *analysis);                             /* analyze_floods.c */
 void analyze_retries(struct analysis *analysis, const struct requests *requests);  /* analyze_failures.c */
 void analyze_connections(struct analysis *analysis);                               /* analyze_failures.c */
-void analyze_open(struct analysis *analysis, const struct requests *requests);     /* analyze_nodes.c */
+void analyze_open(struct analysis *analysis, const struct requests *requests);     /* analyze_open.c */
 /* Nodes that crashed; and nodes that closed their logs, if requests waited for them afterwards, or had not ended there.  Removes
  * these waits, so that nobody else judges them: call it before those that do (analyze_ended.c). */
 void analyze_ended(struct analysis *analysis, struct requests *requests);
