@@ -43,25 +43,25 @@
 #define OUTLIER_FEW 3                     /* requests: more are outliers only if they are rare among all */
 #define OUTLIER_PART 10                   /* of the requests of the command: at most 1/N, to be rare */
 #define OUTLIER_NS_MIN UINT64_C(10000000) /* ns: and at least this long */
-#define OUTLIER_SEVERE_NS UINT64_C(1000000000)  /* ns: the same, to be severe */
-#define APART_REQUESTS_MIN 8                    /* requests: of one command, for a few slow ones to stand apart */
-#define APART_RATIO_MIN 10                      /* times: the median */
-#define APART_GAP_MIN 5                         /* times: the slowest of the others */
-#define APART_PART 4                            /* of the requests: fewer than 1/N stand apart */
-#define APART_NS_MIN UINT64_C(100000000)        /* ns: and take at least this long */
-#define RETRIED_MIN 3                           /* requests: that failed at a node, and succeeded elsewhere or later */
-#define RETRIED_SHARE_MIN 0.25                  /* of what the node was asked */
-#define RETRIED_RATIO_MIN 3                     /* times: the same share at other nodes */
-#define FLOOD_NODES_MIN 3                       /* nodes: that begin requests, for one of them to be judged */
-#define FLOOD_REQUESTS_MIN 200                  /* requests: that one node began */
-#define FLOOD_RATIO_MIN 10                      /* times: the median of the other nodes */
-#define FLOOD_MESSAGES_MIN 500                  /* messages: of one type, sent by one node */
-#define SHARED_LINKS_MIN 2                      /* links: bad, with a common end, for that node to be named */
-#define SHARED_SHARE_MIN 0.6                    /* of its judged links, in or out: this share is bad */
-#define DELAYS_CHANCE_MAX 0.001                 /* of one: that delays on the links of only one node are chance */
-#define REQUEST_AGE_NS_MIN UINT64_C(5000000000) /* ns: since a part that has not ended began */
-#define REQUEST_SOON_NS_MIN \
-    UINT64_C(1000000000) /* ns: the same, if requests of the command usually take 1/OUTLIER_RATIO_MIN of it */
+#define OUTLIER_SEVERE_NS UINT64_C(1000000000)    /* ns: the same, to be severe */
+#define APART_REQUESTS_MIN 8                      /* requests: of one command, for a few slow ones to stand apart */
+#define APART_RATIO_MIN 10                        /* times: the median */
+#define APART_GAP_MIN 5                           /* times: the slowest of the others */
+#define APART_PART 4                              /* of the requests: fewer than 1/N stand apart */
+#define APART_NS_MIN UINT64_C(100000000)          /* ns: and take at least this long */
+#define RETRIED_MIN 3                             /* requests: that failed at a node, and succeeded elsewhere or later */
+#define RETRIED_SHARE_MIN 0.25                    /* of what the node was asked */
+#define RETRIED_RATIO_MIN 3                       /* times: the same share at other nodes */
+#define FLOOD_NODES_MIN 3                         /* nodes: that begin requests, for one of them to be judged */
+#define FLOOD_REQUESTS_MIN 200                    /* requests: that one node began */
+#define FLOOD_RATIO_MIN 10                        /* times: the median of the other nodes */
+#define FLOOD_MESSAGES_MIN 500                    /* messages: of one type, sent by one node */
+#define SHARED_LINKS_MIN 2                        /* links: bad, with a common end, for that node to be named */
+#define SHARED_SHARE_MIN 0.6                      /* of its judged links, in or out: this share is bad */
+#define DELAYS_CHANCE_MAX 0.001                   /* of one: that delays on the links of only one node are chance */
+#define REQUEST_AGE_NS_MIN UINT64_C(5000000000)   /* ns: since a part that has not ended began */
+#define REQUEST_SOON_NS_MIN UINT64_C(1000000000)  /* ns: the same, if such parts usually take 1/OUTLIER_RATIO_MIN of it */
+#define OPEN_RATIO_MIN 2                          /* times: the median of such parts that ended, at least */
 #define REQUEST_SEVERE_NS UINT64_C(30000000000)   /* ns: the same, to be severe */
 #define STREAM_AGE_NS_MIN UINT64_C(10000000000)   /* ns: since a stream was opened */
 #define SILENT_EVENTS_MIN 20                      /* events: of a node, for its silence to mean anything */
