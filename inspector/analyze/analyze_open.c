@@ -14,6 +14,7 @@ struct overdue {
     const struct open_part *part;
     unsigned waits_for;
     bool ended;  /* that node has */
+    bool told;   /* it does not say that it waits, but that node acknowledged nothing of what it sent */
     bool unread; /* events of its own node are missing, and its end may be among them */
 };
 
@@ -26,10 +27,11 @@ static int compare_kinds(const void *left, const void *right) {
     return order ? order : compare_numbers(a->root, b->root);
 }
 
-/* Parts that wait for the same node belong together, whichever nodes began them. */
+/* Parts that wait for the same node belong together, whichever nodes began them; not those of which it is not sure that they wait. */
 static int compare_groups(const struct overdue *a, const struct overdue *b) {
     int order = compare_numbers(a->waits_for, b->waits_for);
-    if (!order && a->waits_for == NO_NUMBER) order = compare_numbers(a->part->node, b->part->node);
+    if (!order) order = compare_numbers(a->told, b->told);
+    if (!order && (a->told || a->waits_for == NO_NUMBER)) order = compare_numbers(a->part->node, b->part->node);
     return order ? order : compare_numbers(a->part->command, b->part->command);
 }
 
@@ -75,6 +77,7 @@ static void report_open(struct analysis *analysis, const struct overdue *group, 
                               .count = count,
                               .ns = age_ns,
                               .unanswered = !group->ended,
+                              .told = group->told,
                               .time_ns = fact_unix(facts, &facts->items[oldest->start])};
     for (size_t i = 0; i < count; i++) {
         unsigned node = group[i].part->node;
@@ -180,6 +183,9 @@ static void mark_named(const struct facts *facts, const struct open_part *part, 
     }
 }
 
+/* Of a part that does not say that it asked, even an acknowledgement counts as an answer: perhaps it needs no other. */
+static bool acknowledges(const struct open_part *part, const struct fact *fact) { return !part->asks && fact_is_traffic(fact); }
+
 /* What became of a question since it was asked. */
 struct asked {
     bool sent, lost; /* the asker sent something to that node; and declared some of it lost */
@@ -199,11 +205,12 @@ static struct asked read_asked(const struct analysis *analysis, const struct ope
         bool sends = fact_sends(fact);
         if (fact->node == part->node && fact->time_ns >= start_ns) {
             asked.lost |= fact->kind == FACT_PACKET_LOST && fact->peer == part->asked;
+            asked.answered |= acknowledges(part, fact) && fact->peer == part->asked && !sends;
             if (!says_something(witnesses, fact)) continue;
             bool through_relay = fact->trace == part->trace && (fact->peer == NO_NUMBER || !named[fact->peer]);
             asked.sent |= sends && fact->peer == part->asked;
             asked.answered |= !sends && (fact->peer == part->asked || through_relay);
-        } else if (fact->node == part->asked && says_something(witnesses, fact)) {
+        } else if (fact->node == part->asked && (acknowledges(part, fact) || says_something(witnesses, fact))) {
             asked.arrived |= !sends && fact->peer == part->node;
             asked.answered |= sends && (fact->peer == part->node || fact->trace == part->trace);
         }
@@ -227,6 +234,35 @@ static bool is_unanswered(const struct analysis *analysis, const struct open_par
     return asked.sent && !asked.answered && (asked.arrived || !(asked.lost || ran_on));
 }
 
+/* The only node to which a part that is alone sent packets; NO_NUMBER if it sent none, or something to others. */
+static unsigned only_receiver(const struct facts *facts, const struct open_part *part) {
+    unsigned receiver = NO_NUMBER;
+    for (size_t i = part->start; i < facts->count && part->alone; i++) {
+        const struct fact *fact = &facts->items[i];
+        if (fact->node != part->node || fact->trace != part->trace || !fact_sends(fact)) continue;
+        if (fact->kind != FACT_PACKET_SENT || fact->peer == NO_NUMBER) return NO_NUMBER;
+        if (receiver != NO_NUMBER && receiver != fact->peer) return NO_NUMBER;
+        receiver = fact->peer;
+    }
+    return receiver;
+}
+
+/* Whom a part waits for that has not ended: see struct overdue.  named: room, by node. */
+static struct overdue waits_of(const struct analysis *analysis, const struct open_part *part, const struct witness *witnesses,
+                               bool *named) {
+    struct overdue overdue = {.part = part,
+                              .waits_for = part->waits_for,
+                              .ended = part->waits_for != NO_NUMBER,
+                              .unread = facts_gap(analysis->facts, part->node, 0, UINT64_MAX) != NULL};
+    struct open_part question = *part;
+    if (overdue.ended || overdue.unread) return overdue;
+    if (!part->asks) question.asked = only_receiver(analysis->facts, part);
+    if (!is_unanswered(analysis, &question, witnesses, named)) return overdue;
+    overdue.waits_for = question.asked;
+    overdue.told = !part->asks;
+    return overdue;
+}
+
 static size_t list_overdue(const struct analysis *analysis, const struct requests *requests, struct overdue *overdue,
                            const struct witness *witnesses, double *room, bool *named) {
     size_t listed = 0, kept = 0;
@@ -242,9 +278,7 @@ static size_t list_overdue(const struct analysis *analysis, const struct request
         if (!i || compare_kinds(&overdue[i], &overdue[i - 1])) limit_ns = open_limit(requests, part, room);
         bool unread = facts_gap(analysis->facts, part->node, 0, UINT64_MAX) != NULL;
         if (age_awake(analysis, part) < (unread ? greatest(REQUEST_AGE_NS_MIN, limit_ns) : limit_ns)) continue;
-        bool ended = part->waits_for != NO_NUMBER;
-        bool waits = !ended && !unread && is_unanswered(analysis, part, witnesses, named);
-        overdue[kept++] = (struct overdue){part, waits ? part->asked : part->waits_for, ended, unread};
+        overdue[kept++] = waits_of(analysis, part, witnesses, named);
     }
     return kept;
 }

@@ -626,6 +626,12 @@ static int add_done_parts(struct requests *requests, const struct spans *spans, 
     return result;
 }
 
+static bool is_alone(const struct spans *spans, const struct span *span) {
+    for (size_t i = 0; i < spans->count; i++)
+        if (&spans->items[i] != span && spans->items[i].node == span->node) return false;
+    return span->first_child == NO_POSITION;
+}
+
 /* Has the part that asked this question ended well?  Then it needs no answer: another node answered first. */
 static bool is_settled(const struct spans *spans, const struct span *span) {
     if (!span->asks || span->parent == NO_POSITION) return false;
@@ -649,6 +655,7 @@ static int add_open_parts(struct requests *requests, const struct spans *spans, 
                                  .start = fact_at(events, span->start),
                                  .asks = span->asks,
                                  .root = is_root(span),
+                                 .alone = is_alone(spans, span),
                                  .settled = is_settled(spans, span),
                                  .asked = span->asks && span->first_child == NO_POSITION ? span->peer : NO_NUMBER,
                                  .ended = ended_log_of_span(states, events->facts, span),

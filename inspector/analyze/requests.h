@@ -83,6 +83,7 @@ struct open_part {
     size_t start;                   /* a fact */
     bool asks;                      /* it waits for another node */
     bool root;                      /* it has no parent */
+    bool alone;                     /* it caused no other part, and its node has no other of the request */
     bool settled;                   /* it asks, and its cause has succeeded without the answer */
     const struct node_state *ended; /* the log in which it began, which ended without it; NULL: it may still end */
     unsigned asked;                 /* of one that waits: the node it asked, of which no part is known; NO_NUMBER: none */
