@@ -231,13 +231,15 @@ static bool is_unanswered(const struct analysis *analysis, const struct open_par
     struct asked asked = read_asked(analysis, part, witnesses, named);
     const struct witness *witness = &witnesses[part->asked];
     bool ran_on = witness->reads && (!timed || witness->last_ns > start_ns + UNDER_WAY_NS_MAX);
+    if (!part->asks && (ran_on || !witness->largest)) return false; /* perhaps it never answers, nor acknowledges */
     return asked.sent && !asked.answered && (asked.arrived || !(asked.lost || ran_on));
 }
 
-/* The only node to which a part that is alone sent packets; NO_NUMBER if it sent none, or something to others. */
+/* The only node to which a part that is alone, and that nobody asked for, sent packets; NO_NUMBER if it sent none, or something to
+ * others. */
 static unsigned only_receiver(const struct facts *facts, const struct open_part *part) {
     unsigned receiver = NO_NUMBER;
-    for (size_t i = part->start; i < facts->count && part->alone; i++) {
+    for (size_t i = part->start; i < facts->count && part->alone && part->root; i++) {
         const struct fact *fact = &facts->items[i];
         if (fact->node != part->node || fact->trace != part->trace || !fact_sends(fact)) continue;
         if (fact->kind != FACT_PACKET_SENT || fact->peer == NO_NUMBER) return NO_NUMBER;
