@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * Parts of requests that have been open for long, and whom they wait for. */
+ * Parts of requests that have not ended, and whom they wait for. */
 #include "analyze.h"
 #include "analyze_thresholds.h"
 #include "numbers.h"
+#include "packet_pairs.h"
 #include "requests.h"
 
 #include <stdlib.h>
@@ -13,18 +14,24 @@ struct overdue {
     const struct open_part *part;
     unsigned waits_for;
     bool ended;  /* that node has */
+    bool told;   /* it does not say that it waits, but that node acknowledged nothing of what it sent */
     bool unread; /* events of its own node are missing, and its end may be among them */
 };
 
-static int compare_commands(const void *left, const void *right) {
+/* By what they are compared with. */
+static int compare_kinds(const void *left, const void *right) {
     const struct open_part *a = ((const struct overdue *)left)->part, *b = ((const struct overdue *)right)->part;
-    return compare_numbers(a->command, b->command);
+    int order = compare_numbers(a->command, b->command);
+    if (!order) order = compare_numbers(a->node, b->node);
+    if (!order) order = compare_numbers(a->asks, b->asks);
+    return order ? order : compare_numbers(a->root, b->root);
 }
 
-/* Parts that wait for the same node belong together, whichever nodes began them. */
+/* Parts that wait for the same node belong together, whichever nodes began them; not those of which it is not sure that they wait. */
 static int compare_groups(const struct overdue *a, const struct overdue *b) {
     int order = compare_numbers(a->waits_for, b->waits_for);
-    if (!order && a->waits_for == NO_NUMBER) order = compare_numbers(a->part->node, b->part->node);
+    if (!order) order = compare_numbers(a->told, b->told);
+    if (!order && (a->told || a->waits_for == NO_NUMBER)) order = compare_numbers(a->part->node, b->part->node);
     return order ? order : compare_numbers(a->part->command, b->part->command);
 }
 
@@ -37,6 +44,21 @@ static int compare_overdue(const void *left, const void *right) {
 static uint64_t age_of(const struct analysis *analysis, const struct open_part *part) {
     uint64_t start_ns = analysis->facts->items[part->start].time_ns, now_ns = analysis_now(analysis, part->node);
     return now_ns > start_ns ? now_ns - start_ns : 0;
+}
+
+/* The same without the times in which all nodes of its machine stood still.  Pauses are in the order of their ends. */
+static uint64_t age_awake(const struct analysis *analysis, const struct open_part *part) {
+    uint64_t start_ns = analysis->facts->items[part->start].time_ns, still_ns = 0, before_ns = UINT64_MAX;
+    unsigned machine = node_clocks_machine(&analysis->facts->clocks, part->node);
+    for (size_t i = analysis->pause_count; i-- > 0;) {
+        const struct pause *pause = &analysis->pauses[i];
+        if (!pause->still || pause->machine != machine) continue;
+        uint64_t from_ns = greatest(pause->from_ns, start_ns), to_ns = least(pause->to_ns, before_ns);
+        if (to_ns <= from_ns) continue;
+        still_ns += to_ns - from_ns;
+        before_ns = from_ns;
+    }
+    return age_of(analysis, part) - least(still_ns, age_of(analysis, part));
 }
 
 /* A group, the oldest first.  seen: by node, all false. */
@@ -55,6 +77,7 @@ static void report_open(struct analysis *analysis, const struct overdue *group, 
                               .count = count,
                               .ns = age_ns,
                               .unanswered = !group->ended,
+                              .told = group->told,
                               .time_ns = fact_unix(facts, &facts->items[oldest->start])};
     for (size_t i = 0; i < count; i++) {
         unsigned node = group[i].part->node;
@@ -72,17 +95,26 @@ static void report_open(struct analysis *analysis, const struct overdue *group, 
     analysis_add(analysis, &finding);
 }
 
-/* For how long a part of a command may be open: a request that took longer would be an outlier.  room: for one value per
- * request. */
-static uint64_t open_limit(const struct requests *requests, unsigned command, double *room) {
+static bool is_alike(const struct done_part *done, const struct open_part *part) {
+    return done->command == part->command && done->asks == part->asks && done->root == part->root;
+}
+
+/* For how long a part may be open: one of its kind that took longer would be an outlier.  It is compared with those that ended at
+ * its node; if these are few, with those that ended anywhere.  room: for one value per part that ended. */
+static uint64_t open_limit(const struct requests *requests, const struct open_part *part, double *room) {
     size_t count = 0;
-    for (size_t i = 0; i < requests->count; i++) {
-        const struct request *request = &requests->items[i];
-        if (request->whole && request->ok && request->command == command) room[count++] = (double)request->took_ns;
+    for (unsigned anywhere = 0; anywhere < 2 && count < OUTLIER_REQUESTS_MIN; anywhere++) {
+        count = 0;
+        for (size_t i = 0; i < requests->done_count; i++) {
+            const struct done_part *done = &requests->done[i];
+            if (is_alike(done, part) && (anywhere || done->node == part->node)) room[count++] = (double)done->ns;
+        }
     }
-    if (count < OUTLIER_REQUESTS_MIN) return REQUEST_AGE_NS_MIN;
+    if (!count) return REQUEST_AGE_NS_MIN;
     sort_values(room, count);
-    return least(REQUEST_AGE_NS_MIN, greatest(REQUEST_SOON_NS_MIN, OUTLIER_RATIO_MIN * (uint64_t)room[count / 2]));
+    uint64_t usual_ns = (uint64_t)room[count / 2], limit_ns = REQUEST_AGE_NS_MIN;
+    if (count >= OUTLIER_REQUESTS_MIN) limit_ns = greatest(REQUEST_SOON_NS_MIN, least(limit_ns, OUTLIER_RATIO_MIN * usual_ns));
+    return greatest(limit_ns, OPEN_RATIO_MIN * usual_ns);
 }
 
 /* Is the log in which a part began live?  Not if it may have been another, which has ended: two processes may use one id. */
@@ -98,45 +130,170 @@ static bool is_live(const struct analysis *analysis, const struct open_part *par
     return live;
 }
 
-/* Did nothing come from the node that a part asked since it began, except in other traces? */
-static bool is_unanswered(const struct analysis *analysis, const struct open_part *part) {
-    const struct facts *facts = analysis->facts;
-    if (part->asked == NO_NUMBER || !is_live(analysis, part)) return false;
-    for (size_t i = part->start; i < facts->count; i++) {
-        const struct fact *fact = &facts->items[i];
-        bool elsewhere = fact->trace != part->trace && fact->trace != NO_NUMBER;
-        bool comes = fact->node == part->node && fact->peer == part->asked && fact_is_traffic(fact) && !fact_sends(fact);
-        if (comes && !elsewhere && !fact_is_small(fact)) return false;
+/* What a node reports of what it sends and receives. */
+struct witness {
+    uint64_t largest; /* the most bytes that it sent at once, to anybody: its acknowledgements are much smaller */
+    uint64_t last_ns; /* its newest event */
+    bool reads;       /* it reports what it receives */
+    bool reports;     /* or what it sends */
+};
+
+static void read_witnesses(struct witness *witnesses, const struct facts *facts) {
+    struct fact_walk walk = facts_walk(facts, 0, UINT64_MAX);
+    const struct fact *fact;
+    while ((fact = fact_walk_next(&walk))) {
+        struct witness *witness = &witnesses[fact->node];
+        bool traffic = fact_is_traffic(fact);
+        unsigned sender = fact_sends(fact) ? fact->node : fact->peer;
+        if (fact->kind != FACT_EVENTS_LOST) witness->last_ns = greatest(witness->last_ns, fact->time_ns);
+        witness->reads |= traffic && !fact_sends(fact);
+        witness->reports |= traffic;
+        if (traffic && sender != NO_NUMBER) witnesses[sender].largest = greatest(witnesses[sender].largest, fact->bytes);
     }
-    return true;
+}
+
+/* More than an acknowledgement? */
+static bool says_something(const struct witness *witnesses, const struct fact *fact) {
+    bool packet = fact->kind == FACT_PACKET_SENT || fact->kind == FACT_PACKET_RECEIVED;
+    unsigned sender = fact_sends(fact) ? fact->node : fact->peer;
+    if (!fact_is_traffic(fact)) return false;
+    return !packet || sender == NO_NUMBER || !packet_is_small(fact->bytes, witnesses[sender].largest);
+}
+
+/* Would that node have an event of an answer?  Either the asker, which reports what it receives and has not fallen silent itself;
+ * or the node that it asked, which reports what it sends, of no fewer traces. */
+static bool is_witnessed(const struct analysis *analysis, const struct open_part *part, const struct witness *witnesses) {
+    const struct witness *asker = &witnesses[part->node], *asked = &witnesses[part->asked];
+    const struct node_states *states = analysis->states;
+    uint64_t now_ns = analysis_now(analysis, part->node), age_ns = age_of(analysis, part);
+    bool awake = now_ns <= asker->last_ns || now_ns - asker->last_ns <= least(age_ns / 2, SILENT_TALKED_NS_MIN);
+    bool live = false;
+    for (size_t i = 0; i < states->count; i++) live |= states->items[i].node == part->asked && states->items[i].live;
+    return (asker->reads && awake) ||
+           (live && asked->reports && node_states_sample(states, part->asked) >= node_states_sample(states, part->node));
+}
+
+/* Marks the nodes that the asker's parts of that request name: what they send it answers these. */
+static void mark_named(const struct facts *facts, const struct open_part *part, bool *named) {
+    for (unsigned i = 0; i < intern_count(&facts->nodes); i++) named[i] = false;
+    for (size_t i = 0; i < facts->count; i++) {
+        const struct fact *fact = &facts->items[i];
+        bool begins = fact->kind == FACT_APP_START && fact->node == part->node && fact->trace == part->trace;
+        if (begins && fact->peer != NO_NUMBER) named[fact->peer] = true;
+    }
+}
+
+/* Of a part that does not say that it asked, even an acknowledgement counts as an answer: perhaps it needs no other. */
+static bool acknowledges(const struct open_part *part, const struct fact *fact) { return !part->asks && fact_is_traffic(fact); }
+
+/* What became of a question since it was asked. */
+struct asked {
+    bool sent, lost; /* the asker sent something to that node; and declared some of it lost */
+    bool arrived;    /* the node received something from the asker */
+    bool answered;   /* the node sent something to the asker, or passed the question on: perhaps that was the answer */
+};
+
+static struct asked read_asked(const struct analysis *analysis, const struct open_part *part, const struct witness *witnesses,
+                               const bool *named) {
+    const struct facts *facts = analysis->facts;
+    uint64_t start_ns = facts->items[part->start].time_ns;
+    bool timed = node_clocks_comparable(&facts->clocks, part->node, part->asked, NULL);
+    struct fact_walk walk = facts_walk(facts, timed ? start_ns : 0, UINT64_MAX);
+    struct asked asked = {.answered = facts->beside_cut};
+    const struct fact *fact;
+    while ((fact = fact_walk_next(&walk)) && !asked.answered) {
+        bool sends = fact_sends(fact);
+        if (fact->node == part->node && fact->time_ns >= start_ns) {
+            asked.lost |= fact->kind == FACT_PACKET_LOST && fact->peer == part->asked;
+            asked.answered |= acknowledges(part, fact) && fact->peer == part->asked && !sends;
+            if (!says_something(witnesses, fact)) continue;
+            bool through_relay = fact->trace == part->trace && (fact->peer == NO_NUMBER || !named[fact->peer]);
+            asked.sent |= sends && fact->peer == part->asked;
+            asked.answered |= !sends && (fact->peer == part->asked || through_relay);
+        } else if (fact->node == part->asked && (acknowledges(part, fact) || says_something(witnesses, fact))) {
+            asked.arrived |= !sends && fact->peer == part->node;
+            asked.answered |= sends && (fact->peer == part->node || fact->trace == part->trace);
+        }
+    }
+    return asked;
+}
+
+/* Is it certain that the node which a part asked has not answered?  Then it had the question, or it did nothing that shows that the
+ * question was lost.  named: room, by node. */
+static bool is_unanswered(const struct analysis *analysis, const struct open_part *part, const struct witness *witnesses,
+                          bool *named) {
+    const struct facts *facts = analysis->facts;
+    if (part->asked == NO_NUMBER || !is_live(analysis, part) || !is_witnessed(analysis, part, witnesses)) return false;
+    uint64_t start_ns = facts->items[part->start].time_ns;
+    bool timed = node_clocks_comparable(&facts->clocks, part->node, part->asked, NULL);
+    if (facts_gap(facts, part->asked, timed ? start_ns : 0, UINT64_MAX)) return false;
+    mark_named(facts, part, named);
+    struct asked asked = read_asked(analysis, part, witnesses, named);
+    const struct witness *witness = &witnesses[part->asked];
+    bool ran_on = witness->reads && (!timed || witness->last_ns > start_ns + UNDER_WAY_NS_MAX);
+    if (!part->asks && (ran_on || !witness->largest)) return false; /* perhaps it never answers, nor acknowledges */
+    return asked.sent && !asked.answered && (asked.arrived || !(asked.lost || ran_on));
+}
+
+/* The only node to which a part that is alone, and that nobody asked for, sent packets; NO_NUMBER if it sent none, or something to
+ * others. */
+static unsigned only_receiver(const struct facts *facts, const struct open_part *part) {
+    unsigned receiver = NO_NUMBER;
+    for (size_t i = part->start; i < facts->count && part->alone && part->root; i++) {
+        const struct fact *fact = &facts->items[i];
+        if (fact->node != part->node || fact->trace != part->trace || !fact_sends(fact)) continue;
+        if (fact->kind != FACT_PACKET_SENT || fact->peer == NO_NUMBER) return NO_NUMBER;
+        if (receiver != NO_NUMBER && receiver != fact->peer) return NO_NUMBER;
+        receiver = fact->peer;
+    }
+    return receiver;
+}
+
+/* Whom a part waits for that has not ended: see struct overdue.  named: room, by node. */
+static struct overdue waits_of(const struct analysis *analysis, const struct open_part *part, const struct witness *witnesses,
+                               bool *named) {
+    struct overdue overdue = {.part = part,
+                              .waits_for = part->waits_for,
+                              .ended = part->waits_for != NO_NUMBER,
+                              .unread = facts_gap(analysis->facts, part->node, 0, UINT64_MAX) != NULL};
+    struct open_part question = *part;
+    if (overdue.ended || overdue.unread) return overdue;
+    if (!part->asks) question.asked = only_receiver(analysis->facts, part);
+    if (!is_unanswered(analysis, &question, witnesses, named)) return overdue;
+    overdue.waits_for = question.asked;
+    overdue.told = !part->asks;
+    return overdue;
 }
 
 static size_t list_overdue(const struct analysis *analysis, const struct requests *requests, struct overdue *overdue,
-                           double *room) {
+                           const struct witness *witnesses, double *room, bool *named) {
     size_t listed = 0, kept = 0;
     uint64_t limit_ns = 0;
     for (size_t i = 0; i < requests->open_count; i++) {
         const struct open_part *part = &requests->open[i];
-        if (!part->ended && age_of(analysis, part) >= REQUEST_SOON_NS_MIN) overdue[listed++].part = part;
+        bool counts = !part->ended && !part->settled;
+        if (counts && age_awake(analysis, part) >= REQUEST_SOON_NS_MIN) overdue[listed++].part = part;
     }
-    if (listed) qsort(overdue, listed, sizeof *overdue, compare_commands);
+    if (listed) qsort(overdue, listed, sizeof *overdue, compare_kinds);
     for (size_t i = 0; i < listed; i++) {
         const struct open_part *part = overdue[i].part;
-        if (!i || part->command != overdue[i - 1].part->command) limit_ns = open_limit(requests, part->command, room);
+        if (!i || compare_kinds(&overdue[i], &overdue[i - 1])) limit_ns = open_limit(requests, part, room);
         bool unread = facts_gap(analysis->facts, part->node, 0, UINT64_MAX) != NULL;
-        if (age_of(analysis, part) < (unread ? REQUEST_AGE_NS_MIN : limit_ns)) continue;
-        bool ended = part->waits_for != NO_NUMBER, waits = !ended && !unread && is_unanswered(analysis, part);
-        overdue[kept++] = (struct overdue){part, waits ? part->asked : part->waits_for, ended, unread};
+        if (age_awake(analysis, part) < (unread ? greatest(REQUEST_AGE_NS_MIN, limit_ns) : limit_ns)) continue;
+        overdue[kept++] = waits_of(analysis, part, witnesses, named);
     }
     return kept;
 }
 
 void analyze_open(struct analysis *analysis, const struct requests *requests) {
+    size_t nodes = intern_count(&analysis->facts->nodes);
     struct overdue *overdue = calloc(requests->open_count + 1, sizeof *overdue);
-    double *room = calloc(requests->count + 1, sizeof *room);
-    bool *seen = calloc(intern_count(&analysis->facts->nodes) + 1, sizeof *seen);
-    if (overdue && room && seen) {
-        size_t count = list_overdue(analysis, requests, overdue, room);
+    struct witness *witnesses = calloc(nodes + 1, sizeof *witnesses);
+    double *room = calloc(requests->done_count + 1, sizeof *room);
+    bool *seen = calloc(nodes + 1, sizeof *seen), *named = calloc(nodes + 1, sizeof *named);
+    if (overdue && witnesses && room && seen && named) {
+        read_witnesses(witnesses, analysis->facts);
+        size_t count = list_overdue(analysis, requests, overdue, witnesses, room, named);
         if (count) qsort(overdue, count, sizeof *overdue, compare_overdue);
         for (size_t begin = 0, end; begin < count; begin = end) {
             for (end = begin; end < count && !compare_groups(&overdue[end], &overdue[begin]);) end++;
@@ -146,6 +303,8 @@ void analyze_open(struct analysis *analysis, const struct requests *requests) {
         analysis->failed = true;
     }
     free(overdue);
+    free(witnesses);
     free(room);
     free(seen);
+    free(named);
 }

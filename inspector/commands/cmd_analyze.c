@@ -133,12 +133,9 @@ static int show_findings(struct session *session, const struct analysis *analysi
         return 0;
     }
     if (scope->cut) output_note("older events of this period were not read: --limit N reads more");
-    if (analysis_is_cut_off(analysis, scope)) {
-        struct strbuf text = {0};
-        analysis_describe_cut_off(&text, &scope->cut_off);
-        output_note(strbuf_text(&text));
-        strbuf_fini(&text);
-    }
+    struct strbuf text = {0};
+    if (analysis_describe_cut_off(&text, analysis, scope)) output_note(strbuf_text(&text));
+    strbuf_fini(&text);
     if (facts_stepped(analysis->facts))
         output_note("the clock was stepped between these events: times across it were not judged");
     for (size_t i = 0; !result && i < analysis->count; i++) {

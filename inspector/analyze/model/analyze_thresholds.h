@@ -60,7 +60,8 @@
 #define SHARED_SHARE_MIN 0.6                      /* of its judged links, in or out: this share is bad */
 #define DELAYS_CHANCE_MAX 0.001                   /* of one: that delays on the links of only one node are chance */
 #define REQUEST_AGE_NS_MIN UINT64_C(5000000000)   /* ns: since a part that has not ended began */
-#define REQUEST_SOON_NS_MIN UINT64_C(1000000000)  /* ns: the same, if it is many times older than usual */
+#define REQUEST_SOON_NS_MIN UINT64_C(1000000000)  /* ns: the same, if such parts usually take 1/OUTLIER_RATIO_MIN of it */
+#define OPEN_RATIO_MIN 2                          /* times: the median of such parts that ended, at least */
 #define REQUEST_SEVERE_NS UINT64_C(30000000000)   /* ns: the same, to be severe */
 #define STREAM_AGE_NS_MIN UINT64_C(10000000000)   /* ns: since a stream was opened */
 #define SILENT_EVENTS_MIN 20                      /* events: of a node, for its silence to mean anything */

@@ -9,7 +9,9 @@
 struct cut_off {
     uint64_t requests;
     bool more;                  /* there are others, of which nothing is known */
-    uint64_t from_us, until_us; /* Unix time: a period that has all of them */
+    uint64_t from_us, until_us; /* Unix time: a period that has all of them, except for the open ones */
+    uint64_t open;              /* those that began before the period and have not ended at all */
+    char oldest[33];            /* the trace of the first of these; "" if there are none */
 };
 
 /* Which requests began before the first of these facts, or ended after the last one?  traces: an answer to `traces` of their

@@ -19,6 +19,14 @@ static int add_open(struct requests *requests, const struct open_part *part) {
     return 0;
 }
 
+static int add_done(struct requests *requests, const struct done_part *part) {
+    struct done_part *done = memory_room(requests->done, requests->done_count, &requests->done_capacity, sizeof *done);
+    if (!done) return -ENOMEM;
+    requests->done = done;
+    done[requests->done_count++] = *part;
+    return 0;
+}
+
 static int add_question(struct requests *requests, const struct question *question) {
     struct question *questions =
         memory_room(requests->questions, requests->question_count, &requests->question_capacity, sizeof *questions);
@@ -264,6 +272,37 @@ static bool asked_others(const struct trace_events *events, const struct span *s
     return false;
 }
 
+static bool is_root(const struct span *span) { return span->parent == NO_POSITION && !span->parent_missing; }
+
+static int add_done_parts(struct requests *requests, const struct spans *spans, const struct trace_events *events) {
+    int result = 0;
+    for (size_t i = 0; i < spans->count && !result; i++) {
+        const struct span *span = &spans->items[i];
+        if (span->start == NO_POSITION || span->end == NO_POSITION || span->end_ns < span->start_ns) continue;
+        if (!facts_steady(events->facts, span->start_ns, span->end_ns)) continue;
+        const struct done_part part = {.node = span->node,
+                                       .command = trace_event_at(events, span->start)->command,
+                                       .asks = span->asks,
+                                       .root = is_root(span),
+                                       .ns = span->end_ns - span->start_ns};
+        result = add_done(requests, &part);
+    }
+    return result;
+}
+
+static bool is_alone(const struct spans *spans, const struct span *span) {
+    for (size_t i = 0; i < spans->count; i++)
+        if (&spans->items[i] != span && spans->items[i].node == span->node) return false;
+    return span->first_child == NO_POSITION;
+}
+
+/* Has the part that asked this question ended well?  Then it needs no answer: another node answered first. */
+static bool is_settled(const struct spans *spans, const struct span *span) {
+    if (!span->asks || span->parent == NO_POSITION) return false;
+    const struct span *asker = &spans->items[span->parent];
+    return asker->node == span->node && asker->end != NO_POSITION && asker->ok;
+}
+
 /* An open part waits for the open parts that it caused; not for one that will never end, because its node has ended. */
 static int add_open_parts(struct requests *requests, const struct spans *spans, const struct trace_events *events,
                           const struct node_states *states) {
@@ -279,6 +318,9 @@ static int add_open_parts(struct requests *requests, const struct spans *spans, 
                                  .command = start->command,
                                  .start = fact_at(events, span->start),
                                  .asks = span->asks,
+                                 .root = is_root(span),
+                                 .alone = is_alone(spans, span),
+                                 .settled = is_settled(spans, span),
                                  .asked = span->asks && span->first_child == NO_POSITION ? span->peer : NO_NUMBER,
                                  .ended = ended_log_of_span(states, events->facts, span),
                                  .waits_for = NO_NUMBER};
@@ -308,6 +350,7 @@ static int read_trace(struct requests *requests, const struct trace_events *even
     int result = critical_path_init(&path, events);
     if (result) return result;
     result = add_open_parts(requests, &path.spans, events, states);
+    if (!result) result = add_done_parts(requests, &path.spans, events);
     if (!result && path.root != NO_POSITION)
         result = add_request_of(requests, &path, events, states) || requests_add_visits(requests, &path, events, states) ||
                  add_questions(requests, &path, events);
@@ -363,5 +406,6 @@ void requests_fini(struct requests *requests) {
     free(requests->delays);
     free(requests->questions);
     free(requests->open);
+    free(requests->done);
     *requests = (struct requests){0};
 }

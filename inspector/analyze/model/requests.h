@@ -82,9 +82,19 @@ struct open_part {
     unsigned trace, node, command;
     size_t start;                   /* a fact */
     bool asks;                      /* it waits for another node */
+    bool root;                      /* it has no parent */
+    bool alone;                     /* it caused no other part, and its node has no other of the request */
+    bool settled;                   /* it asks, and its cause has succeeded without the answer */
     const struct node_state *ended; /* the log in which it began, which ended without it; NULL: it may still end */
     unsigned asked;                 /* of one that waits: the node it asked, of which no part is known; NO_NUMBER: none */
     unsigned waits_for;             /* a node that ended before it answered this part; NO_NUMBER: none */
+};
+
+/* A part of a request that has ended, whatever came of it. */
+struct done_part {
+    unsigned node, command;
+    bool asks, root; /* as of open parts */
+    uint64_t ns;
 };
 
 struct requests {
@@ -98,6 +108,8 @@ struct requests {
     size_t question_count, question_capacity;
     struct open_part *open;
     size_t open_count, open_capacity;
+    struct done_part *done;
+    size_t done_count, done_capacity;
     uint64_t parts; /* spans that began */
 };
 

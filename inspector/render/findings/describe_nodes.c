@@ -62,7 +62,11 @@ void describe_request_open(struct strbuf *out, const struct view *view, const st
     if (finding->count > 1)
         strbuf_printf(out, ", nor %s %" PRIu64 " other%s", finding->count == 2 ? "has" : "have", finding->count - 1,
                       finding->count == 2 ? "" : "s");
-    if (finding->peer != NO_NUMBER) {
+    if (finding->told) {
+        strbuf_puts(out, finding->count > 1 ? "; they sent packets to " : "; it sent packets to ");
+        finding_node(out, view, facts, finding->peer);
+        strbuf_puts(out, ", which has acknowledged none");
+    } else if (finding->peer != NO_NUMBER) {
         strbuf_puts(out, finding->count > 1 ? "; they wait for " : "; it waits for ");
         finding_node(out, view, facts, finding->peer);
         strbuf_puts(out, finding->unanswered ? ", which has not answered" : ", which has ended");

@@ -532,12 +532,17 @@ void finding_next(struct strbuf *out, const struct view *view, const struct fact
 
 /* ---- for people ---- */
 
+static const char *nothing_found(const struct analyze_scope *scope) {
+    return scope->cut_off.requests ? "nothing found in what is complete" : "nothing found";
+}
+
 /* With --fields, findings are shown as a table. */
-static void put_chosen(struct strbuf *out, const struct view *view, const struct analysis *analysis) {
+static void put_chosen(struct strbuf *out, const struct view *view, const struct analysis *analysis,
+                       const struct analyze_scope *scope) {
     json_t *rows = json_array();
     for (size_t i = 0; i < analysis->count; i++)
         if (json_array_append_new(rows, finding_new(view, analysis->facts, &analysis->findings[i]))) out->failed = true;
-    list_put(out, view, &finding_list, rows, "nothing found");
+    list_put(out, view, &finding_list, rows, nothing_found(scope));
     json_decref(rows);
 }
 
@@ -602,22 +607,40 @@ bool analysis_is_cut_off(const struct analysis *analysis, const struct analyze_s
     return scope->cut_off.requests > analysis->coverage.requests_whole;
 }
 
-void analysis_describe_cut_off(struct strbuf *out, const struct cut_off *cut_off) {
+static void describe_ended(struct strbuf *out, const struct cut_off *cut_off, uint64_t requests) {
     if (cut_off->more) strbuf_puts(out, "at least ");
-    text_count(out, cut_off->requests, "request");
+    text_count(out, requests, "request");
     strbuf_printf(out,
-                  cut_off->requests == 1
-                      ? " was under way and is cut off: `inspector analyze --since %" PRIu64 " --until %" PRIu64 "` has it whole"
-                      : " were under way and are cut off: `inspector analyze --since %" PRIu64 " --until %" PRIu64
-                        "` has them whole",
+                  requests == 1 ? " was under way and is cut off: `inspector analyze --since %" PRIu64 " --until %" PRIu64
+                                  "` has it whole"
+                                : " were under way and are cut off: `inspector analyze --since %" PRIu64 " --until %" PRIu64
+                                  "` has them whole",
                   cut_off->from_us, cut_off->until_us);
+}
+
+static void describe_open(struct strbuf *out, const struct cut_off *cut_off) {
+    if (cut_off->more) strbuf_puts(out, "at least ");
+    text_count(out, cut_off->open, "request");
+    strbuf_puts(out, cut_off->open == 1 ? " that began before this period has not ended"
+                                        : " that began before this period have not ended");
+    strbuf_printf(out, cut_off->open == 1 ? ": `inspector trace %.*s`" : "; the oldest: `inspector trace %.*s`", NEXT_DIGITS,
+                  cut_off->oldest);
+}
+
+bool analysis_describe_cut_off(struct strbuf *out, const struct analysis *analysis, const struct analyze_scope *scope) {
+    const struct cut_off *cut_off = &scope->cut_off;
+    uint64_t ended = analysis_is_cut_off(analysis, scope) ? cut_off->requests - cut_off->open : 0;
+    if (ended) describe_ended(out, cut_off, ended);
+    if (ended && cut_off->open) strbuf_puts(out, "; ");
+    if (cut_off->open) describe_open(out, cut_off);
+    return ended || cut_off->open;
 }
 
 void render_analysis(struct strbuf *out, const struct view *view, const struct analysis *analysis,
                      const struct analyze_scope *scope) {
     const struct facts *facts = analysis->facts;
     if (view->fields) {
-        put_chosen(out, view, analysis);
+        put_chosen(out, view, analysis, scope);
         return;
     }
     text_count(out, facts->count, "event");
@@ -636,19 +659,15 @@ void render_analysis(struct strbuf *out, const struct view *view, const struct a
     render_clock_steps(out, view, facts, 0, 0, "times across it were not judged");
     if (scope->cut)
         text_styled(out, view->color, STYLE_WARN, "! older events of this period were not read: --limit N reads more\n");
-    if (analysis_is_cut_off(analysis, scope)) {
-        text_style_on(out, view->color, STYLE_WARN);
-        strbuf_puts(out, "! ");
-        analysis_describe_cut_off(out, &scope->cut_off);
-        strbuf_puts(out, "\n");
-        text_style_off(out, view->color, STYLE_WARN);
-    }
+    struct strbuf cut = {0};
+    if (analysis_describe_cut_off(&cut, analysis, scope)) text_styled(out, view->color, STYLE_WARN, "! %s\n", strbuf_text(&cut));
+    strbuf_fini(&cut);
     strbuf_puts(out, "\n");
     for (size_t i = 0; i < analysis->count; i++) draw_finding(out, view, facts, &analysis->findings[i]);
     if (!facts->count)
         strbuf_printf(out, "there is nothing to judge: no events%s\n\n",
                       scope->period ? " in this period" : "; `inspector doctor` finds out why");
     else if (!analysis->count)
-        strbuf_puts(out, analysis_is_cut_off(analysis, scope) ? "nothing found in what is complete\n\n" : "nothing found\n\n");
+        strbuf_printf(out, "%s\n\n", nothing_found(scope));
     if (view->header && facts->count) draw_coverage(out, view, &analysis->coverage, &scope->cut_off);
 }
