@@ -521,6 +521,16 @@ static struct finding *finding_of_pause(const struct analysis *analysis, const s
     return pause->still ? &stalls->doubts[pause->node] : &stalls->nodes[pause->node];
 }
 
+/* The events of one trace do not show whether a node, or anybody, did something else meanwhile: do those beside? */
+static bool is_known_beside(const struct facts *facts, const struct pause *pause) {
+    uint64_t edge_ns = (pause->to_ns - pause->from_ns) / AT_ONCE_PART;
+    struct fact_walk walk = facts_walk(facts, pause->from_ns + edge_ns, pause->to_ns - edge_ns + 1);
+    const struct fact *fact;
+    while ((fact = fact_walk_next(&walk)))
+        if (fact->node == pause->node) return false;
+    return !pause->still || facts_looked(facts, pause->node, pause->from_ns + edge_ns, pause->to_ns - edge_ns);
+}
+
 /* A node had no event in that period (!seen: and we have none of its earlier events): did packets wait for it?  They did if
  * packets sent to it in that period arrived only at the end, and no more were lost than arrived so late.  The pause begins with
  * the first of these packets: before that, the node may have had nothing to do. */
@@ -543,6 +553,7 @@ static void judge_pause(struct analysis *analysis, struct stalls *stalls, unsign
                           .receive = first->receive};
     struct finding *finding = finding_of_pause(analysis, stalls, &pause, incoming, count);
     if (is_short && pause.still) return;
+    if (analysis->one_trace && !is_known_beside(facts, &pause)) return;
     keep_pause(analysis, &pause);
     if (finding->node == NO_NUMBER && finding->until_ns > pause.from_ns) return; /* the same for another node */
     take_pause(facts, finding, &pause);

@@ -146,7 +146,7 @@ uint64_t analysis_now(const struct analysis *analysis, unsigned node);
 /* Records a fact that shows the finding; ignores those beyond EVIDENCE_MAX. */
 void finding_show(struct finding *finding, size_t fact);
 
-/* Did any node of a machine (NO_NUMBER: of any) have an event in the middle of that period? */
+/* Did any node of a machine (NO_NUMBER: of any) have an event in the middle of that period, of these or those beside? */
 bool facts_active(const struct facts *facts, unsigned machine, uint64_t from_ns, uint64_t to_ns);
 
 void sort_values(double *values, size_t count);

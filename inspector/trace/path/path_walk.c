@@ -168,18 +168,19 @@ static enum known receiver_stopped(struct walk *walk, unsigned from, unsigned to
     return faster == KNOWN_NO ? at_once : faster;
 }
 
-/* Did any node have an event in the middle of that time?  If none did, perhaps the whole machine stood still. */
-static bool was_witnessed(const struct walk *walk, uint64_t from_ns, uint64_t to_ns) {
+/* Did nobody do anything in the middle of the time in which a node stood still, in any trace?  Then perhaps the whole machine
+ * stood still.  Events of this trace alone cannot show that: notes what to ask for. */
+static bool was_unwitnessed(struct walk *walk, unsigned node, uint64_t from_ns, uint64_t to_ns) {
     uint64_t edge_ns = (to_ns - from_ns) / AT_ONCE_PART;
-    size_t low = 0, high = walk->events->count;
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        if (trace_event_at(walk->events, middle)->time_ns < from_ns + edge_ns)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < walk->events->count && trace_event_at(walk->events, low)->time_ns <= to_ns - edge_ns;
+    struct fact_walk facts = facts_walk(walk->events->facts, from_ns + edge_ns, to_ns - edge_ns + 1);
+    struct doubt *stop = &walk->doubts->stop;
+    const struct fact *fact;
+    while ((fact = fact_walk_next(&facts)))
+        if (fact->kind != FACT_EVENTS_LOST) return false;
+    if (facts_looked(walk->events->facts, node, from_ns + edge_ns, to_ns - edge_ns)) return true;
+    if (to_ns - from_ns - 2 * edge_ns > stop->to_ns - stop->from_ns)
+        *stop = (struct doubt){node, NO_NUMBER, from_ns + edge_ns, to_ns - edge_ns};
+    return false;
 }
 
 /* The time from which packets show whether the receiver reads: losses before the first packet that arrived say nothing
@@ -228,7 +229,7 @@ static void add_carried(struct walk *walk, size_t span, unsigned from, unsigned 
         return;
     }
     add_wait(walk, (struct wait){stopped_ns, to_ns, WAIT_NODE, to, NO_NUMBER, span, .stopped = true,
-                                 .unwitnessed = stopped_ns < to_ns && !was_witnessed(walk, stopped_ns, read_ns)});
+                                 .unwitnessed = stopped_ns < to_ns && was_unwitnessed(walk, to, stopped_ns, read_ns)});
 }
 
 /* Is the event missing that says when the receiver got what was sent?  Then it may have had it for long. */
