@@ -433,11 +433,19 @@ struct waiting {
     size_t first;          /* the first that waited for STALL_NS_MIN, or NO_FACT */
     size_t waited, lost;   /* how many waited so long; how many were lost, and no closed connection explains it */
     bool unusual;          /* one of them waited much longer than usual on its link */
+    bool apart;            /* another of the first one's sender was sent later, and arrived later */
     size_t first_short;    /* the first that arrived, or NO_FACT */
     bool several;          /* from several senders */
     bool at_once;          /* all that arrived did so by AT_ONCE_PART of the first one's wait after the end */
     uint64_t last_sent_ns; /* of those that arrived */
 };
+
+/* Was a packet sent well after another of that sender, and did it arrive as much later?  Then their link delayed both. */
+static bool came_apart(const struct incoming *first, const struct incoming *later, uint64_t to_ns) {
+    uint64_t sent_ns = later->sent_ns - first->sent_ns;
+    if (later->sender != first->sender || sent_ns < (to_ns - first->sent_ns) / SENT_APART_PART) return false;
+    return later->received_ns >= first->received_ns + sent_ns / 2;
+}
 
 static struct waiting list_waiting(const struct closings *closings, const struct incoming *incoming, size_t count, unsigned node,
                                    uint64_t from_ns, uint64_t to_ns) {
@@ -454,6 +462,7 @@ static struct waiting list_waiting(const struct closings *closings, const struct
         waiting.last_sent_ns = incoming[i].sent_ns;
         if (incoming[i].received_ns < incoming[i].sent_ns + STALL_NS_MIN + incoming[i].error_ns) continue;
         if (!waiting.waited++) waiting.first = i;
+        waiting.apart |= came_apart(&incoming[waiting.first], &incoming[i], to_ns);
         waiting.unusual |= (incoming[i].received_ns - incoming[i].sent_ns) / LATE_RATIO_MIN >= incoming[i].usual_ns;
     }
     return waiting;
@@ -476,11 +485,11 @@ static bool is_short_pause(const struct waiting *waiting, const struct incoming 
 }
 
 /* Is a long one?  More packets waited than were lost, and the link does not explain it: one of them took much longer than usual
- * there, or they were sent at different times and arrived together. */
+ * there, and they did not arrive as far apart as they were sent; or they were sent at different times and arrived together. */
 static bool is_long_pause(const struct waiting *waiting, const struct incoming *incoming, uint64_t to_ns) {
     if (!waiting->waited || waiting->lost > waiting->waited) return false;
     const struct incoming *first = &incoming[waiting->first];
-    return waiting->unusual ||
+    return (waiting->unusual && !waiting->apart) ||
            (waiting->at_once && waiting->last_sent_ns - first->sent_ns >= (to_ns - first->sent_ns) / SENT_APART_PART);
 }
 

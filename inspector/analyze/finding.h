@@ -76,6 +76,7 @@ struct finding {
     uint64_t alike;            /* how many these are */
     bool many;                 /* of outliers: they are not few */
     bool elsewhere;            /* of outliers: no place has most of the time of the longest */
+    bool calm;                 /* of outliers: no node had an event while the longest waited */
     bool rootless;             /* of failed requests: the spans that caused them are missing */
     bool returned;             /* of a node that ended: it is running again */
     unsigned example;          /* of nodes that all stood still: one of them */
