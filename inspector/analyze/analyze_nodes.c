@@ -297,6 +297,7 @@ struct incoming {
     uint64_t usual_ns;             /* one-way delay of the fastest quarter of the sender's packets to it */
     uint64_t error_ns;             /* of the one-way delay, because of the two clocks */
     size_t send, receive;          /* facts, or NO_FACT */
+    bool lost;                     /* the sender declared it lost */
 };
 
 static int compare_incoming(const void *left, const void *right) {
@@ -367,7 +368,8 @@ static size_t list_incoming(struct incoming *incoming, const struct analysis *an
                                               .received_ns = arrived ? facts[message->receive].time_ns : UINT64_MAX,
                                               .error_ns = error_ns,
                                               .send = message->send,
-                                              .receive = arrived ? message->receive : NO_FACT};
+                                              .receive = arrived ? message->receive : NO_FACT,
+                                              .lost = !arrived && message->lost != NO_EVENT};
     }
     find_usual(incoming, count);
     if (count) qsort(incoming, count, sizeof *incoming, compare_incoming);
@@ -687,7 +689,9 @@ static void judge_silence(struct analysis *analysis, const struct requests *requ
         return;
     if (is_heard_of(analysis->facts, state->node, silence.from_ns)) return; /* it may report less than before */
     if (silence.before && !is_unheard(analysis, sums, &silence, incoming, count, state->node)) return;
-    uint64_t silent_ns = silence.to_ns - silence.from_ns;
+    uint64_t silent_ns = silence.to_ns - silence.from_ns, in_doubt = 0;
+    unsigned sender = NO_NUMBER;
+    bool one_sender = true;
     struct finding finding = finding_of(FINDING_NODE_SILENT, SEVERITY_SEVERE, state->node);
     finding_show(&finding, silence.last);
     for (size_t i = incoming_after(incoming, count, state->node, silence.from_ns); i < count && incoming[i].node == state->node;
@@ -698,6 +702,10 @@ static void judge_silence(struct analysis *analysis, const struct requests *requ
                                              analysis->facts->items[incoming[i].send].kind == FACT_PACKET_SENT
                                        : would_report(analysis->facts, sums, &incoming[i]);
         if (under_way || !reported) continue;
+        if (closings_before(&analysis->closings, incoming[i].sender, state->node, incoming[i].sent_ns)) continue;
+        one_sender &= sender == NO_NUMBER || sender == incoming[i].sender;
+        sender = incoming[i].sender;
+        in_doubt += incoming[i].lost;
         finding.count++;
         finding_show(&finding, incoming[i].send);
     }
@@ -707,6 +715,7 @@ static void judge_silence(struct analysis *analysis, const struct requests *requ
         if (open->ended != (state->live ? NULL : state)) continue;
         if (!finding.open++ && open->start != silence.last) finding_show(&finding, open->start);
     }
+    if (one_sender && in_doubt == finding.count) finding.count = 0; /* perhaps their link lost them all */
     bool stopped = finding.open && silent_ns >= SILENT_NS_MIN && silent_ns >= SILENT_RATIO_MIN * silence.longest_ns &&
                    sum->events >= SILENT_EVENTS_MIN &&
                    others_active(analysis, sums, nodes, state->node, silence.from_ns, silence.to_ns);
