@@ -511,6 +511,30 @@ static bool others_waited(const struct facts *facts, const struct incoming *inco
     return false;
 }
 
+/* Did a node have an event in the middle of a pause? */
+static bool was_active(const struct facts *facts, unsigned node, const struct pause *pause) {
+    uint64_t edge_ns = (pause->to_ns - pause->from_ns) / AT_ONCE_PART;
+    struct fact_walk walk = facts_walk(facts, pause->from_ns + edge_ns, pause->to_ns - edge_ns + 1);
+    const struct fact *fact;
+    while ((fact = fact_walk_next(&walk)))
+        if (fact->node == node) return true;
+    return false;
+}
+
+/* Was what the node itself had sent before held up, too, on its way to a node that was active meanwhile, and until the same time?
+ * Then the link held up both, and the node may have had nothing to do. */
+static bool held_both_ways(const struct facts *facts, const struct incoming *incoming, size_t count, const struct pause *pause) {
+    uint64_t edge_ns = (pause->to_ns - pause->from_ns) / AT_ONCE_PART;
+    for (size_t i = 0; i < count; i++) {
+        const struct incoming *packet = &incoming[i];
+        if (packet->sender != pause->node || packet->sent_ns > pause->from_ns + edge_ns) continue;
+        if (packet->received_ns + edge_ns < pause->to_ns || packet->received_ns > pause->to_ns + edge_ns) continue;
+        bool unusual = (packet->received_ns - packet->sent_ns) / LATE_RATIO_MIN >= packet->usual_ns;
+        if (unusual && was_active(facts, packet->node, pause)) return true;
+    }
+    return false;
+}
+
 /* The findings about pauses. */
 struct stalls {
     struct finding *nodes;    /* by node: it did nothing */
@@ -535,10 +559,7 @@ static struct finding *finding_of_pause(const struct analysis *analysis, const s
 /* The events of one trace do not show whether a node, or anybody, did something else meanwhile: do those beside? */
 static bool is_known_beside(const struct facts *facts, const struct pause *pause) {
     uint64_t edge_ns = (pause->to_ns - pause->from_ns) / AT_ONCE_PART;
-    struct fact_walk walk = facts_walk(facts, pause->from_ns + edge_ns, pause->to_ns - edge_ns + 1);
-    const struct fact *fact;
-    while ((fact = fact_walk_next(&walk)))
-        if (fact->node == pause->node) return false;
+    if (was_active(facts, pause->node, pause)) return false;
     return !pause->still || facts_looked(facts, pause->node, pause->from_ns + edge_ns, pause->to_ns - edge_ns);
 }
 
@@ -562,6 +583,7 @@ static void judge_pause(struct analysis *analysis, struct stalls *stalls, unsign
                           .to_ns = to_ns,
                           .send = first->send,
                           .receive = first->receive};
+    if (!is_short && held_both_ways(facts, incoming, count, &pause)) return;
     struct finding *finding = finding_of_pause(analysis, stalls, &pause, incoming, count);
     if (is_short && pause.still) return;
     if (analysis->one_trace && !is_known_beside(facts, &pause)) return;

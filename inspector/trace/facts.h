@@ -93,9 +93,9 @@ struct facts {
     size_t count, capacity;
     struct fact *beside; /* of other traces, at the same time; in time order.  They only show what a node could do */
     size_t beside_count;
-    bool beside_cut;     /* there were more */
+    bool beside_cut;                       /* there were more */
     uint64_t looked_from_ns, looked_to_ns; /* Unix time, if from < to: some of those beside are there if anybody did anything */
-    struct intern nodes; /* nodes and peers */
+    struct intern nodes;                   /* nodes and peers */
     struct intern traces;
     struct intern commands;    /* "DataMap GET_CHUNK"; and reasons of closed connections */
     struct node_clocks clocks; /* of nodes */

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 
 #define FILTER_BYTES (TRACE_FILTER_TEXT_MAX - 1024) /* room for one more place */
-#define STOP_EVENTS 8 /* any one shows that somebody did something */
+#define STOP_EVENTS 8                               /* any one shows that somebody did something */
 
 int doubts_add(struct doubts *doubts, struct doubt doubt) {
     struct doubt *items = memory_room(doubts->items, doubts->count, &doubts->capacity, sizeof *items);
