@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "analyze.h"
+#include "analyze_thresholds.h"
 #include "numbers.h"
 #include "requests.h"
 #include "shared_end.h"
@@ -78,16 +79,31 @@ static bool explains_times(const struct finding *finding) {
     return finding->kind < FINDING_LATENCY_OUTLIERS && finding->kind != FINDING_FLOOD;
 }
 
+/* Were most of the packets to a node that were late sent to it while it stood still? */
+static bool waited_for_pauses(const struct analysis *analysis, const struct finding *late) {
+    const struct fact *facts = analysis->facts->items;
+    size_t count = 0, paused = 0;
+    for (size_t i = 0; i < analysis->packets.count; i++) {
+        const struct message *packet = &analysis->packets.items[i];
+        if (packet->state != MESSAGE_MATCHED || packet->untimed || packet->to != late->node) continue;
+        if (packet->gap_ns < (int64_t)(late->usual_ns + LATE_NS_MIN)) continue;
+        count++;
+        paused += analysis_paused(analysis, late->node, facts[packet->send].time_ns, facts[packet->receive].time_ns);
+    }
+    return 2 * paused > count;
+}
+
 /* Does `finding` make `other` redundant?  We drop: that a peer is gone, if requests waited for it; that a place is slow after
  * requests, if it is slow during them; that a traced peer did not answer, if another finding says what loses the packets to it;
  * that packets to a node were late, if it stood still; a flood of messages, if the node also floods with requests; and that many
  * requests took long, if anything says why. */
-static bool says_as_well(const struct facts *facts, const struct finding *finding, const struct finding *other) {
+static bool says_as_well(const struct analysis *analysis, const struct finding *finding, const struct finding *other) {
+    const struct facts *facts = analysis->facts;
     if (other->kind == FINDING_UNTRACED_PEER && other->unanswered && !other->gone && loses_questions(finding, other))
         return waits_for_traced(facts, other);
     if (other->gone) return finding->kind == FINDING_UNTRACED_PEER && !finding->gone && names_peer(finding, other->node);
-    if (other->kind == FINDING_LATE_NODE && other->of)
-        return finding->kind == FINDING_NODE_STALLED && finding->node == other->node;
+    if (other->kind == FINDING_LATE_NODE && finding->kind == FINDING_NODE_STALLED && finding->node == other->node)
+        return other->of || waited_for_pauses(analysis, other);
     if (other->many) return explains_times(finding);
     if (other->messages) return finding->kind == FINDING_FLOOD && !finding->messages && finding->node == other->node;
     bool place = other->kind == FINDING_SLOW_NODE || other->kind == FINDING_SLOW_LINK || other->kind == FINDING_UNTRACED_PEER;
@@ -100,7 +116,7 @@ static void drop_repeated(struct analysis *analysis) {
     for (size_t i = 0; i < analysis->count; i++) {
         bool said = false;
         for (size_t k = 0; k < analysis->count && !said; k++)
-            said = says_as_well(analysis->facts, &analysis->findings[k], &analysis->findings[i]);
+            said = says_as_well(analysis, &analysis->findings[k], &analysis->findings[i]);
         if (!said) analysis->findings[kept++] = analysis->findings[i];
     }
     analysis->count = kept;

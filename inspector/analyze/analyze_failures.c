@@ -56,22 +56,54 @@ static unsigned count_askers(struct request *const *asked, size_t count, unsigne
     return askers;
 }
 
-/* Did a request of another node wait for this node, and succeed? */
-static bool serves_others(const struct requests *requests, unsigned node, unsigned asker) {
+/* Failed requests of one node that waited for the same node, and the time from the first one's start to the last one's failure:
+ * facts. */
+struct failed_group {
+    struct request *const *own;
+    size_t count, start, end;
+};
+
+static struct failed_group group_of(struct request *const *own, size_t count) {
+    struct failed_group group = {own, 0, own[0]->start, own[0]->start};
+    for (; group.count < count && own[group.count]->failed_waiting == own[0]->failed_waiting; group.count++) {
+        const struct request *request = own[group.count];
+        if (request->start < group.start) group.start = request->start;
+        if (request->failed != NO_FACT && request->failed > group.end) group.end = request->failed;
+    }
+    return group;
+}
+
+/* Did a request of another node wait for the node that these waited for, and succeed?  Only one of the same command, meanwhile,
+ * shows that the node could have answered these. */
+static bool serves_others(const struct requests *requests, const struct failed_group *group) {
     for (size_t i = 0; i < requests->visit_count; i++) {
         const struct visit *visit = &requests->visits[i];
         const struct request *request = &requests->items[visit->request];
         unsigned place = visit->kind == WAIT_PEER ? visit->peer : visit->node;
-        bool answered = visit->kind != WAIT_LINK && !visit->unanswered;
-        if (answered && place == node && request->ok && request->node != asker) return true;
+        bool answered = visit->kind != WAIT_LINK && !visit->unanswered && request->ok;
+        bool meanwhile = request->start > group->start && request->start < group->end;
+        if (!answered || !meanwhile || place != group->own[0]->failed_waiting || request->node == group->own[0]->failed_node)
+            continue;
+        for (size_t k = 0; k < group->count; k++)
+            if (group->own[k]->command == request->command) return true;
     }
     return false;
 }
 
-/* May the node that a failed request was waiting for have ended by then? */
-static bool waited_for_ended(const struct analysis *analysis, const struct request *request) {
-    return request->failed != NO_FACT && node_states_may_have_ended(analysis->states, analysis->facts, request->failed_waiting,
-                                                                    analysis->facts->items[request->failed].time_ns);
+static bool is_silent(const struct analysis *analysis, unsigned node) {
+    for (size_t i = 0; i < analysis->count; i++)
+        if (analysis->findings[i].kind == FINDING_NODE_SILENT && analysis->findings[i].node == node) return true;
+    return false;
+}
+
+/* May the node that a failed request was waiting for have ended by then, or stood still? */
+static bool waited_in_vain(const struct analysis *analysis, const struct request *request) {
+    const struct fact *facts = analysis->facts->items;
+    if (request->failed == NO_FACT) return false;
+    return node_states_may_have_ended(analysis->states, analysis->facts, request->failed_waiting,
+                                      facts[request->failed].time_ns) ||
+           analysis_paused(analysis, request->failed_waiting, facts[request->start].time_ns, facts[request->failed].time_ns) ||
+           is_silent(analysis, request->failed_waiting);
 }
 
 /* A node is at fault itself if it fails whichever node it waits for, while these nodes run and answer others, and nobody else
@@ -79,12 +111,12 @@ static bool waited_for_ended(const struct analysis *analysis, const struct reque
 static void settle_asker(const struct analysis *analysis, const struct requests *requests, struct request *const *own,
                          size_t count, struct request *const *asked, size_t asked_count) {
     unsigned whom = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (waited_for_ended(analysis, own[i])) return;
-        if (i && own[i]->failed_waiting == own[i - 1]->failed_waiting) continue;
-        if (count_askers(asked, asked_count, own[i]->failed_waiting) > 1) return;
-        if (!serves_others(requests, own[i]->failed_waiting, own[i]->failed_node)) return;
-        whom++;
+    for (size_t i = 0; i < count; i++)
+        if (waited_in_vain(analysis, own[i])) return;
+    for (size_t i = 0; i < count; whom++) {
+        struct failed_group group = group_of(own + i, count - i);
+        if (count_askers(asked, asked_count, own[i]->failed_waiting) > 1 || !serves_others(requests, &group)) return;
+        i += group.count;
     }
     for (size_t i = 0; whom > 1 && i < count; i++) {
         own[i]->failed_whom = own[i]->failed_waiting;

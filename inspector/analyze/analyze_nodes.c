@@ -74,6 +74,7 @@ struct incoming {
     uint64_t usual_ns;             /* one-way delay of the fastest quarter of the sender's packets to it */
     uint64_t error_ns;             /* of the one-way delay, because of the two clocks */
     size_t send, receive;          /* facts, or NO_FACT */
+    bool lost;                     /* the sender declared it lost */
 };
 
 static int compare_incoming(const void *left, const void *right) {
@@ -144,7 +145,8 @@ static size_t list_incoming(struct incoming *incoming, const struct analysis *an
                                               .received_ns = arrived ? facts[message->receive].time_ns : UINT64_MAX,
                                               .error_ns = error_ns,
                                               .send = message->send,
-                                              .receive = arrived ? message->receive : NO_FACT};
+                                              .receive = arrived ? message->receive : NO_FACT,
+                                              .lost = !arrived && message->lost != NO_EVENT};
     }
     find_usual(incoming, count);
     if (count) qsort(incoming, count, sizeof *incoming, compare_incoming);
@@ -210,11 +212,19 @@ struct waiting {
     size_t first;          /* the first that waited for STALL_NS_MIN, or NO_FACT */
     size_t waited, lost;   /* how many waited so long; how many were lost, and no closed connection explains it */
     bool unusual;          /* one of them waited much longer than usual on its link */
+    bool apart;            /* another of the first one's sender was sent later, and arrived later */
     size_t first_short;    /* the first that arrived, or NO_FACT */
     bool several;          /* from several senders */
     bool at_once;          /* all that arrived did so by AT_ONCE_PART of the first one's wait after the end */
     uint64_t last_sent_ns; /* of those that arrived */
 };
+
+/* Was a packet sent well after another of that sender, and did it arrive as much later?  Then their link delayed both. */
+static bool came_apart(const struct incoming *first, const struct incoming *later, uint64_t to_ns) {
+    uint64_t sent_ns = later->sent_ns - first->sent_ns;
+    if (later->sender != first->sender || sent_ns < (to_ns - first->sent_ns) / SENT_APART_PART) return false;
+    return later->received_ns >= first->received_ns + sent_ns / 2;
+}
 
 static struct waiting list_waiting(const struct closings *closings, const struct incoming *incoming, size_t count, unsigned node,
                                    uint64_t from_ns, uint64_t to_ns) {
@@ -231,6 +241,7 @@ static struct waiting list_waiting(const struct closings *closings, const struct
         waiting.last_sent_ns = incoming[i].sent_ns;
         if (incoming[i].received_ns < incoming[i].sent_ns + STALL_NS_MIN + incoming[i].error_ns) continue;
         if (!waiting.waited++) waiting.first = i;
+        waiting.apart |= came_apart(&incoming[waiting.first], &incoming[i], to_ns);
         waiting.unusual |= (incoming[i].received_ns - incoming[i].sent_ns) / LATE_RATIO_MIN >= incoming[i].usual_ns;
     }
     return waiting;
@@ -253,11 +264,11 @@ static bool is_short_pause(const struct waiting *waiting, const struct incoming 
 }
 
 /* Is a long one?  More packets waited than were lost, and the link does not explain it: one of them took much longer than usual
- * there, or they were sent at different times and arrived together. */
+ * there, and they did not arrive as far apart as they were sent; or they were sent at different times and arrived together. */
 static bool is_long_pause(const struct waiting *waiting, const struct incoming *incoming, uint64_t to_ns) {
     if (!waiting->waited || waiting->lost > waiting->waited) return false;
     const struct incoming *first = &incoming[waiting->first];
-    return waiting->unusual ||
+    return (waiting->unusual && !waiting->apart) ||
            (waiting->at_once && waiting->last_sent_ns - first->sent_ns >= (to_ns - first->sent_ns) / SENT_APART_PART);
 }
 
@@ -273,6 +284,30 @@ static bool others_waited(const struct facts *facts, const struct incoming *inco
             if (unusual && packet->received_ns >= pause->to_ns - edge_ns && packet->received_ns <= pause->to_ns + edge_ns)
                 return true;
         }
+    }
+    return false;
+}
+
+/* Did a node have an event in the middle of a pause? */
+static bool was_active(const struct facts *facts, unsigned node, const struct pause *pause) {
+    uint64_t edge_ns = (pause->to_ns - pause->from_ns) / AT_ONCE_PART;
+    struct fact_walk walk = facts_walk(facts, pause->from_ns + edge_ns, pause->to_ns - edge_ns + 1);
+    const struct fact *fact;
+    while ((fact = fact_walk_next(&walk)))
+        if (fact->node == node) return true;
+    return false;
+}
+
+/* Was what the node itself had sent before held up, too, on its way to a node that was active meanwhile, and until the same time?
+ * Then the link held up both, and the node may have had nothing to do. */
+static bool held_both_ways(const struct facts *facts, const struct incoming *incoming, size_t count, const struct pause *pause) {
+    uint64_t edge_ns = (pause->to_ns - pause->from_ns) / AT_ONCE_PART;
+    for (size_t i = 0; i < count; i++) {
+        const struct incoming *packet = &incoming[i];
+        if (packet->sender != pause->node || packet->sent_ns > pause->from_ns + edge_ns) continue;
+        if (packet->received_ns + edge_ns < pause->to_ns || packet->received_ns > pause->to_ns + edge_ns) continue;
+        bool unusual = (packet->received_ns - packet->sent_ns) / LATE_RATIO_MIN >= packet->usual_ns;
+        if (unusual && was_active(facts, packet->node, pause)) return true;
     }
     return false;
 }
@@ -298,6 +333,13 @@ static struct finding *finding_of_pause(const struct analysis *analysis, const s
     return pause->still ? &stalls->doubts[pause->node] : &stalls->nodes[pause->node];
 }
 
+/* The events of one trace do not show whether a node, or anybody, did something else meanwhile: do those beside? */
+static bool is_known_beside(const struct facts *facts, const struct pause *pause) {
+    uint64_t edge_ns = (pause->to_ns - pause->from_ns) / AT_ONCE_PART;
+    if (was_active(facts, pause->node, pause)) return false;
+    return !pause->still || facts_looked(facts, pause->node, pause->from_ns + edge_ns, pause->to_ns - edge_ns);
+}
+
 /* A node had no event in that period (!seen: and we have none of its earlier events): did packets wait for it?  They did if
  * packets sent to it in that period arrived only at the end, and no more were lost than arrived so late.  The pause begins with
  * the first of these packets: before that, the node may have had nothing to do. */
@@ -318,8 +360,10 @@ static void judge_pause(struct analysis *analysis, struct stalls *stalls, unsign
                           .to_ns = to_ns,
                           .send = first->send,
                           .receive = first->receive};
+    if (!is_short && held_both_ways(facts, incoming, count, &pause)) return;
     struct finding *finding = finding_of_pause(analysis, stalls, &pause, incoming, count);
     if (is_short && pause.still) return;
+    if (analysis->one_trace && !is_known_beside(facts, &pause)) return;
     keep_pause(analysis, &pause);
     if (finding->node == NO_NUMBER && finding->until_ns > pause.from_ns) return; /* the same for another node */
     take_pause(facts, finding, &pause);
@@ -444,7 +488,9 @@ static void judge_silence(struct analysis *analysis, const struct requests *requ
         return;
     if (is_heard_of(analysis->facts, state->node, silence.from_ns)) return; /* it may report less than before */
     if (silence.before && !is_unheard(analysis, sums, &silence, incoming, count, state->node)) return;
-    uint64_t silent_ns = silence.to_ns - silence.from_ns;
+    uint64_t silent_ns = silence.to_ns - silence.from_ns, in_doubt = 0;
+    unsigned sender = NO_NUMBER;
+    bool one_sender = true;
     struct finding finding = finding_of(FINDING_NODE_SILENT, SEVERITY_SEVERE, state->node);
     finding_show(&finding, silence.last);
     for (size_t i = incoming_after(incoming, count, state->node, silence.from_ns); i < count && incoming[i].node == state->node;
@@ -455,6 +501,10 @@ static void judge_silence(struct analysis *analysis, const struct requests *requ
                                              analysis->facts->items[incoming[i].send].kind == FACT_PACKET_SENT
                                        : would_report(analysis->facts, sums, &incoming[i]);
         if (under_way || !reported) continue;
+        if (closings_before(&analysis->closings, incoming[i].sender, state->node, incoming[i].sent_ns)) continue;
+        one_sender &= sender == NO_NUMBER || sender == incoming[i].sender;
+        sender = incoming[i].sender;
+        in_doubt += incoming[i].lost;
         finding.count++;
         finding_show(&finding, incoming[i].send);
     }
@@ -464,6 +514,7 @@ static void judge_silence(struct analysis *analysis, const struct requests *requ
         if (open->ended != (state->live ? NULL : state)) continue;
         if (!finding.open++ && open->start != silence.last) finding_show(&finding, open->start);
     }
+    if (one_sender && in_doubt == finding.count) finding.count = 0; /* perhaps their link lost them all */
     bool stopped = finding.open && silent_ns >= SILENT_NS_MIN && silent_ns >= SILENT_RATIO_MIN * silence.longest_ns &&
                    sum->events >= SILENT_EVENTS_MIN &&
                    others_active(analysis, sums, nodes, state->node, silence.from_ns, silence.to_ns);

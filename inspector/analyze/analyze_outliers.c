@@ -104,20 +104,58 @@ static bool waited_for_receiver(const struct analysis *analysis, const struct vi
     return analysis_paused(analysis, visit->peer, analysis->facts->items[from].time_ns, analysis->facts->items[to].time_ns);
 }
 
-/* Did no node do anything in that time, although usually there are events all the time? */
-static bool is_dead_calm(const struct facts *facts, uint64_t from_ns, uint64_t to_ns) {
+/* How many events would there be in a time, of `count` that are spread evenly? */
+static double usual_events(const struct facts *facts, size_t count, uint64_t ns) {
     uint64_t whole_ns = facts->items[facts->count - 1].time_ns - facts->items[0].time_ns;
-    double usual = (double)facts->count * (double)(to_ns - from_ns) / (double)greatest(whole_ns, 1);
-    return to_ns - from_ns >= STALL_NS_MIN && usual >= SILENT_EVENTS_MIN && !facts_active(facts, NO_NUMBER, from_ns, to_ns);
+    return (double)count * (double)ns / (double)greatest(whole_ns, 1);
 }
 
-/* Did all nodes stand still, perhaps, while it was there?  Packets would show it; without them, a link is not to blame. */
-static bool stood_still(const struct analysis *analysis, const struct visit *visit) {
+/* Did no node do anything in that time, although usually there are events all the time? */
+static bool is_dead_calm(const struct facts *facts, uint64_t from_ns, uint64_t to_ns) {
+    return to_ns - from_ns >= STALL_NS_MIN && usual_events(facts, facts->count, to_ns - from_ns) >= SILENT_EVENTS_MIN &&
+           !facts_active(facts, NO_NUMBER, from_ns, to_ns);
+}
+
+static unsigned place_of(const struct visit *visit) { return visit->kind == WAIT_PEER ? visit->peer : visit->node; }
+
+/* Did another request wait elsewhere for most of that time? */
+static bool waited_elsewhere(const struct requests *requests, const struct facts *facts, const struct visit *visit,
+                             uint64_t from_ns, uint64_t to_ns) {
+    for (size_t i = 0; i < requests->visit_count; i++) {
+        const struct visit *other = &requests->visits[i];
+        if (other->request == visit->request || place_of(other) == place_of(visit)) continue;
+        if (other->evidence[0] == NO_FACT || other->evidence[1] == NO_FACT) continue;
+        uint64_t begin_ns = greatest(from_ns, facts->items[other->evidence[0]].time_ns),
+                 end_ns = least(to_ns, facts->items[other->evidence[1]].time_ns);
+        if (end_ns > begin_ns && end_ns - begin_ns >= (to_ns - from_ns) / 2) return true;
+    }
+    return false;
+}
+
+/* Would other nodes have done something that belongs to no request? */
+static bool others_work(const struct facts *facts, const struct visit *visit, uint64_t from_ns, uint64_t to_ns) {
+    size_t count = 0;
+    for (size_t i = 0; i < facts->count; i++) {
+        const struct fact *fact = &facts->items[i];
+        count += fact->kind == FACT_CUSTOM && fact->trace == NO_NUMBER && fact->node != place_of(visit);
+    }
+    return usual_events(facts, count, to_ns - from_ns) >= SILENT_EVENTS_MIN;
+}
+
+/* Did all nodes stand still, perhaps, while it was there?  *ret_calm: no node had an event meanwhile.  Packets would show it.  Without them, a link is not to blame if nobody
+ * did anything; nor is a node if others had something to do: perhaps all wait for one request. */
+static bool stood_still(const struct analysis *analysis, const struct requests *requests, const struct visit *visit,
+                        bool *ret_calm) {
+    const struct facts *facts = analysis->facts;
     size_t from = visit->evidence[0], to = visit->evidence[1];
+    *ret_calm = false;
     if (from == NO_FACT || to == NO_FACT) return false;
-    uint64_t from_ns = analysis->facts->items[from].time_ns, to_ns = analysis->facts->items[to].time_ns;
-    return analysis_stood_still(analysis, from_ns, to_ns) ||
-           (visit->kind == WAIT_LINK && is_dead_calm(analysis->facts, from_ns, to_ns));
+    uint64_t from_ns = facts->items[from].time_ns, to_ns = facts->items[to].time_ns;
+    *ret_calm = !facts_active(facts, NO_NUMBER, from_ns, to_ns);
+    if (analysis_stood_still(analysis, from_ns, to_ns)) return true;
+    return is_dead_calm(facts, from_ns, to_ns) &&
+           (visit->kind == WAIT_LINK || waited_elsewhere(requests, facts, visit, from_ns, to_ns) ||
+            others_work(facts, visit, from_ns, to_ns));
 }
 
 /* Are the slow ones few?  If not, this is how long some requests take. */
@@ -176,7 +214,8 @@ static void judge_durations(struct analysis *analysis, const struct requests *al
     const struct visit *visit = main_visit(all, longest->request);
     uint64_t took_ns = longest->request->took_ns;
     bool paused = visit && visit->kind == WAIT_LINK && waited_for_receiver(analysis, visit);
-    bool elsewhere = !visit || 2 * (visit->ns + visit->lost_ns) < took_ns || stood_still(analysis, visit);
+    bool calm = false, still = visit && stood_still(analysis, all, visit, &calm);
+    bool elsewhere = !visit || 2 * (visit->ns + visit->lost_ns) < took_ns || still;
     struct finding finding = {.kind = FINDING_LATENCY_OUTLIERS,
                               .severity = took_ns >= OUTLIER_SEVERE_NS ? SEVERITY_SEVERE : SEVERITY_NOTABLE,
                               .weight = (double)took_ns / 1e9,
@@ -194,6 +233,7 @@ static void judge_durations(struct analysis *analysis, const struct requests *al
                               .as_many = longest->likeness == LIKE_COUNT,
                               .alike = longest->alike,
                               .elsewhere = elsewhere,
+                              .calm = still && calm,
                               .many = many,
                               .sending = !elsewhere && visit->kind == WAIT_SENDING,
                               .waited = visit && visit->kind == WAIT_PEER};

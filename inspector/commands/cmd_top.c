@@ -128,9 +128,9 @@ static void feed_page(struct watch *watch, const struct ask *ask, bool evicted) 
 static bool ask_beside(struct watch *watch, struct ask *ask) {
     const struct top_page *page = top_find_page(&watch->top, ask->serial);
     struct failure failure;
-    json_t *params;
+    json_t *params, *looked;
     if (!page || page->kind != TOP_PAGE_TRACE || !ask->result || ask->trace) return false;
-    if (timeline_question(ask->result, watch->top.names->answer, &params) || !params) return false;
+    if (timeline_question(ask->result, watch->top.names->answer, &params, &looked) || !params) return false;
     if (source_send(watch->source, "query", params, &ask->id, &failure)) return false;
     ask->trace = ask->result;
     ask->result = NULL;

@@ -92,6 +92,16 @@ static void draw_within(struct strbuf *out, const struct view *view, const struc
     strbuf_puts(out, "\n");
 }
 
+/* Is a wait the rest of a time in which a node stood still, in whose first part others did something? */
+static bool was_seen_alone(const struct critical_path *path, size_t index) {
+    const struct wait *rest = &path->waits[index];
+    for (size_t i = 0; i < index; i++) {
+        const struct wait *wait = &path->waits[i];
+        if (wait->stopped && !wait->unwitnessed && wait->node == rest->node && wait->read_ns == rest->read_ns) return true;
+    }
+    return false;
+}
+
 static void draw_afterwards(struct strbuf *out, const struct view *view, const struct timeline *timeline) {
     const struct critical_path *path = &timeline->path;
     size_t shown = 0;
@@ -111,7 +121,7 @@ static void draw_afterwards(struct strbuf *out, const struct view *view, const s
             continue;
         }
         path_place(out, view, &timeline->facts, wait->kind, wait->node, wait->peer);
-        strbuf_puts(out, " ");
+        strbuf_puts(out, wait->unwitnessed && !was_seen_alone(path, i) ? " or the whole machine " : " ");
         text_duration(out, wait->to_ns - wait->from_ns);
     }
     strbuf_puts(out, "\n");
@@ -148,21 +158,32 @@ void path_loss(struct strbuf *out, const struct view *view, const struct facts *
         strbuf_printf(out, " was lost %u times, finally sent again as %" PRIu64, loss->lost_count, loss->repeat_number);
 }
 
+/* How long a node stood still, and since when: perhaps for much longer than the request waited. */
+static void draw_stop(struct strbuf *out, const struct timeline *timeline, const struct wait *wait) {
+    uint64_t waited_ns = wait->to_ns - wait->from_ns;
+    bool longer = wait->read_ns > wait->to_ns + waited_ns / REST_PART_MAX;
+    strbuf_puts(out, " for ");
+    text_duration(out, longer ? wait->read_ns - wait->from_ns : waited_ns);
+    if (longer) {
+        strbuf_puts(out, ", ");
+        text_duration(out, waited_ns);
+        strbuf_puts(out, " of it while the request waited");
+    }
+    strbuf_puts(out, ", from ");
+    timeline_since(out, timeline, wait->node, wait->from_ns);
+    strbuf_puts(out, " on");
+}
+
 void path_stop(struct strbuf *out, const struct view *view, const struct timeline *timeline, const struct wait *wait) {
     if (wait->unwitnessed) {
-        strbuf_puts(out, "nobody did anything for ");
-        text_duration(out, wait->to_ns - wait->from_ns);
-        strbuf_puts(out, ", from ");
-        timeline_since(out, timeline, wait->node, wait->from_ns);
-        strbuf_puts(out, " on: ");
+        strbuf_puts(out, "nobody did anything");
+        draw_stop(out, timeline, wait);
+        strbuf_puts(out, ": ");
         names_node(out, view->names, facts_node(&timeline->facts, wait->node));
         strbuf_puts(out, " did not read its socket, or the whole machine stood still");
         return;
     }
     names_node(out, view->names, facts_node(&timeline->facts, wait->node));
-    strbuf_puts(out, " did not read its socket for ");
-    text_duration(out, wait->to_ns - wait->from_ns);
-    strbuf_puts(out, ", from ");
-    timeline_since(out, timeline, wait->node, wait->from_ns);
-    strbuf_puts(out, " on");
+    strbuf_puts(out, " did not read its socket");
+    draw_stop(out, timeline, wait);
 }

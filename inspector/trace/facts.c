@@ -442,8 +442,13 @@ int facts_index(struct facts *facts) {
 int facts_add_beside(struct facts *facts, const json_t *answer) {
     const json_t *events = json_get_array(answer, "events"), *event;
     size_t i;
+    const json_t *looked = json_get_array(answer, "looked");
     unsigned trace = NO_NUMBER;
+    facts->looked_from_ns = (uint64_t)json_integer_value(json_array_get(looked, 0)) * 1000;
+    facts->looked_to_ns = (uint64_t)json_integer_value(json_array_get(looked, 1)) * 1000;
     for (size_t k = 0; k < facts->count && trace == NO_NUMBER; k++) trace = facts->items[k].trace;
+    free(facts->beside);
+    facts->beside_count = 0;
     facts->beside = calloc(json_array_size(events) + 1, sizeof *facts->beside);
     if (!facts->beside) return -ENOMEM;
     facts->beside_cut = json_get_text(answer, "cursor");
@@ -458,6 +463,10 @@ int facts_add_beside(struct facts *facts, const json_t *answer) {
     }
     if (facts->beside_count) qsort(facts->beside, facts->beside_count, sizeof *facts->beside, compare_facts);
     return list_names(facts);
+}
+
+bool facts_looked(const struct facts *facts, unsigned node, uint64_t from_ns, uint64_t to_ns) {
+    return facts->looked_from_ns <= facts_unix(facts, node, from_ns) && facts_unix(facts, node, to_ns) < facts->looked_to_ns;
 }
 
 void facts_fini(struct facts *facts) {

@@ -93,8 +93,9 @@ struct facts {
     size_t count, capacity;
     struct fact *beside; /* of other traces, at the same time; in time order.  They only show what a node could do */
     size_t beside_count;
-    bool beside_cut;     /* there were more */
-    struct intern nodes; /* nodes and peers */
+    bool beside_cut;                       /* there were more */
+    uint64_t looked_from_ns, looked_to_ns; /* Unix time, if from < to: some of those beside are there if anybody did anything */
+    struct intern nodes;                   /* nodes and peers */
     struct intern traces;
     struct intern commands;    /* "DataMap GET_CHUNK"; and reasons of closed connections */
     struct node_clocks clocks; /* of nodes */
@@ -157,9 +158,13 @@ uint64_t facts_now(const struct facts *facts, uint64_t unix_ns);
 /* Takes over an array of events; skips those without a node or a time.  Returns 0 or -ENOMEM. */
 int facts_add(struct facts *facts, const json_t *events);
 
-/* Takes over the events of an answer to `query` that happened beside those of one trace; skips those of that trace.  Call it
- * once, after facts_sort or facts_index.  Returns 0 or -ENOMEM. */
+/* Takes over the events of an answer to `query` that happened beside those of one trace, instead of those before; skips those of
+ * that trace.  Call it after facts_sort or facts_index.  "looked" in the answer, [from, to] in microseconds: it also has the
+ * first events of everybody from the one to the other.  Returns 0 or -ENOMEM. */
 int facts_add_beside(struct facts *facts, const json_t *answer);
+
+/* Does what is beside show whether anybody did anything between two times of a node? */
+bool facts_looked(const struct facts *facts, unsigned node, uint64_t from_ns, uint64_t to_ns);
 
 /* Reads an answer to `count` by node with the value `count`, a field that only events_lost has: how many events each
  * node has, and how many are missing.  only_known: only for nodes that have facts.  Call it before facts_sort.  Returns

@@ -98,7 +98,9 @@ static json_t *nodes_new(const struct scene *scene) {
 /* ---- what is shown ---- */
 
 /* All events, as an answer: more than what may settle doubts.  The live test of the scenes asks for just those. */
-static json_t *all_new(const struct scene *scene) { return json_pack("{s:o}", "events", events_new(scene, "")); }
+static json_t *all_new(const struct scene *scene) {
+    return json_pack("{s:o,s:[I,I]}", "events", events_new(scene, ""), "looked", (json_int_t)0, (json_int_t)(UINT64_MAX / 2000));
+}
 
 static void show_trace(struct strbuf *out, const struct view *view, const struct scene *scene, const char *trace, bool graph) {
     json_t *events = events_new(scene, trace);

@@ -112,10 +112,14 @@ static bool find_silence(const struct closings *closings, unsigned node, uint64_
     return true;
 }
 
+bool closings_before(const struct closings *closings, unsigned from, unsigned to, uint64_t sent_ns) {
+    const struct closing *closing = last_closing(closings, to, from, sent_ns);
+    return closing && closing->again_ns > sent_ns;
+}
+
 bool closings_explain(const struct closings *closings, unsigned from, unsigned to, uint64_t sent_ns) {
     uint64_t from_ns, to_ns;
-    const struct closing *closing = last_closing(closings, to, from, sent_ns);
-    if (closing && closing->again_ns > sent_ns) return true;
+    if (closings_before(closings, from, to, sent_ns)) return true;
     if (!closings->count || !find_silence(closings, to, sent_ns, &from_ns, &to_ns) || to_ns - from_ns < STALL_NS_MIN)
         return false;
     return was_closed(closings, to, from, sent_ns, to_ns) || was_closed(closings, from, to, sent_ns, to_ns);

@@ -65,16 +65,10 @@ double median_without(const double *sorted, size_t count, const double *own, uns
 
 bool facts_active(const struct facts *facts, unsigned machine, uint64_t from_ns, uint64_t to_ns) {
     uint64_t edge_ns = (to_ns - from_ns) / EDGE_PART;
-    size_t low = 0, high = facts->count;
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        if (facts->items[middle].time_ns < from_ns + edge_ns)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    for (; low < facts->count && facts->items[low].time_ns <= to_ns - edge_ns; low++)
-        if (machine == NO_NUMBER || node_clocks_machine(&facts->clocks, facts->items[low].node) == machine) return true;
+    struct fact_walk walk = facts_walk(facts, from_ns + edge_ns, to_ns - edge_ns + 1);
+    const struct fact *fact;
+    while ((fact = fact_walk_next(&walk)))
+        if (machine == NO_NUMBER || node_clocks_machine(&facts->clocks, fact->node) == machine) return true;
     return false;
 }
 

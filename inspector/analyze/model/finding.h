@@ -77,6 +77,7 @@ struct finding {
     uint64_t alike;            /* how many these are */
     bool many;                 /* of outliers: they are not few */
     bool elsewhere;            /* of outliers: no place has most of the time of the longest */
+    bool calm;                 /* of outliers: no node had an event while the longest waited */
     bool rootless;             /* of failed requests: the spans that caused them are missing */
     bool returned;             /* of a node that ended: it is running again */
     unsigned example;          /* of nodes that all stood still: one of them */
@@ -147,7 +148,7 @@ uint64_t analysis_now(const struct analysis *analysis, unsigned node);
 /* Records a fact that shows the finding; ignores those beyond EVIDENCE_MAX. */
 void finding_show(struct finding *finding, size_t fact);
 
-/* Did any node of a machine (NO_NUMBER: of any) have an event in the middle of that period? */
+/* Did any node of a machine (NO_NUMBER: of any) have an event in the middle of that period, of these or those beside? */
 bool facts_active(const struct facts *facts, unsigned machine, uint64_t from_ns, uint64_t to_ns);
 
 void sort_values(double *values, size_t count);

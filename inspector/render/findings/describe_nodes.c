@@ -129,7 +129,7 @@ void describe_node_ended(struct strbuf *out, const struct view *view, const stru
 
 void describe_node_silent(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
     finding_node(out, view, facts, finding->node);
-    strbuf_puts(out, finding->by_ns ? " lived on but emitted nothing for " : " is live but has emitted nothing for ");
+    strbuf_puts(out, finding->by_ns ? " lived on but emitted nothing for at least " : " is live but has emitted nothing for ");
     text_duration(out, finding->ns);
     if (finding->by_ns) strbuf_puts(out, " until it ended,");
     if (finding->count)

@@ -358,6 +358,7 @@ static void latency_outliers(struct strbuf *out, const struct view *view, const 
                                          : "other nodes answered");
     strbuf_puts(out, " is ");
     text_duration(out, finding->usual_ns);
+    if (finding->calm) strbuf_puts(out, "; no node had any event while the slowest waited");
     if (finding->elsewhere) return;
     strbuf_puts(out, finding->waited              ? "; the slowest waited most of its time for "
                      : finding->sending           ? "; the slowest spent most of its time sending "

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #define FILTER_BYTES (TRACE_FILTER_TEXT_MAX - 1024) /* room for one more place */
+#define STOP_EVENTS 8                               /* any one shows that somebody did something */
 
 int doubts_add(struct doubts *doubts, struct doubt doubt) {
     struct doubt *items = memory_room(doubts->items, doubts->count, &doubts->capacity, sizeof *items);
@@ -73,4 +74,16 @@ int doubts_question(const struct doubts *doubts, const struct facts *facts, json
             json_pack("{s:I,s:I,s:s*,s:i}", "from", from_us, "to", to_us + 1, "filter", filter, "limit", BESIDE_EVENTS_MAX);
     strbuf_fini(&where);
     return *ret_params ? 0 : -ENOMEM;
+}
+
+int doubts_stop_question(const struct doubts *doubts, const struct facts *facts, json_t **ret_params, json_t **ret_looked) {
+    const struct doubt *stop = &doubts->stop;
+    *ret_params = *ret_looked = NULL;
+    if (stop->from_ns >= stop->to_ns) return 0;
+    json_int_t from_us = (json_int_t)(facts_unix(facts, stop->node, stop->from_ns) / 1000),
+               to_us = (json_int_t)(facts_unix(facts, stop->node, stop->to_ns) / 1000);
+    *ret_params =
+        json_pack("{s:I,s:I,s:s,s:i}", "from", from_us, "to", to_us + 1, "filter", "not events_lost", "limit", STOP_EVENTS);
+    *ret_looked = json_pack("[I,I]", from_us, to_us + 1);
+    return *ret_params && *ret_looked ? 0 : -ENOMEM;
 }

@@ -18,6 +18,8 @@ struct doubt {
 struct doubts {
     struct doubt *items;
     size_t count, capacity;
+    struct doubt
+        stop; /* the longest stop of a node while nobody seems to have done anything, and nobody looked; from = to: none */
 };
 
 /* {0} is empty.  Returns 0 or -ENOMEM. */
@@ -26,5 +28,9 @@ void doubts_fini(struct doubts *doubts);
 
 /* The params of `query` for all events that may settle them; NULL if there are none.  Returns 0 or -ENOMEM. */
 int doubts_question(const struct doubts *doubts, const struct facts *facts, json_t **ret_params);
+
+/* The params of `query` for the first events of anybody during that stop; NULL if there is none.  Ask it only when what the
+ * question above found is beside.  *ret_looked: as for facts_add_beside.  Returns 0 or -ENOMEM. */
+int doubts_stop_question(const struct doubts *doubts, const struct facts *facts, json_t **ret_params, json_t **ret_looked);
 
 #endif

@@ -22,8 +22,9 @@ struct wait {
     unsigned node;    /* the node; the sending end of a link; for a peer, the node that waited for it */
     unsigned peer;    /* the receiving end; the peer; else NO_NUMBER */
     size_t span;      /* the span that waited */
-    bool stopped;     /* the node read nothing from its socket */
-    bool unwitnessed; /* no node had an event in the middle of that time, so perhaps all nodes stood still */
+    bool stopped;     /* the node read nothing from its socket, */
+    uint64_t read_ns; /* until then: perhaps longer than anybody waited */
+    bool unwitnessed; /* no node had an event in the middle of that time, of any trace: perhaps all nodes stood still */
     bool unanswered;  /* no packet shows an answer of the peer */
     bool untimed;     /* a clock step lies in it: nobody knows how long it was, or whom it waited for */
     bool full;        /* of a node that sends: its congestion window was full */

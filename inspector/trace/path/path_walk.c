@@ -110,15 +110,18 @@ static bool was_sent_within(const struct facts *facts, const struct fact *receiv
 /* An answer that a step of the clock may hide. */
 enum known { KNOWN_NO, KNOWN_YES, KNOWN_UNSURE };
 
-/* Was something that a node received at the end of a time sent that much later than the beginning?  Then no link held up all that
- * arrived then. */
-static enum known came_at_once(const struct walk *walk, unsigned node, uint64_t from_ns, uint64_t to_ns, uint64_t later_ns) {
-    uint64_t until_ns = to_ns + (to_ns - from_ns) / AT_ONCE_PART;
+/* Was something that a node received at the end of a time sent that much later than the beginning?  Or, by another node than
+ * `from`, later by STOPPED_MANY_NS_MIN, and long before the end?  Then no link held up all that arrived then. */
+static enum known came_at_once(const struct walk *walk, unsigned from, unsigned node, uint64_t from_ns, uint64_t to_ns,
+                               uint64_t later_ns) {
+    uint64_t middle_ns = from_ns + (to_ns - from_ns) / 2, until_ns = to_ns + (to_ns - from_ns) / AT_ONCE_PART;
     struct fact_walk facts = facts_walk(walk->events->facts, to_ns, until_ns + 1);
     const struct fact *fact;
     while ((fact = fact_walk_next(&facts)) && walk_is_steady(walk, to_ns, fact->time_ns)) {
         if (fact->node != node || (fact->kind != FACT_PACKET_RECEIVED && fact->kind != FACT_MESSAGE_RECEIVED)) continue;
         if (was_sent_within(walk->events->facts, fact, from_ns + later_ns, to_ns)) return KNOWN_YES;
+        if (fact->peer == from || fact->peer == NO_NUMBER) continue;
+        if (was_sent_within(walk->events->facts, fact, from_ns + STOPPED_MANY_NS_MIN, middle_ns)) return KNOWN_YES;
     }
     return walk_is_steady(walk, to_ns, until_ns) ? KNOWN_NO : KNOWN_UNSURE;
 }
@@ -162,24 +165,25 @@ static enum known receiver_stopped(struct walk *walk, unsigned from, unsigned to
     if (missing > arrived || !was_silent(walk, to, from_ns, to_ns, arrived > 0)) return KNOWN_NO;
     walk_doubt(walk, to, NO_NUMBER, from_ns, to_ns);
     bool is_long = waited_ns >= STOPPED_NS_MIN + error_ns;
-    enum known at_once = came_at_once(walk, to, from_ns, to_ns, waited_ns / (is_long ? FASTER_PART : 2));
+    enum known at_once = came_at_once(walk, from, to, from_ns, to_ns, waited_ns / (is_long ? FASTER_PART : 2));
     if (at_once == KNOWN_YES || !is_long) return at_once;
     enum known faster = is_faster(walk, from, to, from_ns, to_ns);
     return faster == KNOWN_NO ? at_once : faster;
 }
 
-/* Did any node have an event in the middle of that time?  If none did, perhaps the whole machine stood still. */
-static bool was_witnessed(const struct walk *walk, uint64_t from_ns, uint64_t to_ns) {
+/* Did nobody do anything in the middle of the time in which a node stood still, in any trace?  Then perhaps the whole machine
+ * stood still.  Events of this trace alone cannot show that: notes what to ask for. */
+static bool was_unwitnessed(struct walk *walk, unsigned node, uint64_t from_ns, uint64_t to_ns) {
     uint64_t edge_ns = (to_ns - from_ns) / AT_ONCE_PART;
-    size_t low = 0, high = walk->events->count;
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        if (trace_event_at(walk->events, middle)->time_ns < from_ns + edge_ns)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < walk->events->count && trace_event_at(walk->events, low)->time_ns <= to_ns - edge_ns;
+    struct fact_walk facts = facts_walk(walk->events->facts, from_ns + edge_ns, to_ns - edge_ns + 1);
+    struct doubt *stop = &walk->doubts->stop;
+    const struct fact *fact;
+    while ((fact = fact_walk_next(&facts)))
+        if (fact->kind != FACT_EVENTS_LOST) return false;
+    if (facts_looked(walk->events->facts, node, from_ns + edge_ns, to_ns - edge_ns)) return true;
+    if (to_ns - from_ns - 2 * edge_ns > stop->to_ns - stop->from_ns)
+        *stop = (struct doubt){node, NO_NUMBER, from_ns + edge_ns, to_ns - edge_ns};
+    return false;
 }
 
 /* The time from which packets show whether the receiver reads: losses before the first packet that arrived say nothing
@@ -227,8 +231,8 @@ static void add_carried(struct walk *walk, size_t span, unsigned from, unsigned 
         walk_add_hidden(walk, span, stopped_ns, to_ns);
         return;
     }
-    add_wait(walk, (struct wait){stopped_ns, to_ns, WAIT_NODE, to, NO_NUMBER, span, .stopped = true,
-                                 .unwitnessed = stopped_ns < to_ns && !was_witnessed(walk, stopped_ns, read_ns)});
+    add_wait(walk, (struct wait){stopped_ns, to_ns, WAIT_NODE, to, NO_NUMBER, span, .stopped = true, .read_ns = read_ns,
+                                 .unwitnessed = stopped_ns < to_ns && was_unwitnessed(walk, to, stopped_ns, read_ns)});
 }
 
 /* Is the event missing that says when the receiver got what was sent?  Then it may have had it for long. */

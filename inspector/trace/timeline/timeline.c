@@ -356,13 +356,15 @@ const char *timeline_arrow(const struct timeline *timeline, const struct timelin
     return item->event == span->start ? "->" : item->event == span->end ? "<-" : arrow;
 }
 
-int timeline_question(const json_t *answer, const json_t *nodes, json_t **ret_params) {
+int timeline_question(const json_t *answer, const json_t *nodes, json_t **ret_params, json_t **ret_looked) {
     struct timeline timeline;
     json_t *events = events_merge(json_get_array(answer, "events"), json_get_array(answer, "gaps"));
-    *ret_params = NULL;
+    *ret_params = *ret_looked = NULL;
     int result = !events || timeline_init(&timeline, events, answer, nodes) ? -ENOMEM : 0;
     if (!result) {
-        result = doubts_question(&timeline.path.doubts, &timeline.facts, ret_params);
+        const struct doubts *doubts = &timeline.path.doubts;
+        result = json_object_get(answer, "beside") ? doubts_stop_question(doubts, &timeline.facts, ret_params, ret_looked)
+                                                   : doubts_question(doubts, &timeline.facts, ret_params);
         timeline_fini(&timeline);
     }
     json_decref(events);

@@ -77,8 +77,9 @@ int timeline_init(struct timeline *timeline, const json_t *events, const json_t 
 void timeline_fini(struct timeline *timeline);
 
 /* The params of `query` for what happened beside a trace and may change what its timeline concludes (path_doubts.h); NULL if
- * nothing may.  answer: as for render_trace; nodes: as for timeline_init.  Returns 0 or -ENOMEM. */
-int timeline_question(const json_t *answer, const json_t *nodes, json_t **ret_params);
+ * nothing may.  If "beside" of the answer has that, what is to be added to it: also *ret_looked, as for doubts_stop_question.
+ * answer: as for render_trace; nodes: as for timeline_init.  Returns 0 or -ENOMEM. */
+int timeline_question(const json_t *answer, const json_t *nodes, json_t **ret_params, json_t **ret_looked);
 
 /* The arrow of an item, as from event_arrow, except that a span that names the node it asks points there when it
  * begins, and back when it ends. */
