@@ -38,6 +38,7 @@ struct usual {
     size_t count;
     double *sorted;
     double *room;
+    const struct visit **longest; /* by request: its longest visit before its end; NULL if it has none */
 };
 
 static int compare_link(const void *left, const void *right) {
@@ -53,6 +54,17 @@ static const struct link_usual *find_link(const struct usual *usual, unsigned no
     return NULL;
 }
 
+/* Replaces the times of each link by their median.  Returns the number of links. */
+static size_t medians_of_links(struct link_usual *links, size_t count) {
+    size_t kept = 0;
+    qsort(links, count, sizeof *links, compare_link);
+    for (size_t begin = 0, end; begin < count; begin = end) {
+        for (end = begin; end < count && links[end].node == links[begin].node && links[end].peer == links[begin].peer;) end++;
+        links[kept++] = links[begin + (end - begin) / 2];
+    }
+    return kept;
+}
+
 /* The median of each link that requests waited for. */
 static bool sum_up_links(struct usual *usual, const struct requests *requests) {
     size_t count = 0;
@@ -65,15 +77,42 @@ static bool sum_up_links(struct usual *usual, const struct requests *requests) {
         if (visit->kind == WAIT_LINK)
             usual->links[count++] = (struct link_usual){visit->node, visit->peer, (double)visit->once_ns};
     }
-    qsort(usual->links, count, sizeof *usual->links, compare_link);
-    for (size_t begin = 0, end; begin < count; begin = end) {
-        for (end = begin; end < count && usual->links[end].node == usual->links[begin].node &&
-                          usual->links[end].peer == usual->links[begin].peer;)
-            end++;
-        usual->sorted[usual->count] = usual->links[begin + (end - begin) / 2].ns;
-        usual->links[usual->count++] = usual->links[begin + (end - begin) / 2];
-    }
+    usual->count = medians_of_links(usual->links, count);
+    for (size_t i = 0; i < usual->count; i++) usual->sorted[i] = usual->links[i].ns;
     sort_values(usual->sorted, usual->count);
+    return true;
+}
+
+/* Notes the round-trip time to each peer that a request waited for: the median of what the waiting node reports. */
+static bool note_rtts(struct requests *requests, const struct facts *facts) {
+    size_t count = 0;
+    struct link_usual *rtts = calloc(facts->count + 1, sizeof *rtts);
+    if (!rtts) return false;
+    for (size_t i = 0; i < facts->count; i++) {
+        const struct fact *fact = &facts->items[i];
+        if (fact->kind == FACT_METRICS && fact->rtt_ns)
+            rtts[count++] = (struct link_usual){fact->node, fact->peer, (double)fact->rtt_ns};
+    }
+    struct usual usual = {.links = rtts, .count = medians_of_links(rtts, count)};
+    for (size_t i = 0; i < requests->visit_count; i++) {
+        struct visit *visit = &requests->visits[i];
+        const struct link_usual *rtt = visit->kind == WAIT_PEER ? find_link(&usual, visit->node, visit->peer) : NULL;
+        if (!rtt) continue;
+        visit->far = !visit->unanswered && (double)visit->once_ns < ALIKE_RATIO_MAX * rtt->ns;
+        visit->near = !visit->far;
+    }
+    free(rtts);
+    return true;
+}
+
+/* Finds the longest visit of each request before its end.  Call it when the visits are sorted. */
+static bool find_longest(struct usual *usual, const struct requests *requests) {
+    usual->longest = calloc(requests->count + 1, sizeof *usual->longest);
+    if (!usual->longest) return false;
+    for (size_t i = 0; i < requests->visit_count; i++) {
+        const struct visit *visit = &requests->visits[i], **longest = &usual->longest[visit->request];
+        if (!visit->after && (!*longest || visit->ns > (*longest)->ns)) *longest = visit;
+    }
     return true;
 }
 
@@ -109,39 +148,60 @@ static int compare_visit_requests(const void *left, const void *right) {
     return compare_numbers(((const struct visit *)left)->request, ((const struct visit *)right)->request);
 }
 
-/* How long requests of the same command take that did not wait for that peer: the median, or 0 if there are too few.  room: for
- * one value per request. */
-static uint64_t usual_without_peer(const struct requests *requests, double *room, const struct visit *visits, size_t count) {
+/* Can a request show how long the command takes without that peer?  Not if it asked nobody; and if it waited mostly for another
+ * peer of the kind, only if nothing better is known: that peer may be slow as well.  visits: those at the peer. */
+static bool is_without_peer(const struct requests *requests, const struct usual *usual, const struct visit *visits, size_t count,
+                            size_t request, bool with_peers) {
+    const struct request *item = &requests->items[request];
+    const struct visit wanted = {.request = request}, *longest = usual->longest[request];
+    if (!item->timed || !item->ok || item->command != visits->command || item->nodes < 2) return false;
+    if (!with_peers && longest && longest->kind == WAIT_PEER) return false;
+    return !bsearch(&wanted, visits, count, sizeof *visits, compare_visit_requests);
+}
+
+/* The node that made a request take as long as it did, as far as its longest visit shows it. */
+static unsigned place_of(const struct requests *requests, const struct visit *visit) {
+    bool away = visit->peer != NO_NUMBER && visit->node == requests->items[visit->request].node;
+    return away || visit->kind == WAIT_PEER ? visit->peer : visit->node;
+}
+
+/* How long requests of the same command take that did not wait for that peer: the median, or 0 if there are too few.
+ * *ret_nodes: at how many nodes they spent their time, up to ALIKE_NODES_MIN. */
+static uint64_t usual_without_peer(const struct requests *requests, const struct usual *usual, const struct visit *visits,
+                                   size_t count, bool with_peers, unsigned *ret_nodes) {
+    unsigned nodes[ALIKE_NODES_MIN];
     size_t others = 0;
+    *ret_nodes = 0;
     for (size_t i = 0; i < requests->count; i++) {
-        const struct request *request = &requests->items[i];
-        const struct visit wanted = {.request = i};
-        if (!request->whole || !request->ok || request->command != visits->command) continue;
-        if (!bsearch(&wanted, visits, count, sizeof *visits, compare_visit_requests)) room[others++] = (double)request->took_ns;
+        if (!is_without_peer(requests, usual, visits, count, i, with_peers)) continue;
+        usual->room[others++] = (double)requests->items[i].took_ns;
+        if (!usual->longest[i]) continue;
+        unsigned place = place_of(requests, usual->longest[i]), k = 0;
+        while (k < *ret_nodes && nodes[k] != place) k++;
+        if (k == *ret_nodes && k < ALIKE_NODES_MIN) nodes[(*ret_nodes)++] = place;
     }
     if (others < SLOW_REQUESTS_MIN) return 0;
-    sort_values(room, others);
-    return (uint64_t)room[others / 2];
+    sort_values(usual->room, others);
+    return (uint64_t)median_of(usual->room, others);
 }
 
-/* The longest round-trip time to a peer that a node reports, or 0. */
-static uint64_t rtt_to(const struct facts *facts, unsigned peer) {
-    uint64_t rtt_ns = 0;
-    for (size_t i = 0; i < facts->count; i++)
-        if (facts->items[i].kind == FACT_METRICS && facts->items[i].peer == peer)
-            rtt_ns = greatest(rtt_ns, facts->items[i].rtt_ns);
-    return rtt_ns;
-}
-
-/* Do requests take no longer because of a peer that answers?  They do not if those that did not wait for it take as long; or, if
- * there are none to compare with, if its answers take little longer than the way there and back. */
+/* Do requests take no longer because of a peer that answers?  They do not if it is far away; or if those that did not wait for it
+ * take as long.  But one or two slow nodes do not make another one usual, if its round-trip time shows that it is near, or if it
+ * takes longer than any way. */
 static bool peer_is_usual(const struct analysis *analysis, const struct requests *requests, const struct usual *usual,
                           const struct visit *visits, size_t count, uint64_t middle_ns) {
-    uint64_t usual_ns = usual_without_peer(requests, usual->room, visits, count);
-    if (!usual_ns) return middle_ns < greatest(SLOW_SEVERE_NS, ALIKE_RATIO_MAX * rtt_to(analysis->facts, visits->peer));
+    size_t far = 0, near = 0;
+    unsigned nodes;
+    for (size_t i = 0; i < count; i++) far += visits[i].far, near += visits[i].near;
+    if (2 * far >= count) return true;
+    if (analysis->one_trace) return false;
+    bool sure = 2 * near >= count || middle_ns >= SLOW_ALONE_NS;
+    uint64_t usual_ns = usual_without_peer(requests, usual, visits, count, !sure, &nodes);
+    if (!usual_ns) return middle_ns < SLOW_SEVERE_NS;
     for (size_t i = 0; i < count; i++) usual->room[i] = (double)visits[i].whole_ns;
     sort_values(usual->room, count);
-    return usual->room[count / 2] < ALIKE_RATIO_MAX * (double)usual_ns;
+    bool alike = median_of(usual->room, count) < ALIKE_RATIO_MAX * (double)usual_ns;
+    return alike && (!sure || nodes >= ALIKE_NODES_MIN || middle_ns < SLOW_SEVERE_NS);
 }
 
 /* Judges all requests of one command at one place.  divided: no place has most of their time, so a smaller share is enough.
@@ -162,12 +222,13 @@ static bool judge_place(struct finding *ret_finding, const struct analysis *anal
         usual->room[i] = (double)visits[i].ns;
     }
     sort_values(usual->room, count);
-    uint64_t middle_ns = (uint64_t)usual->room[count / 2];
+    /* One of two long waits is enough. */
+    uint64_t middle_ns = (uint64_t)(count < SLOW_REQUESTS_MIN ? usual->room[count / 2] : median_of(usual->room, count));
     if (count < (analysis->one_trace || middle_ns >= SLOW_ALONE_NS ? 1 : SLOW_REQUESTS_MIN) ||
         (double)slow < SLOW_OFTEN_MIN * (double)count || middle_ns < (divided ? SLOW_SEVERE_NS : SLOW_NS_MIN))
         return false;
     if (2 * stopped >= count && stood_still(analysis, longest)) return false;
-    bool peer = visits->kind == WAIT_PEER && !unanswered && !analysis->one_trace;
+    bool peer = visits->kind == WAIT_PEER && !unanswered;
     if (peer && peer_is_usual(analysis, requests, usual, visits, count, middle_ns)) return false;
     /* Many short waits do not make a slow link. */
     if (wait_kind_is_way(visits->kind) && divided && longest->once_ns < LATE_NS_MIN) return false;
@@ -485,6 +546,7 @@ static bool judge_peers(struct analysis *analysis, const struct requests *reques
         if (last && last->request == sums[i].request) {
             last->ns += sums[i].ns;
             last->unanswered &= sums[i].unanswered, last->seen |= sums[i].seen;
+            last->far &= sums[i].far, last->near &= sums[i].near;
         } else {
             last = &sums[request_count++];
             *last = sums[i];
@@ -520,7 +582,8 @@ void analyze_places(struct analysis *analysis, struct requests *requests) {
         slow_nodes.tails && slow_nodes.sorted) {
         const struct visit *visits = requests->visits;
         if (kept) qsort(requests->visits, kept, sizeof *requests->visits, compare_visits);
-        for (size_t begin = 0, end; begin < kept; begin = end) {
+        analysis->failed |= !note_rtts(requests, analysis->facts) || !find_longest(&usual, requests);
+        for (size_t begin = 0, end; begin < kept && !analysis->failed; begin = end) {
             for (end = begin;
                  end < kept && visits[end].command == visits[begin].command && visits[end].after == visits[begin].after;)
                 end++;
@@ -534,6 +597,7 @@ void analyze_places(struct analysis *analysis, struct requests *requests) {
     free(usual.links);
     free(usual.sorted);
     free(usual.room);
+    free(usual.longest);
     free(slow.links);
     free(slow.findings);
     free(slow.ends);
