@@ -75,15 +75,15 @@ struct finding {
     bool as_many;              /* or that as many nodes answered; otherwise, that any others did, or none did */
     uint64_t alike;            /* how many these are */
     bool many;                 /* of outliers: they are not few */
-    bool elsewhere;            /* of outliers: no place has most of the time of the longest; if they are many, of most of them */
-    unsigned places[PEERS_MAX]; /* of outliers: the nodes where they spent most of their time */
-    unsigned place_count;       /* 0: these are more, or not known */
+    bool elsewhere;            /* of outliers: no place has most of the time of the longest; of many, of most of them */
     bool rootless;             /* of failed requests: the spans that caused them are missing */
     bool returned;             /* of a node that ended: it is running again */
     unsigned example;          /* of nodes that all stood still: one of them */
     uint64_t tries;            /* of a node that ended: packets and messages that others sent it afterwards */
     size_t evidence[EVIDENCE_MAX]; /* facts */
     unsigned evidence_count;
+    /* Of outliers: the nodes where they spent most of their time; none if these are too many, or not known. */
+    unsigned places[PEERS_MAX], place_count;
 };
 
 /* How much was examined: without it, "nothing found" means little. */
