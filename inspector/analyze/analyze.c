@@ -73,8 +73,8 @@ static bool loses_questions(const struct finding *finding, const struct finding 
     return finding->kind == FINDING_LOSSY_LINK && finding->node == way.from && finding->peer == way.to;
 }
 
-/* Does one finding explain why the many requests of the other took long: is it about a cause, and about all nodes, or a node where
- * they spent their time?  Or about these requests? */
+/* Does one finding explain why the many requests of the other took long: is it about a cause, and about all nodes, or a node
+ * where they spent their time?  Or about these requests? */
 static bool explains_times(const struct finding *finding, const struct finding *other) {
     if (finding->kind >= FINDING_LATENCY_OUTLIERS || finding->kind == FINDING_FLOOD) return false;
     bool all = finding->node == NO_NUMBER && !finding->peer_count, named = !other->place_count;

@@ -6,6 +6,7 @@
 #include "numbers.h"
 #include "requests.h"
 #include "shared_end.h"
+#include "usual.h"
 
 #include <stdlib.h>
 
@@ -27,108 +28,6 @@ static int compare_visits(const void *left, const void *right) {
     return order ? order : compare_numbers(a->request, b->request);
 }
 
-/* A link, and the median of the longest wait of each request there. */
-struct link_usual {
-    unsigned node, peer;
-    double ns;
-};
-
-struct usual {
-    struct link_usual *links; /* by node and peer */
-    size_t count;
-    double *sorted;
-    double *room;
-    const struct visit **longest; /* by request: its longest visit before its end; NULL if it has none */
-};
-
-static int compare_link(const void *left, const void *right) {
-    const struct link_usual *a = left, *b = right;
-    int order = compare_numbers(a->node, b->node);
-    if (!order) order = compare_numbers(a->peer, b->peer);
-    return order ? order : (a->ns > b->ns) - (a->ns < b->ns);
-}
-
-static const struct link_usual *find_link(const struct usual *usual, unsigned node, unsigned peer) {
-    for (size_t i = 0; i < usual->count; i++)
-        if (usual->links[i].node == node && usual->links[i].peer == peer) return &usual->links[i];
-    return NULL;
-}
-
-/* Replaces the times of each link by their median.  Returns the number of links. */
-static size_t medians_of_links(struct link_usual *links, size_t count) {
-    size_t kept = 0;
-    qsort(links, count, sizeof *links, compare_link);
-    for (size_t begin = 0, end; begin < count; begin = end) {
-        for (end = begin; end < count && links[end].node == links[begin].node && links[end].peer == links[begin].peer;) end++;
-        links[kept++] = links[begin + (end - begin) / 2];
-    }
-    return kept;
-}
-
-/* The median of each link that requests waited for. */
-static bool sum_up_links(struct usual *usual, const struct requests *requests) {
-    size_t count = 0;
-    usual->links = calloc(requests->visit_count + 1, sizeof *usual->links);
-    usual->sorted = calloc(requests->visit_count + 1, sizeof *usual->sorted);
-    usual->room = calloc(greatest(requests->visit_count, requests->count) + 1, sizeof *usual->room);
-    if (!usual->links || !usual->sorted || !usual->room) return false;
-    for (size_t i = 0; i < requests->visit_count; i++) {
-        const struct visit *visit = &requests->visits[i];
-        if (visit->kind == WAIT_LINK)
-            usual->links[count++] = (struct link_usual){visit->node, visit->peer, (double)visit->once_ns};
-    }
-    usual->count = medians_of_links(usual->links, count);
-    for (size_t i = 0; i < usual->count; i++) usual->sorted[i] = usual->links[i].ns;
-    sort_values(usual->sorted, usual->count);
-    return true;
-}
-
-/* Notes the round-trip time to each peer that a request waited for: the median of what the waiting node reports. */
-static bool note_rtts(struct requests *requests, const struct facts *facts) {
-    size_t count = 0;
-    struct link_usual *rtts = calloc(facts->count + 1, sizeof *rtts);
-    if (!rtts) return false;
-    for (size_t i = 0; i < facts->count; i++) {
-        const struct fact *fact = &facts->items[i];
-        if (fact->kind == FACT_METRICS && fact->rtt_ns)
-            rtts[count++] = (struct link_usual){fact->node, fact->peer, (double)fact->rtt_ns};
-    }
-    struct usual usual = {.links = rtts, .count = medians_of_links(rtts, count)};
-    for (size_t i = 0; i < requests->visit_count; i++) {
-        struct visit *visit = &requests->visits[i];
-        const struct link_usual *rtt = visit->kind == WAIT_PEER ? find_link(&usual, visit->node, visit->peer) : NULL;
-        if (!rtt) continue;
-        visit->far = !visit->unanswered && (double)visit->once_ns < ALIKE_RATIO_MAX * rtt->ns;
-        visit->near = !visit->far;
-    }
-    free(rtts);
-    return true;
-}
-
-/* Finds the longest visit of each request before its end.  Call it when the visits are sorted. */
-static bool find_longest(struct usual *usual, const struct requests *requests) {
-    usual->longest = calloc(requests->count + 1, sizeof *usual->longest);
-    if (!usual->longest) return false;
-    for (size_t i = 0; i < requests->visit_count; i++) {
-        const struct visit *visit = &requests->visits[i], **longest = &usual->longest[visit->request];
-        if (!visit->after && (!*longest || visit->ns > (*longest)->ns)) *longest = visit;
-    }
-    return true;
-}
-
-/* Is a link slow compared with the others?  *ret_usual_ns: their median, without the reverse link; 0 if there are no
- * others. */
-static bool is_unusual(const struct usual *usual, const struct visit *visit, uint64_t *ret_usual_ns) {
-    const struct link_usual *link = find_link(usual, visit->node, visit->peer),
-                            *back = find_link(usual, visit->peer, visit->node);
-    const double own[] = {link ? link->ns : 0, back ? back->ns : 0};
-    unsigned own_count = back ? 2 : 1;
-    *ret_usual_ns = 0;
-    if (!link || usual->count <= own_count) return true;
-    *ret_usual_ns = (uint64_t)median_without(usual->sorted, usual->count, own, own_count);
-    return link->ns >= LATE_RATIO_MIN * (double)*ret_usual_ns;
-}
-
 static enum finding_kind kind_of(const struct visit *visit) {
     if (visit->missing) return FINDING_SLOW_NODE;
     return wait_kind_is_way(visit->kind) ? FINDING_SLOW_LINK
@@ -142,66 +41,6 @@ static bool stood_still(const struct analysis *analysis, const struct visit *lon
     if (!longest->stopped || analysis->one_trace || from == NO_FACT || to == NO_FACT) return false;
     uint64_t from_ns = analysis->facts->items[from].time_ns, to_ns = analysis->facts->items[to].time_ns;
     return !facts_active(analysis->facts, NO_NUMBER, from_ns, to_ns) || analysis_stood_still(analysis, from_ns, to_ns);
-}
-
-static int compare_visit_requests(const void *left, const void *right) {
-    return compare_numbers(((const struct visit *)left)->request, ((const struct visit *)right)->request);
-}
-
-/* Can a request show how long the command takes without that peer?  Not if it asked nobody; and if it waited mostly for another
- * peer of the kind, only if nothing better is known: that peer may be slow as well.  visits: those at the peer. */
-static bool is_without_peer(const struct requests *requests, const struct usual *usual, const struct visit *visits, size_t count,
-                            size_t request, bool with_peers) {
-    const struct request *item = &requests->items[request];
-    const struct visit wanted = {.request = request}, *longest = usual->longest[request];
-    if (!item->timed || !item->ok || item->command != visits->command || item->nodes < 2) return false;
-    if (!with_peers && longest && longest->kind == WAIT_PEER) return false;
-    return !bsearch(&wanted, visits, count, sizeof *visits, compare_visit_requests);
-}
-
-/* The node that made a request take as long as it did, as far as its longest visit shows it. */
-static unsigned place_of(const struct requests *requests, const struct visit *visit) {
-    bool away = visit->peer != NO_NUMBER && visit->node == requests->items[visit->request].node;
-    return away || visit->kind == WAIT_PEER ? visit->peer : visit->node;
-}
-
-/* How long requests of the same command take that did not wait for that peer: the median, or 0 if there are too few.
- * *ret_nodes: at how many nodes they spent their time, up to ALIKE_NODES_MIN. */
-static uint64_t usual_without_peer(const struct requests *requests, const struct usual *usual, const struct visit *visits,
-                                   size_t count, bool with_peers, unsigned *ret_nodes) {
-    unsigned nodes[ALIKE_NODES_MIN];
-    size_t others = 0;
-    *ret_nodes = 0;
-    for (size_t i = 0; i < requests->count; i++) {
-        if (!is_without_peer(requests, usual, visits, count, i, with_peers)) continue;
-        usual->room[others++] = (double)requests->items[i].took_ns;
-        if (!usual->longest[i]) continue;
-        unsigned place = place_of(requests, usual->longest[i]), k = 0;
-        while (k < *ret_nodes && nodes[k] != place) k++;
-        if (k == *ret_nodes && k < ALIKE_NODES_MIN) nodes[(*ret_nodes)++] = place;
-    }
-    if (others < SLOW_REQUESTS_MIN) return 0;
-    sort_values(usual->room, others);
-    return (uint64_t)median_of(usual->room, others);
-}
-
-/* Do requests take no longer because of a peer that answers?  They do not if it is far away; or if those that did not wait for it
- * take as long.  But one or two slow nodes do not make another one usual, if its round-trip time shows that it is near, or if it
- * takes longer than any way. */
-static bool peer_is_usual(const struct analysis *analysis, const struct requests *requests, const struct usual *usual,
-                          const struct visit *visits, size_t count, uint64_t middle_ns) {
-    size_t far = 0, near = 0;
-    unsigned nodes;
-    for (size_t i = 0; i < count; i++) far += visits[i].far, near += visits[i].near;
-    if (2 * far >= count) return true;
-    if (analysis->one_trace) return false;
-    bool sure = 2 * near >= count || middle_ns >= SLOW_ALONE_NS;
-    uint64_t usual_ns = usual_without_peer(requests, usual, visits, count, !sure, &nodes);
-    if (!usual_ns) return middle_ns < SLOW_SEVERE_NS;
-    for (size_t i = 0; i < count; i++) usual->room[i] = (double)visits[i].whole_ns;
-    sort_values(usual->room, count);
-    bool alike = median_of(usual->room, count) < ALIKE_RATIO_MAX * (double)usual_ns;
-    return alike && (!sure || nodes >= ALIKE_NODES_MIN || middle_ns < SLOW_SEVERE_NS);
 }
 
 /* Judges all requests of one command at one place.  divided: no place has most of their time, so a smaller share is enough.
@@ -232,7 +71,7 @@ static bool judge_place(struct finding *ret_finding, const struct analysis *anal
     if (peer && peer_is_usual(analysis, requests, usual, visits, count, middle_ns)) return false;
     /* Many short waits do not make a slow link. */
     if (wait_kind_is_way(visits->kind) && divided && longest->once_ns < LATE_NS_MIN) return false;
-    if (visits->kind == WAIT_LINK && !analysis->one_trace && !is_unusual(usual, visits, &usual_ns)) return false;
+    if (visits->kind == WAIT_LINK && !analysis->one_trace && !link_is_unusual(usual, visits, &usual_ns)) return false;
     bool alone = visits->kind == WAIT_LINK && !analysis->one_trace && !usual_ns; /* there is no other link to compare with */
     bool aside = visits->after && !requests->items[longest->request].one_way;    /* nobody waited for it */
     bool unsure = visits->kind == WAIT_SENDING || longest->missing;              /* it may have been another place */
@@ -578,12 +417,11 @@ void analyze_places(struct analysis *analysis, struct requests *requests) {
     for (size_t i = 0; i < requests->visit_count; i++)
         if (requests->items[requests->visits[i].request].timed) requests->visits[kept++] = requests->visits[i];
     requests->visit_count = kept;
-    if (sum_up_links(&usual, requests) && slow.links && slow.findings && slow.ends && slow_nodes.findings && slow_nodes.peers &&
-        slow_nodes.tails && slow_nodes.sorted) {
+    if (kept) qsort(requests->visits, kept, sizeof *requests->visits, compare_visits);
+    if (!usual_init(&usual, requests, analysis->facts) && slow.links && slow.findings && slow.ends && slow_nodes.findings &&
+        slow_nodes.peers && slow_nodes.tails && slow_nodes.sorted) {
         const struct visit *visits = requests->visits;
-        if (kept) qsort(requests->visits, kept, sizeof *requests->visits, compare_visits);
-        analysis->failed |= !note_rtts(requests, analysis->facts) || !find_longest(&usual, requests);
-        for (size_t begin = 0, end; begin < kept && !analysis->failed; begin = end) {
+        for (size_t begin = 0, end; begin < kept; begin = end) {
             for (end = begin;
                  end < kept && visits[end].command == visits[begin].command && visits[end].after == visits[begin].after;)
                 end++;
@@ -594,10 +432,7 @@ void analyze_places(struct analysis *analysis, struct requests *requests) {
     } else {
         analysis->failed = true;
     }
-    free(usual.links);
-    free(usual.sorted);
-    free(usual.room);
-    free(usual.longest);
+    usual_fini(&usual);
     free(slow.links);
     free(slow.findings);
     free(slow.ends);
@@ -691,8 +526,8 @@ static void add_delay_to(struct finding *cause, const struct finding *delay) {
     cause->trace = delay->trace;
 }
 
-/* Was the packet sent to a node that had ended and not yet restarted, or that did nothing any more; or could it not arrive because
- * a connection was closed?  Then its loss says nothing new. */
+/* Was the packet sent to a node that had ended and not yet restarted, or that did nothing any more; or could it not arrive
+ * because a connection was closed?  Then its loss says nothing new. */
 static bool was_sent_in_vain(const struct analysis *analysis, const struct delay *delay) {
     const struct facts *facts = analysis->facts;
     if (delay->lost == NO_FACT) return false;
