@@ -97,6 +97,8 @@ static bool judge_place(struct finding *ret_finding, const struct analysis *anal
                               .seen = seen,
                               .divided = divided,
                               .after = visits->after};
+    for (size_t i = 0; i < requests->count; i++)
+        finding.requests += requests->items[i].timed && requests->items[i].command == visits->command;
     for (unsigned i = 0; i < EVIDENCE_MAX; i++) finding_show(&finding, longest->evidence[i]);
     *ret_finding = finding;
     return true;

@@ -82,6 +82,7 @@ struct finding {
     uint64_t tries;            /* of a node that ended: packets and messages that others sent it afterwards */
     size_t evidence[EVIDENCE_MAX]; /* facts */
     unsigned evidence_count;
+    uint64_t requests; /* of a place: how many the command has, whether they waited there or not */
     /* Of outliers: the nodes where they spent most of their time; none if these are too many, or not known. */
     unsigned places[PEERS_MAX], place_count;
 };

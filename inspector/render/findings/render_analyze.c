@@ -237,6 +237,8 @@ static void slow(struct strbuf *out, const struct view *view, const struct facts
     if (finding->of > 1)
         strbuf_printf(out, " (median), and at least %s of the total in %" PRIu64 " of %" PRIu64 " cases",
                       finding->divided ? "a quarter" : "half", finding->count, finding->of);
+    else if (finding->requests > 1)
+        strbuf_printf(out, ", in 1 of %" PRIu64 " requests", finding->requests);
     if (finding->full)
         strbuf_puts(out, "; the sender's congestion window was full");
     else if (finding->sending)
