@@ -74,9 +74,16 @@ static bool loses_questions(const struct finding *finding, const struct finding 
     return finding->kind == FINDING_LOSSY_LINK && finding->node == way.from && finding->peer == way.to;
 }
 
-/* Is it about something that makes requests slow? */
-static bool explains_times(const struct finding *finding) {
-    return finding->kind < FINDING_LATENCY_OUTLIERS && finding->kind != FINDING_FLOOD;
+/* Does one finding explain why the many requests of the other took long: is it about a cause, and about all nodes, or a node
+ * where they spent their time?  Or about these requests? */
+static bool explains_times(const struct finding *finding, const struct finding *other) {
+    if (finding->kind >= FINDING_LATENCY_OUTLIERS || finding->kind == FINDING_FLOOD) return false;
+    bool all = finding->node == NO_NUMBER && !finding->peer_count, named = !other->place_count;
+    if (finding->command != NO_NUMBER && finding->command == other->command) return true;
+    if (all && (finding->kind == FINDING_LOSSY_NETWORK || finding->kind == FINDING_NODE_STALLED)) return true;
+    for (unsigned i = 0; i < other->place_count; i++)
+        named |= names_peer(finding, other->places[i]) || finding->peer == other->places[i];
+    return named;
 }
 
 /* Were most of the packets to a node that were late sent to it while it stood still? */
@@ -104,7 +111,7 @@ static bool says_as_well(const struct analysis *analysis, const struct finding *
     if (other->gone) return finding->kind == FINDING_UNTRACED_PEER && !finding->gone && names_peer(finding, other->node);
     if (other->kind == FINDING_LATE_NODE && finding->kind == FINDING_NODE_STALLED && finding->node == other->node)
         return other->of || waited_for_pauses(analysis, other);
-    if (other->many) return explains_times(finding);
+    if (other->many) return explains_times(finding, other);
     if (other->messages) return finding->kind == FINDING_FLOOD && !finding->messages && finding->node == other->node;
     bool place = other->kind == FINDING_SLOW_NODE || other->kind == FINDING_SLOW_LINK || other->kind == FINDING_UNTRACED_PEER;
     return place && other->after && !finding->after && finding->kind == other->kind && finding->command == other->command &&

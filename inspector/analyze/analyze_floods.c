@@ -8,43 +8,66 @@
 
 #include <stdlib.h>
 
+/* The requests that one node began.  Some of them only the node that it asked may have reported. */
+struct begun {
+    uint64_t count;
+    uint64_t own;   /* that it reported itself */
+    size_t first;   /* a request */
+    unsigned asked; /* the node that it asked for all it did not report; NO_NUMBER: several, or none */
+};
+
+static void count_request(struct begun *begun, const struct request *request, size_t index) {
+    bool own = request->asker == request->node;
+    if (!begun->count++) begun->first = index, begun->asked = NO_NUMBER;
+    if (!own && begun->count - begun->own == 1) begun->asked = request->node;
+    if (!own && begun->asked != request->node) begun->asked = NO_NUMBER;
+    begun->own += own;
+}
+
+/* The median of the other nodes that began requests, 0 if these are too few.  A node that reports its requests is compared only
+ * with others that do. */
+static double usual_of_others(const struct begun *begun, unsigned nodes, unsigned node, double *room) {
+    size_t others = 0;
+    for (unsigned i = 0; i < nodes; i++)
+        if (i != node && begun[i].count && (begun[i].own || !begun[node].own)) room[others++] = (double)begun[i].count;
+    if (others + 1 < FLOOD_NODES_MIN) return 0;
+    sort_values(room, others);
+    return median_of(room, others);
+}
+
 /* Compares each node with the median of the other nodes that began requests. */
 void analyze_flood(struct analysis *analysis, const struct requests *requests) {
     unsigned nodes = intern_count(&analysis->facts->nodes);
-    size_t *first = calloc(nodes + 1, sizeof *first), kept = 0, began = 0;
-    uint64_t *counts = calloc(nodes + 1, sizeof *counts);
-    double *sorted = calloc(nodes + 1, sizeof *sorted);
-    if (!first || !counts || !sorted) analysis->failed = true;
+    struct begun *begun = calloc(nodes + 1, sizeof *begun);
+    double *room = calloc(nodes + 1, sizeof *room);
+    uint64_t all = 0;
+    if (!begun || !room) analysis->failed = true;
     for (size_t i = 0; !analysis->failed && i < requests->count; i++) {
         const struct request *request = &requests->items[i];
         if (request->caused) continue;
-        if (!counts[request->node]++) first[request->node] = i;
-        began++;
+        count_request(&begun[request->asker], request, i);
+        all++;
     }
-    for (unsigned i = 0; !analysis->failed && i < nodes; i++)
-        if (counts[i]) sorted[kept++] = (double)counts[i];
-    if (kept >= FLOOD_NODES_MIN) sort_values(sorted, kept);
-    for (unsigned i = 0; kept >= FLOOD_NODES_MIN && i < nodes; i++) {
-        const double own[] = {(double)counts[i]};
-        double usual = counts[i] ? median_without(sorted, kept, own, 1) : 0;
-        if (counts[i] < FLOOD_REQUESTS_MIN || own[0] < FLOOD_RATIO_MIN * usual) continue;
-        const struct request *request = &requests->items[first[i]];
+    for (unsigned i = 0; !analysis->failed && i < nodes; i++) {
+        if (begun[i].count < FLOOD_REQUESTS_MIN) continue;
+        double usual = usual_of_others(begun, nodes, i, room);
+        if (usual < 1 || (double)begun[i].count < FLOOD_RATIO_MIN * usual) continue;
+        const struct request *request = &requests->items[begun[i].first];
         struct finding finding = {.kind = FINDING_FLOOD,
                                   .severity = SEVERITY_SEVERE,
-                                  .weight = own[0] / usual,
+                                  .weight = (double)begun[i].count / usual,
                                   .node = i,
-                                  .peer = NO_NUMBER,
+                                  .peer = begun[i].own ? NO_NUMBER : begun[i].asked,
                                   .trace = request->trace,
                                   .command = request->command,
-                                  .count = counts[i],
-                                  .of = began,
+                                  .count = begun[i].count,
+                                  .of = all,
                                   .usual_rate = usual};
         finding_show(&finding, request->start);
         analysis_add(analysis, &finding);
     }
-    free(first);
-    free(counts);
-    free(sorted);
+    free(begun);
+    free(room);
 }
 
 /* Messages of one type from one node to another; or the median of what a node sends to each of its receivers. */

@@ -56,7 +56,7 @@ static void compare_with_median(struct timed *requests, size_t count, enum liken
     }
     sort_values(room, count);
     sort_values(events, count);
-    double usual_ns = room[count / 2], usual_events = events[count / 2];
+    double usual_ns = median_of(room, count), usual_events = median_of(events, count);
     for (size_t i = 0; i < count; i++) {
         const struct request *request = requests[i].request;
         double more = (double)request->events > usual_events ? (double)request->events / usual_events : 1;
@@ -86,13 +86,13 @@ static size_t compare_all(struct timed *requests, size_t count, double *room) {
     return compared;
 }
 
-/* Where the request spent most of its time up to its end, including waits for lost packets; NULL if nowhere. */
-static const struct visit *main_visit(const struct requests *requests, const struct request *request) {
-    const struct visit *most = NULL;
-    for (size_t i = 0; i < requests->visit_count; i++) {
-        const struct visit *visit = &requests->visits[i];
-        if (&requests->items[visit->request] != request || visit->after) continue;
-        if (!most || visit->ns + visit->lost_ns > most->ns + most->lost_ns) most = visit;
+/* By request: where it spent most of its time up to its end, including waits for lost packets; NULL if nowhere.  NULL when out of
+ * memory. */
+static const struct visit **main_visits_new(const struct requests *requests) {
+    const struct visit **most = calloc(requests->count + 1, sizeof *most);
+    for (size_t i = 0; most && i < requests->visit_count; i++) {
+        const struct visit *visit = &requests->visits[i], **of = &most[visit->request];
+        if (!visit->after && (!*of || visit->ns + visit->lost_ns > (*of)->ns + (*of)->lost_ns)) *of = visit;
     }
     return most;
 }
@@ -116,14 +116,14 @@ static bool is_dead_calm(const struct facts *facts, uint64_t from_ns, uint64_t t
            !facts_active(facts, NO_NUMBER, from_ns, to_ns);
 }
 
-static unsigned place_of(const struct visit *visit) { return visit->kind == WAIT_PEER ? visit->peer : visit->node; }
+static unsigned node_of(const struct visit *visit) { return visit->kind == WAIT_PEER ? visit->peer : visit->node; }
 
 /* Did another request wait elsewhere for most of that time? */
 static bool waited_elsewhere(const struct requests *requests, const struct facts *facts, const struct visit *visit,
                              uint64_t from_ns, uint64_t to_ns) {
     for (size_t i = 0; i < requests->visit_count; i++) {
         const struct visit *other = &requests->visits[i];
-        if (other->request == visit->request || place_of(other) == place_of(visit)) continue;
+        if (other->request == visit->request || node_of(other) == node_of(visit)) continue;
         if (other->evidence[0] == NO_FACT || other->evidence[1] == NO_FACT) continue;
         uint64_t begin_ns = greatest(from_ns, facts->items[other->evidence[0]].time_ns),
                  end_ns = least(to_ns, facts->items[other->evidence[1]].time_ns);
@@ -137,13 +137,14 @@ static bool others_work(const struct facts *facts, const struct visit *visit, ui
     size_t count = 0;
     for (size_t i = 0; i < facts->count; i++) {
         const struct fact *fact = &facts->items[i];
-        count += fact->kind == FACT_CUSTOM && fact->trace == NO_NUMBER && fact->node != place_of(visit);
+        count += fact->kind == FACT_CUSTOM && fact->trace == NO_NUMBER && fact->node != node_of(visit);
     }
     return usual_events(facts, count, to_ns - from_ns) >= SILENT_EVENTS_MIN;
 }
 
-/* Did all nodes stand still, perhaps, while it was there?  *ret_calm: no node had an event meanwhile.  Packets would show it.  Without them, a link is not to blame if nobody
- * did anything; nor is a node if others had something to do: perhaps all wait for one request. */
+/* Did all nodes stand still, perhaps, while it was there?  *ret_calm: no node had an event meanwhile.  Packets would show it.
+ * Without them, a link is not to blame if nobody did anything; nor is a node if others had something to do: perhaps all wait for
+ * one request. */
 static bool stood_still(const struct analysis *analysis, const struct requests *requests, const struct visit *visit,
                         bool *ret_calm) {
     const struct facts *facts = analysis->facts;
@@ -186,14 +187,14 @@ static size_t first_apart(const struct timed *requests, size_t count) {
 }
 
 /* Sorts requests so that the slow ones come last, the slowest at the end: those are a few that took many times the median; if
- * there are none, a few that stand apart; and if there are none, either, the many that took so long.  Returns the first; `count`
- * if none is slow. */
+ * there are none, a few that stand apart; and if there are none, either, all that took so many times the median, and so long.
+ * Returns the first; `count` if none is slow. */
 static size_t find_outliers(struct timed *requests, size_t count, bool *ret_many) {
     *ret_many = false;
     if (count < APART_REQUESTS_MIN) return count;
     qsort(requests, count, sizeof *requests, compare_times);
-    size_t apart = first_apart(requests, count), slow = count >= OUTLIER_REQUESTS_MIN ? first_slow(requests, count) : count;
-    size_t first = first_long(requests, slow, count, OUTLIER_NS_MIN);
+    size_t apart = first_apart(requests, count), slow = first_slow(requests, count);
+    size_t first = count < OUTLIER_REQUESTS_MIN ? count : first_long(requests, slow, count, OUTLIER_NS_MIN);
     if (first < count && is_few(count - first, count)) return first;
     qsort(requests, count, sizeof *requests, compare_times);
     first = first_long(requests, apart, count, APART_NS_MIN);
@@ -203,27 +204,81 @@ static size_t find_outliers(struct timed *requests, size_t count, bool *ret_many
     return first_long(requests, slow, count, APART_NS_MIN);
 }
 
-/* All requests of one command. */
-static void judge_durations(struct analysis *analysis, const struct requests *all, struct timed *requests, size_t count,
-                            double *room) {
+/* Where an outlier spent most of its time. */
+struct place {
+    unsigned node, peer; /* as in the finding; NO_NUMBER, both: no place has most of it */
+    bool sending, waited;
+    bool calm; /* nowhere, because no node had an event meanwhile */
+};
+
+static struct place place_of(const struct analysis *analysis, const struct requests *all, const struct request *request,
+                             const struct visit *visit) {
+    struct place place = {.node = NO_NUMBER, .peer = NO_NUMBER};
+    bool calm = false, still = visit && stood_still(analysis, all, visit, &calm);
+    place.calm = still && calm;
+    if (!visit || still || 2 * (visit->ns + visit->lost_ns) < request->took_ns) return place;
+    bool paused = visit->kind == WAIT_LINK && waited_for_receiver(analysis, visit);
+    place.node = visit->kind == WAIT_PEER || paused ? visit->peer : visit->node;
+    if (wait_kind_is_way(visit->kind) && !paused) place.peer = visit->peer;
+    place.sending = visit->kind == WAIT_SENDING;
+    place.waited = visit->kind == WAIT_PEER;
+    return place;
+}
+
+static bool is_same_place(const struct place *a, const struct place *b) {
+    return a->node == b->node && a->peer == b->peer && a->sending == b->sending && a->waited == b->waited;
+}
+
+/* The place where more than half of them spent most of their time (Boyer and Moore); NULL if there is none. */
+static const struct place *common_place(const struct place *places, size_t count) {
+    const struct place *candidate = places;
+    size_t votes = 0, same = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (!votes) candidate = &places[i];
+        votes += is_same_place(candidate, &places[i]) ? 1 : (size_t)-1;
+    }
+    for (size_t i = 0; i < count; i++) same += is_same_place(candidate, &places[i]);
+    return 2 * same > count && candidate->node != NO_NUMBER ? candidate : NULL;
+}
+
+/* Names the nodes where they spent their time: if these are too many, none. */
+static void name_places(struct finding *finding, const struct place *places, size_t count) {
+    for (size_t i = 0; i < 2 * count; i++) {
+        unsigned node = i % 2 ? places[i / 2].peer : places[i / 2].node, k = 0;
+        while (k < finding->place_count && finding->places[k] != node) k++;
+        if (node == NO_NUMBER || k < finding->place_count) continue;
+        if (k == PEERS_MAX) {
+            finding->place_count = 0;
+            return;
+        }
+        finding->places[finding->place_count++] = node;
+    }
+}
+
+/* All requests of one command.  visits: of each request, the main one. */
+static void judge_durations(struct analysis *analysis, const struct requests *all, const struct visit *const *visits,
+                            struct timed *requests, size_t count, double *room) {
     count = compare_all(requests, count, room);
     bool many;
     size_t first = find_outliers(requests, count, &many);
     if (first == count) return;
     const struct timed *longest = &requests[count - 1];
-    const struct visit *visit = main_visit(all, longest->request);
     uint64_t took_ns = longest->request->took_ns;
-    bool paused = visit && visit->kind == WAIT_LINK && waited_for_receiver(analysis, visit);
-    bool calm = false, still = visit && stood_still(analysis, all, visit, &calm);
-    bool elsewhere = !visit || 2 * (visit->ns + visit->lost_ns) < took_ns || still;
+    struct place *places = calloc(count - first, sizeof *places);
+    if (!places) {
+        analysis->failed = true;
+        return;
+    }
+    for (size_t i = first; i < count; i++)
+        places[i - first] = place_of(analysis, all, requests[i].request, visits[requests[i].request - all->items]);
+    const struct place *place = many ? common_place(places, count - first) : &places[count - first - 1];
+    bool elsewhere = !place || place->node == NO_NUMBER;
     struct finding finding = {.kind = FINDING_LATENCY_OUTLIERS,
                               .severity = took_ns >= OUTLIER_SEVERE_NS ? SEVERITY_SEVERE : SEVERITY_NOTABLE,
                               .weight = (double)took_ns / 1e9,
-                              .node = elsewhere                            ? NO_NUMBER
-                                      : visit->kind == WAIT_PEER || paused ? visit->peer
-                                                                           : visit->node,
-                              .peer = !elsewhere && wait_kind_is_way(visit->kind) && !paused ? visit->peer : NO_NUMBER,
-                              .trace = longest->request->trace,
+                              .node = elsewhere ? NO_NUMBER : place->node,
+                              .peer = elsewhere ? NO_NUMBER : place->peer,
+                              .trace = NO_NUMBER,
                               .command = longest->request->command,
                               .count = count - first,
                               .of = count,
@@ -233,29 +288,37 @@ static void judge_durations(struct analysis *analysis, const struct requests *al
                               .as_many = longest->likeness == LIKE_COUNT,
                               .alike = longest->alike,
                               .elsewhere = elsewhere,
-                              .calm = still && calm,
+                              .calm = places[count - first - 1].calm,
                               .many = many,
-                              .sending = !elsewhere && visit->kind == WAIT_SENDING,
-                              .waited = visit && visit->kind == WAIT_PEER};
-    for (size_t i = count; i > first; i--) finding_show(&finding, requests[i - 1].request->start);
+                              .sending = !elsewhere && place->sending,
+                              .waited = !elsewhere && place->waited};
+    for (size_t i = count; i > first; i--) {
+        if (many && place && !is_same_place(place, &places[i - 1 - first])) continue;
+        if (finding.trace == NO_NUMBER) finding.trace = requests[i - 1].request->trace;
+        finding_show(&finding, requests[i - 1].request->start);
+    }
+    name_places(&finding, places, count - first);
+    free(places);
     analysis_add(analysis, &finding);
 }
 
 void analyze_outliers(struct analysis *analysis, const struct requests *requests) {
     struct timed *timed = calloc(requests->count + 1, sizeof *timed);
     double *room = calloc(2 * requests->count + 1, sizeof *room);
+    const struct visit **visits = main_visits_new(requests);
     size_t count = 0;
-    if (timed && room) {
+    if (timed && room && visits) {
         for (size_t i = 0; i < requests->count; i++)
             if (requests->items[i].timed && requests->items[i].ok) timed[count++].request = &requests->items[i];
         qsort(timed, count, sizeof *timed, compare_ways);
         for (size_t begin = 0, end; begin < count; begin = end) {
             for (end = begin; end < count && timed[end].request->command == timed[begin].request->command;) end++;
-            judge_durations(analysis, requests, timed + begin, end - begin, room);
+            judge_durations(analysis, requests, visits, timed + begin, end - begin, room);
         }
     } else {
         analysis->failed = true;
     }
     free(timed);
     free(room);
+    free(visits);
 }

@@ -6,6 +6,7 @@
 #include "numbers.h"
 #include "requests.h"
 #include "slow_links.h"
+#include "usual.h"
 
 #include <stdlib.h>
 
@@ -27,69 +28,6 @@ static int compare_visits(const void *left, const void *right) {
     return order ? order : compare_numbers(a->request, b->request);
 }
 
-/* A link, and the median of the longest wait of each request there. */
-struct link_usual {
-    unsigned node, peer;
-    double ns;
-};
-
-struct usual {
-    struct link_usual *links; /* by node and peer */
-    size_t count;
-    double *sorted;
-    double *room;
-};
-
-static int compare_link(const void *left, const void *right) {
-    const struct link_usual *a = left, *b = right;
-    int order = compare_numbers(a->node, b->node);
-    if (!order) order = compare_numbers(a->peer, b->peer);
-    return order ? order : (a->ns > b->ns) - (a->ns < b->ns);
-}
-
-static const struct link_usual *find_link(const struct usual *usual, unsigned node, unsigned peer) {
-    for (size_t i = 0; i < usual->count; i++)
-        if (usual->links[i].node == node && usual->links[i].peer == peer) return &usual->links[i];
-    return NULL;
-}
-
-/* The median of each link that requests waited for. */
-static bool sum_up_links(struct usual *usual, const struct requests *requests) {
-    size_t count = 0;
-    usual->links = calloc(requests->visit_count + 1, sizeof *usual->links);
-    usual->sorted = calloc(requests->visit_count + 1, sizeof *usual->sorted);
-    usual->room = calloc(greatest(requests->visit_count, requests->count) + 1, sizeof *usual->room);
-    if (!usual->links || !usual->sorted || !usual->room) return false;
-    for (size_t i = 0; i < requests->visit_count; i++) {
-        const struct visit *visit = &requests->visits[i];
-        if (visit->kind == WAIT_LINK)
-            usual->links[count++] = (struct link_usual){visit->node, visit->peer, (double)visit->once_ns};
-    }
-    qsort(usual->links, count, sizeof *usual->links, compare_link);
-    for (size_t begin = 0, end; begin < count; begin = end) {
-        for (end = begin; end < count && usual->links[end].node == usual->links[begin].node &&
-                          usual->links[end].peer == usual->links[begin].peer;)
-            end++;
-        usual->sorted[usual->count] = usual->links[begin + (end - begin) / 2].ns;
-        usual->links[usual->count++] = usual->links[begin + (end - begin) / 2];
-    }
-    sort_values(usual->sorted, usual->count);
-    return true;
-}
-
-/* Is a link slow compared with the others?  *ret_usual_ns: their median, without the reverse link; 0 if there are no
- * others. */
-static bool is_unusual(const struct usual *usual, const struct visit *visit, uint64_t *ret_usual_ns) {
-    const struct link_usual *link = find_link(usual, visit->node, visit->peer),
-                            *back = find_link(usual, visit->peer, visit->node);
-    const double own[] = {link ? link->ns : 0, back ? back->ns : 0};
-    unsigned own_count = back ? 2 : 1;
-    *ret_usual_ns = 0;
-    if (!link || usual->count <= own_count) return true;
-    *ret_usual_ns = (uint64_t)median_without(usual->sorted, usual->count, own, own_count);
-    return link->ns >= LATE_RATIO_MIN * (double)*ret_usual_ns;
-}
-
 static enum finding_kind kind_of(const struct visit *visit) {
     if (visit->missing) return FINDING_SLOW_NODE;
     return wait_kind_is_way(visit->kind) ? FINDING_SLOW_LINK
@@ -103,45 +41,6 @@ static bool stood_still(const struct analysis *analysis, const struct visit *lon
     if (!longest->stopped || analysis->one_trace || from == NO_FACT || to == NO_FACT) return false;
     uint64_t from_ns = analysis->facts->items[from].time_ns, to_ns = analysis->facts->items[to].time_ns;
     return !facts_active(analysis->facts, NO_NUMBER, from_ns, to_ns) || analysis_stood_still(analysis, from_ns, to_ns);
-}
-
-static int compare_visit_requests(const void *left, const void *right) {
-    return compare_numbers(((const struct visit *)left)->request, ((const struct visit *)right)->request);
-}
-
-/* How long requests of the same command take that did not wait for that peer: the median, or 0 if there are too few.  room: for
- * one value per request. */
-static uint64_t usual_without_peer(const struct requests *requests, double *room, const struct visit *visits, size_t count) {
-    size_t others = 0;
-    for (size_t i = 0; i < requests->count; i++) {
-        const struct request *request = &requests->items[i];
-        const struct visit wanted = {.request = i};
-        if (!request->whole || !request->ok || request->command != visits->command) continue;
-        if (!bsearch(&wanted, visits, count, sizeof *visits, compare_visit_requests)) room[others++] = (double)request->took_ns;
-    }
-    if (others < SLOW_REQUESTS_MIN) return 0;
-    sort_values(room, others);
-    return (uint64_t)room[others / 2];
-}
-
-/* The longest round-trip time to a peer that a node reports, or 0. */
-static uint64_t rtt_to(const struct facts *facts, unsigned peer) {
-    uint64_t rtt_ns = 0;
-    for (size_t i = 0; i < facts->count; i++)
-        if (facts->items[i].kind == FACT_METRICS && facts->items[i].peer == peer)
-            rtt_ns = greatest(rtt_ns, facts->items[i].rtt_ns);
-    return rtt_ns;
-}
-
-/* Do requests take no longer because of a peer that answers?  They do not if those that did not wait for it take as long; or, if
- * there are none to compare with, if its answers take little longer than the way there and back. */
-static bool peer_is_usual(const struct analysis *analysis, const struct requests *requests, const struct usual *usual,
-                          const struct visit *visits, size_t count, uint64_t middle_ns) {
-    uint64_t usual_ns = usual_without_peer(requests, usual->room, visits, count);
-    if (!usual_ns) return middle_ns < greatest(SLOW_SEVERE_NS, ALIKE_RATIO_MAX * rtt_to(analysis->facts, visits->peer));
-    for (size_t i = 0; i < count; i++) usual->room[i] = (double)visits[i].whole_ns;
-    sort_values(usual->room, count);
-    return usual->room[count / 2] < ALIKE_RATIO_MAX * (double)usual_ns;
 }
 
 /* Judges all requests of one command at one place.  divided: no place has most of their time, so a smaller share is enough.
@@ -162,16 +61,17 @@ static bool judge_place(struct finding *ret_finding, const struct analysis *anal
         usual->room[i] = (double)visits[i].ns;
     }
     sort_values(usual->room, count);
-    uint64_t middle_ns = (uint64_t)usual->room[count / 2];
+    /* One of two long waits is enough. */
+    uint64_t middle_ns = (uint64_t)(count < SLOW_REQUESTS_MIN ? usual->room[count / 2] : median_of(usual->room, count));
     if (count < (analysis->one_trace || middle_ns >= SLOW_ALONE_NS ? 1 : SLOW_REQUESTS_MIN) ||
         (double)slow < SLOW_OFTEN_MIN * (double)count || middle_ns < (divided ? SLOW_SEVERE_NS : SLOW_NS_MIN))
         return false;
     if (2 * stopped >= count && stood_still(analysis, longest)) return false;
-    bool peer = visits->kind == WAIT_PEER && !unanswered && !analysis->one_trace;
+    bool peer = visits->kind == WAIT_PEER && !unanswered;
     if (peer && peer_is_usual(analysis, requests, usual, visits, count, middle_ns)) return false;
     /* Many short waits do not make a slow link. */
     if (wait_kind_is_way(visits->kind) && divided && longest->once_ns < LATE_NS_MIN) return false;
-    if (visits->kind == WAIT_LINK && !analysis->one_trace && !is_unusual(usual, visits, &usual_ns)) return false;
+    if (visits->kind == WAIT_LINK && !analysis->one_trace && !link_is_unusual(usual, visits, &usual_ns)) return false;
     bool alone = visits->kind == WAIT_LINK && !analysis->one_trace && !usual_ns; /* there is no other link to compare with */
     bool aside = visits->after && !requests->items[longest->request].one_way;    /* nobody waited for it */
     bool unsure = visits->kind == WAIT_SENDING || longest->missing;              /* it may have been another place */
@@ -197,6 +97,8 @@ static bool judge_place(struct finding *ret_finding, const struct analysis *anal
                               .seen = seen,
                               .divided = divided,
                               .after = visits->after};
+    for (size_t i = 0; i < requests->count; i++)
+        finding.requests += requests->items[i].timed && requests->items[i].command == visits->command;
     for (unsigned i = 0; i < EVIDENCE_MAX; i++) finding_show(&finding, longest->evidence[i]);
     *ret_finding = finding;
     return true;
@@ -439,6 +341,7 @@ static bool judge_peers(struct analysis *analysis, const struct requests *reques
         if (last && last->request == sums[i].request) {
             last->ns += sums[i].ns;
             last->unanswered &= sums[i].unanswered, last->seen |= sums[i].seen;
+            last->far &= sums[i].far, last->near &= sums[i].near;
         } else {
             last = &sums[request_count++];
             *last = sums[i];
@@ -470,10 +373,10 @@ void analyze_places(struct analysis *analysis, struct requests *requests) {
     for (size_t i = 0; i < requests->visit_count; i++)
         if (requests->items[requests->visits[i].request].timed) requests->visits[kept++] = requests->visits[i];
     requests->visit_count = kept;
-    if (sum_up_links(&usual, requests) && slow.links && slow.findings && slow.ends && slow_nodes.findings && slow_nodes.peers &&
-        slow_nodes.tails && slow_nodes.sorted) {
+    if (kept) qsort(requests->visits, kept, sizeof *requests->visits, compare_visits);
+    if (!usual_init(&usual, requests, analysis->facts) && slow.links && slow.findings && slow.ends && slow_nodes.findings &&
+        slow_nodes.peers && slow_nodes.tails && slow_nodes.sorted) {
         const struct visit *visits = requests->visits;
-        if (kept) qsort(requests->visits, kept, sizeof *requests->visits, compare_visits);
         for (size_t begin = 0, end; begin < kept; begin = end) {
             for (end = begin;
                  end < kept && visits[end].command == visits[begin].command && visits[end].after == visits[begin].after;)
@@ -485,9 +388,7 @@ void analyze_places(struct analysis *analysis, struct requests *requests) {
     } else {
         analysis->failed = true;
     }
-    free(usual.links);
-    free(usual.sorted);
-    free(usual.room);
+    usual_fini(&usual);
     free(slow.links);
     free(slow.findings);
     free(slow.ends);

@@ -301,13 +301,14 @@ void list_put(struct strbuf *out, const struct view *view, const struct list *li
 }
 
 void list_put_extent(struct strbuf *out, const json_t *answer, const char *order, const char *unit) {
-    uint64_t groups = json_get_count(answer, "groups");
+    uint64_t groups = json_get_count(answer, "groups"), open = json_get_count(answer, "open"); /* requests */
     size_t shown = json_array_size(json_get_array(answer, "rows"));
     double seconds = json_get_real(answer, "seconds", 0);
     if (seconds > 0 && seconds < 1e9) {
         strbuf_puts(out, " in ");
         text_duration(out, (uint64_t)(seconds * 1e9));
     }
+    if (open) strbuf_printf(out, "; %" PRIu64 " more %s not ended", open, open == 1 ? "has" : "have");
     if (groups > shown) strbuf_printf(out, "; the %zu %s of %" PRIu64 " %s, --limit shows more", shown, order, groups, unit);
     strbuf_puts(out, "\n");
 }

@@ -49,8 +49,9 @@ extern const struct list node_list, peer_list, trace_list, app_list, control_lis
 /* Appends the rows, an array.  Without any, appends `none`, unless titles are off. */
 void list_put(struct strbuf *out, const struct view *view, const struct list *list, const json_t *rows, const char *none);
 
-/* Appends what an answer to `count` or `requests` covers, behind the number of its events or requests: " in 3 s; the 20 largest
- * of 50 groups, --limit shows more", and ends the line.  order: "largest" or "newest"; unit: "groups" or "rows". */
+/* Appends what an answer to `count` or `requests` covers, behind the number of its events or requests: " in 3 s; 1 more has not
+ * ended; the 20 largest of 50 groups, --limit shows more", and ends the line.  order: "largest" or "newest"; unit: "groups" or
+ * "rows". */
 void list_put_extent(struct strbuf *out, const json_t *answer, const char *order, const char *unit);
 
 /* Appends a line about what the rows lack: `why`, how many of what, and `more`; nothing for a count of 0. */

@@ -23,6 +23,7 @@ struct view {
     unsigned columns;                 /* of the terminal; 0: as many as it needs */
     uint64_t now_ns;                  /* "ago" counts from here, Unix time; 0: no such column */
     const struct field_names *fields; /* --fields; NULL: the usual columns */
+    const char *source;               /* options that choose the source, for commands to paste: " --read FILE"; or NULL */
     const json_t *answer;             /* of a list's rows, for cells that need more than their row; or NULL */
 };
 

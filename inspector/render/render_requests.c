@@ -136,8 +136,6 @@ void request_list_init(struct request_list *ret_list, const json_t *answer) {
 
 static void put_notes(struct strbuf *out, const struct view *view, const json_t *answer) {
     text_count(out, json_get_count(answer, "requests"), "request");
-    if (json_get_count(answer, "open"))
-        strbuf_printf(out, " and %" PRIu64 " that have not ended", json_get_count(answer, "open"));
     list_put_extent(out, answer, is_grouped_by(answer, "time/") ? "newest" : "largest", "rows");
     list_put_lacking(out, view, STYLE_WARN,
                      "left out of the times, because the clock was stepped meanwhile: ", json_get_count(answer, "took_stepped"),

@@ -6,23 +6,40 @@
 
 #include <proto/clock.h>
 #include <proto/quantity.h>
+#include <proto/untrusted.h>
 #include <string.h>
 #include <unistd.h>
 
 int session_out_of_memory(struct session *session) { return failure_out_of_memory(&session->failure); }
+
+static void put_option(struct strbuf *out, enum option option, const char *value) {
+    char quoted[1024];
+    bool fits = trace_shell_word(quoted, sizeof quoted, value);
+    strbuf_printf(out, " --%s%c%s", option_table[option].spelling, *value == '-' ? '=' : ' ', fits ? quoted : "...");
+}
+
+/* The options that choose the source, for commands to paste. */
+static void put_source(struct strbuf *out, const struct options *options) {
+    static const enum option single[] = {OPTION_FLEET, OPTION_LOGIN, OPTION_CA, OPTION_PID, OPTION_SOCKET};
+    for (size_t i = 0; i < options->read_count; i++) put_option(out, OPTION_READ, options->reads[i]);
+    for (size_t i = 0; !options->read_count && i < sizeof single / sizeof *single; i++)
+        if (options->texts[single[i]]) put_option(out, single[i], options->texts[single[i]]);
+}
 
 int session_init(struct session *session, const struct options *options, source_opener *opener) {
     *session = (struct session){.options = options, .opener = opener};
     session->inquiry = (struct inquiry){.failure = &session->failure, .explain = option_given(options, OPTION_EXPLAIN)};
     output_init(&session->output, options_want_data(options), &session->failure);
     if (names_init(&session->names)) return session_out_of_memory(session);
+    put_source(&session->source, options);
     session->view = (struct view){.names = &session->names,
                                   .color = output_wants_color(&session->output, options->texts[OPTION_COLOR]),
                                   .utc = option_given(options, OPTION_UTC),
                                   .header = !option_given(options, OPTION_NO_HEADER),
                                   .all = option_given(options, OPTION_ALL),
                                   .utf8 = output_speaks_utf8(),
-                                  .columns = output_columns(&session->output)};
+                                  .columns = output_columns(&session->output),
+                                  .source = strbuf_text(&session->source)};
     session->output.records.header = session->view.header;
     session->output.records.harmless = session->output.terminal;
     return 0;
@@ -81,6 +98,7 @@ int session_use_list(struct session *session, const struct list *list) {
 void session_fini(struct session *session) {
     source_close(session->inquiry.source);
     names_fini(&session->names);
+    strbuf_fini(&session->source);
     output_fini(&session->output);
 }
 

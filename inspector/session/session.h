@@ -29,6 +29,7 @@ struct session {
     source_opener *opener;       /* opens its source */
     struct inquiry inquiry;      /* its source is NULL if the command opens none, or opens another one */
     struct names names;
+    struct strbuf source; /* the view's */
     struct view view;
     const struct list *list;   /* of the rows that it shows; or NULL */
     struct field_names fields; /* --fields */

@@ -160,4 +160,5 @@ def holds(test, net, finding):
                       {(e["lane"], e["sequence"], e["timestamp"], e["ns"], e["trace_id"]) for e in found})
     words = shlex.split(finding["next"])
     test.assertEqual(words[0], "inspector")
+    test.assertEqual(words[-2:], ["--socket", str(net.traced.socket_path)])  # it asks the same traced
     test.assertGreater(len(net.run(*words[1:]).splitlines()), 1, finding["next"])

@@ -305,7 +305,7 @@ class ThePage(unittest.TestCase):
 
     def test_it_lists_every_threshold_with_its_value(self):
         header = pathlib.Path(ROOT, "inspector/analyze/model/analyze_thresholds.h").read_text(encoding="utf-8")
-        values = dict(re.findall(r"^#define ([A-Z]+_[A-Z_]+) (?:UINT64_C\()?([\d.]+)\)?", header, re.M))
+        values = dict(re.findall(r"^#define ([A-Z]+_[A-Z_]+) (?:\\\n +)?(?:UINT64_C\()?([\d.]+)\)?", header, re.M))
         self.assertGreater(len(values), 15)
         told = dict(re.findall(r"^\| `(\w+)` \| ([\d.]+) ", self.page, re.M))
         self.assertEqual(told, values)

@@ -450,6 +450,15 @@ class Doctor(ProtocolTest):
         self.finds("process", f"process {pid} is gone: it was the node alice, which did not close its log",
                    f"inspector recent 20 --node {ALICE}", pid, alone=False)
 
+    def test_it_names_nodes_that_ended(self):
+        client, node = self.healthy()
+        alive = subprocess.run([INSPECTOR, "doctor"], env=self.place.environment, capture_output=True, text=True)
+        self.assertRegex(alive.stdout, r"^\d+ checks, and nothing is wrong with the tracing; .*\n$")
+        node.kill()
+        until(lambda: client.call("nodes")["nodes"][0]["state"] == "crashed", "the node to be seen as crashed")
+        done = subprocess.run([INSPECTOR, "doctor"], env=self.place.environment, capture_output=True, text=True)
+        self.assertRegex(done.stdout, r"(?m)^ended in the last 10 min: alice \(crashed\); inspector analyze says ")
+
     def test_a_process(self):
         gone = subprocess.Popen(["true"])
         gone.wait()

@@ -76,7 +76,7 @@ struct finding {
     bool as_many;              /* or that as many nodes answered; otherwise, that any others did, or none did */
     uint64_t alike;            /* how many these are */
     bool many;                 /* of outliers: they are not few */
-    bool elsewhere;            /* of outliers: no place has most of the time of the longest */
+    bool elsewhere;            /* of outliers: no place has most of the time of the longest; of many, of most of them */
     bool calm;                 /* of outliers: no node had an event while the longest waited */
     bool rootless;             /* of failed requests: the spans that caused them are missing */
     bool returned;             /* of a node that ended: it is running again */
@@ -84,6 +84,9 @@ struct finding {
     uint64_t tries;            /* of a node that ended: packets and messages that others sent it afterwards */
     size_t evidence[EVIDENCE_MAX]; /* facts */
     unsigned evidence_count;
+    uint64_t requests; /* of a place: how many the command has, whether they waited there or not */
+    /* Of outliers: the nodes where they spent most of their time; none if these are too many, or not known. */
+    unsigned places[PEERS_MAX], place_count;
 };
 
 /* How much was examined: without it, "nothing found" means little. */
@@ -152,6 +155,9 @@ void finding_show(struct finding *finding, size_t fact);
 bool facts_active(const struct facts *facts, unsigned machine, uint64_t from_ns, uint64_t to_ns);
 
 void sort_values(double *values, size_t count);
+
+/* The median of sorted values, at least one; of an even number the lower one, so that half of them are no smaller. */
+static inline double median_of(const double *sorted, size_t count) { return sorted[(count - 1) / 2]; }
 
 /* The median of sorted values without one or two of them (`own`); 0 when no others are left. */
 double median_without(const double *sorted, size_t count, const double *own, unsigned own_count);

@@ -153,6 +153,7 @@ static int add_request_of(struct requests *requests, const struct critical_path 
     struct request request = {.trace = trace_event_at(events, 0)->trace,
                               .command = trace_event_at(events, root->start)->command,
                               .node = root->node,
+                              .asker = root->peer == NO_NUMBER || root->asks ? root->node : root->peer,
                               .took_ns = path->end_ns - path->start_ns,
                               .caused = caused,
                               .whole = root->end != NO_POSITION && !caused,

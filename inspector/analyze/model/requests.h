@@ -11,6 +11,7 @@ struct request {
     unsigned trace;
     unsigned command; /* of the root */
     unsigned node;    /* of the root */
+    unsigned asker;   /* who began it: the peer that asked for the root; itself if nobody had */
     uint64_t took_ns; /* duration of the root; without an end, up to the trace's last event */
     bool whole;       /* its root has both ends, and no parent */
     bool timed;       /* it is whole, and no clock was set meanwhile, so its times can be judged */
@@ -52,6 +53,7 @@ struct visit {
     bool missing;                   /* of a peer: events of it are missing during that wait */
     bool full;                      /* of a node that sends: its congestion window was full during that wait */
     bool unanswered;                /* of a peer: it did not answer in any of these waits */
+    bool far, near;                 /* of a peer: it answered hardly later than its round-trip time allows; much later */
     bool seen;                      /* of a peer: it has events of the request */
     bool ignored;                   /* of a node: it had received the question and not answered, in all of these waits */
     enum reaction reaction;         /* then: what it had sent, as far as it is known */

@@ -237,6 +237,8 @@ static void slow(struct strbuf *out, const struct view *view, const struct facts
     if (finding->of > 1)
         strbuf_printf(out, " (median), and at least %s of the total in %" PRIu64 " of %" PRIu64 " cases",
                       finding->divided ? "a quarter" : "half", finding->count, finding->of);
+    else if (finding->requests > 1)
+        strbuf_printf(out, ", in 1 of %" PRIu64 " requests", finding->requests);
     if (finding->full)
         strbuf_puts(out, "; the sender's congestion window was full");
     else if (finding->sending)
@@ -360,10 +362,12 @@ static void latency_outliers(struct strbuf *out, const struct view *view, const 
     text_duration(out, finding->usual_ns);
     if (finding->calm) strbuf_puts(out, "; no node had any event while the slowest waited");
     if (finding->elsewhere) return;
-    strbuf_puts(out, finding->waited              ? "; the slowest waited most of its time for "
-                     : finding->sending           ? "; the slowest spent most of its time sending "
-                     : finding->peer == NO_NUMBER ? "; the slowest spent most of its time at "
-                                                  : "; the slowest spent most of its time on ");
+    strbuf_printf(out, finding->many ? "; most of them %s most of their time %s " : "; the slowest %s most of its time %s ",
+                  finding->waited ? "waited" : "spent",
+                  finding->waited              ? "for"
+                  : finding->sending           ? "sending"
+                  : finding->peer == NO_NUMBER ? "at"
+                                               : "on");
     if (finding->peer == NO_NUMBER)
         finding_node(out, view, facts, finding->node);
     else
@@ -380,7 +384,14 @@ static void flood(struct strbuf *out, const struct view *view, const struct fact
                       finding->count, finding->of, type ? type : "", type ? " " : "", finding->links, finding->usual_rate);
         return;
     }
-    strbuf_printf(out, " began %" PRIu64 " of %" PRIu64 " requests; other nodes began %.0f (median)", finding->count, finding->of,
+    if (!names_knows(view->names, facts_node(facts, finding->node))) strbuf_puts(out, ", which is not traced,");
+    if (finding->peer == NO_NUMBER) {
+        strbuf_puts(out, " began");
+    } else {
+        strbuf_puts(out, " asked ");
+        finding_node(out, view, facts, finding->peer);
+    }
+    strbuf_printf(out, " %" PRIu64 " of %" PRIu64 " requests; other nodes began %.0f (median)", finding->count, finding->of,
                   finding->usual_rate);
 }
 
@@ -495,11 +506,33 @@ static void argument(struct strbuf *out, const struct view *view, const char *id
 
 static void ends(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
     if (finding->node == NO_NUMBER) return;
-    strbuf_puts(out, finding->gone ? " --peer " : " --node "); /* an untraced peer has no events */
+    strbuf_puts(out, finding->gone ? " --peer " : " --node "); /* a peer's own events do not show it */
     argument(out, view, facts_node(facts, finding->node));
     if (finding->peer == NO_NUMBER) return;
     strbuf_puts(out, " --peer ");
     argument(out, view, facts_node(facts, finding->peer));
+}
+
+/* The packets that got lost, as the evidence shows them: the sender declared them lost, or sent them, and nobody received them.
+ * Of those we name the trace of one, or the time around it. */
+static void next_losses(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
+    const struct fact *lost = finding->evidence_count ? &facts->items[finding->evidence[0]] : NULL;
+    const char *trace = lost ? facts_trace(facts, lost->trace) : NULL;
+    struct finding link = *finding;
+    if (lost && lost->kind != FACT_PACKET_LOST) {
+        uint64_t us = fact_unix(facts, lost) / 1000;
+        link.node = lost->node, link.peer = lost->peer;
+        if (trace)
+            strbuf_printf(out, "trace %.*s", NEXT_DIGITS, trace);
+        else
+            strbuf_printf(out, "range %" PRIu64 " %" PRIu64, us > AROUND_US ? us - AROUND_US : 0, us + AROUND_US);
+        if (!trace) ends(out, view, facts, &link);
+        return;
+    }
+    strbuf_puts(out, "recent 20");
+    if (finding->direction == DIRECTION_IN) link.gone = true; /* the senders declare them lost */
+    ends(out, view, facts, &link);
+    strbuf_puts(out, " --kind packet_lost");
 }
 
 void finding_next(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
@@ -515,6 +548,8 @@ void finding_next(struct strbuf *out, const struct view *view, const struct fact
         strbuf_puts(out, " --kind metrics");
     } else if (next == NEXT_NODES) {
         strbuf_puts(out, "nodes");
+    } else if (next == NEXT_LOSSES) {
+        next_losses(out, view, facts, finding);
     } else if (finding->messages) {
         strbuf_puts(out, "recent 20");
         ends(out, view, facts, finding);
@@ -526,9 +561,10 @@ void finding_next(struct strbuf *out, const struct view *view, const struct fact
     } else {
         strbuf_puts(out, "recent 20");
         ends(out, view, facts, finding);
-        if (next == NEXT_LOSSES || finding->gone) strbuf_puts(out, " --kind packet_lost");
+        if (finding->gone) strbuf_puts(out, " --kind packet_lost");
         if (next == NEXT_STREAMS) strbuf_puts(out, " --kind stream_opened,stream_closed");
     }
+    if (view->source) strbuf_puts(out, view->source);
 }
 
 /* ---- for people ---- */
