@@ -287,6 +287,8 @@ static void spend_branch(struct walk *walk, size_t index, const struct branch *b
     if (way->relayed)
         spend_relayed(walk, index, child->node, span->node, way->relay,
                       (struct passed){greatest(from_ns, way->answered_ns), way->back_in_ns, way->back_out_ns, to_ns});
+    else if (branch->vain)
+        walk_add_vain(walk, index, greatest(from_ns, way->answered_ns), to_ns);
     else
         walk_add_link(walk, index, child->node, span->node, greatest(from_ns, way->answered_ns), to_ns);
 }

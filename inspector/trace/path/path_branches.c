@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "path_branches.h"
 
+#include "node_states.h"
 #include "numbers.h"
 #include "path_unsent.h"
 
@@ -42,6 +43,20 @@ static bool may_relay(const struct walk *walk, const struct span *parent, const 
            walk_is_sure(walk, parent->node, relay) && walk_is_sure(walk, relay, child->node);
 }
 
+/* A child of a span that failed may have been asked by a relay.  Did that relay end before it passed the answer on?  Then the
+ * span waited for the relay, or if that is not sure (vain), nobody knows what for. */
+static void lose_at_relay(struct walk *walk, const struct span *parent, const struct span *child, struct branch *branch) {
+    const struct trace_events *events = walk->events;
+    size_t index = (size_t)(parent - walk->spans->items), got;
+    unsigned relay = child->peer;
+    if (!events->states || !late_counts(parent) || child->end == NO_POSITION || child->end_ns >= parent->end_ns) return;
+    transports_of_link(&walk->transports, relay, parent->node, true, parent->start_ns, child->start_ns, &got);
+    if (!got || !node_states_ended(events->states, events->facts, relay, parent->start_ns, parent->end_ns)) return;
+    branch->way.gone = true;
+    branch->way.returned_ns = UINT64_MAX;
+    branch->vain = walk_relay_ended(walk, index, child->node, true, parent->end_ns, &relay) >= parent->end_ns;
+}
+
 /* A child on another node.  next: the child there that began next, or NULL. */
 static struct branch branch_there(struct walk *walk, const struct span *parent, const struct span *child, size_t index,
                                   const struct span *next, uint64_t lower_ns) {
@@ -55,6 +70,8 @@ static struct branch branch_there(struct walk *walk, const struct span *parent, 
     if (may_relay(walk, parent, child))
         way_find_relayed(&branch.way, &walk->transports, parent, child, child->peer, walk->named[child->peer] > 1, lower_ns,
                          upper_ns);
+    if (may_relay(walk, parent, child) && !branch.way.relayed && upper_ns == parent->end_ns)
+        lose_at_relay(walk, parent, child, &branch);
     if (upper_ns == parent->end_ns && branch_is_unsent(walk, parent, child)) {
         branch.way.worked_ns = child->end_ns;
         branch.way.answered_ns = branch.way.returned_ns = upper_ns;

@@ -356,11 +356,7 @@ static bool has_any_ended(const struct node_states *states, uint64_t from_ns, ui
     return false;
 }
 
-/* A span that failed asked a node through another one, which got the question, and ended before it passed on the question or, if
- * the node had `answered`, the answer.  Since when can the node behind it, and the link to it, not be at fault any more?
- * UINT64_MAX: there was no such relay, or that is not sure: the question or the answer may have gone another way, perhaps in
- * another trace, as those of a connection do. */
-static uint64_t relay_ended(struct walk *walk, size_t index, unsigned node, bool answered, uint64_t to_ns, unsigned *ret_relay) {
+uint64_t walk_relay_ended(struct walk *walk, size_t index, unsigned node, bool answered, uint64_t to_ns, unsigned *ret_relay) {
     const struct trace_events *events = walk->events;
     const struct span *span = &walk->spans->items[index];
     uint64_t from_ns = span->start_ns;
@@ -387,7 +383,7 @@ static uint64_t relay_ended(struct walk *walk, size_t index, unsigned node, bool
 /* Takes the part of a wait for a relay that had ended.  Returns where it begins. */
 static uint64_t add_relay(struct walk *walk, size_t index, unsigned node, bool answered, uint64_t from_ns, uint64_t to_ns) {
     unsigned relay;
-    uint64_t ended_ns = relay_ended(walk, index, node, answered, to_ns, &relay);
+    uint64_t ended_ns = walk_relay_ended(walk, index, node, answered, to_ns, &relay);
     if (ended_ns >= to_ns) return to_ns;
     ended_ns = greatest(ended_ns, from_ns);
     add_wait(walk, (struct wait){ended_ns, to_ns, WAIT_PEER, walk->spans->items[index].node, relay, index, .unanswered = true});
