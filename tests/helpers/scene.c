@@ -181,6 +181,7 @@ static const struct verb {
     {"est", TRACE_KIND_CONN_ESTABLISHED, 2, 0},
     {"met", TRACE_KIND_METRICS, 2, 5},
     {"closed", TRACE_KIND_CONN_CLOSED, 2, 0},
+    {"closes", TRACE_KIND_CONN_CLOSED, 2, 0},
     {"custom", TRACE_KIND_CUSTOM, 0, 0},
     {"missing", TRACE_KIND_EVENTS_LOST, 0, 0},
     {"msent", TRACE_KIND_MESSAGE_SENT, 2, 5},
@@ -228,7 +229,7 @@ static bool obey_event(struct scene *scene, const struct verb *verb, const struc
         char reason[SCENE_LINE_MAX];
         join(reason, sizeof reason, words, 4);
         event->data.conn_closed.code = number(words, 3, 10, 0);
-        event->data.conn_closed.by_remote = 1;
+        event->data.conn_closed.by_remote = verb->word[5] == 'd';
         memcpy(event->data.conn_closed.reason, reason, strnlen(reason, sizeof event->data.conn_closed.reason));
         break;
     }
