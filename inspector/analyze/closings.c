@@ -2,6 +2,7 @@
 #include "closings.h"
 
 #include "analyze_thresholds.h"
+#include "node_states.h"
 #include "numbers.h"
 
 #include <errno.h>
@@ -142,11 +143,13 @@ static bool find_silence(const struct closings *closings, unsigned node, uint64_
     return true;
 }
 
-/* Did a node close a connection with a peer, to which the peer may still send? */
+/* Did a node close a connection with a peer, to which the peer may still send?  If the peer closed it as well, what it sends after
+ * that is of a new one.  The last that the node heard may have been the close itself. */
 static bool is_closed(const struct closings *closings, unsigned node, unsigned peer, uint64_t sent_ns) {
     const struct closing *closing = last_closing(closings, node, peer, sent_ns);
-    return closing && !closing->by_peer && closing->again_ns > sent_ns &&
-           !was_closed(closings, peer, node, closing->heard_ns, sent_ns); /* what it sends after that is of a new one */
+    if (!closing || closing->again_ns <= sent_ns) return false;
+    uint64_t since_ns = closing->heard_ns - (closing->by_peer ? least(closing->heard_ns, UNDER_WAY_NS_MAX) : 0);
+    return !was_closed(closings, peer, node, since_ns, sent_ns);
 }
 
 bool closings_explain(const struct closings *closings, unsigned from, unsigned to, uint64_t sent_ns) {
