@@ -215,6 +215,22 @@ static void spend_at_peer(struct walk *walk, size_t index, unsigned peer, uint64
     }
 }
 
+/* When the peer first got something of a question of which nobody knows which copy arrived: it did not have it before.
+ * UINT64_MAX: not known; or it may not have run meanwhile, and then it is not for the link. */
+static uint64_t first_arrived(const struct walk *walk, unsigned node, unsigned peer, uint64_t from_ns, uint64_t to_ns) {
+    const struct transport_wanted wanted = {.what = TRANSPORT_PACKET, .beside_bytes = UINT64_MAX};
+    struct transport_range range;
+    if (!walk->has_events[peer] || !walk_is_sure(walk, node, peer)) return UINT64_MAX;
+    range.items = transports_of_link(&walk->transports, peer, node, true, from_ns, to_ns, &range.count);
+    const struct transport *received = transports_find(&walk->transports, range, &wanted, false);
+    const struct trace_events *events = walk->events;
+    if (!received || facts_gap(events->facts, peer, from_ns, received->time_ns)) return UINT64_MAX;
+    if (events->states && (node_states_may_have_ended(events->states, events->facts, peer, from_ns) ||
+                           node_states_ended(events->states, events->facts, peer, from_ns, received->time_ns)))
+        return UINT64_MAX;
+    return received->time_ns;
+}
+
 /* An exchange.  If the peer reports its transport, the times there and back belong to the links. */
 static void spend_exchange(struct walk *walk, size_t index, const struct branch *branch, uint64_t from_ns, uint64_t to_ns) {
     unsigned node = walk->path->spans.items[index].node, peer = branch->peer;
@@ -223,6 +239,7 @@ static void spend_exchange(struct walk *walk, size_t index, const struct branch 
         walk_add_vain(walk, index, from_ns, to_ns);
         return;
     }
+    if (arrived_ns == UINT64_MAX) arrived_ns = first_arrived(walk, node, peer, branch->from_ns, least(sent_ns, to_ns));
     if (arrived_ns == UINT64_MAX || sent_ns == UINT64_MAX || sent_ns < arrived_ns) {
         spend_at_peer(walk, index, peer, from_ns, to_ns, branch->unanswered);
         return;
