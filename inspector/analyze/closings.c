@@ -66,7 +66,8 @@ static void add_peers(const struct closings *closings, const struct fact *fact) 
     struct closing *before = last_closing(closings, fact->peer, fact->node, fact->time_ns);
     struct closing *after = next_closing(closings, fact->peer, fact->node, fact->time_ns);
     bool numbered = fact->kind == FACT_PACKET_SENT && fact->space == TRACE_SPACE_1RTT;
-    bool opens = numbered ? before && fact->number <= before->number : fact->kind != FACT_PACKET_SENT || fact->space == TRACE_SPACE_INITIAL;
+    bool opens = numbered ? before && fact->number <= before->number
+                          : fact->kind != FACT_PACKET_SENT || fact->space == TRACE_SPACE_INITIAL;
     if (before && opens) before->again_ns = least(before->again_ns, fact->time_ns);
     if (before && numbered) before->number = fact->number;
     if (after && numbered) after->number = fact->number;

@@ -4,6 +4,7 @@
 #include "node_states.h"
 #include "numbers.h"
 #include "path_branches.h"
+#include "path_ended.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -572,6 +573,21 @@ static int find_unsent(struct walk *walk) {
     return 0;
 }
 
+/* A wait for a link to bring what a node had sent before it ended: once nothing can be under way any more, it is one for the
+ * node. */
+static void split_ended(struct walk *walk) {
+    const struct trace_events *events = walk->events;
+    size_t count = events->states ? walk->wait_count : 0;
+    for (size_t i = 0; i < count; i++) {
+        const struct wait wait = walk->waits[i];
+        if (wait.kind != WAIT_LINK || walk->spans->items[wait.span].node != wait.peer) continue;
+        const struct ended_part part = ended_part_of_wait(events->states, events->facts, walk->path, &wait);
+        if (!part.log || part.to_ns != wait.to_ns) continue;
+        walk->waits[i].to_ns = part.from_ns;
+        walk_add_peer(walk, wait.span, wait.peer, wait.node, part.from_ns, wait.to_ns, true);
+    }
+}
+
 static int walk_path(struct walk *walk) {
     struct critical_path *path = walk->path;
     const struct span *root = &path->spans.items[path->root];
@@ -583,6 +599,7 @@ static int walk_path(struct walk *walk) {
     spend_all(walk);
     spend_reach(walk);
     spend_all(walk);
+    split_ended(walk);
     path->waits = walk->waits;
     if (walk->failed) return -ENOMEM;
     path->count = path_waits_order(path->waits, walk->wait_count, path->end_ns, &path->within);

@@ -85,10 +85,10 @@ static void lose_answer(struct walk *walk, const struct span *parent, const stru
     if (child->start == NO_POSITION || child->end == NO_POSITION || parent->end == NO_POSITION || child->asks ||
         child->end_ns >= parent->end_ns)
         return;
-    asked.items = transports_of_link(&walk->transports, parent->node, child->node, false, parent->start_ns, child->start_ns,
-                                     &asked.count);
-    answer.items = transports_of_link(&walk->transports, child->node, parent->node, false, child->start_ns, parent->end_ns,
-                                      &answer.count);
+    asked.items =
+        transports_of_link(&walk->transports, parent->node, child->node, false, parent->start_ns, child->start_ns, &asked.count);
+    answer.items =
+        transports_of_link(&walk->transports, child->node, parent->node, false, child->start_ns, parent->end_ns, &answer.count);
     const struct transport *sent = first_content(answer, false);
     if (!sent || !first_content(asked, true) || first_content(answer, true) ||
         facts_gap(facts, parent->node, child->start_ns, parent->end_ns))

@@ -374,7 +374,8 @@ uint64_t walk_relay_ended(struct walk *walk, size_t index, unsigned node, bool a
     if (events->facts->beside_cut || only_receiver(walk, span->node, true, from_ns, to_ns) != relay ||
         have_talked(walk, span->node, node, from_ns, to_ns) || has_passed(walk, relay, span->node, true, asked_ns, to_ns))
         return UINT64_MAX;
-    if (answered ? only_receiver(walk, node, true, from_ns, to_ns) != relay : has_passed(walk, relay, node, true, asked_ns, to_ns))
+    if (answered ? only_receiver(walk, node, true, from_ns, to_ns) != relay
+                 : has_passed(walk, relay, node, true, asked_ns, to_ns))
         return UINT64_MAX;
     *ret_relay = relay;
     return log->lived_ns;

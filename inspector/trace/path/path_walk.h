@@ -22,9 +22,9 @@ struct branch {
     bool lost;                    /* of an exchange: packets of the question were lost */
     bool again;                   /* of an exchange: the peer has a span for another question */
     bool unanswered;              /* of an exchange */
-    bool vain;   /* of an exchange: it was a question, or told a node something that had ended; nobody knows which.  Of a child: it
+    bool vain; /* of an exchange: it was a question, or told a node something that had ended; nobody knows which.  Of a child: it
                     answered to a relay that had ended, perhaps before it passed the answer on */
-    bool probed; /* of an exchange: nothing came from the peer, and its sender probed it */
+    bool probed;                   /* of an exchange: nothing came from the peer, and its sender probed it */
     uint64_t last_sent_ns, gap_ns; /* of an exchange: the last packet sent; how long after the one before */
 };
 
