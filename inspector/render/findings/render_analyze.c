@@ -208,7 +208,7 @@ static void slow(struct strbuf *out, const struct view *view, const struct facts
     } else if (peer) {
         strbuf_puts(out, "waiting for ");
         finding_node(out, view, facts, finding->node);
-        bool traced = names_knows(view->names, facts_node(facts, finding->node));
+        bool traced = names_knows(view->names, facts_node(facts, finding->node)) || facts_got_by_other(facts, finding->node);
         strbuf_puts(out, !node_clocks_comparable(&facts->clocks, finding->node, finding->peer, NULL) ? ", whose clock is unknown"
                          : finding->seen                                                             ? ""
                          : traced ? ", which has no events of the request"
