@@ -144,8 +144,8 @@ static bool find_silence(const struct closings *closings, unsigned node, uint64_
     return true;
 }
 
-/* Did a node close a connection with a peer, to which the peer may still send?  If the peer closed it as well, what it sends after
- * that is of a new one.  The last that the node heard may have been the close itself. */
+/* Did a node close a connection with a peer, to which the peer may still send?  If the peer closed it as well, what it sends
+ * after that is of a new one.  The last that the node heard may have been the close itself. */
 static bool is_closed(const struct closings *closings, unsigned node, unsigned peer, uint64_t sent_ns) {
     const struct closing *closing = last_closing(closings, node, peer, sent_ns);
     if (!closing || closing->again_ns <= sent_ns) return false;

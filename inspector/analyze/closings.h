@@ -30,8 +30,9 @@ int closings_init(struct closings *closings, const struct facts *facts);
 void closings_fini(struct closings *closings);
 
 /* A packet was sent from a node to another and did not arrive.  Is it likely that this is not because of the link?  So it is if
- * the receiver had closed their connection, has got nothing from the sender since, and the sender has no new one; or if the receiver had no event for
- * STALL_NS_MIN, and when it went on, one of the two had closed their connection since the packet was sent. */
+ * the receiver had closed their connection, has got nothing from the sender since, and the sender has no new one; or if the
+ * receiver had no event for STALL_NS_MIN, and when it went on, one of the two had closed their connection since the packet was
+ * sent. */
 bool closings_explain(const struct closings *closings, unsigned from, unsigned to, uint64_t sent_ns);
 
 /* Was a packet read only when its receiver went on after STALL_NS_MIN without any event? */
