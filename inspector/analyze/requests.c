@@ -368,7 +368,7 @@ static int list_nodes(struct places *places, const struct trace_events *events) 
 static void add_parts(struct places *places, const struct critical_path *path, size_t index, const struct facts *facts,
                       const struct node_states *states) {
     struct part before = {.wait = path->waits[index], .after = index >= path->within};
-    const struct ended_part ended = ended_part_of_wait(states, facts, path, &before.wait);
+    const struct ended_part ended = ended_part_of_wait(states, facts, &path->spans, &before.wait);
     if (before.wait.untimed) return;
     if (ended.log) {
         struct part behind = {.after = before.after, .ended = ended.log}, again = before;

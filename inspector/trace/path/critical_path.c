@@ -4,7 +4,7 @@
 #include "node_states.h"
 #include "numbers.h"
 #include "path_branches.h"
-#include "path_ended.h"
+#include "path_ended_part.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -581,7 +581,7 @@ static void split_ended(struct walk *walk) {
     for (size_t i = 0; i < count; i++) {
         const struct wait wait = walk->waits[i];
         if (wait.kind != WAIT_LINK || walk->spans->items[wait.span].node != wait.peer) continue;
-        const struct ended_part part = ended_part_of_wait(events->states, events->facts, walk->path, &wait);
+        const struct ended_part part = ended_part_of_wait(events->states, events->facts, walk->spans, &wait);
         if (!part.log || part.to_ns != wait.to_ns) continue;
         walk->waits[i].to_ns = part.from_ns;
         walk_add_peer(walk, wait.span, wait.peer, wait.node, part.from_ns, wait.to_ns, true);
