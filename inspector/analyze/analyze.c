@@ -136,8 +136,10 @@ static void name_traced_peers(struct analysis *analysis) {
     for (size_t i = 0; traced && i < analysis->count; i++) {
         struct finding *finding = &analysis->findings[i];
         if (finding->kind != FINDING_UNTRACED_PEER || finding->gone) continue;
-        bool any = finding->node != NO_NUMBER && traced[finding->node];
-        for (unsigned k = 0; k < finding->peer_count && k < PEERS_MAX; k++) any |= traced[finding->peers[k]];
+        const struct facts *facts = analysis->facts;
+        bool any = finding->node != NO_NUMBER && (traced[finding->node] || facts_got_by_other(facts, finding->node));
+        for (unsigned k = 0; k < finding->peer_count && k < PEERS_MAX; k++)
+            any |= traced[finding->peers[k]] || facts_got_by_other(facts, finding->peers[k]);
         if (any) finding->kind = FINDING_SLOW_PEER;
     }
     free(traced);

@@ -27,7 +27,8 @@ static int compare_kinds(const void *left, const void *right) {
     return order ? order : compare_numbers(a->root, b->root);
 }
 
-/* Parts that wait for the same node belong together, whichever nodes began them; not those of which it is not sure that they wait. */
+/* Parts that wait for the same node belong together, whichever nodes began them; not those of which it is not sure that they
+ * wait. */
 static int compare_groups(const struct overdue *a, const struct overdue *b) {
     int order = compare_numbers(a->waits_for, b->waits_for);
     if (!order) order = compare_numbers(a->told, b->told);
@@ -218,8 +219,8 @@ static struct asked read_asked(const struct analysis *analysis, const struct ope
     return asked;
 }
 
-/* Is it certain that the node which a part asked has not answered?  Then it had the question, or it did nothing that shows that the
- * question was lost.  named: room, by node. */
+/* Is it certain that the node which a part asked has not answered?  Then it had the question, or it did nothing that shows that
+ * the question was lost.  named: room, by node. */
 static bool is_unanswered(const struct analysis *analysis, const struct open_part *part, const struct witness *witnesses,
                           bool *named) {
     const struct facts *facts = analysis->facts;
@@ -235,8 +236,8 @@ static bool is_unanswered(const struct analysis *analysis, const struct open_par
     return asked.sent && !asked.answered && (asked.arrived || !(asked.lost || ran_on));
 }
 
-/* The only node to which a part that is alone, and that nobody asked for, sent packets; NO_NUMBER if it sent none, or something to
- * others. */
+/* The only node to which a part that is alone, and that nobody asked for, sent packets; NO_NUMBER if it sent none, or something
+ * to others. */
 static unsigned only_receiver(const struct facts *facts, const struct open_part *part) {
     unsigned receiver = NO_NUMBER;
     for (size_t i = part->start; i < facts->count && part->alone && part->root; i++) {

@@ -27,6 +27,8 @@ void path_place(struct strbuf *out, const struct view *view, const struct facts 
             strbuf_puts(out, " (clock not known)");
         else if (facts_has(facts, peer))
             strbuf_puts(out, " (did not answer)");
+        else if (facts_got_by_other(facts, peer))
+            strbuf_puts(out, " (no events here)");
         else
             path_not_traced(out, view, facts_node(facts, peer));
         return;

@@ -292,6 +292,27 @@ static size_t first_from(const struct fact *items, size_t count, uint64_t time_n
 
 bool facts_has(const struct facts *facts, unsigned node) { return node < facts->has_count && facts->has[node]; }
 
+/* Did a node receive a message that was sent to another? */
+static bool was_got_by_other(const struct facts *facts, const struct fact *sent) {
+    for (size_t i = facts_first(facts, sent->time_ns); i < facts->count; i++) {
+        const struct fact *fact = &facts->items[i];
+        if (fact->kind == FACT_MESSAGE_RECEIVED && fact->peer == sent->node && fact->number == sent->number &&
+            fact->space == sent->space && fact->trace == sent->trace && fact->command == sent->command)
+            return true;
+    }
+    return false;
+}
+
+bool facts_got_by_other(const struct facts *facts, unsigned node) {
+    if (facts_has(facts, node)) return false;
+    for (size_t i = 0; i < facts->count; i++) {
+        const struct fact *fact = &facts->items[i];
+        if (fact->kind == FACT_MESSAGE_SENT && fact->peer == node && fact->trace != NO_NUMBER)
+            return was_got_by_other(facts, fact);
+    }
+    return false;
+}
+
 static int find_nodes(struct facts *facts) {
     unsigned count = intern_count(&facts->nodes);
     free(facts->has);

@@ -144,6 +144,10 @@ const struct fact *fact_walk_next(struct fact_walk *walk); /* NULL at the end */
 /* Does a node have an event?  It has none if it is only mentioned by others, or all its events are missing. */
 bool facts_has(const struct facts *facts, unsigned node);
 
+/* Did a traced node receive what was sent to that one, which has no events?  Then it is perhaps only an address of the other.
+ * The first message in a trace decides. */
+bool facts_got_by_other(const struct facts *facts, unsigned node);
+
 /* The first gap of a node that overlaps a time; NULL: none of its events are missing there. */
 const struct fact_gap *facts_gap(const struct facts *facts, unsigned node, uint64_t from_ns, uint64_t to_ns);
 

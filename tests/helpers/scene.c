@@ -168,25 +168,16 @@ static const struct verb {
     enum trace_kind kind;
     unsigned peer, trace;
 } verbs[] = {
-    {"start", TRACE_KIND_APP_START, 5, 2},
-    {"end", TRACE_KIND_APP_END, 5, 2},
-    {"sent", TRACE_KIND_PACKET_SENT, 2, 6},
-    {"recv", TRACE_KIND_PACKET_RECEIVED, 2, 6},
-    {"lost", TRACE_KIND_PACKET_LOST, 2, 6},
-    {"psent", TRACE_KIND_PACKET_SENT, 2, 6},
-    {"plost", TRACE_KIND_PACKET_LOST, 2, 6},
-    {"sopen", TRACE_KIND_STREAM_OPENED, 2, 4},
-    {"sdata", TRACE_KIND_STREAM_DATA, 2, 8},
-    {"sclose", TRACE_KIND_STREAM_CLOSED, 2, 5},
-    {"est", TRACE_KIND_CONN_ESTABLISHED, 2, 0},
-    {"met", TRACE_KIND_METRICS, 2, 5},
-    {"closed", TRACE_KIND_CONN_CLOSED, 2, 0},
-    {"custom", TRACE_KIND_CUSTOM, 0, 0},
-    {"missing", TRACE_KIND_EVENTS_LOST, 0, 0},
-    {"msent", TRACE_KIND_MESSAGE_SENT, 2, 5},
-    {"magain", TRACE_KIND_MESSAGE_SENT, 2, 5},
-    {"mrecv", TRACE_KIND_MESSAGE_RECEIVED, 2, 5},
-    {"link", TRACE_KIND_LINK, 0, 2},
+    {"start", TRACE_KIND_APP_START, 5, 2},        {"end", TRACE_KIND_APP_END, 5, 2},
+    {"sent", TRACE_KIND_PACKET_SENT, 2, 6},       {"recv", TRACE_KIND_PACKET_RECEIVED, 2, 6},
+    {"lost", TRACE_KIND_PACKET_LOST, 2, 6},       {"psent", TRACE_KIND_PACKET_SENT, 2, 6},
+    {"plost", TRACE_KIND_PACKET_LOST, 2, 6},      {"sopen", TRACE_KIND_STREAM_OPENED, 2, 4},
+    {"sdata", TRACE_KIND_STREAM_DATA, 2, 8},      {"sclose", TRACE_KIND_STREAM_CLOSED, 2, 5},
+    {"est", TRACE_KIND_CONN_ESTABLISHED, 2, 0},   {"met", TRACE_KIND_METRICS, 2, 5},
+    {"closed", TRACE_KIND_CONN_CLOSED, 2, 0},     {"closes", TRACE_KIND_CONN_CLOSED, 2, 0},
+    {"custom", TRACE_KIND_CUSTOM, 0, 0},          {"missing", TRACE_KIND_EVENTS_LOST, 0, 0},
+    {"msent", TRACE_KIND_MESSAGE_SENT, 2, 5},     {"magain", TRACE_KIND_MESSAGE_SENT, 2, 5},
+    {"mrecv", TRACE_KIND_MESSAGE_RECEIVED, 2, 5}, {"link", TRACE_KIND_LINK, 0, 2},
     {"expire", TRACE_KIND_APP_END, 4, 2},
 };
 
@@ -228,7 +219,7 @@ static bool obey_event(struct scene *scene, const struct verb *verb, const struc
         char reason[SCENE_LINE_MAX];
         join(reason, sizeof reason, words, 4);
         event->data.conn_closed.code = number(words, 3, 10, 0);
-        event->data.conn_closed.by_remote = 1;
+        event->data.conn_closed.by_remote = verb->word[5] == 'd';
         memcpy(event->data.conn_closed.reason, reason, strnlen(reason, sizeof event->data.conn_closed.reason));
         break;
     }

@@ -18,7 +18,8 @@
  *     sdata N PEER STREAM OFFSET BYTES FIN SENT [TRACE]
  *     sclose N PEER STREAM CODE [TRACE]
  *     met N PEER RTT_NS [IN_FLIGHT [TRACE]]    metrics; the congestion window has 14720 bytes
- *     est N PEER RTT_NS, closed N PEER CODE REASON..., custom N CODE
+ *     est N PEER RTT_NS, custom N CODE
+ *     closed|closes N PEER CODE REASON...      conn_closed: by the peer, or by the node itself
  *     missing N COUNT                          traced could not read that many events of the node
  *     close N, crash N                         the node ends, and closes its log or does not
  *     killed N MS                              the same as crash, and traced notices that now; it last saw the node live MS ago

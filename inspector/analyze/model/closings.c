@@ -2,9 +2,11 @@
 #include "closings.h"
 
 #include "analyze_thresholds.h"
+#include "node_states.h"
 #include "numbers.h"
 
 #include <errno.h>
+#include <p2ptrace/event.h>
 #include <stdlib.h>
 
 #define AT_ONCE_PART 10 /* of a silence: what is received up to 1/N of it after its end was read at its end */
@@ -44,19 +46,49 @@ static bool was_closed(const struct closings *closings, unsigned node, unsigned 
     return last && last->time_ns > from_ns;
 }
 
+/* The first time after that at which a node closed a connection with a peer; NULL if it did not. */
+static struct closing *next_closing(const struct closings *closings, unsigned node, unsigned peer, uint64_t time_ns) {
+    size_t rank = rank_of(closings, node, peer, time_ns);
+    struct closing *closing = rank < closings->count ? &closings->items[rank] : NULL;
+    return closing && closing->node == node && closing->peer == peer ? closing : NULL;
+}
+
+static void add_heard(const struct closings *closings, const struct fact *fact) {
+    struct closing *before = last_closing(closings, fact->node, fact->peer, fact->time_ns);
+    struct closing *after = next_closing(closings, fact->node, fact->peer, fact->time_ns);
+    if (before) before->again_ns = least(before->again_ns, fact->time_ns);
+    if (after) after->heard_ns = fact->time_ns;
+}
+
+/* Something that the other end did.  It has a new connection if it says so, sends an Initial packet, or numbers its packets
+ * anew. */
+static void add_peers(const struct closings *closings, const struct fact *fact) {
+    struct closing *before = last_closing(closings, fact->peer, fact->node, fact->time_ns);
+    struct closing *after = next_closing(closings, fact->peer, fact->node, fact->time_ns);
+    bool numbered = fact->kind == FACT_PACKET_SENT && fact->space == TRACE_SPACE_1RTT;
+    bool opens = numbered ? before && fact->number <= before->number
+                          : fact->kind != FACT_PACKET_SENT || fact->space == TRACE_SPACE_INITIAL;
+    if (before && opens) before->again_ns = least(before->again_ns, fact->time_ns);
+    if (before && numbered) before->number = fact->number;
+    if (after && numbered) after->number = fact->number;
+}
+
 static void list_closings(struct closings *closings, const struct facts *facts) {
     for (size_t i = 0; i < facts->count; i++) {
         const struct fact *fact = &facts->items[i];
         if (fact->kind == FACT_CONN_CLOSED && fact->peer != NO_NUMBER)
-            closings->items[closings->count++] = (struct closing){fact->node, fact->peer, fact->time_ns, UINT64_MAX};
+            closings->items[closings->count++] = (struct closing){.node = fact->node,
+                                                                  .peer = fact->peer,
+                                                                  .time_ns = fact->time_ns,
+                                                                  .by_peer = fact->by_peer,
+                                                                  .again_ns = UINT64_MAX};
     }
     if (closings->count) qsort(closings->items, closings->count, sizeof *closings->items, compare_closings);
     for (size_t i = 0; i < facts->count && closings->count; i++) {
         const struct fact *fact = &facts->items[i];
-        bool received = fact_is_traffic(fact) && !fact_sends(fact);
-        if (!received && fact->kind != FACT_CONN_ESTABLISHED) continue;
-        struct closing *closing = last_closing(closings, fact->node, fact->peer, fact->time_ns);
-        if (closing) closing->again_ns = least(closing->again_ns, fact->time_ns);
+        bool opened = fact->kind == FACT_CONN_INIT || fact->kind == FACT_CONN_ESTABLISHED;
+        if ((fact_is_traffic(fact) && !fact_sends(fact)) || fact->kind == FACT_CONN_ESTABLISHED) add_heard(closings, fact);
+        if (fact->kind == FACT_PACKET_SENT || opened) add_peers(closings, fact);
     }
 }
 
@@ -112,9 +144,17 @@ static bool find_silence(const struct closings *closings, unsigned node, uint64_
     return true;
 }
 
+/* Did a node close a connection with a peer, to which the peer may still send?  If the peer closed it as well, what it sends
+ * after that is of a new one.  The last that the node heard may have been the close itself. */
+static bool is_closed(const struct closings *closings, unsigned node, unsigned peer, uint64_t sent_ns) {
+    const struct closing *closing = last_closing(closings, node, peer, sent_ns);
+    if (!closing || closing->again_ns <= sent_ns) return false;
+    uint64_t since_ns = closing->heard_ns - (closing->by_peer ? least(closing->heard_ns, UNDER_WAY_NS_MAX) : 0);
+    return !was_closed(closings, peer, node, since_ns, sent_ns);
+}
+
 bool closings_before(const struct closings *closings, unsigned from, unsigned to, uint64_t sent_ns) {
-    const struct closing *closing = last_closing(closings, to, from, sent_ns);
-    return closing && closing->again_ns > sent_ns;
+    return is_closed(closings, to, from, sent_ns);
 }
 
 bool closings_explain(const struct closings *closings, unsigned from, unsigned to, uint64_t sent_ns) {

@@ -11,7 +11,10 @@
 struct closing {
     unsigned node, peer;
     uint64_t time_ns;
-    uint64_t again_ns; /* when it next received something from the peer; UINT64_MAX: never */
+    bool by_peer;      /* the peer had closed it */
+    uint64_t heard_ns; /* when it had last received something from the peer; 0: never */
+    uint64_t again_ns; /* when it next received something from the peer, or the peer opened a new connection; UINT64_MAX: never */
+    uint64_t number;   /* of the last packet that the peer had sent it in the space of application data */
 };
 
 struct closings {
@@ -27,8 +30,9 @@ int closings_init(struct closings *closings, const struct facts *facts);
 void closings_fini(struct closings *closings);
 
 /* A packet was sent from a node to another and did not arrive.  Is it likely that this is not because of the link?  So it is if
- * the receiver had closed their connection and has got nothing from the sender since; or if the receiver had no event for
- * STALL_NS_MIN, and when it went on, one of the two had closed their connection since the packet was sent. */
+ * the receiver had closed their connection, has got nothing from the sender since, and the sender has no new one; or if the
+ * receiver had no event for STALL_NS_MIN, and when it went on, one of the two had closed their connection since the packet was
+ * sent. */
 bool closings_before(const struct closings *closings, unsigned from, unsigned to, uint64_t sent_ns); /* the first of these */
 bool closings_explain(const struct closings *closings, unsigned from, unsigned to, uint64_t sent_ns);
 

@@ -215,8 +215,8 @@ static bool took_most(const struct critical_path *path, const struct span *faile
     return 2 * ns > failed->end_ns - question->start_ns && ns >= whole_ns / WAITED_PART;
 }
 
-/* May a span that only asks have sent its question?  If its node reports what it sends in this trace, that shows it; otherwise the
- * span has at least waited for some time. */
+/* May a span that only asks have sent its question?  If its node reports what it sends in this trace, that shows it; otherwise
+ * the span has at least waited for some time. */
 static bool may_have_asked(const struct failed *failed, const struct span *span) {
     const struct critical_path *path = failed->path;
     const struct trace_events *events = failed->events;

@@ -128,7 +128,7 @@ static int list_nodes(struct places *places, const struct trace_events *events) 
 static void add_parts(struct places *places, const struct critical_path *path, size_t index, const struct facts *facts,
                       const struct node_states *states) {
     struct part before = {.wait = path->waits[index], .after = index >= path->within};
-    const struct ended_part ended = ended_part_of_wait(states, facts, path, &before.wait);
+    const struct ended_part ended = ended_part_of_wait(states, facts, &path->spans, &before.wait);
     if (before.wait.untimed) return;
     if (ended.log) {
         struct part behind = {.after = before.after, .ended = ended.log}, again = before;
@@ -247,7 +247,7 @@ static int add_places(struct requests *requests, struct places *places, const st
 }
 
 int requests_add_visits(struct requests *requests, const struct critical_path *path, const struct trace_events *events,
-               const struct node_states *states) {
+                        const struct node_states *states) {
     struct places places;
     int result = places_init(&places, path, events, states);
     if (!result) result = add_places(requests, &places, path, events);

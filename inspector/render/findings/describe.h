@@ -25,5 +25,7 @@ describe_function describe_stream_open;
 describe_function describe_node_ended;
 describe_function describe_node_silent;
 describe_function describe_events_missing;
+describe_function describe_flood;
+describe_function describe_connections_closed;
 
 #endif

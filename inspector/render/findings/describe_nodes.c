@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Sentences about nodes that ended, stood still or fell silent, whose events are missing, or that left something open. */
+ * Sentences about nodes that ended, stood still, fell silent or flood others, whose events are missing, or that left something
+ * open or closed it. */
 #include "describe.h"
 #include "render_clocks.h"
 #include "render_path.h"
@@ -151,4 +152,70 @@ void describe_events_missing(struct strbuf *out, const struct view *view, const 
     finding_node(out, view, facts, finding->node);
     strbuf_printf(out, " %s lost before traced read %s: other findings may be incomplete", finding->count == 1 ? "was" : "were",
                   finding->count == 1 ? "it" : "them");
+}
+
+void describe_flood(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
+    finding_node(out, view, facts, finding->node);
+    if (finding->messages) {
+        const char *type = facts_command(facts, finding->command);
+        strbuf_printf(out,
+                      " sent %" PRIu64 " of %" PRIu64 " unsolicited %s%smessages, %" PRIu64
+                      " to each neighbour (median); other nodes sent %.0f",
+                      finding->count, finding->of, type ? type : "", type ? " " : "", finding->links, finding->usual_rate);
+        return;
+    }
+    if (!names_knows(view->names, facts_node(facts, finding->node))) strbuf_puts(out, ", which is not traced,");
+    if (finding->peer == NO_NUMBER) {
+        strbuf_puts(out, " began");
+    } else {
+        strbuf_puts(out, " asked ");
+        finding_node(out, view, facts, finding->peer);
+    }
+    strbuf_printf(out, " %" PRIu64 " of %" PRIu64 " requests; other nodes began %.0f (median)", finding->count, finding->of,
+                  finding->usual_rate);
+}
+
+/* RFC 9000, 20.1. */
+static const char *code_name(uint64_t code) {
+    static const char *const names[] = {"NO_ERROR",
+                                        "INTERNAL_ERROR",
+                                        "CONNECTION_REFUSED",
+                                        "FLOW_CONTROL_ERROR",
+                                        "STREAM_LIMIT_ERROR",
+                                        "STREAM_STATE_ERROR",
+                                        "FINAL_SIZE_ERROR",
+                                        "FRAME_ENCODING_ERROR",
+                                        "TRANSPORT_PARAMETER_ERROR",
+                                        "CONNECTION_ID_LIMIT_ERROR",
+                                        "PROTOCOL_VIOLATION",
+                                        "INVALID_TOKEN",
+                                        "APPLICATION_ERROR",
+                                        "CRYPTO_BUFFER_EXCEEDED",
+                                        "KEY_UPDATE_ERROR",
+                                        "AEAD_LIMIT_REACHED",
+                                        "NO_VIABLE_PATH"};
+    if (code >= 0x100 && code <= 0x1ff) return "CRYPTO_ERROR";
+    return code < sizeof names / sizeof *names ? names[code] : NULL;
+}
+
+void describe_connections_closed(struct strbuf *out, const struct view *view, const struct facts *facts,
+                                 const struct finding *finding) {
+    const char *reason = facts_command(facts, finding->command), *name = code_name(finding->code);
+    text_count(out, finding->count, "connection");
+    if (finding->peer != NO_NUMBER) {
+        strbuf_puts(out, " between ");
+        finding_node(out, view, facts, finding->node);
+        strbuf_puts(out, " and ");
+        finding_node(out, view, facts, finding->peer);
+    } else if (finding->node != NO_NUMBER) {
+        strbuf_puts(out, " of ");
+        finding_node(out, view, facts, finding->node);
+    }
+    strbuf_puts(out, finding->count == 1 ? " was closed" : " were closed");
+    if (finding->code) {
+        strbuf_printf(out, " with code 0x%" PRIx64, finding->code);
+        if (name) strbuf_printf(out, " (as a transport error: %s)", name);
+    }
+    if (!reason || !*reason) return;
+    strbuf_printf(out, ": %s", reason);
 }

@@ -208,7 +208,7 @@ static void slow(struct strbuf *out, const struct view *view, const struct facts
     } else if (peer) {
         strbuf_puts(out, "waiting for ");
         finding_node(out, view, facts, finding->node);
-        bool traced = names_knows(view->names, facts_node(facts, finding->node));
+        bool traced = names_knows(view->names, facts_node(facts, finding->node)) || facts_got_by_other(facts, finding->node);
         strbuf_puts(out, !node_clocks_comparable(&facts->clocks, finding->node, finding->peer, NULL) ? ", whose clock is unknown"
                          : finding->seen                                                             ? ""
                          : traced ? ", which has no events of the request"
@@ -374,72 +374,6 @@ static void latency_outliers(struct strbuf *out, const struct view *view, const 
         link(out, view, facts, finding);
 }
 
-static void flood(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
-    finding_node(out, view, facts, finding->node);
-    if (finding->messages) {
-        const char *type = facts_command(facts, finding->command);
-        strbuf_printf(out,
-                      " sent %" PRIu64 " of %" PRIu64 " unsolicited %s%smessages, %" PRIu64
-                      " to each neighbour (median); other nodes sent %.0f",
-                      finding->count, finding->of, type ? type : "", type ? " " : "", finding->links, finding->usual_rate);
-        return;
-    }
-    if (!names_knows(view->names, facts_node(facts, finding->node))) strbuf_puts(out, ", which is not traced,");
-    if (finding->peer == NO_NUMBER) {
-        strbuf_puts(out, " began");
-    } else {
-        strbuf_puts(out, " asked ");
-        finding_node(out, view, facts, finding->peer);
-    }
-    strbuf_printf(out, " %" PRIu64 " of %" PRIu64 " requests; other nodes began %.0f (median)", finding->count, finding->of,
-                  finding->usual_rate);
-}
-
-/* RFC 9000, 20.1. */
-static const char *code_name(uint64_t code) {
-    static const char *const names[] = {"NO_ERROR",
-                                        "INTERNAL_ERROR",
-                                        "CONNECTION_REFUSED",
-                                        "FLOW_CONTROL_ERROR",
-                                        "STREAM_LIMIT_ERROR",
-                                        "STREAM_STATE_ERROR",
-                                        "FINAL_SIZE_ERROR",
-                                        "FRAME_ENCODING_ERROR",
-                                        "TRANSPORT_PARAMETER_ERROR",
-                                        "CONNECTION_ID_LIMIT_ERROR",
-                                        "PROTOCOL_VIOLATION",
-                                        "INVALID_TOKEN",
-                                        "APPLICATION_ERROR",
-                                        "CRYPTO_BUFFER_EXCEEDED",
-                                        "KEY_UPDATE_ERROR",
-                                        "AEAD_LIMIT_REACHED",
-                                        "NO_VIABLE_PATH"};
-    if (code >= 0x100 && code <= 0x1ff) return "CRYPTO_ERROR";
-    return code < sizeof names / sizeof *names ? names[code] : NULL;
-}
-
-static void connections_closed(struct strbuf *out, const struct view *view, const struct facts *facts,
-                               const struct finding *finding) {
-    const char *reason = facts_command(facts, finding->command), *name = code_name(finding->code);
-    text_count(out, finding->count, "connection");
-    if (finding->peer != NO_NUMBER) {
-        strbuf_puts(out, " between ");
-        finding_node(out, view, facts, finding->node);
-        strbuf_puts(out, " and ");
-        finding_node(out, view, facts, finding->peer);
-    } else if (finding->node != NO_NUMBER) {
-        strbuf_puts(out, " of ");
-        finding_node(out, view, facts, finding->node);
-    }
-    strbuf_puts(out, finding->count == 1 ? " was closed" : " were closed");
-    if (finding->code) {
-        strbuf_printf(out, " with code 0x%" PRIx64, finding->code);
-        if (name) strbuf_printf(out, " (as a transport error: %s)", name);
-    }
-    if (!reason || !*reason) return;
-    strbuf_printf(out, ": %s", reason);
-}
-
 /* ---- kinds of findings ---- */
 
 enum next { NEXT_LOSSES, NEXT_TRACE, NEXT_GRAPH, NEXT_METRICS, NEXT_STREAMS, NEXT_CLOSES, NEXT_TRACES, NEXT_NODE, NEXT_NODES };
@@ -453,7 +387,7 @@ static const struct {
     [FINDING_NODE_ENDED] = {describe_node_ended, HAS_COUNT | HAS_MOMENT, NEXT_NODE},
     [FINDING_NODE_STALLED] = {describe_node_stalled, HAS_COUNT | HAS_TIME | HAS_MOMENT, NEXT_NODE},
     [FINDING_NODE_SILENT] = {describe_node_silent, HAS_COUNT | HAS_TIME | HAS_USUAL_TIME | HAS_MOMENT, NEXT_NODE},
-    [FINDING_FLOOD] = {flood, HAS_COUNT | HAS_OF, NEXT_TRACES},
+    [FINDING_FLOOD] = {describe_flood, HAS_COUNT | HAS_OF, NEXT_TRACES},
     [FINDING_LOSSY_NODE] = {lossy, HAS_COUNT | HAS_OF | HAS_RATE, NEXT_LOSSES},
     [FINDING_LOSSY_LINK] = {lossy, HAS_COUNT | HAS_OF | HAS_RATE, NEXT_LOSSES},
     [FINDING_LOSSY_NETWORK] = {lossy_network, HAS_COUNT | HAS_OF | HAS_RATE, NEXT_LOSSES},
@@ -469,7 +403,7 @@ static const struct {
     [FINDING_REQUESTS_RETRIED] = {requests_retried, HAS_COUNT | HAS_OF, NEXT_TRACE},
     [FINDING_LATENCY_OUTLIERS] = {latency_outliers, HAS_COUNT | HAS_OF | HAS_TIME | HAS_USUAL_TIME, NEXT_GRAPH},
     [FINDING_REQUEST_OPEN] = {describe_request_open, HAS_COUNT | HAS_TIME | HAS_MOMENT, NEXT_TRACE},
-    [FINDING_CONNECTIONS_CLOSED] = {connections_closed, HAS_COUNT | HAS_MOMENT | HAS_CODE, NEXT_CLOSES},
+    [FINDING_CONNECTIONS_CLOSED] = {describe_connections_closed, HAS_COUNT | HAS_MOMENT | HAS_CODE, NEXT_CLOSES},
     [FINDING_RTT_JUMP] = {rtt_jump, HAS_COUNT | HAS_TIME | HAS_USUAL_TIME | HAS_MOMENT, NEXT_METRICS},
     [FINDING_WRONG_LOSSES] = {wrong_losses, HAS_COUNT | HAS_OF, NEXT_GRAPH},
     [FINDING_STREAM_OPEN] = {describe_stream_open, HAS_COUNT | HAS_OF | HAS_TIME, NEXT_STREAMS},

@@ -4,6 +4,7 @@
 #include "node_states.h"
 #include "numbers.h"
 #include "path_branches.h"
+#include "path_ended_part.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -215,6 +216,22 @@ static void spend_at_peer(struct walk *walk, size_t index, unsigned peer, uint64
     }
 }
 
+/* When the peer first got something of a question of which nobody knows which copy arrived: it did not have it before.
+ * UINT64_MAX: not known; or it may not have run meanwhile, and then it is not for the link. */
+static uint64_t first_arrived(const struct walk *walk, unsigned node, unsigned peer, uint64_t from_ns, uint64_t to_ns) {
+    const struct transport_wanted wanted = {.what = TRANSPORT_PACKET, .beside_bytes = UINT64_MAX};
+    struct transport_range range;
+    if (!walk->has_events[peer] || !walk_is_sure(walk, node, peer)) return UINT64_MAX;
+    range.items = transports_of_link(&walk->transports, peer, node, true, from_ns, to_ns, &range.count);
+    const struct transport *received = transports_find(&walk->transports, range, &wanted, false);
+    const struct trace_events *events = walk->events;
+    if (!received || facts_gap(events->facts, peer, from_ns, received->time_ns)) return UINT64_MAX;
+    if (events->states && (node_states_may_have_ended(events->states, events->facts, peer, from_ns) ||
+                           node_states_ended(events->states, events->facts, peer, from_ns, received->time_ns)))
+        return UINT64_MAX;
+    return received->time_ns;
+}
+
 /* An exchange.  If the peer reports its transport, the times there and back belong to the links. */
 static void spend_exchange(struct walk *walk, size_t index, const struct branch *branch, uint64_t from_ns, uint64_t to_ns) {
     unsigned node = walk->path->spans.items[index].node, peer = branch->peer;
@@ -223,6 +240,7 @@ static void spend_exchange(struct walk *walk, size_t index, const struct branch 
         walk_add_vain(walk, index, from_ns, to_ns);
         return;
     }
+    if (arrived_ns == UINT64_MAX) arrived_ns = first_arrived(walk, node, peer, branch->from_ns, least(sent_ns, to_ns));
     if (arrived_ns == UINT64_MAX || sent_ns == UINT64_MAX || sent_ns < arrived_ns) {
         spend_at_peer(walk, index, peer, from_ns, to_ns, branch->unanswered);
         return;
@@ -287,6 +305,8 @@ static void spend_branch(struct walk *walk, size_t index, const struct branch *b
     if (way->relayed)
         spend_relayed(walk, index, child->node, span->node, way->relay,
                       (struct passed){greatest(from_ns, way->answered_ns), way->back_in_ns, way->back_out_ns, to_ns});
+    else if (branch->vain)
+        walk_add_vain(walk, index, greatest(from_ns, way->answered_ns), to_ns);
     else
         walk_add_link(walk, index, child->node, span->node, greatest(from_ns, way->answered_ns), to_ns);
 }
@@ -553,6 +573,21 @@ static int find_unsent(struct walk *walk) {
     return 0;
 }
 
+/* A wait for a link to bring what a node had sent before it ended: once nothing can be under way any more, it is one for the
+ * node. */
+static void split_ended(struct walk *walk) {
+    const struct trace_events *events = walk->events;
+    size_t count = events->states ? walk->wait_count : 0;
+    for (size_t i = 0; i < count; i++) {
+        const struct wait wait = walk->waits[i];
+        if (wait.kind != WAIT_LINK || walk->spans->items[wait.span].node != wait.peer) continue;
+        const struct ended_part part = ended_part_of_wait(events->states, events->facts, walk->spans, &wait);
+        if (!part.log || part.to_ns != wait.to_ns) continue;
+        walk->waits[i].to_ns = part.from_ns;
+        walk_add_peer(walk, wait.span, wait.peer, wait.node, part.from_ns, wait.to_ns, true);
+    }
+}
+
 static int walk_path(struct walk *walk) {
     struct critical_path *path = walk->path;
     const struct span *root = &path->spans.items[path->root];
@@ -564,6 +599,7 @@ static int walk_path(struct walk *walk) {
     spend_all(walk);
     spend_reach(walk);
     spend_all(walk);
+    split_ended(walk);
     path->waits = walk->waits;
     if (walk->failed) return -ENOMEM;
     path->count = path_waits_order(path->waits, walk->wait_count, path->end_ns, &path->within);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "path_branches.h"
 
+#include "node_states.h"
 #include "numbers.h"
 #include "path_unsent.h"
 
@@ -42,6 +43,64 @@ static bool may_relay(const struct walk *walk, const struct span *parent, const 
            walk_is_sure(walk, parent->node, relay) && walk_is_sure(walk, relay, child->node);
 }
 
+/* A child of a span that failed may have been asked by a relay.  Did that relay end before it passed the answer on?  Then the
+ * span waited for the relay, or if that is not sure (vain), nobody knows what for. */
+static void lose_at_relay(struct walk *walk, const struct span *parent, const struct span *child, struct branch *branch) {
+    const struct trace_events *events = walk->events;
+    size_t index = (size_t)(parent - walk->spans->items), got;
+    unsigned relay = child->peer;
+    if (!events->states || !late_counts(parent) || child->end == NO_POSITION || child->end_ns >= parent->end_ns) return;
+    transports_of_link(&walk->transports, relay, parent->node, true, parent->start_ns, child->start_ns, &got);
+    if (!got || !node_states_ended(events->states, events->facts, relay, parent->start_ns, parent->end_ns)) return;
+    branch->way.gone = true;
+    branch->way.returned_ns = UINT64_MAX;
+    branch->vain = walk_relay_ended(walk, index, child->node, true, parent->end_ns, &relay) >= parent->end_ns;
+}
+
+/* Did a node get more than an acknowledgement from another in that time, in whatever trace? */
+static bool got_content(const struct facts *facts, unsigned node, unsigned from, uint64_t from_ns, uint64_t until_ns) {
+    struct fact_walk walk = facts_walk(facts, from_ns, until_ns + 1);
+    const struct fact *fact;
+    while ((fact = fact_walk_next(&walk)))
+        if (fact->node == node && fact->peer == from && fact_is_traffic(fact) && !fact_sends(fact) && !fact_is_small(fact))
+            return true;
+    return facts->beside_cut;
+}
+
+/* The first packet of a range that is more than an acknowledgement; arrived: of which we know both ends.  NULL: none. */
+static const struct transport *first_content(struct transport_range range, bool arrived) {
+    for (size_t i = 0; i < range.count; i++) {
+        const struct transport *transport = &range.items[i];
+        if (transport->stream || packet_is_small(transport->bytes, UINT64_MAX)) continue;
+        if (!arrived || transport->other_ns != UINT64_MAX) return transport;
+    }
+    return NULL;
+}
+
+/* The parent's question arrived, and the child's answer was sent.  Did nothing of it arrive, in whatever trace?  Then the parent
+ * waits for the link from then on. */
+static void lose_answer(struct walk *walk, const struct span *parent, const struct span *child, struct branch *branch) {
+    const struct facts *facts = walk->events->facts;
+    struct transport_range asked, answer;
+    if (child->start == NO_POSITION || child->end == NO_POSITION || parent->end == NO_POSITION || child->asks ||
+        child->end_ns >= parent->end_ns)
+        return;
+    asked.items =
+        transports_of_link(&walk->transports, parent->node, child->node, false, parent->start_ns, child->start_ns, &asked.count);
+    answer.items =
+        transports_of_link(&walk->transports, child->node, parent->node, false, child->start_ns, parent->end_ns, &answer.count);
+    const struct transport *sent = first_content(answer, false);
+    if (!sent || !first_content(asked, true) || first_content(answer, true) ||
+        facts_gap(facts, parent->node, child->start_ns, parent->end_ns))
+        return;
+    walk_doubt(walk, parent->node, child->node, child->start_ns, parent->end_ns);
+    if (got_content(facts, parent->node, child->node, child->start_ns, parent->end_ns)) return;
+    branch->way.gone = true;
+    branch->way.worked_ns = branch->way.answered_ns = least(sent->time_ns, child->end_ns);
+    if (sent->time_ns > child->end_ns) branch->way.answered_ns = sent->time_ns;
+    branch->way.returned_ns = UINT64_MAX;
+}
+
 /* A child on another node.  next: the child there that began next, or NULL. */
 static struct branch branch_there(struct walk *walk, const struct span *parent, const struct span *child, size_t index,
                                   const struct span *next, uint64_t lower_ns) {
@@ -55,6 +114,10 @@ static struct branch branch_there(struct walk *walk, const struct span *parent, 
     if (may_relay(walk, parent, child))
         way_find_relayed(&branch.way, &walk->transports, parent, child, child->peer, walk->named[child->peer] > 1, lower_ns,
                          upper_ns);
+    if (may_relay(walk, parent, child) && !branch.way.relayed && upper_ns == parent->end_ns)
+        lose_at_relay(walk, parent, child, &branch);
+    if (!parent->asks && upper_ns == parent->end_ns && !branch.way.relayed && !branch.way.gone)
+        lose_answer(walk, parent, child, &branch);
     if (upper_ns == parent->end_ns && branch_is_unsent(walk, parent, child)) {
         branch.way.worked_ns = child->end_ns;
         branch.way.answered_ns = branch.way.returned_ns = upper_ns;

@@ -7,16 +7,7 @@
 
 #include "critical_path.h"
 #include "node_states.h"
-
-/* The part of a wait, or of a span that has not ended, for which a node no longer ran. */
-struct ended_part {
-    const struct node_state *log; /* of the node; NULL: the node ran, or nobody knows */
-    unsigned asker;               /* the node that waited for it */
-    uint64_t from_ns, to_ns;      /* to the end of the wait, or until the asker asked the next log of the node */
-};
-
-struct ended_part ended_part_of_wait(const struct node_states *states, const struct facts *facts,
-                                     const struct critical_path *path, const struct wait *wait);
+#include "path_ended_part.h"
 
 /* The log in which a span began, if it has ended without the span's end: the span will never end.  NULL: it may. */
 const struct node_state *ended_log_of_span(const struct node_states *states, const struct facts *facts, const struct span *span);

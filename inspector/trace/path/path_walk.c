@@ -309,35 +309,44 @@ static uint64_t came_elsewhere(struct walk *walk, unsigned from, unsigned to, ui
 
 /* ---- relays ---- */
 
-/* More than an acknowledgement of this trace? */
-static bool says_something(const struct walk *walk, const struct fact *fact) {
-    return fact_is_traffic(fact) && !fact_is_small(fact) && fact->trace == trace_event_at(walk->events, 0)->trace;
-}
+/* More than an acknowledgement? */
+static bool says_something(const struct fact *fact) { return fact_is_traffic(fact) && !fact_is_small(fact); }
 
-/* Did a node send another something in that time? */
-static bool has_sent(const struct walk *walk, unsigned node, unsigned peer, uint64_t from_ns, uint64_t to_ns) {
+/* Did a node send (or receive) something to (from) another in that time, in whatever trace? */
+static bool has_passed(const struct walk *walk, unsigned node, unsigned peer, bool sent, uint64_t from_ns, uint64_t to_ns) {
     struct fact_walk facts = facts_walk(walk->events->facts, from_ns, to_ns);
     const struct fact *fact;
     while ((fact = fact_walk_next(&facts)))
-        if (fact->node == node && fact->peer == peer && fact_sends(fact) && says_something(walk, fact)) return true;
+        if (fact->node == node && fact->peer == peer && fact_sends(fact) == sent && says_something(fact)) return true;
     return false;
 }
 
-static bool has_received(const struct walk *walk, unsigned node, unsigned peer, uint64_t from_ns, uint64_t to_ns) {
+/* Did two nodes exchange anything in that time, either way and in whatever trace? */
+static bool have_talked(const struct walk *walk, unsigned a, unsigned b, uint64_t from_ns, uint64_t to_ns) {
+    for (unsigned sent = 0; sent < 2; sent++)
+        if (has_passed(walk, a, b, sent, from_ns, to_ns) || has_passed(walk, b, a, sent, from_ns, to_ns)) return true;
+    return false;
+}
+
+/* When a node first received something from another in this trace in that time; UINT64_MAX: it did not. */
+static uint64_t first_received(const struct walk *walk, unsigned node, unsigned peer, uint64_t from_ns, uint64_t to_ns) {
     struct fact_walk facts = facts_walk(walk->events->facts, from_ns, to_ns);
+    unsigned trace = trace_event_at(walk->events, 0)->trace;
     const struct fact *fact;
     while ((fact = fact_walk_next(&facts)))
-        if (fact->node == node && fact->peer == peer && !fact_sends(fact) && says_something(walk, fact)) return true;
-    return false;
+        if (fact->node == node && fact->peer == peer && fact->trace == trace && !fact_sends(fact) && says_something(fact))
+            return fact->time_ns;
+    return UINT64_MAX;
 }
 
-/* The only node to which another sent something in that time; NO_NUMBER if there are none or several. */
-static unsigned only_receiver(const struct walk *walk, unsigned node, uint64_t from_ns, uint64_t to_ns) {
+/* The only node to which another sent something in that time, in this trace or in whatever trace; NO_NUMBER if there are none or
+ * several. */
+static unsigned only_receiver(const struct walk *walk, unsigned node, bool any_trace, uint64_t from_ns, uint64_t to_ns) {
     struct fact_walk facts = facts_walk(walk->events->facts, from_ns, to_ns);
+    unsigned receiver = NO_NUMBER, trace = trace_event_at(walk->events, 0)->trace;
     const struct fact *fact;
-    unsigned receiver = NO_NUMBER;
     while ((fact = fact_walk_next(&facts))) {
-        if (fact->node != node || !fact_sends(fact) || !says_something(walk, fact)) continue;
+        if (fact->node != node || !fact_sends(fact) || !says_something(fact) || (!any_trace && fact->trace != trace)) continue;
         if (fact->peer == NO_NUMBER || (receiver != NO_NUMBER && fact->peer != receiver)) return NO_NUMBER;
         receiver = fact->peer;
     }
@@ -351,23 +360,27 @@ static bool has_any_ended(const struct node_states *states, uint64_t from_ns, ui
     return false;
 }
 
-/* A span that failed asked a node through another one, which got the question, and ended before it passed on the question or, if
- * the node had `answered`, the answer.  Since when can the node behind it, and the link to it, not be at fault any more?
- * UINT64_MAX: there was no such relay. */
-static uint64_t relay_ended(const struct walk *walk, size_t index, unsigned node, bool answered, uint64_t to_ns,
-                            unsigned *ret_relay) {
+uint64_t walk_relay_ended(struct walk *walk, size_t index, unsigned node, bool answered, uint64_t to_ns, unsigned *ret_relay) {
     const struct trace_events *events = walk->events;
     const struct span *span = &walk->spans->items[index];
-    if (!events->states || !has_any_ended(events->states, span->start_ns, to_ns) || (span->end != NO_POSITION && span->ok) ||
+    uint64_t from_ns = span->start_ns;
+    if (!events->states || !has_any_ended(events->states, from_ns, to_ns) || (span->end != NO_POSITION && span->ok) ||
         !node_clocks_comparable(&events->facts->clocks, span->node, node, NULL))
         return UINT64_MAX;
-    unsigned relay = only_receiver(walk, span->node, span->start_ns, to_ns);
+    unsigned relay = only_receiver(walk, span->node, false, from_ns, to_ns);
     if (relay == NO_NUMBER || relay == node || relay == span->node || !walk->has_events[relay]) return UINT64_MAX;
-    const struct node_state *log = node_states_ended(events->states, events->facts, relay, span->start_ns, to_ns);
-    if (!log || !has_received(walk, relay, span->node, span->start_ns, to_ns)) return UINT64_MAX;
-    bool passed_on =
-        answered ? has_sent(walk, relay, span->node, span->start_ns, to_ns) : has_sent(walk, relay, node, span->start_ns, to_ns);
-    if (passed_on || (answered && only_receiver(walk, node, span->start_ns, to_ns) != relay)) return UINT64_MAX;
+    const struct node_state *log = node_states_ended(events->states, events->facts, relay, from_ns, to_ns);
+    uint64_t asked_ns = first_received(walk, relay, span->node, from_ns, to_ns);
+    if (!log || asked_ns == UINT64_MAX) return UINT64_MAX;
+    walk_doubt(walk, span->node, NO_NUMBER, from_ns, to_ns);
+    walk_doubt(walk, relay, NO_NUMBER, from_ns, to_ns);
+    walk_doubt(walk, node, NO_NUMBER, from_ns, to_ns);
+    if (events->facts->beside_cut || only_receiver(walk, span->node, true, from_ns, to_ns) != relay ||
+        have_talked(walk, span->node, node, from_ns, to_ns) || has_passed(walk, relay, span->node, true, asked_ns, to_ns))
+        return UINT64_MAX;
+    if (answered ? only_receiver(walk, node, true, from_ns, to_ns) != relay
+                 : has_passed(walk, relay, node, true, asked_ns, to_ns))
+        return UINT64_MAX;
     *ret_relay = relay;
     return log->lived_ns;
 }
@@ -375,7 +388,7 @@ static uint64_t relay_ended(const struct walk *walk, size_t index, unsigned node
 /* Takes the part of a wait for a relay that had ended.  Returns where it begins. */
 static uint64_t add_relay(struct walk *walk, size_t index, unsigned node, bool answered, uint64_t from_ns, uint64_t to_ns) {
     unsigned relay;
-    uint64_t ended_ns = relay_ended(walk, index, node, answered, to_ns, &relay);
+    uint64_t ended_ns = walk_relay_ended(walk, index, node, answered, to_ns, &relay);
     if (ended_ns >= to_ns) return to_ns;
     ended_ns = greatest(ended_ns, from_ns);
     add_wait(walk, (struct wait){ended_ns, to_ns, WAIT_PEER, walk->spans->items[index].node, relay, index, .unanswered = true});

@@ -22,8 +22,9 @@ struct branch {
     bool lost;                    /* of an exchange: packets of the question were lost */
     bool again;                   /* of an exchange: the peer has a span for another question */
     bool unanswered;              /* of an exchange */
-    bool vain;   /* of an exchange: it was a question, or told a node something that had ended; nobody knows which */
-    bool probed; /* of an exchange: nothing came from the peer, and its sender probed it */
+    bool vain; /* of an exchange: it was a question, or told a node something that had ended; nobody knows which.  Of a child: it
+                    answered to a relay that had ended, perhaps before it passed the answer on */
+    bool probed;                   /* of an exchange: nothing came from the peer, and its sender probed it */
     uint64_t last_sent_ns, gap_ns; /* of an exchange: the last packet sent; how long after the one before */
 };
 
@@ -93,6 +94,12 @@ void walk_add_own(struct walk *walk, size_t span, unsigned asker, uint64_t from_
 void walk_add_link(struct walk *walk, size_t span, unsigned from, unsigned to, uint64_t from_ns, uint64_t to_ns);
 void walk_add_peer(struct walk *walk, size_t span, unsigned node, unsigned peer, uint64_t from_ns, uint64_t to_ns,
                    bool unanswered);
+
+/* A span that failed asked a node through another one, which got the question, and ended before it passed on the question or, if
+ * the node had `answered`, the answer.  Since when can the node behind it, and the link to it, not be at fault any more?
+ * UINT64_MAX: there was no such relay, or that is not sure: the question or the answer may have gone another way, perhaps in
+ * another trace, as those of a connection do. */
+uint64_t walk_relay_ended(struct walk *walk, size_t index, unsigned node, bool answered, uint64_t to_ns, unsigned *ret_relay);
 
 /* Notes that events of other traces may change what was concluded about a node, or its exchange with a peer (path_doubts.h). */
 void walk_doubt(struct walk *walk, unsigned node, unsigned peer, uint64_t from_ns, uint64_t to_ns);
