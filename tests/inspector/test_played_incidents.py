@@ -747,6 +747,14 @@ def banned_relay(network):
         network.request(i * 10 * MS, ERIN, lambda time, trace, root, other=(CAROL, DAVE)[i % 2]: network.ask(time, ERIN, other, trace, root))
 
 
+def untraced_refuses(network):
+    """bob, who is not traced, refuses a fifth of the questions: it is not his askers who fail."""
+    network.__init__(5, untraced=[BOB])
+    turns = iter(range(1000))
+    network.requests(100, 10 * MS, asked=[BOB, CAROL, DAVE], answer=lambda asker: lambda time, node, *_: (
+        time + 50 * US, node != BOB or next(turns) % 5 != 0))
+
+
 def dead_behind_untraced(network):
     """alice is killed.  bob then fails whomever he asks: alice, or carol, who is not traced and asks alice.  He is not at fault."""
     network.__init__(3, untraced=[CAROL])
@@ -1417,7 +1425,7 @@ INCIDENTS = [untraced_node, chunk_nobody_has, flood, flood_of_both, client_unrea
              asks_much, some_messages, hub, one_neighbour, two_sorts, gossip_burst, slow_of_seven, seven_times, slow_but_short, graded, third_slow,
              client_ended, closed_to, hangs_in_work, hangs, three_slow, three_slow_of_few, hits_and_misses, hops_of_three, one_miss_of_many, asked_for_much, another_in_its_place, uniformly_slow, hidden_failures, dead_ends,
              hidden_below, hidden_below_sometimes, lossy_retry, refused, fails_seldom, asked_twice, nobody_else_answers, own_copy, asked_at_once, search, hedged, dead_peers,
-             bootstrap, bad_certificate, banned, banned_by_two, banned_by_one, refuses_two, refused_twice, refused_sometimes, banned_behind, banned_relay, dead_behind_untraced, impatient, only_one_asks, crash_below, one_way_hole, one_way_hole_early, lossy_link_of_few,
+             bootstrap, bad_certificate, banned, banned_by_two, banned_by_one, refuses_two, refused_twice, refused_sometimes, banned_behind, banned_relay, untraced_refuses, dead_behind_untraced, impatient, only_one_asks, crash_below, one_way_hole, one_way_hole_early, lossy_link_of_few,
              few_packets, lossy_link_beside_dead_peers, lossy_sender, dead_peer_asked, mute_node, split, late_link] + MIXED + TIRED + STEPPED
 
 

@@ -294,6 +294,12 @@ static unsigned asked_node(const struct failed *failed, const struct span *span)
     return NO_NUMBER;
 }
 
+/* Did a question fail as soon as the answer to it had come? */
+static bool was_refused(const struct failed *failed, const struct span *span) {
+    uint64_t from_ns = greatest(span->start_ns, span->end_ns - least(span->end_ns, RIGHT_AFTER_NS_MAX));
+    return said_between(failed->events, span->node, span->peer, false, from_ns, span->end_ns);
+}
+
 static void find_waiting(struct first_failure *failure, const struct failed *failed) {
     const struct span *first = failure->first;
     const struct critical_path *path = failed->path;
@@ -306,7 +312,7 @@ static void find_waiting(struct first_failure *failure, const struct failed *fai
         bool asked = first->first_child == NO_POSITION && first->asks && whom == first->peer;
         if (way)
             failure->from = wait->node, failure->to = wait->peer;
-        else if (!asked || asks_in_vain(failed, first, first->end_ns))
+        else if (!asked || asks_in_vain(failed, first, first->end_ns) || was_refused(failed, first))
             failure->waiting = whom;
         return;
     }
