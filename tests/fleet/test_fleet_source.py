@@ -17,6 +17,9 @@ from clickhouse import LIBCHDB, PASSWORD, Servers, rows_of, run, why_not, with_s
 from random_filters import Filters  # noqa: E402
 from rounds import Rounds  # noqa: E402
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "integration"))
+from harness import without_source  # noqa: E402
+
 SEGMENT = 65536
 FILTERS = 1000
 COUNTS = 60
@@ -70,7 +73,7 @@ class FleetSource(unittest.TestCase):
         with self.subTest(words=words):
             recorded, fleet = run("--read", directory, *words), run("--fleet", url, *words)
             self.assertEqual((fleet.returncode, fleet.stderr), (recorded.returncode, recorded.stderr))
-            one, other = recorded.stdout.splitlines(), fleet.stdout.splitlines()
+            one, other = (without_source(done.stdout).splitlines() for done in (recorded, fleet))
             if not in_order:
                 one, other = sorted(one), sorted(other)
             self.assertEqual(len(one), len(other))

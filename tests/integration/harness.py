@@ -223,6 +223,11 @@ class Place:
 AGE = r"[\d.]+(?: [a-z]+|[mhd]\d\d[smh])"  # 912 ms, 1m05s
 
 
+def without_source(text):
+    """Output without the options that choose a source: a command that it says to run next asks the same one."""
+    return re.sub(r""" --(?:read|fleet|login|ca|pid|socket)[ =](?:'[^']*'|[^\s'"]+)""", "", text)
+
+
 def without_ages(text):
     """A table without its column "ago", and a sentence about the newest event without its age: both count from now, or
     from the end of a recording."""

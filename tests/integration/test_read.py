@@ -14,7 +14,7 @@ import sys
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from harness import ProtocolTest, hex_id, sleeping_in, until, without_ages  # noqa: E402
+from harness import ProtocolTest, hex_id, sleeping_in, until, without_ages, without_source  # noqa: E402
 
 ALICE, BOB, CAROL = hex_id(0xAA), hex_id(0xBB), hex_id(0xCC)
 TRACE, BAD = "%032x" % 0x5EED, "%032x" % 0xBAD
@@ -35,7 +35,7 @@ class ReadTest(ProtocolTest):
     def live(self, *args):
         code, out, err = run(self.place, *args)
         self.assertEqual((code, err), (0, ""), args)
-        return out
+        return without_source(out)
 
     def begin(self, *args):
         """An inspector that does not end by itself; it ends with the test."""
@@ -51,7 +51,7 @@ class ReadTest(ProtocolTest):
         done = run(self.place, *args, "--read", path or self.dir)
         if err is not None:
             self.assertEqual((done[0], done[2]), (code, err), args)
-        return done[1]
+        return without_source(done[1])
 
     def record(self):
         """Two nodes, requests with an end and one without, a loss, more than a page of packets.  Both nodes have ended."""
