@@ -15,6 +15,7 @@ import tempfile
 import unittest
 
 from daemon import Traced
+from harness import without_source
 from nodes import PATIENCE_S
 
 TRACED = INSPECTOR = PLAY_SCENE = SCENES = None
@@ -60,7 +61,7 @@ class Scenes(unittest.TestCase):
         done = subprocess.run([INSPECTOR, *command.split(), *more, "--utc", "--socket", str(traced.socket_path)], text=True,
                               capture_output=True, timeout=PATIENCE_S, check=False, env=dict(os.environ, LC_ALL="C.UTF-8"))
         self.assertEqual((done.returncode, done.stderr), (0, ""), command)
-        return done.stdout
+        return without_source(done.stdout)
 
     def test_they_are_reported_in_the_same_sentences(self):
         for scene in sorted(SCENES.glob("*.scene")):

@@ -9,7 +9,7 @@ import sys
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from harness import ProtocolTest, hex_id, until  # noqa: E402
+from harness import ProtocolTest, hex_id, until, without_source  # noqa: E402
 
 ALICE, BOB, CAROL, MALLORY = hex_id(0xAA), hex_id(0xBB), hex_id(0xCC), hex_id(0x66)
 KEY, GROUP = hex_id(0x77), hex_id(0x88)
@@ -314,7 +314,7 @@ class Recorded(WhoTest):
     def answers(self, *args, names=True):
         """What depends on who is who, without the counts of events that the recording does not have."""
         trace = ("trace", TRACE), ("trace", TRACE, "--graph"), ("analyze", "trace", TRACE), ("analyze", "trace", TRACE, "--json")
-        texts = [self.run_inspector(*words, *args) for words in trace if names]
+        texts = [without_source(self.run_inspector(*words, *args)) for words in trace if names]
         events = [{key: row[key] for key in ("node_id", "peer_id", "peer_as", "data") if key in row}
                   for row in self.rows("range", self.since, "now", "--where", "message_sent or message_received", *args)]
         found = {text: len(self.rows("range", self.since, "now", "--where", f"message_sent and peer == {text}", *args))
