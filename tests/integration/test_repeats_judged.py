@@ -74,8 +74,9 @@ class RepeatsJudged(ProtocolTest):
         until(lambda: client.call("nodes")["nodes"][0]["state"] == "exited", "alice to end")
         live, coverage = self.judge()
         self.assertEqual((coverage["requests"], coverage["requests_whole"]), (RUNS * REQUESTS, RUNS * (REQUESTS - 1)))
-        failed, = [finding for finding in live if finding["finding"] == "requests_failed"]
-        self.assertEqual((failed["count"], failed["of"]), (RUNS * 4, RUNS * (REQUESTS - 1)))
+        failed = [finding for finding in live if finding["finding"] == "requests_failed"]  # by what they waited for
+        self.assertEqual(sum(finding["count"] for finding in failed), RUNS * 4)
+        self.assertEqual({finding["of"] for finding in failed}, {RUNS * (REQUESTS - 1)})
         one = pathlib.Path(self.place.directory) / "one.p2rec"
         self.inspect("record", "-o", one, "--from", "0", "--count", total)
         self.place.stop(signal.SIGTERM)
