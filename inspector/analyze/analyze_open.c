@@ -7,6 +7,7 @@
 #include "packet_pairs.h"
 #include "requests.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 /* A part that has been open for long. */
@@ -139,32 +140,127 @@ struct witness {
     bool reports;     /* or what it sends */
 };
 
-static void read_witnesses(struct witness *witnesses, const struct facts *facts) {
+/* What a node reports of another. */
+enum {
+    HEARD_LOST = 1,
+    HEARD_SENT = 2, /* any traffic; the other two: more than an acknowledgement */
+    HEARD_RECEIVED = 4,
+    HEARD_SAID = 8,
+    HEARD_TOLD = 16,
+};
+
+/* Facts in time order, so that what became of a question is not looked for among all. */
+struct heard {
+    struct witness *witnesses;    /* by node */
+    const struct fact **by_pair;  /* traffic and losses, by node, then peer */
+    unsigned char *after;         /* of each of these, and all of the same pair behind it */
+    const struct fact **by_trace; /* all that belong to a trace */
+    size_t pair_count, trace_count;
+};
+
+static int compare_places(const struct fact *a, const struct fact *b) {
+    int order = compare_numbers(a->time_ns, b->time_ns);
+    return order ? order : compare_numbers((uintptr_t)a, (uintptr_t)b);
+}
+
+static int compare_pairs(const void *left, const void *right) {
+    const struct fact *a = *(const struct fact *const *)left, *b = *(const struct fact *const *)right;
+    int order = compare_numbers(a->node, b->node);
+    if (!order) order = compare_numbers(a->peer, b->peer);
+    return order ? order : compare_places(a, b);
+}
+
+static int compare_traces(const void *left, const void *right) {
+    const struct fact *a = *(const struct fact *const *)left, *b = *(const struct fact *const *)right;
+    int order = compare_numbers(a->trace, b->trace);
+    return order ? order : compare_places(a, b);
+}
+
+/* More than an acknowledgement? */
+static bool says_something(const struct heard *heard, const struct fact *fact) {
+    bool packet = fact->kind == FACT_PACKET_SENT || fact->kind == FACT_PACKET_RECEIVED;
+    unsigned sender = fact_sends(fact) ? fact->node : fact->peer;
+    if (!fact_is_traffic(fact)) return false;
+    return !packet || sender == NO_NUMBER || !packet_is_small(fact->bytes, heard->witnesses[sender].largest);
+}
+
+static void heard_fini(struct heard *heard) {
+    free(heard->witnesses);
+    free(heard->by_pair);
+    free(heard->after);
+    free(heard->by_trace);
+}
+
+static bool is_same_pair(const struct fact *a, const struct fact *b) { return a->node == b->node && a->peer == b->peer; }
+
+static unsigned char heard_of(const struct heard *heard, const struct fact *fact) {
+    if (fact->kind == FACT_PACKET_LOST) return HEARD_LOST;
+    bool says = says_something(heard, fact);
+    return fact_sends(fact) ? HEARD_SENT | (says ? HEARD_SAID : 0) : HEARD_RECEIVED | (says ? HEARD_TOLD : 0);
+}
+
+static int heard_init(struct heard *heard, const struct facts *facts) {
+    size_t room = facts->count + facts->beside_count + 1;
     struct fact_walk walk = facts_walk(facts, 0, UINT64_MAX);
     const struct fact *fact;
+    *heard = (struct heard){.witnesses = calloc(intern_count(&facts->nodes) + 1, sizeof *heard->witnesses),
+                            .by_pair = calloc(room, sizeof *heard->by_pair),
+                            .after = calloc(room, sizeof *heard->after),
+                            .by_trace = calloc(room, sizeof *heard->by_trace)};
+    if (!heard->witnesses || !heard->by_pair || !heard->after || !heard->by_trace) return -ENOMEM;
     while ((fact = fact_walk_next(&walk))) {
-        struct witness *witness = &witnesses[fact->node];
+        struct witness *witness = &heard->witnesses[fact->node];
         bool traffic = fact_is_traffic(fact);
         unsigned sender = fact_sends(fact) ? fact->node : fact->peer;
         if (fact->kind != FACT_EVENTS_LOST) witness->last_ns = greatest(witness->last_ns, fact->time_ns);
         witness->reads |= traffic && !fact_sends(fact);
         witness->reports |= traffic;
-        if (traffic && sender != NO_NUMBER) witnesses[sender].largest = greatest(witnesses[sender].largest, fact->bytes);
+        if (traffic && sender != NO_NUMBER)
+            heard->witnesses[sender].largest = greatest(heard->witnesses[sender].largest, fact->bytes);
+        if (traffic || fact->kind == FACT_PACKET_LOST) heard->by_pair[heard->pair_count++] = fact;
+        if (fact->trace != NO_NUMBER) heard->by_trace[heard->trace_count++] = fact;
     }
+    qsort(heard->by_pair, heard->pair_count, sizeof *heard->by_pair, compare_pairs);
+    for (size_t i = heard->pair_count; i-- > 0;) {
+        bool last = i + 1 == heard->pair_count || !is_same_pair(heard->by_pair[i], heard->by_pair[i + 1]);
+        heard->after[i] = heard_of(heard, heard->by_pair[i]) | (last ? 0 : heard->after[i + 1]);
+    }
+    qsort(heard->by_trace, heard->trace_count, sizeof *heard->by_trace, compare_traces);
+    return 0;
 }
 
-/* More than an acknowledgement? */
-static bool says_something(const struct witness *witnesses, const struct fact *fact) {
-    bool packet = fact->kind == FACT_PACKET_SENT || fact->kind == FACT_PACKET_RECEIVED;
-    unsigned sender = fact_sends(fact) ? fact->node : fact->peer;
-    if (!fact_is_traffic(fact)) return false;
-    return !packet || sender == NO_NUMBER || !packet_is_small(fact->bytes, witnesses[sender].largest);
+/* Where those like a fact begin, from its time on. */
+static size_t first_like(const struct fact *const *sorted, size_t count, const struct fact *like,
+                         int (*compare)(const void *left, const void *right)) {
+    size_t low = 0, high = count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (compare(&sorted[middle], &like) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* What a node reports of another from a time on. */
+static unsigned heard_after(const struct heard *heard, unsigned node, unsigned peer, uint64_t from_ns) {
+    const struct fact like = {.node = node, .peer = peer, .time_ns = from_ns};
+    size_t at = first_like(heard->by_pair, heard->pair_count, &like, compare_pairs);
+    return at < heard->pair_count && is_same_pair(heard->by_pair[at], &like) ? heard->after[at] : 0;
+}
+
+static const struct fact *next_of_trace(const struct heard *heard, unsigned trace, size_t *at) {
+    const struct fact like = {.trace = trace};
+    if (*at == NO_FACT) *at = first_like(heard->by_trace, heard->trace_count, &like, compare_traces);
+    const struct fact *fact = *at < heard->trace_count ? heard->by_trace[(*at)++] : NULL;
+    return fact && fact->trace == trace ? fact : NULL;
 }
 
 /* Would that node have an event of an answer?  Either the asker, which reports what it receives and has not fallen silent itself;
  * or the node that it asked, which reports what it sends, of no fewer traces. */
-static bool is_witnessed(const struct analysis *analysis, const struct open_part *part, const struct witness *witnesses) {
-    const struct witness *asker = &witnesses[part->node], *asked = &witnesses[part->asked];
+static bool is_witnessed(const struct analysis *analysis, const struct open_part *part, const struct heard *heard) {
+    const struct witness *asker = &heard->witnesses[part->node], *asked = &heard->witnesses[part->asked];
     const struct node_states *states = analysis->states;
     uint64_t now_ns = analysis_now(analysis, part->node), age_ns = age_of(analysis, part);
     bool awake = now_ns <= asker->last_ns || now_ns - asker->last_ns <= least(age_ns / 2, SILENT_TALKED_NS_MIN);
@@ -174,14 +270,12 @@ static bool is_witnessed(const struct analysis *analysis, const struct open_part
            (live && asked->reports && node_states_sample(states, part->asked) >= node_states_sample(states, part->node));
 }
 
-/* Marks the nodes that the asker's parts of that request name: what they send it answers these. */
-static void mark_named(const struct facts *facts, const struct open_part *part, bool *named) {
-    for (unsigned i = 0; i < intern_count(&facts->nodes); i++) named[i] = false;
-    for (size_t i = 0; i < facts->count; i++) {
-        const struct fact *fact = &facts->items[i];
-        bool begins = fact->kind == FACT_APP_START && fact->node == part->node && fact->trace == part->trace;
-        if (begins && fact->peer != NO_NUMBER) named[fact->peer] = true;
-    }
+/* Does one of the asker's parts of that request name a node?  Then what that sends it answers this part. */
+static bool is_named(const struct heard *heard, const struct open_part *part, unsigned peer) {
+    const struct fact *fact;
+    for (size_t at = NO_FACT; (fact = next_of_trace(heard, part->trace, &at));)
+        if (fact->kind == FACT_APP_START && fact->node == part->node && fact->peer == peer) return true;
+    return false;
 }
 
 /* Of a part that does not say that it asked, even an acknowledgement counts as an answer: perhaps it needs no other. */
@@ -194,43 +288,44 @@ struct asked {
     bool answered;   /* the node sent something to the asker, or passed the question on: perhaps that was the answer */
 };
 
-static struct asked read_asked(const struct analysis *analysis, const struct open_part *part, const struct witness *witnesses,
-                               const bool *named) {
+/* Did it get an answer by a relay, or did the node that it asked pass the question on, in the same trace? */
+static bool went_elsewhere(const struct heard *heard, const struct open_part *part, uint64_t start_ns, uint64_t asked_ns) {
+    const struct fact *fact;
+    for (size_t at = NO_FACT; (fact = next_of_trace(heard, part->trace, &at));) {
+        if (fact->node == part->node && fact->time_ns >= start_ns && says_something(heard, fact) && !fact_sends(fact) &&
+            (fact->peer == NO_NUMBER || !is_named(heard, part, fact->peer)))
+            return true;
+        if (fact->node == part->asked && fact->time_ns >= asked_ns && fact_sends(fact) &&
+            (acknowledges(part, fact) || says_something(heard, fact)))
+            return true;
+    }
+    return false;
+}
+
+static struct asked read_asked(const struct analysis *analysis, const struct open_part *part, const struct heard *heard) {
     const struct facts *facts = analysis->facts;
     uint64_t start_ns = facts->items[part->start].time_ns;
-    bool timed = node_clocks_comparable(&facts->clocks, part->node, part->asked, NULL);
-    struct fact_walk walk = facts_walk(facts, timed ? start_ns : 0, UINT64_MAX);
-    struct asked asked = {.answered = facts->beside_cut};
-    const struct fact *fact;
-    while ((fact = fact_walk_next(&walk)) && !asked.answered) {
-        bool sends = fact_sends(fact);
-        if (fact->node == part->node && fact->time_ns >= start_ns) {
-            asked.lost |= fact->kind == FACT_PACKET_LOST && fact->peer == part->asked;
-            asked.answered |= acknowledges(part, fact) && fact->peer == part->asked && !sends;
-            if (!says_something(witnesses, fact)) continue;
-            bool through_relay = fact->trace == part->trace && (fact->peer == NO_NUMBER || !named[fact->peer]);
-            asked.sent |= sends && fact->peer == part->asked;
-            asked.answered |= !sends && (fact->peer == part->asked || through_relay);
-        } else if (fact->node == part->asked && (acknowledges(part, fact) || says_something(witnesses, fact))) {
-            asked.arrived |= !sends && fact->peer == part->node;
-            asked.answered |= sends && (fact->peer == part->node || fact->trace == part->trace);
-        }
-    }
-    return asked;
+    uint64_t asked_ns = node_clocks_comparable(&facts->clocks, part->node, part->asked, NULL) ? start_ns : 0;
+    unsigned asker = heard_after(heard, part->node, part->asked, start_ns),
+             answerer = heard_after(heard, part->asked, part->node, asked_ns);
+    return (struct asked){.sent = asker & HEARD_SAID,
+                          .lost = asker & HEARD_LOST,
+                          .arrived = answerer & (part->asks ? HEARD_TOLD : HEARD_RECEIVED),
+                          .answered = (asker & (part->asks ? HEARD_TOLD : HEARD_RECEIVED)) ||
+                                      (answerer & (part->asks ? HEARD_SAID : HEARD_SENT)) || facts->beside_cut ||
+                                      went_elsewhere(heard, part, start_ns, asked_ns)};
 }
 
 /* Is it certain that the node which a part asked has not answered?  Then it had the question, or it did nothing that shows that
- * the question was lost.  named: room, by node. */
-static bool is_unanswered(const struct analysis *analysis, const struct open_part *part, const struct witness *witnesses,
-                          bool *named) {
+ * the question was lost. */
+static bool is_unanswered(const struct analysis *analysis, const struct open_part *part, const struct heard *heard) {
     const struct facts *facts = analysis->facts;
-    if (part->asked == NO_NUMBER || !is_live(analysis, part) || !is_witnessed(analysis, part, witnesses)) return false;
+    if (part->asked == NO_NUMBER || !is_live(analysis, part) || !is_witnessed(analysis, part, heard)) return false;
     uint64_t start_ns = facts->items[part->start].time_ns;
     bool timed = node_clocks_comparable(&facts->clocks, part->node, part->asked, NULL);
     if (facts_gap(facts, part->asked, timed ? start_ns : 0, UINT64_MAX)) return false;
-    mark_named(facts, part, named);
-    struct asked asked = read_asked(analysis, part, witnesses, named);
-    const struct witness *witness = &witnesses[part->asked];
+    struct asked asked = read_asked(analysis, part, heard);
+    const struct witness *witness = &heard->witnesses[part->asked];
     bool ran_on = witness->reads && (!timed || witness->last_ns > start_ns + UNDER_WAY_NS_MAX);
     if (!part->asks && (ran_on || !witness->largest)) return false; /* perhaps it never answers, nor acknowledges */
     return asked.sent && !asked.answered && (asked.arrived || !(asked.lost || ran_on));
@@ -238,11 +333,12 @@ static bool is_unanswered(const struct analysis *analysis, const struct open_par
 
 /* The only node to which a part that is alone, and that nobody asked for, sent packets; NO_NUMBER if it sent none, or something
  * to others. */
-static unsigned only_receiver(const struct facts *facts, const struct open_part *part) {
+static unsigned only_receiver(const struct facts *facts, const struct heard *heard, const struct open_part *part) {
+    const struct fact *fact;
     unsigned receiver = NO_NUMBER;
-    for (size_t i = part->start; i < facts->count && part->alone && part->root; i++) {
-        const struct fact *fact = &facts->items[i];
-        if (fact->node != part->node || fact->trace != part->trace || !fact_sends(fact)) continue;
+    if (!part->alone || !part->root) return NO_NUMBER;
+    for (size_t at = NO_FACT; (fact = next_of_trace(heard, part->trace, &at));) {
+        if (fact->node != part->node || fact->time_ns < facts->items[part->start].time_ns || !fact_sends(fact)) continue;
         if (fact->kind != FACT_PACKET_SENT || fact->peer == NO_NUMBER) return NO_NUMBER;
         if (receiver != NO_NUMBER && receiver != fact->peer) return NO_NUMBER;
         receiver = fact->peer;
@@ -250,24 +346,22 @@ static unsigned only_receiver(const struct facts *facts, const struct open_part 
     return receiver;
 }
 
-/* Whom a part waits for that has not ended: see struct overdue.  named: room, by node. */
-static struct overdue waits_of(const struct analysis *analysis, const struct open_part *part, const struct witness *witnesses,
-                               bool *named) {
-    struct overdue overdue = {.part = part,
-                              .waits_for = part->waits_for,
-                              .ended = part->waits_for != NO_NUMBER,
-                              .unread = facts_gap(analysis->facts, part->node, 0, UINT64_MAX) != NULL};
+/* Whom a part waits for that has not ended: see struct overdue. */
+static struct overdue waits_of(const struct analysis *analysis, const struct open_part *part, const struct heard *heard,
+                               bool unread) {
+    struct overdue overdue = {
+        .part = part, .waits_for = part->waits_for, .ended = part->waits_for != NO_NUMBER, .unread = unread};
     struct open_part question = *part;
     if (overdue.ended || overdue.unread) return overdue;
-    if (!part->asks) question.asked = only_receiver(analysis->facts, part);
-    if (!is_unanswered(analysis, &question, witnesses, named)) return overdue;
+    if (!part->asks) question.asked = only_receiver(analysis->facts, heard, part);
+    if (!is_unanswered(analysis, &question, heard)) return overdue;
     overdue.waits_for = question.asked;
     overdue.told = !part->asks;
     return overdue;
 }
 
 static size_t list_overdue(const struct analysis *analysis, const struct requests *requests, struct overdue *overdue,
-                           const struct witness *witnesses, double *room, bool *named) {
+                           const struct heard *heard, double *room) {
     size_t listed = 0, kept = 0;
     uint64_t limit_ns = 0;
     for (size_t i = 0; i < requests->open_count; i++) {
@@ -281,7 +375,7 @@ static size_t list_overdue(const struct analysis *analysis, const struct request
         if (!i || compare_kinds(&overdue[i], &overdue[i - 1])) limit_ns = open_limit(requests, part, room);
         bool unread = facts_gap(analysis->facts, part->node, 0, UINT64_MAX) != NULL;
         if (age_awake(analysis, part) < (unread ? greatest(REQUEST_AGE_NS_MIN, limit_ns) : limit_ns)) continue;
-        overdue[kept++] = waits_of(analysis, part, witnesses, named);
+        overdue[kept++] = waits_of(analysis, part, heard, unread);
     }
     return kept;
 }
@@ -289,12 +383,11 @@ static size_t list_overdue(const struct analysis *analysis, const struct request
 void analyze_open(struct analysis *analysis, const struct requests *requests) {
     size_t nodes = intern_count(&analysis->facts->nodes);
     struct overdue *overdue = calloc(requests->open_count + 1, sizeof *overdue);
-    struct witness *witnesses = calloc(nodes + 1, sizeof *witnesses);
     double *room = calloc(requests->done_count + 1, sizeof *room);
-    bool *seen = calloc(nodes + 1, sizeof *seen), *named = calloc(nodes + 1, sizeof *named);
-    if (overdue && witnesses && room && seen && named) {
-        read_witnesses(witnesses, analysis->facts);
-        size_t count = list_overdue(analysis, requests, overdue, witnesses, room, named);
+    bool *seen = calloc(nodes + 1, sizeof *seen);
+    struct heard heard;
+    if (!heard_init(&heard, analysis->facts) && overdue && room && seen) {
+        size_t count = list_overdue(analysis, requests, overdue, &heard, room);
         if (count) qsort(overdue, count, sizeof *overdue, compare_overdue);
         for (size_t begin = 0, end; begin < count; begin = end) {
             for (end = begin; end < count && !compare_groups(&overdue[end], &overdue[begin]);) end++;
@@ -304,8 +397,7 @@ void analyze_open(struct analysis *analysis, const struct requests *requests) {
         analysis->failed = true;
     }
     free(overdue);
-    free(witnesses);
+    heard_fini(&heard);
     free(room);
     free(seen);
-    free(named);
 }

@@ -81,6 +81,11 @@ bool fact_is_small(const struct fact *fact);
 /* Traffic, and more than an acknowledgement? */
 bool fact_says_something(const struct fact *fact);
 
+/* The first such fact of a node, sent to a peer or received from it, from one time until before another, in whatever trace; NULL:
+ * none. */
+const struct fact *facts_first_said(const struct facts *facts, unsigned node, unsigned peer, bool sent, uint64_t from_ns,
+                                    uint64_t to_ns);
+
 void messages_fini(struct messages *messages);
 
 /* Is it a packet or a program's message, which has a number and a space? */

@@ -23,6 +23,15 @@ bool fact_is_small(const struct fact *fact) {
 
 bool fact_says_something(const struct fact *fact) { return fact_is_traffic(fact) && !fact_is_small(fact); }
 
+const struct fact *facts_first_said(const struct facts *facts, unsigned node, unsigned peer, bool sent, uint64_t from_ns,
+                                    uint64_t to_ns) {
+    struct fact_walk walk = facts_walk(facts, from_ns, to_ns);
+    const struct fact *fact;
+    while ((fact = fact_walk_next(&walk)))
+        if (fact->node == node && fact->peer == peer && fact_sends(fact) == sent && fact_says_something(fact)) return fact;
+    return NULL;
+}
+
 /* A packet sent over a link, or new stream bytes for it. */
 struct sending {
     unsigned from, to;

@@ -6,6 +6,18 @@
 #include <errno.h>
 #include <stdlib.h>
 
+size_t trace_events_from(const struct trace_events *events, uint64_t time_ns) {
+    size_t low = 0, high = events->count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (trace_event_at(events, middle)->time_ns < time_ns)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
 #define LOOKED_MAX 4096U /* spans, in search of one whose cause is not here */
 
 /* ---- the list of spans ---- */

@@ -28,6 +28,9 @@ static inline const struct fact *trace_event_at(const struct trace_events *event
     return &events->facts->items[events->places ? events->places[position] : position];
 }
 
+/* The first one at or after a time. */
+size_t trace_events_from(const struct trace_events *events, uint64_t time_ns);
+
 struct span {
     uint64_t span_id;
     unsigned node;

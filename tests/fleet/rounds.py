@@ -9,47 +9,40 @@ is answered.
 It answers a round once as many requests have come as are expected, so that no time counts; if they do not come, the round is smaller.  Each
 further request is a round of its own.  Standard library only."""
 import http.client
-import http.server
+import os
+import sys
 import threading
 
 from clickhouse import DEADLINE_S
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "helpers"))
+from local_http import LocalServer  # noqa: E402
 
-class Rounds:
+
+class Rounds(LocalServer):
     def __init__(self, target, expected=()):
-        self.expected, self.sizes, self.connections = list(expected), [], 0
+        self.target, self.expected, self.sizes, self.clients = target, list(expected), [], set()
         self.waiting, self.lock = 0, threading.Condition()
-        rounds = self
+        super().__init__(self.handle)
 
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            disable_nagle_algorithm = True
+    @property
+    def connections(self):
+        return len(self.clients)
 
-            def setup(self):
-                super().setup()
-                with rounds.lock:
-                    rounds.connections += 1
-
-            def do_POST(self):
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                rounds.enter()
-                connection = http.client.HTTPConnection("127.0.0.1", target, timeout=DEADLINE_S)
-                connection.request("POST", self.path, body, dict(self.headers))
-                answer = connection.getresponse()
-                text = answer.read()
-                connection.close()
-                self.send_response(answer.status)
-                self.send_header("Content-Length", str(len(text)))
-                self.end_headers()
-                self.wfile.write(text)
-
-            def log_message(self, *_):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.address = f"http://127.0.0.1:{self.server.server_address[1]}"
-        self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02})
-        self.thread.start()
+    def handle(self, request):
+        body = request.rfile.read(int(request.headers["Content-Length"]))
+        with self.lock:
+            self.clients.add(request.client_address)
+        self.enter()
+        connection = http.client.HTTPConnection("127.0.0.1", self.target, timeout=DEADLINE_S)
+        connection.request("POST", request.path, body, dict(request.headers))
+        answer = connection.getresponse()
+        text = answer.read()
+        connection.close()
+        request.send_response(answer.status)
+        request.send_header("Content-Length", str(len(text)))
+        request.end_headers()
+        request.wfile.write(text)
 
     def enter(self):
         """Returns when the round of this request is complete."""
@@ -64,11 +57,3 @@ class Rounds:
                 self.sizes.append(self.waiting)
                 self.waiting = 0
                 self.lock.notify_all()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.server.shutdown()
-        self.thread.join()
-        self.server.server_close()

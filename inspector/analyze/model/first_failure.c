@@ -91,23 +91,10 @@ static const struct span *first_failed(const struct failed *failed, bool expired
     return first;
 }
 
-/* The first event of the trace at or after a time. */
-static size_t event_from(const struct trace_events *events, uint64_t time_ns) {
-    size_t low = 0, high = events->count;
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        if (trace_event_at(events, middle)->time_ns < time_ns)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
 /* Did a node send something to another, or receive something from it, in that time, in the same trace? */
 static bool said_between(const struct trace_events *events, unsigned node, unsigned peer, bool sent, uint64_t from_ns,
                          uint64_t to_ns) {
-    for (size_t i = event_from(events, from_ns); i < events->count && trace_event_at(events, i)->time_ns <= to_ns; i++) {
+    for (size_t i = trace_events_from(events, from_ns); i < events->count && trace_event_at(events, i)->time_ns <= to_ns; i++) {
         const struct fact *fact = trace_event_at(events, i);
         if (fact->node == node && fact->peer == peer && fact_says_something(fact) && fact_sends(fact) == sent) return true;
     }

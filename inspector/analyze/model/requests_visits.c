@@ -28,16 +28,8 @@ static int add_delay(struct requests *requests, const struct delay *delay) {
 
 /* The event of a node at that time; NO_FACT if it has none. */
 static size_t fact_of(const struct trace_events *events, unsigned node, uint64_t time_ns) {
-    size_t low = 0, high = events->count;
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        if (trace_event_at(events, middle)->time_ns < time_ns)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    for (; low < events->count && trace_event_at(events, low)->time_ns == time_ns; low++)
-        if (trace_event_at(events, low)->node == node) return events->places[low];
+    for (size_t i = trace_events_from(events, time_ns); i < events->count && trace_event_at(events, i)->time_ns == time_ns; i++)
+        if (trace_event_at(events, i)->node == node) return events->places[i];
     return NO_FACT;
 }
 

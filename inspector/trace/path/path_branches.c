@@ -57,16 +57,6 @@ static void lose_at_relay(struct walk *walk, const struct span *parent, const st
     branch->vain = walk_relay_ended(walk, index, child->node, true, parent->end_ns, &relay) >= parent->end_ns;
 }
 
-/* Did a node get more than an acknowledgement from another in that time, in whatever trace? */
-static bool got_content(const struct facts *facts, unsigned node, unsigned from, uint64_t from_ns, uint64_t until_ns) {
-    struct fact_walk walk = facts_walk(facts, from_ns, until_ns + 1);
-    const struct fact *fact;
-    while ((fact = fact_walk_next(&walk)))
-        if (fact->node == node && fact->peer == from && fact_is_traffic(fact) && !fact_sends(fact) && !fact_is_small(fact))
-            return true;
-    return facts->beside_cut;
-}
-
 /* The first packet of a range that is more than an acknowledgement; arrived: of which we know both ends.  NULL: none. */
 static const struct transport *first_content(struct transport_range range, bool arrived) {
     for (size_t i = 0; i < range.count; i++) {
@@ -94,7 +84,8 @@ static void lose_answer(struct walk *walk, const struct span *parent, const stru
         facts_gap(facts, parent->node, child->start_ns, parent->end_ns))
         return;
     walk_doubt(walk, parent->node, child->node, child->start_ns, parent->end_ns);
-    if (got_content(facts, parent->node, child->node, child->start_ns, parent->end_ns)) return;
+    if (facts->beside_cut || facts_first_said(facts, parent->node, child->node, false, child->start_ns, parent->end_ns + 1))
+        return;
     branch->way.gone = true;
     branch->way.worked_ns = branch->way.answered_ns = least(sent->time_ns, child->end_ns);
     if (sent->time_ns > child->end_ns) branch->way.answered_ns = sent->time_ns;

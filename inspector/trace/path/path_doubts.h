@@ -18,8 +18,7 @@ struct doubt {
 struct doubts {
     struct doubt *items;
     size_t count, capacity;
-    struct doubt
-        stop; /* the longest stop of a node while nobody seems to have done anything, and nobody looked; from = to: none */
+    struct doubt stop; /* the longest one of a node while nobody seems to do anything, and nobody looked; from = to: none */
 };
 
 /* {0} is empty.  Returns 0 or -ENOMEM. */

@@ -16,12 +16,8 @@ static unsigned asker_of(const struct spans *spans, size_t index) {
 
 /* When a node first sent another more than an acknowledgement in that time; UINT64_MAX: never. */
 static uint64_t first_sent(const struct facts *facts, unsigned node, unsigned peer, uint64_t from_ns, uint64_t to_ns) {
-    struct fact_walk walk = facts_walk(facts, from_ns, to_ns);
-    const struct fact *fact;
-    while ((fact = fact_walk_next(&walk)))
-        if (fact->node == node && fact->peer == peer && fact_is_traffic(fact) && fact_sends(fact) && !fact_is_small(fact))
-            return fact->time_ns;
-    return UINT64_MAX;
+    const struct fact *fact = facts_first_said(facts, node, peer, true, from_ns, to_ns);
+    return fact ? fact->time_ns : UINT64_MAX;
 }
 
 /* Did a node receive something from its asker while it ran, from a time on?  It may have ended much later than its last event,
@@ -41,7 +37,7 @@ static bool was_replaced(const struct facts *facts, unsigned asker, unsigned nod
     struct fact_walk walk = facts_walk(facts, wait->from_ns, wait->to_ns);
     const struct fact *fact;
     while ((fact = fact_walk_next(&walk))) {
-        bool received = fact_is_traffic(fact) && !fact_sends(fact) && !fact_is_small(fact);
+        bool received = fact_says_something(fact) && !fact_sends(fact);
         if (!received || fact->peer != asker || fact->node == asker || fact->node == node) continue;
         if (first_sent(facts, asker, fact->node, sent_ns, fact->time_ns + 1) == UINT64_MAX) return true;
     }

@@ -71,7 +71,7 @@ static bool all_arrived(const struct facts *facts, unsigned asker, unsigned node
     uint64_t sent = 0, received = 0;
     while ((fact = fact_walk_next(&walk))) {
         if (fact->node == asker && fact->peer == node && fact->kind == FACT_PACKET_LOST) return false;
-        if (!fact_is_traffic(fact) || fact_is_small(fact)) continue;
+        if (!fact_says_something(fact)) continue;
         sent += fact->node == asker && fact->peer == node && fact_sends(fact);
         received += fact->node == node && fact->peer == asker && !fact_sends(fact);
     }

@@ -301,30 +301,18 @@ static uint64_t came_elsewhere(struct walk *walk, unsigned from, unsigned to, ui
     if (sent || received || to_ns < from_ns + SENDING_NS_MIN) return to_ns;
     walk_doubt(walk, to, from, from_ns, to_ns);
     while ((fact = fact_walk_next(&others))) {
-        if (fact->node != to || fact->peer != from || !fact_is_traffic(fact) || fact_sends(fact)) continue;
-        if (!fact_is_small(fact)) last_ns = fact->time_ns;
+        if (fact->node == to && fact->peer == from && !fact_sends(fact) && fact_says_something(fact)) last_ns = fact->time_ns;
     }
     return last_ns;
 }
 
 /* ---- relays ---- */
 
-/* More than an acknowledgement? */
-static bool says_something(const struct fact *fact) { return fact_is_traffic(fact) && !fact_is_small(fact); }
-
-/* Did a node send (or receive) something to (from) another in that time, in whatever trace? */
-static bool has_passed(const struct walk *walk, unsigned node, unsigned peer, bool sent, uint64_t from_ns, uint64_t to_ns) {
-    struct fact_walk facts = facts_walk(walk->events->facts, from_ns, to_ns);
-    const struct fact *fact;
-    while ((fact = fact_walk_next(&facts)))
-        if (fact->node == node && fact->peer == peer && fact_sends(fact) == sent && says_something(fact)) return true;
-    return false;
-}
-
 /* Did two nodes exchange anything in that time, either way and in whatever trace? */
-static bool have_talked(const struct walk *walk, unsigned a, unsigned b, uint64_t from_ns, uint64_t to_ns) {
+static bool have_talked(const struct facts *facts, unsigned a, unsigned b, uint64_t from_ns, uint64_t to_ns) {
     for (unsigned sent = 0; sent < 2; sent++)
-        if (has_passed(walk, a, b, sent, from_ns, to_ns) || has_passed(walk, b, a, sent, from_ns, to_ns)) return true;
+        if (facts_first_said(facts, a, b, sent, from_ns, to_ns) || facts_first_said(facts, b, a, sent, from_ns, to_ns))
+            return true;
     return false;
 }
 
@@ -334,7 +322,7 @@ static uint64_t first_received(const struct walk *walk, unsigned node, unsigned 
     unsigned trace = trace_event_at(walk->events, 0)->trace;
     const struct fact *fact;
     while ((fact = fact_walk_next(&facts)))
-        if (fact->node == node && fact->peer == peer && fact->trace == trace && !fact_sends(fact) && says_something(fact))
+        if (fact->node == node && fact->peer == peer && fact->trace == trace && !fact_sends(fact) && fact_says_something(fact))
             return fact->time_ns;
     return UINT64_MAX;
 }
@@ -346,7 +334,8 @@ static unsigned only_receiver(const struct walk *walk, unsigned node, bool any_t
     unsigned receiver = NO_NUMBER, trace = trace_event_at(walk->events, 0)->trace;
     const struct fact *fact;
     while ((fact = fact_walk_next(&facts))) {
-        if (fact->node != node || !fact_sends(fact) || !says_something(fact) || (!any_trace && fact->trace != trace)) continue;
+        if (fact->node != node || !fact_sends(fact) || !fact_says_something(fact) || (!any_trace && fact->trace != trace))
+            continue;
         if (fact->peer == NO_NUMBER || (receiver != NO_NUMBER && fact->peer != receiver)) return NO_NUMBER;
         receiver = fact->peer;
     }
@@ -376,10 +365,11 @@ uint64_t walk_relay_ended(struct walk *walk, size_t index, unsigned node, bool a
     walk_doubt(walk, relay, NO_NUMBER, from_ns, to_ns);
     walk_doubt(walk, node, NO_NUMBER, from_ns, to_ns);
     if (events->facts->beside_cut || only_receiver(walk, span->node, true, from_ns, to_ns) != relay ||
-        have_talked(walk, span->node, node, from_ns, to_ns) || has_passed(walk, relay, span->node, true, asked_ns, to_ns))
+        have_talked(events->facts, span->node, node, from_ns, to_ns) ||
+        facts_first_said(events->facts, relay, span->node, true, asked_ns, to_ns))
         return UINT64_MAX;
     if (answered ? only_receiver(walk, node, true, from_ns, to_ns) != relay
-                 : has_passed(walk, relay, node, true, asked_ns, to_ns))
+                 : facts_first_said(events->facts, relay, node, true, asked_ns, to_ns) != NULL)
         return UINT64_MAX;
     *ret_relay = relay;
     return log->lived_ns;
