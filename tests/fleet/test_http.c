@@ -13,17 +13,26 @@
 
 #define STALL_MS 200 /* shorter than a look at it: it is asked at each */
 #define AT_ONCE 5
+#define MAX_CALLERS 16
 
-/* A server that answers as soon as so many requests have come, and somebody has looked so often whether it lives. */
+struct caller {
+    struct server *server;
+    pthread_t thread;
+    int fd;
+};
+
+/* A server that answers as soon as so many requests have come, and somebody has looked so often whether it lives;
+ * one that ends before answers nothing more. */
 struct server {
     int fd;
     unsigned port, requests, looks;
     const char *answer;
-    bool dies;
+    bool dies, ends;
     unsigned seen, looked;
     pthread_mutex_t mutex;
     pthread_cond_t changed;
     pthread_t thread;
+    struct caller callers[MAX_CALLERS];
 };
 
 static void read_request(int fd) {
@@ -37,35 +46,33 @@ static void read_request(int fd) {
     }
 }
 
-struct caller {
-    struct server *server;
-    int fd;
-};
-
 static void *answer_one(void *arg) {
-    struct caller caller = *(struct caller *)arg;
-    struct server *server = caller.server;
-    free(arg);
-    read_request(caller.fd);
+    struct caller *caller = arg;
+    struct server *server = caller->server;
+    read_request(caller->fd);
     pthread_mutex_lock(&server->mutex);
     server->seen++;
     pthread_cond_broadcast(&server->changed);
-    while (server->seen < server->requests || server->looked < server->looks) pthread_cond_wait(&server->changed, &server->mutex);
+    while (!server->ends && (server->seen < server->requests || server->looked < server->looks))
+        pthread_cond_wait(&server->changed, &server->mutex);
+    bool answers = !server->ends;
     pthread_mutex_unlock(&server->mutex);
-    ck_assert_int_gt(write(caller.fd, server->answer, strlen(server->answer)), 0);
-    close(caller.fd);
+    if (answers) ck_assert_int_gt(write(caller->fd, server->answer, strlen(server->answer)), 0);
+    close(caller->fd);
     return NULL;
 }
 
+/* Serves until `end`, and leaves no thread behind: the server is its caller's variable. */
 static void *serve(void *arg) {
     struct server *server = arg;
-    for (int fd; (fd = accept(server->fd, NULL, NULL)) >= 0;) {
-        struct caller *caller = malloc(sizeof *caller);
-        pthread_t thread;
-        *caller = (struct caller){server, fd};
-        ck_assert_int_eq(pthread_create(&thread, NULL, answer_one, caller), 0);
-        pthread_detach(thread);
+    size_t count = 0;
+    for (int fd; (fd = accept(server->fd, NULL, NULL)) >= 0; count++) {
+        struct caller *caller = &server->callers[count];
+        ck_assert_uint_lt(count, MAX_CALLERS);
+        *caller = (struct caller){.server = server, .fd = fd};
+        ck_assert_int_eq(pthread_create(&caller->thread, NULL, answer_one, caller), 0);
     }
+    for (size_t i = 0; i < count; i++) pthread_join(server->callers[i].thread, NULL);
     return NULL;
 }
 
@@ -83,6 +90,10 @@ static void begin(struct server *server) {
 }
 
 static void end(struct server *server) {
+    pthread_mutex_lock(&server->mutex);
+    server->ends = true;
+    pthread_cond_broadcast(&server->changed);
+    pthread_mutex_unlock(&server->mutex);
     shutdown(server->fd, SHUT_RDWR);
     pthread_join(server->thread, NULL);
     close(server->fd);
@@ -130,10 +141,6 @@ START_TEST(a_server_that_is_gone_is_given_up) {
         begin(&server);
         ck_assert_int_eq(ask(&server, looks), HTTP_SLOW);
         ck_assert_uint_eq(server.looked, (unsigned)looks);
-        pthread_mutex_lock(&server.mutex);
-        server.looks = 0; /* ends its threads */
-        pthread_cond_broadcast(&server.changed);
-        pthread_mutex_unlock(&server.mutex);
         end(&server);
     }
 }
