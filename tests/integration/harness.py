@@ -235,6 +235,11 @@ def without_ages(text):
     return re.sub(rf"the newest {AGE} ago", "the newest AGE ago", re.sub(r" +ago ", " ", text))
 
 
+def of_any_source(text):
+    """Output without what differs between sources that have the same events."""
+    return without_ages(without_source(text))
+
+
 def program_for_all(program, directory):
     """A copy in the directory that every user can run: others may have no access to the build directory."""
     os.chmod(directory, 0o755)

@@ -14,10 +14,10 @@ import sys
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from harness import ProtocolTest, hex_id, sleeping_in, until, without_ages, without_source  # noqa: E402
+from harness import ProtocolTest, hex_id, of_any_source, sleeping_in, until, without_source  # noqa: E402
 
 ALICE, BOB, CAROL = hex_id(0xAA), hex_id(0xBB), hex_id(0xCC)
-TRACE, BAD = "%032x" % 0x5EED, "%032x" % 0xBAD
+TRACE, BAD, FAILED = "%032x" % 0x5EED, "%032x" % 0xBAD, "%032x" % 0xFA11ED
 HEADER, SEGMENT = 4096, 65536
 
 
@@ -54,7 +54,7 @@ class ReadTest(ProtocolTest):
         return without_source(done[1])
 
     def record(self):
-        """Two nodes, requests with an end and one without, a loss, more than a page of packets.  Both nodes have ended."""
+        """Two nodes that ended; requests of which one failed and one did not end; more than a page of packets."""
         self.client = self.start("--record", str(self.dir))
         alice, bob = self.place.node("alice", ALICE), self.place.node("bob", BOB)
         alice.do("app")
@@ -63,10 +63,12 @@ class ReadTest(ProtocolTest):
         bob.do("packets", 20, TRACE, ALICE)
         alice.do("end", TRACE, 1, 1, 1)
         alice.do("start", BAD, 2, 0, 2)
+        alice.do("start", FAILED, 3, 0, 1)
+        alice.do("end", FAILED, 3, 1, 0)
         alice.do("metrics", 2_000_000, 1_000_000, CAROL)
         bob.do("custom", "hello")
         alice.do("packets", 3000)
-        self.events = 3055
+        self.events = 3057
         self.place.settle(self.client, self.events)
         alice.close()
         bob.close()
@@ -98,27 +100,27 @@ class EveryCommand(ReadTest):
                 ["count", "--by", "time/1ms", "--value", "size", "--from", first, "--to", last],
                 ["sql", "select peer, count(*), max(size) from events group by peer order by 1"],
                 ["sql", "select trace_id, outcome from traces order by 1"], ["sql", "select name, state, indexed from nodes order by 1"],
-                ["analyze", "--from", first, "--to", last], ["analyze", "trace", TRACE],
+                ["analyze", "--from", first, "--to", last], ["analyze", "trace", TRACE], ["analyze", "trace", FAILED],
                 ["analyze", "node", "alice", "--from", first, "--to", last],
                 ["rpc", "query", '{"limit":1,"kind":"custom"}'], ["rpc", "count", "{}"]]
 
     @staticmethod
-    def without_ago(done):
+    def comparable(done):
         code, out, err = done
-        return code, without_ages(out), err
+        return code, of_any_source(out), err
 
     def test_every_command_answers_from_the_recording_as_live(self):
         wanted = {}
         for args in self.commands():
             for more in ([], ["--json"]):
-                wanted[tuple(args + more)] = self.without_ago(run(self.place, *args, *more))
+                wanted[tuple(args + more)] = self.comparable(run(self.place, *args, *more))
         export = json.loads(self.live("export", TRACE))
         stats = json.loads(self.live("stats", "--json"))["history"]
         self.stop()
         for args, live in wanted.items():
             with self.subTest(args=args):
                 self.assertEqual(live[0], 0, live)
-                self.assertEqual(self.without_ago(run(self.place, *args, "--read", self.dir)), live)
+                self.assertEqual(self.comparable(run(self.place, *args, "--read", self.dir)), live)
         self.assertGreater(sum(bool(live[1]) for live in wanted.values()), 60, "almost nothing was compared")
         document = json.loads(self.read("export", TRACE))
         self.assertEqual(len(document["events"]), 52)
@@ -176,7 +178,7 @@ class EveryCommand(ReadTest):
                               env=dict(self.place.environment, TERM="xterm", COLUMNS="100", LINES="30")) as process:
             os.close(theirs)
             seen = b""
-            while b"2 gone" not in seen or b"2 traces" not in seen:
+            while b"2 gone" not in seen or b"3 traces" not in seen:
                 seen += os.read(ours, 65536)
             os.write(ours, b"q")
             self.assertEqual(process.wait(60), 0)
@@ -193,8 +195,8 @@ class EveryCommand(ReadTest):
         self.stop()
         out = self.read("trigger", "kind == app_start", "--before", "0", "--after", "0", "--every", "0", "--kind", "app_start", err=None)
         lines = [json.loads(line) for line in out.splitlines()]
-        self.assertEqual([next(iter(line)) for line in lines if "trigger" in line or "end" in line], ["trigger", "end"] * 2)
-        self.assertEqual([line["end"]["events"] for line in lines if "end" in line], [1, 1])
+        self.assertEqual([next(iter(line)) for line in lines if "trigger" in line or "end" in line], ["trigger", "end"] * 3)
+        self.assertEqual([line["end"]["events"] for line in lines if "end" in line], [1] * 3)
 
     def test_commands_that_need_live_nodes_say_so_in_a_sentence(self):
         self.stop()

@@ -31,13 +31,13 @@ static void send_again(struct branch *exchange, const struct transport *transpor
 /* May a packet have been a question to a peer without a span for it?  To a peer that also has one, other packets may belong to
  * that one's question and answer: only a loss tells. */
 static bool may_ask(const struct branches *branches, const struct transport *sent) {
-    return !branches_reach(branches, sent->peer) || (sent->lost && !packet_is_small(sent->bytes, UINT64_MAX));
+    return !branches_reach(branches, sent->peer) || (sent->lost && !transport_is_small(sent, UINT64_MAX));
 }
 
 /* Was it more than an acknowledgement, to a node that had ended? */
 static bool is_to_ended(const struct walk *walk, const struct transport *sent) {
     const struct trace_events *events = walk->events;
-    return events->states && !packet_is_small(sent->bytes, UINT64_MAX) &&
+    return events->states && !transport_is_small(sent, UINT64_MAX) &&
            node_states_ended(events->states, events->facts, sent->peer, sent->time_ns, sent->time_ns);
 }
 
@@ -68,7 +68,7 @@ static size_t list_exchanges(const struct walk *walk, size_t index, const struct
                                              .sent_ns = UINT64_MAX};
         } else if (!transport->receive && found) {
             send_again(found, transport);
-        } else if (transport->receive && found && packet_is_small(transport->bytes, UINT64_MAX)) {
+        } else if (transport->receive && found && transport_is_small(transport, UINT64_MAX)) {
             found->gap_ns = 0; /* the peer is alive: later packets are not probes */
             found->probed = false;
         } else if (transport->receive && found) {
@@ -93,13 +93,13 @@ static struct sent count_sent(const struct walk *walk, unsigned node, unsigned p
     for (size_t i = 0; i < count; i++)
         if (!items[i].stream) most_bytes = greatest(most_bytes, items[i].bytes);
     for (size_t i = 0; i < count; i++) {
-        if (items[i].stream || packet_is_small(items[i].bytes, most_bytes)) continue;
+        if (items[i].stream || transport_is_small(&items[i], most_bytes)) continue;
         sent.count++;
         sent.arrived += items[i].other_ns != UINT64_MAX;
         sent.last_ns = items[i].time_ns;
     }
     items = transports_of_link(&walk->transports, peer, node, true, from_ns, to_ns, &count);
-    for (size_t i = 0; i < count; i++) sent.arrived += items[i].stream || !packet_is_small(items[i].bytes, most_bytes);
+    for (size_t i = 0; i < count; i++) sent.arrived += !transport_is_small(&items[i], most_bytes);
     return sent;
 }
 

@@ -61,7 +61,7 @@ static void lose_at_relay(struct walk *walk, const struct span *parent, const st
 static const struct transport *first_content(struct transport_range range, bool arrived) {
     for (size_t i = 0; i < range.count; i++) {
         const struct transport *transport = &range.items[i];
-        if (transport->stream || packet_is_small(transport->bytes, UINT64_MAX)) continue;
+        if (transport->stream || transport_is_small(transport, UINT64_MAX)) continue;
         if (!arrived || transport->other_ns != UINT64_MAX) return transport;
     }
     return NULL;

@@ -44,8 +44,6 @@ static bool is_under_way(const struct idle_walk *walk) {
     return under_way;
 }
 
-static bool is_signal(const struct transport *sent) { return !sent->stream && packet_is_small(sent->bytes, UINT64_MAX); }
-
 /* A packet that arrived acknowledges what had come the other way before it was sent. */
 static void take_acknowledgement(struct idle_walk *walk, const struct idle_direction *direction, const struct transport *sent) {
     struct idle_direction *back = &walk->directions[direction == walk->directions];
@@ -98,7 +96,7 @@ static bool walk_on(struct idle_walk *walk, struct idle_direction *direction, co
     if (!sent->stream && sent->other_ns != UINT64_MAX)
         direction->all_arrived_ns = greatest(direction->all_arrived_ns, sent->other_ns);
     direction->open |= !sent->stream && sent->other_ns == UINT64_MAX && !sent->lost;
-    if (is_signal(sent)) {
+    if (transport_is_small(sent, UINT64_MAX)) {
         if (sent->other_ns != UINT64_MAX) walk->signal = (struct idle_signal){sent->node, sent->time_ns, sent->other_ns};
         return false;
     }

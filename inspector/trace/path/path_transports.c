@@ -176,14 +176,15 @@ static bool may_be_wanted(const struct transport_sum *sum, const struct transpor
     uint64_t bytes = wanted->what == TRANSPORT_NEW ? sum->new_bytes : sum->packet_bytes;
     bool empty = wanted->what == TRANSPORT_NEW ? sum->empty_new : sum->empty_packets;
     if (wanted->what == TRANSPORT_STREAM) return sum->streams;
-    if (!empty && (!bytes || packet_is_small(bytes, wanted->beside_bytes))) return false;
+    bool streams = wanted->what == TRANSPORT_NEW && sum->streams;
+    if (!empty && !streams && (!bytes || packet_is_small(bytes, wanted->beside_bytes))) return false;
     return (!wanted->after_ns || sum->other_ns > wanted->after_ns) && (!wanted->lost || sum->lost);
 }
 
 static bool is_wanted(const struct transport *transport, const struct transport_wanted *wanted) {
     if (wanted->what == TRANSPORT_STREAM) return transport->stream;
     if (wanted->what == TRANSPORT_NEW ? transport->repeat : transport->stream) return false;
-    if (packet_is_small(transport->bytes, wanted->beside_bytes)) return false;
+    if (transport_is_small(transport, wanted->beside_bytes)) return false;
     return (!wanted->after_ns || transport->other_ns > wanted->after_ns) && (!wanted->lost || transport->lost);
 }
 

@@ -18,6 +18,12 @@ struct transport {
     uint64_t other_ns; /* of a packet: when the other end sent or received it; UINT64_MAX when that is not known */
 };
 
+/* Is it nothing but an acknowledgement: a packet too small for content beside one of so many bytes?  Stream bytes are content,
+ * however few. */
+static inline bool transport_is_small(const struct transport *transport, uint64_t beside_bytes) {
+    return !transport->stream && packet_is_small(transport->bytes, beside_bytes);
+}
+
 /* What a run of neighbours in by_link has, so that a search skips those in which nothing can be found. */
 struct transport_sum {
     uint64_t bytes, packet_bytes, new_bytes; /* the most: of all; of packets; of all but repetitions */
@@ -65,7 +71,7 @@ struct transport_range {
 /* What to look for among them. */
 struct transport_wanted {
     enum { TRANSPORT_STREAM, TRANSPORT_PACKET, TRANSPORT_NEW } what; /* NEW: a packet or stream bytes, but no repetition */
-    uint64_t beside_bytes; /* it is more than a small packet beside one of so many bytes (packet_is_small) */
+    uint64_t beside_bytes; /* it is more than a small packet beside one of so many bytes (transport_is_small) */
     uint64_t after_ns;     /* of a packet: it arrived later, or never; 0: whenever it did */
     bool lost;             /* of a packet: it was lost */
 };

@@ -92,7 +92,7 @@ bool question_is_ignored(struct ignored *ret_ignored, const struct transports *t
     const struct transport *items =
         transports_of_link(transports, node, parent->node, true, parent->start_ns, parent->end_ns, &received);
     for (size_t i = 0; i < received; i++)
-        if (!items[i].stream && !packet_is_small(items[i].bytes, UINT64_MAX)) question = &items[i];
+        if (!items[i].stream && !transport_is_small(&items[i], UINT64_MAX)) question = &items[i];
     if (!question || parent->end_ns < question->time_ns + UNSENT_NS_MIN) return false;
     if (may_have_answered(facts, node, parent->node, question->time_ns, parent->end_ns, &most_bytes) ||
         has_reacted(facts, node, parent->node, trace_event_at(events, 0)->trace, question->time_ns, parent->end_ns) ||
