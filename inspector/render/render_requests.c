@@ -140,7 +140,7 @@ static void put_notes(struct strbuf *out, const struct view *view, const json_t 
     list_put_lacking(out, view, STYLE_WARN,
                      "left out of the times, because the clock was stepped meanwhile: ", json_get_count(answer, "took_stepped"),
                      "request", "");
-    list_put_lacking(out, view, STYLE_WARN, "began before the history does, or their beginning was lost, and not counted: ",
+    list_put_lacking(out, view, STYLE_WARN, "not counted, because their root span is missing (not traced, lost, or evicted): ",
                      json_get_count(answer, "rootless"), "request", "");
     list_put_lacking(out, view, STYLE_WARN,
                      "in rows beyond traced's limit, counted but not listed: ", json_get_count(answer, "ungrouped"), "request",

@@ -469,6 +469,18 @@ static void next_losses(struct strbuf *out, const struct view *view, const struc
     strbuf_puts(out, " --kind packet_lost");
 }
 
+/* What a node did up to the last event that shows the finding: later ones may be many. */
+static void next_node(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
+    uint64_t until_ns = 0;
+    for (unsigned i = 0; i < finding->evidence_count; i++) {
+        uint64_t ns = fact_unix(facts, &facts->items[finding->evidence[i]]);
+        if (ns > until_ns) until_ns = ns;
+    }
+    strbuf_puts(out, "recent 20");
+    ends(out, view, facts, finding);
+    if (until_ns) strbuf_printf(out, " --until %" PRIu64, until_ns / 1000 + 1);
+}
+
 void finding_next(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
     const char *trace = facts_trace(facts, finding->trace);
     enum next next = kinds[finding->kind].next;
@@ -490,8 +502,11 @@ void finding_next(struct strbuf *out, const struct view *view, const struct fact
         strbuf_puts(out, " --kind message_sent");
     } else if (next == NEXT_TRACES) {
         strbuf_puts(out, "traces");
+        ends(out, view, facts, finding);
     } else if (next == NEXT_CLOSES) {
         strbuf_puts(out, "recent 20 --kind conn_closed");
+    } else if (next == NEXT_NODE && !finding->gone) {
+        next_node(out, view, facts, finding);
     } else {
         strbuf_puts(out, "recent 20");
         ends(out, view, facts, finding);
