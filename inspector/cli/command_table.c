@@ -216,7 +216,7 @@ const struct command command_table[] = {
                        "finds in the rings, without repeating any, and reports what is missing. --wait=SECONDS limits the waiting (then exit "
                        "code 3); with --wait=0 the command ends with traced (exit code 1). If --for ends while traced is away or stopped, the command says so, with exit code 3.\n"
                        "Missing events are reported in their place: by events_lost events where a ring was overwritten, otherwise by a line, with "
-                       "--json {\"missed\":N,\"why\":W}. W is \"slow\": this inspector read too slowly; \"gone\": the events had left "
+                       "--json {\"missed\":N,\"why\":W}. W is \"slow\": this inspector read too slowly, and with a filter \"at_most\":true is added, because nobody tested it on them; \"gone\": the events had left "
                        "the history; \"hidden\": rings were overwritten while traced was away, and it is unknown which of these events would "
                        "have matched the filter.\n"
                        "With --fleet it asks once a second what has been shipped, and shows each event once, no matter how late it comes; with a filter, "

@@ -350,7 +350,7 @@ static int report_window(struct trigger *trigger, const struct window *window, c
     if (window->lost) strbuf_printf(&line, ", %" PRIu64 " lost", window->lost);
     if (window->evicted || window->truncated) strbuf_puts(&line, ", its beginning had left the history");
     if (trigger->suppressed) strbuf_printf(&line, "; matched too soon after the last: %" PRIu64, trigger->suppressed);
-    if (trigger->missed) strbuf_printf(&line, "; missed because not read fast enough: %" PRIu64, trigger->missed);
+    if (trigger->missed) strbuf_printf(&line, "; missed because not read fast enough: at most %" PRIu64, trigger->missed);
     if (name) strbuf_printf(&line, "; in %s", name);
     int result = 0;
     if (name) {
@@ -504,6 +504,7 @@ static void note_unsaved(const struct trigger *trigger) {
 /* Since the last window: any of them could have opened another one. */
 static void note_missed(const struct trigger *trigger) {
     struct strbuf line = {0};
+    strbuf_puts(&line, "at most ");
     text_count(&line, trigger->missed, "matching event");
     strbuf_puts(&line, " missed because not read fast enough");
     output_note(strbuf_text(&line));

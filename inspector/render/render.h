@@ -80,8 +80,8 @@ void render_events_titles(struct strbuf *out, const struct view *view);
 void render_events_hidden(struct strbuf *out, const struct view *view);
 void render_events(struct strbuf *out, const struct view *view, const json_t *answer);
 
-/* A line that says how many events of a stream are missing; why: a phrase. */
-void render_missed(struct strbuf *out, const struct view *view, uint64_t count, const char *why);
+/* A line that says how many events of a stream are missing; at_most: the filter may have hidden some of them; why: a phrase. */
+void render_missed(struct strbuf *out, const struct view *view, uint64_t count, bool at_most, const char *why);
 
 /* {"trace_id", "events", "gaps", "summary"}: one request across its nodes.  summary is the trace's row of `traces`, or null;
  * "more" is true if later events were not fetched. */

@@ -280,10 +280,10 @@ void render_events_hidden(struct strbuf *out, const struct view *view) {
     strbuf_puts(out, "\n");
 }
 
-void render_missed(struct strbuf *out, const struct view *view, uint64_t count, const char *why) {
+void render_missed(struct strbuf *out, const struct view *view, uint64_t count, bool at_most, const char *why) {
     text_style_on(out, view->color, STYLE_BAD);
-    strbuf_puts(out, "!! ");
-    text_count(out, count, "event");
+    strbuf_puts(out, at_most ? "!! at most " : "!! ");
+    text_count(out, count, at_most ? "matching event" : "event");
     strbuf_printf(out, " missed here: %s", why);
     text_style_off(out, view->color, STYLE_BAD);
     strbuf_puts(out, "\n");
@@ -293,9 +293,6 @@ void render_events(struct strbuf *out, const struct view *view, const json_t *an
     struct layout layout;
     size_t i;
     json_t *event;
-    uint64_t lost = json_get_count(answer, "lost");
-    if (lost && json_object_get(answer, "subscription"))
-        render_missed(out, view, lost, "this inspector did not read fast enough");
     lay_out(&layout, view);
     /* Also sorts those of a notification: several lanes are drained one after another, and time order reads better. */
     json_t *events = events_merge(json_get_array(answer, "events"), json_get_array(answer, "gaps"));

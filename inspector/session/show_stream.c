@@ -166,10 +166,11 @@ static int show_gap(struct show *show, const struct source_news *gap) {
                    [GAP_HIDDEN] = {"hidden", "some of them may not have matched"}};
     struct session *session = show->session;
     if (!show->json) {
-        render_missed(&session->output.text, &session->view, gap->count, reasons[gap->why].sentence);
+        render_missed(&session->output.text, &session->view, gap->count, gap->at_most, reasons[gap->why].sentence);
         return output_flush(&session->output);
     }
-    json_t *missed = json_pack("{s:I, s:s}", "missed", (json_int_t)gap->count, "why", reasons[gap->why].word);
+    json_t *missed = json_pack("{s:I, s:s, s:o*}", "missed", (json_int_t)gap->count, "why", reasons[gap->why].word, "at_most",
+                               gap->at_most ? json_true() : NULL);
     int result = missed ? output_aside(&session->output, missed) : session_out_of_memory(session);
     json_decref(missed);
     return result ? result : output_flush(&session->output);

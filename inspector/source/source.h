@@ -60,7 +60,7 @@ struct source_news {
     json_t *value;       /* EVENTS: an array.  ANSWER: the result, or NULL with the failure.  The caller owns it. */
     uint64_t count;      /* GAP: events missing.  SETTLED: events missed */
     enum source_gap why; /* GAP */
-    bool at_most;        /* SETTLED: an upper bound: the filter would have hidden some of these */
+    bool at_most;        /* GAP, SETTLED: an upper bound: the filter would have hidden some of these */
     uint64_t away_ms;    /* RESTARTED, SETTLED: how long the source was away */
     const char *text;    /* NOTE: one line; good until the next call */
     bool in_order;       /* EVENTS: each lane's events are in order, even the recent ones at the beginning of a stream */

@@ -147,7 +147,9 @@ static enum source_event take_hidden(struct stream *stream, json_t *events_new) 
 static enum source_event take_gap(struct stream *stream, const struct source_news *news) {
     if (news->why == GAP_SLOW) resume_explain(&stream->resume, news->count);
     if (news->why != GAP_HIDDEN) stream->missed += news->count;
-    queue_add(stream, SOURCE_GAP, *news);
+    struct source_news gap = *news;
+    gap.at_most = news->why == GAP_SLOW && !stream->resume.whole; /* traced did not ask the filter about them */
+    queue_add(stream, SOURCE_GAP, gap);
     return SOURCE_GAP;
 }
 

@@ -454,11 +454,18 @@ class Follow(InspectorTest):
             out = self.run_inspector("follow", "--count", "1", "--json")[1]
         self.assertEqual(json.loads(out.splitlines()[0]), {"missed": 12, "why": "slow"})
 
+    def test_with_a_filter_what_was_not_read_may_not_have_matched(self):
+        with self.traced(self.SUBSCRIBE, stream=[notification(event(1), lost=12)]):
+            self.assertIn("!! at most 12 matching events missed here", self.run_inspector("follow", "--where", "size > 1", "--count", "1")[1])
+        with self.traced(self.SUBSCRIBE, stream=[notification(event(1), lost=12)]):
+            out = self.run_inspector("follow", "--kind", "metrics", "--count", "1", "--json")[1]
+        self.assertEqual(json.loads(out.splitlines()[0]), {"missed": 12, "why": "slow", "at_most": True})
+
     def test_a_trigger_reports_what_it_missed_after_its_last_window(self):
         with self.traced(self.SUBSCRIBE | {"query": {"events": []}}, stream=[notification(lost=12)], close_after_stream=True):
             code, out, err = self.run_inspector("trigger", "packet_lost", "--wait=0")
         self.assertEqual((code, out), (1, ""))
-        self.assertIn("inspector: 12 matching events missed because not read fast enough\n", err)
+        self.assertIn("inspector: at most 12 matching events missed because not read fast enough\n", err)
 
     def test_notifications_before_the_answer_are_not_lost(self):
         early = json.dumps(notification(event(1))).encode() + b"\n"

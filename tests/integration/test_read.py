@@ -53,8 +53,8 @@ class ReadTest(ProtocolTest):
             self.assertEqual((done[0], done[2]), (code, err), args)
         return without_source(done[1])
 
-    def record(self):
-        """Two nodes that ended; requests of which one failed and one did not end; more than a page of packets."""
+    def record(self, failed=()):
+        """Two nodes that ended; requests of which one did not end, and these failed; more than a page of packets."""
         self.client = self.start("--record", str(self.dir))
         alice, bob = self.place.node("alice", ALICE), self.place.node("bob", BOB)
         alice.do("app")
@@ -63,12 +63,13 @@ class ReadTest(ProtocolTest):
         bob.do("packets", 20, TRACE, ALICE)
         alice.do("end", TRACE, 1, 1, 1)
         alice.do("start", BAD, 2, 0, 2)
-        alice.do("start", FAILED, 3, 0, 1)
-        alice.do("end", FAILED, 3, 1, 0)
+        for trace in failed:
+            alice.do("start", trace, 3, 0, 1)
+            alice.do("end", trace, 3, 1, 0)
         alice.do("metrics", 2_000_000, 1_000_000, CAROL)
         bob.do("custom", "hello")
         alice.do("packets", 3000)
-        self.events = 3057
+        self.events = 3055 + 2 * len(failed)
         self.place.settle(self.client, self.events)
         alice.close()
         bob.close()
@@ -81,7 +82,7 @@ class ReadTest(ProtocolTest):
 class EveryCommand(ReadTest):
     def setUp(self):
         super().setUp()
-        self.record()
+        self.record(failed=[FAILED])
         times = [json.loads(line)["timestamp"] for line in self.live("range", "0", "now", "--json").splitlines()]
         self.first, self.last = times[0], times[-1]
 

@@ -71,7 +71,8 @@ static int give_gap(struct following *following, const struct source_news *gap) 
                    [GAP_GONE] = {"gone", "they had left the history"},
                    [GAP_HIDDEN] = {"hidden", "they were overwritten, and some may not have matched"}};
     char line[160];
-    snprintf(line, sizeof line, "%" PRIu64 " events are missing: %s", gap->count, reasons[gap->why].sentence);
+    snprintf(line, sizeof line, "%s%" PRIu64 " events are missing: %s", gap->at_most ? "at most " : "", gap->count,
+             reasons[gap->why].sentence);
     output_note(line);
     return export_missed(&following->exporting->export, gap->count, reasons[gap->why].word);
 }
