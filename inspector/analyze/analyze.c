@@ -41,6 +41,7 @@ static int match_packets(struct analysis *analysis) {
 
 static void analyze_requests(struct analysis *analysis, struct requests *requests) {
     analysis->coverage.requests += requests->parts;
+    blame_lossy_links(analysis, requests);
     analyze_outcomes(analysis, requests);
     analyze_outliers(analysis, requests);
     analyze_retries(analysis, requests);

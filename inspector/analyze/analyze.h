@@ -39,6 +39,9 @@ bool *traced_nodes_new(const struct facts *facts, const struct node_states *stat
 /* If a peer is not traced and did not answer, requests waited for the peer, not for the lost packets sent to it: counts the time
  * of these losses as time spent at the peer.  Call it before the next two (analyze_delays.c). */
 void blame_silent_peers(struct analysis *analysis, struct requests *requests);
+/* If a node got nothing of a request because a finding says that the link to it loses packets, the request failed waiting for that
+ * link.  Call it before analyze_outcomes (analyze_delays.c). */
+void blame_lossy_links(const struct analysis *analysis, struct requests *requests);
 void analyze_delays(struct analysis *analysis, struct requests *requests);      /* analyze_delays.c */
 void analyze_places(struct analysis *analysis, struct requests *requests);      /* analyze_requests.c */
 void analyze_streams(struct analysis *analysis);                                /* analyze_streams.c */
