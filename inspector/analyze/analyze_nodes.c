@@ -514,11 +514,13 @@ static void judge_silence(struct analysis *analysis, const struct requests *requ
         if (open->ended != (state->live ? NULL : state)) continue;
         if (!finding.open++ && open->start != silence.last) finding_show(&finding, open->start);
     }
-    if (one_sender && in_doubt == finding.count) finding.count = 0; /* perhaps their link lost them all */
+    finding.all_lost = in_doubt == finding.count;
+    if (one_sender && finding.all_lost) finding.count = 0; /* perhaps their link lost them all */
     bool stopped = finding.open && silent_ns >= SILENT_NS_MIN && silent_ns >= SILENT_RATIO_MIN * silence.longest_ns &&
                    sum->events >= SILENT_EVENTS_MIN &&
                    others_active(analysis, sums, nodes, state->node, silence.from_ns, silence.to_ns);
     if (!stopped && (silent_ns < SILENT_TALKED_NS_MIN || finding.count < SILENT_PACKETS_MIN)) return;
+    finding.all_lost &= !stopped;
     finding.weight = (double)silent_ns / 1e9;
     finding.time_ns = facts_unix(analysis->facts, state->node, silence.from_ns);
     finding.ns = silent_ns;

@@ -65,6 +65,7 @@ struct finding {
     enum reaction reaction;    /* then: what it sent afterwards, as far as it is known of all */
     bool seen;                 /* of a peer, or one of several: it has events of a request that waited for it */
     uint64_t open;             /* of a silent node: parts of requests that it works on; of one that ended: that it left open */
+    bool all_lost;             /* of a silent node: its senders declared all `count` packets lost, so perhaps none reached it */
     bool gone;                 /* of a peer: packets to it were lost, and it sent nothing meanwhile */
     bool after;                /* of a place or a failure: in the work that continued after the request ended */
     uint64_t failures;         /* of failed requests: which of them they are, a number; 0: none */

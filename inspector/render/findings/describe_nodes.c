@@ -134,7 +134,10 @@ void describe_node_silent(struct strbuf *out, const struct view *view, const str
     text_duration(out, finding->ns);
     if (finding->by_ns) strbuf_puts(out, " until it ended,");
     if (finding->count)
-        strbuf_printf(out, " although others sent it %" PRIu64 " packets", finding->count);
+        strbuf_printf(out, " although others sent it %" PRIu64 " packets%s", finding->count,
+                      !finding->all_lost ? ""
+                      : finding->by_ns   ? ", all of which were lost: it hung, or nothing reached it"
+                                         : ", all of which were lost: it hangs, or nothing reaches it");
     else
         strbuf_printf(out, " although %" PRIu64 " %s not ended there", finding->open,
                       finding->open == 1 ? (finding->by_ns ? "part of a request had" : "part of a request has")
