@@ -21,6 +21,12 @@ int analysis_keep_node(struct analysis *analysis, unsigned node);
 /* ---- parts of the analysis: each adds its findings ---- */
 
 struct requests;
+struct visit;
+/* Did all nodes stand still, perhaps, during the longest wait of a visit?  *ret_calm: no node had an event meanwhile.  Packets
+ * would show it.  Without them, a link is not to blame if nobody did anything; nor is a node if others had something to do: perhaps
+ * all wait for one request (analyze_calm.c). */
+bool may_have_stood_still(const struct analysis *analysis, const struct requests *requests, const struct visit *visit,
+                          bool *ret_calm);
 void analyze_losses(struct analysis *analysis);                                    /* analyze_links.c */
 void analyze_paths(struct analysis *analysis);                                     /* analyze_paths.c */
 void analyze_rtt(struct analysis *analysis);                                       /* analyze_rtt.c */

@@ -78,7 +78,7 @@ struct finding {
     uint64_t alike;            /* how many these are */
     bool many;                 /* of outliers: they are not few */
     bool elsewhere;            /* of outliers: no place has most of the time of the longest; of many, of most of them */
-    bool calm;                 /* of outliers: no node had an event while the longest waited */
+    bool calm;                 /* no node had an event meanwhile: of outliers, of the longest; of a place, of most */
     bool rootless;             /* of failed requests: the spans that caused them are missing */
     bool returned;             /* of a node that ended: it is running again */
     unsigned example;          /* of nodes that all stood still: one of them */

@@ -239,6 +239,7 @@ static void slow(struct strbuf *out, const struct view *view, const struct facts
                       finding->divided ? "a quarter" : "half", finding->count, finding->of);
     else if (finding->requests > 1)
         strbuf_printf(out, ", in 1 of %" PRIu64 " requests", finding->requests);
+    if (finding->calm) strbuf_puts(out, "; no node had any event meanwhile: perhaps the whole machine stood still");
     if (finding->full)
         strbuf_puts(out, "; the sender's congestion window was full");
     else if (finding->sending)
