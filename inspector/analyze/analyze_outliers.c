@@ -101,7 +101,7 @@ static const struct visit **main_visits_new(const struct requests *requests) {
 static bool waited_for_receiver(const struct analysis *analysis, const struct visit *visit) {
     size_t from = visit->evidence[0], to = visit->evidence[1];
     if (from == NO_FACT || to == NO_FACT) return false;
-    return analysis_paused(analysis, visit->peer, analysis->facts->items[from].time_ns, analysis->facts->items[to].time_ns);
+    return analysis_paused(analysis, visit->peer, analysis->facts->items[from].time_ns, analysis->facts->items[to].time_ns, false);
 }
 
 /* Are the slow ones few?  If not, this is how long some requests take. */
@@ -153,6 +153,7 @@ static size_t find_outliers(struct timed *requests, size_t count, bool *ret_many
 struct place {
     unsigned node, peer; /* as in the finding; NO_NUMBER, both: no place has most of it */
     bool sending, waited;
+    bool held, unseen; /* as in the finding */
     bool calm; /* nowhere, because no node had an event meanwhile */
 };
 
@@ -167,11 +168,14 @@ static struct place place_of(const struct analysis *analysis, const struct reque
     if (wait_kind_is_way(visit->kind) && !paused) place.peer = visit->peer;
     place.sending = visit->kind == WAIT_SENDING;
     place.waited = visit->kind == WAIT_PEER;
+    place.held = visit->kind == WAIT_LINK && !paused && visit->stopped;
+    place.unseen = visit->kind == WAIT_LINK && visit->unseen;
     return place;
 }
 
 static bool is_same_place(const struct place *a, const struct place *b) {
-    return a->node == b->node && a->peer == b->peer && a->sending == b->sending && a->waited == b->waited;
+    return a->node == b->node && a->peer == b->peer && a->sending == b->sending && a->waited == b->waited &&
+           a->held == b->held && a->unseen == b->unseen;
 }
 
 /* The place where more than half of them spent most of their time (Boyer and Moore); NULL if there is none. */
@@ -235,6 +239,8 @@ static void judge_durations(struct analysis *analysis, const struct requests *al
                               .elsewhere = elsewhere,
                               .calm = places[count - first - 1].calm,
                               .many = many,
+                              .held = !elsewhere && place->held,
+                              .unseen = !elsewhere && place->unseen,
                               .sending = !elsewhere && place->sending,
                               .waited = !elsewhere && place->waited};
     for (size_t i = count; i > first; i--) {

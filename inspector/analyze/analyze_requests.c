@@ -85,10 +85,11 @@ static bool judge_place(struct finding *ret_finding, const struct analysis *anal
     if (peer && peer_is_usual(analysis, requests, usual, visits, count, middle_ns)) return false;
     /* Many short waits do not make a slow link. */
     if (wait_kind_is_way(visits->kind) && divided && longest->once_ns < LATE_NS_MIN) return false;
-    if (visits->kind == WAIT_LINK && !analysis->one_trace && !link_is_unusual(usual, visits, &usual_ns)) return false;
-    bool alone = visits->kind == WAIT_LINK && !analysis->one_trace && !usual_ns; /* there is no other link to compare with */
+    bool held = visits->kind == WAIT_LINK && 2 * stopped >= count;
+    if (visits->kind == WAIT_LINK && !held && !analysis->one_trace && !link_is_unusual(usual, visits, &usual_ns)) return false;
+    bool alone = visits->kind == WAIT_LINK && !held && !analysis->one_trace && !usual_ns; /* there is no other link to compare with */
     bool aside = visits->after && !requests->items[longest->request].one_way;    /* nobody waited for it */
-    bool unsure = visits->kind == WAIT_SENDING || longest->missing || calm;      /* it may have been another place */
+    bool unsure = visits->kind == WAIT_SENDING || longest->missing || calm; /* it may have been another place */
     struct finding finding = {.kind = kind_of(longest),
                               .severity =
                                   middle_ns >= SLOW_SEVERE_NS && !alone && !aside && !unsure ? SEVERITY_SEVERE : SEVERITY_NOTABLE,
@@ -101,7 +102,9 @@ static bool judge_place(struct finding *ret_finding, const struct analysis *anal
                               .of = count,
                               .ns = middle_ns,
                               .usual_ns = usual_ns,
-                              .stopped = 2 * stopped >= count,
+                              .stopped = visits->kind == WAIT_NODE && 2 * stopped >= count,
+                              .held = held,
+                              .unseen = visits->kind == WAIT_LINK && longest->unseen,
                               .sending = visits->kind == WAIT_SENDING,
                               .missing = longest->missing,
                               .full = longest->full,

@@ -38,7 +38,7 @@ struct finding {
     uint64_t peer_count;       /* how many there are; 0: the finding is about one */
     uint64_t links, links_of;  /* how many links it covers; of a network: how many lose, out of this many */
     uint64_t ways;             /* of failed requests: how many links they waited for; `links` is how many nodes did */
-    unsigned common;           /* of a network: the node at one end of all of them, or NO_NUMBER */
+    unsigned common;           /* of a network: the node at one end of all of them, or NO_NUMBER; if `held`: the sender */
     double usual_rate;         /* of the others; the finding's own rate is count / of */
     uint64_t ns;               /* the time measured: rtt after, one-way delay, time at the node, age, silence */
     uint64_t usual_ns;         /* rtt before, the others' time, the longest silence before */
@@ -78,7 +78,9 @@ struct finding {
     uint64_t alike;            /* how many these are */
     bool many;                 /* of outliers: they are not few */
     bool elsewhere;            /* of outliers: no place has most of the time of the longest; of many, of most of them */
-    bool calm;                 /* no node had an event meanwhile: of outliers, of the longest; of a place, of most */
+    bool calm;                 /* no node had an event meanwhile: of outliers, of the longest; of a place, of most; of a pause */
+    bool unseen;               /* of a link: no packets show what was on it, so it may have been the node `peer` */
+    bool held;                 /* of a pause, or a link: the node `peer` did nothing, or the link to it held up what was sent */
     bool rootless;             /* of failed requests: the spans that caused them are missing */
     bool returned;             /* of a node that ended: it is running again */
     unsigned example;          /* of nodes that all stood still: one of them */
@@ -107,6 +109,7 @@ struct pause {
     uint64_t from_ns, to_ns;
     size_t send, receive; /* facts: a packet that waited */
     bool still;           /* nor did any other node of its machine: perhaps all of them stood still */
+    bool held;            /* only what one node had sent it waited: perhaps the link between them held that up */
 };
 
 /* A request that failed, and who it was waiting for then: a node, or a link.  NO_NUMBER: none. */
@@ -139,8 +142,9 @@ const char *severity_name(enum severity severity);
 /* Adds a finding.  Out of memory sets `failed`. */
 void analysis_add(struct analysis *analysis, const struct finding *finding);
 
-/* Did the node, rather than its machine, do nothing for at least half of that time, although others sent to it? */
-bool analysis_paused(const struct analysis *analysis, unsigned node, uint64_t from_ns, uint64_t to_ns);
+/* Did the node, rather than its machine, do nothing for at least half of that time, although others sent to it?  may_be_held: also
+ * if perhaps a link held that up. */
+bool analysis_paused(const struct analysis *analysis, unsigned node, uint64_t from_ns, uint64_t to_ns, bool may_be_held);
 
 /* Did all nodes of a machine, or perhaps all, do nothing for at least half of that time, although others sent to one of them? */
 bool analysis_stood_still(const struct analysis *analysis, uint64_t from_ns, uint64_t to_ns);

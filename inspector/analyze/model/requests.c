@@ -74,6 +74,7 @@ static int find_failure(struct request *request, const struct critical_path *pat
     request->failed_waiting = failure.waiting;
     request->failed_from = failure.from;
     request->failed_to = failure.to;
+    request->failed_held = failure.held;
     return 0;
 }
 

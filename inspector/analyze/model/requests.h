@@ -31,6 +31,7 @@ struct request {
     unsigned failed_waiting;         /* the node that it was waiting for then; NO_NUMBER: none */
     unsigned failed_asker;           /* who had asked it; itself if nobody had */
     unsigned failed_from, failed_to; /* the link that it was waiting for then; NO_NUMBER: none */
+    bool failed_held;                /* or for the node at its end, which did nothing meanwhile */
     unsigned failed_whom;            /* the node that it was waiting for, if the failed node itself is at fault */
     unsigned failed_before;          /* of one that ran out of time: another node that had failed before; NO_NUMBER: none */
     size_t failed;                   /* a fact */
@@ -49,7 +50,8 @@ struct visit {
     bool asked;                     /* of a node: it did not begin the request */
     bool after;                     /* after the end of the request, while work that it caused went on */
     uint64_t once_ns;               /* its longest single wait there */
-    bool stopped;                   /* of a node: it did not read its socket during that wait */
+    bool stopped;                   /* it did not read its socket during that wait; of a link: its receiver, or the link was held up */
+    bool unseen;                    /* of a link: no packet shows when anything was on it during that wait */
     bool missing;                   /* of a peer: events of it are missing during that wait */
     bool full;                      /* of a node that sends: its congestion window was full during that wait */
     bool unanswered;                /* of a peer: it did not answer in any of these waits */

@@ -8,29 +8,67 @@
 
 #include <inttypes.h>
 
+/* " for 3.00 s from 12:00:00.000000 on" */
+static void put_pause(struct strbuf *out, const struct view *view, const struct finding *finding) {
+    strbuf_puts(out, " for ");
+    text_duration(out, finding->ns);
+    strbuf_puts(out, " from ");
+    text_time(out, finding->time_ns, view->utc, false);
+    strbuf_puts(out, " on");
+}
+
+/* Only what one node had sent waited: "bob did nothing for 3.00 s ...: it stood still, or the link alice -> bob held up what was
+ * sent" */
+static void stalled_or_held(struct strbuf *out, const struct view *view, const struct facts *facts,
+                            const struct finding *finding) {
+    if (finding->calm)
+        strbuf_puts(out, "no node did anything");
+    else
+        finding_node(out, view, facts, finding->peer);
+    if (!finding->calm) strbuf_puts(out, " did nothing");
+    put_pause(out, view, finding);
+    strbuf_puts(out, ", although packets from ");
+    finding_node(out, view, facts, finding->common);
+    strbuf_puts(out, finding->calm ? " to " : " were in flight to it: it stood still, or the link ");
+    if (finding->calm) {
+        finding_node(out, view, facts, finding->peer);
+        strbuf_puts(out, " were in flight: ");
+        finding_node(out, view, facts, finding->peer);
+        strbuf_puts(out, " or the whole machine stood still, or the link ");
+    }
+    finding_node(out, view, facts, finding->common);
+    strbuf_puts(out, " -> ");
+    finding_node(out, view, facts, finding->peer);
+    strbuf_puts(out, " held them up");
+}
+
 void describe_node_stalled(struct strbuf *out, const struct view *view, const struct facts *facts,
                            const struct finding *finding) {
     bool everybody = finding->node == NO_NUMBER;
     const struct node_clock *clock = everybody ? node_clocks_at(&facts->clocks, finding->example) : NULL;
-    if (everybody)
-        strbuf_puts(out, "no node");
-    else
-        finding_node(out, view, facts, finding->node);
-    if (clock && finding->peer == NO_NUMBER) {
-        strbuf_puts(out, " on ");
-        render_host(out, facts, clock->host);
-    }
-    strbuf_puts(out, everybody ? " did anything for " : " did nothing for ");
-    text_duration(out, finding->ns);
-    strbuf_puts(out, " from ");
-    text_time(out, finding->time_ns, view->utc, false);
-    strbuf_puts(out, everybody ? " on, although packets " : " on, although others talked to it");
-    if (everybody && finding->peer != NO_NUMBER) {
-        strbuf_puts(out, "to ");
-        finding_node(out, view, facts, finding->peer);
-        strbuf_puts(out, " were in flight: it or the whole machine stood still");
+    if (finding->held) {
+        stalled_or_held(out, view, facts, finding);
     } else if (everybody) {
-        strbuf_puts(out, "were in flight: the machine stood still");
+        strbuf_puts(out, "no node");
+        if (clock && finding->peer == NO_NUMBER) {
+            strbuf_puts(out, " on ");
+            render_host(out, facts, clock->host);
+        }
+        strbuf_puts(out, " did anything");
+        put_pause(out, view, finding);
+        strbuf_puts(out, ", although packets ");
+        if (finding->peer != NO_NUMBER) {
+            strbuf_puts(out, "to ");
+            finding_node(out, view, facts, finding->peer);
+            strbuf_puts(out, " were in flight: it or the whole machine stood still");
+        } else {
+            strbuf_puts(out, "were in flight: the machine stood still");
+        }
+    } else {
+        finding_node(out, view, facts, finding->node);
+        strbuf_puts(out, " did nothing");
+        put_pause(out, view, finding);
+        strbuf_puts(out, ", although others sent to it");
     }
     if (finding->count > 1) strbuf_printf(out, "; the longest of %" PRIu64 " pauses", finding->count);
 }

@@ -21,6 +21,21 @@ static void link(struct strbuf *out, const struct view *view, const struct facts
     finding_node(out, view, facts, finding->peer);
 }
 
+/* "the link alice -> bob"; or, if it may as well have been its receiver: "bob, which did nothing meanwhile, or on the link alice ->
+ * bob"; "bob or on the way to it from alice". */
+static void place_of_link(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding,
+                          const char *place) {
+    if (finding->held || finding->unseen) finding_node(out, view, facts, finding->peer);
+    if (finding->unseen) {
+        strbuf_puts(out, " or on the way to it from ");
+        finding_node(out, view, facts, finding->node);
+        return;
+    }
+    if (finding->held) strbuf_puts(out, ", which did nothing meanwhile, or on ");
+    strbuf_puts(out, place);
+    link(out, view, facts, finding);
+}
+
 static void percent(struct strbuf *out, double rate) { strbuf_printf(out, "%.1f %%", 100 * rate); }
 
 /* " (7.4 %)": a finding's own rate. */
@@ -219,7 +234,11 @@ static void slow(struct strbuf *out, const struct view *view, const struct facts
         finding_node(out, view, facts, finding->node);
         strbuf_puts(out, ", whose events are missing");
     } else if (finding->kind == FINDING_SLOW_LINK && finding->peer == NO_NUMBER) {
-        strbuf_printf(out, "%s %" PRIu64 " links %s ", finding->sending ? "sending on" : "on", finding->links, ends_of(finding));
+        if (finding->held || finding->unseen)
+            strbuf_printf(out, "at the ends of or on %" PRIu64 " links %s ", finding->links, ends_of(finding));
+        else
+            strbuf_printf(out, "%s %" PRIu64 " links %s ", finding->sending ? "sending on" : "on", finding->links,
+                          ends_of(finding));
         finding_node(out, view, facts, finding->node);
     } else if (finding->node == NO_NUMBER) {
         strbuf_printf(out, "at %" PRIu64 " nodes, about equally at each", finding->links);
@@ -229,8 +248,8 @@ static void slow(struct strbuf *out, const struct view *view, const struct facts
         if (finding->stopped) strbuf_puts(out, ", which did not read its socket");
         if (finding->ignored) ignored(out, view, facts, finding);
     } else {
-        strbuf_puts(out, finding->sending ? "sending " : "on the link ");
-        link(out, view, facts, finding);
+        strbuf_puts(out, finding->sending ? "sending " : finding->held || finding->unseen ? "at " : "on ");
+        place_of_link(out, view, facts, finding, finding->sending ? "" : "the link ");
     }
     strbuf_puts(out, finding->links ? ": up to " : ": ");
     text_duration(out, finding->ns);
@@ -245,7 +264,7 @@ static void slow(struct strbuf *out, const struct view *view, const struct facts
     else if (finding->sending)
         strbuf_puts(out, "; the sender may have waited for acknowledgements, or had nothing to send");
     if (!finding->usual_ns) return;
-    strbuf_puts(out, "; other links take ");
+    strbuf_puts(out, finding->unseen ? "; between other nodes " : "; other links take ");
     text_duration(out, finding->usual_ns);
 }
 
@@ -274,7 +293,8 @@ static void way_failed(struct strbuf *out, const struct view *view, const struct
         finding_node(out, view, facts, facts->items[finding->evidence[0]].node);
     strbuf_printf(out, ", which %s waiting for ", several ? "were" : "was");
     if (finding->ways == 1) {
-        strbuf_puts(out, "the link ");
+        if (finding->held) finding_node(out, view, facts, finding->peer);
+        strbuf_puts(out, finding->held ? " or the link " : "the link ");
         link(out, view, facts, finding);
         return;
     }
@@ -367,12 +387,12 @@ static void latency_outliers(struct strbuf *out, const struct view *view, const 
                   finding->waited ? "waited" : "spent",
                   finding->waited              ? "for"
                   : finding->sending           ? "sending"
-                  : finding->peer == NO_NUMBER ? "at"
-                                               : "on");
+                  : finding->peer == NO_NUMBER || finding->held || finding->unseen ? "at"
+                                                                                   : "on");
     if (finding->peer == NO_NUMBER)
         finding_node(out, view, facts, finding->node);
     else
-        link(out, view, facts, finding);
+        place_of_link(out, view, facts, finding, "");
 }
 
 /* ---- kinds of findings ---- */
