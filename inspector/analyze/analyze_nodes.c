@@ -232,10 +232,16 @@ static bool came_apart(const struct incoming *first, const struct incoming *late
 static struct waiting list_waiting(const struct closings *closings, const struct incoming *incoming, size_t count, unsigned node,
                                    uint64_t from_ns, uint64_t to_ns) {
     struct waiting waiting = {.first = NO_FACT, .first_short = NO_FACT, .at_once = true};
+    unsigned unread_sender = NO_NUMBER; /* of packets that the node did not read because it closed the connection when it went on */
+    bool several_unread = false;
     for (size_t i = incoming_after(incoming, count, node, from_ns);
          i < count && incoming[i].node == node && incoming[i].sent_ns < to_ns; i++) {
         bool came = incoming[i].received_ns != UINT64_MAX;
-        waiting.lost += !came && !closings_explain(closings, incoming[i].sender, node, incoming[i].sent_ns);
+        bool unread = !came && closings_explain(closings, incoming[i].sender, node, incoming[i].sent_ns);
+        waiting.lost += !came && !unread;
+        if (unread && !closings_before(closings, incoming[i].sender, node, incoming[i].sent_ns))
+            several_unread |= unread_sender != NO_NUMBER && unread_sender != incoming[i].sender,
+                unread_sender = incoming[i].sender;
         if (!came) continue;
         if (waiting.first_short == NO_FACT) waiting.first_short = i;
         waiting.several |= incoming[i].sender != incoming[waiting.first_short].sender;
@@ -250,6 +256,8 @@ static struct waiting list_waiting(const struct closings *closings, const struct
         waiting.apart |= came_apart(&incoming[waiting.first], &incoming[i], to_ns);
         waiting.unusual |= unusual;
     }
+    if (waiting.first != NO_FACT && unread_sender != NO_NUMBER)
+        waiting.others |= several_unread || unread_sender != incoming[waiting.first].sender;
     return waiting;
 }
 

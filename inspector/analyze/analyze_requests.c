@@ -45,7 +45,7 @@ static uint64_t count_stills(const struct analysis *analysis, const struct reque
         const struct visit *visit = &visits[i];
         size_t from = visit->evidence[0], to = visit->evidence[1];
         if ((double)visit->ns < share * (double)visit->whole_ns || from == NO_FACT || to == NO_FACT) continue;
-        if (visit->once_ns < STALL_NS_MIN && !visit->stopped) continue;
+        if (visit->once_ns < STALL_SHORT_NS_MIN && !visit->stopped) continue;
         uint64_t from_ns = analysis->facts->items[from].time_ns, to_ns = analysis->facts->items[to].time_ns;
         bool calm, said = analysis_stood_still(analysis, from_ns, to_ns) ||
                           (visit->stopped && !facts_active(analysis->facts, NO_NUMBER, from_ns, to_ns));
