@@ -70,7 +70,6 @@ bool may_have_stood_still(const struct analysis *analysis, const struct requests
     *ret_calm = !facts_active(facts, NO_NUMBER, from_ns, to_ns);
     if (analysis_stood_still(analysis, from_ns, to_ns)) return true;
     bool way = visit->kind == WAIT_LINK && to_ns - from_ns >= STALL_NS_MIN; /* in a shorter time, a packet may be under way */
-    return is_dead_calm(facts, from_ns, to_ns) &&
-           (way || waited_elsewhere(requests, facts, visit, from_ns, to_ns) ||
-            others_work(requests, facts, visit, from_ns, to_ns));
+    return is_dead_calm(facts, from_ns, to_ns) && (way || waited_elsewhere(requests, facts, visit, from_ns, to_ns) ||
+                                                   others_work(requests, facts, visit, from_ns, to_ns));
 }

@@ -436,8 +436,8 @@ static void join_askers(struct failures *failures) {
 /* Is it of the same part: with the same node at fault, for the same reason? */
 static bool same_part(const struct request *a, const struct request *b) {
     return a->failed_after == b->failed_after && (a->failed_waiting == NO_NUMBER) == (b->failed_waiting == NO_NUMBER) &&
-           (a->failed_whom == NO_NUMBER) == (b->failed_whom == NO_NUMBER) && a->failed_from == b->failed_from && a->failed_held == b->failed_held &&
-           a->failed_to == b->failed_to && culprit(a) == culprit(b);
+           (a->failed_whom == NO_NUMBER) == (b->failed_whom == NO_NUMBER) && a->failed_from == b->failed_from &&
+           a->failed_held == b->failed_held && a->failed_to == b->failed_to && culprit(a) == culprit(b);
 }
 
 /* Requests of one command with the same outcome, of `of`. */

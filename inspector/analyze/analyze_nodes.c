@@ -232,7 +232,8 @@ static bool came_apart(const struct incoming *first, const struct incoming *late
 static struct waiting list_waiting(const struct closings *closings, const struct incoming *incoming, size_t count, unsigned node,
                                    uint64_t from_ns, uint64_t to_ns) {
     struct waiting waiting = {.first = NO_FACT, .first_short = NO_FACT, .at_once = true};
-    unsigned unread_sender = NO_NUMBER; /* of packets that the node did not read because it closed the connection when it went on */
+    unsigned unread_sender =
+        NO_NUMBER; /* of packets that the node did not read because it closed the connection when it went on */
     bool several_unread = false;
     for (size_t i = incoming_after(incoming, count, node, from_ns);
          i < count && incoming[i].node == node && incoming[i].sent_ns < to_ns; i++) {

@@ -101,7 +101,8 @@ static const struct visit **main_visits_new(const struct requests *requests) {
 static bool waited_for_receiver(const struct analysis *analysis, const struct visit *visit) {
     size_t from = visit->evidence[0], to = visit->evidence[1];
     if (from == NO_FACT || to == NO_FACT) return false;
-    return analysis_paused(analysis, visit->peer, analysis->facts->items[from].time_ns, analysis->facts->items[to].time_ns, false);
+    return analysis_paused(analysis, visit->peer, analysis->facts->items[from].time_ns, analysis->facts->items[to].time_ns,
+                           false);
 }
 
 /* Are the slow ones few?  If not, this is how long some requests take. */
@@ -154,7 +155,7 @@ struct place {
     unsigned node, peer; /* as in the finding; NO_NUMBER, both: no place has most of it */
     bool sending, waited;
     bool held, unseen; /* as in the finding */
-    bool calm; /* nowhere, because no node had an event meanwhile */
+    bool calm;         /* nowhere, because no node had an event meanwhile */
 };
 
 static struct place place_of(const struct analysis *analysis, const struct requests *all, const struct request *request,
@@ -174,8 +175,8 @@ static struct place place_of(const struct analysis *analysis, const struct reque
 }
 
 static bool is_same_place(const struct place *a, const struct place *b) {
-    return a->node == b->node && a->peer == b->peer && a->sending == b->sending && a->waited == b->waited &&
-           a->held == b->held && a->unseen == b->unseen;
+    return a->node == b->node && a->peer == b->peer && a->sending == b->sending && a->waited == b->waited && a->held == b->held &&
+           a->unseen == b->unseen;
 }
 
 /* The place where more than half of them spent most of their time (Boyer and Moore); NULL if there is none. */

@@ -87,9 +87,10 @@ static bool judge_place(struct finding *ret_finding, const struct analysis *anal
     if (wait_kind_is_way(visits->kind) && divided && longest->once_ns < LATE_NS_MIN) return false;
     bool held = visits->kind == WAIT_LINK && 2 * stopped >= count;
     if (visits->kind == WAIT_LINK && !held && !analysis->one_trace && !link_is_unusual(usual, visits, &usual_ns)) return false;
-    bool alone = visits->kind == WAIT_LINK && !held && !analysis->one_trace && !usual_ns; /* there is no other link to compare with */
+    bool alone =
+        visits->kind == WAIT_LINK && !held && !analysis->one_trace && !usual_ns; /* there is no other link to compare with */
     bool aside = visits->after && !requests->items[longest->request].one_way;    /* nobody waited for it */
-    bool unsure = visits->kind == WAIT_SENDING || longest->missing || calm; /* it may have been another place */
+    bool unsure = visits->kind == WAIT_SENDING || longest->missing || calm;      /* it may have been another place */
     struct finding finding = {.kind = kind_of(longest),
                               .severity =
                                   middle_ns >= SLOW_SEVERE_NS && !alone && !aside && !unsure ? SEVERITY_SEVERE : SEVERITY_NOTABLE,

@@ -313,10 +313,12 @@ static bool waits_behind(const struct spans *spans, const struct span *question,
     if (!question->asks || question->peer == NO_NUMBER || question->first_child != NO_POSITION) return false;
     for (size_t i = 0; i < spans->count; i++) {
         const struct span *other = &spans->items[i];
-        if (other == question || other->start == NO_POSITION || other->end != NO_POSITION || other->peer != question->peer) continue;
+        if (other == question || other->start == NO_POSITION || other->end != NO_POSITION || other->peer != question->peer)
+            continue;
         if (other->asks) return false;
         behind |= other->parent_missing && other->node != question->node && !ended_log_of_span(states, facts, other) &&
-                  node_clocks_comparable(&facts->clocks, other->node, question->node, NULL) && other->start_ns > question->start_ns;
+                  node_clocks_comparable(&facts->clocks, other->node, question->node, NULL) &&
+                  other->start_ns > question->start_ns;
     }
     return behind;
 }

@@ -73,6 +73,13 @@ void describe_node_stalled(struct strbuf *out, const struct view *view, const st
     if (finding->count > 1) strbuf_printf(out, "; the longest of %" PRIu64 " pauses", finding->count);
 }
 
+/* Why an open part waits for another node. */
+static const char *open_because(const struct finding *finding) {
+    return finding->partly       ? ", which has sent only a part of the answer"
+           : finding->unanswered ? ", which has not answered"
+                                 : ", which has ended";
+}
+
 /* Open parts of several nodes, which all wait for another one. */
 static void open_at_several(struct strbuf *out, const struct view *view, const struct facts *facts,
                             const struct finding *finding) {
@@ -80,7 +87,7 @@ static void open_at_several(struct strbuf *out, const struct view *view, const s
     finding_command(out, facts, finding);
     strbuf_printf(out, " at %" PRIu64 " nodes wait for ", finding->peer_count);
     finding_node(out, view, facts, finding->peer);
-    strbuf_puts(out, finding->unanswered ? ", which has not answered" : ", which has ended");
+    strbuf_puts(out, open_because(finding));
     strbuf_puts(out, "; the oldest began ");
     text_duration(out, finding->ns);
     strbuf_puts(out, " ago");
@@ -108,7 +115,7 @@ void describe_request_open(struct strbuf *out, const struct view *view, const st
     } else if (finding->peer != NO_NUMBER) {
         strbuf_puts(out, finding->count > 1 ? "; they wait for " : "; it waits for ");
         finding_node(out, view, facts, finding->peer);
-        strbuf_puts(out, finding->unanswered ? ", which has not answered" : ", which has ended");
+        strbuf_puts(out, open_because(finding));
     }
     if (finding->severity == SEVERITY_NOTE) strbuf_puts(out, "; its end may be among the missing events");
 }

@@ -385,8 +385,8 @@ static void latency_outliers(struct strbuf *out, const struct view *view, const 
     if (finding->elsewhere) return;
     strbuf_printf(out, finding->many ? "; most of them %s most of their time %s " : "; the slowest %s most of its time %s ",
                   finding->waited ? "waited" : "spent",
-                  finding->waited              ? "for"
-                  : finding->sending           ? "sending"
+                  finding->waited                                                  ? "for"
+                  : finding->sending                                               ? "sending"
                   : finding->peer == NO_NUMBER || finding->held || finding->unseen ? "at"
                                                                                    : "on");
     if (finding->peer == NO_NUMBER)

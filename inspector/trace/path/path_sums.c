@@ -12,9 +12,9 @@ static int compare_waits(const void *left, const void *right) {
 }
 
 static bool same_place(const struct wait *a, const struct wait *b) {
-    return a->kind == b->kind && a->node == b->node && a->peer == b->peer && a->span == b->span && a->stopped == b->stopped && a->unseen == b->unseen &&
-           a->unwitnessed == b->unwitnessed && a->unanswered == b->unanswered && a->untimed == b->untimed && a->full == b->full &&
-           a->hidden == b->hidden && a->vain == b->vain;
+    return a->kind == b->kind && a->node == b->node && a->peer == b->peer && a->span == b->span && a->stopped == b->stopped &&
+           a->unseen == b->unseen && a->unwitnessed == b->unwitnessed && a->unanswered == b->unanswered &&
+           a->untimed == b->untimed && a->full == b->full && a->hidden == b->hidden && a->vain == b->vain;
 }
 
 size_t path_waits_order(struct wait *waits, size_t count, uint64_t end_ns, size_t *ret_within) {
@@ -57,9 +57,12 @@ int path_sum_up(struct spent **ret_spent, size_t *ret_count, const struct wait *
     size_t timed = 0;
     for (size_t i = 0; i < wait_count; i++)
         if (!waits[i].untimed)
-            spent[timed++] =
-                (struct spent){.kind = waits[i].kind, .node = waits[i].node, .peer = waits[i].peer, .held = wait_is_held(&waits[i]),
-                               .ns = length_of(&waits[i]), .longest = i};
+            spent[timed++] = (struct spent){.kind = waits[i].kind,
+                                            .node = waits[i].node,
+                                            .peer = waits[i].peer,
+                                            .held = wait_is_held(&waits[i]),
+                                            .ns = length_of(&waits[i]),
+                                            .longest = i};
     qsort(spent, timed, sizeof *spent, compare_places);
     for (size_t i = 0; i < timed; i++) {
         struct spent *last = count ? &spent[count - 1] : NULL;
