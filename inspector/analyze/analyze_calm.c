@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Did the whole machine stand still, perhaps, while a request waited?  Packets show it; without them, that nobody did anything. */
+ * Did the whole machine stand still, perhaps, while a request waited?  Packets show it; or that nobody did anything. */
 #include "analyze.h"
 #include "analyze_thresholds.h"
 #include "numbers.h"

@@ -218,6 +218,7 @@ struct waiting {
     size_t first_short;    /* the first that arrived, or NO_FACT */
     bool several;          /* from several senders */
     bool others;           /* another sender's than the first one's that waited for STALL_NS_MIN waited, too */
+    bool together;         /* what the first one's sender sent much later, and long before the end, arrived at the end, too */
     bool at_once;          /* all that arrived did so by AT_ONCE_PART of the first one's wait after the end */
     uint64_t last_sent_ns; /* of those that arrived */
 };
@@ -227,6 +228,13 @@ static bool came_apart(const struct incoming *first, const struct incoming *late
     uint64_t sent_ns = later->sent_ns - first->sent_ns;
     if (later->sender != first->sender || sent_ns < (to_ns - first->sent_ns) / SENT_APART_PART) return false;
     return later->received_ns >= first->received_ns + sent_ns / 2;
+}
+
+/* Did a packet wait that was sent well after another one, and well before the end, and did it arrive at the end? */
+static bool came_together(const struct incoming *first, const struct incoming *later, uint64_t to_ns) {
+    uint64_t waited_ns = to_ns - first->sent_ns, apart_ns = waited_ns / SENT_APART_PART;
+    return later->sent_ns >= first->sent_ns + apart_ns && later->sent_ns + apart_ns <= to_ns &&
+           later->received_ns <= to_ns + waited_ns / AT_ONCE_PART;
 }
 
 static struct waiting list_waiting(const struct closings *closings, const struct incoming *incoming, size_t count, unsigned node,
@@ -252,6 +260,7 @@ static struct waiting list_waiting(const struct closings *closings, const struct
         bool unusual = (incoming[i].received_ns - incoming[i].sent_ns) / LATE_RATIO_MIN >= incoming[i].usual_ns;
         bool beside = waiting.first != NO_FACT && incoming[i].sender != incoming[waiting.first].sender;
         waiting.others |= beside && unusual && to_ns - incoming[i].sent_ns >= STALL_SHORT_NS_MIN + incoming[i].error_ns;
+        waiting.together |= waiting.first != NO_FACT && !beside && came_together(&incoming[waiting.first], &incoming[i], to_ns);
         if (incoming[i].received_ns < incoming[i].sent_ns + STALL_NS_MIN + incoming[i].error_ns) continue;
         if (!waiting.waited++) waiting.first = i;
         waiting.apart |= came_apart(&incoming[waiting.first], &incoming[i], to_ns);
@@ -373,13 +382,15 @@ static void judge_pause(struct analysis *analysis, struct stalls *stalls, unsign
         stalls->nodes[node].usual_ns += to_ns - first->sent_ns;
         return;
     }
+    unsigned machine = node_clocks_machine(&facts->clocks, node);
+    bool is_near = machine == node_clocks_machine(&facts->clocks, first->sender);
     struct pause pause = {.node = node,
-                          .machine = node_clocks_machine(&facts->clocks, node),
+                          .machine = machine,
                           .from_ns = first->sent_ns,
                           .to_ns = to_ns,
                           .send = first->send,
                           .receive = first->receive,
-                          .held = !is_short && !waiting.others};
+                          .held = !is_short && !waiting.others && !(waiting.together && is_near)};
     if (!is_short && held_both_ways(facts, incoming, count, &pause)) return;
     struct finding *finding = finding_of_pause(analysis, stalls, &pause, incoming, count);
     if (is_short && pause.still) return;

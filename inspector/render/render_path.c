@@ -47,7 +47,7 @@ static void draw_place(struct strbuf *out, const struct view *view, const struct
     bool held = wait_is_held(wait);
     if (wait->kind == WAIT_LINK && wait->unseen) {
         render_node(out, view, facts_node(facts, wait->peer));
-        strbuf_puts(out, " or the way to it from ");
+        strbuf_puts(out, " or the way from ");
         render_node(out, view, facts_node(facts, wait->node));
         strbuf_puts(out, " ");
         return;

@@ -143,8 +143,8 @@ const char *severity_name(enum severity severity);
 /* Adds a finding.  Out of memory sets `failed`. */
 void analysis_add(struct analysis *analysis, const struct finding *finding);
 
-/* Did the node, rather than its machine, do nothing for at least half of that time, although others sent to it?  may_be_held: also
- * if perhaps a link held that up. */
+/* Did the node, rather than its machine, do nothing for at least half of that time, although others sent to it?  may_be_held:
+ * also if perhaps a link held that up. */
 bool analysis_paused(const struct analysis *analysis, unsigned node, uint64_t from_ns, uint64_t to_ns, bool may_be_held);
 
 /* Did all nodes of a machine, or perhaps all, do nothing for at least half of that time, although others sent to one of them? */

@@ -8,13 +8,12 @@
 
 #include <inttypes.h>
 
-/* " for 3.00 s from 12:00:00.000000 on" */
+/* " for 3.00 s from 12:00:00.000000" */
 static void put_pause(struct strbuf *out, const struct view *view, const struct finding *finding) {
     strbuf_puts(out, " for ");
     text_duration(out, finding->ns);
     strbuf_puts(out, " from ");
     text_time(out, finding->time_ns, view->utc, false);
-    strbuf_puts(out, " on");
 }
 
 /* Only what one node had sent waited: "bob did nothing for 3.00 s ...: it stood still, or the link alice -> bob held up what was
@@ -68,7 +67,7 @@ void describe_node_stalled(struct strbuf *out, const struct view *view, const st
         finding_node(out, view, facts, finding->node);
         strbuf_puts(out, " did nothing");
         put_pause(out, view, finding);
-        strbuf_puts(out, ", although others sent to it");
+        strbuf_puts(out, ", although packets to it were in flight");
     }
     if (finding->count > 1) strbuf_printf(out, "; the longest of %" PRIu64 " pauses", finding->count);
 }

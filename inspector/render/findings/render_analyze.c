@@ -21,17 +21,17 @@ static void link(struct strbuf *out, const struct view *view, const struct facts
     finding_node(out, view, facts, finding->peer);
 }
 
-/* "the link alice -> bob"; or, if it may as well have been its receiver: "bob, which did nothing meanwhile, or on the link alice ->
- * bob"; "bob or on the way to it from alice". */
+/* "the link alice -> bob"; or, if it may as well have been its receiver: "bob, which was inactive, or on the link alice ->
+ * bob"; "bob or on the way from alice". */
 static void place_of_link(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding,
                           const char *place) {
     if (finding->held || finding->unseen) finding_node(out, view, facts, finding->peer);
     if (finding->unseen) {
-        strbuf_puts(out, " or on the way to it from ");
+        strbuf_puts(out, " or on the way from ");
         finding_node(out, view, facts, finding->node);
         return;
     }
-    if (finding->held) strbuf_puts(out, ", which did nothing meanwhile, or on ");
+    if (finding->held) strbuf_puts(out, ", which was inactive, or on ");
     strbuf_puts(out, place);
     link(out, view, facts, finding);
 }

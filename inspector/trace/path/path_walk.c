@@ -110,9 +110,9 @@ static bool was_sent_within(const struct facts *facts, const struct fact *receiv
 /* An answer that a step of the clock may hide; of a node, that it stood still, or the link to it did (KNOWN_HELD). */
 enum known { KNOWN_NO, KNOWN_YES, KNOWN_UNSURE, KNOWN_HELD };
 
-/* Was something that a node received at the end of a time sent that much later than the beginning, and long before the end?  Or,
- * by another node than `from`, later by STOPPED_MANY_NS_MIN?  Then it waited as well.  No link held up what several nodes sent;
- * what `from` sent, its link may have held up. */
+/* Was something that a node received at the end of a time sent that much later than the beginning, and long before the end?
+ * Or, by another node than `from`, later by STOPPED_MANY_NS_MIN?  Then it waited as well.  No link held up what several nodes
+ * sent.  What `from` sent, its link may have held up, if it leads to another machine. */
 static enum known came_at_once(const struct walk *walk, unsigned from, unsigned node, uint64_t from_ns, uint64_t to_ns,
                                uint64_t later_ns) {
     uint64_t before_ns = to_ns - (to_ns - from_ns) / FASTER_PART, until_ns = to_ns + (to_ns - from_ns) / AT_ONCE_PART;
@@ -124,7 +124,8 @@ static enum known came_at_once(const struct walk *walk, unsigned from, unsigned 
         bool other = fact->peer != from && fact->peer != NO_NUMBER;
         uint64_t after_ns = from_ns + (other ? least(later_ns, STOPPED_MANY_NS_MIN) : later_ns);
         if (!was_sent_within(walk->events->facts, fact, after_ns, before_ns)) continue;
-        if (other) return KNOWN_YES;
+        const struct node_clocks *clocks = &walk->events->facts->clocks;
+        if (other || node_clocks_machine(clocks, from) == node_clocks_machine(clocks, node)) return KNOWN_YES;
         known = KNOWN_HELD;
     }
     return known == KNOWN_HELD || walk_is_steady(walk, to_ns, until_ns) ? known : KNOWN_UNSURE;
@@ -152,9 +153,9 @@ static enum known is_faster(const struct walk *walk, unsigned from, unsigned to,
 }
 
 /* Did the receiver read nothing from its socket between two times?  It did not if it was silent; if everything sent to it,
- * except lost packets, arrived at once; and if it is not what is usual on the link: later packets arrived together with the first,
- * or it took longer than any packet travels, and other packets between the two did not.  Only what others sent to it shows that it
- * was not the link that was held up. */
+ * except lost packets, arrived at once; and if it is not what is usual on the link: later packets arrived together with the
+ * first, or it took longer than any packet travels, and other packets between the two did not.  Only what others sent to it
+ * shows that it was not the link that was held up. */
 static enum known receiver_stopped(struct walk *walk, unsigned from, unsigned to, uint64_t from_ns, uint64_t to_ns) {
     uint64_t waited_ns = to_ns - from_ns;
     size_t count, arrived = 0, missing = 0;
