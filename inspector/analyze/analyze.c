@@ -63,9 +63,30 @@ static void settle_stops(const struct analysis *analysis, struct requests *reque
     }
 }
 
+/* Did the request wait there when it failed? */
+static bool is_why_failed(const struct request *request, const struct visit *visit) {
+    if (visit->kind == WAIT_LINK) return request->failed_from == visit->node && request->failed_to == visit->peer;
+    return request->failed_waiting != NO_NUMBER &&
+           request->failed_waiting == (visit->kind == WAIT_PEER ? visit->peer : visit->node);
+}
+
+/* A request that failed while no node did anything, perhaps because the whole machine stood still, waited for no place. */
+static void settle_calms(const struct analysis *analysis, struct requests *requests) {
+    for (size_t i = 0; i < requests->visit_count && !analysis->one_trace; i++) {
+        struct request *request = &requests->items[requests->visits[i].request];
+        bool calm;
+        if (request->failed == NO_FACT || !is_why_failed(request, &requests->visits[i])) continue;
+        if (!may_have_stood_still(analysis, requests, &requests->visits[i], &calm) || !calm) continue;
+        request->failed_waiting = request->failed_from = request->failed_to = NO_NUMBER;
+        request->failed_calm = true;
+        request->failed_held = false;
+    }
+}
+
 static void analyze_requests(struct analysis *analysis, struct requests *requests) {
     analysis->coverage.requests += requests->parts;
     settle_stops(analysis, requests);
+    settle_calms(analysis, requests);
     blame_lossy_links(analysis, requests);
     analyze_outcomes(analysis, requests);
     analyze_outliers(analysis, requests);

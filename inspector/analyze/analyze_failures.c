@@ -158,6 +158,7 @@ static int compare_failures(const void *left, const void *right) {
     if (!order) order = compare_numbers(a->failed_from, b->failed_from);
     if (!order) order = compare_numbers(a->failed_to, b->failed_to);
     if (!order) order = compare_numbers(a->failed_held, b->failed_held);
+    if (!order) order = compare_numbers(a->failed_calm, b->failed_calm);
     if (!order) order = compare_numbers(a->failed_node, b->failed_node);
     return order ? order : compare_numbers(a->start, b->start);
 }
@@ -183,6 +184,7 @@ static struct finding failed_at(const struct request *const *failed, size_t coun
                                                              : NO_NUMBER,
                               .on_way = way,
                               .held = way && (*failed)->failed_held,
+                              .calm = (*failed)->failed_calm,
                               .links = waited ? nodes : 0,
                               .ways = way,
                               .command = (*failed)->command,
@@ -437,7 +439,8 @@ static void join_askers(struct failures *failures) {
 static bool same_part(const struct request *a, const struct request *b) {
     return a->failed_after == b->failed_after && (a->failed_waiting == NO_NUMBER) == (b->failed_waiting == NO_NUMBER) &&
            (a->failed_whom == NO_NUMBER) == (b->failed_whom == NO_NUMBER) && a->failed_from == b->failed_from &&
-           a->failed_held == b->failed_held && a->failed_to == b->failed_to && culprit(a) == culprit(b);
+           a->failed_held == b->failed_held && a->failed_calm == b->failed_calm && a->failed_to == b->failed_to &&
+           culprit(a) == culprit(b);
 }
 
 /* Requests of one command with the same outcome, of `of`. */

@@ -32,6 +32,7 @@ struct request {
     unsigned failed_asker;           /* who had asked it; itself if nobody had */
     unsigned failed_from, failed_to; /* the link that it was waiting for then; NO_NUMBER: none */
     bool failed_held;                /* or for the node at its end, which did nothing meanwhile */
+    bool failed_calm;                /* no node had an event while it waited: perhaps the whole machine stood still */
     unsigned failed_whom;            /* the node that it was waiting for, if the failed node itself is at fault */
     unsigned failed_before;          /* of one that ran out of time: another node that had failed before; NO_NUMBER: none */
     size_t failed;                   /* a fact */

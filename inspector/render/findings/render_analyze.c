@@ -339,6 +339,7 @@ static void failed_first(struct strbuf *out, const struct view *view, const stru
 static void requests_failed(struct strbuf *out, const struct view *view, const struct facts *facts,
                             const struct finding *finding) {
     failed_first(out, view, facts, finding);
+    if (finding->calm) strbuf_puts(out, "; no node had any event meanwhile: perhaps the whole machine stood still");
     if (!finding->before_count) return;
     strbuf_puts(out, "; ");
     if (finding->before == NO_NUMBER)
