@@ -70,17 +70,35 @@ static bool is_why_failed(const struct request *request, const struct visit *vis
            request->failed_waiting == (visit->kind == WAIT_PEER ? visit->peer : visit->node);
 }
 
-/* A request that failed while no node did anything, perhaps because the whole machine stood still, waited for no place. */
-static void settle_calms(const struct analysis *analysis, struct requests *requests) {
-    for (size_t i = 0; i < requests->visit_count && !analysis->one_trace; i++) {
+/* The node that a request waited for when it failed, or the end of the link; NO_NUMBER: none. */
+static unsigned failed_place(const struct request *request) {
+    return request->failed_waiting != NO_NUMBER ? request->failed_waiting : request->failed_to;
+}
+
+/* A request that failed while no node did anything, perhaps because the whole machine stood still, waited for no place; unless
+ * others failed there while nodes did something. */
+static void settle_calms(struct analysis *analysis, struct requests *requests) {
+    bool *named = calloc(intern_count(&analysis->facts->nodes) + 1, sizeof *named);
+    analysis->failed |= !named;
+    for (size_t i = 0; named && i < requests->visit_count && !analysis->one_trace; i++) {
         struct request *request = &requests->items[requests->visits[i].request];
         bool calm;
-        if (request->failed == NO_FACT || !is_why_failed(request, &requests->visits[i])) continue;
-        if (!may_have_stood_still(analysis, requests, &requests->visits[i], &calm) || !calm) continue;
+        if (request->failed != NO_FACT && is_why_failed(request, &requests->visits[i]))
+            request->failed_calm |= may_have_stood_still(analysis, requests, &requests->visits[i], &calm) && calm;
+    }
+    for (size_t i = 0; named && i < requests->count; i++) {
+        const struct request *request = &requests->items[i];
+        if (failed_place(request) != NO_NUMBER && !request->failed_calm) named[failed_place(request)] = true;
+    }
+    for (size_t i = 0; named && i < requests->count; i++) {
+        struct request *request = &requests->items[i];
+        if (!request->failed_calm) continue;
+        request->failed_calm = !named[failed_place(request)];
+        if (!request->failed_calm) continue;
         request->failed_waiting = request->failed_from = request->failed_to = NO_NUMBER;
-        request->failed_calm = true;
         request->failed_held = false;
     }
+    free(named);
 }
 
 static void analyze_requests(struct analysis *analysis, struct requests *requests) {
