@@ -39,8 +39,73 @@ static int match_packets(struct analysis *analysis) {
     return messages_of_events(&analysis->packets, &events, &none);
 }
 
+/* Within one request, a node that did nothing and the link to it may look alike: all events may tell. */
+static void settle_stops(const struct analysis *analysis, struct requests *requests) {
+    const struct fact *facts = analysis->facts->items;
+    for (size_t i = 0; i < requests->visit_count; i++) {
+        struct visit *visit = &requests->visits[i];
+        size_t from = visit->evidence[0], to = visit->evidence[1];
+        if (visit->kind != WAIT_LINK || !visit->stopped || from == NO_FACT || to == NO_FACT) continue;
+        if (!analysis_paused(analysis, visit->peer, facts[from].time_ns, facts[to].time_ns, false)) continue;
+        visit->kind = WAIT_NODE;
+        visit->node = visit->peer;
+        visit->peer = NO_NUMBER;
+        visit->asked = visit->node != requests->items[visit->request].node;
+    }
+    for (size_t i = 0; i < requests->count; i++) {
+        struct request *request = &requests->items[i];
+        if (!request->failed_held || request->failed == NO_FACT) continue;
+        if (!analysis_paused(analysis, request->failed_to, facts[request->start].time_ns, facts[request->failed].time_ns, false))
+            continue;
+        request->failed_waiting = request->failed_to;
+        request->failed_from = request->failed_to = NO_NUMBER;
+        request->failed_held = false;
+    }
+}
+
+/* Did the request wait there when it failed? */
+static bool is_why_failed(const struct request *request, const struct visit *visit) {
+    if (visit->kind == WAIT_LINK) return request->failed_from == visit->node && request->failed_to == visit->peer;
+    return request->failed_waiting != NO_NUMBER &&
+           request->failed_waiting == (visit->kind == WAIT_PEER ? visit->peer : visit->node);
+}
+
+/* The node that a request waited for when it failed, or the end of the link; NO_NUMBER: none. */
+static unsigned failed_place(const struct request *request) {
+    return request->failed_waiting != NO_NUMBER ? request->failed_waiting : request->failed_to;
+}
+
+/* A request that failed while no node did anything, perhaps because the whole machine stood still, waited for no place; unless
+ * others failed there while nodes did something. */
+static void settle_calms(struct analysis *analysis, struct requests *requests) {
+    bool *named = calloc(intern_count(&analysis->facts->nodes) + 1, sizeof *named);
+    analysis->failed |= !named;
+    for (size_t i = 0; named && i < requests->visit_count && !analysis->one_trace; i++) {
+        struct request *request = &requests->items[requests->visits[i].request];
+        bool calm;
+        if (request->failed != NO_FACT && is_why_failed(request, &requests->visits[i]))
+            request->failed_calm |= may_have_stood_still(analysis, requests, &requests->visits[i], &calm) && calm;
+    }
+    for (size_t i = 0; named && i < requests->count; i++) {
+        const struct request *request = &requests->items[i];
+        if (failed_place(request) != NO_NUMBER && !request->failed_calm) named[failed_place(request)] = true;
+    }
+    for (size_t i = 0; named && i < requests->count; i++) {
+        struct request *request = &requests->items[i];
+        if (!request->failed_calm) continue;
+        request->failed_calm = !named[failed_place(request)];
+        if (!request->failed_calm) continue;
+        request->failed_waiting = request->failed_from = request->failed_to = NO_NUMBER;
+        request->failed_held = false;
+    }
+    free(named);
+}
+
 static void analyze_requests(struct analysis *analysis, struct requests *requests) {
     analysis->coverage.requests += requests->parts;
+    settle_stops(analysis, requests);
+    settle_calms(analysis, requests);
+    blame_lossy_links(analysis, requests);
     analyze_outcomes(analysis, requests);
     analyze_outliers(analysis, requests);
     analyze_retries(analysis, requests);
@@ -78,7 +143,8 @@ static bool loses_questions(const struct finding *finding, const struct finding 
  * where they spent their time?  Or about these requests? */
 static bool explains_times(const struct finding *finding, const struct finding *other) {
     if (finding->kind >= FINDING_LATENCY_OUTLIERS || finding->kind == FINDING_FLOOD) return false;
-    bool all = finding->node == NO_NUMBER && !finding->peer_count, named = !other->place_count;
+    bool all = finding->node == NO_NUMBER && !finding->peer_count && (!finding->held || finding->calm);
+    bool named = !other->place_count;
     if (finding->command != NO_NUMBER && finding->command == other->command) return true;
     if (all && (finding->kind == FINDING_LOSSY_NETWORK || finding->kind == FINDING_NODE_STALLED)) return true;
     for (unsigned i = 0; i < other->place_count; i++)
@@ -95,7 +161,7 @@ static bool waited_for_pauses(const struct analysis *analysis, const struct find
         if (packet->state != MESSAGE_MATCHED || packet->untimed || packet->to != late->node) continue;
         if (packet->gap_ns < (int64_t)(late->usual_ns + LATE_NS_MIN)) continue;
         count++;
-        paused += analysis_paused(analysis, late->node, facts[packet->send].time_ns, facts[packet->receive].time_ns);
+        paused += analysis_paused(analysis, late->node, facts[packet->send].time_ns, facts[packet->receive].time_ns, false);
     }
     return 2 * paused > count;
 }
@@ -201,7 +267,7 @@ static bool explains_failure(const struct analysis *analysis, const struct findi
 static bool is_about_all(const struct analysis *analysis, const struct finding *finding, unsigned node) {
     const struct node_clocks *clocks = &analysis->facts->clocks;
     if (finding->kind == FINDING_LOSSY_NETWORK) return true;
-    return finding->kind == FINDING_NODE_STALLED && finding->node == NO_NUMBER &&
+    return finding->kind == FINDING_NODE_STALLED && finding->node == NO_NUMBER && (!finding->held || finding->calm) &&
            node_clocks_machine(clocks, finding->example) == node_clocks_machine(clocks, node);
 }
 
@@ -215,7 +281,8 @@ int analysis_keep_node(struct analysis *analysis, unsigned node) {
     for (size_t i = 0; i < analysis->count; i++) {
         const struct finding *finding = &analysis->findings[i];
         bool known = node != NO_NUMBER; /* otherwise no event mentions it */
-        bool named = known && (names_peer(finding, node) || finding->peer == node);
+        bool held = finding->kind == FINDING_NODE_STALLED && finding->held && finding->common == node;
+        bool named = known && (names_peer(finding, node) || finding->peer == node || held);
         bool explains = known && explains_failure(analysis, finding, node, parts);
         if (is_about_all(analysis, finding, node) || named || explains) analysis->findings[count++] = *finding;
     }

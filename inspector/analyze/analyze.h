@@ -21,6 +21,12 @@ int analysis_keep_node(struct analysis *analysis, unsigned node);
 /* ---- parts of the analysis: each adds its findings ---- */
 
 struct requests;
+struct visit;
+/* Did all nodes stand still, perhaps, during the longest wait of a visit?  *ret_calm: no node had an event meanwhile.  Packets
+ * would show it.  Without them, a link is not to blame if nobody did anything; nor is a node if others had something to do:
+ * perhaps all wait for one request (analyze_calm.c). */
+bool may_have_stood_still(const struct analysis *analysis, const struct requests *requests, const struct visit *visit,
+                          bool *ret_calm);
 void analyze_losses(struct analysis *analysis);                                    /* analyze_links.c */
 void analyze_paths(struct analysis *analysis);                                     /* analyze_paths.c */
 void analyze_rtt(struct analysis *analysis);                                       /* analyze_rtt.c */
@@ -39,6 +45,9 @@ bool *traced_nodes_new(const struct facts *facts, const struct node_states *stat
 /* If a peer is not traced and did not answer, requests waited for the peer, not for the lost packets sent to it: counts the time
  * of these losses as time spent at the peer.  Call it before the next two (analyze_delays.c). */
 void blame_silent_peers(struct analysis *analysis, struct requests *requests);
+/* If a node got nothing of a request because a finding says that the link to it loses packets, the request failed waiting for
+ * that link.  Call it before analyze_outcomes (analyze_delays.c). */
+void blame_lossy_links(const struct analysis *analysis, struct requests *requests);
 void analyze_delays(struct analysis *analysis, struct requests *requests);      /* analyze_delays.c */
 void analyze_places(struct analysis *analysis, struct requests *requests);      /* analyze_requests.c */
 void analyze_streams(struct analysis *analysis);                                /* analyze_streams.c */

@@ -103,6 +103,31 @@ static bool was_sent_in_vain(const struct analysis *analysis, const struct delay
            closings_explain(&analysis->closings, delay->loss.from, delay->loss.to, sent_ns);
 }
 
+/* A request waited in vain for a node that got nothing of it, because of lost packets: does a finding say what loses these? */
+static bool link_is_why(const struct analysis *analysis, const struct requests *requests, const struct visit *visit) {
+    const struct finding link = {.node = visit->node, .peer = visit->peer};
+    if (!find_cause(analysis, &link)) return false;
+    for (size_t i = 0; i < requests->delay_count; i++) {
+        const struct delay *delay = &requests->delays[i];
+        bool own = delay->request == visit->request && delay->loss.from == visit->node && delay->loss.to == visit->peer;
+        if (own && delay->loss.gone && !was_sent_in_vain(analysis, delay)) return true;
+    }
+    return false;
+}
+
+void blame_lossy_links(const struct analysis *analysis, struct requests *requests) {
+    for (size_t i = 0; i < requests->visit_count; i++) {
+        const struct visit *visit = &requests->visits[i];
+        struct request *request = &requests->items[visit->request];
+        bool vain = visit->kind == WAIT_PEER && visit->unanswered && !visit->seen && visit->lost_ns;
+        if (!vain || request->failed_node != visit->node || request->failed_waiting != visit->peer) continue;
+        if (!facts_has(analysis->facts, visit->peer) || !link_is_why(analysis, requests, visit)) continue;
+        request->failed_waiting = NO_NUMBER;
+        request->failed_from = visit->node;
+        request->failed_to = visit->peer;
+    }
+}
+
 static void drop_delays_in_vain(const struct analysis *analysis, struct requests *requests) {
     size_t kept = 0;
     for (size_t i = 0; i < requests->delay_count; i++)

@@ -102,7 +102,8 @@ static bool waited_in_vain(const struct analysis *analysis, const struct request
     if (request->failed == NO_FACT) return false;
     return node_states_may_have_ended(analysis->states, analysis->facts, request->failed_waiting,
                                       facts[request->failed].time_ns) ||
-           analysis_paused(analysis, request->failed_waiting, facts[request->start].time_ns, facts[request->failed].time_ns) ||
+           analysis_paused(analysis, request->failed_waiting, facts[request->start].time_ns, facts[request->failed].time_ns,
+                           true) ||
            is_silent(analysis, request->failed_waiting);
 }
 
@@ -156,6 +157,8 @@ static int compare_failures(const void *left, const void *right) {
     if (!order) order = compare_numbers(a->failed_whom == NO_NUMBER, b->failed_whom == NO_NUMBER);
     if (!order) order = compare_numbers(a->failed_from, b->failed_from);
     if (!order) order = compare_numbers(a->failed_to, b->failed_to);
+    if (!order) order = compare_numbers(a->failed_held, b->failed_held);
+    if (!order) order = compare_numbers(a->failed_calm, b->failed_calm);
     if (!order) order = compare_numbers(a->failed_node, b->failed_node);
     return order ? order : compare_numbers(a->start, b->start);
 }
@@ -180,6 +183,8 @@ static struct finding failed_at(const struct request *const *failed, size_t coun
                                       : waited && nodes == 1 ? (*failed)->failed_node
                                                              : NO_NUMBER,
                               .on_way = way,
+                              .held = way && (*failed)->failed_held,
+                              .calm = (*failed)->failed_calm,
                               .links = waited ? nodes : 0,
                               .ways = way,
                               .command = (*failed)->command,
@@ -434,7 +439,8 @@ static void join_askers(struct failures *failures) {
 static bool same_part(const struct request *a, const struct request *b) {
     return a->failed_after == b->failed_after && (a->failed_waiting == NO_NUMBER) == (b->failed_waiting == NO_NUMBER) &&
            (a->failed_whom == NO_NUMBER) == (b->failed_whom == NO_NUMBER) && a->failed_from == b->failed_from &&
-           a->failed_to == b->failed_to && culprit(a) == culprit(b);
+           a->failed_held == b->failed_held && a->failed_calm == b->failed_calm && a->failed_to == b->failed_to &&
+           culprit(a) == culprit(b);
 }
 
 /* Requests of one command with the same outcome, of `of`. */

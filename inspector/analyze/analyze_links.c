@@ -160,7 +160,8 @@ static bool was_down(const struct links *links, uint64_t time_ns) {
 struct link_sight {
     enum message_kind kind; /* packets; messages if there are none */
     uint64_t received, unsent, most_bytes;
-    bool both; /* both ends report it */
+    uint64_t under_way_ns; /* how long a packet may be on its way: the longest that one was, but at most UNDER_WAY_NS_MAX */
+    bool both;             /* both ends report it */
 };
 
 static struct link_sight examine_link(const struct analysis *analysis, const struct link_packet *packets, size_t count,
@@ -174,6 +175,8 @@ static struct link_sight examine_link(const struct analysis *analysis, const str
         bool received = message->receive != NO_EVENT && is_counted(message);
         sight.received += received && (message->state == MESSAGE_MATCHED || is_sent_again(message));
         sight.unsent += received && message->state == MESSAGE_UNSENT;
+        bool timed = message->state == MESSAGE_MATCHED && !message->untimed && message->gap_ns > 0;
+        if (timed) sight.under_way_ns = greatest(sight.under_way_ns, least((uint64_t)message->gap_ns, UNDER_WAY_NS_MAX));
         if (message->receive != NO_EVENT && bytes_of(analysis, message) > sight.most_bytes)
             sight.most_bytes = bytes_of(analysis, message);
     }
@@ -203,10 +206,9 @@ static void count_packet(const struct analysis *analysis, const struct links *li
         closings_explain(&analysis->closings, link->from, link->to, sent_ns))
         return;
     if (sight->both) {
-        /* A packet sent after the receiver's last event is still on the way, or the receiver is gone. */
-        if (!is_counted(message) || message->state == MESSAGE_AMBIGUOUS ||
-            analysis->facts->items[message->send].time_ns > receiver->last_ns)
-            return;
+        /* A packet sent after the receiver's last event, or shortly before, is still on the way, or the receiver is gone. */
+        bool under_way = message->receive == NO_EVENT && !lost && sent_ns + sight->under_way_ns > receiver->last_ns;
+        if (!is_counted(message) || message->state == MESSAGE_AMBIGUOUS || sent_ns > receiver->last_ns || under_way) return;
         link->sent++;
         if (message->receive == NO_EVENT) count_loss(link, message);
     } else if (lost || !packet_is_small(bytes, UINT64_MAX)) {

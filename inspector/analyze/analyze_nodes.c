@@ -172,10 +172,11 @@ static bool covers_half(const struct pause *pause, uint64_t from_ns, uint64_t to
     return end_ns > begin_ns && end_ns - begin_ns >= (to_ns - from_ns) / 2;
 }
 
-bool analysis_paused(const struct analysis *analysis, unsigned node, uint64_t from_ns, uint64_t to_ns) {
+bool analysis_paused(const struct analysis *analysis, unsigned node, uint64_t from_ns, uint64_t to_ns, bool may_be_held) {
     for (size_t i = 0; i < analysis->pause_count; i++) {
         const struct pause *pause = &analysis->pauses[i];
-        if (pause->node == node && !pause->still && covers_half(pause, from_ns, to_ns)) return true;
+        if (pause->node == node && !pause->still && (!pause->held || may_be_held) && covers_half(pause, from_ns, to_ns))
+            return true;
     }
     return false;
 }
@@ -198,6 +199,7 @@ static void take_pause(const struct facts *facts, struct finding *finding, const
     finding->count++;
     if (pause->to_ns - pause->from_ns <= finding->ns) return;
     finding->example = pause->node;
+    if (pause->held) finding->common = facts->items[pause->send].node;
     finding->ns = pause->to_ns - pause->from_ns;
     finding->time_ns = facts_unix(facts, pause->node, pause->from_ns);
     finding->severity = finding->ns >= STALL_NS_MIN ? SEVERITY_SEVERE : SEVERITY_NOTABLE;
@@ -215,6 +217,8 @@ struct waiting {
     bool apart;            /* another of the first one's sender was sent later, and arrived later */
     size_t first_short;    /* the first that arrived, or NO_FACT */
     bool several;          /* from several senders */
+    bool others;           /* another sender's than the first one's that waited for STALL_NS_MIN waited, too */
+    bool together;         /* what the first one's sender sent much later, and long before the end, arrived at the end, too */
     bool at_once;          /* all that arrived did so by AT_ONCE_PART of the first one's wait after the end */
     uint64_t last_sent_ns; /* of those that arrived */
 };
@@ -226,24 +230,44 @@ static bool came_apart(const struct incoming *first, const struct incoming *late
     return later->received_ns >= first->received_ns + sent_ns / 2;
 }
 
+/* Did a packet wait that was sent well after another one, and well before the end, and did it arrive at the end? */
+static bool came_together(const struct incoming *first, const struct incoming *later, uint64_t to_ns) {
+    uint64_t waited_ns = to_ns - first->sent_ns, apart_ns = waited_ns / SENT_APART_PART;
+    return later->sent_ns >= first->sent_ns + apart_ns && later->sent_ns + apart_ns <= to_ns &&
+           later->received_ns <= to_ns + waited_ns / AT_ONCE_PART;
+}
+
 static struct waiting list_waiting(const struct closings *closings, const struct incoming *incoming, size_t count, unsigned node,
                                    uint64_t from_ns, uint64_t to_ns) {
     struct waiting waiting = {.first = NO_FACT, .first_short = NO_FACT, .at_once = true};
+    unsigned unread_sender =
+        NO_NUMBER; /* of packets that the node did not read because it closed the connection when it went on */
+    bool several_unread = false;
     for (size_t i = incoming_after(incoming, count, node, from_ns);
          i < count && incoming[i].node == node && incoming[i].sent_ns < to_ns; i++) {
         bool came = incoming[i].received_ns != UINT64_MAX;
-        waiting.lost += !came && !closings_explain(closings, incoming[i].sender, node, incoming[i].sent_ns);
+        bool unread = !came && closings_explain(closings, incoming[i].sender, node, incoming[i].sent_ns);
+        waiting.lost += !came && !unread;
+        if (unread && !closings_before(closings, incoming[i].sender, node, incoming[i].sent_ns))
+            several_unread |= unread_sender != NO_NUMBER && unread_sender != incoming[i].sender,
+                unread_sender = incoming[i].sender;
         if (!came) continue;
         if (waiting.first_short == NO_FACT) waiting.first_short = i;
         waiting.several |= incoming[i].sender != incoming[waiting.first_short].sender;
         uint64_t waited_ns = to_ns - incoming[waiting.first_short].sent_ns; /* the node may have been idle before */
         waiting.at_once &= incoming[i].received_ns <= to_ns + waited_ns / AT_ONCE_PART;
         waiting.last_sent_ns = incoming[i].sent_ns;
+        bool unusual = (incoming[i].received_ns - incoming[i].sent_ns) / LATE_RATIO_MIN >= incoming[i].usual_ns;
+        bool beside = waiting.first != NO_FACT && incoming[i].sender != incoming[waiting.first].sender;
+        waiting.others |= beside && unusual && to_ns - incoming[i].sent_ns >= STALL_SHORT_NS_MIN + incoming[i].error_ns;
+        waiting.together |= waiting.first != NO_FACT && !beside && came_together(&incoming[waiting.first], &incoming[i], to_ns);
         if (incoming[i].received_ns < incoming[i].sent_ns + STALL_NS_MIN + incoming[i].error_ns) continue;
         if (!waiting.waited++) waiting.first = i;
         waiting.apart |= came_apart(&incoming[waiting.first], &incoming[i], to_ns);
-        waiting.unusual |= (incoming[i].received_ns - incoming[i].sent_ns) / LATE_RATIO_MIN >= incoming[i].usual_ns;
+        waiting.unusual |= unusual;
     }
+    if (waiting.first != NO_FACT && unread_sender != NO_NUMBER)
+        waiting.others |= several_unread || unread_sender != incoming[waiting.first].sender;
     return waiting;
 }
 
@@ -316,6 +340,7 @@ static bool held_both_ways(const struct facts *facts, const struct incoming *inc
 struct stalls {
     struct finding *nodes;    /* by node: it did nothing */
     struct finding *doubts;   /* by node: nobody did anything, but packets waited for this node alone */
+    struct finding *held;     /* two by node: only it did nothing, or nobody did; but only what one node had sent it waited */
     struct finding *machines; /* by machine + 1, 0 for the only one: all nodes stood still */
 };
 
@@ -327,10 +352,13 @@ static struct finding *finding_of_pause(const struct analysis *analysis, const s
     const struct facts *facts = analysis->facts;
     struct finding *machine = &stalls->machines[pause->machine == NO_NUMBER ? 0 : pause->machine + 1];
     pause->still = !facts_active(facts, pause->machine, pause->from_ns, pause->to_ns);
-    if (!pause->still) return &stalls->nodes[pause->node];
-    if (others_waited(facts, incoming, count, pause)) return machine;
-    pause->still = !facts_active(facts, NO_NUMBER, pause->from_ns, pause->to_ns);
-    return pause->still ? &stalls->doubts[pause->node] : &stalls->nodes[pause->node];
+    if (pause->still && others_waited(facts, incoming, count, pause)) {
+        pause->held = false;
+        return machine;
+    }
+    pause->still &= !facts_active(facts, NO_NUMBER, pause->from_ns, pause->to_ns);
+    if (!pause->held) return pause->still ? &stalls->doubts[pause->node] : &stalls->nodes[pause->node];
+    return &stalls->held[2 * pause->node + pause->still];
 }
 
 /* The events of one trace do not show whether a node, or anybody, did something else meanwhile: do those beside? */
@@ -354,18 +382,21 @@ static void judge_pause(struct analysis *analysis, struct stalls *stalls, unsign
         stalls->nodes[node].usual_ns += to_ns - first->sent_ns;
         return;
     }
+    unsigned machine = node_clocks_machine(&facts->clocks, node);
+    bool is_near = machine == node_clocks_machine(&facts->clocks, first->sender);
     struct pause pause = {.node = node,
-                          .machine = node_clocks_machine(&facts->clocks, node),
+                          .machine = machine,
                           .from_ns = first->sent_ns,
                           .to_ns = to_ns,
                           .send = first->send,
-                          .receive = first->receive};
+                          .receive = first->receive,
+                          .held = !is_short && !waiting.others && !(waiting.together && is_near)};
     if (!is_short && held_both_ways(facts, incoming, count, &pause)) return;
     struct finding *finding = finding_of_pause(analysis, stalls, &pause, incoming, count);
     if (is_short && pause.still) return;
     if (analysis->one_trace && !is_known_beside(facts, &pause)) return;
     keep_pause(analysis, &pause);
-    if (finding->node == NO_NUMBER && finding->until_ns > pause.from_ns) return; /* the same for another node */
+    if (finding->node == NO_NUMBER && !pause.held && finding->until_ns > pause.from_ns) return; /* the same for another node */
     take_pause(facts, finding, &pause);
     finding->until_ns = to_ns;
 }
@@ -514,11 +545,13 @@ static void judge_silence(struct analysis *analysis, const struct requests *requ
         if (open->ended != (state->live ? NULL : state)) continue;
         if (!finding.open++ && open->start != silence.last) finding_show(&finding, open->start);
     }
-    if (one_sender && in_doubt == finding.count) finding.count = 0; /* perhaps their link lost them all */
+    finding.all_lost = in_doubt == finding.count;
+    if (one_sender && finding.all_lost) finding.count = 0; /* perhaps their link lost them all */
     bool stopped = finding.open && silent_ns >= SILENT_NS_MIN && silent_ns >= SILENT_RATIO_MIN * silence.longest_ns &&
                    sum->events >= SILENT_EVENTS_MIN &&
                    others_active(analysis, sums, nodes, state->node, silence.from_ns, silence.to_ns);
     if (!stopped && (silent_ns < SILENT_TALKED_NS_MIN || finding.count < SILENT_PACKETS_MIN)) return;
+    finding.all_lost &= !stopped;
     finding.weight = (double)silent_ns / 1e9;
     finding.time_ns = facts_unix(analysis->facts, state->node, silence.from_ns);
     finding.ns = silent_ns;
@@ -557,17 +590,23 @@ static void judge_silences(struct analysis *analysis, struct stalls *stalls, uin
     }
 }
 
+static void report_doubt(struct analysis *analysis, struct finding *finding) {
+    finding->severity = SEVERITY_NOTABLE;
+    if (finding->count) analysis_add(analysis, finding);
+}
+
 static void report_pauses(struct analysis *analysis, const struct stalls *stalls, uint64_t *paused_ns, double *room, size_t nodes,
                           size_t machines) {
     for (size_t i = 0; i < analysis->pause_count; i++) {
         const struct pause *pause = &analysis->pauses[i];
-        if (!pause->still) paused_ns[pause->node] += pause->to_ns - pause->from_ns;
+        if (!pause->still && !pause->held) paused_ns[pause->node] += pause->to_ns - pause->from_ns;
     }
     for (unsigned i = 0; i < nodes; i++) {
         if (stalls->nodes[i].count && stands_out(stalls->nodes, paused_ns, room, nodes, i))
             analysis_add(analysis, &stalls->nodes[i]);
-        stalls->doubts[i].severity = SEVERITY_NOTABLE;
-        if (stalls->doubts[i].count) analysis_add(analysis, &stalls->doubts[i]);
+        report_doubt(analysis, &stalls->doubts[i]);
+        if (stalls->held[2 * i].count) analysis_add(analysis, &stalls->held[2 * i]);
+        report_doubt(analysis, &stalls->held[2 * i + 1]);
     }
     for (size_t i = 0; i < machines; i++)
         if (stalls->machines[i].count) analysis_add(analysis, &stalls->machines[i]);
@@ -577,15 +616,18 @@ static void judge_pauses(struct analysis *analysis, const struct incoming *incom
     size_t machines = intern_count(&analysis->facts->clocks.machines) + 1;
     struct stalls stalls = {.nodes = calloc(nodes + 1, sizeof *stalls.nodes),
                             .doubts = calloc(nodes + 1, sizeof *stalls.doubts),
+                            .held = calloc(2 * nodes + 1, sizeof *stalls.held),
                             .machines = calloc(machines + 1, sizeof *stalls.machines)};
     uint64_t *last_ns = calloc(nodes + 1, sizeof *last_ns);
     uint64_t *paused_ns = calloc(nodes + 1, sizeof *paused_ns);
     double *sorted = calloc(nodes + 1, sizeof *sorted);
-    if (stalls.nodes && stalls.doubts && stalls.machines && last_ns && paused_ns && sorted) {
+    if (stalls.nodes && stalls.doubts && stalls.held && stalls.machines && last_ns && paused_ns && sorted) {
         for (unsigned i = 0; i < nodes; i++) {
             stalls.nodes[i] = finding_of(FINDING_NODE_STALLED, SEVERITY_SEVERE, i);
             stalls.doubts[i] = finding_of(FINDING_NODE_STALLED, SEVERITY_NOTABLE, NO_NUMBER);
             stalls.doubts[i].peer = i;
+            stalls.held[2 * i] = stalls.held[2 * i + 1] = stalls.doubts[i];
+            stalls.held[2 * i].held = stalls.held[2 * i + 1].held = stalls.held[2 * i + 1].calm = true;
         }
         for (size_t i = 0; i < machines; i++) stalls.machines[i] = finding_of(FINDING_NODE_STALLED, SEVERITY_SEVERE, NO_NUMBER);
         judge_silences(analysis, &stalls, last_ns, incoming, count);
@@ -595,6 +637,7 @@ static void judge_pauses(struct analysis *analysis, const struct incoming *incom
     }
     free(stalls.nodes);
     free(stalls.doubts);
+    free(stalls.held);
     free(stalls.machines);
     free(last_ns);
     free(paused_ns);

@@ -15,6 +15,7 @@ struct overdue {
     const struct open_part *part;
     unsigned waits_for;
     bool ended;  /* that node has */
+    bool partly; /* that node has sent a part of its answer */
     bool told;   /* it does not say that it waits, but that node acknowledged nothing of what it sent */
     bool unread; /* events of its own node are missing, and its end may be among them */
 };
@@ -33,6 +34,7 @@ static int compare_kinds(const void *left, const void *right) {
 static int compare_groups(const struct overdue *a, const struct overdue *b) {
     int order = compare_numbers(a->waits_for, b->waits_for);
     if (!order) order = compare_numbers(a->told, b->told);
+    if (!order) order = compare_numbers(a->partly, b->partly);
     if (!order && (a->told || a->waits_for == NO_NUMBER)) order = compare_numbers(a->part->node, b->part->node);
     return order ? order : compare_numbers(a->part->command, b->part->command);
 }
@@ -80,6 +82,7 @@ static void report_open(struct analysis *analysis, const struct overdue *group, 
                               .ns = age_ns,
                               .unanswered = !group->ended,
                               .told = group->told,
+                              .partly = group->partly,
                               .time_ns = fact_unix(facts, &facts->items[oldest->start])};
     for (size_t i = 0; i < count; i++) {
         unsigned node = group[i].part->node;
@@ -316,6 +319,28 @@ static struct asked read_asked(const struct analysis *analysis, const struct ope
                                       went_elsewhere(heard, part, start_ns, asked_ns)};
 }
 
+/* Has only a part of an answer come, as stream data, and then nothing more for most of the time?  Then the end of the stream is
+ * missing; ends of others that the same node sent have come. */
+static bool came_in_part(const struct analysis *analysis, const struct open_part *part, const struct heard *heard) {
+    const struct facts *facts = analysis->facts;
+    uint64_t start_ns = facts->items[part->start].time_ns, last_ns = 0, now_ns = analysis_now(analysis, part->node);
+    const struct fact *fact;
+    if (!part->asks) return false;
+    for (size_t at = NO_FACT; (fact = next_of_trace(heard, part->trace, &at));) {
+        bool own = fact->node == part->node && fact->peer == part->asked, back = fact->node == part->asked;
+        if (fact->kind != FACT_STREAM_DATA || (!own && !(back && fact->peer == part->node)) || fact->sent == own) continue;
+        if (fact->fin) return false;
+        if (own && fact->time_ns >= start_ns) last_ns = fact->time_ns;
+    }
+    if (!last_ns || now_ns - last_ns < (now_ns - start_ns) / 2) return false;
+    for (size_t i = 0; i < facts->count; i++) {
+        fact = &facts->items[i];
+        if (fact->kind == FACT_STREAM_DATA && fact->fin && !fact->sent && fact->node == part->node && fact->peer == part->asked)
+            return true;
+    }
+    return false;
+}
+
 /* Is it certain that the node which a part asked has not answered?  Then it had the question, or it did nothing that shows that
  * the question was lost. */
 static bool is_unanswered(const struct analysis *analysis, const struct open_part *part, const struct heard *heard) {
@@ -352,9 +377,12 @@ static struct overdue waits_of(const struct analysis *analysis, const struct ope
     struct overdue overdue = {
         .part = part, .waits_for = part->waits_for, .ended = part->waits_for != NO_NUMBER, .unread = unread};
     struct open_part question = *part;
+    const struct facts *facts = analysis->facts;
     if (overdue.ended || overdue.unread) return overdue;
-    if (!part->asks) question.asked = only_receiver(analysis->facts, heard, part);
-    if (!is_unanswered(analysis, &question, heard)) return overdue;
+    if (!part->asks) question.asked = only_receiver(facts, heard, part);
+    overdue.partly = part->asked != NO_NUMBER && is_live(analysis, part) && heard->witnesses[part->node].reads &&
+                     !facts->beside_cut && !facts_gap(facts, part->asked, 0, UINT64_MAX) && came_in_part(analysis, part, heard);
+    if (!overdue.partly && !is_unanswered(analysis, &question, heard)) return overdue;
     overdue.waits_for = question.asked;
     overdue.told = !part->asks;
     return overdue;

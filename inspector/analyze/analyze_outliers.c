@@ -101,62 +101,8 @@ static const struct visit **main_visits_new(const struct requests *requests) {
 static bool waited_for_receiver(const struct analysis *analysis, const struct visit *visit) {
     size_t from = visit->evidence[0], to = visit->evidence[1];
     if (from == NO_FACT || to == NO_FACT) return false;
-    return analysis_paused(analysis, visit->peer, analysis->facts->items[from].time_ns, analysis->facts->items[to].time_ns);
-}
-
-/* How many events would there be in a time, of `count` that are spread evenly? */
-static double usual_events(const struct facts *facts, size_t count, uint64_t ns) {
-    uint64_t whole_ns = facts->items[facts->count - 1].time_ns - facts->items[0].time_ns;
-    return (double)count * (double)ns / (double)greatest(whole_ns, 1);
-}
-
-/* Did no node do anything in that time, although usually there are events all the time? */
-static bool is_dead_calm(const struct facts *facts, uint64_t from_ns, uint64_t to_ns) {
-    return to_ns - from_ns >= STALL_NS_MIN && usual_events(facts, facts->count, to_ns - from_ns) >= SILENT_EVENTS_MIN &&
-           !facts_active(facts, NO_NUMBER, from_ns, to_ns);
-}
-
-static unsigned node_of(const struct visit *visit) { return visit->kind == WAIT_PEER ? visit->peer : visit->node; }
-
-/* Did another request wait elsewhere for most of that time? */
-static bool waited_elsewhere(const struct requests *requests, const struct facts *facts, const struct visit *visit,
-                             uint64_t from_ns, uint64_t to_ns) {
-    for (size_t i = 0; i < requests->visit_count; i++) {
-        const struct visit *other = &requests->visits[i];
-        if (other->request == visit->request || node_of(other) == node_of(visit)) continue;
-        if (other->evidence[0] == NO_FACT || other->evidence[1] == NO_FACT) continue;
-        uint64_t begin_ns = greatest(from_ns, facts->items[other->evidence[0]].time_ns),
-                 end_ns = least(to_ns, facts->items[other->evidence[1]].time_ns);
-        if (end_ns > begin_ns && end_ns - begin_ns >= (to_ns - from_ns) / 2) return true;
-    }
-    return false;
-}
-
-/* Would other nodes have done something that belongs to no request? */
-static bool others_work(const struct facts *facts, const struct visit *visit, uint64_t from_ns, uint64_t to_ns) {
-    size_t count = 0;
-    for (size_t i = 0; i < facts->count; i++) {
-        const struct fact *fact = &facts->items[i];
-        count += fact->kind == FACT_CUSTOM && fact->trace == NO_NUMBER && fact->node != node_of(visit);
-    }
-    return usual_events(facts, count, to_ns - from_ns) >= SILENT_EVENTS_MIN;
-}
-
-/* Did all nodes stand still, perhaps, while it was there?  *ret_calm: no node had an event meanwhile.  Packets would show it.
- * Without them, a link is not to blame if nobody did anything; nor is a node if others had something to do: perhaps all wait for
- * one request. */
-static bool stood_still(const struct analysis *analysis, const struct requests *requests, const struct visit *visit,
-                        bool *ret_calm) {
-    const struct facts *facts = analysis->facts;
-    size_t from = visit->evidence[0], to = visit->evidence[1];
-    *ret_calm = false;
-    if (from == NO_FACT || to == NO_FACT) return false;
-    uint64_t from_ns = facts->items[from].time_ns, to_ns = facts->items[to].time_ns;
-    *ret_calm = !facts_active(facts, NO_NUMBER, from_ns, to_ns);
-    if (analysis_stood_still(analysis, from_ns, to_ns)) return true;
-    return is_dead_calm(facts, from_ns, to_ns) &&
-           (visit->kind == WAIT_LINK || waited_elsewhere(requests, facts, visit, from_ns, to_ns) ||
-            others_work(facts, visit, from_ns, to_ns));
+    return analysis_paused(analysis, visit->peer, analysis->facts->items[from].time_ns, analysis->facts->items[to].time_ns,
+                           false);
 }
 
 /* Are the slow ones few?  If not, this is how long some requests take. */
@@ -208,13 +154,14 @@ static size_t find_outliers(struct timed *requests, size_t count, bool *ret_many
 struct place {
     unsigned node, peer; /* as in the finding; NO_NUMBER, both: no place has most of it */
     bool sending, waited;
-    bool calm; /* nowhere, because no node had an event meanwhile */
+    bool held, unseen; /* as in the finding */
+    bool calm;         /* nowhere, because no node had an event meanwhile */
 };
 
 static struct place place_of(const struct analysis *analysis, const struct requests *all, const struct request *request,
                              const struct visit *visit) {
     struct place place = {.node = NO_NUMBER, .peer = NO_NUMBER};
-    bool calm = false, still = visit && stood_still(analysis, all, visit, &calm);
+    bool calm = false, still = visit && may_have_stood_still(analysis, all, visit, &calm);
     place.calm = still && calm;
     if (!visit || still || 2 * (visit->ns + visit->lost_ns) < request->took_ns) return place;
     bool paused = visit->kind == WAIT_LINK && waited_for_receiver(analysis, visit);
@@ -222,11 +169,14 @@ static struct place place_of(const struct analysis *analysis, const struct reque
     if (wait_kind_is_way(visit->kind) && !paused) place.peer = visit->peer;
     place.sending = visit->kind == WAIT_SENDING;
     place.waited = visit->kind == WAIT_PEER;
+    place.held = visit->kind == WAIT_LINK && !paused && visit->stopped;
+    place.unseen = visit->kind == WAIT_LINK && visit->unseen;
     return place;
 }
 
 static bool is_same_place(const struct place *a, const struct place *b) {
-    return a->node == b->node && a->peer == b->peer && a->sending == b->sending && a->waited == b->waited;
+    return a->node == b->node && a->peer == b->peer && a->sending == b->sending && a->waited == b->waited && a->held == b->held &&
+           a->unseen == b->unseen;
 }
 
 /* The place where more than half of them spent most of their time (Boyer and Moore); NULL if there is none. */
@@ -290,6 +240,8 @@ static void judge_durations(struct analysis *analysis, const struct requests *al
                               .elsewhere = elsewhere,
                               .calm = places[count - first - 1].calm,
                               .many = many,
+                              .held = !elsewhere && place->held,
+                              .unseen = !elsewhere && place->unseen,
                               .sending = !elsewhere && place->sending,
                               .waited = !elsewhere && place->waited};
     for (size_t i = count; i > first; i--) {

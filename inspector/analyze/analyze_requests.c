@@ -35,12 +35,24 @@ static enum finding_kind kind_of(const struct visit *visit) {
                                          : FINDING_SLOW_NODE;
 }
 
-/* Did the whole machine stand still during the longest wait there?  The events of one trace cannot show that. */
-static bool stood_still(const struct analysis *analysis, const struct visit *longest) {
-    size_t from = longest->evidence[0], to = longest->evidence[1];
-    if (!longest->stopped || analysis->one_trace || from == NO_FACT || to == NO_FACT) return false;
-    uint64_t from_ns = analysis->facts->items[from].time_ns, to_ns = analysis->facts->items[to].time_ns;
-    return !facts_active(analysis->facts, NO_NUMBER, from_ns, to_ns) || analysis_stood_still(analysis, from_ns, to_ns);
+/* How many visits of one place that count were in a time in which the whole machine stood still, perhaps?  *ret_said: another
+ * finding says so.  The events of one trace cannot show that. */
+static uint64_t count_stills(const struct analysis *analysis, const struct requests *requests, const struct visit *visits,
+                             size_t count, double share, uint64_t *ret_said) {
+    uint64_t still = 0;
+    *ret_said = 0;
+    for (size_t i = 0; i < count && !analysis->one_trace; i++) {
+        const struct visit *visit = &visits[i];
+        size_t from = visit->evidence[0], to = visit->evidence[1];
+        if ((double)visit->ns < share * (double)visit->whole_ns || from == NO_FACT || to == NO_FACT) continue;
+        if (visit->once_ns < STALL_SHORT_NS_MIN && !visit->stopped) continue;
+        uint64_t from_ns = analysis->facts->items[from].time_ns, to_ns = analysis->facts->items[to].time_ns;
+        bool calm, said = analysis_stood_still(analysis, from_ns, to_ns) ||
+                          (visit->stopped && !facts_active(analysis->facts, NO_NUMBER, from_ns, to_ns));
+        *ret_said += said;
+        still += said || may_have_stood_still(analysis, requests, visit, &calm);
+    }
+    return still;
 }
 
 /* Judges all requests of one command at one place.  divided: no place has most of their time, so a smaller share is enough.
@@ -66,15 +78,18 @@ static bool judge_place(struct finding *ret_finding, const struct analysis *anal
     if (count < (analysis->one_trace || middle_ns >= SLOW_ALONE_NS ? 1 : SLOW_REQUESTS_MIN) ||
         (double)slow < SLOW_OFTEN_MIN * (double)count || middle_ns < (divided ? SLOW_SEVERE_NS : SLOW_NS_MIN))
         return false;
-    if (2 * stopped >= count && stood_still(analysis, longest)) return false;
+    uint64_t said, still = count_stills(analysis, requests, visits, count, share, &said);
+    if (said && 2 * said >= slow) return false;
+    bool calm = still && 2 * still >= slow;
     bool peer = visits->kind == WAIT_PEER && !unanswered;
     if (peer && peer_is_usual(analysis, requests, usual, visits, count, middle_ns)) return false;
     /* Many short waits do not make a slow link. */
     if (wait_kind_is_way(visits->kind) && divided && longest->once_ns < LATE_NS_MIN) return false;
-    if (visits->kind == WAIT_LINK && !link_is_unusual(usual, visits, &usual_ns)) return false;
-    bool alone = visits->kind == WAIT_LINK && !usual_ns;                      /* there is no other link to compare with */
+    bool held = visits->kind == WAIT_LINK && 2 * stopped >= count;
+    if (visits->kind == WAIT_LINK && !held && !link_is_unusual(usual, visits, &usual_ns)) return false;
+    bool alone = visits->kind == WAIT_LINK && !held && !usual_ns; /* there is no other link to compare with */
     bool aside = visits->after && !requests->items[longest->request].one_way; /* nobody waited for it */
-    bool unsure = visits->kind == WAIT_SENDING || longest->missing;           /* it may have been another place */
+    bool unsure = visits->kind == WAIT_SENDING || longest->missing || calm;   /* it may have been another place */
     struct finding finding = {.kind = kind_of(longest),
                               .severity =
                                   middle_ns >= SLOW_SEVERE_NS && !alone && !aside && !unsure ? SEVERITY_SEVERE : SEVERITY_NOTABLE,
@@ -87,7 +102,9 @@ static bool judge_place(struct finding *ret_finding, const struct analysis *anal
                               .of = count,
                               .ns = middle_ns,
                               .usual_ns = usual_ns,
-                              .stopped = 2 * stopped >= count,
+                              .stopped = visits->kind == WAIT_NODE && 2 * stopped >= count,
+                              .held = held,
+                              .unseen = visits->kind == WAIT_LINK && longest->unseen,
                               .sending = visits->kind == WAIT_SENDING,
                               .missing = longest->missing,
                               .full = longest->full,
@@ -96,6 +113,7 @@ static bool judge_place(struct finding *ret_finding, const struct analysis *anal
                               .reaction = reaction,
                               .seen = seen,
                               .divided = divided,
+                              .calm = calm,
                               .after = visits->after};
     for (size_t i = 0; i < requests->count; i++)
         finding.requests += requests->items[i].timed && requests->items[i].command == visits->command;

@@ -40,6 +40,26 @@ void path_place(struct strbuf *out, const struct view *view, const struct facts 
     render_node(out, view, facts_node(facts, peer));
 }
 
+/* A place, or those of which nobody knows which one it was: a node and the link to it, where no packets tell them apart; and the
+ * whole machine. */
+static void draw_place(struct strbuf *out, const struct view *view, const struct facts *facts, const struct wait *wait,
+                       bool unwitnessed) {
+    bool held = wait_is_held(wait);
+    if (wait->kind == WAIT_LINK && wait->unseen) {
+        render_node(out, view, facts_node(facts, wait->peer));
+        strbuf_puts(out, " or the way from ");
+        render_node(out, view, facts_node(facts, wait->node));
+        strbuf_puts(out, " ");
+        return;
+    }
+    if (held) {
+        render_node(out, view, facts_node(facts, wait->peer));
+        strbuf_puts(out, unwitnessed ? ", the link " : " or the link ");
+    }
+    path_place(out, view, facts, wait->kind, wait->node, wait->peer);
+    strbuf_puts(out, !unwitnessed ? " " : held ? ", or the whole machine " : " or the whole machine ");
+}
+
 static void draw_percent(struct strbuf *out, const struct view *view, uint64_t ns, uint64_t whole_ns) {
     text_styled(out, view->color, STYLE_DIM, " (%.0f %%)", whole_ns ? 100.0 * (double)ns / (double)whole_ns : 0.0);
 }
@@ -72,8 +92,7 @@ static void draw_within(struct strbuf *out, const struct view *view, const struc
             continue;
         }
         if (i) strbuf_puts(out, ", ");
-        path_place(out, view, &timeline->facts, spent->kind, spent->node, spent->peer);
-        strbuf_puts(out, path->waits[spent->longest].unwitnessed ? " or the whole machine " : " ");
+        draw_place(out, view, &timeline->facts, &path->waits[spent->longest], path->waits[spent->longest].unwitnessed);
         text_duration(out, spent->ns);
         draw_percent(out, view, spent->ns, whole_ns);
     }
@@ -122,8 +141,7 @@ static void draw_afterwards(struct strbuf *out, const struct view *view, const s
             strbuf_puts(out, steady ? "not known" : "across a step of the clock");
             continue;
         }
-        path_place(out, view, &timeline->facts, wait->kind, wait->node, wait->peer);
-        strbuf_puts(out, wait->unwitnessed && !was_seen_alone(path, i) ? " or the whole machine " : " ");
+        draw_place(out, view, &timeline->facts, wait, wait->unwitnessed && !was_seen_alone(path, i));
         text_duration(out, wait->to_ns - wait->from_ns);
     }
     strbuf_puts(out, "\n");
@@ -177,15 +195,28 @@ static void draw_stop(struct strbuf *out, const struct timeline *timeline, const
 }
 
 void path_stop(struct strbuf *out, const struct view *view, const struct timeline *timeline, const struct wait *wait) {
-    if (wait->unwitnessed) {
+    const struct facts *facts = &timeline->facts;
+    bool held = wait_is_held(wait);
+    const char *node = facts_node(facts, held ? wait->peer : wait->node);
+    if (wait->unwitnessed)
         strbuf_puts(out, "nobody did anything");
-        draw_stop(out, timeline, wait);
-        strbuf_puts(out, ": ");
-        names_node(out, view->names, facts_node(&timeline->facts, wait->node));
-        strbuf_puts(out, " did not read its socket, or the whole machine stood still");
-        return;
-    }
-    names_node(out, view->names, facts_node(&timeline->facts, wait->node));
-    strbuf_puts(out, " did not read its socket");
+    else
+        names_node(out, view->names, node);
+    if (!wait->unwitnessed) strbuf_puts(out, held ? " did nothing" : " did not read its socket");
     draw_stop(out, timeline, wait);
+    if (!wait->unwitnessed && !held) return;
+    strbuf_puts(out, ": ");
+    if (wait->unwitnessed)
+        names_node(out, view->names, node);
+    else
+        strbuf_puts(out, "it");
+    strbuf_puts(out, " did not read its socket");
+    if (held) {
+        strbuf_puts(out, ", or the link ");
+        names_node(out, view->names, facts_node(facts, wait->node));
+        strbuf_puts(out, " -> ");
+        names_node(out, view->names, node);
+        strbuf_puts(out, " held up what was sent to it");
+    }
+    if (wait->unwitnessed) strbuf_puts(out, ", or the whole machine stood still");
 }

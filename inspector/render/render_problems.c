@@ -203,7 +203,8 @@ static void delays(struct problems *problems) {
     uint64_t count = 0;
     for (size_t i = 0; i < path->within; i++) {
         if (!path->waits[i].stopped || count++ >= problems->max) continue;
-        problem_begin(problems, STYLE_BAD, "stopped", path->waits[i].node, path->waits[i].from_ns);
+        problem_begin(problems, STYLE_BAD, "stopped", wait_is_held(&path->waits[i]) ? path->waits[i].peer : path->waits[i].node,
+                      path->waits[i].from_ns);
         path_stop(out, view, timeline, &path->waits[i]);
         problem_end(problems);
     }

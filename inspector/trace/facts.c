@@ -96,6 +96,7 @@ static int read_data(struct facts *facts, struct fact *fact, const json_t *event
         fact->stream_id = json_get_count(data, "stream_id");
         fact->bytes = json_get_count(data, "length");
         fact->sent = json_get_bool(data, "sent");
+        fact->fin = json_get_bool(data, "fin");
         return 0;
     case FACT_STREAM_OPENED: fact->stream_id = json_get_count(data, "stream_id"); return 0;
     case FACT_STREAM_CLOSED:

@@ -62,6 +62,7 @@ struct fact {
     bool expired;        /* of an end that is not ok: it ran out of time */
     bool again;          /* of a packet or message sent: it was sent before */
     bool sent;           /* of stream data: sent by this node; otherwise received */
+    bool fin;            /* of stream data: the stream ends with it */
     bool by_peer;        /* of a closed connection: the peer closed it */
 };
 

@@ -157,12 +157,22 @@ bool closings_before(const struct closings *closings, unsigned from, unsigned to
     return is_closed(closings, to, from, sent_ns);
 }
 
+/* Did the receiver no longer have the connection when it went on after a silence?  If it had, it would have read what had come
+ * meanwhile; and it reports that it closes one, as it reports packets, unless events of it are missing. */
+static bool had_lost_it(const struct closings *closings, unsigned from, unsigned to, uint64_t sent_ns, uint64_t silent_from_ns,
+                        uint64_t silent_to_ns) {
+    uint64_t edge_ns = silent_to_ns == UINT64_MAX ? 0 : (silent_to_ns - silent_from_ns) / AT_ONCE_PART;
+    if (was_closed(closings, to, from, sent_ns, silent_to_ns + edge_ns)) return true;
+    bool hidden = silent_to_ns == UINT64_MAX || facts_gap(closings->facts, to, silent_from_ns, silent_to_ns + edge_ns);
+    return hidden && was_closed(closings, from, to, sent_ns, silent_to_ns);
+}
+
 bool closings_explain(const struct closings *closings, unsigned from, unsigned to, uint64_t sent_ns) {
     uint64_t from_ns, to_ns;
     if (closings_before(closings, from, to, sent_ns)) return true;
     if (!closings->count || !find_silence(closings, to, sent_ns, &from_ns, &to_ns) || to_ns - from_ns < STALL_NS_MIN)
         return false;
-    return was_closed(closings, to, from, sent_ns, to_ns) || was_closed(closings, from, to, sent_ns, to_ns);
+    return had_lost_it(closings, from, to, sent_ns, from_ns, to_ns);
 }
 
 bool closings_read_late(const struct closings *closings, unsigned to, uint64_t sent_ns, uint64_t received_ns) {

@@ -31,8 +31,8 @@ void closings_fini(struct closings *closings);
 
 /* A packet was sent from a node to another and did not arrive.  Is it likely that this is not because of the link?  So it is if
  * the receiver had closed their connection, has got nothing from the sender since, and the sender has no new one; or if the
- * receiver had no event for STALL_NS_MIN, and when it went on, one of the two had closed their connection since the packet was
- * sent. */
+ * receiver had no event for STALL_NS_MIN, and when it went on, it closed their connection without having read the packet.  If it
+ * never went on, or its events are missing, it is enough that the sender has closed it. */
 bool closings_before(const struct closings *closings, unsigned from, unsigned to, uint64_t sent_ns); /* the first of these */
 bool closings_explain(const struct closings *closings, unsigned from, unsigned to, uint64_t sent_ns);
 

@@ -38,7 +38,7 @@ struct finding {
     uint64_t peer_count;       /* how many there are; 0: the finding is about one */
     uint64_t links, links_of;  /* how many links it covers; of a network: how many lose, out of this many */
     uint64_t ways;             /* of failed requests: how many links they waited for; `links` is how many nodes did */
-    unsigned common;           /* of a network: the node at one end of all of them, or NO_NUMBER */
+    unsigned common;           /* of a network: the node at one end of all of them, or NO_NUMBER; if `held`: the sender */
     double usual_rate;         /* of the others; the finding's own rate is count / of */
     uint64_t ns;               /* the time measured: rtt after, one-way delay, time at the node, age, silence */
     uint64_t usual_ns;         /* rtt before, the others' time, the longest silence before */
@@ -60,11 +60,13 @@ struct finding {
     bool sending, full;        /* of a link: the node had sent a part, and continued later; its congestion window was full */
     bool missing;              /* of a node: its events are missing, so it may have waited for another */
     bool unanswered;           /* of a peer: it did not answer */
+    bool partly;               /* of an open part: the peer has sent a part of its answer */
     bool told;                 /* of an open part: it names no peer, but sent packets to one, which acknowledged none */
     bool ignored;              /* of a node: it received the questions, began no part for them, and did not answer */
     enum reaction reaction;    /* then: what it sent afterwards, as far as it is known of all */
     bool seen;                 /* of a peer, or one of several: it has events of a request that waited for it */
     uint64_t open;             /* of a silent node: parts of requests that it works on; of one that ended: that it left open */
+    bool all_lost;             /* of a silent node: its senders declared all `count` packets lost, so perhaps none reached it */
     bool gone;                 /* of a peer: packets to it were lost, and it sent nothing meanwhile */
     bool after;                /* of a place or a failure: in the work that continued after the request ended */
     uint64_t failures;         /* of failed requests: which of them they are, a number; 0: none */
@@ -77,7 +79,9 @@ struct finding {
     uint64_t alike;            /* how many these are */
     bool many;                 /* of outliers: they are not few */
     bool elsewhere;            /* of outliers: no place has most of the time of the longest; of many, of most of them */
-    bool calm;                 /* of outliers: no node had an event while the longest waited */
+    bool calm;                 /* no node had an event meanwhile: of outliers, of the longest; of a place, of most; of a pause */
+    bool unseen;               /* of a link: no packets show what was on it, so it may have been the node `peer` */
+    bool held;                 /* of a pause, or a link: the node `peer` did nothing, or the link to it held up what was sent */
     bool rootless;             /* of failed requests: the spans that caused them are missing */
     bool returned;             /* of a node that ended: it is running again */
     unsigned example;          /* of nodes that all stood still: one of them */
@@ -106,6 +110,7 @@ struct pause {
     uint64_t from_ns, to_ns;
     size_t send, receive; /* facts: a packet that waited */
     bool still;           /* nor did any other node of its machine: perhaps all of them stood still */
+    bool held;            /* only what one node had sent it waited: perhaps the link between them held that up */
 };
 
 /* A request that failed, and who it was waiting for then: a node, or a link.  NO_NUMBER: none. */
@@ -138,8 +143,9 @@ const char *severity_name(enum severity severity);
 /* Adds a finding.  Out of memory sets `failed`. */
 void analysis_add(struct analysis *analysis, const struct finding *finding);
 
-/* Did the node, rather than its machine, do nothing for at least half of that time, although others sent to it? */
-bool analysis_paused(const struct analysis *analysis, unsigned node, uint64_t from_ns, uint64_t to_ns);
+/* Did the node, rather than its machine, do nothing for at least half of that time, although others sent to it?  may_be_held:
+ * also if perhaps a link held that up. */
+bool analysis_paused(const struct analysis *analysis, unsigned node, uint64_t from_ns, uint64_t to_ns, bool may_be_held);
 
 /* Did all nodes of a machine, or perhaps all, do nothing for at least half of that time, although others sent to one of them? */
 bool analysis_stood_still(const struct analysis *analysis, uint64_t from_ns, uint64_t to_ns);

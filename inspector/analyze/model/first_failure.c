@@ -298,7 +298,7 @@ static void find_waiting(struct first_failure *failure, const struct failed *fai
     if (wait && took_most(path, first, wait)) {
         bool asked = first->first_child == NO_POSITION && first->asks && whom == first->peer;
         if (way)
-            failure->from = wait->node, failure->to = wait->peer;
+            failure->from = wait->node, failure->to = wait->peer, failure->held = wait->stopped;
         else if (!asked || asks_in_vain(failed, first, first->end_ns) || was_refused(failed, first))
             failure->waiting = whom;
         return;

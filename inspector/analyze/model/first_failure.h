@@ -15,6 +15,7 @@ struct first_failure {
     const struct span *before; /* of a request that ran out of time: what had failed before; NULL: it did not run out of time */
     unsigned waiting;          /* the node that it was waiting for; NO_NUMBER: none */
     unsigned from, to;         /* the link that it was waiting for; NO_NUMBER: none */
+    bool held;                 /* or for the node at its end, which did nothing meanwhile */
 };
 
 /* For a request whose root has an end.  Returns 0 or -ENOMEM. */

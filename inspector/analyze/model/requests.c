@@ -74,6 +74,7 @@ static int find_failure(struct request *request, const struct critical_path *pat
     request->failed_waiting = failure.waiting;
     request->failed_from = failure.from;
     request->failed_to = failure.to;
+    request->failed_held = failure.held;
     return 0;
 }
 
@@ -304,6 +305,24 @@ static bool is_settled(const struct spans *spans, const struct span *span) {
     return asker->node == span->node && asker->end != NO_POSITION && asker->ok;
 }
 
+/* Does a question wait for open work of which only the node that it asked is known as the asker, because the part between them is
+ * missing?  Not if another open question asks that node, too: nobody knows which of them caused that work. */
+static bool waits_behind(const struct spans *spans, const struct span *question, const struct facts *facts,
+                         const struct node_states *states) {
+    bool behind = false;
+    if (!question->asks || question->peer == NO_NUMBER || question->first_child != NO_POSITION) return false;
+    for (size_t i = 0; i < spans->count; i++) {
+        const struct span *other = &spans->items[i];
+        if (other == question || other->start == NO_POSITION || other->end != NO_POSITION || other->peer != question->peer)
+            continue;
+        if (other->asks) return false;
+        behind |= other->parent_missing && other->node != question->node && !ended_log_of_span(states, facts, other) &&
+                  node_clocks_comparable(&facts->clocks, other->node, question->node, NULL) &&
+                  other->start_ns > question->start_ns;
+    }
+    return behind;
+}
+
 /* An open part waits for the open parts that it caused; not for one that will never end, because its node has ended. */
 static int add_open_parts(struct requests *requests, const struct spans *spans, const struct trace_events *events,
                           const struct node_states *states) {
@@ -335,6 +354,7 @@ static int add_open_parts(struct requests *requests, const struct spans *spans, 
                 waits = !part.ended;
         }
         if (part.asked != NO_NUMBER && is_asked_in_vain(span, events->facts, states)) part.waits_for = span->peer;
+        waits |= !part.ended && waits_behind(spans, span, events->facts, states);
         if (!waits) result = add_open(requests, &part);
     }
     return result;

@@ -49,6 +49,7 @@ static void show_wait(struct visit *visit, const struct wait *wait, const struct
     unsigned count = 0;
     visit->once_ns = wait->to_ns - wait->from_ns;
     visit->stopped = wait->stopped;
+    visit->unseen = wait->unseen;
     visit->full = wait->full;
     visit->missing = wait->kind == WAIT_PEER && facts_gap(events->facts, wait->peer, wait->from_ns, wait->to_ns);
     for (unsigned i = 0; i < EVIDENCE_MAX; i++) visit->evidence[i] = NO_FACT;
@@ -90,6 +91,7 @@ static int compare_part_places(const struct part *a, const struct part *b) {
     if (!order) order = compare_numbers(a->wait.kind, b->wait.kind);
     if (!order) order = compare_numbers(a->wait.node, b->wait.node);
     if (!order) order = compare_numbers(a->wait.peer, b->wait.peer);
+    if (!order) order = compare_numbers(wait_is_held(&a->wait), wait_is_held(&b->wait));
     return order ? order : compare_numbers((uintptr_t)a->ended, (uintptr_t)b->ended);
 }
 

@@ -8,31 +8,75 @@
 
 #include <inttypes.h>
 
+/* " for 3.00 s from 12:00:00.000000" */
+static void put_pause(struct strbuf *out, const struct view *view, const struct finding *finding) {
+    strbuf_puts(out, " for ");
+    text_duration(out, finding->ns);
+    strbuf_puts(out, " from ");
+    text_time(out, finding->time_ns, view->utc, false);
+}
+
+/* Only what one node had sent waited: "bob did nothing for 3.00 s ...: it stood still, or the link alice -> bob held up what was
+ * sent" */
+static void stalled_or_held(struct strbuf *out, const struct view *view, const struct facts *facts,
+                            const struct finding *finding) {
+    if (finding->calm)
+        strbuf_puts(out, "no node did anything");
+    else
+        finding_node(out, view, facts, finding->peer);
+    if (!finding->calm) strbuf_puts(out, " did nothing");
+    put_pause(out, view, finding);
+    strbuf_puts(out, ", although packets from ");
+    finding_node(out, view, facts, finding->common);
+    strbuf_puts(out, finding->calm ? " to " : " were in flight to it: it stood still, or the link ");
+    if (finding->calm) {
+        finding_node(out, view, facts, finding->peer);
+        strbuf_puts(out, " were in flight: ");
+        finding_node(out, view, facts, finding->peer);
+        strbuf_puts(out, " or the whole machine stood still, or the link ");
+    }
+    finding_node(out, view, facts, finding->common);
+    strbuf_puts(out, " -> ");
+    finding_node(out, view, facts, finding->peer);
+    strbuf_puts(out, " held them up");
+}
+
 void describe_node_stalled(struct strbuf *out, const struct view *view, const struct facts *facts,
                            const struct finding *finding) {
     bool everybody = finding->node == NO_NUMBER;
     const struct node_clock *clock = everybody ? node_clocks_at(&facts->clocks, finding->example) : NULL;
-    if (everybody)
-        strbuf_puts(out, "no node");
-    else
-        finding_node(out, view, facts, finding->node);
-    if (clock && finding->peer == NO_NUMBER) {
-        strbuf_puts(out, " on ");
-        render_host(out, facts, clock->host);
-    }
-    strbuf_puts(out, everybody ? " did anything for " : " did nothing for ");
-    text_duration(out, finding->ns);
-    strbuf_puts(out, " from ");
-    text_time(out, finding->time_ns, view->utc, false);
-    strbuf_puts(out, everybody ? " on, although packets " : " on, although others talked to it");
-    if (everybody && finding->peer != NO_NUMBER) {
-        strbuf_puts(out, "to ");
-        finding_node(out, view, facts, finding->peer);
-        strbuf_puts(out, " were in flight: it or the whole machine stood still");
+    if (finding->held) {
+        stalled_or_held(out, view, facts, finding);
     } else if (everybody) {
-        strbuf_puts(out, "were in flight: the machine stood still");
+        strbuf_puts(out, "no node");
+        if (clock && finding->peer == NO_NUMBER) {
+            strbuf_puts(out, " on ");
+            render_host(out, facts, clock->host);
+        }
+        strbuf_puts(out, " did anything");
+        put_pause(out, view, finding);
+        strbuf_puts(out, ", although packets ");
+        if (finding->peer != NO_NUMBER) {
+            strbuf_puts(out, "to ");
+            finding_node(out, view, facts, finding->peer);
+            strbuf_puts(out, " were in flight: it or the whole machine stood still");
+        } else {
+            strbuf_puts(out, "were in flight: the machine stood still");
+        }
+    } else {
+        finding_node(out, view, facts, finding->node);
+        strbuf_puts(out, " did nothing");
+        put_pause(out, view, finding);
+        strbuf_puts(out, ", although packets to it were in flight");
     }
     if (finding->count > 1) strbuf_printf(out, "; the longest of %" PRIu64 " pauses", finding->count);
+}
+
+/* Why an open part waits for another node. */
+static const char *open_because(const struct finding *finding) {
+    return finding->partly       ? ", which has sent only a part of the answer"
+           : finding->unanswered ? ", which has not answered"
+                                 : ", which has ended";
 }
 
 /* Open parts of several nodes, which all wait for another one. */
@@ -42,7 +86,7 @@ static void open_at_several(struct strbuf *out, const struct view *view, const s
     finding_command(out, facts, finding);
     strbuf_printf(out, " at %" PRIu64 " nodes wait for ", finding->peer_count);
     finding_node(out, view, facts, finding->peer);
-    strbuf_puts(out, finding->unanswered ? ", which has not answered" : ", which has ended");
+    strbuf_puts(out, open_because(finding));
     strbuf_puts(out, "; the oldest began ");
     text_duration(out, finding->ns);
     strbuf_puts(out, " ago");
@@ -70,7 +114,7 @@ void describe_request_open(struct strbuf *out, const struct view *view, const st
     } else if (finding->peer != NO_NUMBER) {
         strbuf_puts(out, finding->count > 1 ? "; they wait for " : "; it waits for ");
         finding_node(out, view, facts, finding->peer);
-        strbuf_puts(out, finding->unanswered ? ", which has not answered" : ", which has ended");
+        strbuf_puts(out, open_because(finding));
     }
     if (finding->severity == SEVERITY_NOTE) strbuf_puts(out, "; its end may be among the missing events");
 }
@@ -134,7 +178,10 @@ void describe_node_silent(struct strbuf *out, const struct view *view, const str
     text_duration(out, finding->ns);
     if (finding->by_ns) strbuf_puts(out, " until it ended,");
     if (finding->count)
-        strbuf_printf(out, " although others sent it %" PRIu64 " packets", finding->count);
+        strbuf_printf(out, " although others sent it %" PRIu64 " packets%s", finding->count,
+                      !finding->all_lost ? ""
+                      : finding->by_ns   ? ", all of which were lost: it hung, or nothing reached it"
+                                         : ", all of which were lost: it hangs, or nothing reaches it");
     else
         strbuf_printf(out, " although %" PRIu64 " %s not ended there", finding->open,
                       finding->open == 1 ? (finding->by_ns ? "part of a request had" : "part of a request has")

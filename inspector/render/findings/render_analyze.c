@@ -21,6 +21,21 @@ static void link(struct strbuf *out, const struct view *view, const struct facts
     finding_node(out, view, facts, finding->peer);
 }
 
+/* "the link alice -> bob"; or, if it may as well have been its receiver: "bob, which was inactive, or on the link alice ->
+ * bob"; "bob or on the way from alice". */
+static void place_of_link(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding,
+                          const char *place) {
+    if (finding->held || finding->unseen) finding_node(out, view, facts, finding->peer);
+    if (finding->unseen) {
+        strbuf_puts(out, " or on the way from ");
+        finding_node(out, view, facts, finding->node);
+        return;
+    }
+    if (finding->held) strbuf_puts(out, ", which was inactive, or on ");
+    strbuf_puts(out, place);
+    link(out, view, facts, finding);
+}
+
 static void percent(struct strbuf *out, double rate) { strbuf_printf(out, "%.1f %%", 100 * rate); }
 
 /* " (7.4 %)": a finding's own rate. */
@@ -219,7 +234,11 @@ static void slow(struct strbuf *out, const struct view *view, const struct facts
         finding_node(out, view, facts, finding->node);
         strbuf_puts(out, ", whose events are missing");
     } else if (finding->kind == FINDING_SLOW_LINK && finding->peer == NO_NUMBER) {
-        strbuf_printf(out, "%s %" PRIu64 " links %s ", finding->sending ? "sending on" : "on", finding->links, ends_of(finding));
+        if (finding->held || finding->unseen)
+            strbuf_printf(out, "at the ends of or on %" PRIu64 " links %s ", finding->links, ends_of(finding));
+        else
+            strbuf_printf(out, "%s %" PRIu64 " links %s ", finding->sending ? "sending on" : "on", finding->links,
+                          ends_of(finding));
         finding_node(out, view, facts, finding->node);
     } else if (finding->node == NO_NUMBER) {
         strbuf_printf(out, "at %" PRIu64 " nodes, about equally at each", finding->links);
@@ -229,8 +248,8 @@ static void slow(struct strbuf *out, const struct view *view, const struct facts
         if (finding->stopped) strbuf_puts(out, ", which did not read its socket");
         if (finding->ignored) ignored(out, view, facts, finding);
     } else {
-        strbuf_puts(out, finding->sending ? "sending " : "on the link ");
-        link(out, view, facts, finding);
+        strbuf_puts(out, finding->sending ? "sending " : finding->held || finding->unseen ? "at " : "on ");
+        place_of_link(out, view, facts, finding, finding->sending ? "" : "the link ");
     }
     strbuf_puts(out, finding->links ? ": up to " : ": ");
     text_duration(out, finding->ns);
@@ -239,12 +258,13 @@ static void slow(struct strbuf *out, const struct view *view, const struct facts
                       finding->divided ? "a quarter" : "half", finding->count, finding->of);
     else if (finding->requests > 1)
         strbuf_printf(out, ", in 1 of %" PRIu64 " requests", finding->requests);
+    if (finding->calm) strbuf_puts(out, "; no node had any event meanwhile: perhaps the whole machine stood still");
     if (finding->full)
         strbuf_puts(out, "; the sender's congestion window was full");
     else if (finding->sending)
         strbuf_puts(out, "; the sender may have waited for acknowledgements, or had nothing to send");
     if (!finding->usual_ns) return;
-    strbuf_puts(out, "; other links take ");
+    strbuf_puts(out, finding->unseen ? "; between other nodes " : "; other links take ");
     text_duration(out, finding->usual_ns);
 }
 
@@ -273,7 +293,8 @@ static void way_failed(struct strbuf *out, const struct view *view, const struct
         finding_node(out, view, facts, facts->items[finding->evidence[0]].node);
     strbuf_printf(out, ", which %s waiting for ", several ? "were" : "was");
     if (finding->ways == 1) {
-        strbuf_puts(out, "the link ");
+        if (finding->held) finding_node(out, view, facts, finding->peer);
+        strbuf_puts(out, finding->held ? " or the link " : "the link ");
         link(out, view, facts, finding);
         return;
     }
@@ -318,6 +339,7 @@ static void failed_first(struct strbuf *out, const struct view *view, const stru
 static void requests_failed(struct strbuf *out, const struct view *view, const struct facts *facts,
                             const struct finding *finding) {
     failed_first(out, view, facts, finding);
+    if (finding->calm) strbuf_puts(out, "; no node had any event meanwhile: perhaps the whole machine stood still");
     if (!finding->before_count) return;
     strbuf_puts(out, "; ");
     if (finding->before == NO_NUMBER)
@@ -364,14 +386,14 @@ static void latency_outliers(struct strbuf *out, const struct view *view, const 
     if (finding->elsewhere) return;
     strbuf_printf(out, finding->many ? "; most of them %s most of their time %s " : "; the slowest %s most of its time %s ",
                   finding->waited ? "waited" : "spent",
-                  finding->waited              ? "for"
-                  : finding->sending           ? "sending"
-                  : finding->peer == NO_NUMBER ? "at"
-                                               : "on");
+                  finding->waited                                                  ? "for"
+                  : finding->sending                                               ? "sending"
+                  : finding->peer == NO_NUMBER || finding->held || finding->unseen ? "at"
+                                                                                   : "on");
     if (finding->peer == NO_NUMBER)
         finding_node(out, view, facts, finding->node);
     else
-        link(out, view, facts, finding);
+        place_of_link(out, view, facts, finding, "");
 }
 
 /* ---- kinds of findings ---- */

@@ -22,8 +22,9 @@ struct wait {
     unsigned node;    /* the node; the sending end of a link; for a peer, the node that waited for it */
     unsigned peer;    /* the receiving end; the peer; else NO_NUMBER */
     size_t span;      /* the span that waited */
-    bool stopped;     /* the node read nothing from its socket, */
+    bool stopped;     /* the node read nothing from its socket; of a link: its receiver did not, or the link was held up, */
     uint64_t read_ns; /* until then: perhaps longer than anybody waited */
+    bool unseen;      /* of a link: no packet or message shows when anything was on it, so its ends may have waited */
     bool unwitnessed; /* no node had an event in the middle of that time, of any trace: perhaps all nodes stood still */
     bool unanswered;  /* no packet shows an answer of the peer */
     bool untimed;     /* a clock step lies in it: nobody knows how long it was, or whom it waited for */
@@ -31,6 +32,9 @@ struct wait {
     bool hidden;      /* untimed only because events are missing: nobody knows whom it waited for */
     bool vain; /* untimed only because a node that had ended may have been asked: nobody knows whether it waited for that */
 };
+
+/* Was it for a node that did nothing, or for the link to it, which held up what was sent: nothing shows which? */
+static inline bool wait_is_held(const struct wait *wait) { return wait->kind == WAIT_LINK && wait->stopped; }
 
 /* A lost packet and its lost repetitions, and how long the request waited because of them. */
 struct loss_wait {

@@ -13,8 +13,8 @@ static int compare_waits(const void *left, const void *right) {
 
 static bool same_place(const struct wait *a, const struct wait *b) {
     return a->kind == b->kind && a->node == b->node && a->peer == b->peer && a->span == b->span && a->stopped == b->stopped &&
-           a->unwitnessed == b->unwitnessed && a->unanswered == b->unanswered && a->untimed == b->untimed && a->full == b->full &&
-           a->hidden == b->hidden && a->vain == b->vain;
+           a->unseen == b->unseen && a->unwitnessed == b->unwitnessed && a->unanswered == b->unanswered &&
+           a->untimed == b->untimed && a->full == b->full && a->hidden == b->hidden && a->vain == b->vain;
 }
 
 size_t path_waits_order(struct wait *waits, size_t count, uint64_t end_ns, size_t *ret_within) {
@@ -38,6 +38,7 @@ static int compare_places(const void *left, const void *right) {
     int order = compare_numbers(a->kind, b->kind);
     if (!order) order = compare_numbers(a->node, b->node);
     if (!order) order = compare_numbers(a->peer, b->peer);
+    if (!order) order = compare_numbers(a->held, b->held);
     return order ? order : compare_numbers(a->longest, b->longest);
 }
 
@@ -56,11 +57,17 @@ int path_sum_up(struct spent **ret_spent, size_t *ret_count, const struct wait *
     size_t timed = 0;
     for (size_t i = 0; i < wait_count; i++)
         if (!waits[i].untimed)
-            spent[timed++] = (struct spent){waits[i].kind, waits[i].node, waits[i].peer, length_of(&waits[i]), i};
+            spent[timed++] = (struct spent){.kind = waits[i].kind,
+                                            .node = waits[i].node,
+                                            .peer = waits[i].peer,
+                                            .held = wait_is_held(&waits[i]),
+                                            .ns = length_of(&waits[i]),
+                                            .longest = i};
     qsort(spent, timed, sizeof *spent, compare_places);
     for (size_t i = 0; i < timed; i++) {
         struct spent *last = count ? &spent[count - 1] : NULL;
-        if (!last || last->kind != spent[i].kind || last->node != spent[i].node || last->peer != spent[i].peer) {
+        if (!last || last->kind != spent[i].kind || last->node != spent[i].node || last->peer != spent[i].peer ||
+            last->held != spent[i].held) {
             spent[count++] = spent[i];
             continue;
         }

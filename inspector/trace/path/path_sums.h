@@ -10,6 +10,7 @@
 struct spent {
     enum wait_kind kind;
     unsigned node, peer;
+    bool held; /* of a link: or its receiver stood still */
     uint64_t ns;
     size_t longest; /* an index into waits */
 };

@@ -107,23 +107,28 @@ static bool was_sent_within(const struct facts *facts, const struct fact *receiv
     return false;
 }
 
-/* An answer that a step of the clock may hide. */
-enum known { KNOWN_NO, KNOWN_YES, KNOWN_UNSURE };
+/* An answer that a step of the clock may hide; of a node, that it stood still, or the link to it did (KNOWN_HELD). */
+enum known { KNOWN_NO, KNOWN_YES, KNOWN_UNSURE, KNOWN_HELD };
 
-/* Was something that a node received at the end of a time sent that much later than the beginning?  Or, by another node than
- * `from`, later by STOPPED_MANY_NS_MIN, and long before the end?  Then no link held up all that arrived then. */
+/* Was something that a node received at the end of a time sent that much later than the beginning, and long before the end?
+ * Or, by another node than `from`, later by STOPPED_MANY_NS_MIN?  Then it waited as well.  No link held up what several nodes
+ * sent.  What `from` sent, its link may have held up, if it leads to another machine. */
 static enum known came_at_once(const struct walk *walk, unsigned from, unsigned node, uint64_t from_ns, uint64_t to_ns,
                                uint64_t later_ns) {
-    uint64_t middle_ns = from_ns + (to_ns - from_ns) / 2, until_ns = to_ns + (to_ns - from_ns) / AT_ONCE_PART;
+    uint64_t before_ns = to_ns - (to_ns - from_ns) / FASTER_PART, until_ns = to_ns + (to_ns - from_ns) / AT_ONCE_PART;
+    enum known known = KNOWN_NO;
     struct fact_walk facts = facts_walk(walk->events->facts, to_ns, until_ns + 1);
     const struct fact *fact;
     while ((fact = fact_walk_next(&facts)) && walk_is_steady(walk, to_ns, fact->time_ns)) {
         if (fact->node != node || (fact->kind != FACT_PACKET_RECEIVED && fact->kind != FACT_MESSAGE_RECEIVED)) continue;
-        if (was_sent_within(walk->events->facts, fact, from_ns + later_ns, to_ns)) return KNOWN_YES;
-        if (fact->peer == from || fact->peer == NO_NUMBER) continue;
-        if (was_sent_within(walk->events->facts, fact, from_ns + STOPPED_MANY_NS_MIN, middle_ns)) return KNOWN_YES;
+        bool other = fact->peer != from && fact->peer != NO_NUMBER;
+        uint64_t after_ns = from_ns + (other ? least(later_ns, STOPPED_MANY_NS_MIN) : later_ns);
+        if (!was_sent_within(walk->events->facts, fact, after_ns, before_ns)) continue;
+        const struct node_clocks *clocks = &walk->events->facts->clocks;
+        if (other || node_clocks_machine(clocks, from) == node_clocks_machine(clocks, node)) return KNOWN_YES;
+        known = KNOWN_HELD;
     }
-    return walk_is_steady(walk, to_ns, until_ns) ? KNOWN_NO : KNOWN_UNSURE;
+    return known == KNOWN_HELD || walk_is_steady(walk, to_ns, until_ns) ? known : KNOWN_UNSURE;
 }
 
 /* Is the link between two nodes faster than that?  What it carried the same way shows it, except what was under way at that time;
@@ -148,8 +153,9 @@ static enum known is_faster(const struct walk *walk, unsigned from, unsigned to,
 }
 
 /* Did the receiver read nothing from its socket between two times?  It did not if it was silent; if everything sent to it,
- * except lost packets, arrived at once; and if the link does not explain that: later packets arrived together with the first, or
- * it took longer than any packet travels, and other packets between the two did not. */
+ * except lost packets, arrived at once; and if it is not what is usual on the link: later packets arrived together with the
+ * first, or it took longer than any packet travels, and other packets between the two did not.  Only what others sent to it
+ * shows that it was not the link that was held up. */
 static enum known receiver_stopped(struct walk *walk, unsigned from, unsigned to, uint64_t from_ns, uint64_t to_ns) {
     uint64_t waited_ns = to_ns - from_ns;
     size_t count, arrived = 0, missing = 0;
@@ -166,9 +172,9 @@ static enum known receiver_stopped(struct walk *walk, unsigned from, unsigned to
     walk_doubt(walk, to, NO_NUMBER, from_ns, to_ns);
     bool is_long = waited_ns >= STOPPED_NS_MIN + error_ns;
     enum known at_once = came_at_once(walk, from, to, from_ns, to_ns, waited_ns / (is_long ? FASTER_PART : 2));
-    if (at_once == KNOWN_YES || !is_long) return at_once;
+    if (at_once == KNOWN_YES || at_once == KNOWN_HELD || !is_long) return at_once;
     enum known faster = is_faster(walk, from, to, from_ns, to_ns);
-    return faster == KNOWN_NO ? at_once : faster;
+    return faster == KNOWN_NO ? at_once : faster == KNOWN_YES ? KNOWN_HELD : faster;
 }
 
 /* Did nobody do anything in the middle of the time in which a node stood still, in any trace?  Then perhaps the whole machine
@@ -210,6 +216,14 @@ static uint64_t arrived_behind(const struct walk *walk, unsigned from, unsigned 
     return first_ns == UINT64_MAX ? to_ns : greatest(first_ns, to_ns);
 }
 
+/* Does this trace have anything of what a node sent another, at neither end? */
+static bool is_unseen(const struct walk *walk, unsigned from, unsigned to) {
+    size_t sent, received;
+    transports_of_link(&walk->transports, from, to, false, 0, UINT64_MAX, &sent);
+    transports_of_link(&walk->transports, to, from, true, 0, UINT64_MAX, &received);
+    return !sent && !received;
+}
+
 /* A part of the way during which something was in flight. */
 static void add_carried(struct walk *walk, size_t span, unsigned from, unsigned to, uint64_t from_ns, uint64_t to_ns) {
     if (to_ns <= from_ns) return;
@@ -224,14 +238,17 @@ static void add_carried(struct walk *walk, size_t span, unsigned from, unsigned 
         walk_add_untimed(walk, span, from_ns, to_ns);
         return;
     }
-    if (stopped == KNOWN_YES) stopped_ns = shown_ns;
-    add_wait(walk, (struct wait){from_ns, stopped_ns, WAIT_LINK, from, to, span, false});
+    bool held = stopped == KNOWN_HELD;
+    if (stopped == KNOWN_YES || held) stopped_ns = shown_ns;
+    bool unseen = is_unseen(walk, from, to);
+    add_wait(walk, (struct wait){from_ns, stopped_ns, WAIT_LINK, from, to, span, .unseen = unseen});
     const struct facts *facts = walk->events->facts;
     if (stopped_ns < to_ns && (facts->beside_cut || facts_gap(facts, to, stopped_ns, read_ns))) { /* it may have been busy */
         walk_add_hidden(walk, span, stopped_ns, to_ns);
         return;
     }
-    add_wait(walk, (struct wait){stopped_ns, to_ns, WAIT_NODE, to, NO_NUMBER, span, .stopped = true, .read_ns = read_ns,
+    add_wait(walk, (struct wait){stopped_ns, to_ns, held ? WAIT_LINK : WAIT_NODE, held ? from : to, held ? to : NO_NUMBER, span,
+                                 .stopped = true, .read_ns = read_ns,
                                  .unwitnessed = stopped_ns < to_ns && was_unwitnessed(walk, to, stopped_ns, read_ns)});
 }
 
