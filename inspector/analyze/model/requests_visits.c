@@ -246,3 +246,12 @@ int requests_add_visits(struct requests *requests, const struct critical_path *p
     places_fini(&places);
     return result;
 }
+
+const struct visit **requests_longest_new(const struct requests *requests) {
+    const struct visit **longest = calloc(requests->count + 1, sizeof *longest);
+    for (size_t i = 0; longest && i < requests->visit_count; i++) {
+        const struct visit *visit = &requests->visits[i], **of = &longest[visit->request];
+        if (!visit->after && (!*of || visit->ns + visit->lost_ns > (*of)->ns + (*of)->lost_ns)) *of = visit;
+    }
+    return longest;
+}

@@ -47,7 +47,7 @@ static size_t list_exchanges(const struct walk *walk, size_t index, const struct
     const struct span *span = &walk->path->spans.items[index];
     const struct transports *transports = &walk->transports;
     size_t count = 0;
-    unsigned asker = walk->askers[index];
+    unsigned asker = walk->spans->items[index].asker;
     for (size_t i = transports_of_node(transports, span->node, from_ns); i < transports->count; i++) {
         const struct transport *transport = &transports->by_link[transports->by_node[i]];
         if (transport->node != span->node || transport->time_ns > to_ns) break;
@@ -318,7 +318,7 @@ static void spend_own(struct walk *walk, size_t index, uint64_t from_ns, uint64_
 static void go_back(struct walk *walk, size_t index, const struct branch *branches, size_t count, uint64_t from_ns,
                     uint64_t to_ns, bool exchanges) {
     uint64_t at_ns = to_ns;
-    unsigned asker = walk->askers[index];
+    unsigned asker = walk->spans->items[index].asker;
     for (size_t i = 0; i < count && at_ns > from_ns && branches[i].until_ns > from_ns; i++) {
         uint64_t begin_ns = greatest(branches[i].from_ns, from_ns), end_ns = least(branches[i].until_ns, at_ns);
         if (begin_ns >= end_ns) continue;
@@ -355,7 +355,7 @@ static const struct branch *given_up(const struct walk *walk, const struct branc
  * nobody after that. */
 static bool had_failed(const struct walk *walk, size_t index, uint64_t time_ns) {
     const struct span *span = &walk->path->spans.items[index];
-    unsigned asker = walk->askers[index];
+    unsigned asker = walk->spans->items[index].asker;
     size_t answers;
     if (span->end != NO_POSITION && span->ok) return false;
     if (time_ns == span->end_ns) return true;

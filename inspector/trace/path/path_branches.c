@@ -380,39 +380,6 @@ const struct branches *branches_of(struct walk *walk, size_t span) {
     return walk->branches[span];
 }
 
-/* ---- who asked ---- */
-
-/* Of a span whose parent, if it has one on the same node, has a known asker. */
-static unsigned asker_of(const struct walk *walk, size_t index) {
-    const struct span *items = walk->spans->items, *span = &items[index];
-    if (span->parent == NO_POSITION) return span->asks ? NO_NUMBER : span->peer;
-    return items[span->parent].node == span->node ? walk->askers[span->parent] : items[span->parent].node;
-}
-
-/* Parents mostly come before their children; in a circle of parents on one node, the node itself counts. */
-static int find_askers(struct walk *walk) {
-    const struct spans *spans = walk->spans;
-    unsigned char *known = calloc(spans->count + 1, 1); /* 0: no, 1: yes, 2: being looked for */
-    size_t *chain = calloc(spans->count + 1, sizeof *chain);
-    walk->askers = calloc(spans->count + 1, sizeof *walk->askers);
-    int result = known && chain && walk->askers ? 0 : -ENOMEM;
-    for (size_t i = 0; i < spans->count && !result; i++) {
-        size_t count = 0, at = i;
-        for (; at != NO_POSITION && !known[at] && spans->items[at].node == spans->items[i].node; at = spans->items[at].parent) {
-            known[at] = 2;
-            chain[count++] = at;
-        }
-        if (at != NO_POSITION && known[at] == 2) walk->askers[at] = spans->items[at].node;
-        while (count-- > 0) {
-            walk->askers[chain[count]] = asker_of(walk, chain[count]);
-            known[chain[count]] = 1;
-        }
-    }
-    free(known);
-    free(chain);
-    return result;
-}
-
 int branches_init(struct walk *walk) {
     size_t spans = walk->spans->count;
     walk->branches = calloc(spans + 1, sizeof *walk->branches);
@@ -425,7 +392,7 @@ int branches_init(struct walk *walk) {
     if (!walk->branches || !walk->room || !walk->ordered || !walk->hidden_waits || !walk->has_spans || !walk->named)
         return -ENOMEM;
     for (size_t i = 0; i < spans; i++) walk->has_spans[walk->spans->items[i].node] = true;
-    return find_askers(walk);
+    return 0;
 }
 
 void branches_fini(struct walk *walk) {
@@ -435,7 +402,6 @@ void branches_fini(struct walk *walk) {
     free(walk->room);
     free(walk->ordered);
     free(walk->hidden_waits);
-    free(walk->askers);
     free(walk->has_spans);
     free(walk->named);
 }

@@ -7,8 +7,7 @@
 
 #include "path_walk.h"
 
-/* Makes room, and finds who asked for each span (walk->askers): traffic between the two nodes is not a question of this span.
- * Returns 0 or -ENOMEM.  branches_fini frees it in any case. */
+/* Makes room.  Returns 0 or -ENOMEM.  branches_fini frees it in any case. */
 int branches_init(struct walk *walk);
 void branches_fini(struct walk *walk);
 
