@@ -124,11 +124,14 @@ static void set_expired(struct trace_event *event, const struct words *words) {
 
 /* Messages sent and received have the same members. */
 static void set_message(struct trace_event *event, const struct words *words) {
-    const char *type = words->count > 4 ? words->at[4] : "";
+    const char *type = words->count > 4 ? words->at[4] : "", *more = strchr(type, ':');
+    size_t room = sizeof event->data.message_sent.type;
+    unsigned bytes = 100, transport = TRACE_TRANSPORT_UDP;
+    if (more) (void)sscanf(more, ":%u:%u", &bytes, &transport);
     event->data.message_sent.message_id = number(words, 3, 10, 0);
-    event->data.message_sent.size = 100;
-    event->data.message_sent.transport = TRACE_TRANSPORT_UDP;
-    memcpy(event->data.message_sent.type, type, strnlen(type, sizeof event->data.message_sent.type));
+    event->data.message_sent.size = bytes;
+    event->data.message_sent.transport = (uint8_t)transport;
+    memcpy(event->data.message_sent.type, type, more && (size_t)(more - type) < room ? (size_t)(more - type) : strnlen(type, room));
     if (words->at[0][1] == 'a') event->flags |= TRACE_FLAG_RETRANSMISSION;
 }
 
