@@ -163,10 +163,10 @@ static bool has_events(const struct places *places, unsigned node) {
     return places->node_count && bsearch(&node, places->nodes, places->node_count, sizeof node, compare_unsigned);
 }
 
-/* The visit to a link, or to a peer that has not ended, before the end of the request; NULL if there is none. */
+/* The visit to a link, or to a peer that has not ended; NULL if there is none. */
 static struct visit *visit_of_loss(struct requests *requests, const struct places *places, enum wait_kind kind,
                                    const struct loss_wait *loss) {
-    const struct part wanted = {.wait = {.kind = kind, .node = loss->from, .peer = loss->to}};
+    const struct part wanted = {.wait = {.kind = kind, .node = loss->from, .peer = loss->to}, .after = loss->after};
     size_t low = 0, high = places->count;
     while (low < high) {
         size_t middle = (low + high) / 2;

@@ -249,12 +249,14 @@ static void slow(struct strbuf *out, const struct view *view, const struct facts
 }
 
 static void loss_delay(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
+    if (finding->after) strbuf_puts(out, "work after ");
     finding_command(out, facts, finding);
     strbuf_puts(out, " ");
     if (finding->peer == NO_NUMBER) {
         strbuf_puts(out, "waited ");
         text_count(out, finding->count, "time");
-        strbuf_printf(out, " in %" PRIu64 " requests for packets lost on %" PRIu64 " links %s ", finding->of, finding->links,
+        strbuf_printf(out, " in %" PRIu64 " requests for %s on %" PRIu64 " links %s ", finding->of,
+                      finding->loss.again ? "messages that had to be sent again" : "packets lost", finding->links,
                       ends_of(finding));
         finding_node(out, view, facts, finding->node);
         strbuf_puts(out, "; the longest ");

@@ -610,7 +610,8 @@ static int walk_path(struct walk *walk) {
         if (wait->hidden) path->hidden_ns += wait->to_ns - wait->from_ns;
     }
     return path_sum_up(&path->spent, &path->spent_count, path->waits, path->within) ||
-                   path_losses_find(&path->losses, &path->loss_count, path->waits, path->within, &path->messages, walk->events)
+                   path_losses_find(&path->losses, &path->loss_count, path->waits, path->within, path->count, &path->messages,
+                                    walk->events)
                ? -ENOMEM
                : 0;
 }
