@@ -135,8 +135,7 @@ static void rtt_jump(struct strbuf *out, const struct view *view, const struct f
     text_time(out, finding->time_ns, view->utc, false);
 }
 
-/* "dave, erin and 7 more" */
-static void several_peers(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
+void finding_peers(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
     uint64_t named = finding->peer_count < PEERS_MAX ? finding->peer_count : PEERS_MAX;
     if (finding->peer_count > named) named--; /* "and 1 more" is no shorter than its name */
     for (uint64_t i = 0; i < named; i++) {
@@ -202,7 +201,7 @@ static void slow(struct strbuf *out, const struct view *view, const struct facts
     bool peer = finding->kind == FINDING_UNTRACED_PEER || finding->kind == FINDING_SLOW_PEER;
     if (peer && finding->peer_count > 1) {
         strbuf_puts(out, "waiting for ");
-        several_peers(out, view, facts, finding);
+        finding_peers(out, view, facts, finding);
         if (!finding->seen) strbuf_puts(out, ", which have no events of the request");
         if (finding->unanswered) strbuf_puts(out, finding->seen ? ", which did not answer" : " and did not answer");
     } else if (peer) {
@@ -296,7 +295,7 @@ static void failed_first(struct strbuf *out, const struct view *view, const stru
         return;
     }
     if (finding->peer_count)
-        several_peers(out, view, facts, finding);
+        finding_peers(out, view, facts, finding);
     else if (finding->links > 1)
         strbuf_printf(out, "%" PRIu64 " nodes", finding->links);
     else
