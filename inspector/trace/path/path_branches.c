@@ -43,6 +43,13 @@ static bool may_relay(const struct walk *walk, const struct span *parent, const 
            walk_is_sure(walk, parent->node, relay) && walk_is_sure(walk, relay, child->node);
 }
 
+void branch_way(struct way *ret_way, const struct walk *walk, const struct span *parent, const struct span *child,
+                uint64_t upper_ns) {
+    way_find(ret_way, &walk->transports, parent, child, parent->start_ns, upper_ns);
+    if (may_relay(walk, parent, child))
+        way_find_relayed(ret_way, &walk->transports, parent, child, child->peer, false, parent->start_ns, UINT64_MAX);
+}
+
 /* A child of a span that failed may have been asked by a relay.  Did that relay end before it passed the answer on?  Then the
  * span waited for the relay, or if that is not sure (vain), nobody knows what for. */
 static void lose_at_relay(struct walk *walk, const struct span *parent, const struct span *child, struct branch *branch) {
@@ -305,6 +312,8 @@ static int list_others(struct branches *branches, const struct walk *walk, const
     if (!branches->others) return -ENOMEM;
     for (size_t i = span->first_child; i != NO_POSITION; i = items[i].next_sibling) {
         if (!walk_is_timed(walk, &items[i])) continue;
+        if (items[i].start != NO_POSITION && items[i].start_ns >= span->end_ns)
+            continue; /* it waited for none of what is later */
         branches->others[count++] = items[i].node;
         if (items[i].peer != NO_NUMBER) branches->others[count++] = items[i].peer;
     }

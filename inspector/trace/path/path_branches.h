@@ -14,6 +14,10 @@ void branches_fini(struct walk *walk);
 /* Of a span.  Out of memory sets `failed`, and returns NULL. */
 const struct branches *branches_of(struct walk *walk, size_t span);
 
+/* The way from a span to one that it caused on another node, whose answer it did not wait for. */
+void branch_way(struct way *ret_way, const struct walk *walk, const struct span *parent, const struct span *child,
+                uint64_t upper_ns);
+
 /* The first of them that was asked before that time, and may be followed by others that were; `count` if there is none. */
 size_t branches_before(const struct branches *branches, uint64_t time_ns);
 
