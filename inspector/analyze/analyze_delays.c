@@ -196,10 +196,10 @@ void analyze_delays(struct analysis *analysis, struct requests *requests) {
     size_t kept = 0;
     for (size_t i = 0; i < links; i++) {
         struct finding *cause = find_cause(analysis, &findings[i]);
-        if (cause)
-            add_delay_to(cause, &findings[i]);
-        else
+        if (!cause)
             findings[kept++] = findings[i];
+        else if (!findings[i].after) /* it says what delayed requests */
+            add_delay_to(cause, &findings[i]);
     }
     size_t within = 0;
     while (within < kept && !findings[within].after) within++;

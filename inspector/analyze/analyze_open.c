@@ -17,8 +17,8 @@ struct overdue {
     bool ended;  /* that node has */
     bool told;   /* it does not say that it waits, but that node acknowledged nothing of what it sent */
     bool unread; /* events of its own node are missing, and its end may be among them */
-    /* Its question to `asked` was declared lost: the event that says so; NO_FACT: it was not.  never_came: that node went on, and got
-     * nothing.  by_asker: more such questions have its node in common than the one that they were for. */
+    /* Its question to `asked` was declared lost: the event that says so; NO_FACT: it was not.  never_came: that node went on, and
+     * got nothing.  by_asker: more such questions have its node in common than the one that they were for. */
     size_t lost;
     unsigned asked;
     bool never_came, by_asker;
@@ -359,8 +359,8 @@ static unsigned only_receiver(const struct facts *facts, const struct heard *hea
     return receiver;
 }
 
-/* Was what a part had sent to the node that it asked declared lost, and nothing of it sent again that arrived, in whatever trace?  It
- * had no answer, either.  Returns the event that says so; NO_FACT: no, or nobody knows. */
+/* Was what a part had sent to the node that it asked declared lost, and nothing of it sent again that arrived, in whatever trace?
+ * It had no answer, either.  Returns the event that says so; NO_FACT: no, or nobody knows. */
 static size_t lost_question(const struct analysis *analysis, const struct open_part *part, const struct heard *heard,
                             bool *ret_never_came) {
     const struct facts *facts = analysis->facts;

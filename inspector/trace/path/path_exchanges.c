@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "path_exchanges.h"
 
-#include "critical_path.h"
 #include "node_states.h"
 #include "numbers.h"
 #include "path_branches.h"
@@ -35,7 +34,7 @@ static bool is_to_ended(const struct walk *walk, const struct transport *sent) {
 
 size_t exchanges_list(const struct walk *walk, size_t index, const struct branches *branches, uint64_t from_ns, uint64_t to_ns,
                       struct branch *first) {
-    const struct span *span = &walk->path->spans.items[index];
+    const struct span *span = &walk->spans->items[index];
     const struct transports *transports = &walk->transports;
     size_t count = 0;
     unsigned asker = walk->spans->items[index].asker;
@@ -151,8 +150,8 @@ static bool has_told(const struct walk *walk, unsigned node, unsigned peer, uint
     return transports_find(&walk->transports, range, &wanted, false) != NULL;
 }
 
-/* The question that a node without a span passed on in that time, to one without a span, which did not answer it.  NULL if there is
- * none, or if it sent something to several that did not answer. */
+/* The question that a node without a span passed on in that time, to one without a span, which did not answer it.  NULL if there
+ * is none, or if it sent something to several that did not answer. */
 static const struct transport *passed_on(const struct walk *walk, unsigned node, unsigned asker, uint64_t from_ns,
                                          uint64_t to_ns) {
     const struct transports *transports = &walk->transports;
@@ -200,14 +199,14 @@ static void spend_without_span(struct walk *walk, size_t index, unsigned node, u
 /* A time at a peer without a span here, which waited for nobody else.  reached: it got the question. */
 static void spend_unseen(struct walk *walk, size_t index, unsigned peer, uint64_t from_ns, uint64_t to_ns, bool unanswered,
                          bool reached) {
-    unsigned node = walk->path->spans.items[index].node;
+    unsigned node = walk->spans->items[index].node;
     const struct sent sent = count_sent(walk, node, peer, from_ns, to_ns);
     if (!walk->has_events[peer])
         walk_add_peer(walk, index, node, peer, from_ns, to_ns, unanswered);
     else if (reached || !unanswered || sent.arrived)
         spend_without_span(walk, index, peer, node, from_ns, to_ns, unanswered, 0);
     else {
-        walk_doubt(walk, peer, NO_NUMBER, walk->path->start_ns, to_ns);
+        walk_doubt(walk, peer, NO_NUMBER, walk->spans->items[walk->root].start_ns, to_ns);
         walk_doubt(walk, node, peer, from_ns, to_ns);
         if (was_lost(walk, node, peer, &sent, from_ns, to_ns))
             walk_add_link(walk, index, node, peer, from_ns, to_ns);
@@ -218,18 +217,18 @@ static void spend_unseen(struct walk *walk, size_t index, unsigned peer, uint64_
 
 void exchange_spend_at_peer(struct walk *walk, size_t index, unsigned peer, uint64_t from_ns, uint64_t to_ns, bool unanswered,
                             bool reached) {
-    const struct span *span = &walk->path->spans.items[index];
+    const struct span *span = &walk->spans->items[index];
     if (to_ns == span->end_ns && !span->ok && from_ns < to_ns) { /* it gave up waiting */
         size_t open = hidden_open_of(&walk->hidden, span, peer, from_ns, to_ns);
         if (open != NO_POSITION) {
             reached = true;
-            walk_add_task(walk, open, walk->path->spans.items[open].start_ns, to_ns);
-            to_ns = walk->path->spans.items[open].start_ns;
+            walk_add_task(walk, open, walk->spans->items[open].start_ns, to_ns);
+            to_ns = walk->spans->items[open].start_ns;
         }
     }
     while (from_ns < to_ns) {
         size_t last = hidden_last_of(&walk->hidden, peer, from_ns, to_ns);
-        const struct span *asked = last == NO_POSITION ? NULL : &walk->path->spans.items[last];
+        const struct span *asked = last == NO_POSITION ? NULL : &walk->spans->items[last];
         uint64_t end_ns = asked ? asked->end_ns : from_ns;
         reached |= asked != NULL;
         spend_unseen(walk, index, peer, end_ns, to_ns, unanswered, reached);
@@ -257,7 +256,7 @@ static uint64_t first_arrived(const struct walk *walk, unsigned node, unsigned p
 }
 
 void exchange_spend(struct walk *walk, size_t index, const struct branch *branch, uint64_t from_ns, uint64_t to_ns) {
-    unsigned node = walk->path->spans.items[index].node, peer = branch->peer;
+    unsigned node = walk->spans->items[index].node, peer = branch->peer;
     uint64_t arrived_ns = branch->arrived_ns, sent_ns = branch->sent_ns;
     if (branch->vain) {
         walk_add_vain(walk, index, from_ns, to_ns);

@@ -13,8 +13,8 @@
 size_t exchanges_list(const struct walk *walk, size_t index, const struct branches *branches, uint64_t from_ns, uint64_t to_ns,
                       struct branch *first);
 
-/* A question that a span had sent before a time, to a node without a span, and that was not answered until the span ran out of time:
- * it waited for that, if all others that it asked have answered.  Returns false if there is none, or several. */
+/* A question that a span had sent before a time, to a node without a span, and that was not answered until the span ran out of
+ * time: it waited for that, if all others that it asked have answered.  Returns false if there is none, or several. */
 bool exchange_unanswered(const struct walk *walk, const struct span *span, uint64_t until_ns, struct branch *ret_exchange);
 
 /* An exchange.  If the peer reports its transport, the times there and back belong to the links. */

@@ -266,8 +266,8 @@ static bool has_declared(const struct losses *losses, const struct message *mess
     return false;
 }
 
-/* Of one way and transport.  Nobody declares these lost: if a copy arrives only after it was sent again, the first one was lost, or
- * is that late. */
+/* Of one way and transport.  Nobody declares these lost: if a copy arrives only after it was sent again, the first one was lost,
+ * or is that late. */
 static void add_again(struct losses *losses, const struct end *ends, size_t count) {
     struct chain chains[CHAINS_MAX];
     size_t open = 0;

@@ -32,8 +32,8 @@ struct wait {
     bool vain; /* untimed only because a node that had ended may have been asked: nobody knows whether it waited for that */
 };
 
-/* A lost packet and its lost repetitions, and how long the request waited because of them.  Or (again) a message, or a packet that
- * keeps its number, which arrived only after it was sent again: nobody says whether the first one was lost, or late. */
+/* A lost packet and its lost repetitions, and how long the request waited because of them.  Or (again) a message, or a packet
+ * that keeps its number, which arrived only after it was sent again: nobody says whether the first one was lost, or late. */
 struct loss_wait {
     unsigned from, to;
     unsigned space; /* as in struct packet */
