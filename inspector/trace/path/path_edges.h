@@ -33,8 +33,8 @@ void way_find(struct way *ret_way, const struct transports *transports, const st
               uint64_t lower_ns, uint64_t upper_ns);
 
 /* Replaces it by the way over a relay, if packets show all of that; if they show only the way there, replaces that.
- * shared: others pass there, too, so only the packets that the relay got last before it sent, and sent first after it got, belong to
- * this way. */
+ * shared: others pass there, too, so only the packets that the relay got last before it sent, and sent first after it got,
+ * belong to this way. */
 void way_find_relayed(struct way *way, const struct transports *transports, const struct span *parent, const struct span *child,
                       unsigned relay, bool shared, uint64_t lower_ns, uint64_t upper_ns);
 
