@@ -25,7 +25,8 @@ static void drop_delays(struct requests *requests, const struct visit *visit) {
     size_t kept = 0;
     for (size_t i = 0; i < requests->delay_count; i++) {
         const struct loss_wait *loss = &requests->delays[i].loss;
-        bool of_visit = requests->delays[i].request == visit->request && loss->from == visit->node && loss->to == visit->peer;
+        bool of_visit = requests->delays[i].request == visit->request && loss->after == visit->after &&
+                        loss->from == visit->node && loss->to == visit->peer;
         if (!of_visit || !loss->gone) requests->delays[kept++] = requests->delays[i];
     }
     requests->delay_count = kept;
@@ -48,7 +49,8 @@ void blame_silent_peers(struct analysis *analysis, struct requests *requests) {
 
 static int compare_delays(const void *left, const void *right) {
     const struct delay *a = left, *b = right;
-    int order = compare_numbers(a->loss.from, b->loss.from);
+    int order = compare_numbers(a->loss.after, b->loss.after);
+    if (!order) order = compare_numbers(a->loss.from, b->loss.from);
     if (!order) order = compare_numbers(a->loss.to, b->loss.to);
     return order ? order : compare_numbers(b->loss.ns, a->loss.ns);
 }
@@ -56,8 +58,9 @@ static int compare_delays(const void *left, const void *right) {
 /* Delays on one link, the longest first. */
 static struct finding delays_of_link(const struct requests *requests, const struct delay *delays, size_t count) {
     const struct loss_wait *longest = &delays->loss;
+    bool aside = longest->after && !requests->items[delays->request].one_way; /* nobody waited for it */
     struct finding finding = {.kind = FINDING_LOSS_DELAY,
-                              .severity = longest->ns >= SLOW_SEVERE_NS ? SEVERITY_SEVERE : SEVERITY_NOTABLE,
+                              .severity = longest->ns >= SLOW_SEVERE_NS && !aside ? SEVERITY_SEVERE : SEVERITY_NOTABLE,
                               .weight = (double)longest->ns / 1e9,
                               .node = longest->from,
                               .peer = longest->to,
@@ -66,6 +69,7 @@ static struct finding delays_of_link(const struct requests *requests, const stru
                               .count = count,
                               .of = requests->count,
                               .ns = longest->ns,
+                              .after = longest->after,
                               .loss = *longest};
     for (size_t i = 0; i < count; i++) finding_show(&finding, delays[i].lost);
     return finding;
@@ -208,8 +212,8 @@ void analyze_delays(struct analysis *analysis, struct requests *requests) {
     }
     if (count) qsort(delays, count, sizeof *delays, compare_delays);
     for (size_t begin = 0, end; begin < count; begin = end) {
-        for (end = begin;
-             end < count && delays[end].loss.from == delays[begin].loss.from && delays[end].loss.to == delays[begin].loss.to;)
+        for (end = begin; end < count && delays[end].loss.after == delays[begin].loss.after &&
+                          delays[end].loss.from == delays[begin].loss.from && delays[end].loss.to == delays[begin].loss.to;)
             end++;
         findings[links] = delays_of_link(requests, delays + begin, end - begin);
         links += findings[links].ns >= SLOW_NS_MIN;
@@ -217,11 +221,14 @@ void analyze_delays(struct analysis *analysis, struct requests *requests) {
     size_t kept = 0;
     for (size_t i = 0; i < links; i++) {
         struct finding *cause = find_cause(analysis, &findings[i]);
-        if (cause)
-            add_delay_to(cause, &findings[i]);
-        else
+        if (!cause)
             findings[kept++] = findings[i];
+        else if (!findings[i].after) /* it says what delayed requests */
+            add_delay_to(cause, &findings[i]);
     }
-    report_delays(analysis, requests, findings, kept);
+    size_t within = 0;
+    while (within < kept && !findings[within].after) within++;
+    report_delays(analysis, requests, findings, within);
+    report_delays(analysis, requests, findings + within, kept - within);
     free(findings);
 }

@@ -148,7 +148,7 @@ static void settle_askers(struct analysis *analysis, const struct requests *requ
 static int compare_failures(const void *left, const void *right) {
     const struct request *a = *(const struct request *const *)left, *b = *(const struct request *const *)right;
     int order = compare_numbers(a->command, b->command);
-    if (!order) order = compare_numbers(a->rootless, b->rootless);
+    if (!order) order = compare_numbers(a->caused, b->caused);
     if (!order) order = compare_numbers(a->failed_node == NO_NUMBER, b->failed_node == NO_NUMBER);
     if (!order) order = compare_numbers(a->expired, b->expired);
     if (!order) order = compare_numbers(a->failed_after, b->failed_after);
@@ -192,7 +192,7 @@ static struct finding failed_at(const struct request *const *failed, size_t coun
                               .of = of,
                               .any = (*failed)->failed_whom != NO_NUMBER,
                               .after = (*failed)->failed_after,
-                              .rootless = (*failed)->rootless};
+                              .rootless = (*failed)->caused};
     return finding;
 }
 
@@ -520,7 +520,8 @@ static void judge_retried(struct analysis *analysis, const struct requests *requ
         one_asker &= questions[i]->asker == first->asker;
         failed += questions[i]->request != questions[i - 1]->request;
     }
-    for (size_t i = 0; i < requests->count; i++) of += requests->items[i].command == first->command && requests->items[i].whole;
+    for (size_t i = 0; i < requests->count; i++)
+        of += requests->items[i].command == first->command && request_is_whole(&requests->items[i]);
     struct finding finding = {.kind = FINDING_REQUESTS_RETRIED,
                               .severity = SEVERITY_NOTABLE,
                               .weight = share,
@@ -556,7 +557,7 @@ void analyze_retries(struct analysis *analysis, const struct requests *requests)
 }
 
 static bool same_group(const struct request *a, const struct request *b) {
-    return a->command == b->command && a->rootless == b->rootless;
+    return a->command == b->command && a->caused == b->caused;
 }
 
 void analyze_outcomes(struct analysis *analysis, const struct requests *requests) {
@@ -568,13 +569,13 @@ void analyze_outcomes(struct analysis *analysis, const struct requests *requests
         return;
     }
     for (size_t i = 0; i < requests->count; i++)
-        if (requests->items[i].whole || requests->items[i].rootless) order[count++] = &requests->items[i];
+        if (requests->items[i].ended) order[count++] = &requests->items[i];
     qsort(order, count, sizeof *order, compare_failures);
     for (size_t begin = 0, end; begin < count; begin = end) {
         for (end = begin; end < count && same_group(order[end], order[begin]);) end++;
         judge_failures(analysis, requests, order + begin, end - begin);
     }
-    for (size_t i = 0; i < count; i++) analysis->coverage.requests_whole += order[i]->whole;
+    for (size_t i = 0; i < count; i++) analysis->coverage.requests_whole += request_is_whole(order[i]);
     free(order);
 }
 

@@ -18,6 +18,11 @@ struct overdue {
     bool partly; /* that node has sent a part of its answer */
     bool told;   /* it does not say that it waits, but that node acknowledged nothing of what it sent */
     bool unread; /* events of its own node are missing, and its end may be among them */
+    /* Its question to `asked` was declared lost: the event that says so; NO_FACT: it was not.  never_came: that node went on, and
+     * got nothing.  by_asker: more such questions have its node in common than the one that they were for. */
+    size_t lost;
+    unsigned asked;
+    bool never_came, by_asker;
 };
 
 /* By what they are compared with. */
@@ -30,12 +35,14 @@ static int compare_kinds(const void *left, const void *right) {
 }
 
 /* Parts that wait for the same node belong together, whichever nodes began them; not those of which it is not sure that they
- * wait. */
+ * wait.  Those whose questions were lost belong together by the end that most of them have in common. */
 static int compare_groups(const struct overdue *a, const struct overdue *b) {
+    bool lost = a->lost != NO_FACT;
     int order = compare_numbers(a->waits_for, b->waits_for);
+    if (!order) order = compare_numbers(lost, b->lost != NO_FACT);
     if (!order) order = compare_numbers(a->told, b->told);
     if (!order) order = compare_numbers(a->partly, b->partly);
-    if (!order && (a->told || a->waits_for == NO_NUMBER)) order = compare_numbers(a->part->node, b->part->node);
+    if (!order && (a->waits_for == NO_NUMBER || (a->told && !lost))) order = compare_numbers(a->part->node, b->part->node);
     return order ? order : compare_numbers(a->part->command, b->part->command);
 }
 
@@ -65,6 +72,14 @@ static uint64_t age_awake(const struct analysis *analysis, const struct open_par
     return age_of(analysis, part) - least(still_ns, age_of(analysis, part));
 }
 
+/* Adds to the nodes that a finding names; those beyond PEERS_MAX are only counted.  seen: by node. */
+static void name_node(struct finding *finding, unsigned node, bool *seen) {
+    if (seen[node]) return;
+    seen[node] = true;
+    if (finding->peer_count < PEERS_MAX) finding->peers[finding->peer_count] = node;
+    finding->peer_count++;
+}
+
 /* A group, the oldest first.  seen: by node, all false. */
 static void report_open(struct analysis *analysis, const struct overdue *group, size_t count, bool *seen) {
     const struct facts *facts = analysis->facts;
@@ -80,23 +95,21 @@ static void report_open(struct analysis *analysis, const struct overdue *group, 
                               .command = oldest->command,
                               .count = count,
                               .ns = age_ns,
-                              .unanswered = !group->ended,
+                              .unanswered = !group->ended && group->lost == NO_FACT,
+                              .lost = group->lost != NO_FACT,
+                              .on_way = group->lost != NO_FACT,
                               .told = group->told,
                               .partly = group->partly,
                               .time_ns = fact_unix(facts, &facts->items[oldest->start])};
     for (size_t i = 0; i < count; i++) {
-        unsigned node = group[i].part->node;
-        finding_show(&finding, group[i].part->start);
-        if (seen[node]) continue;
-        seen[node] = true;
-        if (finding.peer_count < PEERS_MAX) finding.peers[finding.peer_count] = node;
-        finding.peer_count++;
+        finding_show(&finding, finding.lost ? group[i].lost : group[i].part->start);
+        name_node(&finding, group->by_asker ? group[i].asked : group[i].part->node, seen);
+        finding.on_way &= group[i].never_came;
     }
-    for (size_t i = 0; i < count; i++) seen[group[i].part->node] = false;
-    if (finding.peer_count > 1)
-        finding.node = NO_NUMBER;
-    else
-        finding.peer_count = 0;
+    for (size_t i = 0; i < count; i++) seen[group->by_asker ? group[i].asked : group[i].part->node] = false;
+    if (finding.peer_count > 1 && !group->by_asker) finding.node = NO_NUMBER;
+    if (finding.peer_count == 1 && group->by_asker) finding.peer = group->asked;
+    if (finding.peer_count == 1) finding.peer_count = 0;
     analysis_add(analysis, &finding);
 }
 
@@ -371,15 +384,48 @@ static unsigned only_receiver(const struct facts *facts, const struct heard *hea
     return receiver;
 }
 
+/* Was what a part had sent to the node that it asked declared lost, and nothing of it sent again that arrived, in whatever trace?
+ * It had no answer, either.  Returns the event that says so; NO_FACT: no, or nobody knows. */
+static size_t lost_question(const struct analysis *analysis, const struct open_part *part, const struct heard *heard,
+                            bool *ret_never_came) {
+    const struct facts *facts = analysis->facts;
+    const struct fact *fact, *lost = NULL;
+    if (part->asked == NO_NUMBER || !is_live(analysis, part) || facts->beside_cut ||
+        !node_clocks_comparable(&facts->clocks, part->node, part->asked, NULL))
+        return NO_FACT;
+    uint64_t start_ns = facts->items[part->start].time_ns;
+    const struct witness *witness = &heard->witnesses[part->asked];
+    *ret_never_came = witness->reads && witness->last_ns > start_ns + UNDER_WAY_NS_MAX;
+    if (facts_gap(facts, part->asked, start_ns, UINT64_MAX) || facts_gap(facts, part->node, start_ns, UINT64_MAX)) return NO_FACT;
+    for (size_t at = NO_FACT; (fact = next_of_trace(heard, part->trace, &at));) {
+        if (fact->node != part->node || fact->peer != part->asked || fact->time_ns < start_ns) continue;
+        if (fact->kind == FACT_PACKET_LOST && !lost) lost = fact;
+        if (!fact_sends(fact) && says_something(heard, fact)) return NO_FACT;
+    }
+    unsigned asker = heard_after(heard, part->node, part->asked, start_ns),
+             asked = heard_after(heard, part->asked, part->node, start_ns);
+    bool answered = asker & HEARD_TOLD; /* or sent something else: a node that got nothing has no answer */
+    if (!lost || (asked & HEARD_TOLD) || (answered && !*ret_never_came) || went_elsewhere(heard, part, start_ns, start_ns))
+        return NO_FACT;
+    return (size_t)(lost - facts->items);
+}
+
 /* Whom a part waits for that has not ended: see struct overdue. */
 static struct overdue waits_of(const struct analysis *analysis, const struct open_part *part, const struct heard *heard,
                                bool unread) {
     struct overdue overdue = {
-        .part = part, .waits_for = part->waits_for, .ended = part->waits_for != NO_NUMBER, .unread = unread};
+        .part = part, .waits_for = part->waits_for, .ended = part->waits_for != NO_NUMBER, .unread = unread, .lost = NO_FACT};
     struct open_part question = *part;
     const struct facts *facts = analysis->facts;
     if (overdue.ended || overdue.unread) return overdue;
     if (!part->asks) question.asked = only_receiver(facts, heard, part);
+    overdue.asked = question.asked;
+    overdue.lost = lost_question(analysis, &question, heard, &overdue.never_came);
+    if (overdue.lost != NO_FACT) {
+        overdue.waits_for = question.asked;
+        overdue.told = !part->asks;
+        return overdue;
+    }
     overdue.partly = part->asked != NO_NUMBER && is_live(analysis, part) && heard->witnesses[part->node].reads &&
                      !facts->beside_cut && !facts_gap(facts, part->asked, 0, UINT64_MAX) && came_in_part(analysis, part, heard);
     if (!overdue.partly && !is_unanswered(analysis, &question, heard)) return overdue;
@@ -408,14 +454,32 @@ static size_t list_overdue(const struct analysis *analysis, const struct request
     return kept;
 }
 
+/* Of lost questions of one command: are they more that their asker has in common, or more that the node has that was asked? from,
+ * to: by node, all 0. */
+static void share_ends(struct overdue *overdue, size_t count, size_t *from, size_t *to) {
+    for (size_t i = 0; i < count; i++)
+        if (overdue[i].lost != NO_FACT) from[overdue[i].part->node]++, to[overdue[i].asked]++;
+    for (size_t i = 0; i < count; i++) {
+        overdue[i].by_asker = overdue[i].lost != NO_FACT && from[overdue[i].part->node] > to[overdue[i].asked];
+        if (overdue[i].by_asker) overdue[i].waits_for = NO_NUMBER;
+    }
+    for (size_t i = 0; i < count; i++)
+        if (overdue[i].lost != NO_FACT) from[overdue[i].part->node] = to[overdue[i].asked] = 0;
+}
+
 void analyze_open(struct analysis *analysis, const struct requests *requests) {
     size_t nodes = intern_count(&analysis->facts->nodes);
     struct overdue *overdue = calloc(requests->open_count + 1, sizeof *overdue);
     double *room = calloc(requests->done_count + 1, sizeof *room);
     bool *seen = calloc(nodes + 1, sizeof *seen);
+    size_t *ends = calloc(2 * nodes + 1, sizeof *ends);
     struct heard heard;
-    if (!heard_init(&heard, analysis->facts) && overdue && room && seen) {
+    if (!heard_init(&heard, analysis->facts) && overdue && room && seen && ends) {
         size_t count = list_overdue(analysis, requests, overdue, &heard, room);
+        for (size_t begin = 0, end; begin < count; begin = end) { /* they are in the order of commands */
+            for (end = begin; end < count && overdue[end].part->command == overdue[begin].part->command;) end++;
+            share_ends(overdue + begin, end - begin, ends, ends + nodes);
+        }
         if (count) qsort(overdue, count, sizeof *overdue, compare_overdue);
         for (size_t begin = 0, end; begin < count; begin = end) {
             for (end = begin; end < count && !compare_groups(&overdue[end], &overdue[begin]);) end++;
@@ -428,4 +492,5 @@ void analyze_open(struct analysis *analysis, const struct requests *requests) {
     heard_fini(&heard);
     free(room);
     free(seen);
+    free(ends);
 }

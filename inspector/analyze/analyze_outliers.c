@@ -86,17 +86,6 @@ static size_t compare_all(struct timed *requests, size_t count, double *room) {
     return compared;
 }
 
-/* By request: where it spent most of its time up to its end, including waits for lost packets; NULL if nowhere.  NULL when out of
- * memory. */
-static const struct visit **main_visits_new(const struct requests *requests) {
-    const struct visit **most = calloc(requests->count + 1, sizeof *most);
-    for (size_t i = 0; most && i < requests->visit_count; i++) {
-        const struct visit *visit = &requests->visits[i], **of = &most[visit->request];
-        if (!visit->after && (!*of || visit->ns + visit->lost_ns > (*of)->ns + (*of)->lost_ns)) *of = visit;
-    }
-    return most;
-}
-
 /* Did the request wait for the receiver, which did nothing at all, rather than for the link? */
 static bool waited_for_receiver(const struct analysis *analysis, const struct visit *visit) {
     size_t from = visit->evidence[0], to = visit->evidence[1];
@@ -257,7 +246,7 @@ static void judge_durations(struct analysis *analysis, const struct requests *al
 void analyze_outliers(struct analysis *analysis, const struct requests *requests) {
     struct timed *timed = calloc(requests->count + 1, sizeof *timed);
     double *room = calloc(2 * requests->count + 1, sizeof *room);
-    const struct visit **visits = main_visits_new(requests);
+    const struct visit **visits = requests_longest_new(requests);
     size_t count = 0;
     if (timed && room && visits) {
         for (size_t i = 0; i < requests->count; i++)

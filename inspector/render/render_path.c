@@ -160,10 +160,32 @@ void path_ended(struct strbuf *out, bool crashed, uint64_t times) {
     if (crashed) strbuf_puts(out, " without closing its log: it crashed, was killed, or called _exit or exec");
 }
 
+/* Of a message, or a packet that keeps its number. */
+static void sent_again(struct strbuf *out, const struct view *view, const struct facts *facts, const struct loss_wait *loss) {
+    if (loss->space >= SPACE_MESSAGES)
+        strbuf_puts(out, "message ");
+    else
+        strbuf_printf(out, "%s packet ", trace_space_name(loss->space));
+    strbuf_printf(out, "%" PRIu64 " ", loss->first_number);
+    names_node(out, view->names, facts_node(facts, loss->from));
+    strbuf_puts(out, " -> ");
+    names_node(out, view->names, facts_node(facts, loss->to));
+    strbuf_puts(out, " arrived only after it was sent ");
+    if (loss->lost_count == 1)
+        strbuf_puts(out, "again");
+    else
+        strbuf_printf(out, "%u times", loss->lost_count + 1);
+    if (loss->repeat_number != loss->first_number) strbuf_printf(out, ", as %" PRIu64, loss->repeat_number);
+}
+
 void path_loss(struct strbuf *out, const struct view *view, const struct facts *facts, const struct loss_wait *loss) {
     strbuf_puts(out, "waited ");
     text_duration(out, loss->ns);
     strbuf_puts(out, ": ");
+    if (loss->again) {
+        sent_again(out, view, facts, loss);
+        return;
+    }
     if (loss->space < TRACE_SPACE_1RTT) strbuf_printf(out, "%s ", trace_space_name(loss->space));
     strbuf_printf(out, "packet %" PRIu64 " ", loss->first_number);
     names_node(out, view->names, facts_node(facts, loss->from));

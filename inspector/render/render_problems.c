@@ -211,6 +211,7 @@ static void delays(struct problems *problems) {
     for (size_t i = 0; i < path->loss_count; i++) {
         if (count++ >= problems->max) continue;
         problem_begin(problems, STYLE_BAD, "loss_delay", path->losses[i].from, 0);
+        if (path->losses[i].after) strbuf_puts(out, "work after the request ");
         path_loss(out, view, &timeline->facts, &path->losses[i]);
         problem_end(problems);
     }

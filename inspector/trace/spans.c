@@ -303,11 +303,20 @@ static void find_given_up(struct spans *spans) {
     }
 }
 
+/* In a circle of parents on one node, and below it there, the node itself counts. */
+static unsigned asker_of(const struct spans *spans, const struct span *span) {
+    const struct span *parent = span->parent == NO_POSITION ? NULL : &spans->items[span->parent];
+    if (!parent) return span->asks ? NO_NUMBER : span->peer;
+    if (parent->node != span->node) return parent->node;
+    return parent->order ? parent->asker : span->node;
+}
+
 /* Numbers a root and all spans below it.  Returns the last number. */
 static size_t number_spans(struct spans *spans, size_t root, size_t order) {
     for (size_t i = root;;) {
         struct span *span = &spans->items[i];
         span->order = ++order;
+        span->asker = asker_of(spans, span);
         if (span->first_child != NO_POSITION) {
             i = span->first_child;
             continue;
@@ -324,6 +333,8 @@ static void number_all(struct spans *spans) {
     size_t order = 0;
     for (size_t i = 0; i < spans->count; i++)
         if (spans->items[i].parent == NO_POSITION) order = number_spans(spans, i, order);
+    for (size_t i = 0; i < spans->count; i++)
+        if (!spans->items[i].order) spans->items[i].asker = asker_of(spans, &spans->items[i]);
 }
 
 static int take_spans(struct spans *spans, const struct trace_events *events, size_t *edges, uint64_t *last_ns) {

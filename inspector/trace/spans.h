@@ -40,9 +40,11 @@ struct span {
     size_t parent;             /* a span; NO_POSITION: a root, or we do not have the parent */
     bool parent_missing;       /* it names a parent that we do not have; `parent` may be the one that surrounds it */
     bool ok;
-    bool expired;  /* it ended, not ok, because it ran out of time */
-    bool asks;     /* the peer is the node it asks; otherwise the node that asked it */
-    bool given_up; /* it failed after its asker had failed, which did not wait for its answer */
+    bool expired;   /* it ended, not ok, because it ran out of time */
+    bool asks;      /* the peer is the node it asks; otherwise the node that asked it */
+    unsigned asker; /* on whose behalf its node works: the node of the innermost span around it that is on another node; of a part
+                       that began a request, the peer that asked for it.  NO_NUMBER: nobody did */
+    bool given_up;  /* it failed after its asker had failed, which did not wait for its answer */
     size_t first_child, next_sibling;
     size_t order, last_order; /* its place in a walk from each root to its children, and that of the last span below it; 0: it is
                                  in a circle of parents, or below one */

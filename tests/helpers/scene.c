@@ -124,11 +124,15 @@ static void set_expired(struct trace_event *event, const struct words *words) {
 
 /* Messages sent and received have the same members. */
 static void set_message(struct trace_event *event, const struct words *words) {
-    const char *type = words->count > 4 ? words->at[4] : "";
+    const char *type = words->count > 4 ? words->at[4] : "", *more = strchr(type, ':');
+    size_t room = sizeof event->data.message_sent.type;
+    unsigned bytes = 100, transport = TRACE_TRANSPORT_UDP;
+    if (more) (void)sscanf(more, ":%u:%u", &bytes, &transport);
     event->data.message_sent.message_id = number(words, 3, 10, 0);
-    event->data.message_sent.size = 100;
-    event->data.message_sent.transport = TRACE_TRANSPORT_UDP;
-    memcpy(event->data.message_sent.type, type, strnlen(type, sizeof event->data.message_sent.type));
+    event->data.message_sent.size = bytes;
+    event->data.message_sent.transport = (uint8_t)transport;
+    memcpy(event->data.message_sent.type, type,
+           more && (size_t)(more - type) < room ? (size_t)(more - type) : strnlen(type, room));
     if (words->at[0][1] == 'a') event->flags |= TRACE_FLAG_RETRANSMISSION;
 }
 
@@ -152,6 +156,7 @@ static void set_packet(struct trace_event *event, const struct words *words) {
         event->data.packet_sent.space = (uint8_t)space;
     }
     if (words->at[0][0] == 'p') event->flags |= TRACE_FLAG_PROBE;
+    if (!strcmp(words->at[0], "sagain")) event->flags |= TRACE_FLAG_RETRANSMISSION;
 }
 
 static void set_stream_data(struct trace_event *event, const struct words *words) {
@@ -168,16 +173,27 @@ static const struct verb {
     enum trace_kind kind;
     unsigned peer, trace;
 } verbs[] = {
-    {"start", TRACE_KIND_APP_START, 5, 2},        {"end", TRACE_KIND_APP_END, 5, 2},
-    {"sent", TRACE_KIND_PACKET_SENT, 2, 6},       {"recv", TRACE_KIND_PACKET_RECEIVED, 2, 6},
-    {"lost", TRACE_KIND_PACKET_LOST, 2, 6},       {"psent", TRACE_KIND_PACKET_SENT, 2, 6},
-    {"plost", TRACE_KIND_PACKET_LOST, 2, 6},      {"sopen", TRACE_KIND_STREAM_OPENED, 2, 4},
-    {"sdata", TRACE_KIND_STREAM_DATA, 2, 8},      {"sclose", TRACE_KIND_STREAM_CLOSED, 2, 5},
-    {"est", TRACE_KIND_CONN_ESTABLISHED, 2, 0},   {"met", TRACE_KIND_METRICS, 2, 5},
-    {"closed", TRACE_KIND_CONN_CLOSED, 2, 0},     {"closes", TRACE_KIND_CONN_CLOSED, 2, 0},
-    {"custom", TRACE_KIND_CUSTOM, 0, 0},          {"missing", TRACE_KIND_EVENTS_LOST, 0, 0},
-    {"msent", TRACE_KIND_MESSAGE_SENT, 2, 5},     {"magain", TRACE_KIND_MESSAGE_SENT, 2, 5},
-    {"mrecv", TRACE_KIND_MESSAGE_RECEIVED, 2, 5}, {"link", TRACE_KIND_LINK, 0, 2},
+    {"start", TRACE_KIND_APP_START, 5, 2},
+    {"end", TRACE_KIND_APP_END, 5, 2},
+    {"sent", TRACE_KIND_PACKET_SENT, 2, 6},
+    {"recv", TRACE_KIND_PACKET_RECEIVED, 2, 6},
+    {"lost", TRACE_KIND_PACKET_LOST, 2, 6},
+    {"psent", TRACE_KIND_PACKET_SENT, 2, 6},
+    {"plost", TRACE_KIND_PACKET_LOST, 2, 6},
+    {"sopen", TRACE_KIND_STREAM_OPENED, 2, 4},
+    {"sdata", TRACE_KIND_STREAM_DATA, 2, 8},
+    {"sclose", TRACE_KIND_STREAM_CLOSED, 2, 5},
+    {"est", TRACE_KIND_CONN_ESTABLISHED, 2, 0},
+    {"met", TRACE_KIND_METRICS, 2, 5},
+    {"closed", TRACE_KIND_CONN_CLOSED, 2, 0},
+    {"closes", TRACE_KIND_CONN_CLOSED, 2, 0},
+    {"custom", TRACE_KIND_CUSTOM, 0, 0},
+    {"missing", TRACE_KIND_EVENTS_LOST, 0, 0},
+    {"sagain", TRACE_KIND_PACKET_SENT, 2, 6},
+    {"msent", TRACE_KIND_MESSAGE_SENT, 2, 5},
+    {"magain", TRACE_KIND_MESSAGE_SENT, 2, 5},
+    {"mrecv", TRACE_KIND_MESSAGE_RECEIVED, 2, 5},
+    {"link", TRACE_KIND_LINK, 0, 2},
     {"expire", TRACE_KIND_APP_END, 4, 2},
 };
 

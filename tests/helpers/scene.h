@@ -11,7 +11,9 @@
  *     end N TRACE SPAN OK [PEER [CMD]]         app_end
  *     sent|recv|lost N PEER NUMBER [BYTES [SPACE [TRACE]]]
  *     psent|plost N PEER NUMBER [BYTES [SPACE [TRACE]]]   the same for a probe of the MTU
- *     msent|mrecv|magain N PEER ID TYPE [TRACE]   message_sent, message_received over UDP; magain: sent again
+ *     sagain N PEER NUMBER [BYTES [SPACE [TRACE]]]   a packet is sent again under its number, as those of some transports are
+ *     msent|mrecv|magain N PEER ID TYPE[:BYTES[:TRANSPORT]] [TRACE]   message_sent, message_received; of 100 bytes, over UDP,
+ *                                              if not given; magain: sent again
  *     link N TRACE SPAN TRACE SPAN             a link, from a span to another
  *     expire N TRACE SPAN [PEER [CMD]]         app_end of a span that timed out
  *     sopen N PEER STREAM [TRACE]

@@ -61,6 +61,7 @@ struct finding {
     bool missing;              /* of a node: its events are missing, so it may have waited for another */
     bool unanswered;           /* of a peer: it did not answer */
     bool partly;               /* of an open part: the peer has sent a part of its answer */
+    bool lost;                 /* of open parts: their questions were declared lost; on_way: and never arrived */
     bool told;                 /* of an open part: it names no peer, but sent packets to one, which acknowledged none */
     bool ignored;              /* of a node: it received the questions, began no part for them, and did not answer */
     enum reaction reaction;    /* then: what it sent afterwards, as far as it is known of all */

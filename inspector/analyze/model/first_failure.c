@@ -49,12 +49,14 @@ struct failed {
     const struct critical_path *path;
     const struct trace_events *events;
     const struct node_states *states;
-    uint64_t *again_ns; /* by span: when it asked the last of its questions that was answered before the end of the request */
-    bool *skip;         /* by span: it is no first failure */
+    uint64_t *again_ns;  /* by span: when it asked the last of its questions that was answered before the end of the request */
+    uint64_t *failed_ns; /* by span: when the last of its questions ended that failed */
+    bool *skip;          /* by span: it is no first failure */
 };
 
 /* Did a question fail, and its asker then ask another one that was answered?  Not if the failure took most of the
- * request: then it cost the time that the request lacked. */
+ * request: then it cost the time that the request lacked.  Nor if the asker failed, unless another of its questions failed after
+ * that answer: then that one is a reason in any case, whatever the first question was for. */
 static bool is_made_up_for(const struct failed *failed, const struct span *span) {
     const struct span *items = failed->path->spans.items, *root = &items[failed->path->root];
     const struct node_clocks *clocks = &failed->events->facts->clocks;
@@ -62,10 +64,9 @@ static bool is_made_up_for(const struct failed *failed, const struct span *span)
     for (size_t i = 0; i < failed->path->spans.count && span != root && span->parent != NO_POSITION; i++) {
         const struct span *asker = &items[span->parent];
         bool gave_up = asker->end != NO_POSITION && !asker->ok && asker->end <= root->end;
-        if (!gave_up) {
-            uint64_t again_ns = failed->again_ns[span->parent];
-            return again_ns >= span->end_ns && again_ns && node_clocks_comparable(clocks, span->node, asker->node, NULL);
-        }
+        uint64_t again_ns = failed->again_ns[span->parent];
+        bool again = again_ns >= span->end_ns && again_ns && node_clocks_comparable(clocks, span->node, asker->node, NULL);
+        if (!gave_up || (again && failed->failed_ns[span->parent] > again_ns)) return again;
         span = asker;
     }
     return false;
@@ -146,12 +147,13 @@ static void find_again(const struct failed *failed) {
     const struct spans *spans = &failed->path->spans;
     for (size_t i = 0; i < spans->count; i++) {
         const struct span *span = &spans->items[i];
-        if (span->parent == NO_POSITION || span->start == NO_POSITION || span->end == NO_POSITION || !span->ok) continue;
+        if (span->parent == NO_POSITION || span->start == NO_POSITION || span->end == NO_POSITION) continue;
         const struct span *asker = &spans->items[span->parent];
         bool question = span->asks || (span->node != asker->node && !asker->asks);
         bool known = node_clocks_comparable(&failed->events->facts->clocks, span->node, asker->node, NULL);
-        if (question && known && span->end < spans->items[failed->path->root].end)
-            failed->again_ns[span->parent] = greatest(failed->again_ns[span->parent], span->start_ns);
+        if (!question || !known || span->end >= spans->items[failed->path->root].end) continue;
+        uint64_t *latest_ns = span->ok ? failed->again_ns : failed->failed_ns;
+        latest_ns[span->parent] = greatest(latest_ns[span->parent], span->ok ? span->start_ns : span->end_ns);
     }
 }
 
@@ -317,9 +319,10 @@ int first_failure_find(struct first_failure *ret_failure, const struct critical_
                             .events = events,
                             .states = states,
                             .again_ns = calloc(path->spans.count + 1, sizeof *failed.again_ns),
+                            .failed_ns = calloc(path->spans.count + 1, sizeof *failed.failed_ns),
                             .skip = calloc(path->spans.count + 1, sizeof *failed.skip)};
     bool ran_out = !root->ok && root->expired;
-    int result = failed.again_ns && failed.skip ? 0 : -ENOMEM;
+    int result = failed.again_ns && failed.failed_ns && failed.skip ? 0 : -ENOMEM;
     *ret_failure = (struct first_failure){.waiting = NO_NUMBER, .from = NO_NUMBER, .to = NO_NUMBER};
     if (!result) {
         find_again(&failed);
@@ -329,6 +332,7 @@ int first_failure_find(struct first_failure *ret_failure, const struct critical_
         if (ret_failure->first) find_waiting(ret_failure, &failed);
     }
     free(failed.again_ns);
+    free(failed.failed_ns);
     free(failed.skip);
     return result;
 }

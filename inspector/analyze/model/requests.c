@@ -46,15 +46,6 @@ static int add_request(struct requests *requests, const struct request *request)
 
 /* ---- one trace ---- */
 
-/* The node that asked for a span: the node of the innermost span around it that is on another node. */
-static unsigned asker_of(const struct spans *spans, const struct span *span) {
-    const struct span *at = span;
-    if (span->asks) return span->node;
-    for (size_t depth = 0; depth < spans->count && at->node == span->node && at->parent != NO_POSITION; depth++)
-        at = &spans->items[at->parent];
-    return at->node;
-}
-
 static int find_failure(struct request *request, const struct critical_path *path, const struct trace_events *events,
                         const struct node_states *states) {
     struct first_failure failure;
@@ -67,7 +58,7 @@ static int find_failure(struct request *request, const struct critical_path *pat
     if (!first) return 0;
     if (failure.before && failure.before->node != first->node) request->failed_before = failure.before->node;
     request->failed_node = first->node;
-    request->failed_asker = asker_of(&path->spans, first);
+    request->failed_asker = first->asker == NO_NUMBER ? first->node : first->asker;
     request->failed_after = request->ok;
     request->expired = request->ok ? first->expired : path->spans.items[path->root].expired;
     request->failed = fact_at(events, first->end);
@@ -157,13 +148,12 @@ static int add_request_of(struct requests *requests, const struct critical_path 
                               .asker = root->peer == NO_NUMBER || root->asks ? root->node : root->peer,
                               .took_ns = path->end_ns - path->start_ns,
                               .caused = caused,
-                              .whole = root->end != NO_POSITION && !caused,
-                              .rootless = root->end != NO_POSITION && caused,
+                              .ended = root->end != NO_POSITION,
                               .one_way = is_one_way(path),
                               .ok = root->ok,
                               .start = fact_at(events, root->start),
                               .events = events->count};
-    request.timed = request.whole && facts_steady(events->facts, path->start_ns, path->reach_ns);
+    request.timed = request_is_whole(&request) && facts_steady(events->facts, path->start_ns, path->reach_ns);
     if (find_failure(&request, path, events, states)) return -ENOMEM;
     if (request.timed && find_way(&request, path, events)) return -ENOMEM;
     return add_request(requests, &request);
@@ -226,7 +216,7 @@ static size_t *last_answered_new(const struct spans *spans) {
 static int add_questions(struct requests *requests, const struct critical_path *path, const struct trace_events *events) {
     const struct spans *spans = &path->spans;
     const struct request *request = &requests->items[requests->count - 1];
-    if (!request->whole || !request->ok) return 0;
+    if (!request_is_whole(request) || !request->ok) return 0;
     size_t *last_ok = last_answered_new(spans);
     int result = last_ok ? 0 : -ENOMEM;
     for (size_t i = 0; i < spans->count && !result; i++) {
@@ -240,7 +230,7 @@ static int add_questions(struct requests *requests, const struct critical_path *
         const struct question question = {.request = requests->count - 1,
                                           .command = request->command,
                                           .node = failed->asks ? failed->peer : failed->node,
-                                          .asker = asker_of(spans, failed),
+                                          .asker = failed->asks ? failed->node : failed->asker,
                                           .ok = span->ok,
                                           .retried = retried,
                                           .failed = fact_at(events, failed->end)};

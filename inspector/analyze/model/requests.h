@@ -13,13 +13,12 @@ struct request {
     unsigned node;    /* of the root */
     unsigned asker;   /* who began it: the peer that asked for the root; itself if nobody had */
     uint64_t took_ns; /* duration of the root; without an end, up to the trace's last event */
-    bool whole;       /* its root has both ends, and no parent */
+    bool ended;       /* its root has both ends */
+    bool caused;      /* its root has a parent, which is missing: its node did not begin it */
     bool timed;       /* it is whole, and no clock was set meanwhile, so its times can be judged */
     bool ok;
-    bool caused;   /* its root has a parent, which is missing: its node did not begin it */
-    bool rootless; /* the same, and it has both ends, but it is not whole */
-    bool one_way;  /* it waited for nobody, and took almost no time compared with what it caused */
-    size_t start;  /* a fact */
+    bool one_way; /* it waited for nobody, and took almost no time compared with what it caused */
+    size_t start; /* a fact */
     /* What it took part in: requests with the same way and number of events did the same. */
     unsigned nodes;  /* that answered, with the one that began it */
     uint64_t way;    /* a hash of these nodes */
@@ -37,6 +36,9 @@ struct request {
     unsigned failed_before;          /* of one that ran out of time: another node that had failed before; NO_NUMBER: none */
     size_t failed;                   /* a fact */
 };
+
+/* Do we have its root, with both ends? */
+static inline bool request_is_whole(const struct request *request) { return request->ended && !request->caused; }
 
 /* The time that a request spent at one place; or that the work which it caused spent there after its end. */
 struct visit {
@@ -127,6 +129,10 @@ void requests_fini(struct requests *requests);
 /* Adds the visits of the newest request, and the delays because of lost packets (requests_visits.c).  Returns 0 or -ENOMEM. */
 int requests_add_visits(struct requests *requests, const struct critical_path *path, const struct trace_events *events,
                         const struct node_states *states);
+
+/* By request: where it spent most of its time up to its end, including waits for lost packets; NULL if nowhere.  The visits must
+ * stay where they are.  NULL when out of memory. */
+const struct visit **requests_longest_new(const struct requests *requests);
 
 /* The fact at a position of a trace, or NO_FACT. */
 static inline size_t fact_at(const struct trace_events *events, size_t position) {

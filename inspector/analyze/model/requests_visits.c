@@ -165,10 +165,10 @@ static bool has_events(const struct places *places, unsigned node) {
     return places->node_count && bsearch(&node, places->nodes, places->node_count, sizeof node, compare_unsigned);
 }
 
-/* The visit to a link, or to a peer that has not ended, before the end of the request; NULL if there is none. */
+/* The visit to a link, or to a peer that has not ended; NULL if there is none. */
 static struct visit *visit_of_loss(struct requests *requests, const struct places *places, enum wait_kind kind,
                                    const struct loss_wait *loss) {
-    const struct part wanted = {.wait = {.kind = kind, .node = loss->from, .peer = loss->to}};
+    const struct part wanted = {.wait = {.kind = kind, .node = loss->from, .peer = loss->to}, .after = loss->after};
     size_t low = 0, high = places->count;
     while (low < high) {
         size_t middle = (low + high) / 2;
@@ -247,4 +247,13 @@ int requests_add_visits(struct requests *requests, const struct critical_path *p
     if (!result) result = add_places(requests, &places, path, events);
     places_fini(&places);
     return result;
+}
+
+const struct visit **requests_longest_new(const struct requests *requests) {
+    const struct visit **longest = calloc(requests->count + 1, sizeof *longest);
+    for (size_t i = 0; longest && i < requests->visit_count; i++) {
+        const struct visit *visit = &requests->visits[i], **of = &longest[visit->request];
+        if (!visit->after && (!*of || visit->ns + visit->lost_ns > (*of)->ns + (*of)->lost_ns)) *of = visit;
+    }
+    return longest;
 }

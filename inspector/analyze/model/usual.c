@@ -77,17 +77,6 @@ static bool note_rtts(struct requests *requests, const struct facts *facts) {
     return true;
 }
 
-/* Finds the longest visit of each request before its end.  Call it when the visits are sorted. */
-static bool find_longest(struct usual *usual, const struct requests *requests) {
-    usual->longest = calloc(requests->count + 1, sizeof *usual->longest);
-    if (!usual->longest) return false;
-    for (size_t i = 0; i < requests->visit_count; i++) {
-        const struct visit *visit = &requests->visits[i], **longest = &usual->longest[visit->request];
-        if (!visit->after && (!*longest || visit->ns > (*longest)->ns)) *longest = visit;
-    }
-    return true;
-}
-
 bool link_is_unusual(const struct usual *usual, const struct visit *visit, uint64_t *ret_usual_ns) {
     const struct link_usual *link = find_link(usual, visit->node, visit->peer),
                             *back = find_link(usual, visit->peer, visit->node);
@@ -161,7 +150,7 @@ bool peer_is_usual(const struct analysis *analysis, const struct requests *reque
 int usual_init(struct usual *ret_usual, struct requests *requests, const struct facts *facts) {
     struct usual usual = {0};
     *ret_usual = usual;
-    if (sum_up_links(&usual, requests) && note_rtts(requests, facts) && find_longest(&usual, requests)) {
+    if (sum_up_links(&usual, requests) && note_rtts(requests, facts) && (usual.longest = requests_longest_new(requests))) {
         *ret_usual = usual;
         return 0;
     }

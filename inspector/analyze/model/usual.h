@@ -17,7 +17,7 @@ struct usual {
     size_t count;
     double *sorted;               /* their times */
     double *room;                 /* for one value per visit or request */
-    const struct visit **longest; /* by request: its longest visit before its end; NULL if it has none */
+    const struct visit **longest; /* by request: as of requests_longest_new */
 };
 
 /* Also notes of each visit whether its peer is far or near.  The visits must be sorted, and stay where they are.  Returns 0 or

@@ -19,6 +19,8 @@ static inline void finding_command(struct strbuf *out, const struct facts *facts
     strbuf_puts(out, name && *name ? name : "a request");
 }
 
+describe_function finding_peers; /* "dave, erin and 7 more" */
+
 describe_function describe_node_stalled;
 describe_function describe_request_open;
 describe_function describe_stream_open;

@@ -79,14 +79,40 @@ static const char *open_because(const struct finding *finding) {
                                  : ", which has ended";
 }
 
+/* "their questions to bob and carol were lost on the way"; of parts at several nodes, the one they asked has been named. */
+static void question_lost(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
+    bool several = finding->count > 1;
+    if (finding->told)
+        strbuf_puts(out, several ? "what they sent" : "what it sent");
+    else
+        strbuf_puts(out, several ? "their questions" : "its question");
+    if (finding->node != NO_NUMBER) {
+        strbuf_puts(out, " to ");
+        if (finding->peer_count)
+            finding_peers(out, view, facts, finding);
+        else
+            finding_node(out, view, facts, finding->peer);
+    }
+    strbuf_puts(out, several && !finding->told ? " were " : " was ");
+    strbuf_puts(out, finding->on_way ? "lost on the way" : "declared lost");
+}
+
 /* Open parts of several nodes, which all wait for another one. */
 static void open_at_several(struct strbuf *out, const struct view *view, const struct facts *facts,
                             const struct finding *finding) {
     strbuf_printf(out, "%" PRIu64 " parts of ", finding->count);
     finding_command(out, facts, finding);
-    strbuf_printf(out, " at %" PRIu64 " nodes wait for ", finding->peer_count);
+    strbuf_printf(out, " at %" PRIu64 " nodes %s ", finding->peer_count,
+                  !finding->lost  ? "wait for"
+                  : finding->told ? "sent packets to"
+                                  : "asked");
     finding_node(out, view, facts, finding->peer);
-    strbuf_puts(out, open_because(finding));
+    if (finding->lost) {
+        strbuf_puts(out, ": ");
+        question_lost(out, view, facts, finding);
+    } else {
+        strbuf_puts(out, open_because(finding));
+    }
     strbuf_puts(out, "; the oldest began ");
     text_duration(out, finding->ns);
     strbuf_puts(out, " ago");
@@ -94,7 +120,7 @@ static void open_at_several(struct strbuf *out, const struct view *view, const s
 
 void describe_request_open(struct strbuf *out, const struct view *view, const struct facts *facts,
                            const struct finding *finding) {
-    if (finding->peer_count) {
+    if (finding->node == NO_NUMBER) {
         open_at_several(out, view, facts, finding);
         return;
     }
@@ -107,7 +133,10 @@ void describe_request_open(struct strbuf *out, const struct view *view, const st
     if (finding->count > 1)
         strbuf_printf(out, ", nor %s %" PRIu64 " other%s", finding->count == 2 ? "has" : "have", finding->count - 1,
                       finding->count == 2 ? "" : "s");
-    if (finding->told) {
+    if (finding->lost) {
+        strbuf_puts(out, "; ");
+        question_lost(out, view, facts, finding);
+    } else if (finding->told) {
         strbuf_puts(out, finding->count > 1 ? "; they sent packets to " : "; it sent packets to ");
         finding_node(out, view, facts, finding->peer);
         strbuf_puts(out, ", which has acknowledged none");

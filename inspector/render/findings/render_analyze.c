@@ -150,8 +150,7 @@ static void rtt_jump(struct strbuf *out, const struct view *view, const struct f
     text_time(out, finding->time_ns, view->utc, false);
 }
 
-/* "dave, erin and 7 more" */
-static void several_peers(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
+void finding_peers(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
     uint64_t named = finding->peer_count < PEERS_MAX ? finding->peer_count : PEERS_MAX;
     if (finding->peer_count > named) named--; /* "and 1 more" is no shorter than its name */
     for (uint64_t i = 0; i < named; i++) {
@@ -217,7 +216,7 @@ static void slow(struct strbuf *out, const struct view *view, const struct facts
     bool peer = finding->kind == FINDING_UNTRACED_PEER || finding->kind == FINDING_SLOW_PEER;
     if (peer && finding->peer_count > 1) {
         strbuf_puts(out, "waiting for ");
-        several_peers(out, view, facts, finding);
+        finding_peers(out, view, facts, finding);
         if (!finding->seen) strbuf_puts(out, ", which have no events of the request");
         if (finding->unanswered) strbuf_puts(out, finding->seen ? ", which did not answer" : " and did not answer");
     } else if (peer) {
@@ -269,12 +268,14 @@ static void slow(struct strbuf *out, const struct view *view, const struct facts
 }
 
 static void loss_delay(struct strbuf *out, const struct view *view, const struct facts *facts, const struct finding *finding) {
+    if (finding->after) strbuf_puts(out, "work after ");
     finding_command(out, facts, finding);
     strbuf_puts(out, " ");
     if (finding->peer == NO_NUMBER) {
         strbuf_puts(out, "waited ");
         text_count(out, finding->count, "time");
-        strbuf_printf(out, " in %" PRIu64 " requests for packets lost on %" PRIu64 " links %s ", finding->of, finding->links,
+        strbuf_printf(out, " in %" PRIu64 " requests for %s on %" PRIu64 " links %s ", finding->of,
+                      finding->loss.again ? "messages that had to be sent again" : "packets lost", finding->links,
                       ends_of(finding));
         finding_node(out, view, facts, finding->node);
         strbuf_puts(out, "; the longest ");
@@ -315,7 +316,7 @@ static void failed_first(struct strbuf *out, const struct view *view, const stru
         return;
     }
     if (finding->peer_count)
-        several_peers(out, view, facts, finding);
+        finding_peers(out, view, facts, finding);
     else if (finding->links > 1)
         strbuf_printf(out, "%" PRIu64 " nodes", finding->links);
     else

@@ -44,7 +44,7 @@ struct critical_path {
     uint64_t timed_ns;        /* their sum: from start_ns to end_ns, unless a step of the clock lies between them */
     uint64_t hidden_ns;       /* of the rest: events are missing, so what it waited for is unknown */
     uint64_t vain_ns;         /* of the rest: it may have waited for a node that had ended */
-    struct loss_wait *losses; /* within, the longest first */
+    struct loss_wait *losses; /* within, then those after the end; the longest first */
     size_t loss_count;
     struct doubts doubts;
     size_t *unsent; /* spans that ended well and sent no answer, and whose askers failed */

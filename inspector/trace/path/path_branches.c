@@ -43,6 +43,13 @@ static bool may_relay(const struct walk *walk, const struct span *parent, const 
            walk_is_sure(walk, parent->node, relay) && walk_is_sure(walk, relay, child->node);
 }
 
+void branch_way(struct way *ret_way, const struct walk *walk, const struct span *parent, const struct span *child,
+                uint64_t upper_ns) {
+    way_find(ret_way, &walk->transports, parent, child, parent->start_ns, upper_ns);
+    if (may_relay(walk, parent, child))
+        way_find_relayed(ret_way, &walk->transports, parent, child, child->peer, false, parent->start_ns, UINT64_MAX);
+}
+
 /* A child of a span that failed may have been asked by a relay.  Did that relay end before it passed the answer on?  Then the
  * span waited for the relay, or if that is not sure (vain), nobody knows what for. */
 static void lose_at_relay(struct walk *walk, const struct span *parent, const struct span *child, struct branch *branch) {
@@ -305,6 +312,8 @@ static int list_others(struct branches *branches, const struct walk *walk, const
     if (!branches->others) return -ENOMEM;
     for (size_t i = span->first_child; i != NO_POSITION; i = items[i].next_sibling) {
         if (!walk_is_timed(walk, &items[i])) continue;
+        if (items[i].start != NO_POSITION && items[i].start_ns >= span->end_ns)
+            continue; /* it waited for none of what is later */
         branches->others[count++] = items[i].node;
         if (items[i].peer != NO_NUMBER) branches->others[count++] = items[i].peer;
     }
@@ -380,39 +389,6 @@ const struct branches *branches_of(struct walk *walk, size_t span) {
     return walk->branches[span];
 }
 
-/* ---- who asked ---- */
-
-/* Of a span whose parent, if it has one on the same node, has a known asker. */
-static unsigned asker_of(const struct walk *walk, size_t index) {
-    const struct span *items = walk->spans->items, *span = &items[index];
-    if (span->parent == NO_POSITION) return span->asks ? NO_NUMBER : span->peer;
-    return items[span->parent].node == span->node ? walk->askers[span->parent] : items[span->parent].node;
-}
-
-/* Parents mostly come before their children; in a circle of parents on one node, the node itself counts. */
-static int find_askers(struct walk *walk) {
-    const struct spans *spans = walk->spans;
-    unsigned char *known = calloc(spans->count + 1, 1); /* 0: no, 1: yes, 2: being looked for */
-    size_t *chain = calloc(spans->count + 1, sizeof *chain);
-    walk->askers = calloc(spans->count + 1, sizeof *walk->askers);
-    int result = known && chain && walk->askers ? 0 : -ENOMEM;
-    for (size_t i = 0; i < spans->count && !result; i++) {
-        size_t count = 0, at = i;
-        for (; at != NO_POSITION && !known[at] && spans->items[at].node == spans->items[i].node; at = spans->items[at].parent) {
-            known[at] = 2;
-            chain[count++] = at;
-        }
-        if (at != NO_POSITION && known[at] == 2) walk->askers[at] = spans->items[at].node;
-        while (count-- > 0) {
-            walk->askers[chain[count]] = asker_of(walk, chain[count]);
-            known[chain[count]] = 1;
-        }
-    }
-    free(known);
-    free(chain);
-    return result;
-}
-
 int branches_init(struct walk *walk) {
     size_t spans = walk->spans->count;
     walk->branches = calloc(spans + 1, sizeof *walk->branches);
@@ -425,7 +401,7 @@ int branches_init(struct walk *walk) {
     if (!walk->branches || !walk->room || !walk->ordered || !walk->hidden_waits || !walk->has_spans || !walk->named)
         return -ENOMEM;
     for (size_t i = 0; i < spans; i++) walk->has_spans[walk->spans->items[i].node] = true;
-    return find_askers(walk);
+    return 0;
 }
 
 void branches_fini(struct walk *walk) {
@@ -435,7 +411,6 @@ void branches_fini(struct walk *walk) {
     free(walk->room);
     free(walk->ordered);
     free(walk->hidden_waits);
-    free(walk->askers);
     free(walk->has_spans);
     free(walk->named);
 }

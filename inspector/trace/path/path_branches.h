@@ -7,13 +7,16 @@
 
 #include "path_walk.h"
 
-/* Makes room, and finds who asked for each span (walk->askers): traffic between the two nodes is not a question of this span.
- * Returns 0 or -ENOMEM.  branches_fini frees it in any case. */
+/* Makes room.  Returns 0 or -ENOMEM.  branches_fini frees it in any case. */
 int branches_init(struct walk *walk);
 void branches_fini(struct walk *walk);
 
 /* Of a span.  Out of memory sets `failed`, and returns NULL. */
 const struct branches *branches_of(struct walk *walk, size_t span);
+
+/* The way from a span to one that it caused on another node, whose answer it did not wait for. */
+void branch_way(struct way *ret_way, const struct walk *walk, const struct span *parent, const struct span *child,
+                uint64_t upper_ns);
 
 /* The first of them that was asked before that time, and may be followed by others that were; `count` if there is none. */
 size_t branches_before(const struct branches *branches, uint64_t time_ns);

@@ -161,12 +161,21 @@ void way_find_relayed(struct way *way, const struct transports *transports, cons
     size_t sent, received;
     transports_of_link(transports, from, to, false, lower_ns, upper_ns, &sent);
     transports_of_link(transports, from, to, true, lower_ns, upper_ns, &received);
-    if (sent || received || child->start == NO_POSITION || child->end == NO_POSITION) return;
+    if (sent || received || child->start == NO_POSITION) return;
     const struct transport *asked = content_of(transports, from, relay, false, lower_ns, child->start_ns, false);
     const struct transport *there_out = content_of(transports, relay, to, false, lower_ns, child->start_ns, true);
     if (!asked || !there_out) return;
     const struct transport *there_in = content_of(transports, relay, from, true, asked->time_ns, there_out->time_ns, true);
     const struct transport *got = content_of(transports, to, relay, true, there_out->time_ns, child->start_ns, true);
+    if (there_in && got && !shared) {
+        way->asked_ns = asked->time_ns;
+        way->received_ns = got->time_ns;
+        way->asked_known = way->relayed_there = true;
+        way->relay = relay;
+        way->there_in_ns = there_in->time_ns;
+        way->there_out_ns = there_out->time_ns;
+    }
+    if (child->end == NO_POSITION) return;
     const struct transport *back_in = content_of(transports, relay, to, true, child->start_ns, upper_ns, true);
     const struct transport *answered = content_of(transports, to, relay, false, child->end_ns, upper_ns, true);
     if (!there_in || !got || !back_in || !answered || answered->time_ns > back_in->time_ns) return;

@@ -20,8 +20,9 @@ struct way {
     uint64_t asked_ns, received_ns, began_ns, worked_ns, answered_ns, returned_ns;
     bool asked_known; /* we know when it was asked, from the transport or from a span that only asks */
     bool gone;        /* the end of the answer was lost and never arrived: returned_ns is UINT64_MAX */
-    /* Over a node without a span, which passed both on: when it received and sent the question, and the answer. */
-    bool relayed;
+    /* Over a node without a span, which passed both on: when it received and sent the question, and the answer.  relayed_there:
+     * it passed on the question; of the answer, that is not known. */
+    bool relayed, relayed_there;
     unsigned relay;
     uint64_t there_in_ns, there_out_ns, back_in_ns, back_out_ns;
 };
@@ -31,8 +32,9 @@ struct way {
 void way_find(struct way *ret_way, const struct transports *transports, const struct span *parent, const struct span *child,
               uint64_t lower_ns, uint64_t upper_ns);
 
-/* Replaces it by the way over a relay, if packets show all of that; otherwise leaves it as it is.  shared: others pass there,
- * too, so only the packets that the relay got last before it sent, and sent first after it got, belong to this way. */
+/* Replaces it by the way over a relay, if packets show all of that; if they show only the way there, replaces that.
+ * shared: others pass there, too, so only the packets that the relay got last before it sent, and sent first after it got,
+ * belong to this way. */
 void way_find_relayed(struct way *way, const struct transports *transports, const struct span *parent, const struct span *child,
                       unsigned relay, bool shared, uint64_t lower_ns, uint64_t upper_ns);
 

@@ -4,16 +4,6 @@
 #include "numbers.h"
 #include "packet_pairs.h"
 
-/* The node on whose behalf a node works in a span. */
-static unsigned asker_of(const struct spans *spans, size_t index) {
-    const struct span *span = &spans->items[index];
-    for (size_t depth = 0; depth < spans->count && span->parent != NO_POSITION; depth++) {
-        if (spans->items[span->parent].node != span->node) return spans->items[span->parent].node;
-        span = &spans->items[span->parent];
-    }
-    return span->node;
-}
-
 /* When a node first sent another more than an acknowledgement in that time; UINT64_MAX: never. */
 static uint64_t first_sent(const struct facts *facts, unsigned node, unsigned peer, uint64_t from_ns, uint64_t to_ns) {
     const struct fact *fact = facts_first_said(facts, node, peer, true, from_ns, to_ns);
@@ -57,6 +47,7 @@ static bool may_explain(const struct facts *facts, const struct spans *spans, co
 static struct ended_part part_of(const struct node_states *states, const struct facts *facts, const struct spans *spans,
                                  const struct wait *wait, unsigned node, unsigned asker, uint64_t under_way_ns) {
     struct ended_part none = {.log = NULL};
+    if (asker == NO_NUMBER || !facts_has(facts, asker)) return none; /* nobody knows how long it waited */
     if (node == asker || !node_clocks_comparable(&facts->clocks, node, asker, NULL)) return none;
     const struct node_state *log = node_states_ended(states, facts, node, wait->from_ns, wait->to_ns);
     if (!log || log->gone_ns + under_way_ns >= wait->to_ns || !may_explain(facts, spans, wait, log, asker)) return none;
@@ -70,6 +61,8 @@ struct ended_part ended_part_of_wait(const struct node_states *states, const str
                                      const struct wait *wait) {
     if (wait->untimed) return (struct ended_part){.log = NULL};
     if (wait->kind == WAIT_PEER) return part_of(states, facts, spans, wait, wait->peer, wait->node, 0);
-    if (wait->kind == WAIT_NODE) return part_of(states, facts, spans, wait, wait->node, asker_of(spans, wait->span), 0);
+    const struct span *span = &spans->items[wait->span];
+    unsigned asker = span->node == wait->node ? span->asker : span->node;
+    if (wait->kind == WAIT_NODE) return part_of(states, facts, spans, wait, wait->node, asker, 0);
     return part_of(states, facts, spans, wait, wait->node, wait->peer, wait->kind == WAIT_LINK ? UNDER_WAY_NS_MAX : 0);
 }

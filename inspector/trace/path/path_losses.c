@@ -4,6 +4,7 @@
 #include "numbers.h"
 
 #include <errno.h>
+#include <p2ptrace/event.h>
 #include <stdlib.h>
 
 struct waits {
@@ -119,23 +120,40 @@ static uint64_t waited_on_link(const struct waits *waits, unsigned from, unsigne
     return ns;
 }
 
+/* By the request first, then by what it caused; the longest first. */
 static int compare_losses(const void *left, const void *right) {
     const struct loss_wait *a = left, *b = right;
-    if (a->ns != b->ns) return a->ns > b->ns ? -1 : 1;
-    return compare_numbers(a->first_lost, b->first_lost);
+    int order = compare_numbers(a->after, b->after);
+    if (!order) order = compare_numbers(b->ns, a->ns);
+    return order ? order : compare_numbers(a->first_lost, b->first_lost);
 }
 
-int path_losses_find(struct loss_wait **ret_losses, size_t *ret_count, const struct wait *waits_of, size_t wait_count,
-                     const struct messages *messages, const struct trace_events *events) {
-    struct waits waits;
-    size_t *repeated_by = calloc(messages->count + 1, sizeof *repeated_by), count = 0;
-    struct loss_wait *losses = *ret_losses = calloc(messages->count + 1, sizeof *losses);
+/* The losses found so far. */
+struct losses {
+    struct loss_wait *items;
+    size_t count;
+    const struct waits *waits; /* within the request, or after it */
+    bool after;
+    const struct messages *messages;
+    const struct trace_events *events;
+};
+
+/* Adds a loss if the request waited because of it. */
+static void add_loss(struct losses *losses, struct loss_wait loss, uint64_t from_ns, uint64_t again_ns, uint64_t end_ns) {
+    if (!is_timed(losses->waits, losses->events->facts, from_ns, end_ns)) return;
+    loss.ns = waited_on_link(losses->waits, loss.from, loss.to, from_ns, again_ns, end_ns);
+    loss.after = losses->after;
+    if (loss.ns) losses->items[losses->count++] = loss;
+}
+
+/* ---- packets that were declared lost ---- */
+
+static int add_declared(struct losses *losses) {
+    const struct messages *messages = losses->messages;
+    const struct trace_events *events = losses->events;
+    size_t *repeated_by = calloc(messages->count + 1, sizeof *repeated_by);
     bool all_known = true;
-    if (waits_init(&waits, waits_of, wait_count) || !repeated_by || !losses) {
-        waits_fini(&waits);
-        free(repeated_by);
-        return -ENOMEM;
-    }
+    if (!repeated_by) return -ENOMEM;
     for (size_t i = 0; i < messages->count; i++) {
         all_known &= !messages->items[i].repeats_unknown;
         if (messages->items[i].replaces != NO_EVENT) repeated_by[messages->items[i].replaces] = i + 1;
@@ -155,16 +173,154 @@ int path_losses_find(struct loss_wait **ret_losses, size_t *ret_count, const str
         loss.gone = last->lost != NO_EVENT && last->receive == NO_EVENT;
         loss.lost_count += loss.gone;
         end_ns = last->receive != NO_EVENT ? trace_event_at(events, last->receive)->time_ns
-                 : loss.gone               ? waited_until(&waits, loss.from, loss.to, again_ns)
+                 : loss.gone               ? waited_until(losses->waits, loss.from, loss.to, again_ns)
                                            : again_ns;
-        uint64_t from_ns = trace_event_at(events, first->send)->time_ns;
-        if (!is_timed(&waits, events->facts, from_ns, end_ns) || !(all_known || repeats_known(messages, first))) continue;
-        loss.ns = waited_on_link(&waits, loss.from, loss.to, from_ns, again_ns, end_ns);
-        if (loss.ns) losses[count++] = loss;
+        if (all_known || repeats_known(messages, first))
+            add_loss(losses, loss, trace_event_at(events, first->send)->time_ns, again_ns, end_ns);
     }
-    qsort(losses, count, sizeof *losses, compare_losses);
-    waits_fini(&waits);
     free(repeated_by);
-    *ret_count = count;
+    return 0;
+}
+
+/* ---- messages, and packets that keep their number, that were sent again ---- */
+
+#define CHAINS_MAX 32U /* sent on one way, and not arrived */
+
+/* One end of a message. */
+struct end {
+    const struct message *message;
+    size_t position;
+    bool sent;
+};
+
+/* A message and its copies, which has not arrived. */
+struct chain {
+    struct loss_wait loss;
+    unsigned command;
+    uint64_t from_ns, again_ns;
+};
+
+static int compare_ends(const void *left, const void *right) {
+    const struct end *a = left, *b = right;
+    int order = compare_numbers(a->message->from, b->message->from);
+    if (!order) order = compare_numbers(a->message->to, b->message->to);
+    if (!order) order = compare_numbers(a->message->space, b->message->space);
+    return order ? order : compare_numbers(a->position, b->position);
+}
+
+static size_t list_ends(struct end *ends, const struct losses *losses) {
+    size_t count = 0;
+    for (size_t i = 0; i < losses->messages->count; i++) {
+        const struct message *message = &losses->messages->items[i];
+        if (!message_has_number(message) || message->space <= TRACE_SPACE_1RTT || message->state == MESSAGE_DUPLICATE) continue;
+        if (!node_clocks_comparable(&losses->events->facts->clocks, message->from, message->to, NULL)) continue;
+        if (message->send != NO_EVENT) ends[count++] = (struct end){message, message->send, true};
+        if (message->receive != NO_EVENT) ends[count++] = (struct end){message, message->receive, false};
+    }
+    qsort(ends, count, sizeof *ends, compare_ends);
+    return count;
+}
+
+/* The newest chain with that number; or else, of messages, with that type: a copy may have a new id. */
+static size_t find_chain(const struct chain *chains, size_t count, const struct message *message, unsigned command) {
+    for (size_t i = count; i-- > 0;)
+        if (chains[i].loss.first_number == message->number || chains[i].loss.repeat_number == message->number) return i;
+    for (size_t i = count; i-- > 0 && message->kind == MESSAGE_OWN && command != NO_NUMBER;)
+        if (chains[i].command == command) return i;
+    return count;
+}
+
+static size_t drop_chain(struct chain *chains, size_t count, size_t which) {
+    for (size_t i = which; i + 1 < count; i++) chains[i] = chains[i + 1];
+    return count - 1;
+}
+
+static size_t take_sent(struct chain *chains, size_t count, const struct end *end, const struct fact *fact) {
+    const struct message *message = end->message;
+    size_t found = find_chain(chains, count, message, fact->again ? fact->command : NO_NUMBER);
+    if (fact->again && found < count) {
+        chains[found].loss.lost_count++;
+        chains[found].loss.repeat_number = message->number;
+        chains[found].again_ns = fact->time_ns;
+        return count;
+    }
+    if (fact->again) return count; /* we do not have the first one */
+    if (found < count) count = drop_chain(chains, count, found);
+    if (count == CHAINS_MAX) count = drop_chain(chains, count, 0);
+    chains[count] = (struct chain){.loss = {.from = message->from,
+                                            .to = message->to,
+                                            .space = message->space,
+                                            .first_number = message->number,
+                                            .repeat_number = message->number,
+                                            .first_lost = end->position,
+                                            .again = true},
+                                   .command = fact->command,
+                                   .from_ns = fact->time_ns};
+    return count + 1;
+}
+
+/* Did packets show a loss on that way?  They carry the messages. */
+static bool has_declared(const struct losses *losses, const struct message *message) {
+    for (size_t i = 0; i < losses->count; i++)
+        if (!losses->items[i].again && losses->items[i].from == message->from && losses->items[i].to == message->to) return true;
+    return false;
+}
+
+/* Of one way and transport.  Nobody declares these lost: if a copy arrives only after it was sent again, the first one was lost,
+ * or is that late. */
+static void add_again(struct losses *losses, const struct end *ends, size_t count) {
+    struct chain chains[CHAINS_MAX];
+    size_t open = 0;
+    for (size_t i = 0; i < count; i++) {
+        const struct fact *fact = trace_event_at(losses->events, ends[i].position);
+        if (ends[i].sent) {
+            open = take_sent(chains, open, &ends[i], fact);
+            continue;
+        }
+        size_t found = find_chain(chains, open, ends[i].message, NO_NUMBER);
+        if (found == open) continue;
+        const struct chain *chain = &chains[found];
+        if (chain->loss.lost_count && !has_declared(losses, ends[i].message))
+            add_loss(losses, chain->loss, chain->from_ns, chain->again_ns, fact->time_ns);
+        open = drop_chain(chains, open, found);
+    }
+}
+
+static int add_sent_again(struct losses *losses) {
+    struct end *ends = calloc(2 * losses->messages->count + 1, sizeof *ends);
+    if (!ends) return -ENOMEM;
+    size_t count = list_ends(ends, losses);
+    for (size_t begin = 0, end; begin < count; begin = end) {
+        const struct message *first = ends[begin].message;
+        for (end = begin; end < count && ends[end].message->from == first->from && ends[end].message->to == first->to &&
+                          ends[end].message->space == first->space;)
+            end++;
+        add_again(losses, ends + begin, end - begin);
+    }
+    free(ends);
+    return 0;
+}
+
+/* ---- all ---- */
+
+static int find_within(struct losses *losses, const struct wait *items, size_t count) {
+    struct waits waits;
+    int result = waits_init(&waits, items, count);
+    losses->waits = &waits;
+    if (!result) result = add_declared(losses) || add_sent_again(losses) ? -ENOMEM : 0;
+    waits_fini(&waits);
+    return result;
+}
+
+int path_losses_find(struct loss_wait **ret_losses, size_t *ret_count, const struct wait *waits, size_t within, size_t count,
+                     const struct messages *messages, const struct trace_events *events) {
+    struct losses losses = {
+        .items = calloc(4 * messages->count + 1, sizeof *losses.items), .messages = messages, .events = events};
+    *ret_losses = losses.items;
+    if (!losses.items || find_within(&losses, waits, within)) return -ENOMEM;
+    losses.after = true;
+    if (count > within && find_within(&losses, waits + within, count - within)) return -ENOMEM;
+    qsort(losses.items, losses.count, sizeof *losses.items, compare_losses);
+    *ret_count = losses.count;
     return 0;
 }

@@ -36,20 +36,23 @@ struct wait {
 /* Was it for a node that did nothing, or for the link to it, which held up what was sent: nothing shows which? */
 static inline bool wait_is_held(const struct wait *wait) { return wait->kind == WAIT_LINK && wait->stopped; }
 
-/* A lost packet and its lost repetitions, and how long the request waited because of them. */
+/* A lost packet and its lost repetitions, and how long the request waited because of them.  Or (again) a message, or a packet
+ * that keeps its number, which arrived only after it was sent again: nobody says whether the first one was lost, or late. */
 struct loss_wait {
     unsigned from, to;
     unsigned space; /* as in struct packet */
     uint64_t first_number, repeat_number;
-    unsigned lost_count;
-    bool gone; /* the last repetition was lost, too */
+    unsigned lost_count; /* before the last repetition */
+    bool again, after;   /* after: it delayed the work that continued after the request */
+    bool gone;           /* the last repetition was lost, too */
     uint64_t ns;
     size_t first_lost; /* the position of the first packet_sent */
 };
 
-/* Finds the losses: each lost packet that is not itself a repetition, with the last packet that repeats it. waits: the
- * request's, in time order.  The caller frees *ret_losses, also after a failure.  Returns 0 or -ENOMEM. */
-int path_losses_find(struct loss_wait **ret_losses, size_t *ret_count, const struct wait *waits, size_t wait_count,
+/* Finds the losses: each lost packet that is not itself a repetition, with the last packet that repeats it. waits: the request's,
+ * in time order; those before its end, `within`, come first.  The caller frees *ret_losses, also after a failure.  Returns 0 or
+ * -ENOMEM. */
+int path_losses_find(struct loss_wait **ret_losses, size_t *ret_count, const struct wait *waits, size_t within, size_t count,
                      const struct messages *messages, const struct trace_events *events);
 
 #endif

@@ -4,6 +4,7 @@
 #include "numbers.h"
 
 #include <errno.h>
+#include <p2ptrace/event.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -37,17 +38,64 @@ static void add_packet(struct transports *transports, const struct trace_events 
                            .receive = receive,
                            .time_ns = fact->time_ns,
                            .position = own,
-                           .bytes = fact->bytes,
+                           .bytes = message->kind == MESSAGE_PACKET ? fact->bytes : 0, /* no message is an acknowledgement */
                            .repeat = message->replaces != NO_EVENT,
                            .lost = !receive && message->lost != NO_EVENT && message->receive == NO_EVENT,
                            .other_ns = known ? trace_event_at(events, other)->time_ns : UINT64_MAX};
 }
 
-/* What carried the requests: packets, or messages if there are no packets. */
-static enum message_kind what_carried(const struct messages *messages) {
-    for (size_t i = 0; i < messages->count; i++)
-        if (messages->items[i].kind == MESSAGE_PACKET) return MESSAGE_PACKET;
-    return MESSAGE_OWN;
+/* A direction of a link. */
+struct way_used {
+    unsigned from, to;
+};
+
+static int compare_ways(const void *left, const void *right) {
+    const struct way_used *a = left, *b = right;
+    int order = compare_numbers(a->from, b->from);
+    return order ? order : compare_numbers(a->to, b->to);
+}
+
+/* The ways on which packets were sent or received that are more than acknowledgements, sorted: QUIC's, or others.  Returns how
+ * many. */
+static size_t list_ways(struct way_used *ways, const struct trace_events *events, const struct messages *messages, bool quic) {
+    size_t count = 0;
+    for (size_t i = 0; i < messages->count; i++) {
+        const struct message *message = &messages->items[i];
+        size_t own = message->send != NO_EVENT ? message->send : message->receive;
+        if (message->kind != MESSAGE_PACKET || own == NO_EVENT || (message->space <= TRACE_SPACE_1RTT) != quic) continue;
+        if (fact_says_something(trace_event_at(events, own))) ways[count++] = (struct way_used){message->from, message->to};
+    }
+    qsort(ways, count, sizeof *ways, compare_ways);
+    return count;
+}
+
+/* May QUIC's packets carry it? */
+static bool may_be_on_quic(const struct message *message) {
+    switch (message->space - SPACE_MESSAGES) {
+    case TRACE_TRANSPORT_OTHER:
+    case TRACE_TRANSPORT_QUIC:
+    case TRACE_TRANSPORT_WEBTRANSPORT:
+    case TRACE_TRANSPORT_RELAY: return true;
+    default: return false;
+    }
+}
+
+/* Leaves out the messages that packets carry: these show the same, and more.  A request may use several transports: one for the
+ * question, and another for the answer.  carried: by message.  Returns 0 or -ENOMEM. */
+static int find_carried(bool *carried, const struct trace_events *events, const struct messages *messages) {
+    struct way_used *ways = calloc(messages->count + 1, sizeof *ways);
+    if (!ways) return -ENOMEM;
+    for (unsigned quic = 0; quic < 2; quic++) {
+        size_t count = list_ways(ways, events, messages, quic);
+        for (size_t i = 0; i < messages->count && count; i++) {
+            const struct message *message = &messages->items[i];
+            const struct way_used wanted = {message->from, message->to};
+            if (message->kind != MESSAGE_OWN || (quic && !may_be_on_quic(message))) continue;
+            carried[i] |= bsearch(&wanted, ways, count, sizeof *ways, compare_ways) != NULL;
+        }
+    }
+    free(ways);
+    return 0;
 }
 
 static int find_unsure(struct transports *transports, const struct trace_events *events, const struct messages *messages) {
@@ -255,14 +303,19 @@ void transports_fini(struct transports *transports) {
 int transports_init(struct transports *transports, const struct trace_events *events, const struct messages *messages) {
     size_t room = 2 * messages->count + events->count + 1;
     *transports = (struct transports){.by_link = calloc(room, sizeof *transports->by_link)};
-    if (!transports->by_link) return -ENOMEM;
-    enum message_kind carried = what_carried(messages);
+    bool *carried = calloc(messages->count + 1, sizeof *carried);
+    if (!transports->by_link || !carried || find_carried(carried, events, messages)) {
+        free(carried);
+        transports_fini(transports);
+        return -ENOMEM;
+    }
     for (size_t i = 0; i < messages->count; i++) {
         const struct message *message = &messages->items[i];
-        if (message->kind != carried || message->state == MESSAGE_DUPLICATE) continue;
+        if (!message_has_number(message) || carried[i] || message->state == MESSAGE_DUPLICATE) continue;
         if (message->send != NO_EVENT) add_packet(transports, events, message, false);
         if (message->receive != NO_EVENT) add_packet(transports, events, message, true);
     }
+    free(carried);
     for (size_t i = 0; i < events->count; i++) {
         const struct fact *fact = trace_event_at(events, i);
         if (fact->kind != FACT_STREAM_DATA) continue;

@@ -193,13 +193,16 @@ static bool was_unwitnessed(struct walk *walk, unsigned node, uint64_t from_ns, 
 }
 
 /* The time from which packets show whether the receiver reads: losses before the first packet that arrived say nothing
- * about it. */
+ * about it, nor do those that were under way at the beginning. */
 static uint64_t shown_from(const struct walk *walk, unsigned from, unsigned to, uint64_t from_ns, uint64_t to_ns) {
     size_t count, missing = 0;
-    const struct transport *sent = transports_of_link(&walk->transports, from, to, false, from_ns, to_ns, &count);
+    const struct transport *sent =
+        transports_of_link(&walk->transports, from, to, false, from_ns - least(from_ns, UNDER_WAY_NS_MAX), to_ns, &count);
     for (size_t i = 0; i < count; i++) {
-        if (sent[i].stream) continue;
-        if (sent[i].other_ns != UINT64_MAX) return missing ? sent[i].time_ns : from_ns;
+        bool before = sent[i].time_ns < from_ns;
+        if (sent[i].stream || (before && !sent[i].lost && (sent[i].other_ns == UINT64_MAX || sent[i].other_ns < from_ns)))
+            continue;
+        if (sent[i].other_ns != UINT64_MAX) return missing && !before ? sent[i].time_ns : from_ns;
         missing++;
     }
     return from_ns;

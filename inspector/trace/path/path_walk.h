@@ -59,7 +59,6 @@ struct walk {
     size_t wait_count;
     struct branches **branches; /* by span; NULL: not needed yet */
     struct branch *room;        /* for the branches of any span */
-    unsigned *askers;           /* by span: the node that asked for it */
     bool *has_spans;            /* by node number */
     unsigned *named;            /* by node number: how many children of the span at hand name it as their asker */
     struct task *tasks;
