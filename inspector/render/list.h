@@ -23,6 +23,7 @@ enum list_flags {
     LIST_NAMED = 32,      /* in csv only when --fields names it */
     LIST_TIME = 64,       /* the value is Unix microseconds, in csv a time */
     LIST_AGO = 4,         /* shown only if the present time is known */
+    LIST_UNLESS_NULL = 256, /* shown only when a row has it, or the object that it is in */
     LIST_APART = 128,     /* never hidden if rows with the same first column differ in it */
 };
 
@@ -31,7 +32,7 @@ struct list_column {
     const char *title; /* NULL: the field's name */
     enum table_align align;
     unsigned char rank, least; /* as in struct table_column */
-    unsigned char flags;
+    unsigned short flags;
     list_draw *draw;       /* NULL: the value as it is in csv */
     list_compute *compute; /* NULL: the row has the value */
     const char *path;      /* where the row has the value; NULL: under its name */

@@ -352,6 +352,29 @@ class Names(Recorded):
         for args, first, second in ((["follow", "--since", "0", "--recent", "3"], "since", "recent"), (["recent", "--pid", "1"], "read", "pid")):
             self.assertEqual(self.of(*args)[::2], (2, f"inspector: --{first} and --{second} exclude each other: use one of them\n"))
 
+    def test_an_option_without_effect_on_the_source_is_refused(self):
+        """Each command with each source, and each option that only some sources obey."""
+        sources = {"traced": [], "read": ["--read", str(self.dir)], "fleet": ["--fleet", "http://127.0.0.1:1/d"], "pid": ["--pid", "1"]}
+        obey = {"--socket=/nowhere": {"traced"}, "--wait=0": {"traced", "fleet"}, "--timeout=5s": {"traced", "fleet"},
+                "--no-clock-correction": {"read", "fleet"}, "--login=/nowhere": {"fleet"}, "--ca=/nowhere": {"fleet"}}
+        listed = re.findall(r"^  ([a-z]+)(?: |$)", run(self.place, "help")[1], re.MULTILINE)
+        commands = {}
+        for name in listed:
+            text = run(self.place, "help", name)[1]
+            words = text.split("\n", 1)[0].split(name, 1)[1]
+            if "--fleet URL" in text:
+                commands[name] = ["x" for word in re.findall(r"(?<![\[A-Z])[A-Z]+\b(?!\])", re.sub(r"\[[^]]*\]", "", words))]
+        self.assertGreater(len(commands), 15, listed)
+        for name, args in commands.items():
+            for source, chosen in sources.items():
+                for option, whose in obey.items():
+                    if source in whose:
+                        continue
+                    code, out, err = run(self.place, name, *args, *chosen, option)
+                    word = option.split("=")[0]
+                    self.assertEqual((code, out), (2, ""), (name, source, option, err))
+                    self.assertRegex(err, f"{word} is for .*: it (needs|has no effect with) --", (name, source, option))
+
     def test_a_time_that_cannot_be_read_is_quoted_with_its_option(self):
         for text in ("tomorrow", "5d", "25:00"):
             self.assertEqual(self.of("traces", "--until", text)[::2], (2, (
