@@ -77,21 +77,30 @@ static enum style draw_first_ago(struct strbuf *cell, const struct view *view, c
     return draw_ago(cell, view, json_object_get(row, "first"));
 }
 
+/* "at 12:00:03" */
+static void put_clock(struct strbuf *cell, const struct view *view, const char *word, uint64_t unix_ns) {
+    struct strbuf time = {0};
+    text_time(&time, unix_ns, view->utc, false);
+    strbuf_printf(cell, "%s %.8s", word, strbuf_text(&time));
+    strbuf_fini(&time);
+}
+
 /* When a log ended, as far as it is known. */
 static enum style draw_ended(struct strbuf *cell, const struct view *view, const json_t *row, const char *field) {
     const json_t *ended = json_object_get(row, "ended"), *by = json_object_get(ended, "by");
     uint64_t after_ns, by_ns;
     (void)field;
-    if (json_get_time(by, &by_ns) && view->now_ns) {
-        draw_ago(cell, view, by);
-        strbuf_puts(cell, " ago");
-    } else if (json_get_time(json_object_get(ended, "after"), &after_ns) && !json_is_object(by)) {
-        struct strbuf time = {0}; /* in a recording: whether it has ended since is not known */
-        text_time(&time, after_ns, view->utc, false);
-        strbuf_printf(cell, "not by %.8s", strbuf_text(&time));
-        strbuf_fini(&time);
+    if (json_get_time(by, &by_ns)) {
+        if (by_ns <= view->now_ns) {
+            draw_ago(cell, view, by);
+            strbuf_puts(cell, " ago");
+        } else {
+            put_clock(cell, view, "at", by_ns); /* after the last event of a recording */
+        }
+    } else if (json_get_time(json_object_get(ended, "after"), &after_ns)) {
+        put_clock(cell, view, "not by", after_ns); /* in a recording: whether it has ended since is not known */
     } else {
-        render_time(cell, view, by, false);
+        strbuf_puts(cell, "-");
     }
     return STYLE_DIM;
 }

@@ -62,6 +62,8 @@ class Formats(Recorded):
                         self.assertEqual(len(cells), len(table[0]))
                         for name, cell in zip(table[0], cells):
                             value = {"timestamp": row["timestamp"], "ns": row["ns"]} if name == "time" else row.get(name)
+                            if name.startswith("ended_") and row["ended"]:
+                                value = row["ended"][name.removeprefix("ended_")]
                             wanted = self.plain(value)
                             if isinstance(wanted, dict):
                                 self.assertRegex(cell, r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z$")
@@ -361,9 +363,11 @@ class Names(Recorded):
         commands = {}
         for name in listed:
             text = run(self.place, "help", name)[1]
-            words = text.split("\n", 1)[0].split(name, 1)[1]
-            if "--fleet URL" in text:
-                commands[name] = ["x" for word in re.findall(r"(?<![\[A-Z])[A-Z]+\b(?!\])", re.sub(r"\[[^]]*\]", "", words))]
+            words = text.split("\n")[0].partition(f"usage: inspector {name}")[2]
+            while "[" in words:
+                words = re.sub(r"\[[^][]*\]", "", words)
+            if "--fleet URL" in text and name != "help":
+                commands[name] = ["x" for _ in words.split()]
         self.assertGreater(len(commands), 15, listed)
         for name, args in commands.items():
             for source, chosen in sources.items():
