@@ -206,9 +206,11 @@ static void find_neighbours(const struct recording *recording, uint16_t *ret_fir
 /* A log is live in the newest file that lists it.  If another one from its machine was written later, and does not list it, then
  * nobody knows whether it still lived. */
 static void doubt_the_unlisted(struct recording *recording) {
-    static uint16_t first[HISTORY_NODES_MAX];   /* one thread, both */
+    static uint16_t first[HISTORY_NODES_MAX];  /* one thread, all three */
     static uint64_t newest[HISTORY_NODES_MAX]; /* of each machine, at its first index: when its newest file was written */
+    static uint64_t listed[HISTORY_NODES_MAX]; /* of each node: when the newest that lists it was */
     memset(newest, 0, sizeof newest);
+    memset(listed, 0, sizeof listed);
     find_neighbours(recording, first);
     for (size_t i = 0; i < recording->frame_count; i++) {
         const struct recording_frame *frame = recording->frames[i];
@@ -217,11 +219,12 @@ static void doubt_the_unlisted(struct recording *recording) {
             uint32_t index = frame->node_map[k];
             if (index == RECORDING_NODE_OTHER) continue;
             if (newest[first[index]] < written_ns) newest[first[index]] = written_ns;
+            if (listed[index] < written_ns) listed[index] = written_ns;
         }
     }
     for (uint32_t i = 0; i < HISTORY_NODES_MAX; i++) {
         struct node *node = recording->node_used[i] ? nodes_at(recording->store.nodes, i) : NULL;
-        if (node && LOAD(node->state) == NODE_LIVE && LOAD(node->ended_after_ns) < newest[first[i]])
+        if (node && LOAD(node->state) == NODE_LIVE && listed[i] < newest[first[i]])
             atomic_store_explicit(&node->state, NODE_UNKNOWN, memory_order_relaxed); /* relaxed: one thread */
     }
 }

@@ -48,8 +48,12 @@ static int note_later(void *context, const struct trace_event *event, history_so
 /* The newest event of a log before that time. */
 static int find_last(struct nodes_past *past, struct history *history, uint32_t index, uint64_t end, struct history_work *work) {
     uint64_t set[NODES_SET_WORDS] = {0};
-    const struct history_query query = {
-        .by_node = true, .node_set = set, .node_set_bits = NODES_MAX, .kinds = ~(UINT64_C(1) << TRACE_KIND_EVENTS_LOST), .to_ns = past->at_ns, .work = work};
+    const struct history_query query = {.by_node = true,
+                                        .node_set = set,
+                                        .node_set_bits = NODES_MAX,
+                                        .kinds = ~(UINT64_C(1) << TRACE_KIND_EVENTS_LOST),
+                                        .to_ns = past->at_ns,
+                                        .work = work};
     struct history_answer answer;
     set[index / 64] |= UINT64_C(1) << index % 64;
     int error = history_select(history, &query, 0, end, 1, true, NULL, &answer);

@@ -161,8 +161,7 @@ static void update_node(struct top_row *row, const json_t *json, double seconds,
     struct strbuf text = {0};
     if (past) seconds = seconds_of_node(json);
     const char *id = json_get_hex(json, "node_id", NODE_DIGITS), *state = json_get_text(json, "state");
-    bool live = state && !strcmp(state, "live"),
-         quiet = state && (!strcmp(state, "exited") || !strcmp(state, "unknown"));
+    bool live = state && !strcmp(state, "live"), quiet = state && (!strcmp(state, "exited") || !strcmp(state, "unknown"));
     double emitted = rise(row, NODE_EMITTED, json, "emitted") / seconds, lost = rise(row, NODE_LOST, json, "lost") / seconds;
     uint64_t read = json_get_count(json, "indexed") + row->counters[NODE_LOST];
     row->values[NODE_EMIT_RATE] = emitted;

@@ -327,8 +327,7 @@ static int count_part(const struct requests *requests, struct history *part, con
 
 static int count_and_answer(struct ask *ask, struct requests *requests, uint64_t now_ns) {
     const struct history_trace_test test = {requests, see, note_trace};
-    const struct history_traces_query query = {
-        .from_ns = requests->from_ns,
+    const struct history_traces_query query = {.from_ns = requests->from_ns,
                                                .to_ns = requests->to_ns,
                                                .until_ns = requests->at_ns,
                                                .test = &test,

@@ -152,7 +152,8 @@ static bool fit_peers(const struct backed *backed, struct segment *segment, uint
         if (!history__peer_has_heard(tally)) { /* an older version had the node in the place of heard_ns, and 0 in its own */
             memcpy(&node, (const void *)&tally->heard_ns, sizeof node);
             history__store(&tally->heard_ns, 0);
-            atomic_store_explicit(&tally->rtt_node, (uint16_t)node_of(backed, node), memory_order_relaxed); /* relaxed: likewise */
+            atomic_store_explicit(&tally->rtt_node, (uint16_t)node_of(backed, node),
+                                  memory_order_relaxed); /* relaxed: likewise */
         } else {
             history__set_rtt_node(tally, node_of(backed, history__rtt_node(tally)));
         }

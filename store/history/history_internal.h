@@ -417,7 +417,7 @@ static inline void history__peer_init(struct peer_tally *tally, const struct tra
 extern const uint8_t history__packet_classes[32];
 #define RTT_SAMPLE 4
 #define MESSAGE 8
-#define HEARD 16   /* the node received it from the peer */
+#define HEARD 16    /* the node received it from the peer */
 #define HEARD_IF 32 /* if its data say so */
 void history__peer_special(struct peer_tally *tally, const struct trace_event *event, uint32_t node);
 static inline void history__peer_count(struct peer_tally *tally, const struct trace_event *event, uint32_t node) {

@@ -354,8 +354,7 @@ static int list_traces(struct listing *listing) {
     int error = listing->sift && query.from_ns == 0 ? 0 : last_times(listing); /* sifted candidates are ranked by their events */
 
     if (error == 0 && query.to_ns != 0) error = mark_traces(history, &listing->span, &query, NULL, &listing->in_window);
-    query = (struct history_query){
-        .kinds = HISTORY_APP_KINDS, .to_ns = listing->query->until_ns, .work = listing->query->work};
+    query = (struct history_query){.kinds = HISTORY_APP_KINDS, .to_ns = listing->query->until_ns, .work = listing->query->work};
     if (error == 0 && app_id) error = mark_traces(history, &listing->span, &query, app_id, &listing->of_app);
     if (error == 0 && listing->query->kind != HISTORY_TRACES_ALL)
         error = mark_traces(history, &listing->span, &query, NULL, &listing->requests);

@@ -197,7 +197,7 @@ struct gather {
     const struct history_who *who;         /* or NULL */
     struct history_work *work;             /* or NULL */
     struct history_span span;
-    uint64_t held;                         /* history__breathe's */
+    uint64_t held; /* history__breathe's */
     struct history_trace *trace;
     struct firsts nodes, peers;
     struct span_marks starts, ends;
@@ -367,8 +367,13 @@ static void gather_finish(struct gather *gather) {
 int history__trace_gather(const struct history *history, const struct history_span *span, const struct trace_id *id,
                           const struct history_trace_test *test, const struct history_who *who, struct history_work *work,
                           struct history_trace *ret_trace) {
-    struct gather gather = {
-        .history = history, .test = test, .who = who, .work = work, .span = *span, .held = work != NULL ? work->done : 0, .trace = ret_trace};
+    struct gather gather = {.history = history,
+                            .test = test,
+                            .who = who,
+                            .work = work,
+                            .span = *span,
+                            .held = work != NULL ? work->done : 0,
+                            .trace = ret_trace};
     int error = 0;
 
     memset(ret_trace, 0, sizeof *ret_trace);

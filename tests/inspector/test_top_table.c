@@ -365,7 +365,8 @@ END_TEST
 START_TEST(a_peer_has_the_age_of_its_last_sign_of_life) {
     feed(TOP_PEERS, "{'peer_id':'" NODE_A "','last':{'timestamp':999999000},'heard':{'timestamp':998000000}}", 8 * SECOND, false);
     ck_assert_double_eq(value(0, "heard"), 2e9); /* what was sent to it since is no sign of it */
-    feed(TOP_PEERS, "{'peer_id':'" NODE_A "','last':{'timestamp':1000000001},'heard':{'timestamp':1000000001}}", 9 * SECOND, false);
+    feed(TOP_PEERS, "{'peer_id':'" NODE_A "','last':{'timestamp':1000000001},'heard':{'timestamp':1000000001}}", 9 * SECOND,
+         false);
     ck_assert_double_eq(value(0, "heard"), 0);
     feed(TOP_PEERS, "{'peer_id':'" NODE_A "'}", 10 * SECOND, false);
     ck_assert_double_nan(value(0, "heard"));

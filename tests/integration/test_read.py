@@ -87,7 +87,8 @@ class NodesThatLived(ReadTest):
         ended = json.loads(self.read("nodes", "--json"))["ended"]
         copy = pathlib.Path(self.place.directory) / "copy.p2rec"
         self.read("record", "-o", copy, err=None)
-        self.assertEqual(json.loads(self.read("nodes", "--json", path=copy))["ended"], ended)
+        copied = json.loads(self.read("nodes", "--json", path=copy))
+        self.assertEqual((copied["state"], copied["ended"]), ("live", ended))
         saved = pathlib.Path(self.place.directory) / "saved.ndjson"
         saved.write_text(self.read("nodes", "--json") + self.read("recent", "--json"), encoding="utf-8")
         self.assertEqual(json.loads(self.read("nodes", "--json", path=saved))["ended"], ended)

@@ -24,10 +24,12 @@ static uint64_t time_of(uint32_t step) { return BEGIN_NS + step * STEP_NS; }
 
 /* Requests that begin, are passed on, and end, each 20 steps later than the one before, and overlap; packets both ways. */
 static bool event_of(uint32_t step, uint32_t *ret_node, struct trace_event *ret_event) {
-    static const uint16_t kinds[] = {TRACE_KIND_APP_START, TRACE_KIND_PACKET_SENT, TRACE_KIND_PACKET_RECEIVED, TRACE_KIND_PACKET_LOST,
-                                     TRACE_KIND_METRICS,   TRACE_KIND_STREAM_DATA, TRACE_KIND_APP_END,         TRACE_KIND_EVENTS_LOST};
+    static const uint16_t kinds[] = {TRACE_KIND_APP_START,   TRACE_KIND_PACKET_SENT, TRACE_KIND_PACKET_RECEIVED,
+                                     TRACE_KIND_PACKET_LOST, TRACE_KIND_METRICS,     TRACE_KIND_STREAM_DATA,
+                                     TRACE_KIND_APP_END,     TRACE_KIND_EVENTS_LOST};
     uint32_t turn = step * 7919 % 104729, request = step / 20 - (step >= 20 ? turn % 2 : 0), node = turn % NODES;
-    struct trace_event event = {.timestamp = time_of(step), .sequence = step, .kind = kinds[turn / 8 % 8], .flags = TRACE_FLAG_SAMPLED};
+    struct trace_event event = {
+        .timestamp = time_of(step), .sequence = step, .kind = kinds[turn / 8 % 8], .flags = TRACE_FLAG_SAMPLED};
     uint8_t peer = (uint8_t)(1 + turn / 3 % (NODES + 1)); /* one is not traced */
     if (node == 3 && step < STARTS_AT) node = 0;
     if (node == 2 && step >= ENDS_AT) node = 1;
@@ -35,7 +37,8 @@ static bool event_of(uint32_t step, uint32_t *ret_node, struct trace_event *ret_
     if (event.kind == TRACE_KIND_APP_END) event.data.app_end.span_id = 100 + request, event.data.app_end.ok = turn % 3 > 0;
     if (event.kind == TRACE_KIND_STREAM_DATA) event.data.stream_data.sent = turn % 2;
     if (event.kind == TRACE_KIND_METRICS) event.data.metrics.rtt = 1000 + turn, event.data.metrics.min_rtt = 500 + turn % 99;
-    if (event.kind == TRACE_KIND_PACKET_SENT || event.kind == TRACE_KIND_PACKET_RECEIVED) event.data.packet_sent.size = turn % 1200;
+    if (event.kind == TRACE_KIND_PACKET_SENT || event.kind == TRACE_KIND_PACKET_RECEIVED)
+        event.data.packet_sent.size = turn % 1200;
     if (event.kind == TRACE_KIND_EVENTS_LOST)
         event.data.events_lost.count = turn % 5, event.data.events_lost.cause = TRACE_LOSS_OVERWRITTEN;
     if (event.kind != TRACE_KIND_EVENTS_LOST) {
@@ -105,7 +108,8 @@ START_TEST(a_store_answers_as_it_did_then) {
         check_same(whole, then, "peers", json_object(), step);
         if (step > STARTS_AT) check_same(whole, then, "peers", json_pack("{ss}", "node_id", "d"), step);
         check_same(whole, then, "traces", json_pack("{si}", "limit", 100), step);
-        check_same(whole, then, "traces", json_pack("{sisssssi}", "limit", 100, "kind", "request", "order", "slowest", "from", 0), step);
+        check_same(whole, then, "traces", json_pack("{sisssssi}", "limit", 100, "kind", "request", "order", "slowest", "from", 0),
+                   step);
         check_same(whole, then, "traces", json_pack("{siss}", "limit", 5, "filter", "age > 20ms and any packet_lost"), step);
         check_same(whole, then, "requests", json_pack("{sssb}", "group_by", "node", "histogram", 1), step);
         store_destroy(then);

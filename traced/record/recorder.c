@@ -35,11 +35,11 @@ struct recorder {
     uint64_t woken; /* the appending thread's: segments for which the thread was woken */
     _Atomic bool stop;
     /* the thread's */
-    uint64_t next;          /* segment to write */
-    uint32_t written;       /* its events that are already in files, written while it was open */
-    uint64_t number;        /* of the next file.  A segment that is dropped takes one, too, so that it leaves a gap; one without
+    uint64_t next;    /* segment to write */
+    uint32_t written; /* its events that are already in files, written while it was open */
+    uint64_t number;  /* of the next file.  A segment that is dropped takes one, too, so that it leaves a gap; one without
                              * an event of its own takes none */
-    struct {                /* the newest file; `end` 0: none */
+    struct {          /* the newest file; `end` 0: none */
         uint64_t segment, number;
         uint32_t first, end;
         uint64_t deaths; /* of the nodes that it lists: the number of those that had ended */

@@ -646,7 +646,8 @@ void render_analysis(struct strbuf *out, const struct view *view, const struct a
     if (scope->cut)
         text_styled(out, view->color, STYLE_WARN, "! older events of this period were not read: --limit N reads more\n");
     struct strbuf cut = {0};
-    if (analysis_describe_cut_off(&cut, view, analysis, scope)) text_styled(out, view->color, STYLE_WARN, "! %s\n", strbuf_text(&cut));
+    if (analysis_describe_cut_off(&cut, view, analysis, scope))
+        text_styled(out, view->color, STYLE_WARN, "! %s\n", strbuf_text(&cut));
     strbuf_fini(&cut);
     strbuf_puts(out, "\n");
     for (size_t i = 0; i < analysis->count; i++) draw_finding(out, view, facts, &analysis->findings[i]);

@@ -380,8 +380,7 @@ static void show_logs(const struct fleet_clocks *clocks, struct fleet_logs *logs
             log->last_ns = clocks_time(clocks->clocks, machine, ends[i].last ? ends[i].last : UINT64_MAX, log->last_ns);
         if (!log->ended_after_ns) continue;
         log->ended_after_ns = clocks_time(clocks->clocks, machine, UINT64_MAX, log->ended_after_ns);
-        if (log->ended_by_ns)
-            log->ended_by_ns = clocks_time(clocks->clocks, machine, UINT64_MAX, log->ended_by_ns);
+        if (log->ended_by_ns) log->ended_by_ns = clocks_time(clocks->clocks, machine, UINT64_MAX, log->ended_by_ns);
     }
 }
 

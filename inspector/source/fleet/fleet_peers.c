@@ -118,8 +118,8 @@ static void put_peers(struct trace_text *out, const void *arg, const char *rows,
     fleet_put_format(out,
                      ", maxIf(shown_ns, kind_id IN (%d,%d,%d,%d) OR kind_id IN (%d,%d) AND by_remote != 0"
                      " OR kind_id = %d AND sent = 0) AS heard_ns", /* as in history_peers.c */
-                     TRACE_KIND_PACKET_RECEIVED, TRACE_KIND_MESSAGE_RECEIVED, TRACE_KIND_CONN_ESTABLISHED,
-                     TRACE_KIND_CONN_RESET, TRACE_KIND_CONN_INIT, TRACE_KIND_CONN_CLOSED, TRACE_KIND_STREAM_DATA);
+                     TRACE_KIND_PACKET_RECEIVED, TRACE_KIND_MESSAGE_RECEIVED, TRACE_KIND_CONN_ESTABLISHED, TRACE_KIND_CONN_RESET,
+                     TRACE_KIND_CONN_INIT, TRACE_KIND_CONN_CLOSED, TRACE_KIND_STREAM_DATA);
     if (peers->context->who.picture) trace_text_puts(out, ", groupUniqArray((node_id, log_id)) AS logs");
     fleet_put_format(out, " FROM %s", rows);
     trace_text_puts(out, fleet_who_join(&peers->context->who, true));
