@@ -10,8 +10,8 @@
 #define LATELY_NS (UINT64_C(600) * 1000000000)
 #define ENDED_MAX 4U /* named */
 
-/* How long ago a node ended: or, if nobody watched it, how long ago it emitted its last event.  Returns false if it lives, or ended
- * long ago. */
+/* How long ago a node ended: or, if nobody watched it, how long ago it emitted its last event.  Returns false if it lives, or
+ * ended long ago. */
 static bool ended_lately(const json_t *node, uint64_t now_ns, bool *ret_seen, uint64_t *ret_ago_ns) {
     const char *state = json_get_text(node, "state");
     uint64_t at_ns;

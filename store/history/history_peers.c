@@ -25,8 +25,8 @@
 
 TRACE_STATIC_ASSERT_(NODES_MAX <= HISTORY_NODES_MAX, "every node has its bit");
 
-/* By kind: its packet class, whether it has a round-trip sample or is a message, and whether the peer was heard.  Stored as the difference from
- * PACKET_NONE, which applies to all other kinds. */
+/* By kind: its packet class, whether it has a round-trip sample or is a message, and whether the peer was heard.  Stored as
+ * the difference from PACKET_NONE, which applies to all other kinds. */
 const uint8_t history__packet_classes[32] = {
     [TRACE_KIND_CONN_INIT] = HEARD_IF,
     [TRACE_KIND_CONN_ESTABLISHED] = RTT_SAMPLE | HEARD,
@@ -214,7 +214,8 @@ static int add_some_nodes(struct peer_sums *sums, const struct segment *segment,
     return add_rare(sums, segment, behind);
 }
 
-/* Some of its events do not count; or the index of a backed segment is damaged, has different times, or is of an older version, so its events are counted one by one. */
+/* Some of its events do not count; or the index of a backed segment is damaged, has different times, or is of an older version:
+ * then its events are counted one by one. */
 static int add_events(struct peer_sums *sums, const struct segment *segment, uint32_t behind) {
     int error = 0;
     for (uint32_t i = 0; i < behind && error == 0; i++)

@@ -102,8 +102,8 @@ void nodes_end(struct nodes *nodes, uint32_t index, enum node_state state, const
 /* Before nodes_end, or for an entry that nobody else uses: when the log ended.  It did not before its newest event. */
 void nodes_set_ended(struct node *node, uint64_t after_ns, uint64_t by_ns);
 
-/* The same as nodes_set_ended for a log that says when it was closed.  Changes nothing if that cannot be: if it was before the log's newest event or
- * after by_ns, when it was known to have ended. */
+/* The same as nodes_set_ended for a log that says when it was closed.  Changes nothing if that cannot be: if it was before the
+ * log's newest event or after by_ns, when it was known to have ended. */
 void nodes_set_closed(struct node *node, uint64_t closed_ns, uint64_t by_ns);
 
 /* For an entry that nobody else uses: it had not ended at that time, and nobody says whether it has since. */
