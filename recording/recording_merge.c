@@ -13,6 +13,8 @@
 #include <string.h>
 #include <sys/random.h>
 
+#define LOAD(word) atomic_load_explicit(&(word), memory_order_relaxed) /* relaxed: one thread */
+
 #define TOLD_MAX (8 * ALIASES_MAX) /* aliases of all writers */
 
 /* The slot of a log, or an empty one for it; NULL when the table is full.  A file can have any logs, so where they are must not
@@ -111,6 +113,8 @@ static void add_record(struct recording *recording, const struct recording_frame
         put_unreadable(recording, index, "unknown");
         return;
     }
+    if (LOAD(record.node.state) == NODE_LIVE && !LOAD(record.node.ended_after_ns))
+        nodes_set_alive(&record.node, frame->header.written_unix_ns);
     nodes_put(recording->store.nodes, index, &record.node);
     recording->node_used[index] = true;
     if (!add_apps(recording, index, record.bytes + sizeof(struct recording_record),
@@ -182,6 +186,49 @@ static void merge_steps(struct recording *recording, const struct recording_head
     }
 }
 
+/* ---- logs that had not ended ---------------------------------------------------------------------------------------------- */
+
+/* For each index, the least index of a node on the same machine. */
+static void find_neighbours(const struct recording *recording, uint16_t *ret_first) {
+    for (uint32_t i = 0, machines = 0; i < HISTORY_NODES_MAX; i++) {
+        static uint16_t firsts[HISTORY_NODES_MAX]; /* of each machine; one thread */
+        const struct node *node = recording->node_used[i] ? nodes_at(recording->store.nodes, i) : NULL;
+        uint32_t k = 0;
+        if (!node) continue;
+        while (k < machines &&
+               memcmp(nodes_at(recording->store.nodes, firsts[k])->info.machine.id, node->info.machine.id, MACHINE_ID_BYTES) != 0)
+            k++;
+        if (k == machines) firsts[machines++] = (uint16_t)i;
+        ret_first[i] = firsts[k];
+    }
+}
+
+/* A log is live in the newest file that lists it.  If another one from its machine was written later, and does not list it, then
+ * nobody knows whether it still lived. */
+static void doubt_the_unlisted(struct recording *recording) {
+    static uint16_t first[HISTORY_NODES_MAX];  /* one thread, all three */
+    static uint64_t newest[HISTORY_NODES_MAX]; /* of each machine, at its first index: when its newest file was written */
+    static uint64_t listed[HISTORY_NODES_MAX]; /* of each node: when the newest that lists it was */
+    memset(newest, 0, sizeof newest);
+    memset(listed, 0, sizeof listed);
+    find_neighbours(recording, first);
+    for (size_t i = 0; i < recording->frame_count; i++) {
+        const struct recording_frame *frame = recording->frames[i];
+        uint64_t written_ns = frame->header.written_unix_ns;
+        for (uint32_t k = 0; k < frame->node_map_count; k++) {
+            uint32_t index = frame->node_map[k];
+            if (index == RECORDING_NODE_OTHER) continue;
+            if (newest[first[index]] < written_ns) newest[first[index]] = written_ns;
+            if (listed[index] < written_ns) listed[index] = written_ns;
+        }
+    }
+    for (uint32_t i = 0; i < HISTORY_NODES_MAX; i++) {
+        struct node *node = recording->node_used[i] ? nodes_at(recording->store.nodes, i) : NULL;
+        if (node && LOAD(node->state) == NODE_LIVE && listed[i] < newest[first[i]])
+            atomic_store_explicit(&node->state, NODE_UNKNOWN, memory_order_relaxed); /* relaxed: one thread */
+    }
+}
+
 int recording__merge_nodes(struct recording *recording) {
     struct recording_roster *roster = malloc(NODES_MAX * sizeof *roster);
     int error = roster ? 0 : -ENOMEM;
@@ -200,5 +247,6 @@ int recording__merge_nodes(struct recording *recording) {
                                 ": they are shown as \"unknown\"");
     }
     free(roster);
+    if (error == 0) doubt_the_unlisted(recording);
     return error == 0 && recording->told_failed ? -ENOMEM : error;
 }

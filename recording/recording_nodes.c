@@ -113,7 +113,8 @@ static size_t encode_aliases(const struct recording_roll *roll, size_t said_coun
 /* Returns the number of bytes written. */
 static size_t encode_end(const struct node *node, uint32_t state, char *out) {
     const struct recording_end end = {LOAD(node->ended_after_ns), LOAD(node->ended_by_ns)};
-    if (!end.by_ns || state == NODE_LIVE) return 0;
+    if (state == NODE_LIVE && end.by_ns) return 0; /* it ends now, and its state is about to change */
+    if (!end.after_ns && !end.by_ns) return 0;
     memcpy(out, &end, sizeof end);
     return sizeof end;
 }
@@ -249,7 +250,10 @@ static void decode_end(const void *bytes, size_t count, size_t tail_bytes, struc
     if (tail_bytes < sizeof(struct recording_machine)) return;
     if ((tail_bytes - sizeof(struct recording_machine)) % sizeof(struct recording_alias) != sizeof end) return;
     memcpy(&end, (const char *)bytes + count - sizeof end, sizeof end);
-    if (end.by_ns) nodes_set_ended(node, end.after_ns, end.by_ns);
+    if (end.by_ns)
+        nodes_set_ended(node, end.after_ns, end.by_ns);
+    else if (end.after_ns)
+        nodes_set_alive(node, end.after_ns);
 }
 
 int recording__record_decode(const void *bytes, size_t count, struct node *ret_node, uint32_t *ret_app_count) {

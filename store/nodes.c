@@ -14,7 +14,9 @@
  *      generation:A nodes_generation generation:R
  *      app:R       nodes_add_app     app:A        a reader takes a half-written description (app:R of shm.h is another)
  *      app:A       nodes_app         app:R
- *      state:R     nodes_end         -            a reader sees the state without its reason and last counters */
+ *      state:R     nodes_end         -            a reader sees the state without its reason and last counters
+ *      deaths:R    nodes_end         deaths:A     a recorder that saw the count writes the node as live
+ *      deaths:A    nodes_deaths      deaths:R */
 #include <store/grace.h>
 #include <store/history.h>
 #include <store/nodes.h>
@@ -43,12 +45,16 @@ struct nodes {
     /* appending thread only */
     struct place places[NODES_MAX];
     struct history *history; /* or NULL */
-    uint64_t deaths;
+    _Atomic uint64_t deaths; /* read by any thread */
     uint32_t rejected;
     /* both */
     struct clock_steps clock_steps;
     struct node entries[NODES_MAX];
 };
+
+/* relaxed: state:R of nodes_end publishes them */
+#define STORE(word, value) atomic_store_explicit(&(word), value, memory_order_relaxed)
+#define LOAD(word) atomic_load_explicit(&(word), memory_order_relaxed)
 
 #ifdef GRACE_TSAN
 char grace__point;
@@ -153,16 +159,14 @@ void nodes_end(struct nodes *nodes, uint32_t index, enum node_state state, const
     struct place *place = &nodes->places[index];
     place->dead = true;
     place->end = history_end_position;
-    place->order = nodes->deaths++;
+    place->order = LOAD(nodes->deaths);
     if (nodes->history) history_node_ends(nodes->history, index);
     if (state == NODE_REJECTED) set_reason(node, reason); /* nobody reads it before that state */
     /* state:R  A reader that sees that the node is dead also sees its last counters. */
     atomic_store_explicit(&node->state, state, memory_order_release);
+    /* deaths:R  Pairs with deaths:A. */
+    atomic_store_explicit(&nodes->deaths, place->order + 1, memory_order_release);
 }
-
-/* relaxed: state:R of nodes_end publishes them */
-#define STORE(word, value) atomic_store_explicit(&(word), value, memory_order_relaxed)
-#define LOAD(word) atomic_load_explicit(&(word), memory_order_relaxed)
 
 #define CLOSED_LATE_NS_MAX 1000000 /* the clocks of two processors differ */
 
@@ -171,6 +175,12 @@ void nodes_set_ended(struct node *node, uint64_t after_ns, uint64_t by_ns) {
     if (after_ns < last_ns) after_ns = last_ns;
     STORE(node->ended_after_ns, after_ns);
     STORE(node->ended_by_ns, by_ns > after_ns ? by_ns : after_ns);
+}
+
+void nodes_set_alive(struct node *node, uint64_t at_ns) {
+    uint64_t last_ns = LOAD(node->last_unix_ns);
+    STORE(node->ended_after_ns, at_ns > last_ns ? at_ns : last_ns);
+    STORE(node->ended_by_ns, 0);
 }
 
 void nodes_set_closed(struct node *node, uint64_t closed_ns, uint64_t by_ns) {
@@ -231,6 +241,11 @@ uint32_t nodes_count(const struct nodes *nodes) {
 uint64_t nodes_generation(const struct nodes *nodes) {
     /* generation:A  Pairs with generation:R. */
     return atomic_load_explicit(&nodes->generation, memory_order_acquire);
+}
+
+uint64_t nodes_deaths(const struct nodes *nodes) {
+    /* deaths:A  Pairs with deaths:R. */
+    return atomic_load_explicit(&nodes->deaths, memory_order_acquire);
 }
 
 struct node *nodes_at(const struct nodes *nodes, uint32_t index) {

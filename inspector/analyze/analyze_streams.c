@@ -30,6 +30,20 @@ static uint64_t last_close(const struct facts *facts, unsigned node, unsigned pe
     return time_ns;
 }
 
+/* Has the process that opened it ended?  Then its streams are not open any more, although nobody closed them. */
+static bool has_ended(const struct analysis *analysis, const struct fact *opened) {
+    const struct node_states *states = analysis->states;
+    bool any_ended = false, any_other = false;
+    if (node_states_ended_log(states, analysis->facts, opened->node, opened->time_ns)) return true;
+    for (size_t i = 0; i < states->count; i++) {
+        const struct node_state *state = &states->items[i];
+        if (state->node != opened->node) continue;
+        any_ended |= state->exited || state->crashed;
+        any_other |= !state->exited && !state->crashed;
+    }
+    return any_ended && !any_other;
+}
+
 /* All steps of one node and peer. */
 static void judge_streams(struct analysis *analysis, const struct stream_step *steps, size_t count, uint64_t closed_ns) {
     const struct facts *facts = analysis->facts;
@@ -45,7 +59,7 @@ static void judge_streams(struct analysis *analysis, const struct stream_step *s
         finding.of++;
         bool again = i + 1 < count && steps[i + 1].stream_id == steps[i].stream_id; /* closed, or opened in another connection */
         uint64_t now_ns = analysis_now(analysis, fact->node), age_ns = now_ns > fact->time_ns ? now_ns - fact->time_ns : 0;
-        if (again || closed_ns > fact->time_ns || age_ns < STREAM_AGE_NS_MIN) continue;
+        if (again || closed_ns > fact->time_ns || age_ns < STREAM_AGE_NS_MIN || has_ended(analysis, fact)) continue;
         if (!finding.count++) finding.trace = fact->trace;
         if (age_ns > finding.ns) finding.ns = age_ns;
         finding_show(&finding, steps[i].fact);

@@ -17,7 +17,8 @@ const struct command command_table[] = {
         .paged = true,
         .run = run_nodes,
         .summary = "the nodes that traced knows, and how many of their events were lost",
-        .description = "emitted = indexed + lost once traced has read everything of a node.",
+        .description = "emitted = indexed + lost once traced has read everything of a node. State: live; exited (it closed its log); crashed (it ended without: it crashed, was killed, or called _exit); "
+                       "rejected; unknown. ended is when traced noticed the end; in a recording, \"not by 12:00:03\" is a node that still lived when that was written, and nobody knows whether it has ended since.",
         .examples = {{"inspector nodes", "what is traced here, and was anything lost?"}},
     },
     {
@@ -28,7 +29,9 @@ const struct command command_table[] = {
         .paged = true,
         .run = run_peers,
         .summary = "the peers: rtt, loss, bytes",
-        .description = "What all nodes report about each peer, or only --node.",
+        .description = "What all nodes report about each peer, or only --node. heard ago is the age of the last sign of life: something received from the peer, or an event of its own. "
+                       "The newest event (--fields last) may be something that was sent to it in vain.\n"
+                       "loss is the share of all packets sent to the peer that were declared lost, acknowledgements included. analyze counts what the other end did not receive, if that is traced, and otherwise leaves out small packets, which mostly only acknowledge: its share of the same link may differ.",
         .examples = {{"inspector peers --node alice", "the peers as alice sees them"},
                      {"inspector peers --json | jq -r '[.name, .loss] | @tsv'", "the loss of each peer"}},
     },
@@ -240,10 +243,10 @@ const struct command command_table[] = {
                        "/ filters, < > and s sort, space freezes the screen, ? lists all keys, "
                        "q or Ctrl-C quits and restores the terminal. When traced goes away, top says so, and resumes when traced comes back.\n"
                        "With --read there is a position, shown as a time: [ and ] move it by an interval, { and } by 60, ( and ) to the beginning and the end, p plays. "
-                       "Requests, links, kinds and traces are those up to the position; nodes and peers are those of the whole recording, and so are the rates in the head: averages, for a node since it began.\n"
+                       "Everything is as it was known then: a request that ended later is open, and a node that ended later is live. Rates of nodes and peers are averages up to then, of a node since it began; those in the head are of the whole recording.\n"
                        "traced counts the rates of requests, links and kinds for each interval; the other numbers of requests cover the last 60 intervals, percentiles at most 1/128 too high. Rates of nodes and peers are the increase of counters between two "
                        "answers, divided by the time between them. If a count may have fallen because old events were evicted, no rate is shown "
-                       "for that interval. The column ago of a peer is the age of its newest event. If something was sent to a peer for 10 intervals, and nothing received from it, its rtt and loss are -, and * marks it.",
+                       "for that interval. The column heard of a peer is the age of the last sign of life: something received from it, or an event of its own. If something was sent to a peer for 10 intervals, and nothing received from it, its rtt and loss are -, and * marks it.",
         .examples = {{"inspector top", "what is going on, and where is the problem?"},
                      {"inspector top --interval 200ms", "the same, five times a second"},
                      {"inspector top --read today.p2rec", "what happened then; [ and ] move through it"}},

@@ -114,12 +114,48 @@ static int check_pairs(const struct options *options, struct failure *failure) {
     return 0;
 }
 
+/* Where answers come from. */
+enum origin { FROM_TRACED = 1, FROM_PROCESS = 2, FROM_RECORDING = 4, FROM_FLEET = 8 };
+
+static enum origin origin_of(const struct options *options) {
+    return option_given(options, OPTION_READ)    ? FROM_RECORDING
+           : option_given(options, OPTION_FLEET) ? FROM_FLEET
+           : option_given(options, OPTION_PID)   ? FROM_PROCESS
+                                                 : FROM_TRACED;
+}
+
+/* Options that only some sources can obey: for others they would do nothing, and nobody would know. */
+static int check_origin(const struct command *command, const struct options *options, struct failure *failure) {
+    static const struct {
+        enum option option;
+        unsigned origins;
+        const char *whose, *needs;
+    } table[] = {
+        {OPTION_SOCKET, FROM_TRACED, "traced", NULL},
+        {OPTION_WAIT, FROM_TRACED | FROM_FLEET, "traced, or a fleet", NULL},
+        {OPTION_TIMEOUT, FROM_TRACED | FROM_FLEET, "traced, or a fleet", NULL},
+        {OPTION_NO_CLOCK_CORRECTION, FROM_RECORDING | FROM_FLEET, "recordings, or a fleet", "--read or --fleet"},
+        {OPTION_LOGIN, FROM_FLEET, "a fleet", "--fleet"},
+        {OPTION_CA, FROM_FLEET, "a fleet", "--fleet"},
+    };
+    enum origin origin = origin_of(options);
+    const char *chosen = origin == FROM_RECORDING ? "read" : origin == FROM_FLEET ? "fleet" : "pid";
+    for (size_t i = 0; !command->offline && i < sizeof table / sizeof *table; i++) {
+        const char *spelling = option_table[table[i].option].spelling;
+        if (!option_given(options, table[i].option) || table[i].origins & origin) continue;
+        if (origin == FROM_TRACED)
+            return failure_set(failure, EXIT_USAGE, "--%s is for %s: it needs %s", spelling, table[i].whose, table[i].needs);
+        return failure_set(failure, EXIT_USAGE, "--%s is for %s: it has no effect with --%s", spelling, table[i].whose, chosen);
+    }
+    return 0;
+}
+
 static int check_usage(const struct command *command, const struct options *options, struct failure *failure) {
     uint64_t wrong = options->given & ~command_options(command);
     if (check_arguments(command, options, failure)) return -1;
     if (!wrong && option_given(options, OPTION_SUMMARY) && !options_want_data(options))
         return failure_set(failure, EXIT_USAGE, "--summary is a line of --json; without it the last lines say the same");
-    if (!wrong && check_pairs(options, failure)) return -1;
+    if (!wrong && (check_pairs(options, failure) || check_origin(command, options, failure))) return -1;
     if (!wrong) return 0;
     if (wrong & OPTION_BIT(FLEET))
         return failure_set(failure, EXIT_FAILED, "inspector %s needs live nodes: a fleet has none", command->name);

@@ -134,7 +134,7 @@ static int show_findings(struct session *session, const struct analysis *analysi
     }
     if (scope->cut) output_note("older events of this period were not read: --limit N reads more");
     struct strbuf text = {0};
-    if (analysis_describe_cut_off(&text, analysis, scope)) output_note(strbuf_text(&text));
+    if (analysis_describe_cut_off(&text, &session->view, analysis, scope)) output_note(strbuf_text(&text));
     strbuf_fini(&text);
     if (facts_stepped(analysis->facts))
         output_note("the clock was stepped between these events: times across it were not judged");

@@ -88,6 +88,7 @@ static void ask_for_page(struct watch *watch, struct top_page *page, bool round)
     uint64_t fed_ms = page->table.time_ms;
     for (unsigned i = 0; i < watch->ask_count; i++)
         if (watch->asks[i].serial == page->serial) return;
+    if (round && top_is_before_end(&watch->top) && page->fed) return; /* the past does not change */
     if (round && fed_ms && trace_now_monotonic_ms() < fed_ms + watch->top.interval_ms / 2) return;
     const char *method = top_request(&watch->top, page, now_ns(watch), &params);
     if (method) send_ask(watch, page->serial, round, method, params);
@@ -131,6 +132,7 @@ static bool ask_beside(struct watch *watch, struct ask *ask) {
     json_t *params, *looked;
     if (!page || page->kind != TOP_PAGE_TRACE || !ask->result || ask->trace) return false;
     if (timeline_question(ask->result, watch->top.names->answer, &params, &looked) || !params) return false;
+    top_limit(&watch->top, params);
     if (source_send(watch->source, "query", params, &ask->id, &failure)) return false;
     ask->trace = ask->result;
     ask->result = NULL;

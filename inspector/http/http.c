@@ -41,6 +41,7 @@ struct http {
     size_t exchange_count;                 /* made so far; the first has all settings, and the others are copies of it */
     size_t kept_max;                       /* of an answer; 0: HTTP_ANSWER_BYTES, and the rest is dropped */
     uint64_t timeout_ms, end_ms, stall_ms; /* as in the settings */
+    uint64_t answer_ms;                    /* http_answer_by */
     bool (*is_alive)(void *context);
     void *context;
     const atomic_int *flag;
@@ -300,13 +301,28 @@ static void read_end(struct exchange *exchange, struct http_answer *answer) {
     snprintf(answer->reason, sizeof answer->reason, "HTTP status %ld%s%s", answer->status, *said ? ": " : "", said);
 }
 
-/* How long the next request may take. */
+static uint64_t least(uint64_t a, uint64_t b) { return a < b ? a : b; }
+
+/* How long the next request may take; 0 would mean forever. */
 static uint64_t time_left_ms(const struct http *http) {
-    uint64_t now_ms = trace_now_monotonic_ms(), left_ms = CALL_GRACE_MS;
-    if (!http->end_ms) return http->timeout_ms;
-    if (http->end_ms > now_ms + CALL_GRACE_MS) left_ms = http->end_ms - now_ms;
-    return left_ms < http->timeout_ms ? left_ms : http->timeout_ms;
+    uint64_t now_ms = trace_now_monotonic_ms(), left_ms = http->timeout_ms;
+    if (http->end_ms) left_ms = least(left_ms, http->end_ms > now_ms + CALL_GRACE_MS ? http->end_ms - now_ms : CALL_GRACE_MS);
+    if (http->answer_ms) left_ms = least(left_ms, http->answer_ms > now_ms ? http->answer_ms - now_ms : 1);
+    return left_ms;
 }
+
+/* The parts of an answer before these took all its time. */
+static bool is_too_late(const struct http *http) { return http->answer_ms && trace_now_monotonic_ms() >= http->answer_ms; }
+
+static void refuse_late(struct http_request *requests, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        struct http_answer *answer = &requests[i].answer;
+        *answer = (struct http_answer){.outcome = HTTP_SLOW, .text = ""};
+        copy_line(answer->reason, sizeof answer->reason, "the answer takes longer than it may");
+    }
+}
+
+void http_answer_by(struct http *http, uint64_t end_ms) { http->answer_ms = end_ms; }
 
 static void begin(struct exchange *exchange, struct http_request *request) {
     const struct http_body *body = request->body;
@@ -365,6 +381,10 @@ static void run_all(struct http *http, struct exchange *exchanges, size_t count)
 
 static void post_from(struct http *http, struct exchange *exchanges, struct http_request *requests, size_t count) {
     http->stop_ms = 0;
+    if (is_too_late(http)) {
+        refuse_late(requests, count);
+        return;
+    }
     for (size_t i = 0; i < count; i++) begin(&exchanges[i], &requests[i]);
     run_all(http, exchanges, count);
     for (size_t i = 0; i < count; i++) end(&exchanges[i], &requests[i]);

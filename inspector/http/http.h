@@ -78,6 +78,10 @@ void http_close(struct http *http);
 /* Sends these with each request (Basic).  Copies them.  Returns 0, or -1 when out of memory. */
 int http_login(struct http *http, const char *user, const char *password);
 
+/* The requests from now on are parts of one answer, which may take until end_ms (trace_now_monotonic_ms): what is not answered
+ * by then is given up, with HTTP_SLOW.  0: each only has its own timeout. */
+void http_answer_by(struct http *http, uint64_t end_ms);
+
 /* Keeps whole answers of up to so many bytes, and gives up longer ones. */
 void http_keep(struct http *http, size_t bytes);
 

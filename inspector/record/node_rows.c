@@ -77,8 +77,13 @@ void node_row_set_counters(const json_t *row, struct node *node) {
         atomic_store_explicit(&node->last_unix_ns, last_ns, memory_order_relaxed); /* relaxed: as set_counter */
     uint64_t after_ns, by_ns;
     const json_t *ended = json_object_get(row, "ended");
-    if (json_get_time(json_object_get(ended, "after"), &after_ns) && json_get_time(json_object_get(ended, "by"), &by_ns))
+    bool has_after = json_get_time(json_object_get(ended, "after"), &after_ns);
+    if (has_after && json_get_time(json_object_get(ended, "by"), &by_ns))
         nodes_set_ended(node, after_ns, by_ns);
+    else if (node_row_state(row) == NODE_LIVE) /* it was when the row was written, and nobody knows when that was */
+        nodes_set_alive(node, has_after ? after_ns : 0);
+    else if (has_after)
+        nodes_set_alive(node, after_ns);
     uint64_t lanes;
     if (json_get_unsigned(row, "lanes", &lanes))
         atomic_store_explicit(&node->lanes_used, (uint32_t)lanes, memory_order_relaxed); /* relaxed: as set_counter */

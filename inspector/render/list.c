@@ -217,9 +217,12 @@ static bool is_shown(const struct view *view, const struct list_column *column, 
     const json_t *row;
     if (column->flags & LIST_ASKED || (column->flags & LIST_AGO && !view->now_ns)) return false;
     if (column->flags & LIST_HOSTS && !names_hosts_differ(view->names)) return false;
-    if (!(column->flags & LIST_UNLESS_ZERO)) return true;
+    if (!(column->flags & (LIST_UNLESS_ZERO | LIST_UNLESS_NULL))) return true;
     json_array_foreach(rows, i, row) {
-        if (json_get_count(row, column->field)) return true;
+        const char *path = column->path ? column->path : column->field;
+        const json_t *value = json_object_getn(row, path, strcspn(path, "."));
+        if (column->flags & LIST_UNLESS_ZERO ? json_get_count(row, column->field) > 0 : value && !json_is_null(value))
+            return true;
     }
     return false;
 }

@@ -16,14 +16,15 @@ typedef enum style list_draw(struct strbuf *cell, const struct view *view, const
 typedef json_t *list_compute(const struct view *view, const json_t *row);
 
 enum list_flags {
-    LIST_ASKED = 1,       /* shown only when --fields names it */
-    LIST_UNLESS_ZERO = 2, /* shown only when a row has it and it is not 0 */
-    LIST_HOSTS = 16,      /* shown only when nodes run on several machines */
-    LIST_IN_DATA = 8,     /* in csv, although it is computed */
-    LIST_NAMED = 32,      /* in csv only when --fields names it */
-    LIST_TIME = 64,       /* the value is Unix microseconds, in csv a time */
-    LIST_AGO = 4,         /* shown only if the present time is known */
-    LIST_APART = 128,     /* never hidden if rows with the same first column differ in it */
+    LIST_ASKED = 1,         /* shown only when --fields names it */
+    LIST_UNLESS_ZERO = 2,   /* shown only when a row has it and it is not 0 */
+    LIST_HOSTS = 16,        /* shown only when nodes run on several machines */
+    LIST_IN_DATA = 8,       /* in csv, although it is computed */
+    LIST_NAMED = 32,        /* in csv only when --fields names it */
+    LIST_TIME = 64,         /* the value is Unix microseconds, in csv a time */
+    LIST_AGO = 4,           /* shown only if the present time is known */
+    LIST_UNLESS_NULL = 256, /* shown only when a row has it, or the object that it is in */
+    LIST_APART = 128,       /* never hidden if rows with the same first column differ in it */
 };
 
 struct list_column {
@@ -31,7 +32,7 @@ struct list_column {
     const char *title; /* NULL: the field's name */
     enum table_align align;
     unsigned char rank, least; /* as in struct table_column */
-    unsigned char flags;
+    unsigned short flags;
     list_draw *draw;       /* NULL: the value as it is in csv */
     list_compute *compute; /* NULL: the row has the value */
     const char *path;      /* where the row has the value; NULL: under its name */

@@ -17,7 +17,7 @@
 static enum style state_style(const char *state) {
     if (!state) return STYLE_DIM;
     if (!strcmp(state, "live")) return STYLE_GOOD;
-    if (!strcmp(state, "exited")) return STYLE_DIM;
+    if (!strcmp(state, "exited") || !strcmp(state, "unknown")) return STYLE_DIM;
     return STYLE_BAD;
 }
 
@@ -77,6 +77,47 @@ static enum style draw_first_ago(struct strbuf *cell, const struct view *view, c
     return draw_ago(cell, view, json_object_get(row, "first"));
 }
 
+/* "at 12:00:03" */
+static void put_clock(struct strbuf *cell, const struct view *view, const char *word, uint64_t unix_ns) {
+    struct strbuf time = {0};
+    text_time(&time, unix_ns, view->utc, false);
+    strbuf_printf(cell, "%s %.8s", word, strbuf_text(&time));
+    strbuf_fini(&time);
+}
+
+/* When a log ended, as far as it is known. */
+static enum style draw_ended(struct strbuf *cell, const struct view *view, const json_t *row, const char *field) {
+    const json_t *ended = json_object_get(row, "ended"), *by = json_object_get(ended, "by");
+    uint64_t after_ns, by_ns;
+    (void)field;
+    if (json_get_time(by, &by_ns)) {
+        if (by_ns <= view->now_ns) {
+            draw_ago(cell, view, by);
+            strbuf_puts(cell, " ago");
+        } else {
+            put_clock(cell, view, "at", by_ns); /* after the last event of a recording */
+        }
+    } else if (json_get_time(json_object_get(ended, "after"), &after_ns)) {
+        put_clock(cell, view, "not by", after_ns); /* in a recording: whether it has ended since is not known */
+    } else {
+        strbuf_puts(cell, "-");
+    }
+    return STYLE_DIM;
+}
+
+static enum style draw_ended_after(struct strbuf *cell, const struct view *view, const json_t *row, const char *field) {
+    (void)field;
+    render_time(cell, view, json_object_get(json_object_get(row, "ended"), "after"), false);
+    return STYLE_PLAIN;
+}
+
+/* When a peer was last heard: the age of its newest event may be that of something sent to it in vain. */
+static enum style draw_heard_ago(struct strbuf *cell, const struct view *view, const json_t *row, const char *field) {
+    (void)field;
+    return draw_ago(cell, view, json_object_get(row, "heard"));
+}
+
+static json_t *heard_ago_new(const struct view *view, const json_t *row) { return ago_new(view, json_object_get(row, "heard")); }
 static json_t *last_ago_new(const struct view *view, const json_t *row) { return ago_new(view, json_object_get(row, "last")); }
 static json_t *first_ago_new(const struct view *view, const json_t *row) { return ago_new(view, json_object_get(row, "first")); }
 
@@ -171,6 +212,8 @@ static const struct list_column node_columns[] = {
     {"machine", NULL, TABLE_LEFT, 1, 0, LIST_ASKED, draw_text},
     {"aliases", NULL, TABLE_LEFT, 1, 8, LIST_ASKED, draw_aliases},
     {"state", NULL, TABLE_LEFT, 1, 0, 0, draw_state},
+    {"ended_by", "ended", TABLE_LEFT, 2, 0, LIST_UNLESS_NULL, draw_ended, NULL, "ended.by"},
+    {"ended_after", NULL, TABLE_LEFT, 1, 0, LIST_ASKED, draw_ended_after, NULL, "ended.after"},
     {"pid", NULL, TABLE_RIGHT, 4, 0, 0, draw_count},
     {"emitted", NULL, TABLE_RIGHT, 3, 0, 0, draw_count},
     {"indexed", NULL, TABLE_RIGHT, 5, 0, 0, draw_count},
@@ -265,7 +308,9 @@ static const struct list_column peer_columns[] = {
     {"events", NULL, TABLE_RIGHT, 7, 0, 0, draw_count},
     {"first", NULL, TABLE_LEFT, 1, 0, LIST_ASKED, draw_time},
     {"last", "last event", TABLE_LEFT, 9, 0, 0, draw_time},
-    {"ago", NULL, TABLE_RIGHT, 3, 0, LIST_AGO, draw_last_ago, last_ago_new},
+    {"ago", NULL, TABLE_RIGHT, 9, 0, LIST_ASKED, draw_last_ago, last_ago_new},
+    {"heard", "last heard", TABLE_LEFT, 9, 0, LIST_ASKED, draw_time},
+    {"heard_ago", "heard ago", TABLE_RIGHT, 3, 0, LIST_AGO, draw_heard_ago, heard_ago_new},
     {"nodes", "seen by", TABLE_LEFT, 3, 8, 0, draw_names},
     {"messages_sent", "msgs sent", TABLE_RIGHT, 4, 0, LIST_UNLESS_ZERO, draw_count},
     {"messages_received", "msgs rcvd", TABLE_RIGHT, 4, 0, LIST_UNLESS_ZERO, draw_count},

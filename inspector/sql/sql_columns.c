@@ -275,6 +275,9 @@ static bool find_value(const struct sql_column *column, struct sql_row *row, str
     case SQL_DATA: return find_member(row, "data", &object) && json_scan_find(object, column->key, ret_value);
     case SQL_FIELD: return find_member(row, "fields", &object) && json_scan_find(object, column->key, ret_value);
     case SQL_TIME: return find_member(row, column->key, &object) && json_scan_find(object, "timestamp", ret_value);
+    case SQL_ENDED:
+        return find_member(row, "ended", &object) && json_scan_find(object, column->key, &object) &&
+               json_scan_find(object, "timestamp", ret_value);
     default: return find_member(row, column->key, ret_value);
     }
 }

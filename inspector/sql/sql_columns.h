@@ -19,6 +19,7 @@ enum sql_source {
     SQL_DATA,      /* row.data[key] */
     SQL_FIELD,     /* row.fields[key] */
     SQL_TIME,      /* row[key].timestamp */
+    SQL_ENDED,     /* row.ended[key].timestamp */
     SQL_TIME_TEXT, /* the row's timestamp as text */
     SQL_NODE_NAME, /* the name of the node whose id is row[key] */
 };

@@ -70,6 +70,8 @@ static const struct sql_column node_columns[] = {
     {"sample", "REAL", SQL_MEMBER, "sample", SQL_PUSH_NOTHING, false},
     {"started", "INTEGER", SQL_TIME, "started", SQL_PUSH_NOTHING, false},
     {"last", "INTEGER", SQL_TIME, "last", SQL_PUSH_NOTHING, false},
+    {"ended_after", "INTEGER", SQL_ENDED, "after", SQL_PUSH_NOTHING, false},
+    {"ended_by", "INTEGER", SQL_ENDED, "by", SQL_PUSH_NOTHING, false},
     {"apps", "TEXT", SQL_MEMBER, "apps", SQL_PUSH_NOTHING, false},
     {"reason", "TEXT", SQL_MEMBER, "reason", SQL_PUSH_NOTHING, false},
 };
@@ -91,6 +93,7 @@ static const struct sql_column peer_columns[] = {
     {"nodes", "TEXT", SQL_MEMBER, "nodes", SQL_PUSH_NOTHING, false},
     {"first", "INTEGER", SQL_TIME, "first", SQL_PUSH_NOTHING, false},
     {"last", "INTEGER", SQL_TIME, "last", SQL_PUSH_NOTHING, false},
+    {"heard", "INTEGER", SQL_TIME, "heard", SQL_PUSH_NOTHING, false},
 };
 
 static const struct sql_column trace_columns[] = {

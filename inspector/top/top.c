@@ -130,17 +130,17 @@ static uint64_t first_ns(const struct top *top) {
     return ns;
 }
 
-double top_past_seconds(const struct top *top) {
+double top_past_seconds(const struct top *top, uint64_t until_ns) {
     uint64_t begin_ns = first_ns(top);
-    return begin_ns && begin_ns < top->end_ns ? (double)(top->end_ns - begin_ns) / 1e9 : NAN;
+    return begin_ns && begin_ns < until_ns ? (double)(until_ns - begin_ns) / 1e9 : NAN;
 }
 
 static void feed_rows(struct top *top, struct top_page *page, const json_t *answer, const struct top_moment *moment) {
     enum top_view view = page->table.view;
     struct top_moment known = *moment;
     known.past = top->past;
-    known.seconds = top_past_seconds(top);
-    known.now_ns = top->past ? top->end_ns : top->now_ns;
+    known.seconds = top_past_seconds(top, top->position_ns);
+    known.now_ns = top->past ? top->position_ns : top->now_ns;
     json_t *own = json_copy((json_t *)answer);
     if (top_is_counted(view) && json_get_real(answer, "seconds", 0) <= 0 &&
         page->look.from_us) /* nothing was counted in that interval */
@@ -426,7 +426,9 @@ static enum top_action toggle_graph(struct top *top, struct top_page *page) {
     return TOP_DRAW;
 }
 
-/* ---- the position in a recording ---- */
+/* ---- the position in a recording ----
+ *
+ * It is at the end of an interval, so that counts of intervals have nothing from after it; but not beyond the recording. */
 
 void top_set_past(struct top *top, uint64_t end_ns) {
     top->past = true;
@@ -436,13 +438,20 @@ void top_set_past(struct top *top, uint64_t end_ns) {
 /* Everything shown is from another time. */
 static void ask_anew(struct top *top) {
     for (unsigned i = 0; i < TOP_VIEWS; i++) top->roots[i].fed = false;
-    for (unsigned i = 0; i < top->depth; i++) top->pages[i]->fed = false;
+    for (unsigned i = 0; i < top->depth; i++) {
+        struct top_page *page = top->pages[i];
+        page->fed = false;
+        json_decref(page->summary); /* it is of the time when the page was opened */
+        page->summary = NULL;
+    }
 }
 
 static enum top_action go_to_position(struct top *top, uint64_t ns) {
     uint64_t begin_ns = first_ns(top);
+    uint64_t every_ns = top->interval_ms * 1000000;
     if (!top->past) return TOP_DRAW;
     if (ns < begin_ns) ns = begin_ns;
+    if (ns < top->end_ns && ns > begin_ns) ns += (every_ns - ns % every_ns) % every_ns;
     if (ns > top->end_ns) ns = top->end_ns;
     if (ns == top->position_ns) return TOP_DRAW;
     top->position_ns = ns;

@@ -116,14 +116,20 @@ struct top_page *top_find_page(struct top *top, unsigned serial);
 /* Marks the source as a recording that ends at that time.  It is shown up to a position that the user can move. */
 void top_set_past(struct top *top, uint64_t end_ns);
 
-/* How long the recording is; NAN: not known. */
-double top_past_seconds(const struct top *top);
+/* Is it a recording, and the position before its end?  Then only what was known at that time is shown. */
+static inline bool top_is_before_end(const struct top *top) { return top->past && top->position_ns < top->end_ns; }
+
+/* How long the recording is, up to a time; NAN: not known. */
+double top_past_seconds(const struct top *top, uint64_t until_ns);
 
 /* While it plays, moves the position forward by an interval. */
 void top_play(struct top *top);
 
 /* What to ask for a page at that Unix time: a method and its params.  NULL when there is nothing to ask. */
 const char *top_request(const struct top *top, struct top_page *page, uint64_t now_ns, json_t **ret_params_new);
+
+/* Before the end of a recording: limits the params of a query, with times in microseconds, to what was known at the position. */
+void top_limit(const struct top *top, json_t *params);
 
 /* Gives a page its answer; if refused: NULL, with the reason. */
 void top_feed(struct top *top, struct top_page *page, const json_t *answer, const char *reason, const struct top_moment *moment);

@@ -21,6 +21,11 @@ static json_t *about_new(const struct top_page *page) {
     return filter;
 }
 
+/* Nothing after the position in a recording is shown: no events (to), and nothing that only they tell (at). */
+static void add_end(json_t *params, const struct top *top, const char *name) {
+    if (top_is_before_end(top)) json_object_set_new(params, name, json_integer((json_int_t)(top->position_ns / 1000)));
+}
+
 /* The period to count: from the end of the last count; or, for a first look, the whole line of intervals, each by itself.  It
  * ends at a time up to which traced has read everything.  NULL if all of it was counted before. */
 static json_t *window_new(const struct top *top, struct top_page *page, uint64_t now_ns) {
@@ -38,6 +43,7 @@ static json_t *window_new(const struct top *top, struct top_page *page, uint64_t
         snprintf(page->look.field, sizeof page->look.field, "time/%" PRIu64 "ms", top->interval_ms);
     }
     page->counted_us = to_us;
+    if (top_is_before_end(top) && to_us > now_ns / 1000) to_us = now_ns / 1000; /* what came later is not known yet */
     return json_pack("{sI,sI,si}", "from", (json_int_t)from_us, "to", (json_int_t)to_us, "limit",
                      follows ? (int)TOP_ROWS_COUNTED : (int)TOP_ROWS_LOOKED);
 }
@@ -68,14 +74,16 @@ static json_t *counted_params_new(const struct top *top, struct top_page *page, 
         group_by(params, page, of_kinds, 1);
     } else {
         group_by(params, page, of_requests, 1);
+        add_end(params, top, "at");
         json_object_set_new(params, "histogram", json_true());
     }
     return params;
 }
 
-/* Nothing after the position in a recording is shown. */
-static void add_end(json_t *params, const struct top *top) {
-    if (top->past) json_object_set_new(params, "to", json_integer((json_int_t)((top->position_ns + 999) / 1000)));
+void top_limit(const struct top *top, json_t *params) {
+    json_int_t end_us = (json_int_t)(top->position_ns / 1000);
+    const json_t *to = json_object_get(params, "to");
+    if (!json_is_integer(to) || json_integer_value(to) > end_us) add_end(params, top, "to");
 }
 
 static json_t *table_params_new(const struct top *top, struct top_page *page, uint64_t now_ns) {
@@ -85,8 +93,8 @@ static json_t *table_params_new(const struct top *top, struct top_page *page, ui
         json_t *about = about_new(page);
         json_object_set_new(params, "limit", json_integer(TOP_TRACES_ASKED));
         if (about) json_object_set_new(params, "filter", about);
-        add_end(params, top);
     }
+    add_end(params, top, "at");
     return params;
 }
 
@@ -98,10 +106,11 @@ const char *top_request(const struct top *top, struct top_page *page, uint64_t n
         return *ret_params_new ? methods[page->table.view] : NULL;
     case TOP_PAGE_TRACE:
         *ret_params_new = json_pack("{ss,si}", "trace_id", page->trace_id, "limit", (int)TOP_TIMELINE_EVENTS);
+        add_end(*ret_params_new, top, "to");
         return "query";
     case TOP_PAGE_EVENTS:
         *ret_params_new = json_pack("{ss,si,ss}", "kind", page->event_kind, "limit", (int)TOP_EVENTS_ASKED, "order", "desc");
-        add_end(*ret_params_new, top);
+        add_end(*ret_params_new, top, "to");
         return "query";
     default: return NULL;
     }

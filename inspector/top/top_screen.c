@@ -102,7 +102,7 @@ static uint64_t events_here(const json_t *stats) { return json_get_count(json_ob
 
 /* The rate per second between the newest two `stats`; NAN when not known.  Of a recording: the average of all of it. */
 static double stats_rate(const struct top *top, uint64_t (*count)(const json_t *stats)) {
-    if (top->past) return (double)count(top->stats) / top_past_seconds(top);
+    if (top->past) return (double)count(top->stats) / top_past_seconds(top, top->end_ns);
     if (!top->stats || !top->stats_before || top->stats_ms[1] <= top->stats_ms[0]) return NAN;
     uint64_t now = count(top->stats), before = count(top->stats_before);
     return now < before ? NAN : (double)(now - before) * 1e3 / (double)(top->stats_ms[1] - top->stats_ms[0]);
@@ -133,20 +133,21 @@ static void add_clock(struct strbuf *out, const struct top *top, uint64_t unix_n
 }
 
 static void draw_head(struct strbuf *out, struct top *top) {
-    size_t begin = out->bytes, live = 0, gone = 0;
+    size_t begin = out->bytes, live = 0, gone = 0, unknown = 0;
     const struct top_table *nodes = &top->roots[TOP_NODES].table;
     double lost = stats_rate(top, lost_events);
     uint64_t lost_total = lost_events(top->stats);
     for (size_t i = 0; i < nodes->row_count; i++) {
         const char *state = json_get_text(nodes->rows[i].json, "state");
-        *(state && !strcmp(state, "live") ? &live : &gone) += 1;
+        *(!state || !strcmp(state, "unknown") ? &unknown : !strcmp(state, "live") ? &live : &gone) += 1;
     }
     bool losing = lost > 0 && !top->past;
     enum style style = losing ? STYLE_BAD : lost_total ? STYLE_WARN : STYLE_PLAIN;
     add_clock(out, top, top->now_ns);
     strbuf_printf(out, "  %zu live", live);
     if (gone) strbuf_printf(out, ", %zu gone", gone);
-    strbuf_puts(out, top->past ? "  average: " : "  ");
+    if (unknown) strbuf_printf(out, ", %zu unknown", unknown);
+    strbuf_puts(out, top_is_before_end(top) ? "  overall: " : top->past ? "  average: " : "  ");
     text_style_on(out, top->color, style);
     add_rate(out, losing ? "LOST " : "lost ", lost, "/s");
     if (lost_total) {
@@ -179,7 +180,7 @@ static void draw_history(struct strbuf *out, const struct top *top) {
     text_style_off(out, top->color, STYLE_DIM);
 }
 
-/* The position in a recording; totals of nodes and peers do not depend on it. */
+/* The position in a recording, and how large that is. */
 static void draw_position(struct strbuf *out, const struct top *top) {
     uint64_t first_ns = 0;
     json_get_time(json_object_get(json_object_get(top->stats, "history"), "first"), &first_ns);
@@ -188,7 +189,7 @@ static void draw_position(struct strbuf *out, const struct top *top) {
     text_time(out, top->position_ns, top->utc, true);
     text_style_off(out, top->color, STYLE_HEAD);
     strbuf_puts(out, top->playing ? ", playing" : "");
-    if (top->position_ns < top->end_ns) {
+    if (top_is_before_end(top)) {
         strbuf_puts(out, ", ");
         text_duration(out, top->end_ns - top->position_ns);
         strbuf_puts(out, " before the end");
@@ -226,13 +227,10 @@ static void draw_place(struct strbuf *out, struct top *top) {
     const struct top_page *page = top_page(top);
     size_t begin = out->bytes;
     unsigned count;
-    bool whole = top->past && top->position_ns < top->end_ns && page->kind == TOP_PAGE_TABLE &&
-                 (page->table.view == TOP_NODES || page->table.view == TOP_PEERS);
     uint64_t stepped = page->kind == TOP_PAGE_TABLE && page->table.view == TOP_REQUESTS
                            ? top_requests_stepped(page->table.rows, page->table.row_count)
                            : 0;
-    bool narrow = top->columns < TABS_COLUMNS + (stepped ? STEPPED_COLUMNS : 0U) + (*page->filter ? FILTER_COLUMNS : 0U) +
-                                     (whole ? FILTER_COLUMNS : 0U);
+    bool narrow = top->columns < TABS_COLUMNS + (stepped ? STEPPED_COLUMNS : 0U) + (*page->filter ? FILTER_COLUMNS : 0U);
     for (unsigned i = 0; i < TOP_VIEWS; i++) {
         enum top_view view = top_view_at(i);
         bool here = view == top->view;
@@ -244,7 +242,6 @@ static void draw_place(struct strbuf *out, struct top *top) {
         strbuf_printf(out, " > %s", above->title ? above->title : "?");
         if (above->kind == TOP_PAGE_TABLE) strbuf_printf(out, ": %s", names[above->table.view]);
     }
-    if (whole) text_styled(out, top->color, STYLE_WARN, " (of all of the recording)");
     if (stepped) {
         text_style_on(out, top->color, STYLE_WARN);
         strbuf_puts(out, "  p50, p99 without ");

@@ -31,7 +31,7 @@ enum peer_slot {
     PEER_RTT,
     PEER_MIN_RTT,
     PEER_LOSS,
-    PEER_AGO
+    PEER_HEARD_AGO
 };
 enum peer_text { PEER_NAME, PEER_NODES };
 enum peer_series { PEER_LOSS_LINE, PEER_RTT_LINE, PEER_SENT_LINE, PEER_LOST_LINE };
@@ -57,7 +57,7 @@ static const struct top_column node_columns[] = {
 static const struct top_column peer_columns[] = {
     {"peer", TOP_TEXT, PEER_NAME, 8, 0, false, false},           {"loss", TOP_SHARE, PEER_LOSS, 6, 0, true, true},
     {"", TOP_SPARK, PEER_LOSS_LINE, 7, 3, true, true},           {"rtt", TOP_DURATION, PEER_RTT, 7, 0, true, false},
-    {"", TOP_SPARK, PEER_RTT_LINE, 8, 2, true, false},           {"ago", TOP_DURATION, PEER_AGO, 7, 0, true, false},
+    {"", TOP_SPARK, PEER_RTT_LINE, 8, 2, true, false},           {"heard", TOP_DURATION, PEER_HEARD_AGO, 7, 0, true, false},
     {"lost/s", TOP_RATE, PEER_LOST, 6, 1, true, true},           {"sent/s", TOP_RATE, PEER_SENT, 6, 4, true, false},
     {"rcvd/s", TOP_RATE, PEER_RECEIVED, 6, 5, true, false},      {"out/s", TOP_BYTES, PEER_BYTES_SENT, 8, 6, true, false},
     {"in/s", TOP_BYTES, PEER_BYTES_RECEIVED, 8, 7, true, false}, {"least rtt", TOP_DURATION, PEER_MIN_RTT, 9, 9, true, false},
@@ -161,7 +161,7 @@ static void update_node(struct top_row *row, const json_t *json, double seconds,
     struct strbuf text = {0};
     if (past) seconds = seconds_of_node(json);
     const char *id = json_get_hex(json, "node_id", NODE_DIGITS), *state = json_get_text(json, "state");
-    bool live = state && !strcmp(state, "live"), exited = state && !strcmp(state, "exited");
+    bool live = state && !strcmp(state, "live"), quiet = state && (!strcmp(state, "exited") || !strcmp(state, "unknown"));
     double emitted = rise(row, NODE_EMITTED, json, "emitted") / seconds, lost = rise(row, NODE_LOST, json, "lost") / seconds;
     uint64_t read = json_get_count(json, "indexed") + row->counters[NODE_LOST];
     row->values[NODE_EMIT_RATE] = emitted;
@@ -172,14 +172,14 @@ static void update_node(struct top_row *row, const json_t *json, double seconds,
     row->values[NODE_LAST] = time_or_nan(json, "last");
     row->values[NODE_PID] = number_or_nan(json, "pid");
     top_row_push(row, 0, emitted);
-    row->mark = (lost > 0 && !past) || !(live || exited) ? STYLE_BAD : row->counters[NODE_LOST] ? STYLE_WARN : STYLE_PLAIN;
+    row->mark = (lost > 0 && !past) || !(live || quiet) ? STYLE_BAD : row->counters[NODE_LOST] ? STYLE_WARN : STYLE_PLAIN;
     if (id)
         names_node(&text, names, id);
     else
         text_member(&text, json, "name");
     top_row_text(row, NODE_NAME, STYLE_PLAIN, &text);
     text_member(&text, json, "state");
-    top_row_text(row, NODE_STATE, live ? STYLE_GOOD : exited ? STYLE_DIM : STYLE_BAD, &text);
+    top_row_text(row, NODE_STATE, live ? STYLE_GOOD : quiet ? STYLE_DIM : STYLE_BAD, &text);
     set_causes(row, json);
 }
 
@@ -273,12 +273,12 @@ static void peer_rates(struct top_row *row, const json_t *json, double seconds, 
 static void update_peer(struct top_row *row, const json_t *json, double seconds, const struct top_moment *moment,
                         const struct names *names) {
     struct strbuf text = {0};
-    uint64_t last_ns;
+    uint64_t heard_ns;
     row->values[PEER_RTT] = number_or_nan(json, "rtt");
     row->values[PEER_MIN_RTT] = number_or_nan(json, "min_rtt");
-    row->values[PEER_AGO] = NAN;
-    if (moment->now_ns && json_get_time(json_object_get(json, "last"), &last_ns))
-        row->values[PEER_AGO] = last_ns < moment->now_ns ? (double)(moment->now_ns - last_ns) : 0;
+    row->values[PEER_HEARD_AGO] = NAN;
+    if (moment->now_ns && json_get_time(json_object_get(json, "heard"), &heard_ns))
+        row->values[PEER_HEARD_AGO] = heard_ns < moment->now_ns ? (double)(moment->now_ns - heard_ns) : 0;
     peer_rates(row, json, seconds, moment->evicted);
     top_row_push(row, PEER_RTT_LINE, row->values[PEER_RTT]);
     mark_link(row);

@@ -7,7 +7,7 @@
 #include <string.h>
 
 static const struct ask_method table[] = {
-    {"nodes", ask_nodes},
+    {"nodes", ask_nodes, .is_long = ask_nodes_is_long},
     {"peers", ask_peers, .is_long = ask_always_long},
     {"traces", ask_traces, .is_long = ask_traces_is_long},
     {"requests", ask_requests, .is_long = ask_always_long},

@@ -8,6 +8,7 @@
 #include <store/history.h>
 
 int ask_nodes(struct ask *ask); /* ask_nodes.c */
+bool ask_nodes_is_long(const struct ask *ask);
 int ask_apps(struct ask *ask);
 int ask_who(struct ask *ask);   /* ask_aliases.c */
 int ask_peers(struct ask *ask); /* ask_summaries.c */

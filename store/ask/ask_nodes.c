@@ -9,6 +9,8 @@
 #include <store/answer.h>
 #include <store/control_word.h>
 #include <store/grace.h>
+#include <store/nodes_past.h>
+#include <store/time_param.h>
 #include <store/value.h>
 #include <string.h>
 
@@ -25,10 +27,10 @@ static const char *state_name(uint32_t state) {
     }
 }
 
-static json_t *losses(const struct node *node, uint64_t *ret_sum) {
+static json_t *losses(const struct node_then *node, uint64_t *ret_sum) {
     json_t *by_cause = json_object();
     for (unsigned cause = 0; cause < TRACE_LOSS_COUNT; cause++) {
-        uint64_t count = load(&node->lost[cause]);
+        uint64_t count = node->lost[cause];
         *ret_sum += count;
         json_object_set_new(by_cause, trace_loss_name(cause), value_unsigned(count));
     }
@@ -55,11 +57,11 @@ static void set_ring(json_t *json, const struct node *node, bool rejected) {
     json_object_set_new(json, "policy", info->has_ring && !rejected ? json_string(policy) : json_null());
 }
 
-/* When a log that is not live ended. */
-static json_t *ended(const struct node *node, bool live) {
-    uint64_t by_ns = load(&node->ended_by_ns);
-    if (live || !by_ns) return json_null();
-    return json_pack("{soso}", "after", value_time(load(&node->ended_after_ns)), "by", value_time(by_ns));
+/* When a log ended; or when it was recorded that it had not. */
+static json_t *ended(const struct node_then *node) {
+    if (!node->ended_by_ns && !node->ended_after_ns) return json_null();
+    if (node->state == NODE_LIVE && node->ended_by_ns) return json_null(); /* its state is about to change */
+    return json_pack("{soso}", "after", value_time(node->ended_after_ns), "by", value_time_or_null(node->ended_by_ns));
 }
 
 /* Nodes on one machine share its clock. */
@@ -70,14 +72,15 @@ static void set_machine(json_t *json, const struct machine *machine) {
     json_object_set_new(json, "machine", machine_known(machine) ? json_string(id) : json_null());
 }
 
-static json_t *node_json(const struct store *store, const struct alias_picture *aliases, const struct node *node) {
-    /* state:A  Pairs with state:R of nodes.c.  Without it the reason could be half-written. */
-    uint32_t state = atomic_load_explicit(&node->state, memory_order_acquire);
+/* past: the settings that it had then are not known. */
+static json_t *node_json(const struct store *store, const struct alias_picture *aliases, const struct node *node,
+                         const struct node_then *then, bool past) {
+    uint32_t state = then->state;
     bool rejected = state == NODE_REJECTED;
     /* An object that was rejected at once has a name and nothing else; one that was rejected later keeps what it was. */
     bool known = nodes_id_is_known(&node->info.node_id);
     uint64_t lost = 0;
-    json_t *lost_by = losses(node, &lost);
+    json_t *lost_by = losses(then, &lost);
     json_t *json = json_object();
     json_object_set_new(json, "node_id", !known ? json_null() : value_node_id(&node->info.node_id));
     json_object_set_new(json, "log", !known ? json_null() : answer_log(node->info.log));
@@ -86,22 +89,22 @@ static json_t *node_json(const struct store *store, const struct alias_picture *
     set_machine(json, &node->info.machine);
     json_object_set_new(json, "pid", !known || !node->info.pid ? json_null() : json_integer(node->info.pid));
     json_object_set_new(json, "state", json_string(state_name(state)));
-    json_object_set_new(json, "emitted", value_unsigned(load(&node->emitted)));
-    json_object_set_new(json, "indexed", value_unsigned(load(&node->indexed)));
+    json_object_set_new(json, "emitted", value_unsigned(then->emitted));
+    json_object_set_new(json, "indexed", value_unsigned(then->indexed));
     json_object_set_new(json, "lost", value_unsigned(lost));
     json_object_set_new(json, "lost_by", lost_by);
-    json_object_set_new(json, "unfinished", value_unsigned(load(&node->unfinished)));
+    json_object_set_new(json, "unfinished", value_unsigned(then->unfinished));
     json_object_set_new(json, "lanes", json_integer(atomic_load_explicit(&node->lanes_used, memory_order_relaxed)));
     set_ring(json, node, rejected);
-    if (state == NODE_LIVE && node->info.has_ring) {
+    if (state == NODE_LIVE && node->info.has_ring && !past) {
         control_word_set(json, load(&node->control));
     } else {
         json_object_set_new(json, "kinds", json_null());
         json_object_set_new(json, "sample", json_null());
     }
     json_object_set_new(json, "started", value_time_or_null(node->info.started_unix_ns));
-    json_object_set_new(json, "last", value_time_or_null(load(&node->last_unix_ns)));
-    json_object_set_new(json, "ended", ended(node, state == NODE_LIVE));
+    json_object_set_new(json, "last", value_time_or_null(then->last_unix_ns));
+    json_object_set_new(json, "ended", ended(then));
     json_object_set_new(json, "apps", app_ids(node));
     json_object_set_new(json, "reason", rejected ? json_string(node->reason) : json_null());
     return json;
@@ -142,24 +145,41 @@ json_t *answer_clock_steps(struct nodes *nodes) {
     return list;
 }
 
+/* Then it looks through the history. */
+bool ask_nodes_is_long(const struct ask *ask) { return json_object_get(ask->params, "at") != NULL; }
+
 int ask_nodes(struct ask *ask) {
-    if (trace_rpc_params_read(ask->params, NULL, 0, &ask->error)) return -1;
+    json_t *at = NULL;
+    uint64_t at_ns = 0;
+    struct nodes_past *past = NULL;
+    const struct trace_rpc_param params[] = {{"at", TRACE_RPC_TIME, .json = &at}};
+    if (trace_rpc_params_read(ask->params, params, 1, &ask->error) ||
+        time_param_read_end("at", at, store_now_ns(ask->store), &at_ns, &ask->error))
+        return -1;
+    int error = at_ns ? nodes_past_create(&past, ask->store->nodes, ask->store->history, at_ns, &ask->work) : 0;
+    if (error) return ask_fail(ask, error);
     uint32_t count = nodes_count(ask->store->nodes), used = 0;
     struct row *rows = calloc(count ? count : 1, sizeof *rows);
-    if (!rows) return ask_fail_memory(ask);
+    if (!rows) {
+        nodes_past_destroy(past);
+        return ask_fail_memory(ask);
+    }
     struct alias_picture *aliases = alias_picture_take(ask->store->aliases);
     grace_read_lock();
     for (uint32_t i = 0; i < count; i++) {
         const struct node *node = nodes_at(ask->store->nodes, i);
-        if (!node) continue;
+        struct node_then then;
+        if (!node || (past && !nodes_past_at(past, i, node, &then))) continue;
+        if (!past) node_now(node, &then);
         struct row *row = &rows[used++];
         memcpy(row->name, node->info.node_name, sizeof row->name);
         row->id = node->info.node_id;
         row->log = node->info.log;
         row->index = i;
-        row->json = node_json(ask->store, aliases, node);
+        row->json = node_json(ask->store, aliases, node, &then, past != NULL);
     }
     grace_read_unlock();
+    nodes_past_destroy(past);
     alias_picture_release(aliases);
     qsort(rows, used, sizeof *rows, compare_rows);
     json_t *list = json_array();

@@ -23,7 +23,7 @@
 enum group_field { GROUP_COMMAND = 1, GROUP_NODE = 2, GROUP_TIME = 4 };
 
 struct requests_params {
-    json_t *from, *to, *group_by;
+    json_t *from, *to, *at, *group_by;
     const char *filter, *app;
     int64_t limit;
     bool histogram;
@@ -54,6 +54,7 @@ struct requests {
     struct trace_sieve sieve; /* its filter is NULL without one */
     const struct requests_params *params;
     uint64_t from_ns, to_ns; /* [from, to); to 0: no end */
+    uint64_t at_ns;          /* only events before that; 0: all */
     struct count_groups groups;
     struct tally *tallies; /* by group; `capacity` of them */
     size_t capacity;
@@ -88,6 +89,7 @@ static int read_params(struct ask *ask, struct requests_params *params) {
     const struct trace_rpc_param list[] = {
         {"from", TRACE_RPC_TIME, .json = &params->from},
         {"to", TRACE_RPC_TIME, .json = &params->to},
+        {"at", TRACE_RPC_TIME, .json = &params->at},
         {"app", TRACE_RPC_STRING, .string = &params->app},
         {"filter", TRACE_RPC_STRING, .string = &params->filter},
         {"group_by", TRACE_RPC_STRINGS, .json = &params->group_by},
@@ -325,9 +327,15 @@ static int count_part(const struct requests *requests, struct history *part, con
 
 static int count_and_answer(struct ask *ask, struct requests *requests, uint64_t now_ns) {
     const struct history_trace_test test = {requests, see, note_trace};
-    const struct history_traces_query query = {
-        .from_ns = requests->from_ns, .to_ns = requests->to_ns, .test = &test, .limit = 1, .work = &ask->work};
-    const struct history_query gaps = {.from_ns = requests->from_ns, .to_ns = requests->to_ns, .work = &ask->work};
+    const struct history_traces_query query = {.from_ns = requests->from_ns,
+                                               .to_ns = requests->to_ns,
+                                               .until_ns = requests->at_ns,
+                                               .test = &test,
+                                               .limit = 1,
+                                               .work = &ask->work};
+    const uint64_t to_ns = requests->to_ns, at_ns = requests->at_ns;
+    const struct history_query gaps = {
+        .from_ns = requests->from_ns, .to_ns = at_ns && (!to_ns || at_ns < to_ns) ? at_ns : to_ns, .work = &ask->work};
     const struct store_parts *parts = ask->store->parts;
     struct history *part = ask->store->history;
     uint64_t lost = 0;
@@ -355,6 +363,8 @@ int ask_requests(struct ask *ask) {
     if (read_params(ask, &params)) return -1;
     int error = time_param_read("from", params.from, now_ns, &requests.from_ns, &ask->error);
     if (!error) error = time_param_read_end("to", params.to, now_ns, &requests.to_ns, &ask->error);
+    if (!error) error = time_param_read_end("at", params.at, now_ns, &requests.at_ns, &ask->error);
+    if (requests.at_ns) requests.sieve.now_ns = now_ns = requests.at_ns;
     if (!error && params.filter) {
         error =
             expression_create(&expression, ask->store, "filter", params.filter, TRACE_FILTER_TRACES, true, now_ns, &ask->error);

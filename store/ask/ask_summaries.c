@@ -61,19 +61,35 @@ static json_t *peer_json(const struct store *store, const struct history_peer *p
     json_object_set_new(json, "nodes", node_ids_new(store, peer));
     json_object_set_new(json, "first", value_time(peer->first_ns));
     json_object_set_new(json, "last", value_time(peer->last_ns));
+    uint64_t own_ns = id_lookup_names_last(names, &peer->peer_id);
+    json_object_set_new(json, "heard", value_time_or_null(own_ns > peer->heard_ns ? own_ns : peer->heard_ns));
     return json;
+}
+
+/* What the nodes were at that time (0: now), and their names.  Returns 0 or an error of nodes_past_create. */
+static int names_of(struct ask *ask, uint64_t at_ns, struct id_lookup_names *ret_names) {
+    struct nodes_past *past = NULL;
+    int error = at_ns ? nodes_past_create(&past, ask->store->nodes, ask->store->history, at_ns, &ask->work) : 0;
+    if (!error) error = id_lookup_names_init(ret_names, ask->store, past);
+    nodes_past_destroy(past);
+    return error;
 }
 
 int ask_peers(struct ask *ask) {
     const char *node = NULL;
-    const struct trace_rpc_param params[] = {{"node_id", TRACE_RPC_STRING, .string = &node}};
-    if (trace_rpc_params_read(ask->params, params, 1, &ask->error)) return -1;
+    json_t *at = NULL;
+    uint64_t at_ns = 0;
+    const struct trace_rpc_param params[] = {{"node_id", TRACE_RPC_STRING, .string = &node}, {"at", TRACE_RPC_TIME, .json = &at}};
+    if (trace_rpc_params_read(ask->params, params, sizeof params / sizeof *params, &ask->error) ||
+        time_param_read_end("at", at, store_now_ns(ask->store), &at_ns, &ask->error))
+        return -1;
     uint64_t set[NODES_SET_WORDS];
     if (node && id_param_read_logs(ask->store, "node_id", node, set, &ask->error)) return -1;
     struct alias_picture *aliases = alias_picture_take(ask->store->aliases);
     struct history_who who;
     const struct history_peers_query query = {.node_set = node ? set : NULL,
                                               .node_set_bits = node ? NODES_MAX : 0,
+                                              .until_ns = at_ns,
                                               .limit = STORE_PEERS_MAX,
                                               .who = store_who(aliases, &who),
                                               .work = &ask->work};
@@ -81,10 +97,7 @@ int ask_peers(struct ask *ask) {
     struct id_lookup_names names;
     size_t count, total;
     int error = history_peers_first(ask->store->history, &query, &peers, &count, &total);
-    if (!error && id_lookup_names_init(&names, ask->store)) {
-        free(peers);
-        error = -ENOMEM;
-    }
+    if (!error && (error = names_of(ask, at_ns, &names))) free(peers);
     if (error) {
         alias_picture_release(aliases);
         return ask_fail(ask, error);
@@ -136,7 +149,7 @@ static json_t *trace_json(const struct store *store, const struct history_trace 
 
 struct traces_params {
     int64_t limit;
-    json_t *from, *to;
+    json_t *from, *to, *at;
     const char *app, *filter, *order, *kind, *trace_id;
     char app_id[4];
     struct trace_id only; /* if there is a trace_id */
@@ -171,6 +184,7 @@ static int read_traces_params(struct ask *ask, struct traces_params *params, uin
         {"limit", TRACE_RPC_INTEGER, .integer = &params->limit, .min = 1, .max = STORE_TRACES_MAX},
         {"from", TRACE_RPC_TIME, .json = &params->from},
         {"to", TRACE_RPC_TIME, .json = &params->to},
+        {"at", TRACE_RPC_TIME, .json = &params->at},
         {"app", TRACE_RPC_STRING, .string = &params->app},
         {"filter", TRACE_RPC_STRING, .string = &params->filter},
         {"order", TRACE_RPC_STRING, .string = &params->order},
@@ -179,7 +193,8 @@ static int read_traces_params(struct ask *ask, struct traces_params *params, uin
     };
     if (trace_rpc_params_read(ask->params, list, sizeof list / sizeof *list, &ask->error)) return -1;
     *query = (struct history_traces_query){.limit = (size_t)params->limit};
-    if (time_param_read("from", params->from, now_ns, &query->from_ns, &ask->error) ||
+    if (time_param_read_end("at", params->at, now_ns, &query->until_ns, &ask->error) ||
+        time_param_read("from", params->from, now_ns, &query->from_ns, &ask->error) ||
         time_param_read_end("to", params->to, now_ns, &query->to_ns, &ask->error) ||
         read_order(params->order, &query->order, &ask->error) || read_kind(params->kind, &query->kind, &ask->error))
         return -1;
@@ -196,7 +211,7 @@ static int read_traces_params(struct ask *ask, struct traces_params *params, uin
 
 /* Without these, the directory alone determines the traces. */
 bool ask_traces_is_long(const struct ask *ask) {
-    static const char *const searched[] = {"filter", "order", "to", "app", "kind"};
+    static const char *const searched[] = {"filter", "order", "to", "at", "app", "kind"};
     for (size_t i = 0; i < sizeof searched / sizeof *searched; i++)
         if (json_object_get(ask->params, searched[i])) return true;
     return false;
@@ -245,6 +260,7 @@ int ask_traces(struct ask *ask) {
     struct history_trace *traces;
     size_t count, total;
     if (read_traces_params(ask, &params, sieve.now_ns, &query)) return -1;
+    if (query.until_ns) sieve.now_ns = query.until_ns;
     struct alias_picture *aliases = alias_picture_take(ask->store->aliases);
     struct history_who who;
     query.work = &ask->work;

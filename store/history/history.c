@@ -430,7 +430,7 @@ uint64_t history_end_position(const struct history *history) {
 uint64_t history_begin_position(const struct history *history) { return history__load(&history->begin); }
 
 struct history_span history__span(const struct history *history) {
-    struct history_span span;
+    struct history_span span = {0};
     uint64_t moves;
 
     do {

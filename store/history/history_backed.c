@@ -147,8 +147,16 @@ static bool fit_slots(const _Atomic uint32_t *slots, uint32_t first, uint32_t co
 static bool fit_peers(const struct backed *backed, struct segment *segment, uint32_t first, uint32_t count) {
     for (uint32_t i = first; i < first + count; i++) {
         struct peer_tally *tally = history__peer_tally(segment, i);
+        uint32_t node;
         if (atomic_load_explicit(&tally->head, memory_order_relaxed) >= segment->capacity) return false; /* relaxed: ours alone */
-        history__store32(&tally->rtt_node, node_of(backed, history__load32(&tally->rtt_node)));
+        if (!history__peer_has_heard(tally)) { /* an older version had the node in the place of heard_ns, and 0 in its own */
+            memcpy(&node, (const void *)&tally->heard_ns, sizeof node);
+            history__store(&tally->heard_ns, 0);
+            atomic_store_explicit(&tally->rtt_node, (uint16_t)node_of(backed, node),
+                                  memory_order_relaxed); /* relaxed: likewise */
+        } else {
+            history__set_rtt_node(tally, node_of(backed, history__rtt_node(tally)));
+        }
     }
     return true;
 }
@@ -200,6 +208,7 @@ static void show_times(struct backed *backed, struct segment *segment, size_t fr
     for (uint32_t i = first; i < first + count; i++) {
         struct peer_tally *tally = history__peer_tally(segment, i);
         show_bounds(backed, &tally->first_ns, &tally->last_ns);
+        if (history__load(&tally->heard_ns) != 0) show_bounds(backed, &tally->heard_ns, &tally->heard_ns);
         if (history__load(&tally->rtt_time_ns) != 0) show_bounds(backed, &tally->rtt_time_ns, &tally->rtt_time_ns);
     }
 }

@@ -113,14 +113,16 @@ TRACE_STATIC_ASSERT_(sizeof(struct trace_tally) == 32, "two tallies a cache line
 /* How an event counts for its peer. */
 enum packet_class { PACKET_SENT, PACKET_RECEIVED, PACKET_NONE, PACKET_LOST, PACKET_CLASSES };
 
+/* Set in rtt_node of a tally that has heard_ns: those of older recordings lack it. */
+#define PEER_HEARD 0x8000
+
 /* A peer in a segment: what all nodes say about it. */
 struct peer_tally {
     struct trace_node_id id;
     uint32_t entry; /* in the directory of peers */
     _Atomic uint16_t head;
-    uint16_t unused;
-    _Atomic uint32_t rtt_node;
-    uint32_t unused2;
+    _Atomic uint16_t rtt_node;                /* and PEER_HEARD */
+    _Atomic uint64_t heard_ns;                /* when something was last received from it; 0: never */
     _Atomic uint32_t packets[PACKET_CLASSES]; /* their sum is the number of events */
     /* second cache line */
     _Atomic uint64_t bytes[2];    /* PACKET_SENT, PACKET_RECEIVED */
@@ -381,20 +383,32 @@ static inline void history__greatest(_Atomic uint64_t *word, uint64_t value) {
     history__store(word, value > old ? value : old);
 }
 
+static inline bool history__peer_has_heard(const struct peer_tally *tally) {
+    return atomic_load_explicit(&tally->rtt_node, memory_order_relaxed) & PEER_HEARD; /* relaxed: it never changes */
+}
+static inline uint32_t history__rtt_node(const struct peer_tally *tally) {
+    return atomic_load_explicit(&tally->rtt_node, memory_order_relaxed) & ~(uint32_t)PEER_HEARD; /* relaxed: as rtt_ns */
+}
+static inline void history__set_rtt_node(struct peer_tally *tally, uint32_t node) {
+    /* relaxed: likewise */
+    atomic_store_explicit(&tally->rtt_node, (uint16_t)(node | PEER_HEARD), memory_order_relaxed);
+}
+
 /* A round-trip sample.  The newest counts; at equal times that of the node with the greater index, and within one node the
  * later one.  Samples come in order of position. */
 static inline void history__peer_rtt(struct peer_tally *tally, uint64_t time_ns, uint32_t node, uint64_t rtt_ns) {
     uint64_t old_ns = history__load(&tally->rtt_time_ns);
 
-    if (time_ns < old_ns || (time_ns == old_ns && node < history__load32(&tally->rtt_node))) return;
+    if (time_ns < old_ns || (time_ns == old_ns && node < history__rtt_node(tally))) return;
     history__store(&tally->rtt_time_ns, time_ns);
     history__store(&tally->rtt_ns, rtt_ns);
-    history__store32(&tally->rtt_node, node);
+    history__set_rtt_node(tally, node);
 }
 
 static inline void history__peer_init(struct peer_tally *tally, const struct trace_node_id *id) {
     memset((void *)tally, 0, sizeof *tally);
     tally->id = *id;
+    history__set_rtt_node(tally, 0);
     history__store(&tally->first_ns, UINT64_MAX);
     history__store(&tally->min_rtt_ns, UINT64_MAX);
 }
@@ -403,6 +417,8 @@ static inline void history__peer_init(struct peer_tally *tally, const struct tra
 extern const uint8_t history__packet_classes[32];
 #define RTT_SAMPLE 4
 #define MESSAGE 8
+#define HEARD 16    /* the node received it from the peer */
+#define HEARD_IF 32 /* if its data say so */
 void history__peer_special(struct peer_tally *tally, const struct trace_event *event, uint32_t node);
 static inline void history__peer_count(struct peer_tally *tally, const struct trace_event *event, uint32_t node) {
     uint32_t what = history__packet_classes[event->kind < 32 ? event->kind : 0] ^ PACKET_NONE, class = what & 3;
@@ -413,7 +429,8 @@ static inline void history__peer_count(struct peer_tally *tally, const struct tr
     history__add(&tally->bytes[class & 1], event->data.packet_sent.size & counted);
     history__least(&tally->first_ns, event->timestamp);
     history__greatest(&tally->last_ns, event->timestamp);
-    if (what & (RTT_SAMPLE | MESSAGE)) history__peer_special(tally, event, node);
+    history__greatest(&tally->heard_ns, event->timestamp & (0 - (uint64_t)(what / HEARD & 1)));
+    if (what & (RTT_SAMPLE | MESSAGE | HEARD_IF)) history__peer_special(tally, event, node);
 }
 
 /* Draws the keys of the hashes.  Returns 0 or -EIO. */
@@ -424,7 +441,12 @@ int history__keys_make(struct history *history);
 /* The range of positions of one answer, fixed at its start so that its parts agree. */
 struct history_span {
     uint64_t begin, end;
+    uint64_t until_ns; /* of these, events from this time on do not count; 0: all do */
 };
+
+static inline bool history__span_has(const struct history_span *span, const struct trace_event *event) {
+    return !span->until_ns || event->timestamp < span->until_ns;
+}
 
 /* All that there is now, each event once. */
 struct history_span history__span(const struct history *history);

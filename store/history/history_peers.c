@@ -25,24 +25,40 @@
 
 TRACE_STATIC_ASSERT_(NODES_MAX <= HISTORY_NODES_MAX, "every node has its bit");
 
-/* By kind: its packet class, and whether it has a round-trip sample or is a message.  Stored as the difference from
- * PACKET_NONE, which applies to all other kinds. */
+/* By kind: its packet class, whether it has a round-trip sample or is a message, and whether the peer was heard.  Stored as
+ * the difference from PACKET_NONE, which applies to all other kinds. */
 const uint8_t history__packet_classes[32] = {
-    [TRACE_KIND_CONN_ESTABLISHED] = RTT_SAMPLE,
+    [TRACE_KIND_CONN_INIT] = HEARD_IF,
+    [TRACE_KIND_CONN_ESTABLISHED] = RTT_SAMPLE | HEARD,
+    [TRACE_KIND_CONN_CLOSED] = HEARD_IF,
+    [TRACE_KIND_STREAM_DATA] = HEARD_IF,
     [TRACE_KIND_PACKET_SENT] = PACKET_SENT ^ PACKET_NONE,
-    [TRACE_KIND_PACKET_RECEIVED] = PACKET_RECEIVED ^ PACKET_NONE,
+    [TRACE_KIND_PACKET_RECEIVED] = (PACKET_RECEIVED ^ PACKET_NONE) | HEARD,
     [TRACE_KIND_PACKET_LOST] = PACKET_LOST ^ PACKET_NONE,
     [TRACE_KIND_METRICS] = RTT_SAMPLE,
     [TRACE_KIND_MESSAGE_SENT] = MESSAGE,
-    [TRACE_KIND_MESSAGE_RECEIVED] = MESSAGE,
+    [TRACE_KIND_MESSAGE_RECEIVED] = MESSAGE | HEARD,
+    [TRACE_KIND_CONN_RESET] = HEARD,
 };
 TRACE_STATIC_ASSERT_(offsetof(struct trace_packet_sent, size) == offsetof(struct trace_packet_received, size),
                      "one load gives the size of a packet, sent or received");
 TRACE_STATIC_ASSERT_(PACKET_SENT == 0 && PACKET_RECEIVED == 1 && PACKET_NONE == 2 && PACKET_LOST == 3,
                      "bit 1 of a class says that bytes are not counted");
 
+/* Of the kinds with HEARD_IF. */
+static bool is_from_peer(const struct trace_event *event) {
+    switch (event->kind) {
+    case TRACE_KIND_CONN_INIT: return event->data.conn_init.by_remote;
+    case TRACE_KIND_CONN_CLOSED: return event->data.conn_closed.by_remote;
+    default: return !event->data.stream_data.sent;
+    }
+}
+
 void history__peer_special(struct peer_tally *tally, const struct trace_event *event, uint32_t node) {
-    if (history__packet_classes[event->kind] & MESSAGE) {
+    uint8_t what = history__packet_classes[event->kind];
+    if (what & HEARD_IF) {
+        if (is_from_peer(event)) history__greatest(&tally->heard_ns, event->timestamp);
+    } else if (what & MESSAGE) {
         history__add32(&tally->messages[event->kind != TRACE_KIND_MESSAGE_SENT], 1);
     } else if (event->kind == TRACE_KIND_METRICS) {
         history__peer_rtt(tally, event->timestamp, node, event->data.metrics.rtt);
@@ -63,7 +79,7 @@ struct peer_sums {
     const struct history *history;
     const uint64_t *node_set; /* NULL: all */
     uint32_t node_set_bits;
-    uint64_t begin, end;
+    struct history_span span;
     const struct history_who *who; /* or NULL */
     struct history_work *work;     /* or NULL */
     uint32_t pass, passes;
@@ -125,8 +141,9 @@ static void add_tally(struct peer_tally *sum, const struct peer_tally *tally) {
     for (unsigned i = 0; i < 2; i++) history__add32(&sum->messages[i], history__load32(&tally->messages[i]));
     history__least(&sum->first_ns, history__load(&tally->first_ns));
     history__greatest(&sum->last_ns, history__load(&tally->last_ns));
+    history__greatest(&sum->heard_ns, history__load(&tally->heard_ns));
     history__least(&sum->min_rtt_ns, history__load(&tally->min_rtt_ns));
-    if (rtt_time_ns != 0) history__peer_rtt(sum, rtt_time_ns, history__load32(&tally->rtt_node), rtt_ns);
+    if (rtt_time_ns != 0) history__peer_rtt(sum, rtt_time_ns, history__rtt_node(tally), rtt_ns);
 }
 
 /* ---- a segment ---------------------------------------------------------------------------------------------------------- */
@@ -145,7 +162,7 @@ static int add_event(struct peer_sums *sums, const struct segment *segment, uint
     int error;
 
     if (sums->who) id = sums->who->resolve(sums->who->context, event, segment->sources[index]);
-    if (!node_asked(sums, node) || !is_of_pass(sums, id)) return 0;
+    if (!node_asked(sums, node) || !is_of_pass(sums, id) || !history__span_has(&sums->span, event)) return 0;
     error = sum_of_id(sums, id, &number);
     if (error < 0) return error;
     history__peer_count(&sums->list[number].tally, event, node);
@@ -197,7 +214,8 @@ static int add_some_nodes(struct peer_sums *sums, const struct segment *segment,
     return add_rare(sums, segment, behind);
 }
 
-/* The index of a backed segment is damaged or has different times, so its events are counted one by one. */
+/* Some of its events do not count; or the index of a backed segment is damaged, has different times, or is of an older version:
+ * then its events are counted one by one. */
 static int add_events(struct peer_sums *sums, const struct segment *segment, uint32_t behind) {
     int error = 0;
     for (uint32_t i = 0; i < behind && error == 0; i++)
@@ -212,27 +230,31 @@ static bool columns_ready(const struct peer_sums *sums, const struct segment *se
     if (!history__times_whole(segment)) return false;
     for (uint32_t i = 0; i < count; i++) {
         const struct peer_tally *tally = history__peer_tally(segment, i);
-        if (!history__ready(segment, tally, sizeof *tally)) return false;
+        if (!history__ready(segment, tally, sizeof *tally) || !history__peer_has_heard(tally)) return false;
     }
     return history__ready(segment, segment->peer_numbers, behind * sizeof *segment->peer_numbers) &&
            history__ready(segment, segment->sources, behind * sizeof *segment->sources) &&
            ((!sums->node_set && !sums->who) || history__ready(segment, segment->events, behind * sizeof *segment->events));
 }
 
+/* Does each of its events count? */
+static bool is_whole(const struct peer_sums *sums, const struct segment *segment) {
+    return !sums->span.until_ns || history__load(&segment->bounds.max_ns) < sums->span.until_ns;
+}
+
 static int add_segment(struct peer_sums *sums, uint64_t number) {
-    struct history_span span = {0, sums->end};
     const struct segment *segment;
     uint32_t behind, count;
     int error = 0;
 
     grace_read_lock();
-    segment = history__span_segment(sums->history, &span, number, &behind);
+    segment = history__span_segment(sums->history, &sums->span, number, &behind);
     if (segment) {
         /* peers:A  Pairs with peers:R. */
         count = atomic_load_explicit(&segment->peers_published, memory_order_acquire);
         for (uint32_t i = 0; i < count; i++) sums->sum_of[i] = NO_SUM;
         /* PEER_NONE is a valid number only if each of 65536 events has its own peer, and then no event lacks one */
-        if (!columns_ready(sums, segment, behind, count))
+        if (!is_whole(sums, segment) || !columns_ready(sums, segment, behind, count))
             error = add_events(sums, segment, behind);
         else if (!sums->node_set)
             error = add_all_nodes(sums, segment, behind, count);
@@ -254,6 +276,7 @@ static void fill(const struct peer_sum *sum, struct history_peer *ret_peer) {
     peer->peer_id = tally->id;
     peer->first_ns = history__load(&tally->first_ns);
     peer->last_ns = history__load(&tally->last_ns);
+    peer->heard_ns = history__load(&tally->heard_ns);
     for (unsigned class = 0; class < PACKET_CLASSES; class ++) peer->events += history__load32(&tally->packets[class]);
     peer->packets_sent = history__load32(&tally->packets[PACKET_SENT]);
     peer->packets_received = history__load32(&tally->packets[PACKET_RECEIVED]);
@@ -301,7 +324,7 @@ static int run_pass(struct peer_sums *sums) {
     int error = 0;
 
     history__seen_fini(&sums->seen);
-    for (uint64_t n = sums->begin / HISTORY_SEGMENT_EVENTS; n * HISTORY_SEGMENT_EVENTS < sums->end && error == 0; n++) {
+    for (uint64_t n = sums->span.begin / HISTORY_SEGMENT_EVENTS; n * HISTORY_SEGMENT_EVENTS < sums->span.end && error == 0; n++) {
         error = add_segment(sums, n);
         if (sums->work) sums->work->done += HISTORY_SEGMENT_EVENTS * HISTORY_WORK_EVENT;
         if (error == 0) error = history_work_check(sums->work);
@@ -317,13 +340,12 @@ int history_peers_first(struct history *history, const struct history_peers_quer
                              .node_set_bits = query->node_set_bits,
                              .who = query->who,
                              .work = query->work,
+                             .span = history__span(history),
                              .passes = 1};
-    struct history_span span = history__span(history);
     struct rows rows = {0};
     int error = -ENOMEM;
 
-    sums.begin = span.begin;
-    sums.end = span.end;
+    sums.span.until_ns = query->until_ns;
     sums.sum_of = malloc(HISTORY_SEGMENT_EVENTS * sizeof *sums.sum_of);
     if (!sums.sum_of) goto out;
     for (sums.pass = 0; sums.pass < sums.passes; sums.pass++) {

@@ -354,7 +354,7 @@ static int list_traces(struct listing *listing) {
     int error = listing->sift && query.from_ns == 0 ? 0 : last_times(listing); /* sifted candidates are ranked by their events */
 
     if (error == 0 && query.to_ns != 0) error = mark_traces(history, &listing->span, &query, NULL, &listing->in_window);
-    query = (struct history_query){.kinds = HISTORY_APP_KINDS, .work = listing->query->work};
+    query = (struct history_query){.kinds = HISTORY_APP_KINDS, .to_ns = listing->query->until_ns, .work = listing->query->work};
     if (error == 0 && app_id) error = mark_traces(history, &listing->span, &query, app_id, &listing->of_app);
     if (error == 0 && listing->query->kind != HISTORY_TRACES_ALL)
         error = mark_traces(history, &listing->span, &query, NULL, &listing->requests);
@@ -414,12 +414,13 @@ int history_traces(struct history *history, const struct history_traces_query *q
     struct listing listing = {.history = history,
                               .query = query,
                               .span = history__span(history),
-                              .sift = query->test != NULL || query->order != HISTORY_TRACES_NEWEST};
+                              .sift = query->test != NULL || query->order != HISTORY_TRACES_NEWEST || query->until_ns != 0};
     struct candidates *candidates = &listing.candidates;
     int error = history->backed != NULL ? history__backed_directories(history) : 0;
 
     if (error < 0) return error;
     error = -ENOMEM;
+    listing.span.until_ns = query->until_ns;
     candidates->limit = query->limit < history->traces.capacity ? query->limit : history->traces.capacity;
     candidates->capacity = 2 * candidates->limit + (listing.sift ? ENTRIES_A_LOCK : 0);
     candidates->list = calloc(candidates->capacity + 1, sizeof *candidates->list);

@@ -196,7 +196,8 @@ struct gather {
     const struct history_trace_test *test; /* or NULL */
     const struct history_who *who;         /* or NULL */
     struct history_work *work;             /* or NULL */
-    uint64_t held;                         /* history__breathe's */
+    struct history_span span;
+    uint64_t held; /* history__breathe's */
     struct history_trace *trace;
     struct firsts nodes, peers;
     struct span_marks starts, ends;
@@ -253,7 +254,7 @@ static int gather_event(struct gather *gather, const struct trace_event *event, 
 
 struct history_span history__entry_span(const struct entry *entry, const struct history_span *span) {
     struct history_span part = {(history__load(&entry->first_in) - 1) * HISTORY_SEGMENT_EVENTS,
-                                history__load(&entry->last_in) * HISTORY_SEGMENT_EVENTS};
+                                history__load(&entry->last_in) * HISTORY_SEGMENT_EVENTS, span->until_ns};
 
     if (part.begin < span->begin) part.begin = span->begin;
     if (part.end > span->end) part.end = span->end;
@@ -273,7 +274,8 @@ static int gather_at(struct gather *gather, const struct segment *segment, uint3
 
     if (!history__event_ready(segment, index)) return 0;
     if (gather->work) gather->work->done += HISTORY_WORK_EVENT;
-    if (history__id_equal(&segment->events[index].trace_id, &gather->trace->trace_id)) {
+    if (history__id_equal(&segment->events[index].trace_id, &gather->trace->trace_id) &&
+        history__span_has(&gather->span, &segment->events[index])) {
         error = gather_event(gather, &segment->events[index], segment->sources[index],
                              segment->number * HISTORY_SEGMENT_EVENTS + index);
         if (error < 0) return error;
@@ -365,8 +367,13 @@ static void gather_finish(struct gather *gather) {
 int history__trace_gather(const struct history *history, const struct history_span *span, const struct trace_id *id,
                           const struct history_trace_test *test, const struct history_who *who, struct history_work *work,
                           struct history_trace *ret_trace) {
-    struct gather gather = {
-        .history = history, .test = test, .who = who, .work = work, .held = work != NULL ? work->done : 0, .trace = ret_trace};
+    struct gather gather = {.history = history,
+                            .test = test,
+                            .who = who,
+                            .work = work,
+                            .span = *span,
+                            .held = work != NULL ? work->done : 0,
+                            .trace = ret_trace};
     int error = 0;
 
     memset(ret_trace, 0, sizeof *ret_trace);

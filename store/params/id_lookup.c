@@ -169,17 +169,21 @@ static int compare_names(const void *a, const void *b) {
     return order ? order : (x->index > y->index) - (x->index < y->index);
 }
 
-int id_lookup_names_init(struct id_lookup_names *names, const struct store *store) {
+int id_lookup_names_init(struct id_lookup_names *names, const struct store *store, const struct nodes_past *past) {
     uint32_t count = nodes_count(store->nodes);
     *names = (struct id_lookup_names){.names = calloc(count ? count : 1, sizeof *names->names)};
     if (!names->names) return -ENOMEM;
     grace_read_lock();
     for (uint32_t i = 0; i < count; i++) {
         const struct node *node = nodes_at(store->nodes, i);
+        struct node_then then;
         if (!node || !nodes_id_is_known(&node->info.node_id)) continue;
+        if (past && !nodes_past_at(past, i, node, &then)) continue;
+        if (!past) node_now(node, &then);
         struct id_lookup_name *name = &names->names[names->count++];
         name->id = node->info.node_id;
         name->index = i;
+        name->last_ns = then.last_unix_ns;
         memcpy(name->name, node->info.node_name, sizeof name->name);
     }
     grace_read_unlock();
@@ -189,7 +193,8 @@ int id_lookup_names_init(struct id_lookup_names *names, const struct store *stor
 
 void id_lookup_names_fini(struct id_lookup_names *names) { free(names->names); }
 
-const char *id_lookup_names_find(const struct id_lookup_names *names, const struct trace_node_id *id) {
+/* The number of names up to the last one of that id, if it has any. */
+static size_t find_end(const struct id_lookup_names *names, const struct trace_node_id *id) {
     size_t low = 0, high = names->count; /* low ends at the first name after `id` */
     while (low < high) {
         size_t middle = low + (high - low) / 2;
@@ -198,5 +203,17 @@ const char *id_lookup_names_find(const struct id_lookup_names *names, const stru
         else
             high = middle;
     }
-    return low && !memcmp(&names->names[low - 1].id, id, sizeof *id) ? names->names[low - 1].name : NULL;
+    return low;
+}
+
+const char *id_lookup_names_find(const struct id_lookup_names *names, const struct trace_node_id *id) {
+    size_t end = find_end(names, id);
+    return end && !memcmp(&names->names[end - 1].id, id, sizeof *id) ? names->names[end - 1].name : NULL;
+}
+
+uint64_t id_lookup_names_last(const struct id_lookup_names *names, const struct trace_node_id *id) {
+    uint64_t last_ns = 0;
+    for (size_t i = find_end(names, id); i > 0 && !memcmp(&names->names[i - 1].id, id, sizeof *id); i--)
+        if (names->names[i - 1].last_ns > last_ns) last_ns = names->names[i - 1].last_ns;
+    return last_ns;
 }

@@ -5,6 +5,7 @@
 
 #include <arpa/inet.h>
 #include <check.h>
+#include <proto/clock.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -169,6 +170,30 @@ START_TEST(requests_run_at_the_same_time) {
 END_TEST
 
 /* Whatever it answers, it lives; but not if a gateway answers for it. */
+/* All requests of one answer share its time: a server that answers none of them, and one whose time is over already. */
+START_TEST(requests_of_one_answer_share_its_time) {
+    struct server server = {.requests = 1000, .answer = YES};
+    const struct http_settings settings = {.timeout_ms = 100000000};
+    const struct http_body body = {.bytes = "x", .count = 1, .type = "text/plain"};
+    struct http_answer answer;
+    struct failure failure;
+    struct http *http;
+    char url[64];
+    begin(&server);
+    ck_assert_int_eq(http_open(&http, &settings, &failure), 0);
+    snprintf(url, sizeof url, "http://127.0.0.1:%u/", server.port);
+    http_answer_by(http, trace_now_monotonic_ms() + 200);
+    http_post(http, url, &body, &answer);
+    ck_assert_int_eq(answer.outcome, HTTP_SLOW);
+    http_post(http, url, &body, &answer);
+    ck_assert_int_eq(answer.outcome, HTTP_SLOW);
+    ck_assert_str_eq(answer.reason, "the answer takes longer than it may");
+    ck_assert_uint_eq(server.seen, 1); /* the second was not sent */
+    http_close(http);
+    end(&server);
+}
+END_TEST
+
 START_TEST(who_answers_lives) {
     static const struct {
         const char *answer;
@@ -199,6 +224,7 @@ int main(void) {
     tcase_add_test(tcase, an_answer_may_take_as_long_as_the_server_lives);
     tcase_add_test(tcase, a_server_that_is_gone_is_given_up);
     tcase_add_test(tcase, requests_run_at_the_same_time);
+    tcase_add_test(tcase, requests_of_one_answer_share_its_time);
     tcase_add_test(tcase, who_answers_lives);
     suite_add_tcase(suite, tcase);
     return suite_run(suite);

@@ -526,7 +526,7 @@ class Live(unittest.TestCase):
         screen.wait_for_lines({1: r"^at .* before the end of "})
         screen.wait(lambda s: "no requests have ended just now" in s.text or "GET_CHUNK" in s.text, "an answer")
         screen.send("1")
-        screen.wait_for_lines({2: r"\(of all of the recording\)", 4: r"^>  alice +live +[0-9.]*[1-9][0-9.]*[kM]? +0 "})
+        screen.wait_for_lines({0: r"  overall: lost ", 2: r"\[1 nodes\]", 4: r"^>  alice +live +"})
         screen.send(")")
         screen.wait_for_lines({1: r", the end of "})
         screen.send("q")

@@ -52,7 +52,7 @@ static void feed_all(unsigned n) {
                               json_pack("{so,si,si,si,si,si,si,si,s{sI}}", "peer_id", id_new(i, 64), "packets_sent", 100 * n,
                                         "packets_received", 90 * n, "packets_lost", i == 7 ? 25 * n : 0, "bytes_sent", 120000 * n,
                                         "bytes_received", 9 * n, "rtt", i == 7 ? 1000000 * n : 1500000, "min_rtt", 1000000,
-                                        "last", "timestamp", (json_int_t)(NOW / 1000 - 2000000)));
+                                        "heard", "timestamp", (json_int_t)(NOW / 1000 - 2000000)));
         json_array_append_new(traces, json_pack("{so,s{si},si,ss,so}", "trace_id", id_new(i, 32), "first", "timestamp", 1000 + i,
                                                 "duration", 1000 * i, "outcome", "ok", "nodes", nothing));
     }
@@ -121,7 +121,7 @@ START_TEST(a_screen_matches_its_golden_file) {
         "00:00:00  1 live  LOST 3.0/s, in all 9  1.0k events/s  every 1 s",
         "history 3.0k of 1.0M events, 30 traces",
         " 0 requests  1 nodes [2 peers] 3 links  4 kinds  5 traces   by loss v",
-        "   peer        loss               rtt                ago  lost/s  sent/s  rcvd/s",
+        "   peer        loss               rtt              heard  lost/s  sent/s  rcvd/s",
         "\x1b[7m>! 07000000   25.0%       ██  3.00 ms       ▄▆█   2.00 s      25     100      90\x1b[0m",
         "   00000000    0.0%       ▁▁  1.50 ms       ███   2.00 s       0     100      90",
     };
@@ -195,7 +195,7 @@ START_TEST(a_wide_screen_has_more_columns_and_a_narrow_one_keeps_loss_rtt_and_th
     top_resize(&top, 24, 120);
     ck_assert_ptr_nonnull(strstr(line(3), "seen by"));
     top_resize(&top, 24, 40);
-    ck_assert_str_eq(line(3), "   peer        loss      rtt      ago");
+    ck_assert_str_eq(line(3), "   peer        loss      rtt    heard");
 }
 END_TEST
 
@@ -577,11 +577,12 @@ END_TEST
 
 /* ---- a recording ---- */
 
-/* The end of the page's question, in seconds before NOW; -1: it does not ask. */
+/* Up to when the page asks, in seconds before NOW; -1: it does not ask. */
 static int64_t asked_to(struct top_page *page) {
     json_t *params;
     if (!top_request(&top, page, top.position_ns, &params)) return -1;
-    int64_t to = json_integer_value(json_object_get(params, "to"));
+    const json_t *at = json_object_get(params, "at");
+    int64_t to = json_integer_value(at ? at : json_object_get(params, "to"));
     json_decref(params);
     return ((int64_t)(NOW / 1000) - to) / 1000000;
 }
@@ -606,8 +607,8 @@ START_TEST(the_position_in_a_recording_can_be_moved) {
     feed(&top.roots[TOP_KINDS], json_pack("{s[]}", "rows"));
     ck_assert_int_eq(asked_to(&top.roots[TOP_KINDS]), -1); /* it is the past: nothing has come since */
     key('{');
-    ck_assert_int_eq(asked_to(&top.roots[TOP_KINDS]), 61);
-    ck_assert_ptr_nonnull(strstr(line(2), "(of all of the recording)"));
+    for (unsigned i = 0; i < TOP_VIEWS; i++) ck_assert_int_eq(asked_to(&top.roots[i]), 61);
+    ck_assert_ptr_nonnull(strstr(line(0), "  overall: lost 0.5/s"));
     key('{');
     ck_assert_uint_eq(top.position_ns, NOW - UINT64_C(100000000000)); /* not beyond its beginning */
     key('p');

@@ -229,10 +229,12 @@ def without_source(text):
 
 
 def without_ages(text):
-    """A table without its column "ago", and a sentence about the newest event without its age: both count from now, or
-    from the end of a recording."""
+    """A table without its columns "ago" and "heard ago", and without the ages of ends; and a sentence about the newest event without
+    its age: they count from now, or from the end of a recording."""
     text = re.sub(rf"(\d\d:\d\d:\d\d\.\d{{6}}) +{AGE}  ", r"\1  ", text)
-    return re.sub(rf"the newest {AGE} ago", "the newest AGE ago", re.sub(r" +ago ", " ", text))
+    text = re.sub(rf"({AGE} ago|at \d\d:\d\d:\d\d) +", "AGE ago ", text)
+    text = re.sub(r" +(heard )?ago  ", "  ", text)
+    return re.sub(rf"the newest {AGE} ago", "the newest AGE ago", re.sub("  ended +", "  ended ", text))
 
 
 def of_any_source(text):

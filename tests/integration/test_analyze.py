@@ -9,6 +9,7 @@ import json
 import os
 import pathlib
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -145,7 +146,8 @@ class ANodeThatIsSlow(Verdicts):
         found = re.search(r"! 1 request was under way and is cut off: `inspector (.*)` has it whole", shown)
         self.assertTrue(found, shown)
         self.assertIn("(0 complete requests, 1 cut off)", shown)
-        whole = self.net.run(*found[1].split())
+        self.assertRegex(found[1], r"^analyze --since '20.* --until '20.* --socket ")
+        whole = self.net.run(*shlex.split(found[1]))
         self.assertIn("(1 complete request)", whole)
         self.assertNotIn("cut off", whole)
         self.assertNotIn("cut off", self.net.run("analyze"))

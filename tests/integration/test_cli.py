@@ -206,8 +206,13 @@ class EveryExample(unittest.TestCase):
 
     def test_the_socket_is_the_one_that_is_given(self):
         for _, words in examples():
+            socket = ("--socket", str(WORLD.traced.socket_path))
             with self.subTest(words=words):
-                self.succeeds(*words, "--socket", str(WORLD.traced.socket_path), P2PTRACE_SOCKET="/proc/nonexistent/socket")
+                if {"-r", "--read"} & set(words):  # nobody is asked there
+                    code, _, err = run(*words, *socket)
+                    self.assertEqual((code, err), (2, "inspector: --socket is for traced: it has no effect with --read\n"))
+                else:
+                    self.succeeds(*words, *socket, P2PTRACE_SOCKET="/proc/nonexistent/socket")
 
     def test_without_a_reader_it_ends_silently(self):
         for name, words in examples():

@@ -457,7 +457,7 @@ class Doctor(ProtocolTest):
         node.kill()
         until(lambda: client.call("nodes")["nodes"][0]["state"] == "crashed", "the node to be seen as crashed")
         done = subprocess.run([INSPECTOR, "doctor"], env=self.place.environment, capture_output=True, text=True)
-        self.assertRegex(done.stdout, r"(?m)^ended in the last 10 min: alice \(crashed\); inspector analyze says ")
+        self.assertRegex(done.stdout, r"(?m)^ended in the last 10 min: alice \(crashed \S+ \w+ ago\); inspector analyze says ")
 
     def test_a_process(self):
         gone = subprocess.Popen(["true"])

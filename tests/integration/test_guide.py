@@ -132,7 +132,7 @@ VARIABLE = (
     (r"(\d\.\d %) +[\d.]+", r"\1 RATE"),
     (r"; and TIME outside of it", ""),
     (r"(?<=longest gap: ).*", ""),
-    (r"\b(exited|crashed|live) +\d+", r"\1 PID"),
+    (r"\b(exited|crashed|live)( +TIME ago)? +\d+", r"\1\2 PID"),
 )
 
 

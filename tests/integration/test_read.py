@@ -79,6 +79,24 @@ class ReadTest(ProtocolTest):
         self.assertEqual(self.place.stop()[0], 0)
 
 
+class NodesThatLived(ReadTest):
+    def test_it_is_not_said_that_they_live_on(self):
+        self.client = self.start("--record", str(self.dir), "--record-seal", "1s")
+        self.place.node("alice", ALICE).do("packets", 5, TRACE, BOB)
+        until(lambda: self.client.call("stats")["record"]["events"] == 5, "the events to be written")
+        self.place.traced.kill()
+        self.place.finish()
+        self.assertRegex(self.read("nodes"), r"(?m)^alice +\w+ +live +not by [0-9:]{8} ")
+        ended = json.loads(self.read("nodes", "--json"))["ended"]
+        copy = pathlib.Path(self.place.directory) / "copy.p2rec"
+        self.read("record", "-o", copy, err=None)
+        copied = json.loads(self.read("nodes", "--json", path=copy))
+        self.assertEqual((copied["state"], copied["ended"]), ("live", ended))
+        saved = pathlib.Path(self.place.directory) / "saved.ndjson"
+        saved.write_text(self.read("nodes", "--json") + self.read("recent", "--json"), encoding="utf-8")
+        self.assertEqual(json.loads(self.read("nodes", "--json", path=saved))["ended"], ended)
+
+
 class EveryCommand(ReadTest):
     def setUp(self):
         super().setUp()

@@ -120,6 +120,49 @@ class Record(ProtocolTest):
         node.close()
         self.compare()
 
+    def test_an_end_after_the_newest_file_is_recorded_too(self):
+        """No event follows, so no new file: the newest one is written again, with the same events."""
+        node = self.record("--record-seal", "1s", events=1000)
+        until(lambda: self.client.call("stats")["record"]["events"] == 1000, "the events to be written")
+        node.kill()
+        until(lambda: self.client.call("nodes")["nodes"][0]["state"] == "crashed", "alice to end")
+        ended = self.client.call("nodes")["nodes"][0]["ended"]
+        self.place.stop()
+        answers, problems = ask([self.dir], "count", "nodes", "verify")
+        self.assertEqual((total(answers[0]["result"]), len(self.files()), problems), (1000, 1, ""))
+        alice = answers[1]["result"]["nodes"][0]
+        self.assertEqual((alice["state"], alice["ended"]), ("crashed", ended))
+
+    def test_an_end_is_recorded_while_traced_runs_on(self):
+        node = self.record("--record-seal", "1s", events=1000)
+        until(lambda: self.client.call("stats")["record"]["events"] == 1000, "the events to be written")
+        node.kill()
+        until(lambda: ask([self.dir], "nodes")[0][0]["result"]["nodes"][0]["state"] == "crashed", "the end to be written")
+
+    def test_a_node_that_lived_when_the_newest_file_was_written_is_not_said_to_live_on(self):
+        self.record("--record-seal", "1s", events=1000)
+        until(lambda: self.client.call("stats")["record"]["events"] == 1000, "the events to be written")
+        self.place.traced.kill()
+        self.place.finish()
+        alice = ask([self.dir], "nodes")[0][0]["result"]["nodes"][0]
+        self.assertEqual((alice["state"], alice["ended"]["by"]), ("live", None))
+        self.assertGreaterEqual(alice["ended"]["after"]["timestamp"], alice["last"]["timestamp"])
+
+    def test_a_node_that_a_later_run_does_not_know_may_have_ended(self):
+        node = self.record("--record-seal", "1s", events=1000)
+        until(lambda: self.client.call("stats")["record"]["events"] == 1000, "the events to be written")
+        self.place.traced.kill()
+        self.place.finish()
+        node.kill()
+        for ring in pathlib.Path(self.place.environment["P2PTRACE_SHM_DIR"]).glob("p2ptrace.*"):
+            ring.unlink()
+        self.client = self.start("--record", str(self.dir))
+        self.place.node("bob", BOB).do("packets", 5, TRACES[0], ALICE)
+        self.place.settle(self.client, 5)
+        self.place.stop()
+        states = {row["name"]: row["state"] for row in ask([self.dir], "nodes")[0][0]["result"]["nodes"]}
+        self.assertEqual(states, {"alice": "unknown", "bob": "live"})
+
     def test_a_second_run_writes_beside_the_first(self):
         self.record(events=1000).close()
         self.exited()

@@ -135,12 +135,13 @@ class Answers(SqlTest):
                          sorted((t["trace_id"], t["first"]["timestamp"], t["last"]["timestamp"], t["duration"], t["events"],
                                  t["outcome"], t["command"], int(t["truncated"])) for t in traces))
         peers = self.client.call("peers")["peers"]
-        self.assertEqual(self.rows("SELECT peer_id, name, events, loss, bytes_sent FROM peers"),
-                         [(p["peer_id"], p["name"], p["events"], p["loss"], p["bytes_sent"]) for p in peers])
+        self.assertEqual(self.rows("SELECT peer_id, name, events, loss, bytes_sent, heard FROM peers"),
+                         [(p["peer_id"], p["name"], p["events"], p["loss"], p["bytes_sent"], (p["heard"] or {}).get("timestamp")) for p in peers])
         nodes = self.client.call("nodes")["nodes"]
-        self.assertEqual(self.rows("SELECT node_id, name, pid, state, indexed, lost_by, sample FROM nodes"),
+        self.assertEqual(self.rows("SELECT node_id, name, pid, state, indexed, lost_by, sample, ended_after, ended_by FROM nodes"),
                          [(n["node_id"], n["name"], n["pid"], n["state"], n["indexed"],
-                           json.dumps(n["lost_by"], separators=(",", ":")), n["sample"]) for n in nodes])
+                           json.dumps(n["lost_by"], separators=(",", ":")), n["sample"],
+                           *((n["ended"] or {}).get(end, {}).get("timestamp") for end in ("after", "by"))) for n in nodes])
         self.assertEqual(self.rows("SELECT app_id, cmd, name FROM app_commands ORDER BY 1, 2, 3"),
                          [("DMAP", 1, "\x1b[2J"), ("DMAP", 1, "STORE_CHUNK"), ("DMAP", 2, "GET_CHUNK")])
         self.assertEqual(self.rows("SELECT app_id, name, type FROM app_fields ORDER BY 2"), [("DMAP", "key", "text"), ("DMAP", "kind", "unsigned")])

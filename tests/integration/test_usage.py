@@ -62,6 +62,8 @@ class Formats(Recorded):
                         self.assertEqual(len(cells), len(table[0]))
                         for name, cell in zip(table[0], cells):
                             value = {"timestamp": row["timestamp"], "ns": row["ns"]} if name == "time" else row.get(name)
+                            if name.startswith("ended_") and row["ended"]:
+                                value = row["ended"][name.removeprefix("ended_")]
                             wanted = self.plain(value)
                             if isinstance(wanted, dict):
                                 self.assertRegex(cell, r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z$")
@@ -351,6 +353,31 @@ class Names(Recorded):
     def test_options_that_exclude_each_other_are_named(self):
         for args, first, second in ((["follow", "--since", "0", "--recent", "3"], "since", "recent"), (["recent", "--pid", "1"], "read", "pid")):
             self.assertEqual(self.of(*args)[::2], (2, f"inspector: --{first} and --{second} exclude each other: use one of them\n"))
+
+    def test_an_option_without_effect_on_the_source_is_refused(self):
+        """Each command with each source, and each option that only some sources obey."""
+        sources = {"traced": [], "read": ["--read", str(self.dir)], "fleet": ["--fleet", "http://127.0.0.1:1/d"], "pid": ["--pid", "1"]}
+        obey = {"--socket=/nowhere": {"traced"}, "--wait=0": {"traced", "fleet"}, "--timeout=5s": {"traced", "fleet"},
+                "--no-clock-correction": {"read", "fleet"}, "--login=/nowhere": {"fleet"}, "--ca=/nowhere": {"fleet"}}
+        listed = re.findall(r"^  ([a-z]+)(?: |$)", run(self.place, "help")[1], re.MULTILINE)
+        commands = {}
+        for name in listed:
+            text = run(self.place, "help", name)[1]
+            words = text.split("\n")[0].partition(f"usage: inspector {name}")[2]
+            while "[" in words:
+                words = re.sub(r"\[[^][]*\]", "", words)
+            if "--fleet URL" in text and name != "help":
+                commands[name] = ["x" for _ in words.split()]
+        self.assertGreater(len(commands), 15, listed)
+        for name, args in commands.items():
+            for source, chosen in sources.items():
+                for option, whose in obey.items():
+                    if source in whose:
+                        continue
+                    code, out, err = run(self.place, name, *args, *chosen, option)
+                    word = option.split("=")[0]
+                    self.assertEqual((code, out), (2, ""), (name, source, option, err))
+                    self.assertRegex(err, f"{word} is for .*: it (needs|has no effect with) --", (name, source, option))
 
     def test_a_time_that_cannot_be_read_is_quoted_with_its_option(self):
         for text in ("tomorrow", "5d", "25:00"):

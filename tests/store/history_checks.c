@@ -310,6 +310,7 @@ void check_peers(const uint64_t *node_set, uint32_t node_set_bits) {
         quick_assert(a->events == b->events);
         quick_assert(a->first_ns == b->first_ns);
         quick_assert(a->last_ns == b->last_ns);
+        quick_assert(a->heard_ns == b->heard_ns);
         quick_assert(a->packets_sent == b->packets_sent);
         quick_assert(a->packets_received == b->packets_received);
         quick_assert(a->packets_lost == b->packets_lost);

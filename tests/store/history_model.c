@@ -319,6 +319,19 @@ static void insert_node(struct history_peer *peer, uint32_t node) {
     memcpy(peer->nodes, all, peer->node_count * sizeof all[0]);
 }
 
+static bool is_received(const struct trace_event *event) {
+    switch (event->kind) {
+    case TRACE_KIND_PACKET_RECEIVED:
+    case TRACE_KIND_MESSAGE_RECEIVED:
+    case TRACE_KIND_CONN_ESTABLISHED:
+    case TRACE_KIND_CONN_RESET: return true;
+    case TRACE_KIND_CONN_INIT: return event->data.conn_init.by_remote;
+    case TRACE_KIND_CONN_CLOSED: return event->data.conn_closed.by_remote;
+    case TRACE_KIND_STREAM_DATA: return !event->data.stream_data.sent;
+    default: return false;
+    }
+}
+
 /* The peer's events are order[0 ... count - 1], by position. */
 static void sum_up(const struct model *model, const uint64_t *order, uint64_t count, struct history_peer *ret_peer) {
     struct history_peer *peer = ret_peer;
@@ -334,6 +347,7 @@ static void sum_up(const struct model *model, const uint64_t *order, uint64_t co
         peer->events++;
         if (event->timestamp < peer->first_ns) peer->first_ns = event->timestamp;
         if (event->timestamp > peer->last_ns) peer->last_ns = event->timestamp;
+        if (is_received(event) && event->timestamp > peer->heard_ns) peer->heard_ns = event->timestamp;
         if (event->kind == TRACE_KIND_PACKET_SENT) peer->packets_sent++, peer->bytes_sent += event->data.packet_sent.size;
         if (event->kind == TRACE_KIND_PACKET_RECEIVED)
             peer->packets_received++, peer->bytes_received += event->data.packet_received.size;

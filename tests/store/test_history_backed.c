@@ -118,6 +118,33 @@ START_TEST(an_image_has_every_peer) {
 }
 END_TEST
 
+/* As they were before they had the time when the peer was last heard: the node of the newest sample stood in its place. */
+static void make_old(uint32_t segment) {
+    struct history_layout layout;
+    ck_assert(history_image_layout(&store.infos[segment].segment.shape, &layout));
+    for (uint32_t i = 0; i < store.infos[segment].segment.shape.peers; i++) {
+        char *tally = store.images[segment] + layout.at[HISTORY_PEERS] + 128 * (size_t)i;
+        uint16_t node, none = 0;
+        memcpy(&node, tally + 38, sizeof node);
+        ck_assert_uint_ge(node, 0x8000);
+        const uint32_t old[2] = {node & 0x7fff, 0};
+        memcpy(tally + 38, &none, sizeof none);
+        memcpy(tally + 40, old, sizeof old);
+    }
+}
+
+START_TEST(peers_of_an_older_recording_are_found_in_its_events) {
+    checks_begin_with(&loads[1], 9, 100000, HISTORY_BYTES);
+    workload_append(&generator, history, &model, 90000);
+    take();
+    make_old(0); /* the other one is new */
+    open_backed();
+    check_everything(4);
+    ck_assert_uint_eq(store.rejects, 0);
+    close_all();
+}
+END_TEST
+
 START_TEST(nothing_is_loaded_before_it_is_asked_for) {
     struct history_query query = {.by_trace = true};
     struct history_answer answer;
@@ -320,6 +347,7 @@ int main(void) {
     tcase_add_checked_fixture(tcase, enter, leave);
     tcase_add_loop_test(tcase, answers_agree_with_the_original_history, 0, LOADS);
     tcase_add_test(tcase, an_image_has_every_peer);
+    tcase_add_test(tcase, peers_of_an_older_recording_are_found_in_its_events);
     tcase_add_test(tcase, nothing_is_loaded_before_it_is_asked_for);
     tcase_add_loop_test(tcase, damage_costs_only_the_damaged_part, 0, 7);
     tcase_add_test(tcase, an_image_of_noise_is_rejected_or_answered_from_its_events);

@@ -35,10 +35,15 @@ struct recorder {
     uint64_t woken; /* the appending thread's: segments for which the thread was woken */
     _Atomic bool stop;
     /* the thread's */
-    uint64_t next;          /* segment to write */
-    uint32_t written;       /* its events that are already in files, written while it was open */
-    uint64_t number;        /* of the next file.  A segment that is dropped takes one, too, so that it leaves a gap; one without
+    uint64_t next;    /* segment to write */
+    uint32_t written; /* its events that are already in files, written while it was open */
+    uint64_t number;  /* of the next file.  A segment that is dropped takes one, too, so that it leaves a gap; one without
                              * an event of its own takes none */
+    struct {          /* the newest file; `end` 0: none */
+        uint64_t segment, number;
+        uint32_t first, end;
+        uint64_t deaths; /* of the nodes that it lists: the number of those that had ended */
+    } newest;
     uint64_t part_ns;       /* when the open segment was last checked, on CLOCK_MONOTONIC */
     uint64_t next_compress; /* file */
     uint64_t told_ns;       /* when a failure was last logged; 0: all is well */
@@ -157,14 +162,18 @@ static void remove_old(struct recorder *recorder) {
 
 /* ---- segments ----------------------------------------------------------------------------------------------------------- */
 
+static int take_events(const struct recorder *recorder, uint64_t segment, uint32_t first, uint32_t end) {
+    const struct store *store = recorder->config.store;
+    return first == 0 && end == HISTORY_SEGMENT_EVENTS ? recording_maker_take(recorder->maker, store, segment)
+                                                       : recording_maker_take_part(recorder->maker, store, segment, first, end);
+}
+
 /* Writes those of the next segment's first `end` events that are not written yet. */
 static void write_events(struct recorder *recorder, uint32_t end) {
-    const struct store *store = recorder->config.store;
     struct recording_maker *maker = recorder->maker;
     uint32_t first = recorder->written;
-    uint64_t bytes;
-    int error = first == 0 && end == HISTORY_SEGMENT_EVENTS ? recording_maker_take(maker, store, recorder->next)
-                                                            : recording_maker_take_part(maker, store, recorder->next, first, end);
+    uint64_t bytes, deaths = nodes_deaths(recorder->config.store->nodes);
+    int error = take_events(recorder, recorder->next, first, end);
 
     recorder->written = end;
     if (error == -ENODATA) return;
@@ -178,7 +187,11 @@ static void write_events(struct recorder *recorder, uint32_t end) {
         drop(recorder, 1, end - first, strerror(-error));
         return;
     }
-    recorder->number++;
+    recorder->newest.segment = recorder->next;
+    recorder->newest.number = recorder->number++;
+    recorder->newest.first = first;
+    recorder->newest.end = end;
+    recorder->newest.deaths = deaths;
     add(&recorder->segments, 1);
     add(&recorder->events, recording_maker_events(recorder->maker));
     add(&recorder->bytes, bytes);
@@ -215,6 +228,17 @@ static bool write_open(struct recorder *recorder) {
     return true;
 }
 
+/* Nodes have ended, and no event follows with which that would be written: the newest file is written again, if its events are
+ * still there.  Otherwise it would say that they are live. */
+static void write_ends(struct recorder *recorder) {
+    uint64_t bytes, deaths = nodes_deaths(recorder->config.store->nodes);
+    if (recorder->newest.end == 0 || recorder->newest.deaths == deaths) return;
+    recorder->newest.deaths = deaths;
+    if (take_events(recorder, recorder->newest.segment, recorder->newest.first, recorder->newest.end) < 0) return;
+    recording_maker_set_number(recorder->maker, recorder->newest.number);
+    (void)write_file(recorder, recorder->newest.number, &bytes); /* the old one stays if that fails */
+}
+
 static bool part_is_due(const struct recorder *recorder) {
     return recorder->config.seal_ns != 0 && clock_ns(CLOCK_MONOTONIC) - recorder->part_ns >= recorder->config.seal_ns;
 }
@@ -227,7 +251,8 @@ static void write_sealed(struct recorder *recorder) {
         wrote = true;
         remove_old(recorder);
     }
-    bool part = part_is_due(recorder) && write_open(recorder);
+    bool due = part_is_due(recorder), part = due && write_open(recorder);
+    if (due && !part) write_ends(recorder);
     if (part || !wrote) remove_old(recorder); /* for their age, too */
 }
 
@@ -243,7 +268,7 @@ static bool compress_one(struct recorder *recorder) {
 
 static void write_rest(struct recorder *recorder) {
     write_sealed(recorder);
-    (void)write_open(recorder);
+    if (!write_open(recorder)) write_ends(recorder);
     remove_old(recorder);
     say(recorder, LOG_LEVEL_INFO, "recorded %" PRIu64 " events in %" PRIu64 " segments to %.100s; %" PRIu64 " segments dropped",
         get(&recorder->events), get(&recorder->segments), recorder->config.dir, get(&recorder->dropped_segments));

@@ -616,32 +616,47 @@ bool analysis_is_cut_off(const struct analysis *analysis, const struct analyze_s
     return scope->cut_off.requests > analysis->coverage.requests_whole;
 }
 
-static void describe_ended(struct strbuf *out, const struct cut_off *cut_off, uint64_t requests) {
-    if (cut_off->more) strbuf_puts(out, "at least ");
-    text_count(out, requests, "request");
-    strbuf_printf(out,
-                  requests == 1 ? " was under way and is cut off: `inspector analyze --since %" PRIu64 " --until %" PRIu64
-                                  "` has it whole"
-                                : " were under way and are cut off: `inspector analyze --since %" PRIu64 " --until %" PRIu64
-                                  "` has them whole",
-                  cut_off->from_us, cut_off->until_us);
+/* A time as an option, for a command to paste: a person reads it, too. */
+static void put_time_option(struct strbuf *out, const struct view *view, const char *option, uint64_t us) {
+    strbuf_printf(out, " --%s '", option);
+    text_time(out, us * 1000, view->utc, true);
+    strbuf_puts(out, "'");
 }
 
-static void describe_open(struct strbuf *out, const struct cut_off *cut_off) {
+static void put_source(struct strbuf *out, const struct view *view) {
+    if (view->source) strbuf_puts(out, view->source);
+}
+
+static void describe_ended(struct strbuf *out, const struct view *view, const struct cut_off *cut_off, uint64_t requests) {
+    if (cut_off->more) strbuf_puts(out, "at least ");
+    text_count(out, requests, "request");
+    strbuf_puts(out, requests == 1 ? " was under way and is cut off: `inspector analyze"
+                                   : " were under way and are cut off: `inspector analyze");
+    put_time_option(out, view, "since", cut_off->from_us);
+    put_time_option(out, view, "until", cut_off->until_us);
+    if (view->utc) strbuf_puts(out, " --utc");
+    put_source(out, view);
+    strbuf_puts(out, requests == 1 ? "` has it whole" : "` has them whole");
+}
+
+static void describe_open(struct strbuf *out, const struct view *view, const struct cut_off *cut_off) {
     if (cut_off->more) strbuf_puts(out, "at least ");
     text_count(out, cut_off->open, "request");
     strbuf_puts(out, cut_off->open == 1 ? " that began before this period has not ended"
                                         : " that began before this period have not ended");
-    strbuf_printf(out, cut_off->open == 1 ? ": `inspector trace %.*s`" : "; the oldest: `inspector trace %.*s`", NEXT_DIGITS,
+    strbuf_printf(out, cut_off->open == 1 ? ": `inspector trace %.*s" : "; the oldest: `inspector trace %.*s", NEXT_DIGITS,
                   cut_off->oldest);
+    put_source(out, view);
+    strbuf_puts(out, "`");
 }
 
-bool analysis_describe_cut_off(struct strbuf *out, const struct analysis *analysis, const struct analyze_scope *scope) {
+bool analysis_describe_cut_off(struct strbuf *out, const struct view *view, const struct analysis *analysis,
+                               const struct analyze_scope *scope) {
     const struct cut_off *cut_off = &scope->cut_off;
     uint64_t ended = analysis_is_cut_off(analysis, scope) ? cut_off->requests - cut_off->open : 0;
-    if (ended) describe_ended(out, cut_off, ended);
+    if (ended) describe_ended(out, view, cut_off, ended);
     if (ended && cut_off->open) strbuf_puts(out, "; ");
-    if (cut_off->open) describe_open(out, cut_off);
+    if (cut_off->open) describe_open(out, view, cut_off);
     return ended || cut_off->open;
 }
 
@@ -669,7 +684,8 @@ void render_analysis(struct strbuf *out, const struct view *view, const struct a
     if (scope->cut)
         text_styled(out, view->color, STYLE_WARN, "! older events of this period were not read: --limit N reads more\n");
     struct strbuf cut = {0};
-    if (analysis_describe_cut_off(&cut, analysis, scope)) text_styled(out, view->color, STYLE_WARN, "! %s\n", strbuf_text(&cut));
+    if (analysis_describe_cut_off(&cut, view, analysis, scope))
+        text_styled(out, view->color, STYLE_WARN, "! %s\n", strbuf_text(&cut));
     strbuf_fini(&cut);
     strbuf_puts(out, "\n");
     for (size_t i = 0; i < analysis->count; i++) draw_finding(out, view, facts, &analysis->findings[i]);

@@ -26,7 +26,8 @@ bool analysis_is_cut_off(const struct analysis *analysis, const struct analyze_s
 /* "12 requests were under way and are cut off: `inspector analyze --since 1767225600000000 --until 1767225601000000` has them
  * whole", if analysis_is_cut_off; "1 request that began before this period has not ended: `inspector trace 7171717171717171`".
  * Returns whether there is anything to say. */
-bool analysis_describe_cut_off(struct strbuf *out, const struct analysis *analysis, const struct analyze_scope *scope);
+bool analysis_describe_cut_off(struct strbuf *out, const struct view *view, const struct analysis *analysis,
+                               const struct analyze_scope *scope);
 
 /* Writes the findings, most severe first, each with its events and a command that shows more; then what was examined. */
 void render_analysis(struct strbuf *out, const struct view *view, const struct analysis *analysis,

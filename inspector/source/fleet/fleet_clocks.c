@@ -378,9 +378,9 @@ static void show_logs(const struct fleet_clocks *clocks, struct fleet_logs *logs
             log->info.started_unix_ns = clocks_time(clocks->clocks, machine, ends[i].first, log->info.started_unix_ns);
         if (log->last_ns)
             log->last_ns = clocks_time(clocks->clocks, machine, ends[i].last ? ends[i].last : UINT64_MAX, log->last_ns);
-        if (!log->ended_by_ns) continue;
+        if (!log->ended_after_ns) continue;
         log->ended_after_ns = clocks_time(clocks->clocks, machine, UINT64_MAX, log->ended_after_ns);
-        log->ended_by_ns = clocks_time(clocks->clocks, machine, UINT64_MAX, log->ended_by_ns);
+        if (log->ended_by_ns) log->ended_by_ns = clocks_time(clocks->clocks, machine, UINT64_MAX, log->ended_by_ns);
     }
 }
 

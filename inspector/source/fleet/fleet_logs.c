@@ -276,7 +276,10 @@ void fleet_logs_settle(const struct fleet_logs *logs, struct store *store) {
         STORE(node->unfinished, log->unfinished);
         for (unsigned cause = 0; cause < TRACE_LOSS_COUNT; cause++) STORE(node->lost[cause], log->lost[cause]);
         STORE(node->last_unix_ns, log->last_ns);
-        if (log->ended_by_ns) nodes_set_ended(node, log->ended_after_ns, log->ended_by_ns);
+        if (log->ended_by_ns)
+            nodes_set_ended(node, log->ended_after_ns, log->ended_by_ns);
+        else if (log->ended_after_ns)
+            nodes_set_alive(node, log->ended_after_ns);
         STORE(node->lanes_used, log->lanes_used);
         STORE(node->control, log->control);
         STORE(node->state, log->state);

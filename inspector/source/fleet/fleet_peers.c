@@ -53,7 +53,7 @@ static json_t *aliases_new(const struct fleet_context *context, const struct tra
 
 static json_t *peer_new(struct row_reader *rows, const struct fleet_context *context, const struct id_lookup_names *names) {
     struct trace_node_id id = {0};
-    uint64_t numbers[14];
+    uint64_t numbers[15];
     const uint8_t *at = row_read(rows, sizeof id.bytes);
     json_t *json = json_object();
     if (at) memcpy(id.bytes, at, sizeof id.bytes);
@@ -77,6 +77,8 @@ static json_t *peer_new(struct row_reader *rows, const struct fleet_context *con
     json_object_set_new(json, "nodes", nodes);
     json_object_set_new(json, "first", value_time(numbers[12]));
     json_object_set_new(json, "last", value_time(numbers[13]));
+    uint64_t own_ns = id_lookup_names_last(names, &id);
+    json_object_set_new(json, "heard", value_time_or_null(own_ns > numbers[14] ? own_ns : numbers[14]));
     if (context->who.picture) json_object_set_new(json, "aliases", aliases_new(context, &id, rows));
     return json;
 }
@@ -85,7 +87,7 @@ static int read_peers(const struct fleet_question *question, struct row_reader r
     struct id_lookup_names names;
     json_t *peers = json_array(), *peer;
     *ret_total = 0;
-    if (id_lookup_names_init(&names, question->answers->context.store)) {
+    if (id_lookup_names_init(&names, question->answers->context.store, NULL)) {
         json_decref(peers);
         return failure_out_of_memory(question->failure);
     }
@@ -113,6 +115,11 @@ static void put_peers(struct trace_text *out, const void *arg, const char *rows,
     trace_text_puts(out, fleet_clocks_column(&peers->context->clocks));
     fleet_put_format(out, " AS shown_ns SELECT %s AS peer, ", who);
     trace_text_puts(out, PEER_COLUMNS);
+    fleet_put_format(out,
+                     ", maxIf(shown_ns, kind_id IN (%d,%d,%d,%d) OR kind_id IN (%d,%d) AND by_remote != 0"
+                     " OR kind_id = %d AND sent = 0) AS heard_ns", /* as in history_peers.c */
+                     TRACE_KIND_PACKET_RECEIVED, TRACE_KIND_MESSAGE_RECEIVED, TRACE_KIND_CONN_ESTABLISHED, TRACE_KIND_CONN_RESET,
+                     TRACE_KIND_CONN_INIT, TRACE_KIND_CONN_CLOSED, TRACE_KIND_STREAM_DATA);
     if (peers->context->who.picture) trace_text_puts(out, ", groupUniqArray((node_id, log_id)) AS logs");
     fleet_put_format(out, " FROM %s", rows);
     trace_text_puts(out, fleet_who_join(&peers->context->who, true));
@@ -138,7 +145,7 @@ static void put_sums(struct trace_text *out, bool aliases) {
                      TRACE_KIND_METRICS, TRACE_KIND_METRICS, TRACE_KIND_CONN_ESTABLISHED);
     fleet_put_format(out, ", toUInt64(argMaxIf(last_rtt, last_ns, kind_id IN (%d,%d))), toUInt64(minIf(least_rtt, kind_id = %d))",
                      TRACE_KIND_METRICS, TRACE_KIND_CONN_ESTABLISHED, TRACE_KIND_METRICS);
-    trace_text_puts(out, ", min(first_ns), max(last_ns), arraySort(groupUniqArrayArray(nodes))");
+    trace_text_puts(out, ", min(first_ns), max(last_ns), max(heard_ns), arraySort(groupUniqArrayArray(nodes))");
     if (aliases) trace_text_puts(out, ", arraySort(groupUniqArrayArray(logs))");
     trace_text_puts(out, " FROM (");
     trace_text_add(out, "", 1);

@@ -16,6 +16,7 @@ struct source_fleet {
     struct clickhouse *server;
     struct fleet_answers answers;
     struct fleet_stream stream;
+    uint64_t timeout_ms; /* for an answer, which may take several requests */
     char title[320];
 };
 
@@ -42,18 +43,23 @@ static int check_params(struct fleet_question *question) {
 static int fleet_source_ask(struct source *base, const char *method, json_t *params_new, const struct source_apart *apart,
                             json_t **ret_result, struct failure *failure) {
     struct source_fleet *fleet = (struct source_fleet *)base;
+    struct http *http = clickhouse_http(fleet->server);
     json_t *params = params_new ? params_new : json_object();
     struct fleet_question question = {&fleet->answers, method, params, apart, ret_result, failure};
     int result = -1;
     size_t i;
     fleet->answers.questions++;
+    http_answer_by(http, trace_now_monotonic_ms() + fleet->timeout_ms);
     for (i = 0; i < sizeof methods / sizeof *methods && strcmp(methods[i].name, method) != 0; i++) continue;
     if (!params)
         (void)failure_out_of_memory(failure);
+    else if (json_object_get(params, "at"))
+        failure_set(failure, EXIT_FAILED, "%s answers for all of its time: it knows no param at", fleet->title);
     else if (i == sizeof methods / sizeof *methods) /* nodes, apps, hello; it refuses methods that do not exist */
         result = fleet_ask_store(&question, fleet->answers.logs);
     else if (!strcmp(method, "stats") || !check_params(&question))
         result = methods[i].answer(&question);
+    http_answer_by(http, 0);
     json_decref(params);
     return result;
 }
@@ -99,8 +105,17 @@ static void fleet_source_close(struct source *base) {
 
 /* ---- opening -------------------------------------------------------------------------------------------------------------- */
 
-int source_fleet_open(struct source **ret_source, const char *url, const struct clickhouse_settings *settings, bool correct,
-                      struct failure *failure) {
+/* Reads what answers need. */
+static int begin(struct source_fleet *fleet, struct failure *failure) {
+    struct http *http = clickhouse_http(fleet->server);
+    http_answer_by(http, trace_now_monotonic_ms() + fleet->timeout_ms);
+    int result = fleet_answers_renew(&fleet->answers, failure);
+    http_answer_by(http, 0);
+    return result;
+}
+
+int source_fleet_open(struct source **ret_source, const char *url, const struct clickhouse_settings *settings, uint64_t wait_ms,
+                      bool correct, struct failure *failure) {
     static const struct source_ops ops = {.can = SOURCE_ASK | SOURCE_FOLLOW | SOURCE_SHIPPED,
                                           .ask = fleet_source_ask,
                                           .follow = fleet_source_follow,
@@ -115,7 +130,10 @@ int source_fleet_open(struct source **ret_source, const char *url, const struct 
     fleet->answers.context.server = fleet->server;
     fleet->answers.title = fleet->title;
     fleet->answers.correct = correct;
-    if (!result) result = fleet_answers_renew(&fleet->answers, failure);
+    fleet->timeout_ms = settings->timeout_ms;
+    if (!result) result = begin(fleet, failure);
+    if (result && wait_ms && failure->disconnected && !(result = fleet_source_reopen(&fleet->source, wait_ms, failure)))
+        result = begin(fleet, failure);
     if (result) {
         fleet_source_close(&fleet->source);
         return -1;

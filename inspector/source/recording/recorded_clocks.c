@@ -113,9 +113,11 @@ static void show_nodes(const struct recorded_clocks *clocks) {
         atomic_store_explicit(&node->last_unix_ns, last_ns, memory_order_relaxed);             /* relaxed: likewise */
         uint64_t after_ns = atomic_load_explicit(&node->ended_after_ns, memory_order_relaxed); /* relaxed: likewise */
         uint64_t by_ns = atomic_load_explicit(&node->ended_by_ns, memory_order_relaxed);       /* relaxed: likewise */
+        if (after_ns) after_ns = clocks_time(clocks->clocks, machine, order, after_ns);
         if (by_ns)
-            nodes_set_ended(node, clocks_time(clocks->clocks, machine, order, after_ns),
-                            clocks_time(clocks->clocks, machine, order, by_ns));
+            nodes_set_ended(node, after_ns, clocks_time(clocks->clocks, machine, order, by_ns));
+        else if (after_ns)
+            nodes_set_alive(node, after_ns);
     }
 }
 

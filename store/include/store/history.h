@@ -250,6 +250,7 @@ struct history_traces_query {
     uint64_t from_ns, to_ns;         /* with an event in [from, to); to 0: no end */
     const char *app_id;              /* with an event of this application, 4 characters; NULL: any */
     const struct trace_id *trace_id; /* only this one; NULL: any */
+    uint64_t until_ns;               /* only events before that count, as if there were no later ones; 0: all */
     /* NULL: all.  With a test, and in any order but newest first, every event of every trace is examined. */
     const struct history_trace_test *test;
     enum history_trace_order order;
@@ -269,7 +270,8 @@ int history_traces_compare(const void *one, const void *other, void *order);
 
 struct history_peer {
     struct trace_node_id peer_id;
-    uint64_t first_ns, last_ns;
+    uint64_t first_ns, last_ns; /* of all events about it */
+    uint64_t heard_ns;          /* when a node last received something from it; 0: never */
     uint64_t events, packets_sent, packets_received, packets_lost, messages_sent, messages_received;
     uint64_t bytes_sent, bytes_received; /* of packets */
     uint64_t rtt_ns, min_rtt_ns;
@@ -282,6 +284,7 @@ struct history_peer {
 struct history_peers_query {
     const uint64_t *node_set; /* NULL: all */
     uint32_t node_set_bits;
+    uint64_t until_ns; /* only events before that; 0: all */
     size_t limit;
     const struct history_who *who; /* or NULL */
     struct history_work *work;     /* or NULL */

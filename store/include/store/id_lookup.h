@@ -6,6 +6,7 @@
 #define STORE_ID_LOOKUP_H
 
 #include <store/limits.h>
+#include <store/nodes_past.h>
 #include <store/store.h>
 
 enum id_lookup_outcome {
@@ -44,14 +45,17 @@ struct id_lookup_names {
     struct id_lookup_name {
         struct trace_node_id id;
         uint32_t index;
+        uint64_t last_ns; /* of its newest event; 0: none */
         char name[TRACE_NODE_NAME_BYTES + 1];
     } * names;
     size_t count;
 };
-/* Returns 0 or -ENOMEM. */
-int id_lookup_names_init(struct id_lookup_names *names, const struct store *store);
+/* past: what the nodes were then; NULL: now.  Returns 0 or -ENOMEM. */
+int id_lookup_names_init(struct id_lookup_names *names, const struct store *store, const struct nodes_past *past);
 void id_lookup_names_fini(struct id_lookup_names *names);
 /* The name of the node's newest log, or NULL. */
 const char *id_lookup_names_find(const struct id_lookup_names *names, const struct trace_node_id *id);
+/* When any of its logs had its newest event; 0: none has. */
+uint64_t id_lookup_names_last(const struct id_lookup_names *names, const struct trace_node_id *id);
 
 #endif

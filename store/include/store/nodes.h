@@ -65,7 +65,8 @@ struct node {
     _Atomic uint64_t lost[TRACE_LOSS_COUNT];
     _Atomic uint64_t last_unix_ns; /* of its newest event; 0: none yet */
     /* Of a log that has ended: it had not at `after`, and had at `by` (the same if it says itself when it was closed).  Unix
-     * time; 0: nobody saw it live, so that only its newest event is known. */
+     * time; 0: nobody saw it live, so that only its newest event is known.  In a recording, of one that had not: `after` is when
+     * that was recorded, and `by` is 0. */
     _Atomic uint64_t ended_after_ns, ended_by_ns;
     _Atomic uint32_t lanes_used;
     _Atomic uint64_t control; /* while it is live: its ring's control word (p2ptrace/shm.h) */
@@ -101,9 +102,12 @@ void nodes_end(struct nodes *nodes, uint32_t index, enum node_state state, const
 /* Before nodes_end, or for an entry that nobody else uses: when the log ended.  It did not before its newest event. */
 void nodes_set_ended(struct node *node, uint64_t after_ns, uint64_t by_ns);
 
-/* The same for a log that says when it was closed.  Changes nothing if that cannot be: if it was before the log's newest event or
- * after by_ns, when it was known to have ended. */
+/* The same as nodes_set_ended for a log that says when it was closed.  Changes nothing if that cannot be: if it was before the
+ * log's newest event or after by_ns, when it was known to have ended. */
 void nodes_set_closed(struct node *node, uint64_t closed_ns, uint64_t by_ns);
+
+/* For an entry that nobody else uses: it had not ended at that time, and nobody says whether it has since. */
+void nodes_set_alive(struct node *node, uint64_t at_ns);
 
 /* Removes an entry without events from the table: the rejected object is gone. */
 void nodes_forget(struct nodes *nodes, uint32_t index);
@@ -122,6 +126,9 @@ struct clock_steps *nodes_clock_steps(struct nodes *nodes);
 
 /* Changes whenever an entry is added. */
 uint64_t nodes_generation(const struct nodes *nodes);
+
+/* Changes whenever a node has ended, or was rejected later. */
+uint64_t nodes_deaths(const struct nodes *nodes);
 
 /* Number of indices ever used: entries are 0 ... count - 1. */
 uint32_t nodes_count(const struct nodes *nodes);
