@@ -241,7 +241,7 @@ class FleetSource(unittest.TestCase):
     def test_a_command_asks_in_few_rounds(self):
         """Opening a fleet is one, with as many connections, which are used again."""
         trace = self.facts(self.load)[0]
-        for words, sizes in ((["nodes"], [6]), (["recent"], [6, 1]), (["trace", trace], [6, 1, 2]), (["trace", trace[:8]], [6, 1, 1, 2]),
+        for words, sizes in ((["nodes"], [6]), (["recent"], [6, 1]), (["trace", trace], [6, 1, 3]), (["trace", trace[:8]], [6, 1, 1, 3]),
                              (["peers"], [6, 1, 1, 1]), (["count"], [6, 1, 1, 1, 1])):
             with self.subTest(words=words), Rounds(self.servers[0].http, sizes) as rounds:
                 done = run("--fleet", f"{rounds.address}/load", *words)

@@ -89,7 +89,7 @@ static int read_rows(struct row_reader rows, bool flagged, struct chosen *ret_ch
         }
         all = more;
         struct fleet_event *next = &all[count].event;
-        if (fleet_load_read(context, &rows, next)) {
+        if (fleet_load_read(context, &rows, FLEET_KINDS_ALL, next)) {
             free(all);
             return refuse_rows(context->server, failure);
         }
