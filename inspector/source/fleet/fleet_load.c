@@ -165,6 +165,19 @@ static void put_columns(struct trace_text *sql, uint64_t kinds) {
         if (fleet_event_has_column(kinds, columns[i].name)) fleet_put_format(sql, "%s`%s`", put++ ? ", " : "", columns[i].name);
 }
 
+/* Rows that are wanted lie apart, because the tables are sorted by peer: so the condition is read before all other columns, unless
+ * it needs another table. */
+static void put_conditions(struct trace_text *sql, const struct fleet_who *who, const struct fleet_choice *choice, bool by_who) {
+    bool alone = !by_who && !strstr(choice->condition, "(SELECT ");
+    const char *first = choice->first ? choice->first : alone ? choice->condition : NULL;
+    if (first) trace_text_puts(sql, " PREWHERE ");
+    if (first) trace_text_puts(sql, first);
+    if (first == choice->condition) return;
+    trace_text_puts(sql, " WHERE ");
+    trace_text_puts(sql, fleet_who_definition(who, by_who));
+    trace_text_puts(sql, choice->condition);
+}
+
 static void make_sql(struct trace_text *sql, const struct fleet_load *load, const struct fleet_choice *choice,
                      const struct fleet_part *part) {
     const struct fleet_who *who = &load->context->who;
@@ -174,11 +187,7 @@ static void make_sql(struct trace_text *sql, const struct fleet_load *load, cons
     put_columns(sql, kinds_of(choice));
     fleet_put_format(sql, " FROM `%s`.%s", clickhouse_database(load->context->server), choice->rare ? "rare_events" : "events");
     trace_text_puts(sql, fleet_who_join(who, by_who));
-    if (choice->first) trace_text_puts(sql, " PREWHERE ");
-    if (choice->first) trace_text_puts(sql, choice->first);
-    trace_text_puts(sql, " WHERE ");
-    trace_text_puts(sql, fleet_who_definition(who, by_who));
-    trace_text_puts(sql, choice->condition);
+    put_conditions(sql, who, choice, by_who);
     trace_text_puts(sql, " ORDER BY ");
     put_key(sql, load, kinds_of(choice), part->newest ? " DESC" : "");
     if (part->limit_by) fleet_put_format(sql, " LIMIT 1 BY %s", part->limit_by);

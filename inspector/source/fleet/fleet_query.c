@@ -39,18 +39,17 @@ static int make_condition(struct window *window, struct trace_text *out) {
     return 0;
 }
 
-/* The condition is read before the other columns, unless it needs to know who is who. */
 static int load_near(struct fleet_load *load, const struct fleet_near *near, struct fleet_part *part, struct failure *failure) {
     struct trace_text times = {0}, all = {0};
-    bool bounds = near->from_ns || near->to_ns, by_who = fleet_who_is_in(near->matching, strlen(near->matching));
+    bool bounds = near->from_ns || near->to_ns;
     fleet_scope_put_times(&times, load->context, near->from_ns, near->to_ns);
     trace_text_add(&all, times.data, times.bytes);
     if (*near->matching) trace_text_puts(&all, " AND ");
     trace_text_puts(&all, near->matching);
     trace_text_add(&times, "", 1);
     trace_text_add(&all, "", 1);
-    const char *first = *near->matching && !by_who ? all.data : bounds ? times.data : NULL;
-    const struct fleet_choice choice = {all.data, .first = first};
+    bool by_who = fleet_who_is_in(near->matching, strlen(near->matching));
+    const struct fleet_choice choice = {all.data, .first = by_who && bounds ? times.data : NULL};
     int result = times.failed || all.failed ? failure_out_of_memory(failure) : fleet_load_events(load, &choice, part, failure);
     trace_text_fini(&times);
     trace_text_fini(&all);
