@@ -74,7 +74,8 @@ int fleet_load_take(struct fleet_load *load, const struct fleet_choice *choice, 
 void fleet_load_correct(const struct fleet_context *context, struct fleet_event *event);
 
 /* Reads an event with the columns of these kinds, and corrects its time.  Returns 0 or -EBADMSG. */
-int fleet_load_read(const struct fleet_context *context, struct row_reader *reader, uint64_t kinds, struct fleet_event *ret_event);
+int fleet_load_read(const struct fleet_context *context, struct row_reader *reader, uint64_t kinds,
+                    struct fleet_event *ret_event);
 
 /* Appends one event, with its time as it is.  Returns 0 or a negative errno. */
 int fleet_load_append(struct fleet_load *load, const struct fleet_event *event);

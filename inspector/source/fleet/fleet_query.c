@@ -92,7 +92,8 @@ static int load_losses(struct window *window, struct fleet_load *load, const str
     trace_text_puts(&text, ")");
     trace_text_add(&text, "", 1);
     int result = text.failed ? failure_out_of_memory(window->question->failure)
-                             : fleet_load_all(load, &(struct fleet_choice){text.data, .rare = true, .kinds = LOST_KINDS}, window->question->failure);
+                             : fleet_load_all(load, &(struct fleet_choice){text.data, .rare = true, .kinds = LOST_KINDS},
+                                              window->question->failure);
     trace_text_fini(&text);
     return result;
 }
@@ -238,9 +239,9 @@ static int end_text(struct trace_text *text, struct failure *failure) {
 }
 
 /* Most events of most traces are of these kinds, and have only numbers. */
-#define NUMBER_KINDS                                                                                      \
+#define NUMBER_KINDS                                                                                                    \
     (FLEET_KIND(TRACE_KIND_PACKET_SENT) | FLEET_KIND(TRACE_KIND_PACKET_RECEIVED) | FLEET_KIND(TRACE_KIND_PACKET_LOST) | \
-     FLEET_KIND(TRACE_KIND_METRICS) | FLEET_KIND(TRACE_KIND_APP_START) | FLEET_KIND(TRACE_KIND_APP_END) |             \
+     FLEET_KIND(TRACE_KIND_METRICS) | FLEET_KIND(TRACE_KIND_APP_START) | FLEET_KIND(TRACE_KIND_APP_END) |               \
      FLEET_KIND(TRACE_KIND_STREAM_OPENED) | FLEET_KIND(TRACE_KIND_STREAM_DATA) | FLEET_KIND(TRACE_KIND_STREAM_CLOSED))
 
 /* Of the statements for a trace: which events it has, those of the kinds above and the others; where they are; and what was lost
@@ -309,8 +310,7 @@ static int load_many(struct fleet_load *load, const struct fleet_choice *choice,
     trace_text_puts(&text, " AND ");
     trace_text_puts(&text, choice->condition);
     int result = end_text(&text, failure);
-    if (!result)
-        result = fleet_load_all(load, &(struct fleet_choice){text.data, choice->first, .kinds = choice->kinds}, failure);
+    if (!result) result = fleet_load_all(load, &(struct fleet_choice){text.data, choice->first, .kinds = choice->kinds}, failure);
     trace_text_fini(&text);
     return result;
 }
