@@ -221,7 +221,11 @@ class FleetSource(unittest.TestCase):
             trace = rows_of(run("--read", directory, "traces", "--json", "--limit", "3"))[0]["trace_id"]
             for words in ["peer", peer], ["recent", "40", "--peer", peer], ["count", "--where", f"peer == {peer}", "--by", "peer,kind"], ["trace", trace]:
                 self.assert_same(directory, url, *words, "--json")
-            self.assert_copies_are_the_same(name, directory, url, known - said)
+            who = [json.loads(run(*source, "rpc", "who").stdout) for source in (["--read", directory], ["--fleet", url])]
+            self.assertGreater(len(who[0]["who"]), 1000)
+            self.assertEqual(who[0], who[1])
+            if directory is runs[0]:
+                self.assert_copies_are_the_same(name, directory, url, known - said)
 
     def assert_copies_are_the_same(self, name, directory, url, beside):
         """What `record` saves of a fleet and of its recordings.  beside: ids of which no event says whose they are."""
