@@ -48,7 +48,8 @@ uint8_t *fleet_event_put(uint8_t *at, const struct fleet_origin *origin, uint8_t
 #define FLEET_KIND_NEWER FLEET_KIND(63)
 #define FLEET_KINDS_ALL UINT64_MAX
 
-/* Must a row have this column to say all about an event of these kinds?  If not, it is zero for all of them, or its kind's name. */
+/* Must a row have this column to say all about an event of these kinds?  If not, it is zero for all of them, or the kind's
+ * name. */
 bool fleet_event_has_column(uint64_t kinds, const char *column);
 
 /* The place of a kind when all are sorted as the column `kind` is: by name. */

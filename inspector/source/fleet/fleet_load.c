@@ -165,8 +165,8 @@ static void put_columns(struct trace_text *sql, uint64_t kinds) {
         if (fleet_event_has_column(kinds, columns[i].name)) fleet_put_format(sql, "%s`%s`", put++ ? ", " : "", columns[i].name);
 }
 
-/* Rows that are wanted lie apart, because the tables are sorted by peer: so the condition is read before all other columns, unless
- * it needs another table. */
+/* Rows that are wanted lie apart, because the tables are sorted by peer: so what the condition needs is read before all other
+ * columns, unless it needs another table. */
 static void put_conditions(struct trace_text *sql, const struct fleet_who *who, const struct fleet_choice *choice, bool by_who) {
     bool alone = !by_who && !strstr(choice->condition, "(SELECT ");
     const char *first = choice->first ? choice->first : alone ? choice->condition : NULL;
