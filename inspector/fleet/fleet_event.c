@@ -31,6 +31,7 @@ struct data_column {
     enum trace_type type; /* the widest */
     size_t bytes;         /* 0: a String */
     size_t place;         /* in the block of numbers; or which of the texts */
+    uint64_t kinds;       /* that have it */
 };
 
 struct kind_plan {
@@ -114,15 +115,16 @@ static struct data_column *find_column(const char *name) {
     return NULL;
 }
 
-static void note_field(const struct trace_field_info *field) {
+static void note_field(const struct trace_field_info *field, unsigned kind) {
     struct data_column *column = find_column(field->name);
     if (!column) {
         column = &plan.data[plan.data_count++];
-        *column = (struct data_column){field->name, field->type, bytes_of(field), 0};
+        *column = (struct data_column){field->name, field->type, bytes_of(field), 0, 0};
     } else if (bytes_of(field) > column->bytes) {
         column->type = field->type;
         column->bytes = bytes_of(field);
     }
+    column->kinds |= FLEET_KIND(kind);
 }
 
 static void add_column(const char *name, const char *type, const char *alias) {
@@ -188,7 +190,8 @@ static void make_plan(void) {
     unsigned kind_count;
     const struct trace_kind_info *kinds = trace_kind_table(&kind_count);
     for (unsigned i = 0; i < kind_count; i++)
-        for (unsigned f = 0; f < kinds[i].field_count; f++) note_field(&kinds[i].fields[f]);
+        for (unsigned f = 0; f < kinds[i].field_count; f++) note_field(&kinds[i].fields[f], kinds[i].id);
+    find_column("data")->kinds |= FLEET_KIND_NEWER; /* put_unknown */
     place_columns();
     for (unsigned i = 0; i < kind_count && i < KINDS_MAX; i++) plan_kind(&plan.kinds[plan.kind_count++], &kinds[i]);
     plan.rank_unknown = rank_of(TRACE_KIND_UNKNOWN_NAME);
@@ -207,13 +210,10 @@ const struct fleet_column *fleet_event_columns(size_t *ret_count) {
     return plan.columns;
 }
 
-bool fleet_event_has_column(uint16_t kind, const char *column) {
-    const struct trace_kind_info *info = trace_kind_info(kind);
-    for (size_t i = 0; i < sizeof head_columns / sizeof *head_columns; i++)
-        if (!strcmp(head_columns[i].name, column)) return true;
-    for (unsigned i = 0; info && i < info->field_count; i++)
-        if (!strcmp(info->fields[i].name, column)) return true;
-    return false;
+bool fleet_event_has_column(uint64_t kinds, const char *column) {
+    need_plan();
+    const struct data_column *data = find_column(column);
+    return data ? (data->kinds & kinds) != 0 : kinds == FLEET_KINDS_ALL || strcmp(column, "kind") != 0;
 }
 
 unsigned fleet_event_kind_rank(uint16_t kind) {
@@ -330,13 +330,44 @@ static bool take_text(uint8_t *data, const struct trace_field_info *field, const
     return true;
 }
 
-static int read_data(struct row_reader *reader, struct trace_event *event) {
-    const struct kind_plan *kind = event->kind < KINDS_MAX ? plan.by_id[event->kind] : NULL;
-    const uint8_t *numbers = row_read(reader, plan.numbers_bytes);
+static uint64_t kind_of(const struct trace_event *event) {
+    bool known = event->kind < KINDS_MAX - 1 && plan.by_id[event->kind];
+    return known ? FLEET_KIND(event->kind) : FLEET_KIND_NEWER;
+}
+
+/* The columns of the data: numbers as a block, which is in the row if that has all of them. */
+struct row_data {
+    const uint8_t *numbers;
     const char *texts[TEXTS_MAX];
-    size_t bytes[TEXTS_MAX], unknown = find_column("data")->place;
-    for (size_t i = 0; i < plan.text_count; i++) texts[i] = row_read_string(reader, &bytes[i]);
-    if (reader->failed) return -EBADMSG;
+    size_t bytes[TEXTS_MAX];
+    uint8_t block[NUMBERS_MAX];
+};
+
+static void read_columns(struct row_reader *reader, struct row_data *data) {
+    data->numbers = row_read(reader, plan.numbers_bytes);
+    for (size_t i = 0; i < plan.text_count; i++) data->texts[i] = row_read_string(reader, &data->bytes[i]);
+}
+
+/* Numbers come first (place_columns). */
+static void read_columns_of(struct row_reader *reader, uint64_t kinds, struct row_data *data) {
+    memset(data->block, 0, sizeof data->block);
+    data->numbers = data->block;
+    for (size_t i = 0; i < plan.text_count; i++) data->texts[i] = "", data->bytes[i] = 0;
+    for (size_t i = 0; i < plan.data_count; i++)
+        if (plan.data[i].bytes && plan.data[i].kinds & kinds)
+            copy_read(reader, data->block + plan.data[i].place, plan.data[i].bytes);
+    for (size_t i = 0; i < plan.data_count; i++) {
+        const struct data_column *column = &plan.data[i];
+        if (!column->bytes && column->kinds & kinds)
+            data->texts[column->place] = row_read_string(reader, &data->bytes[column->place]);
+    }
+}
+
+static int take_data(const struct row_data *row, struct trace_event *event) {
+    const struct kind_plan *kind = event->kind < KINDS_MAX ? plan.by_id[event->kind] : NULL;
+    const uint8_t *numbers = row->numbers;
+    const char *const *texts = row->texts;
+    const size_t *bytes = row->bytes, unknown = find_column("data")->place;
     if (!kind && bytes[unknown] > sizeof event->data.bytes) return -EBADMSG;
     if (!kind) memcpy(event->data.bytes, texts[unknown], bytes[unknown]);
     for (unsigned i = 0; kind && i < kind->info->field_count; i++) {
@@ -351,15 +382,16 @@ static int read_data(struct row_reader *reader, struct trace_event *event) {
     return 0;
 }
 
-int fleet_event_read(struct row_reader *reader, struct fleet_event *ret_event) {
+int fleet_event_read_of(struct row_reader *reader, uint64_t kinds, struct fleet_event *ret_event) {
     struct trace_event *event = &ret_event->event;
+    struct row_data data;
     size_t bytes;
     need_plan();
     memset(ret_event, 0, sizeof *ret_event);
     event->timestamp = row_read_u64(reader);
     copy_read(reader, event->trace_id.bytes, sizeof event->trace_id.bytes);
     event->sequence = row_read_u32(reader);
-    (void)row_read_string(reader, &bytes); /* the kind's name; the number is enough */
+    if (kinds == FLEET_KINDS_ALL) (void)row_read_string(reader, &bytes); /* the kind's name; the number is enough */
     event->kind = row_read_u16(reader);
     event->flags = row_read_u8(reader);
     trace_event_set_clock_steps(event, row_read_u8(reader));
@@ -372,5 +404,14 @@ int fleet_event_read(struct row_reader *reader, struct fleet_event *ret_event) {
     memcpy(ret_event->host, host, bytes);
     ret_event->instance = row_read_u64(reader);
     ret_event->segment = row_read_u64(reader);
-    return read_data(reader, event);
+    if (kinds == FLEET_KINDS_ALL)
+        read_columns(reader, &data);
+    else
+        read_columns_of(reader, kinds, &data);
+    if (!reader->failed && !(kind_of(event) & kinds)) return -EBADMSG;
+    return reader->failed ? -EBADMSG : take_data(&data, event);
+}
+
+int fleet_event_read(struct row_reader *reader, struct fleet_event *ret_event) {
+    return fleet_event_read_of(reader, FLEET_KINDS_ALL, ret_event);
 }

@@ -43,8 +43,14 @@ void fleet_origin_make(struct fleet_origin *ret_origin, const struct trace_node_
 /* Writes a row; needs FLEET_EVENT_BYTES_MAX bytes.  Returns the end. */
 uint8_t *fleet_event_put(uint8_t *at, const struct fleet_origin *origin, uint8_t lane, const struct trace_event *event);
 
-/* Can this column of a row of this kind differ from zero?  Also true for those that every kind has. */
-bool fleet_event_has_column(uint16_t kind, const char *column);
+/* A set of kinds: a bit for each id, and one for all that are newer than this program. */
+#define FLEET_KIND(id) (UINT64_C(1) << (id))
+#define FLEET_KIND_NEWER FLEET_KIND(63)
+#define FLEET_KINDS_ALL UINT64_MAX
+
+/* Must a row have this column to say all about an event of these kinds?  If not, it is zero for all of them, or the kind's
+ * name. */
+bool fleet_event_has_column(uint64_t kinds, const char *column);
 
 /* The place of a kind when all are sorted as the column `kind` is: by name. */
 unsigned fleet_event_kind_rank(uint16_t kind);
@@ -60,5 +66,8 @@ struct fleet_event {
 
 /* Reads a row of all stored columns, in their order.  Returns 0, or -EBADMSG: it is too short, or is not a valid event. */
 int fleet_event_read(struct row_reader *reader, struct fleet_event *ret_event);
+
+/* The same for a row that has only the columns for these kinds, and is of one of them. */
+int fleet_event_read_of(struct row_reader *reader, uint64_t kinds, struct fleet_event *ret_event);
 
 #endif

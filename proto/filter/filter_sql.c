@@ -671,3 +671,8 @@ void trace_filter_sql_prefix(struct trace_text *out, const char *column, const s
     struct writer writer = {.out = out};
     put_prefix(&writer, column, prefix, bytes);
 }
+
+void trace_filter_sql_id(struct trace_text *out, const uint8_t *id, size_t bytes) {
+    struct writer writer = {.out = out};
+    put_id(&writer, id, bytes);
+}

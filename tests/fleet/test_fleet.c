@@ -89,6 +89,50 @@ START_TEST(an_event_comes_back_from_its_row) {
 }
 END_TEST
 
+static size_t bytes_of_column(const char *type, const uint8_t *at) {
+    unsigned bits;
+    if (!strcmp(type, "String")) return 1 + (size_t)*at; /* of fewer than 128 bytes */
+    if (sscanf(type, "UInt%u", &bits) == 1) return bits / 8;
+    ck_assert_int_eq(sscanf(type, "FixedString(%u)", &bits), 1);
+    return bits;
+}
+
+START_TEST(a_row_with_only_the_columns_of_its_kinds_is_the_same_event) {
+    struct random_events random = {.state = 11};
+    struct fleet_origin origin;
+    uint8_t row[FLEET_EVENT_BYTES_MAX], part[FLEET_EVENT_BYTES_MAX];
+    size_t count;
+    const struct fleet_column *columns = fleet_event_columns(&count);
+    fleet_origin_make(&origin, &(struct trace_node_id){{1}}, 2, "alpha", 3, 4);
+    for (unsigned i = 0; i < 5000; i++) {
+        struct trace_event event;
+        struct fleet_event whole, back;
+        uint32_t node, lane;
+        random_event(&random, 1, &event, &node, &lane);
+        if (i % 9 == 0) event.kind = i % 2 ? 62 : 300; /* newer than this program */
+        bool newer = event.kind >= 62;
+        uint64_t other = FLEET_KIND(event.kind == TRACE_KIND_ALIAS ? TRACE_KIND_METRICS : TRACE_KIND_ALIAS);
+        uint64_t kinds = (newer ? FLEET_KIND_NEWER : FLEET_KIND(event.kind)) | (i % 3 ? other : 0);
+        const uint8_t *end = fleet_event_put(row, &origin, (uint8_t)lane, &event), *at = row;
+        uint8_t *to = part;
+        for (size_t c = 0; c < count && !columns[c].alias; c++) {
+            size_t bytes = bytes_of_column(columns[c].type, at);
+            if (fleet_event_has_column(kinds, columns[c].name)) to = row_put(to, at, bytes);
+            at += bytes;
+        }
+        ck_assert_ptr_eq(at, end);
+        ck_assert_int_lt(to - part, end - row);
+        struct row_reader reader = row_reader_of(row, (size_t)(end - row)), partial = row_reader_of(part, (size_t)(to - part));
+        ck_assert_int_eq(fleet_event_read(&reader, &whole), 0);
+        ck_assert_int_eq(fleet_event_read_of(&partial, kinds, &back), 0);
+        ck_assert(!row_reader_more(&partial) && !partial.failed);
+        ck_assert_mem_eq(&back, &whole, sizeof whole);
+        struct row_reader wrong = row_reader_of(row, (size_t)(end - row));
+        ck_assert_int_ne(fleet_event_read_of(&wrong, other, &back), 0);
+    }
+}
+END_TEST
+
 START_TEST(a_long_host_is_cut_to_its_bound) {
     char host[FLEET_HOST_BYTES_MAX + 3];
     struct trace_event event = {.kind = TRACE_KIND_CUSTOM};
@@ -640,6 +684,7 @@ int main(void) {
     tcase_add_checked_fixture(cases, setup, teardown);
     tcase_add_loop_test(cases, an_event_comes_back_from_its_row, 0, 4);
     tcase_add_test(cases, a_long_host_is_cut_to_its_bound);
+    tcase_add_test(cases, a_row_with_only_the_columns_of_its_kinds_is_the_same_event);
     tcase_add_test(cases, a_row_cut_anywhere_is_refused);
     tcase_add_loop_test(cases, rows_of_noise_are_refused_or_read_within_their_bounds, 0, 4);
     tcase_add_test(cases, counts_are_written_in_seven_bits_each);

@@ -359,6 +359,34 @@ class FleetFollow(unittest.TestCase):
             shipper.terminate()
             shipper.wait()
 
+    def test_when_nodes_ended_is_the_same_live_recorded_and_in_a_fleet(self):
+        """One closes its log, one is killed, and one goes on."""
+        place = Place()
+        self.addCleanup(place.close)
+        self.dir.mkdir(exist_ok=True)
+        spool = self.dir / "ended"
+        place.start("--record", str(spool))
+        nodes = [place.node(name, hex_id(number)) for name, number in (("closed", 0xA1), ("killed", 0xA2), ("goes-on", 0xA3))]
+        for node in nodes:
+            node.do("packets", 3, hex_id(1, 32), hex_id(0xBB))
+
+        def ask(*source):
+            done = subprocess.run([os.environ["INSPECTOR"], *source, "nodes", "--json"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                  stderr=subprocess.PIPE, text=True, env=place.environment, check=False)
+            self.assertEqual((done.returncode, done.stderr), (0, ""), source)
+            return {row["name"]: tuple(row[name] for name in ("state", "started", "last", "ended")) for row in map(json.loads, done.stdout.splitlines())}
+
+        nodes[0].close()
+        nodes[1].kill()
+        states = {"closed": "exited", "killed": "crashed", "goes-on": "live"}
+        until(lambda: {name: row[0] for name, row in ask().items()} == states, "the ends of two nodes")
+        live = ask()
+        self.assertEqual({name for name, (*_, ended) in live.items() if ended}, {"closed", "killed"})
+        self.assertEqual(place.stop()[0], 0)
+        self.ship(spool, "alpha")
+        self.assertEqual(ask("--read", str(spool)), live)
+        self.assertEqual(ask("--fleet", self.urls[0]), live)
+
     def test_who_is_who_is_the_same_live_recorded_and_in_a_fleet(self):
         """alice knows bob by his address, then by his id, then by another key that he says is his."""
         bob, key, address = hex_id(0xBB), hex_id(0x77), "192.0.2.7:4001"

@@ -221,6 +221,21 @@ class FleetSource(unittest.TestCase):
             trace = rows_of(run("--read", directory, "traces", "--json", "--limit", "3"))[0]["trace_id"]
             for words in ["peer", peer], ["recent", "40", "--peer", peer], ["count", "--where", f"peer == {peer}", "--by", "peer,kind"], ["trace", trace]:
                 self.assert_same(directory, url, *words, "--json")
+            who = [json.loads(run(*source, "rpc", "who").stdout) for source in (["--read", directory], ["--fleet", url])]
+            self.assertGreater(len(who[0]["who"]), 1000)
+            self.assertEqual(who[0], who[1])
+            self.assert_a_copy_says_the_same(name, directory, url, known - said)
+
+    def assert_a_copy_says_the_same(self, name, directory, url, beside):
+        """What `record` saves of a fleet, compared with the recordings.  beside: ids of which no event says whose they are."""
+        copy = pathlib.Path(self.temporary.name) / f"{name}.p2rec"
+        done = run("--fleet", url, "record", "-o", copy, "--recent", "300", "--limit", "300")
+        self.assertEqual(done.returncode, 0, done)
+        recorded, copied = (rows_of(run("--read", path, "recent", "300", "--json")) for path in (directory, copy))
+        self.assertEqual(len(copied), 300)
+        self.assertEqual(copied, recorded)
+        aliases = {alias["id"] for peer in rows_of(run("--read", copy, "peers", "--json")) for alias in peer["aliases"]}
+        self.assertTrue(beside & aliases)
 
     def test_as_many_peers_are_shown_as_of_a_recording(self):
         directory, url = pathlib.Path(self.temporary.name) / "peers", f"{self.servers[0].url}/peers"
@@ -239,13 +254,15 @@ class FleetSource(unittest.TestCase):
     # ---- round trips
 
     def test_a_command_asks_in_few_rounds(self):
-        """Opening a fleet is one, with as many connections, which are used again."""
+        """Opening a fleet is one, with as many connections, which are used again.  Where there are many events, two more find the newest."""
         trace = self.facts(self.load)[0]
-        for words, sizes in ((["nodes"], [6]), (["recent"], [6, 1]), (["trace", trace], [6, 1, 2]), (["trace", trace[:8]], [6, 1, 1, 2]),
+        for words, sizes in ((["nodes"], [6]), (["recent"], [6, 1, 1, 1]), (["trace", trace], [6, 1, 3]), (["trace", trace[:8]], [6, 1, 1, 3]),
                              (["peers"], [6, 1, 1, 1]), (["count"], [6, 1, 1, 1, 1])):
             with self.subTest(words=words), Rounds(self.servers[0].http, sizes) as rounds:
                 done = run("--fleet", f"{rounds.address}/load", *words)
                 self.assertEqual((done.returncode, rounds.sizes, rounds.connections), (0, sizes, 6), done.stderr)
+        with Rounds(self.servers[0].http, [6, 1]) as rounds:
+            self.assertEqual((run("--fleet", f"{rounds.address}/aliases", "recent").returncode, rounds.sizes), (0, [6, 1]))
 
     # ---- sums
 
@@ -323,6 +340,21 @@ class FleetSource(unittest.TestCase):
         for words in (["recent", "20"], ["recent", "120000"], ["recent", "50", "--kind", "metrics"], ["recent", "3000", "--where", "size > 100"]):
             self.assert_same(self.load, self.load_url, *words, "--json")
         self.assert_same(self.load, self.load_url, "export", "--format", "ndjson")
+
+    @with_server
+    def test_the_newest_events_are_found_without_reading_all(self):
+        """Where the first recordings looked at have too few that match, more are searched, at last all."""
+        reads = lambda: self.servers[0].number("SELECT value FROM system.events WHERE event = 'ReadCompressedBytes'")  # noqa: E731
+        for words in (["recent"], ["recent", "200"], ["recent", "30", "--kind", "packet_lost"], ["recent", "40000", "--kind", "metrics"],
+                      ["recent", "9", "--where", "kind == app_start and span_id == 0x1"], ["recent", "9", "--until", "-100ms"],
+                      ["range", "-300ms", "--limit", "50"], ["recent", "9", "--kind", "conn_reset"]):
+            self.assert_same(self.load, self.load_url, *words, "--json")
+        begin = reads()
+        self.assertEqual(run("--fleet", self.load_url, "recent").returncode, 0)
+        newest = reads() - begin
+        self.assertEqual(run("--fleet", self.load_url, "recent", "120000").returncode, 0)
+        everything = reads() - begin - newest
+        self.assertLess(newest, everything / 4)
 
     def test_sql_is_the_servers_own_and_changes_nothing(self):
         login = pathlib.Path(self.temporary.name) / "sql"

@@ -31,7 +31,6 @@ static int put_trace(struct trace_text *out, const struct fleet_question *questi
     struct trace_id_prefix prefix;
     struct trace_id id;
     size_t count = 0;
-    uint64_t first_ns, last_ns;
     if (!text) return 0;
     bool hex = !trace_id_prefix_parse(&prefix, text, 2 * TRACE_ID_BYTES);
     *nothing = !hex;
@@ -39,7 +38,7 @@ static int put_trace(struct trace_text *out, const struct fleet_question *questi
     if (fleet_scope_find_traces(&question->answers->context, &prefix, &id, &count, question->failure)) return -1;
     if (count == 1) {
         trace_text_puts(out, " OR ");
-        return fleet_scope_put_trace(out, &question->answers->context, &id, &first_ns, &last_ns, question->failure);
+        return fleet_scope_put_trace(out, &question->answers->context, &id, question->failure);
     }
     if (!count) return 0;
     trace_text_puts(out, " OR "); /* too many: the store says so */

@@ -266,7 +266,7 @@ static int load_slice(struct fleet_load *load, const struct fleet_choice *choice
     trace_text_puts(&text, ") AND ");
     fleet_scope_put_times(&text, load->context, from_ns, to_ns);
     trace_text_add(&text, "", 1);
-    const struct fleet_choice slice = {text.data, choice->first, choice->rare, choice->spans};
+    const struct fleet_choice slice = {text.data, choice->first, choice->rare, choice->kinds};
     int result = text.failed ? failure_out_of_memory(failure) : fleet_load_events(load, &slice, &part, failure);
     if (!result && (part.more || load->events > FLEET_LOAD_EVENTS_MAX)) result = refuse_size(failure);
     trace_text_fini(&text);

@@ -10,7 +10,7 @@
 #define STORE_BYTES_EVENT 256 /* in a store, with its indices */
 
 /* Equal rows become neighbours; otherwise this is the order of answers (store/history.h), because logs are sorted, too. */
-static const char key[] = "%s, node_id%s, log_id%s, lane%s, sequence%s, kind_id%s, cause%s";
+static const char key[] = "%s, node_id%s, log_id%s, lane%s, sequence%s, kind_id%s";
 
 int fleet_load_begin(struct fleet_load *load, const struct fleet_context *context, struct failure *failure) {
     *load = (struct fleet_load){.context = context};
@@ -76,8 +76,9 @@ void fleet_load_correct(const struct fleet_context *context, struct fleet_event 
     if (fleet_clocks_correct(&context->clocks, log)) trace_event_set_clock_steps(&event->event, 0);
 }
 
-int fleet_load_read(const struct fleet_context *context, struct row_reader *reader, struct fleet_event *ret_event) {
-    if (fleet_event_read(reader, ret_event)) return -EBADMSG;
+int fleet_load_read(const struct fleet_context *context, struct row_reader *reader, uint64_t kinds,
+                    struct fleet_event *ret_event) {
+    if (fleet_event_read_of(reader, kinds, ret_event)) return -EBADMSG;
     fleet_load_correct(context, ret_event);
     return 0;
 }
@@ -106,11 +107,11 @@ bool fleet_load_same(const struct fleet_event *one, const struct fleet_event *ot
 }
 
 /* The rows of an answer: their number, and the times of the first and the last. */
-static int count_rows(const struct fleet_context *context, struct row_reader reader, uint64_t *ret_count, uint64_t *ret_first_ns,
-                      uint64_t *ret_last_ns) {
+static int count_rows(const struct fleet_context *context, struct row_reader reader, uint64_t kinds, uint64_t *ret_count,
+                      uint64_t *ret_first_ns, uint64_t *ret_last_ns) {
     struct fleet_event event;
     for (*ret_count = 0; row_reader_more(&reader); ++*ret_count) {
-        if (fleet_load_read(context, &reader, &event)) return -EBADMSG;
+        if (fleet_load_read(context, &reader, kinds, &event)) return -EBADMSG;
         if (!*ret_count) *ret_first_ns = event.event.timestamp;
         *ret_last_ns = event.event.timestamp;
     }
@@ -118,12 +119,12 @@ static int count_rows(const struct fleet_context *context, struct row_reader rea
 }
 
 /* Appends the rows, except those at the time of the cut. */
-static int append_rows(struct fleet_load *load, struct row_reader reader, struct fleet_part *part) {
+static int append_rows(struct fleet_load *load, struct row_reader reader, uint64_t kinds, struct fleet_part *part) {
     struct fleet_event events[2];
     bool cut = part->more && part->by_time;
     for (size_t i = 0; row_reader_more(&reader); i++) {
         struct fleet_event *event = &events[i % 2];
-        if (fleet_load_read(load->context, &reader, event)) return -EBADMSG;
+        if (fleet_load_read(load->context, &reader, kinds, event)) return -EBADMSG;
         bool again = i && fleet_load_same(event, &events[(i + 1) % 2]);
         uint64_t time_ns = event->event.timestamp;
         if (again || (cut && (part->newest ? time_ns < part->cut_ns : time_ns >= part->cut_ns))) continue;
@@ -135,40 +136,46 @@ static int append_rows(struct fleet_load *load, struct row_reader reader, struct
     return 0;
 }
 
-static int read_rows(struct fleet_load *load, struct row_reader reader, struct fleet_part *part) {
+static int read_rows(struct fleet_load *load, struct row_reader reader, uint64_t kinds, struct fleet_part *part) {
     uint64_t rows, first_ns = 0, last_ns = 0;
-    int error = count_rows(load->context, reader, &rows, &first_ns, &last_ns);
+    int error = count_rows(load->context, reader, kinds, &rows, &first_ns, &last_ns);
     part->more = !error && rows >= part->limit;
     part->loaded = part->first_ns = 0;
     part->cut_ns = part->newest ? first_ns + 1 : last_ns;
     if (!error && part->more && part->by_time && first_ns == last_ns) return -EOVERFLOW;
     if (!error && part->more && part->all_or_none) return 0;
-    return error ? error : append_rows(load, reader, part);
+    return error ? error : append_rows(load, reader, kinds, part);
 }
 
 /* ---- the question --------------------------------------------------------------------------------------------------------- */
 
-static void put_key(struct trace_text *sql, const struct fleet_load *load, const char *direction) {
+static uint64_t kinds_of(const struct fleet_choice *choice) { return choice->kinds ? choice->kinds : FLEET_KINDS_ALL; }
+
+static void put_key(struct trace_text *sql, const struct fleet_load *load, uint64_t kinds, const char *direction) {
     trace_text_puts(sql, fleet_clocks_column(&load->context->clocks));
-    fleet_put_format(sql, key, direction, direction, direction, direction, direction, direction, direction);
+    fleet_put_format(sql, key, direction, direction, direction, direction, direction, direction);
+    if (fleet_event_has_column(kinds, "cause")) fleet_put_format(sql, ", cause%s", direction);
 }
 
-static bool of_spans(const char *column) {
-    return fleet_event_has_column(TRACE_KIND_APP_START, column) || fleet_event_has_column(TRACE_KIND_APP_END, column) ||
-           fleet_event_has_column(TRACE_KIND_APP_COMMAND, column);
-}
-
-/* Where all rows are wanted of a part of the kinds, those columns cost the most. */
-static void put_columns(struct trace_text *sql, bool spans) {
+/* For few rows, what a question costs is the columns that it reads. */
+static void put_columns(struct trace_text *sql, uint64_t kinds) {
     size_t count;
     const struct fleet_column *columns = fleet_event_columns(&count);
-    for (size_t i = 0; i < count && !columns[i].alias; i++) {
-        if (i) trace_text_puts(sql, ", ");
-        if (spans && !of_spans(columns[i].name))
-            fleet_put_zero(sql, columns[i].type);
-        else
-            fleet_put_format(sql, "`%s`", columns[i].name);
-    }
+    for (size_t i = 0, put = 0; i < count && !columns[i].alias; i++)
+        if (fleet_event_has_column(kinds, columns[i].name)) fleet_put_format(sql, "%s`%s`", put++ ? ", " : "", columns[i].name);
+}
+
+/* Rows that are wanted lie apart, because the tables are sorted by peer: so what the condition needs is read before all other
+ * columns, unless it needs another table. */
+static void put_conditions(struct trace_text *sql, const struct fleet_who *who, const struct fleet_choice *choice, bool by_who) {
+    bool alone = !by_who && !strstr(choice->condition, "(SELECT ");
+    const char *first = choice->first ? choice->first : alone ? choice->condition : NULL;
+    if (first) trace_text_puts(sql, " PREWHERE ");
+    if (first) trace_text_puts(sql, first);
+    if (first == choice->condition) return;
+    trace_text_puts(sql, " WHERE ");
+    trace_text_puts(sql, fleet_who_definition(who, by_who));
+    trace_text_puts(sql, choice->condition);
 }
 
 static void make_sql(struct trace_text *sql, const struct fleet_load *load, const struct fleet_choice *choice,
@@ -177,21 +184,17 @@ static void make_sql(struct trace_text *sql, const struct fleet_load *load, cons
     bool by_who = fleet_who_is_in(choice->condition, strlen(choice->condition));
     if (part->newest) trace_text_puts(sql, "SELECT * FROM (");
     trace_text_puts(sql, "SELECT ");
-    put_columns(sql, choice->spans);
+    put_columns(sql, kinds_of(choice));
     fleet_put_format(sql, " FROM `%s`.%s", clickhouse_database(load->context->server), choice->rare ? "rare_events" : "events");
     trace_text_puts(sql, fleet_who_join(who, by_who));
-    if (choice->first) trace_text_puts(sql, " PREWHERE ");
-    if (choice->first) trace_text_puts(sql, choice->first);
-    trace_text_puts(sql, " WHERE ");
-    trace_text_puts(sql, fleet_who_definition(who, by_who));
-    trace_text_puts(sql, choice->condition);
+    put_conditions(sql, who, choice, by_who);
     trace_text_puts(sql, " ORDER BY ");
-    put_key(sql, load, part->newest ? " DESC" : "");
+    put_key(sql, load, kinds_of(choice), part->newest ? " DESC" : "");
     if (part->limit_by) fleet_put_format(sql, " LIMIT 1 BY %s", part->limit_by);
     fleet_put_format(sql, " LIMIT %" PRIu64, part->limit);
     if (part->newest) {
         trace_text_puts(sql, ") ORDER BY ");
-        put_key(sql, load, "");
+        put_key(sql, load, kinds_of(choice), "");
     }
     trace_text_puts(sql, " FORMAT RowBinary");
 }
@@ -217,7 +220,7 @@ int fleet_load_events(struct fleet_load *load, const struct fleet_choice *choice
     int result = fleet_ask(load->context->server, &sql, &reader, failure);
     trace_text_fini(&sql);
     if (result) return -1;
-    return fleet_load_take(load, reader, part, failure);
+    return fleet_load_take(load, choice, reader, part, failure);
 }
 
 void fleet_load_put(const struct fleet_load *load, const struct fleet_choice *choice, const struct fleet_part *part,
@@ -229,7 +232,88 @@ void fleet_load_put(const struct fleet_load *load, const struct fleet_choice *ch
     trace_text_fini(&text);
 }
 
-int fleet_load_take(struct fleet_load *load, struct row_reader rows, struct fleet_part *part, struct failure *failure) {
-    int error = read_rows(load, rows, part);
+int fleet_load_take(struct fleet_load *load, const struct fleet_choice *choice, struct row_reader rows, struct fleet_part *part,
+                    struct failure *failure) {
+    int error = read_rows(load, rows, kinds_of(choice), part);
     return error ? explain(load->context, error, part->limit, failure) : 0;
+}
+
+/* ---- near one end --------------------------------------------------------------------------------------------------------- */
+
+#define NEAR_EVENTS 100000U /* as many are searched at once */
+#define NEAR_SEGMENTS 4096U
+#define NEAR_FACTOR 64U /* where few match, the next search is for so many times as many; then everywhere */
+
+static uint64_t events_of(const struct fleet_logs *logs) {
+    uint64_t events = 0;
+    for (size_t i = 0; i < logs->count; i++) events += logs->all[i].indexed;
+    return events;
+}
+
+/* Times that divide the newest segments from the others, or the oldest: each with enough events.  0: there are not so many. */
+static int find_steps(const struct fleet_context *context, const struct fleet_near *near, uint64_t ret_steps[2],
+                      struct failure *failure) {
+    struct trace_text sql = {0};
+    struct row_reader rows;
+    uint64_t events = 0, wanted[2] = {near->limit, near->limit * NEAR_FACTOR};
+    unsigned step = 0;
+    fleet_put_format(&sql, "SELECT %s, events FROM `%s`.segments WHERE events > 0", near->newest ? "first_ns" : "last_ns",
+                     clickhouse_database(context->server));
+    if (near->from_ns) fleet_put_format(&sql, " AND first_ns >= %" PRIu64, near->from_ns);
+    if (near->to_ns) fleet_put_format(&sql, " AND last_ns < %" PRIu64, near->to_ns);
+    fleet_put_format(&sql, " ORDER BY %s LIMIT 1 BY instance, segment LIMIT %u FORMAT RowBinary",
+                     near->newest ? "first_ns DESC" : "last_ns", NEAR_SEGMENTS);
+    int result = fleet_ask(context->server, &sql, &rows, failure);
+    trace_text_fini(&sql);
+    ret_steps[0] = ret_steps[1] = 0;
+    while (!result && step < 2 && row_reader_more(&rows)) {
+        uint64_t at_ns = row_read_u64(&rows);
+        events += row_read_u64(&rows);
+        while (step < 2 && events >= wanted[step]) ret_steps[step++] = near->newest ? at_ns : at_ns + 1;
+    }
+    return result;
+}
+
+/* *ret_last_ns: the time of the last of the wanted events in [from, to), from their end of time; *ret_count: how many are there,
+ * up to the limit. */
+static int find_last(const struct fleet_context *context, const struct fleet_near *near, uint64_t from_ns, uint64_t to_ns,
+                     uint64_t *ret_last_ns, uint64_t *ret_count, struct failure *failure) {
+    struct trace_text sql = {0};
+    uint64_t numbers[2];
+    bool by_who = fleet_who_is_in(near->matching, strlen(near->matching));
+    fleet_put_format(&sql, "SELECT %s(t), count() FROM (SELECT ", near->newest ? "min" : "max");
+    trace_text_puts(&sql, fleet_clocks_column(&context->clocks));
+    fleet_put_format(&sql, " AS t FROM `%s`.events", clickhouse_database(context->server));
+    trace_text_puts(&sql, fleet_who_join(&context->who, by_who));
+    if (from_ns || to_ns) trace_text_puts(&sql, " PREWHERE ");
+    if (from_ns || to_ns) fleet_scope_put_times(&sql, context, from_ns, to_ns);
+    trace_text_puts(&sql, " WHERE ");
+    trace_text_puts(&sql, fleet_who_definition(&context->who, by_who));
+    trace_text_puts(&sql, *near->matching ? near->matching : "1");
+    fleet_put_format(&sql, " ORDER BY t%s LIMIT %" PRIu64 ") FORMAT RowBinary", near->newest ? " DESC" : "", near->limit);
+    int result = fleet_ask_numbers(context->server, &sql, numbers, 2, failure);
+    trace_text_fini(&sql);
+    if (result) return -1;
+    *ret_last_ns = numbers[0];
+    *ret_count = numbers[1];
+    return 0;
+}
+
+int fleet_load_find_near(const struct fleet_context *context, struct fleet_near *near, struct failure *failure) {
+    uint64_t steps[2], last_ns = 0, count = 0;
+    near->cut = near->none = false;
+    if (events_of(&context->logs) <= NEAR_EVENTS) return 0;
+    if (find_steps(context, near, steps, failure)) return -1;
+    for (unsigned step = 0; step <= 2 && count < near->limit; step++) {
+        uint64_t from_ns = near->from_ns, to_ns = near->to_ns, at_ns = step < 2 ? steps[step] : 0;
+        if (step < 2 && !at_ns) continue;
+        if (step < 2 && near->newest) from_ns = at_ns;
+        if (step < 2 && !near->newest) to_ns = at_ns;
+        if (find_last(context, near, from_ns, to_ns, &last_ns, &count, failure)) return -1;
+    }
+    near->cut = count >= near->limit;
+    near->none = !count;
+    if (count && near->newest) near->from_ns = last_ns;
+    if (count && !near->newest) near->to_ns = last_ns + 1;
+    return 0;
 }

@@ -34,12 +34,13 @@ struct fleet_load {
 /* Events for which the condition is true. */
 struct fleet_choice {
     const char *condition;
-    const char *first; /* true for few rows, and read before the other columns: "trace_id = ..."; NULL */
+    const char *first; /* true for few rows, and read before the other columns: "trace_id = ...", without `who`; NULL */
     bool rare;         /* look for them in rare_events, where those of its kinds are found at once */
-    bool spans;        /* all are of APP_KINDS, so the columns of other kinds are not read; not for the newest of a part */
+    uint64_t kinds;    /* all are of these kinds (FLEET_KIND), so the columns of others are not read; 0: of any kind */
 };
 
 #define APP_KINDS "kind IN ('app_start','app_end','app_command')"
+#define APP_KINDS_SET (FLEET_KIND(TRACE_KIND_APP_START) | FLEET_KIND(TRACE_KIND_APP_END) | FLEET_KIND(TRACE_KIND_APP_COMMAND))
 
 /* Which of them to load. */
 struct fleet_part {
@@ -66,13 +67,15 @@ int fleet_load_events(struct fleet_load *load, const struct fleet_choice *choice
 /* The same in two steps, for one who asks more at the same time: the statement, and the rows of its answer. */
 void fleet_load_put(const struct fleet_load *load, const struct fleet_choice *choice, const struct fleet_part *part,
                     struct strbuf *sql);
-int fleet_load_take(struct fleet_load *load, struct row_reader rows, struct fleet_part *part, struct failure *failure);
+int fleet_load_take(struct fleet_load *load, const struct fleet_choice *choice, struct row_reader rows, struct fleet_part *part,
+                    struct failure *failure);
 
 /* Corrects the time of an event. */
 void fleet_load_correct(const struct fleet_context *context, struct fleet_event *event);
 
-/* Reads an event, and corrects its time.  Returns 0 or -EBADMSG. */
-int fleet_load_read(const struct fleet_context *context, struct row_reader *reader, struct fleet_event *ret_event);
+/* Reads an event with the columns of these kinds, and corrects its time.  Returns 0 or -EBADMSG. */
+int fleet_load_read(const struct fleet_context *context, struct row_reader *reader, uint64_t kinds,
+                    struct fleet_event *ret_event);
 
 /* Appends one event, with its time as it is.  Returns 0 or a negative errno. */
 int fleet_load_append(struct fleet_load *load, const struct fleet_event *event);
@@ -82,6 +85,21 @@ int fleet_load_add_stranger(const struct fleet_load *load, struct store *store, 
 
 /* Are these one event, whichever recording has it? */
 bool fleet_load_same(const struct fleet_event *one, const struct fleet_event *other);
+
+/* Where the newest or oldest matching events are. */
+struct fleet_near {
+    const char *matching; /* the condition, without the time; "": all match */
+    uint64_t limit;       /* so many rows are wanted */
+    bool newest;
+    uint64_t from_ns, to_ns; /* look in [from, to); to 0: no end.  Result: they are all here */
+    bool cut;                /* result: these are not all that match, but all that are here */
+    bool none;               /* result: none matches */
+};
+
+/* Finds them by their times alone, beginning at that end of the recordings.  `events` is sorted by peer, so the newest of all lie
+ * apart: all columns of a whole day would be read for a page.  Leaves the bounds alone where there are few events.  Returns 0, or
+ * -1 with the failure. */
+int fleet_load_find_near(const struct fleet_context *context, struct fleet_near *near, struct failure *failure);
 
 struct store *fleet_load_end(struct fleet_load *load);
 void fleet_load_drop(struct fleet_load *load);

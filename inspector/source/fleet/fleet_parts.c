@@ -168,7 +168,7 @@ static int load_range(struct parts *parts, const struct range *range, bool *ret_
     struct fleet_part part = {.limit = PART_ROWS_MAX, .all_or_none = true};
     put_condition(&text, parts, range);
     trace_text_add(&text, "", 1);
-    const struct fleet_choice choice = {text.data, .spans = parts->wanted->spans};
+    const struct fleet_choice choice = {text.data, .kinds = parts->wanted->spans ? APP_KINDS_SET : 0};
     int result = text.failed ? failure_out_of_memory(failure) : begin_load(parts);
     if (!result) result = fleet_load_events(&parts->load, &choice, &part, failure);
     bool all = !result && !part.more;

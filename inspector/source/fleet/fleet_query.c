@@ -16,6 +16,7 @@
 #define WINDOW_EVENTS 100000U
 #define WINDOW_SPARE 256U
 #define PAGE_DEFAULT 1000 /* docs/protocol.md */
+#define LOST_KINDS FLEET_KIND(TRACE_KIND_EVENTS_LOST)
 
 struct window {
     struct fleet_question *question;
@@ -38,6 +39,23 @@ static int make_condition(struct window *window, struct trace_text *out) {
     return 0;
 }
 
+static int load_near(struct fleet_load *load, const struct fleet_near *near, struct fleet_part *part, struct failure *failure) {
+    struct trace_text times = {0}, all = {0};
+    bool bounds = near->from_ns || near->to_ns;
+    fleet_scope_put_times(&times, load->context, near->from_ns, near->to_ns);
+    trace_text_add(&all, times.data, times.bytes);
+    if (*near->matching) trace_text_puts(&all, " AND ");
+    trace_text_puts(&all, near->matching);
+    trace_text_add(&times, "", 1);
+    trace_text_add(&all, "", 1);
+    bool by_who = fleet_who_is_in(near->matching, strlen(near->matching));
+    const struct fleet_choice choice = {all.data, .first = by_who && bounds ? times.data : NULL};
+    int result = times.failed || all.failed ? failure_out_of_memory(failure) : fleet_load_events(load, &choice, part, failure);
+    trace_text_fini(&times);
+    trace_text_fini(&all);
+    return result;
+}
+
 /* Loads the matching events of the remaining time, as many as one window may have; cuts the window there. */
 static int load_matching(struct window *window, struct fleet_load *load) {
     struct fleet_question *question = window->question;
@@ -47,19 +65,20 @@ static int load_matching(struct window *window, struct fleet_load *load) {
     struct fleet_part part = {.limit = page ? 2 * (uint64_t)(limit ? limit : PAGE_DEFAULT) + WINDOW_SPARE : WINDOW_EVENTS,
                               .newest = window->newest,
                               .by_time = true};
-    struct trace_text text = {0};
-    fleet_scope_put_times(&text, &question->answers->context, window->from_ns, window->to_ns);
-    if (window->scope.matching.bytes) trace_text_puts(&text, " AND ");
-    trace_text_add(&text, window->scope.matching.data, window->scope.matching.bytes);
-    trace_text_add(&text, "", 1);
-    int result = text.failed ? failure_out_of_memory(question->failure)
-                             : fleet_load_events(load, &(struct fleet_choice){text.data}, &part, question->failure);
-    trace_text_fini(&text);
-    if (result || !part.more) return result;
+    struct trace_text matching = {0};
+    struct fleet_near near = {.limit = part.limit, .newest = window->newest, .from_ns = window->from_ns, .to_ns = window->to_ns};
+    if (window->scope.matching.bytes) trace_text_add(&matching, window->scope.matching.data, window->scope.matching.bytes);
+    trace_text_add(&matching, "", 1);
+    near.matching = matching.data;
+    int result = matching.failed ? failure_out_of_memory(question->failure)
+                                 : fleet_load_find_near(&question->answers->context, &near, question->failure);
+    if (!result && !near.none) result = load_near(load, &near, &part, question->failure);
+    trace_text_fini(&matching);
+    if (result || (!part.more && !near.cut)) return result;
     if (window->newest)
-        window->from_ns = part.cut_ns;
+        window->from_ns = part.more ? part.cut_ns : near.from_ns;
     else
-        window->to_ns = part.cut_ns;
+        window->to_ns = part.more ? part.cut_ns : near.to_ns;
     return 0;
 }
 
@@ -73,7 +92,8 @@ static int load_losses(struct window *window, struct fleet_load *load, const str
     trace_text_puts(&text, ")");
     trace_text_add(&text, "", 1);
     int result = text.failed ? failure_out_of_memory(window->question->failure)
-                             : fleet_load_all(load, &(struct fleet_choice){text.data, .rare = true}, window->question->failure);
+                             : fleet_load_all(load, &(struct fleet_choice){text.data, .rare = true, .kinds = LOST_KINDS},
+                                              window->question->failure);
     trace_text_fini(&text);
     return result;
 }
@@ -211,14 +231,6 @@ static struct around around_of(const struct fleet_scope *scope, uint64_t first_n
     return (struct around){scope->from_ns ? earlier(scope->from_ns, first_ns) : first_ns, later(scope->to_ns, last_ns + 1)};
 }
 
-static void put_lost(struct trace_text *out, const struct fleet_context *context, struct around around,
-                     const struct trace_text *trace) {
-    trace_text_puts(out, "(kind = 'events_lost' AND ");
-    fleet_scope_put_times(out, context, around.from_ns, around.to_ns);
-    trace_text_puts(out, ") AND NOT ");
-    trace_text_add(out, trace->data, trace->bytes);
-}
-
 static int end_text(struct trace_text *text, struct failure *failure) {
     trace_text_add(text, "", 1);
     if (text->failed) return failure_out_of_memory(failure);
@@ -226,39 +238,112 @@ static int end_text(struct trace_text *text, struct failure *failure) {
     return 0;
 }
 
-/* Of the statements for a trace: the conditions for its events, and for what was lost around it. */
+/* Most events of most traces are of these kinds, and have only numbers. */
+#define NUMBER_KINDS                                                                                                    \
+    (FLEET_KIND(TRACE_KIND_PACKET_SENT) | FLEET_KIND(TRACE_KIND_PACKET_RECEIVED) | FLEET_KIND(TRACE_KIND_PACKET_LOST) | \
+     FLEET_KIND(TRACE_KIND_METRICS) | FLEET_KIND(TRACE_KIND_APP_START) | FLEET_KIND(TRACE_KIND_APP_END) |               \
+     FLEET_KIND(TRACE_KIND_STREAM_OPENED) | FLEET_KIND(TRACE_KIND_STREAM_DATA) | FLEET_KIND(TRACE_KIND_STREAM_CLOSED))
+
+/* Of the statements for a trace: which events it has, those of the kinds above and the others; where they are; and what was lost
+ * around it. */
 struct trace_parts {
-    struct trace_text id, events, lost;
+    struct trace_text id, numbers, others, place, events, lost;
 };
 
-static int load_lost(struct fleet_load *load, struct trace_parts *parts, struct around around, struct failure *failure) {
-    trace_text_clear(&parts->lost);
-    put_lost(&parts->lost, load->context, around, &parts->events);
-    if (end_text(&parts->lost, failure)) return -1;
-    return fleet_load_few(load, &(struct fleet_choice){parts->lost.data, .rare = true}, failure);
+static void put_number_kinds(struct trace_text *out, const struct trace_text *id, bool numbers) {
+    const char *between = "";
+    trace_text_add(out, id->data, id->bytes);
+    trace_text_puts(out, numbers ? " AND kind_id IN (" : " AND kind_id NOT IN (");
+    for (unsigned kind = 0; kind < 63; kind++) {
+        if (!(NUMBER_KINDS & FLEET_KIND(kind))) continue;
+        fleet_put_format(out, "%s%u", between, kind);
+        between = ",";
+    }
+    trace_text_puts(out, ")");
 }
 
-/* Asks for both at the same time.  The index knows own times, and may know of events that never came: so more losses are asked
+static int put_parts(struct trace_parts *parts, const struct fleet_context *context, const struct trace_id *id,
+                     uint64_t *ret_first_ns, uint64_t *ret_last_ns, struct failure *failure) {
+    fleet_scope_put_trace_id(&parts->id, id);
+    put_number_kinds(&parts->numbers, &parts->id, true);
+    put_number_kinds(&parts->others, &parts->id, false);
+    if (fleet_scope_put_trace_place(&parts->place, context, id, ret_first_ns, ret_last_ns, failure)) return -1;
+    trace_text_puts(&parts->events, "(");
+    trace_text_add(&parts->events, parts->id.data, parts->id.bytes);
+    trace_text_puts(&parts->events, " AND ");
+    trace_text_add(&parts->events, parts->place.data, parts->place.bytes);
+    trace_text_puts(&parts->events, ")");
+    struct trace_text *const all[] = {&parts->id, &parts->numbers, &parts->others, &parts->place, &parts->events};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (end_text(all[i], failure)) return -1;
+    return 0;
+}
+
+static void parts_fini(struct trace_parts *parts) {
+    trace_text_fini(&parts->id);
+    trace_text_fini(&parts->numbers);
+    trace_text_fini(&parts->others);
+    trace_text_fini(&parts->place);
+    trace_text_fini(&parts->events);
+    trace_text_fini(&parts->lost);
+}
+
+static int put_lost(struct trace_parts *parts, const struct fleet_context *context, struct around around,
+                    struct failure *failure) {
+    trace_text_clear(&parts->lost);
+    trace_text_puts(&parts->lost, "(kind = 'events_lost' AND ");
+    fleet_scope_put_times(&parts->lost, context, around.from_ns, around.to_ns);
+    trace_text_puts(&parts->lost, ") AND NOT ");
+    trace_text_add(&parts->lost, parts->id.data, parts->id.bytes);
+    return end_text(&parts->lost, failure);
+}
+
+static int load_lost(struct fleet_load *load, struct trace_parts *parts, struct around around, struct failure *failure) {
+    if (put_lost(parts, load->context, around, failure)) return -1;
+    return fleet_load_few(load, &(struct fleet_choice){parts->lost.data, .rare = true, .kinds = LOST_KINDS}, failure);
+}
+
+/* Of a trace of many events, it is counted first how many. */
+static int load_many(struct fleet_load *load, const struct fleet_choice *choice, struct failure *failure) {
+    struct trace_text text = {0};
+    trace_text_puts(&text, choice->first);
+    trace_text_puts(&text, " AND ");
+    trace_text_puts(&text, choice->condition);
+    int result = end_text(&text, failure);
+    if (!result) result = fleet_load_all(load, &(struct fleet_choice){text.data, choice->first, .kinds = choice->kinds}, failure);
+    trace_text_fini(&text);
+    return result;
+}
+
+/* Asks for all at the same time.  The index knows own times, and may know of events that never came: so more losses are asked
  * for than there may be, and those count that lie around the events that are there. */
-static int load_both(struct fleet_load *load, const struct fleet_scope *scope, struct trace_parts *parts, struct around wide,
-                     struct failure *failure) {
-    struct clickhouse_question questions[2] = {{{0}}};
-    struct fleet_part events = {.limit = FLEET_FEW_ROWS, .all_or_none = true}, lost = events;
-    put_lost(&parts->lost, load->context, wide, &parts->events);
-    if (end_text(&parts->events, failure) || end_text(&parts->lost, failure) || end_text(&parts->id, failure)) return -1;
-    const struct fleet_choice in_events = {parts->events.data, .first = parts->id.data},
-                              in_rare = {parts->lost.data, .rare = true};
-    fleet_load_put(load, &in_events, &events, &questions[0].sql);
-    fleet_load_put(load, &in_rare, &lost, &questions[1].sql);
-    if (clickhouse_ask_all(load->context->server, questions, 2, failure)) return -1;
-    if (clickhouse_first_failure(questions, 2, failure)) return -1;
-    if (fleet_load_take(load, clickhouse_rows(&questions[0]), &events, failure)) return -1;
+static int load_at_once(struct fleet_load *load, const struct fleet_scope *scope, struct trace_parts *parts, struct around wide,
+                        struct failure *failure) {
+    enum { NUMBERS, OTHERS, LOST, COUNT };
+    struct clickhouse_question questions[COUNT] = {{{0}}};
+    struct fleet_part of[COUNT];
+    if (put_lost(parts, load->context, wide, failure)) return -1;
+    const struct fleet_choice choices[COUNT] = {
+        [NUMBERS] = {parts->place.data, .first = parts->numbers.data, .kinds = NUMBER_KINDS},
+        [OTHERS] = {parts->place.data, .first = parts->others.data, .kinds = ~NUMBER_KINDS},
+        [LOST] = {parts->lost.data, .rare = true, .kinds = LOST_KINDS},
+    };
+    for (unsigned i = 0; i < COUNT; i++) {
+        of[i] = (struct fleet_part){.limit = FLEET_FEW_ROWS, .all_or_none = true};
+        fleet_load_put(load, &choices[i], &of[i], &questions[i].sql);
+    }
+    if (clickhouse_ask_all(load->context->server, questions, COUNT, failure)) return -1;
+    if (clickhouse_first_failure(questions, COUNT, failure)) return -1;
+    for (unsigned i = NUMBERS; i <= OTHERS; i++)
+        if (fleet_load_take(load, &choices[i], clickhouse_rows(&questions[i]), &of[i], failure)) return -1;
     struct around around = around_of(scope, load->first_ns, load->last_ns);
-    lost.from_ns = around.from_ns;
-    lost.to_ns = around.to_ns;
-    if (!events.more && fleet_load_take(load, clickhouse_rows(&questions[1]), &lost, failure)) return -1;
-    if (!events.more && !lost.more) return 0;
-    if (events.more && fleet_load_all(load, &in_events, failure)) return -1;
+    bool many = of[NUMBERS].more || of[OTHERS].more;
+    of[LOST].from_ns = around.from_ns;
+    of[LOST].to_ns = around.to_ns;
+    if (!many && fleet_load_take(load, &choices[LOST], clickhouse_rows(&questions[LOST]), &of[LOST], failure)) return -1;
+    if (!many && !of[LOST].more) return 0;
+    for (unsigned i = NUMBERS; i <= OTHERS; i++)
+        if (of[i].more && load_many(load, &choices[i], failure)) return -1;
     return load_lost(load, parts, around_of(scope, load->first_ns, load->last_ns), failure);
 }
 
@@ -267,25 +352,23 @@ static int load_trace(struct fleet_question *question, const struct fleet_scope 
                       struct fleet_load *load) {
     struct trace_parts parts = {{0}};
     struct trace_text both = {0};
-    uint64_t first_ns, last_ns;
-    fleet_scope_put_trace_id(&parts.id, id);
-    int result = fleet_scope_put_trace(&parts.events, load->context, id, &first_ns, &last_ns, question->failure);
+    uint64_t first_ns = UINT64_MAX, last_ns = 0;
+    int result = put_parts(&parts, load->context, id, &first_ns, &last_ns, question->failure);
     bool exists = first_ns <= last_ns;
     if (!result && exists) {
         fleet_clocks_widen(&load->context->clocks, &first_ns, &last_ns);
-        result = load_both(load, scope, &parts, around_of(scope, first_ns, last_ns), question->failure);
+        result = load_at_once(load, scope, &parts, around_of(scope, first_ns, last_ns), question->failure);
     }
     if (!result && exists && scope->peer.digits) {
+        result = put_lost(&parts, load->context, around_of(scope, load->first_ns, load->last_ns), question->failure);
         trace_text_puts(&both, "(");
         trace_text_add(&both, parts.events.data, parts.events.bytes);
         trace_text_puts(&both, " OR (");
-        put_lost(&both, load->context, around_of(scope, load->first_ns, load->last_ns), &parts.events);
+        trace_text_add(&both, parts.lost.data, parts.lost.bytes);
         trace_text_puts(&both, "))");
-        result = fleet_load_witness(load, scope, &both, question->failure);
+        if (!result) result = fleet_load_witness(load, scope, &both, question->failure);
     }
-    trace_text_fini(&parts.id);
-    trace_text_fini(&parts.events);
-    trace_text_fini(&parts.lost);
+    parts_fini(&parts);
     trace_text_fini(&both);
     return result;
 }

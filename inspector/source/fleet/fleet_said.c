@@ -8,14 +8,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define ALIAS_KINDS FLEET_KIND(TRACE_KIND_ALIAS)
 #define SAID_MAX (8 * ALIASES_MAX) /* events, and as many of the lists */
 
 /* ---- the statements ------------------------------------------------------------------------------------------------------- */
 
 /* time: by which the newest are chosen. */
 static void put_events(struct strbuf *sql, const struct clickhouse *server, const char *time) {
-    strbuf_puts(sql, "SELECT ");
-    fleet_column_list(sql, fleet_table_find("events"));
+    const struct fleet_table *table = fleet_table_find("events");
+    const char *between = "SELECT ";
+    for (size_t i = 0; i < table->column_count; i++) {
+        if (table->columns[i].alias || !fleet_event_has_column(ALIAS_KINDS, table->columns[i].name)) continue;
+        strbuf_printf(sql, "%s`%s`", between, table->columns[i].name);
+        between = ", ";
+    }
     strbuf_printf(sql, " FROM `%s`.rare_events WHERE kind = 'alias' ORDER BY ", clickhouse_database(server));
     strbuf_puts(sql, time);
     strbuf_printf(sql, " DESC, node_id DESC, log_id DESC, lane DESC, sequence DESC LIMIT %u FORMAT RowBinary", SAID_MAX);
@@ -44,7 +50,7 @@ static int read_events(struct fleet_said *said, struct clickhouse *server, struc
         struct fleet_event *all = memory_room(said->events, count, &room, sizeof *all);
         if (!all) return failure_out_of_memory(failure);
         said->events = all;
-        if (fleet_event_read(&rows, &all[count])) return refuse_rows(server, failure);
+        if (fleet_event_read_of(&rows, ALIAS_KINDS, &all[count])) return refuse_rows(server, failure);
         said->event_count = count + 1;
     }
     said->cut = count == SAID_MAX;

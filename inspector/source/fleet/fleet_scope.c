@@ -96,40 +96,74 @@ void fleet_scope_put_trace_id(struct trace_text *out, const struct trace_id *id)
     trace_filter_sql_prefix(out, "trace_id", &prefix, TRACE_ID_BYTES);
 }
 
-int fleet_scope_put_trace(struct trace_text *out, const struct fleet_context *context, const struct trace_id *id,
-                          uint64_t *ret_first_ns, uint64_t *ret_last_ns, struct failure *failure) {
-    struct trace_id_prefix prefix = whole(id->bytes, sizeof id->bytes);
-    struct trace_text sql = {0}, peers = {0};
+/* Where the events of a trace with one peer are. */
+struct trace_peer {
+    struct trace_node_id id;
+    uint64_t first_ns, last_ns;
+};
+
+/* All times together are enough where those of each peer would leave out little: a statement that says less takes less time. */
+static void put_peers(struct trace_text *out, const struct trace_peer *peers, size_t count, uint64_t apart_ns) {
+    uint64_t own_ns = 0;
+    for (size_t i = 0; i < count; i++) own_ns += (peers[i].last_ns - peers[i].first_ns) / count;
+    bool alike = own_ns >= apart_ns / 8;
+    trace_text_puts(out, alike ? " AND peer_id IN (" : " AND (");
+    for (size_t i = 0; i < count; i++) {
+        struct trace_id_prefix peer = whole(peers[i].id.bytes, sizeof peers[i].id.bytes);
+        if (alike) {
+            trace_text_puts(out, i ? ", " : "");
+            trace_filter_sql_id(out, peers[i].id.bytes, TRACE_NODE_ID_BYTES);
+        } else {
+            trace_text_puts(out, i ? " OR (" : "(");
+            trace_filter_sql_prefix(out, "peer_id", &peer, TRACE_NODE_ID_BYTES);
+            fleet_put_format(out, " AND time_ns >= %" PRIu64 " AND time_ns <= %" PRIu64 ")", peers[i].first_ns, peers[i].last_ns);
+        }
+    }
+    trace_text_puts(out, ")");
+}
+
+int fleet_scope_put_trace_place(struct trace_text *out, const struct fleet_context *context, const struct trace_id *id,
+                                uint64_t *ret_first_ns, uint64_t *ret_last_ns, struct failure *failure) {
+    struct trace_peer peers[TRACE_PEERS_MAX];
+    struct trace_text sql = {0};
     struct row_reader rows;
     size_t count = 0;
     fleet_put_format(&sql, "SELECT peer_id, min(first_ns), max(last_ns) FROM `%s`.trace_index WHERE ",
                      clickhouse_database(context->server));
-    trace_filter_sql_prefix(&sql, "trace_id", &prefix, TRACE_ID_BYTES);
+    fleet_scope_put_trace_id(&sql, id);
     trace_text_puts(&sql, " GROUP BY peer_id FORMAT RowBinary");
     int result = fleet_ask(context->server, &sql, &rows, failure);
     trace_text_fini(&sql);
     if (result) return -1;
     *ret_first_ns = UINT64_MAX, *ret_last_ns = 0;
     for (; row_reader_more(&rows); count++) {
+        struct trace_peer peer = {.first_ns = 0};
         const uint8_t *at = row_read(&rows, TRACE_NODE_ID_BYTES);
-        uint64_t first_ns = row_read_u64(&rows), last_ns = row_read_u64(&rows);
-        if (!at || rows.failed) break;
-        struct trace_id_prefix peer = whole(at, TRACE_NODE_ID_BYTES);
-        if (first_ns < *ret_first_ns) *ret_first_ns = first_ns;
-        if (last_ns > *ret_last_ns) *ret_last_ns = last_ns;
-        if (count >= TRACE_PEERS_MAX) continue;
-        trace_text_puts(&peers, count ? " OR (" : " AND ((");
-        trace_filter_sql_prefix(&peers, "peer_id", &peer, TRACE_NODE_ID_BYTES);
-        fleet_put_format(&peers, " AND time_ns >= %" PRIu64 " AND time_ns <= %" PRIu64 ")", first_ns, last_ns);
+        if (at) memcpy(peer.id.bytes, at, TRACE_NODE_ID_BYTES);
+        peer.first_ns = row_read_u64(&rows);
+        peer.last_ns = row_read_u64(&rows);
+        if (rows.failed) break;
+        if (peer.first_ns < *ret_first_ns) *ret_first_ns = peer.first_ns;
+        if (peer.last_ns > *ret_last_ns) *ret_last_ns = peer.last_ns;
+        if (count < TRACE_PEERS_MAX) peers[count] = peer;
     }
-    trace_text_puts(&peers, ")");
-    trace_text_puts(out, "(");
-    trace_filter_sql_prefix(out, "trace_id", &prefix, TRACE_ID_BYTES);
-    if (count) fleet_put_format(out, " AND time_ns >= %" PRIu64 " AND time_ns <= %" PRIu64, *ret_first_ns, *ret_last_ns);
-    if (count && count <= TRACE_PEERS_MAX) trace_text_add(out, peers.data, peers.bytes);
-    trace_text_puts(out, ")");
-    trace_text_fini(&peers);
+    if (count)
+        fleet_put_format(out, "time_ns >= %" PRIu64 " AND time_ns <= %" PRIu64, *ret_first_ns, *ret_last_ns);
+    else
+        trace_text_puts(out, "1");
+    if (count && count <= TRACE_PEERS_MAX) put_peers(out, peers, count, *ret_last_ns - *ret_first_ns);
     return 0;
+}
+
+int fleet_scope_put_trace(struct trace_text *out, const struct fleet_context *context, const struct trace_id *id,
+                          struct failure *failure) {
+    uint64_t first_ns, last_ns;
+    trace_text_puts(out, "(");
+    fleet_scope_put_trace_id(out, id);
+    trace_text_puts(out, " AND ");
+    int result = fleet_scope_put_trace_place(out, context, id, &first_ns, &last_ns, failure);
+    trace_text_puts(out, ")");
+    return result;
 }
 
 /* ---- the other params ----------------------------------------------------------------------------------------------------- */

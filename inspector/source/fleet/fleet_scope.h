@@ -85,8 +85,13 @@ int fleet_scope_find_traces(const struct fleet_context *context, const struct tr
 /* Appends the condition for the id of one trace. */
 void fleet_scope_put_trace_id(struct trace_text *out, const struct trace_id *id);
 
+/* Asks the index where the events of a trace are, and appends that as a condition: where its id need not be looked for.  "1", and
+ * *ret_first_ns after *ret_last_ns: there are none. */
+int fleet_scope_put_trace_place(struct trace_text *out, const struct fleet_context *context, const struct trace_id *id,
+                                uint64_t *ret_first_ns, uint64_t *ret_last_ns, struct failure *failure);
+
 /* Appends the condition for the events of one trace, using the index. */
 int fleet_scope_put_trace(struct trace_text *out, const struct fleet_context *context, const struct trace_id *id,
-                          uint64_t *ret_first_ns, uint64_t *ret_last_ns, struct failure *failure);
+                          struct failure *failure);
 
 #endif

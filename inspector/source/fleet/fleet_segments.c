@@ -263,5 +263,5 @@ void fleet_arrivals_put(struct trace_text *out, const struct fleet_arrivals *arr
     if (any)
         fleet_put_format(out, ") AND time_ns >= %" PRIu64 " AND time_ns <= %" PRIu64 ")", first_ns, last_ns);
     else
-        trace_text_puts(out, "0))");
+        trace_text_puts(out, "segment < 0))");
 }

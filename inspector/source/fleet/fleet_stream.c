@@ -89,7 +89,7 @@ static int read_rows(struct row_reader rows, bool flagged, struct chosen *ret_ch
         }
         all = more;
         struct fleet_event *next = &all[count].event;
-        if (fleet_load_read(context, &rows, next)) {
+        if (fleet_load_read(context, &rows, FLEET_KINDS_ALL, next)) {
             free(all);
             return refuse_rows(context->server, failure);
         }
@@ -121,12 +121,15 @@ static void put_wish(struct trace_text *sql, const struct wish *wish, const stru
     if (wish->flagged) trace_text_puts(sql, has_filter ? ")" : "1)");
     fleet_put_format(sql, " FROM `%s`.events", clickhouse_database(context->server));
     trace_text_puts(sql, fleet_who_join(&context->who, by_who));
+    trace_text_puts(sql, " PREWHERE ");
+    trace_text_add(sql, wish->condition->data, wish->condition->bytes);
+    if (!has_filter) return;
     trace_text_puts(sql, " WHERE ");
     trace_text_puts(sql, fleet_who_definition(&context->who, by_who));
-    trace_text_add(sql, wish->condition->data, wish->condition->bytes);
-    if (wish->flagged || !has_filter) return;
-    trace_text_puts(sql, " AND ");
-    trace_text_add(sql, wish->matching->data, wish->matching->bytes);
+    if (wish->flagged)
+        trace_text_puts(sql, "1");
+    else
+        trace_text_add(sql, wish->matching->data, wish->matching->bytes);
 }
 
 static int ask_rows(struct fleet_stream *stream, const struct wish *wish, struct row_reader *ret_rows, struct failure *failure) {
@@ -171,6 +174,25 @@ static int load_chosen(struct fleet_stream *stream, const struct chosen *chosen,
     return 0;
 }
 
+/* Adds to the condition from when on the newest are that the stream wants. */
+static int put_newest(struct fleet_stream *stream, struct trace_text *condition, const struct fleet_scope *scope, uint64_t newest,
+                      struct failure *failure) {
+    const struct fleet_context *context = &stream->answers->context;
+    struct fleet_near near = {.limit = 2 * newest, .newest = true}; /* rows may be there twice */
+    struct trace_text all = {0};
+    trace_text_add(&all, condition->data, condition->bytes);
+    if (scope->matching.bytes) trace_text_puts(&all, " AND ");
+    if (scope->matching.bytes) trace_text_add(&all, scope->matching.data, scope->matching.bytes);
+    trace_text_add(&all, "", 1);
+    near.matching = all.data;
+    int result = all.failed ? failure_out_of_memory(failure) : fleet_load_find_near(context, &near, failure);
+    trace_text_fini(&all);
+    if (result || !near.from_ns) return result;
+    trace_text_puts(condition, " AND ");
+    fleet_scope_put_times(condition, context, near.from_ns, 0);
+    return 0;
+}
+
 /* Those of a condition that the stream wants.  least: how many events there are, whether it wants them or not; *ret_missing is
  * how many fewer the server has shown, and then nothing is loaded.  0: nobody counts. */
 static int load(struct fleet_stream *stream, struct trace_text *condition, uint64_t newest, uint64_t least, uint64_t *ret_missing,
@@ -180,7 +202,8 @@ static int load(struct fleet_stream *stream, struct trace_text *condition, uint6
     struct chosen chosen = {NULL};
     if (fleet_scope_stream(&scope, &stream->answers->context, stream->params, failure)) return -1;
     const struct wish wish = {condition, &scope.matching, least != 0, newest};
-    int result = scope.nothing ? 0 : ask_rows(stream, &wish, &rows, failure);
+    int result = newest && !scope.nothing ? put_newest(stream, condition, &scope, newest, failure) : 0;
+    if (!result && !scope.nothing) result = ask_rows(stream, &wish, &rows, failure);
     if (!result && !scope.nothing) result = read_rows(rows, wish.flagged, &chosen, &stream->answers->context, failure);
     *ret_missing = !result && !scope.nothing && least > chosen.looked ? least - chosen.looked : 0;
     if (!result && !*ret_missing) result = load_chosen(stream, &chosen, newest, failure);

@@ -39,4 +39,7 @@ bool trace_field_columns(const struct trace_field *field, const char *ret_column
 /* Appends the condition that an id in this column, of this many bytes, begins so.  The primary key can use it. */
 void trace_filter_sql_prefix(struct trace_text *out, const char *column, const struct trace_id_prefix *prefix, size_t bytes);
 
+/* Appends an id of this many bytes, as a value. */
+void trace_filter_sql_id(struct trace_text *out, const uint8_t *id, size_t bytes);
+
 #endif
