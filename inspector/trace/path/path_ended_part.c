@@ -54,22 +54,28 @@ static bool may_explain(const struct facts *facts, const struct spans *spans, co
     return own || (!has_received(facts, log, asker, wait->from_ns) && !was_replaced(facts, asker, log->node, wait));
 }
 
-static struct ended_part part_of(const struct node_states *states, const struct facts *facts, const struct spans *spans,
-                                 const struct wait *wait, unsigned node, unsigned asker, uint64_t under_way_ns) {
-    struct ended_part none = {.log = NULL};
-    if (node == asker || !node_clocks_comparable(&facts->clocks, node, asker, NULL)) return none;
+/* The log of a node that ended in a wait for it, and early enough to explain a part of that.  NULL: none. */
+static const struct node_state *ended_in(const struct node_states *states, const struct facts *facts, const struct wait *wait,
+                                         unsigned node, uint64_t under_way_ns) {
     const struct node_state *log = node_states_ended(states, facts, node, wait->from_ns, wait->to_ns);
-    if (!log || log->gone_ns + under_way_ns >= wait->to_ns || !may_explain(facts, spans, wait, log, asker)) return none;
-    uint64_t asked_again_ns =
-        log->again_ns < wait->to_ns ? first_sent(facts, asker, node, log->again_ns, wait->to_ns) : UINT64_MAX;
-    return (struct ended_part){log, asker, greatest(wait->from_ns, log->lived_ns + under_way_ns),
-                               least(asked_again_ns, wait->to_ns)};
+    return log && log->gone_ns + under_way_ns < wait->to_ns ? log : NULL;
 }
 
 struct ended_part ended_part_of_wait(const struct node_states *states, const struct facts *facts, const struct spans *spans,
                                      const struct wait *wait) {
-    if (wait->untimed) return (struct ended_part){.log = NULL};
-    if (wait->kind == WAIT_PEER) return part_of(states, facts, spans, wait, wait->peer, wait->node, 0);
-    if (wait->kind == WAIT_NODE) return part_of(states, facts, spans, wait, wait->node, asker_of(spans, wait->span), 0);
-    return part_of(states, facts, spans, wait, wait->node, wait->peer, wait->kind == WAIT_LINK ? UNDER_WAY_NS_MAX : 0);
+    const struct ended_part none = {.log = NULL};
+    unsigned node = wait->kind == WAIT_PEER ? wait->peer : wait->node;
+    uint64_t under_way_ns = wait->kind == WAIT_LINK ? UNDER_WAY_NS_MAX : 0;
+    if (wait->untimed) return none;
+    const struct node_state *log = ended_in(states, facts, wait, node, under_way_ns);
+    if (!log) return none; /* nearly always: only then look for the asker, which may be far above */
+    unsigned asker = wait->kind == WAIT_PEER   ? wait->node
+                     : wait->kind == WAIT_NODE ? asker_of(spans, wait->span)
+                                               : wait->peer;
+    if (node == asker || !node_clocks_comparable(&facts->clocks, node, asker, NULL)) return none;
+    if (!may_explain(facts, spans, wait, log, asker)) return none;
+    uint64_t asked_again_ns =
+        log->again_ns < wait->to_ns ? first_sent(facts, asker, node, log->again_ns, wait->to_ns) : UINT64_MAX;
+    return (struct ended_part){log, asker, greatest(wait->from_ns, log->lived_ns + under_way_ns),
+                               least(asked_again_ns, wait->to_ns)};
 }
