@@ -188,7 +188,7 @@ static bool was_retried(const struct spans *spans, const struct node_clocks *clo
     for (size_t i = asker->first_child; i != NO_POSITION; i = spans->items[i].next_sibling) {
         const struct span *again = &spans->items[i];
         bool later = node_clocks_comparable(clocks, again->node, failed->node, NULL) && again->start_ns >= failed->end_ns;
-        if (again != failed && is_question(spans, again) && again->ok && later) return true;
+        if (is_question(spans, again) && again->ok && later) return true;
     }
     return false;
 }
@@ -215,9 +215,7 @@ static size_t *last_answered_new(const struct spans *spans) {
     for (size_t i = 0; last && i < spans->count; i++) last[i] = NO_POSITION;
     for (size_t i = 0; last && i < spans->count; i++) {
         const struct span *span = &spans->items[i];
-        if (!is_question(spans, span) || !span->ok) continue;
-        size_t *of_asker = &last[span->parent];
-        if (*of_asker == NO_POSITION || spans->items[*of_asker].start_ns <= span->start_ns) *of_asker = i;
+        if (is_question(spans, span) && span->ok) last[span->parent] = i; /* spans are in the order of their first events */
     }
     return last;
 }
