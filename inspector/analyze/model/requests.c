@@ -253,11 +253,7 @@ static bool is_asked_in_vain(const struct span *span, const struct facts *facts,
     const struct node_state *ended =
         node_states_ended(states, facts, span->peer, span->start_ns, facts->items[facts->count - 1].time_ns);
     if (!ended || ended->again_ns != UINT64_MAX) return false;
-    for (size_t i = facts_first(facts, span->start_ns); i < facts->count; i++) {
-        const struct fact *fact = &facts->items[i];
-        if (fact->node == span->node && fact->peer == span->peer && fact_says_something(fact) && !fact_sends(fact)) return false;
-    }
-    return true;
+    return !facts_first_said(facts, span->node, span->peer, false, span->start_ns, UINT64_MAX);
 }
 
 /* Did the node of a span ask others after it had caused that child?  Then it may not have waited for the child. */
