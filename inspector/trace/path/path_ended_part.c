@@ -69,9 +69,7 @@ struct ended_part ended_part_of_wait(const struct node_states *states, const str
     if (wait->untimed) return none;
     const struct node_state *log = ended_in(states, facts, wait, node, under_way_ns);
     if (!log) return none; /* nearly always: only then look for the asker, which may be far above */
-    unsigned asker = wait->kind == WAIT_PEER   ? wait->node
-                     : wait->kind == WAIT_NODE ? asker_of(spans, wait->span)
-                                               : wait->peer;
+    unsigned asker = wait->kind == WAIT_PEER ? wait->node : wait->kind == WAIT_NODE ? asker_of(spans, wait->span) : wait->peer;
     if (node == asker || !node_clocks_comparable(&facts->clocks, node, asker, NULL)) return none;
     if (!may_explain(facts, spans, wait, log, asker)) return none;
     uint64_t asked_again_ns =
