@@ -15,6 +15,8 @@
 
 /* Did a span fail because of a span that it caused, which answered before it reported its own end? */
 static bool failed_by_answer(const struct spans *spans, const struct span *cause, const struct span *span) {
+    /* Nearly always: only then walk up, which may be far. */
+    if (span != cause && !spans_caused(spans, cause, span)) return false;
     for (size_t i = 0; i < spans->count && span != cause; i++) { /* parents may form a circle */
         if (span->end == NO_POSITION || span->ok || span->given_up || span->parent == NO_POSITION) return false;
         span = &spans->items[span->parent];

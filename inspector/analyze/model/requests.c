@@ -179,7 +179,7 @@ static bool was_retried(const struct spans *spans, const struct node_clocks *clo
     for (size_t i = asker->first_child; i != NO_POSITION; i = spans->items[i].next_sibling) {
         const struct span *again = &spans->items[i];
         bool later = node_clocks_comparable(clocks, again->node, failed->node, NULL) && again->start_ns >= failed->end_ns;
-        if (again != failed && is_question(spans, again) && again->ok && later) return true;
+        if (is_question(spans, again) && again->ok && later) return true;
     }
     return false;
 }
@@ -206,9 +206,7 @@ static size_t *last_answered_new(const struct spans *spans) {
     for (size_t i = 0; last && i < spans->count; i++) last[i] = NO_POSITION;
     for (size_t i = 0; last && i < spans->count; i++) {
         const struct span *span = &spans->items[i];
-        if (!is_question(spans, span) || !span->ok) continue;
-        size_t *of_asker = &last[span->parent];
-        if (*of_asker == NO_POSITION || spans->items[*of_asker].start_ns <= span->start_ns) *of_asker = i;
+        if (is_question(spans, span) && span->ok) last[span->parent] = i; /* spans are in the order of their first events */
     }
     return last;
 }
@@ -246,11 +244,7 @@ static bool is_asked_in_vain(const struct span *span, const struct facts *facts,
     const struct node_state *ended =
         node_states_ended(states, facts, span->peer, span->start_ns, facts->items[facts->count - 1].time_ns);
     if (!ended || ended->again_ns != UINT64_MAX) return false;
-    for (size_t i = facts_first(facts, span->start_ns); i < facts->count; i++) {
-        const struct fact *fact = &facts->items[i];
-        if (fact->node == span->node && fact->peer == span->peer && fact_says_something(fact) && !fact_sends(fact)) return false;
-    }
-    return true;
+    return !facts_first_said(facts, span->node, span->peer, false, span->start_ns, UINT64_MAX);
 }
 
 /* Did the node of a span ask others after it had caused that child?  Then it may not have waited for the child. */
