@@ -7,6 +7,7 @@ import concurrent.futures
 import contextlib
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -81,8 +82,8 @@ class Case(unittest.TestCase):
     def segment(self, number=0, instance=None):
         return f"p2ptrace-{instance or self.instance:016x}-{number:010}.p2rec"
 
-    def ship(self, fake, directory, *words):
-        return run("ship", "--from", directory, "--to", fake.url, "--host", "alpha", "--once", "--json", *words)
+    def ship(self, fake, directory, *words, **environment):
+        return run("ship", "--from", directory, "--to", fake.url, "--host", "alpha", "--once", "--json", *words, **environment)
 
     def assert_fails(self, done, code, sentence, what=None):
         self.assertEqual((done.returncode, done.stdout, len(done.stderr.splitlines())), (code, "", 1), (what, done))
@@ -143,6 +144,19 @@ class ShipAnswers(Case):
             self.assertEqual(len(set(fake.of("events_local"))), 1)
         self.each(REFUSES, check)
 
+    def test_events_that_are_not_taken_wait_longer_each_time(self):
+        """What announces them is: that is no news, and does not begin the pauses again."""
+        spool = self.spool()
+        with Fake() as fake:
+            fake.say("events_local", *[error(252)] * 3)
+            done = self.ship(fake, spool)
+            self.assertEqual((done.returncode, rows_of(done)[0]["now_retries"]), (0, 3), done)
+            self.assertEqual(["takes rows again" in line for line in done.stderr.splitlines()], [False, True])
+            fake.say("events_local", *[error(252)] * 50)
+            done = self.ship(fake, spool, "--wait=4", "--place", self.root / "place")
+            self.assertEqual((done.returncode, len(done.stderr.splitlines())), (1, 2), done)
+            self.assertLessEqual(len(fake.of("events_local")), 4 + 5)  # after at least 0, 0.25, 0.5, 1, 2 and 4 s
+
     def test_it_gives_up_after_wait(self):
         spool = self.spool()
         with Fake() as fake:
@@ -188,11 +202,12 @@ class ShipProgress(Case):
         return instances
 
     @contextlib.contextmanager
-    def serving(self, fake, directory):
+    def serving(self, fake, directory, *words):
         """Runs it as a service, until SIGTERM; yields the file of its stderr."""
         errors = self.root / "errors"
-        with open(errors, "wb") as out, subprocess.Popen([os.environ["INSPECTOR"], "ship", "--from", directory, "--to", fake.url, "--host", "alpha"],
-                                                         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=out) as service:
+        words = ["ship", "--from", directory, "--to", fake.url, "--host", "alpha", *words]
+        with open(errors, "wb") as out, subprocess.Popen([os.environ["INSPECTOR"], *words], stdin=subprocess.DEVNULL,
+                                                         stdout=subprocess.DEVNULL, stderr=out) as service:
             try:
                 yield errors
                 service.terminate()
@@ -255,6 +270,9 @@ class ShipProgress(Case):
             self.assertEqual(fake.rows("hosts_local", HOST_ROW)[-1][6:8], (3, 0))
             looked, = rows_of(run("ship", "--from", spool, "--to", fake.url, "--check", "--json"))
             self.assertEqual((looked["lost_segments"], looked["waiting_segments"], looked["segments"]), (3, 0, 3))
+            (spool / self.segment(5)).write_bytes(b"no segment at all")  # nor does one without events make any of them newer
+            self.assertEqual(self.shipped(fake, spool)["lost_segments"], 4)
+            self.assertEqual(self.shipped(fake, spool)["newest"], looked["newest"])
 
     def test_part_of_a_segment_is_a_loss_too(self):
         with Fake() as fake:
@@ -322,6 +340,33 @@ class ShipProgress(Case):
             self.assertEqual(left(), [False, False, False, True, True])
             is_now = self.shipped(fake, spool)
             self.assertEqual((left(), is_now["segments"], is_now["lost_segments"]), ([False, False, False, True, True], 5, 0))
+            self.shipped(fake, spool, "--keep", str(size))  # also when nothing is left to ship
+            self.assertEqual(left(), [False, False, False, False, True])
+
+    @unittest.skipUnless("SPOOL_FAULTS" in os.environ, "with sanitizers, nothing can be loaded before them")
+    def test_what_cannot_be_removed_is_said_once(self):
+        with Fake() as fake:
+            self.runs("spool", 3)
+            done = self.ship(fake, self.root / "spool", "--keep", "1", LD_PRELOAD=os.environ["SPOOL_FAULTS"], SPOOL_KEEPS="1")
+            self.assertEqual((done.returncode, rows_of(done)[0]["segments"]), (0, 3), done)
+            self.assertRegex(done.stderr, r"\Ainspector: shipped recordings in \S+ cannot be removed, and take more room than --keep: Permission denied\n\Z")
+            self.shipped(fake, self.root / "spool", "--keep", "1")
+            self.assertEqual(list((self.root / "spool").glob("*.p2rec")), [])
+
+    @unittest.skipUnless("SPOOL_FAULTS" in os.environ, "with sanitizers, nothing can be loaded before them")
+    def test_a_file_that_a_scan_misses_is_not_lost(self):
+        with Fake() as fake:
+            spool = self.spool(words=["load"], events=3 * SEGMENT)
+            names = [self.segment(number) for number in range(3)]
+            for name in names[1:]:
+                (spool / name).rename(self.root / name)
+            self.shipped(fake, spool)
+            for name in names[1:]:
+                (self.root / name).rename(spool / name)
+            done = self.ship(fake, spool, LD_PRELOAD=os.environ["SPOOL_FAULTS"], SPOOL_HIDES=names[1], SPOOL_HIDES_TIMES="2")
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            self.assertEqual([row[:2] for row in fake.rows("segments_local", SEGMENT_ROW)], [(self.instance, number) for number in range(3)])
+            self.assertEqual(fake.of("losses_local"), [])
 
     def test_of_what_was_shipped_the_oldest_is_removed_first(self):
         with Fake() as fake:
@@ -350,6 +395,9 @@ class ShipProgress(Case):
             other.say("events_local", error(164))
             self.refused(other, spool, sentence="SELECT and INSERT")
             self.refused(fake, spool, sentence="may have reached shard 2")
+            (spool / self.segment()).unlink()  # nobody can send it again
+            self.spool(seed=3)
+            self.shipped(fake, spool)
 
     def test_a_place_has_only_so_many_runs(self):
         spool = self.root / "spool"
@@ -385,6 +433,18 @@ class ShipProgress(Case):
             self.assertEqual(len(fake.of("nodes_local")), 1)
             self.assert_arrived(fake, spool)
 
+    def test_what_has_arrived_waits_for_a_place_that_cannot_be_written(self):
+        spool = self.spool()
+        beside = spool / "p2ptrace-ship.place.new"
+        with Fake() as fake:
+            fake.say("segments_local", lambda: (beside.mkdir(), OK)[1])
+            with self.serving(fake, spool) as errors:
+                until(lambda: "choose another" in errors.read_text(), "it to say so")
+                self.assertEqual(len(fake.of("hosts_local")), 1)
+                beside.rmdir()
+                until(lambda: len(fake.of("hosts_local")) > 1, "the place to be written")
+            self.assertEqual(self.shipped(fake, spool)["now_segments"], 0)
+
     def test_a_file_that_is_not_what_its_name_says_is_not_shipped(self):
         spool = self.spool()
         with Fake() as fake:
@@ -410,6 +470,20 @@ class ShipProgress(Case):
         with Fake() as fake:
             self.refused(fake, self.root / "none", "--place", self.root / "place", sentence="cannot be read")
             self.assertEqual(list(self.root.iterdir()), [])
+
+    def test_figures_while_a_server_takes_nothing(self):
+        """They say what waits now."""
+        spool, metrics = self.spool(), self.root / "metrics"
+        waiting = lambda: re.search(r'\np2ptrace_ship_waiting_segments{host="alpha"} (\d+)\n', metrics.read_text())[1]  # noqa: E731
+        for what in "version()", "trace_index_local":
+            with self.subTest(what), Fake() as fake:
+                fake.say(what, *[(503, b"")] * 1000)
+                with self.serving(fake, spool, "--metrics", metrics, "--place", self.root / what) as errors:
+                    until(lambda: "is busy" in errors.read_text(), "it to say so")
+                    before = len(list(spool.glob("*.p2rec")))
+                    until(lambda: waiting() == str(before), "the figures")
+                    self.spool(seed=len(what))
+                    until(lambda: waiting() == str(before + 1), "the figures to change")
 
     def test_it_waits_for_a_server_and_says_so_once(self):
         spool = self.spool()
@@ -464,8 +538,11 @@ class ShipProgress(Case):
             fake.say("hosts_local", error(164))
             done = run("ship", "--from", spool, "--to", fake.url, "--check", "--metrics", self.root / "metrics")
             self.assert_fails(done, 1, "SELECT and INSERT")
-            self.assertFalse((self.root / "metrics").exists())  # that of the one that ships stays
             self.assertEqual(fake.inserts, [("hosts_local", b"")])
+            fake.say("version()", (503, b""))
+            done = run("ship", "--from", spool, "--to", fake.url, "--check", "--metrics", self.root / "metrics", "--wait=9")
+            self.assertEqual(done.returncode, 0, done)
+            self.assertFalse((self.root / "metrics").exists())  # that of the one that ships stays
 
     def test_rows_are_compressed_when_asked(self):
         with Fake() as fake:
