@@ -353,6 +353,9 @@ START_TEST(a_password_comes_from_a_file_that_nobody_else_can_read) {
     }
     ck_assert_int_eq(result, 0);
     ck_assert_str_eq(login.user, "writer");
+    put("writer:a\0b\n", 11, 0600);
+    ck_assert_int_ne(login_file_read(&login, path, &failure), 0);
+    ck_assert_msg(strstr(failure.text, ":1: there is a NUL byte"), "%s", failure.text);
     if (_i == 0) ck_assert_str_eq(login.password, "correct horse");
     if (_i == 1) ck_assert_str_eq(login.password, "a:b");
     if (_i == 2) ck_assert_str_eq(login.password, "");
