@@ -294,13 +294,11 @@ static int save_place(struct ship *ship, struct failure *failure) {
 static int begin_instances(struct ship *ship, struct failure *failure) {
     for (size_t i = 0; i < ship->spool.count; i++) {
         const struct spool_segment *segment = &ship->spool.segments[i];
-        bool first = i == 0 || segment[-1].instance != segment->instance;
-        if (!first || place_find(&ship->place, segment->instance)) continue;
+        if (place_find(&ship->place, segment->instance)) continue;
         struct place_instance *entry = place_need(&ship->place, segment->instance);
         if (!entry)
             return failure_set(failure, EXIT_FAILED, "%s has recordings of too many runs: move old ones away", ship->options.dir);
         entry->next = ship->first_run ? segment->number : 0;
-        ship->place_changed = true;
     }
     ship->first_run = false;
     return 0;
@@ -356,16 +354,9 @@ static const struct spool_segment *choose_segment(struct ship *ship) {
     return oldest;
 }
 
-static uint64_t count_in_row(const struct ship *ship, const struct spool_segment *first) {
-    const struct place *place = &ship->place;
-    const struct spool_segment *end = ship->spool.segments + ship->spool.count;
-    uint64_t count = 0, most = SHIP_BATCH_SEGMENTS;
-    bool again = place->sending.count && place->sending.instance == first->instance && place->sending.first == first->number;
-    if (again && place->sending.count < most) most = place->sending.count;
-    while (count < most && first + count < end && first[count].instance == first->instance &&
-           first[count].number == first->number + count)
-        count++;
-    return count;
+/* The same batch again, or as many as may follow: reading them ends at the first that is not there. */
+static uint64_t most_in_row(const struct ship *ship) {
+    return ship->place.sending.count ? ship->place.sending.count : SHIP_BATCH_SEGMENTS;
 }
 
 /* ---- a turn --------------------------------------------------------------------------------------------------------------- */
@@ -447,7 +438,7 @@ static enum turn take_turn(struct ship *ship, struct failure *failure) {
     const struct spool_segment *first;
     if (next_segment(ship, &first, failure)) return TURN_FAILED;
     if (!first) return TURN_NOTHING;
-    uint64_t instance = first->instance, number = first->number, count = count_in_row(ship, first);
+    uint64_t instance = first->instance, number = first->number, count = most_in_row(ship);
     enum turn turn = read_batch(ship, first, &count, failure);
     if (turn != TURN_SHIPPED) return turn;
     ship->place.sending.instance = instance;
@@ -505,7 +496,7 @@ static enum turn settle(struct ship *ship, struct failure *failure) {
     bool changed = ship->place_changed;
     if (changed && save_place(ship, failure)) return TURN_AGAIN;
     remove_shipped(ship); /* all of them, also when there is less room than for the last run */
-    if ((changed || !ship->host_row_ms || quiet_ms >= 6 * SHIP_HOST_ROW_MS) && write_host_row(ship, failure)) return TURN_FAILED;
+    if ((changed || quiet_ms >= 6 * SHIP_HOST_ROW_MS) && write_host_row(ship, failure)) return TURN_FAILED;
     return TURN_NOTHING;
 }
 
@@ -518,7 +509,6 @@ static int run(struct ship *ship, struct failure *failure) {
         uint64_t pause_ms = SHIP_LOOK_MS;
         *failure = (struct failure){0};
         enum turn turn = take_turn(ship, failure);
-        if (*ship->stop) break;
         if (turn == TURN_NOTHING) turn = settle(ship, failure);
         if (turn == TURN_SHIPPED && trace_now_monotonic_ms() - ship->host_row_ms >= SHIP_HOST_ROW_MS &&
             write_host_row(ship, failure))
@@ -532,7 +522,7 @@ static int run(struct ship *ship, struct failure *failure) {
         said = failed;
         if (failed) pause_ms = http_backoff_next(&backoff, 0);
         if (!failed) http_backoff_reset(&backoff);
-        if (turn != TURN_SHIPPED && http_pause(clickhouse_http(ship->server), pause_ms)) break;
+        if (turn != TURN_SHIPPED) http_pause(clickhouse_http(ship->server), pause_ms);
     }
     return 0;
 }

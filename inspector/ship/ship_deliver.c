@@ -23,7 +23,7 @@ static void note_away(struct ship_delivery *delivery, const struct failure *fail
 static void note_back(struct ship_delivery *delivery) {
     struct ship_progress *progress = delivery->progress;
     char line[256];
-    if (!progress->up && progress->retries && delivery->say) {
+    if (!progress->up && delivery->say) {
         snprintf(line, sizeof line, "%.200s takes rows again", clickhouse_address(delivery->server));
         delivery->say(line);
     }
