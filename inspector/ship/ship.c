@@ -39,7 +39,7 @@ struct ship {
     struct place place;
     bool place_changed;
     bool metrics_failed, remove_failed; /* and the user knows */
-    bool first_run; /* segments that are gone already were never to be shipped */
+    bool first_run;                     /* segments that are gone already were never to be shipped */
     struct spool spool;
     struct batch batch;
     struct ship_delivery delivery;

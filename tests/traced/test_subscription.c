@@ -255,8 +255,7 @@ void *__wrap_malloc(size_t bytes) { return fails() ? NULL : __real_malloc(bytes)
 
 /* Otherwise an id would be nobody's, and the event would be missing from the stream of its peer. */
 START_TEST(without_memory_for_who_is_who_a_stream_waits) {
-    static const char *const texts[] = {"packet_sent", "packet_sent and peer == bob",
-                                        ("packet_sent and peer == " ALIAS)};
+    static const char *const texts[] = {"packet_sent", "packet_sent and peer == bob", ("packet_sent and peer == " ALIAS)};
     struct trace_text out = {0};
     struct subscription_news news;
     struct subscription *stream = subscribe(texts[_i]);
@@ -282,7 +281,8 @@ START_TEST(without_memory_for_who_is_who_a_stream_waits) {
         waits += !ready;
         if (!ready) ck_assert(renew(stream));
         subscription_collect(stream, &store, 1000000, &out, &news);
-        ck_assert_msg(news.events == 1 && strstr(out.data, "\"peer_as\":\"cc"), "allocation %u: %s", nth, out.bytes ? out.data : "nothing");
+        ck_assert_msg(news.events == 1 && strstr(out.data, "\"peer_as\":\"cc"), "allocation %u: %s", nth,
+                      out.bytes ? out.data : "nothing");
     }
     ck_assert_uint_gt(waits, 2);
     subscription_destroy(stream);
