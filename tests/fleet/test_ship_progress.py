@@ -139,6 +139,10 @@ class ShipProgress(Case):
             inserts = len(fake.of("events_local"))
             self.assertEqual(self.shipped(fake, spool)["lost_segments"], 4)
             self.assertEqual((self.shipped(fake, spool)["newest"], len(fake.of("events_local"))), (looked["newest"], inserts))
+            other = self.spool("other", words=["load"], events=3 * SEGMENT, seed=2)
+            (other / self.segment(3)).write_bytes(b"no segment at all")  # a batch of its own
+            self.assertEqual(self.shipped(fake, other)["lost_segments"], 1)
+            self.assertEqual(len(fake.of("events_local")), inserts + 1)
 
     def test_part_of_a_segment_is_a_loss_too(self):
         with Fake() as fake:
@@ -230,18 +234,24 @@ class ShipProgress(Case):
 
     def test_a_batch_that_was_on_its_way_is_sent_first_and_unchanged(self):
         with Fake() as fake:
-            spool = self.spool(words=["load"], events=2 * SEGMENT)
-            instance, aside = self.instance, self.root / "aside"
+            spool = self.spool(words=["load"], events=SEGMENT + 100, seed=5)
+            before, aside = self.instance, self.root / "aside"
+            (spool / self.segment(1)).rename(self.root / "before")
+            self.shipped(fake, spool)
+            self.spool(words=["load"], events=2 * SEGMENT)
+            instance = self.instance
             (spool / self.segment(1)).rename(aside)
             fake.say("events_local", error(164))
             self.refused(fake, spool, sentence="SELECT and INSERT")
-            aside.rename(spool / self.segment(1, instance))
+            aside.rename(spool / self.segment(1))
+            (self.root / "before").rename(spool / self.segment(1, before))
             self.runs("spool", 1)  # it has waited for longer
             self.shipped(fake, spool)
-            first, again, *rest = fake.of("events_local")
+            _, first, again, *rest = fake.of("events_local")
             self.assertTrue(first == again)
-            self.assertEqual([row[:2] for row in fake.rows("segments_local", SEGMENT_ROW)], [(instance, 0), (self.instance, 0), (instance, 1)])
-            self.assertEqual(len(rest), 2)
+            self.assertEqual([row[:2] for row in fake.rows("segments_local", SEGMENT_ROW)],
+                             [(before, 0), (instance, 0), (self.instance, 0), (before, 1), (instance, 1)])
+            self.assertEqual(len(rest), 3)
 
     def test_only_what_was_shipped_is_removed_the_oldest_first(self):
         with Fake() as fake:
@@ -332,6 +342,7 @@ class ShipProgress(Case):
             self.shipped(fake, spool, "--place", self.root / "another")  # this shard may have it
             self.shipped(fake, spool)
             (self.root / "aside").rename(spool / self.segment(1))
+            (spool / self.segment(0)).unlink()
             fake.say("events_local", error(164))
             self.refused(fake, spool, sentence="SELECT and INSERT")
             self.refused(stranger, spool, sentence="belongs to another fleet")
@@ -339,12 +350,13 @@ class ShipProgress(Case):
             self.assertEqual(other.inserts + stranger.inserts, [])
             self.shipped(fake, spool)
             self.shipped(other, spool)  # nothing is on its way
-            self.spool(seed=2)
+            self.spool(words=["load"], events=SEGMENT + 100, seed=2)
+            (spool / self.segment(1)).rename(self.root / "aside")
             other.say("events_local", error(164))
             self.refused(other, spool, sentence="SELECT and INSERT")
             self.refused(fake, spool, sentence="may have reached shard 2")
-            (spool / self.segment()).unlink()  # nobody can send it again
-            self.spool(seed=3)
+            (self.root / "aside").rename(spool / self.segment(1))
+            (spool / self.segment(0)).unlink()  # nobody can send it again
             self.shipped(fake, spool)
 
     def test_a_place_has_only_so_many_runs(self):
