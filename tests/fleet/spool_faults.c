@@ -2,9 +2,9 @@
  *
  * Preloaded into the shipper, what a directory of recordings does at the wrong moment:
  *
- *     SPOOL_HIDES=NAME SPOOL_HIDES_TIMES=N                        the first N scans do not see this file, as when it arrives during them
- *     SPOOL_REFUSES=NAME SPOOL_REFUSES_TIMES=N SPOOL_ERRNO=E      the first N times, this file cannot be opened
- *     SPOOL_KEEPS=FILE                                            while FILE exists, no file can be removed */
+ *     SPOOL_HIDES=NAME SPOOL_HIDES_TIMES=N                      the first N scans do not see it, as when it arrives meanwhile
+ *     SPOOL_REFUSES=NAME SPOOL_REFUSES_TIMES=N SPOOL_ERRNO=E    the first N times, it cannot be opened
+ *     SPOOL_KEEPS=FILE                                          while FILE exists, no file can be removed */
 #include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
