@@ -6,6 +6,7 @@
  * before it, so one more alias costs a few microseconds even in a full table. */
 #include "aliases_internal.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <store/grace.h>
 
@@ -208,11 +209,12 @@ bool alias_picture_is_missing(struct aliases *aliases, const struct alias_pictur
     return stats.count > 0;
 }
 
-bool alias_picture_renew(struct aliases *aliases, struct alias_picture **picture) {
-    struct alias_picture *now = alias_picture_take(aliases), *before = *picture;
+int alias_picture_renew(struct aliases *aliases, struct alias_picture **picture) {
+    struct alias_picture *now = alias_picture_take(aliases);
+    if (alias_picture_is_missing(aliases, now)) return -ENOMEM;
+    alias_picture_release(*picture);
     *picture = now;
-    alias_picture_release(before); /* the table has a reference, too, so the address is not reused */
-    return now != before;
+    return 0;
 }
 
 size_t alias_picture_count(const struct alias_picture *picture) { return picture ? picture->used : 0; }

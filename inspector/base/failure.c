@@ -35,6 +35,14 @@ int failure_of_write(struct failure *failure, const char *what, int error) {
     return -1;
 }
 
+int failure_check_text(struct failure *failure, enum exit_code code, const char *name, const char *text, size_t bytes) {
+    const char *end = bytes ? memchr(text, 0, bytes) : NULL;
+    unsigned line = 1;
+    if (!end) return 0;
+    for (const char *at = text; at < end; at++) line += *at == '\n';
+    return failure_set(failure, code, "%s:%u: there is a NUL byte, so this is not text", name, line);
+}
+
 int failure_suggest(struct failure *failure, const char *word) {
     size_t used = strlen(failure->text);
     if (word) snprintf(failure->text + used, sizeof failure->text - used, "; did you mean %s?", word);

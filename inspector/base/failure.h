@@ -44,6 +44,10 @@ int failure_set_filter(struct failure *failure, size_t position, size_t length, 
  * Always returns -1. */
 int failure_of_write(struct failure *failure, const char *what, int error);
 
+/* Checks that what a user wrote into a file has no NUL byte: what follows one would be ignored.  bytes: of text.  Returns 0, or
+ * -1 with the failure NAME:LINE. */
+int failure_check_text(struct failure *failure, enum exit_code code, const char *name, const char *text, size_t bytes);
+
 /* Appends "; did you mean WORD?"; nothing for NULL.  Always returns -1. */
 int failure_suggest(struct failure *failure, const char *word);
 

@@ -23,8 +23,7 @@ static int read_input(struct session *session, struct strbuf *text) {
             return failure_set(&session->failure, EXIT_USAGE, "the statements on stdin are longer than %u bytes",
                                SQL_STATEMENT_BYTES_MAX);
     }
-    if (strlen(strbuf_text(text)) == text->bytes) return 0;
-    return failure_set(&session->failure, EXIT_USAGE, "the input is not text");
+    return failure_check_text(&session->failure, EXIT_USAGE, "stdin", strbuf_text(text), text->bytes);
 }
 
 int run_sql(struct session *session) {

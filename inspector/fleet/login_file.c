@@ -45,7 +45,8 @@ int login_file_read(struct login *ret_login, const char *path, struct failure *f
     if (result) return -1;
     if (count < 0) return failure_set(failure, EXIT_FAILED, "%s cannot be read: %s", path, strerror(error));
     text[count] = 0;
-    result = split_login(ret_login, text, path, failure);
+    result = failure_check_text(failure, EXIT_FAILED, path, text, (size_t)count);
+    if (!result) result = split_login(ret_login, text, path, failure);
     explicit_bzero(text, sizeof text);
     return result;
 }

@@ -56,6 +56,7 @@ static int check_file(const struct config *config, const struct stat *status, st
 /* Reads the whole file into config->text; it may not exist. */
 static int read_file(struct config *config, struct failure *failure) {
     struct stat status;
+    size_t have = 0;
     if (!config->path[0]) return 0;
     int fd = open(config->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0 && (errno == ENOENT || errno == ENOTDIR)) return 0;
@@ -65,7 +66,7 @@ static int read_file(struct config *config, struct failure *failure) {
     int result = fstat(fd, &status) ? cannot_read(config, failure) : check_file(config, &status, failure);
     config->text = result ? NULL : calloc(1, (size_t)status.st_size + 1);
     if (!result && !config->text) result = failure_out_of_memory(failure);
-    for (size_t have = 0; !result && have < (size_t)status.st_size;) {
+    while (!result && have < (size_t)status.st_size) {
         ssize_t got = read(fd, config->text + have, (size_t)status.st_size - have);
         if (got < 0 && errno == EINTR) continue;
         if (got < 0) result = cannot_read(config, failure);
@@ -73,6 +74,7 @@ static int read_file(struct config *config, struct failure *failure) {
         have += (size_t)got;
     }
     close(fd);
+    if (!result) result = failure_check_text(failure, EXIT_USAGE, config->path, config->text, have);
     config->found = !result;
     return result;
 }

@@ -123,25 +123,22 @@ static int make_new(struct place *place, struct failure *failure) {
 
 int place_read(struct place *ret_place, const char *path, struct failure *failure) {
     FILE *file = fopen(path, "re");
+    int error = file ? 0 : errno;
     char *text = malloc(FILE_BYTES_MAX + 1);
+    size_t bytes = 0;
     *ret_place = (struct place){0};
-    if (!text) {
-        if (file) fclose(file);
-        return failure_out_of_memory(failure);
+    if (file && text) {
+        bytes = fread(text, 1, FILE_BYTES_MAX, file);
+        if (ferror(file)) error = errno;
+        text[bytes] = 0;
     }
-    if (!file) {
-        int error = errno;
-        free(text);
-        if (error == ENOENT) return make_new(ret_place, failure);
-        return failure_set(failure, EXIT_FAILED, "the place %s cannot be read: %s", path, strerror(error));
-    }
-    size_t bytes = fread(text, 1, FILE_BYTES_MAX, file);
-    bool failed = ferror(file);
-    fclose(file);
-    text[bytes] = 0;
-    bool good = !failed && decode(ret_place, text, bytes) && is_encoded(ret_place, text, bytes);
+    if (file) fclose(file);
+    bool good = text && !error && decode(ret_place, text, bytes) && is_encoded(ret_place, text, bytes);
     free(text);
     if (good) return 0;
+    if (error == ENOENT) return make_new(ret_place, failure);
+    if (error) return failure_set(failure, EXIT_FAILED, "the place %s cannot be read: %s", path, strerror(error));
+    if (!text) return failure_out_of_memory(failure);
     return failure_set(
         failure, EXIT_FAILED,
         "the place %s is damaged: remove it, and everything that is still there is sent once more, and counts once", path);

@@ -38,8 +38,8 @@ struct ship {
     int lock_fd;
     struct place place;
     bool place_changed;
-    bool metrics_failed;
-    bool first_run; /* segments that are gone already were never to be shipped */
+    bool metrics_failed, remove_failed; /* and the user knows */
+    bool first_run;                     /* segments that are gone already were never to be shipped */
     struct spool spool;
     struct batch batch;
     struct ship_delivery delivery;
@@ -89,11 +89,15 @@ static int open_files(struct ship *ship, struct failure *failure) {
     return place_read(&ship->place, strbuf_text(&ship->place_path), failure);
 }
 
+static int save_place(struct ship *ship, struct failure *failure);
+static void while_waiting(void *arg);
+
 int ship_open(struct ship **ret_ship, const struct ship_options *options, const atomic_int *stop, struct failure *failure) {
     const struct clickhouse_settings settings = {.login_file = options->login, .ca_file = options->ca_file};
     struct ship *ship = calloc(1, sizeof *ship);
     if (!ship) return failure_out_of_memory(failure);
     ship->options = *options;
+    if (options->look_only) ship->options.metrics = NULL; /* that of the one that ships stays */
     ship->stop = stop;
     ship->lock_fd = -1;
     ship->report_ms = trace_now_monotonic_ms();
@@ -110,18 +114,19 @@ int ship_open(struct ship **ret_ship, const struct ship_options *options, const 
     http_stop_on(clickhouse_http(ship->server), stop, SHIP_GRACE_MS);
     ship_deliver_init(&ship->delivery, ship->server);
     ship->delivery.progress = &ship->progress;
+    ship->delivery.waits = while_waiting;
+    ship->delivery.arg = ship;
+    ship->delivery.patience_ms = options->patience_ms;
     ship->delivery.gzip =
         options->gzip == SHIP_GZIP_ALWAYS || (options->gzip == SHIP_GZIP_AUTO && !clickhouse_is_local(ship->server));
     *ret_ship = ship;
     return 0;
 }
 
-static int save_place(struct ship *ship, struct failure *failure);
-
 void ship_close(struct ship *ship) {
     struct failure failure;
     if (!ship) return;
-    if (ship->place_changed && ship->lock_fd >= 0) (void)save_place(ship, &failure); /* an older one is correct, too */
+    if (ship->place_changed) (void)save_place(ship, &failure); /* an older one is correct, too */
     clickhouse_close(ship->server);
     if (ship->lock_fd >= 0) close(ship->lock_fd);
     batch_fini(&ship->batch);
@@ -136,6 +141,13 @@ const char *ship_host(const struct ship *ship) { return ship->host; }
 /* ---- the server ----------------------------------------------------------------------------------------------------------- */
 
 static void count_waiting(struct ship *ship);
+
+/* Is a batch that may have arrived still there, so that it can be sent again? */
+static bool is_in_doubt(const struct ship *ship) {
+    const struct place *place = &ship->place;
+    const struct spool_segment *segment = spool_find(&ship->spool, place->sending.instance, place->sending.first);
+    return segment && segment->number - place->sending.first < place->sending.count;
+}
 
 static int check_place(struct ship *ship, struct failure *failure) {
     struct place *place = &ship->place;
@@ -153,7 +165,7 @@ static int check_place(struct ship *ship, struct failure *failure) {
             "the place %s belongs to another fleet than %s/%s: give this one its own with --place FILE, or remove it to send "
             "everything that is still there",
             path, clickhouse_address(ship->server), clickhouse_database(ship->server));
-    if (place->shard != schema->shard && place->sending.count)
+    if (place->shard != schema->shard && is_in_doubt(ship))
         return failure_set(failure, EXIT_FAILED,
                            "the last batch may have reached shard %u, and %s is shard %u, where it would count once more: run "
                            "inspector ship --once "
@@ -178,17 +190,21 @@ static void write_metrics(struct ship *ship) {
     ship->metrics_failed = error != 0;
 }
 
-static void while_waiting(void *arg) { write_metrics(arg); }
+static void while_waiting(void *arg) {
+    struct ship *ship = arg;
+    struct failure failure; /* the next turn reports it */
+    if (!spool_scan(&ship->spool, ship->options.dir, &failure)) count_waiting(ship);
+    write_metrics(ship);
+}
 
 int ship_connect(struct ship *ship, void (*say)(const char *line), struct failure *failure) {
     uint64_t begin_ms = trace_now_monotonic_ms(), patience_ms = ship->options.patience_ms;
     struct http_backoff backoff;
     bool said = false;
-    int error = 0;
     http_backoff_init(&backoff, SHIP_PAUSE_MAX_MS);
-    ship->say = say;
+    ship->say = ship->delivery.say = say;
     count_waiting(ship); /* also while nobody answers */
-    if (!ship->options.look_only) error = try_metrics(ship);
+    int error = try_metrics(ship);
     if (error)
         return failure_set(failure, EXIT_FAILED, "%.300s cannot be written: %s; name another file with --metrics FILE",
                            ship->options.metrics, strerror(-error));
@@ -200,8 +216,7 @@ int ship_connect(struct ship *ship, void (*say)(const char *line), struct failur
         if (patience_ms != WAIT_FOREVER && trace_now_monotonic_ms() + pause_ms > begin_ms + patience_ms) return -1;
         if (!said && say) say(failure->text);
         said = true;
-        write_metrics(ship);
-        if (http_pause(clickhouse_http(ship->server), pause_ms)) return failure_set(failure, EXIT_FAILED, "interrupted");
+        if (ship_deliver_pause(&ship->delivery, pause_ms)) return failure_set(failure, EXIT_FAILED, "interrupted");
     }
     ship->progress.up = true;
     return check_place(ship, failure);
@@ -220,6 +235,14 @@ int ship_try_insert(struct ship *ship, struct failure *failure) {
 
 /* ---- the place ------------------------------------------------------------------------------------------------------------ */
 
+static void say_not_removed(struct ship *ship, int error) {
+    char line[512];
+    snprintf(line, sizeof line, "shipped recordings in %.300s cannot be removed, and take more room than --keep: %s",
+             ship->options.dir, strerror(-error));
+    if (ship->say && !ship->remove_failed) ship->say(line);
+    ship->remove_failed = true;
+}
+
 /* Removes shipped files only after the place has recorded them durably: otherwise, after a kill, they would look like a loss. */
 static void remove_shipped(struct ship *ship) {
     uint64_t bytes = 0;
@@ -233,10 +256,14 @@ static void remove_shipped(struct ship *ship) {
             if (!segment->bytes || !entry || segment->number >= entry->next) continue;
             if (!oldest || segment->written_ns < oldest->written_ns) oldest = segment;
         }
-        if (!oldest || spool_remove(ship->options.dir, oldest->instance, oldest->number)) return;
+        if (!oldest) break;
+        int error = spool_remove(ship->options.dir, oldest->instance, oldest->number);
+        if (error) say_not_removed(ship, error);
+        if (error) return;
         bytes -= oldest->bytes;
         oldest->bytes = 0; /* do not remove it again */
     }
+    ship->remove_failed = false;
 }
 
 /* Keeps instances without files while there is room: their traced may still run. */
@@ -258,7 +285,6 @@ static int save_place(struct ship *ship, struct failure *failure) {
     forget_instances(ship);
     if (place_save(&ship->place, strbuf_text(&ship->place_path), failure)) return -1;
     ship->place_changed = false;
-    remove_shipped(ship);
     return 0;
 }
 
@@ -268,13 +294,11 @@ static int save_place(struct ship *ship, struct failure *failure) {
 static int begin_instances(struct ship *ship, struct failure *failure) {
     for (size_t i = 0; i < ship->spool.count; i++) {
         const struct spool_segment *segment = &ship->spool.segments[i];
-        bool first = i == 0 || segment[-1].instance != segment->instance;
-        if (!first || place_find(&ship->place, segment->instance)) continue;
+        if (place_find(&ship->place, segment->instance)) continue;
         struct place_instance *entry = place_need(&ship->place, segment->instance);
         if (!entry)
             return failure_set(failure, EXIT_FAILED, "%s has recordings of too many runs: move old ones away", ship->options.dir);
         entry->next = ship->first_run ? segment->number : 0;
-        ship->place_changed = true;
     }
     ship->first_run = false;
     return 0;
@@ -312,10 +336,8 @@ static int scan_directory(struct ship *ship, struct failure *failure) {
 }
 
 int ship_look(struct ship *ship, struct ship_progress *ret_progress, struct failure *failure) {
-    ship->first_run = !*ship->place.fleet || !ship->place.instance_count;
-    bool changed = ship->place_changed;
-    if (scan_directory(ship, failure)) return -1;
-    ship->place_changed = changed; /* looking must not change the place */
+    if (spool_scan(&ship->spool, ship->options.dir, failure)) return -1;
+    count_waiting(ship);
     *ret_progress = ship->progress;
     return 0;
 }
@@ -332,21 +354,14 @@ static const struct spool_segment *choose_segment(struct ship *ship) {
     return oldest;
 }
 
-static uint64_t count_in_row(const struct ship *ship, const struct spool_segment *first) {
-    const struct place *place = &ship->place;
-    const struct spool_segment *end = ship->spool.segments + ship->spool.count;
-    uint64_t count = 0, most = SHIP_BATCH_SEGMENTS;
-    bool again = place->sending.count && place->sending.instance == first->instance && place->sending.first == first->number;
-    if (again && place->sending.count < most) most = place->sending.count;
-    while (count < most && first + count < end && first[count].instance == first->instance &&
-           first[count].number == first->number + count)
-        count++;
-    return count;
+/* The same batch again, or as many as may follow: reading them ends at the first that is not there. */
+static uint64_t most_in_row(const struct ship *ship) {
+    return ship->place.sending.count ? ship->place.sending.count : SHIP_BATCH_SEGMENTS;
 }
 
 /* ---- a turn --------------------------------------------------------------------------------------------------------------- */
 
-enum turn { TURN_SHIPPED, TURN_NOTHING, TURN_AGAIN, TURN_FAILED };
+enum turn { TURN_SHIPPED, TURN_NOTHING, TURN_AGAIN /* with a failure, if the user must know */, TURN_FAILED };
 
 static void say_loss(const struct ship *ship, const char *format, uint64_t a, uint64_t b, uint64_t instance) {
     char line[256];
@@ -382,7 +397,7 @@ static enum turn read_batch(struct ship *ship, const struct spool_segment *first
         case BATCH_REFUSED: return TURN_FAILED;
         }
     }
-    if (!*count) return *failure->text = 0, TURN_AGAIN;
+    if (!*count) return TURN_AGAIN;
     uint64_t next = next_of(ship, instance);
     if (number > next) add_gap(ship, instance, next, number, now_ns);
     return TURN_SHIPPED;
@@ -409,19 +424,21 @@ static void note_shipped(struct ship *ship, uint64_t instance, uint64_t number, 
 }
 
 /* Reading a directory while files arrive may miss one and see a later one: count a gap only if two scans see it. */
-static int confirm_gap(struct ship *ship, const struct spool_segment **segment, struct failure *failure) {
-    if (!*segment || (*segment)->number == next_of(ship, (*segment)->instance)) return 0;
-    if (scan_directory(ship, failure)) return -1;
-    *segment = choose_segment(ship);
+static int next_segment(struct ship *ship, const struct spool_segment **ret_segment, struct failure *failure) {
+    bool gap = true;
+    for (unsigned scans = 0; gap && scans < 2; scans++) {
+        if (scan_directory(ship, failure)) return -1;
+        const struct spool_segment *segment = *ret_segment = choose_segment(ship);
+        gap = segment && segment->number != next_of(ship, segment->instance);
+    }
     return 0;
 }
 
 static enum turn take_turn(struct ship *ship, struct failure *failure) {
-    if (scan_directory(ship, failure)) return TURN_FAILED;
-    const struct spool_segment *first = choose_segment(ship);
-    if (confirm_gap(ship, &first, failure)) return TURN_FAILED;
+    const struct spool_segment *first;
+    if (next_segment(ship, &first, failure)) return TURN_FAILED;
     if (!first) return TURN_NOTHING;
-    uint64_t instance = first->instance, number = first->number, count = count_in_row(ship, first);
+    uint64_t instance = first->instance, number = first->number, count = most_in_row(ship);
     enum turn turn = read_batch(ship, first, &count, failure);
     if (turn != TURN_SHIPPED) return turn;
     ship->place.sending.instance = instance;
@@ -431,6 +448,7 @@ static enum turn take_turn(struct ship *ship, struct failure *failure) {
         batch_nodes_forget(&ship->batch.nodes);
         return TURN_AGAIN;
     }
+    remove_shipped(ship);
     if (ship_deliver(&ship->delivery, &ship->batch, failure)) return TURN_FAILED;
     note_shipped(ship, instance, number, count);
     count_waiting(ship);
@@ -473,45 +491,44 @@ static void report(struct ship *ship) {
 }
 
 /* When nothing waits: records what has arrived, and renews our row so that the fleet sees that we are alive. */
-static int settle(struct ship *ship, struct failure *failure) {
+static enum turn settle(struct ship *ship, struct failure *failure) {
     uint64_t quiet_ms = trace_now_monotonic_ms() - ship->host_row_ms;
     bool changed = ship->place_changed;
-    if (changed && save_place(ship, failure)) return -1;
-    if (changed || !ship->host_row_ms || quiet_ms >= 6 * SHIP_HOST_ROW_MS) return write_host_row(ship, failure);
-    return 0;
+    if (changed && save_place(ship, failure)) return TURN_AGAIN;
+    remove_shipped(ship); /* all of them, also when there is less room than for the last run */
+    if ((changed || quiet_ms >= 6 * SHIP_HOST_ROW_MS) && write_host_row(ship, failure)) return TURN_FAILED;
+    return TURN_NOTHING;
 }
 
-static int after_turn(struct ship *ship, enum turn turn, struct failure *failure) {
-    if (turn == TURN_NOTHING && settle(ship, failure)) return -1;
-    if (turn == TURN_SHIPPED && trace_now_monotonic_ms() - ship->host_row_ms >= SHIP_HOST_ROW_MS && write_host_row(ship, failure))
-        return -1;
-    write_metrics(ship);
-    report(ship);
-    return 0;
-}
-
-int ship_run(struct ship *ship, void (*say)(const char *line), struct failure *failure) {
-    struct ship_delivery *delivery = &ship->delivery;
-    unsigned again = 0;
-    ship->say = delivery->say = say;
-    delivery->waits = while_waiting;
-    delivery->arg = ship;
-    delivery->patience_ms = ship->options.patience_ms;
+/* Returns 0 when the flag was set, or with `once` when nothing waits; -1 with the failure. */
+static int run(struct ship *ship, struct failure *failure) {
+    struct http_backoff backoff;
+    bool said = false;
+    http_backoff_init(&backoff, SHIP_PAUSE_MAX_MS);
     while (!*ship->stop) {
+        uint64_t pause_ms = SHIP_LOOK_MS;
         *failure = (struct failure){0};
         enum turn turn = take_turn(ship, failure);
-        if (*ship->stop) break;
-        if (turn == TURN_FAILED || after_turn(ship, turn, failure)) {
-            write_metrics(ship);
-            return *ship->stop ? 0 : -1;
-        }
+        if (turn == TURN_NOTHING) turn = settle(ship, failure);
+        if (turn == TURN_SHIPPED && trace_now_monotonic_ms() - ship->host_row_ms >= SHIP_HOST_ROW_MS &&
+            write_host_row(ship, failure))
+            turn = TURN_FAILED;
+        bool failed = turn == TURN_AGAIN && *failure->text; /* also what then arrived may have left a text */
+        if (turn == TURN_FAILED || (failed && ship->options.once)) return -1;
         if (turn == TURN_NOTHING && ship->options.once) return 0;
-        again = turn == TURN_AGAIN && *failure->text ? again + 1 : 0;
-        if (again == 1 && say && !ship->options.once) say(failure->text);
-        if (again && ship->options.once) return -1;
-        uint64_t pause_ms = again ? again * SHIP_LOOK_MS : SHIP_LOOK_MS;
-        if (pause_ms > SHIP_PAUSE_MAX_MS) pause_ms = SHIP_PAUSE_MAX_MS;
-        if ((turn == TURN_NOTHING || again) && http_pause(clickhouse_http(ship->server), pause_ms)) break;
+        write_metrics(ship);
+        report(ship);
+        if (failed && !said && ship->say) ship->say(failure->text);
+        said = failed;
+        if (failed) pause_ms = http_backoff_next(&backoff, 0);
+        if (!failed) http_backoff_reset(&backoff);
+        if (turn != TURN_SHIPPED) http_pause(clickhouse_http(ship->server), pause_ms);
     }
     return 0;
+}
+
+int ship_run(struct ship *ship, struct failure *failure) {
+    int result = run(ship, failure);
+    write_metrics(ship);
+    return *ship->stop ? 0 : result;
 }

@@ -48,13 +48,13 @@ int ship_open(struct ship **ret_ship, const struct ship_options *options, const 
 /* Writes the place, if it has changed, and closes.  NULL is allowed. */
 void ship_close(struct ship *ship);
 
-/* Connects to the server, and checks that its fleet is the one of the place.  say: as ship_run.
- * Returns 0, or -1 with the failure. */
+/* Connects to the server, and checks that its fleet is the one of the place.  say: from now on gets a line for the user when
+ * the server goes away or comes back, and about losses; or NULL.  Returns 0, or -1 with the failure. */
 int ship_connect(struct ship *ship, void (*say)(const char *line), struct failure *failure);
 
-/* After ship_connect: ships until the flag is set; or, with `once`, until nothing waits.  say: gets a line for the user
- * when the server goes away or comes back, and about losses.  Returns 0, also when the flag ended it, or -1 with the failure. */
-int ship_run(struct ship *ship, void (*say)(const char *line), struct failure *failure);
+/* After ship_connect: ships until the flag is set; or, with `once`, until nothing waits.  Returns 0, also when the flag ended
+ * it, or -1 with the failure. */
+int ship_run(struct ship *ship, struct failure *failure);
 
 /* Scans the directory, and reports progress. */
 int ship_look(struct ship *ship, struct ship_progress *ret_progress, struct failure *failure);

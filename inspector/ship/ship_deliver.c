@@ -20,21 +20,18 @@ static void note_away(struct ship_delivery *delivery, const struct failure *fail
     delivery->progress->retries++;
 }
 
-static void note_back(struct ship_delivery *delivery, uint64_t bytes) {
+static void note_back(struct ship_delivery *delivery) {
     struct ship_progress *progress = delivery->progress;
     char line[256];
-    if (!progress->up && progress->retries && delivery->say) {
+    if (!progress->up && delivery->say) {
         snprintf(line, sizeof line, "%.200s takes rows again", clickhouse_address(delivery->server));
         delivery->say(line);
     }
     progress->up = true;
-    progress->bytes += bytes;
-    progress->success_ns = trace_now_unix_ns();
     http_backoff_reset(&delivery->backoff);
 }
 
-/* Says now and then that we still try. */
-static bool pause_delivery(struct ship_delivery *delivery, uint64_t ms) {
+bool ship_deliver_pause(struct ship_delivery *delivery, uint64_t ms) {
     const struct http *http = clickhouse_http(delivery->server);
     while (ms > 0) {
         uint64_t step_ms = ms < SHIP_LOOK_MS ? ms : SHIP_LOOK_MS;
@@ -45,12 +42,27 @@ static bool pause_delivery(struct ship_delivery *delivery, uint64_t ms) {
     return false;
 }
 
-/* Tries until it arrives.  announced: each attempt is announced first; NULL: none. */
-static enum clickhouse_outcome deliver(struct ship_delivery *delivery, const char *name, const struct row_writer *rows,
-                                       struct batch *announced, struct failure *failure);
+/* One request. */
+static enum clickhouse_outcome insert(struct ship_delivery *delivery, const char *name, const struct row_writer *rows, bool once,
+                                      struct clickhouse_answer *ret_answer, struct failure *failure) {
+    const struct clickhouse_how how = {delivery->gzip, once};
+    struct strbuf columns = {0};
+    char local[64];
+    snprintf(local, sizeof local, "%s_local", name);
+    fleet_column_list(&columns, fleet_table_find(name));
+    enum clickhouse_outcome outcome =
+        columns.failed ? (failure_out_of_memory(failure), CLICKHOUSE_AGAIN)
+                       : clickhouse_insert(delivery->server, local, strbuf_text(&columns), rows, how, ret_answer, failure);
+    strbuf_fini(&columns);
+    if (outcome) return outcome;
+    delivery->progress->bytes += rows->count;
+    delivery->progress->success_ns = trace_now_unix_ns();
+    return CLICKHOUSE_OK;
+}
 
 /* Written before the events, so that nobody sees a row twice without this. */
-static enum clickhouse_outcome announce(struct ship_delivery *delivery, struct batch *batch, struct failure *failure) {
+static enum clickhouse_outcome announce(struct ship_delivery *delivery, struct batch *batch, struct clickhouse_answer *ret_answer,
+                                        struct failure *failure) {
     uint64_t number;
     if (getrandom(&number, sizeof number, 0) != (ssize_t)sizeof number) {
         failure_set(failure, EXIT_FAILED, "cannot get random numbers");
@@ -58,38 +70,28 @@ static enum clickhouse_outcome announce(struct ship_delivery *delivery, struct b
     }
     batch_write_deliveries(batch, number);
     if (batch_failed(batch)) return failure_out_of_memory(failure), CLICKHOUSE_AGAIN;
-    return deliver(delivery, "deliveries", &batch->deliveries, NULL, failure);
+    return insert(delivery, "deliveries", &batch->deliveries, false, ret_answer, failure);
 }
 
+/* Tries until it arrives.  announced: each attempt is announced first; NULL: none.  An attempt that could only be announced has
+ * failed: a server may take those rows, and no events. */
 static enum clickhouse_outcome deliver(struct ship_delivery *delivery, const char *name, const struct row_writer *rows,
                                        struct batch *announced, struct failure *failure) {
-    const struct fleet_table *table = fleet_table_find(name);
-    struct strbuf columns = {0};
-    char local[64];
     uint64_t begin_ms = trace_now_monotonic_ms();
-    enum clickhouse_outcome outcome;
-    const struct clickhouse_how how = {delivery->gzip, .once = announced != NULL}; /* nobody knows of attempts that curl adds */
-    snprintf(local, sizeof local, "%s_local", name);
-    fleet_column_list(&columns, table);
     for (;;) {
-        struct clickhouse_answer answer;
-        outcome = announced ? announce(delivery, announced, failure) : CLICKHOUSE_OK;
-        if (outcome) break;
-        outcome = clickhouse_insert(delivery->server, local, strbuf_text(&columns), rows, how, &answer, failure);
-        if (!outcome) note_back(delivery, rows->count);
-        if (!outcome || outcome == CLICKHOUSE_REFUSED || outcome == CLICKHOUSE_STOPPED) break;
+        struct clickhouse_answer answer = {0};
+        enum clickhouse_outcome outcome = announced ? announce(delivery, announced, &answer, failure) : CLICKHOUSE_OK;
+        if (!outcome) /* nobody knows of attempts that curl adds */
+            outcome = insert(delivery, name, rows, announced != NULL, &answer, failure);
+        if (!outcome) note_back(delivery);
+        if (outcome == CLICKHOUSE_REFUSED) delivery->progress->up = false;
+        if (!outcome || outcome == CLICKHOUSE_REFUSED || outcome == CLICKHOUSE_STOPPED) return outcome;
         note_away(delivery, failure);
         uint64_t pause_ms = http_backoff_next(&delivery->backoff, answer.retry_after_s);
         if (delivery->patience_ms != WAIT_FOREVER && trace_now_monotonic_ms() + pause_ms > begin_ms + delivery->patience_ms)
-            break;
-        if (pause_delivery(delivery, pause_ms)) {
-            outcome = CLICKHOUSE_STOPPED;
-            break;
-        }
+            return outcome;
+        if (ship_deliver_pause(delivery, pause_ms)) return CLICKHOUSE_STOPPED;
     }
-    if (outcome == CLICKHOUSE_REFUSED) delivery->progress->up = false;
-    strbuf_fini(&columns);
-    return outcome;
 }
 
 enum clickhouse_outcome ship_deliver_rows(struct ship_delivery *delivery, const char *name, const struct row_writer *rows,

@@ -18,12 +18,15 @@ struct ship_delivery {
     struct http_backoff backoff;
     struct ship_progress *progress;
     void (*say)(const char *line);
-    /* Called while the server accepts nothing; may be NULL. */
+    /* Called every SHIP_LOOK_MS while the server accepts nothing; may be NULL. */
     void (*waits)(void *arg);
     void *arg;
 };
 
 void ship_deliver_init(struct ship_delivery *delivery, struct clickhouse *server);
+
+/* Waits between two attempts.  Returns true when the flag was set. */
+bool ship_deliver_pause(struct ship_delivery *delivery, uint64_t ms);
 
 /* Inserts all rows of the batch: first the index, then the events, so that the index knows every event.  Before each attempt to
  * insert events, a row for each segment says so.

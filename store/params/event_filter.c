@@ -49,15 +49,16 @@ int event_filter_set_peer_name(struct event_filter *filter, const struct store *
     return 0;
 }
 
-void event_filter_renew_aliases(struct event_filter *filter) {
-    struct expression *peer = filter->peer;
-    if (filter->expression) expression_renew_aliases(filter->expression);
-    if (!peer || !expression_renewal_work(peer)) return;
+int event_filter_renew_aliases(struct event_filter *filter) {
+    struct expression *peer = filter->peer, *again;
     uint64_t generation;
-    struct expression *again = expression_compile_again(peer, &generation);
+    if (filter->expression && expression_renew_aliases(filter->expression)) return -ENOMEM;
+    if (!peer || !expression_renewal_work(peer)) return 0;
+    if (expression_compile_again(peer, &again, &generation)) return -ENOMEM;
     expression_take(peer, again, generation);
     if (peer->work) *peer->work += alias_picture_count(peer->aliases) * WORK_ALIAS;
     use_peer(filter);
+    return 0;
 }
 
 /* ---- the whole ----------------------------------------------------------------------------------------------------------- */
@@ -103,17 +104,19 @@ uint64_t event_filter_renewal_work(const struct event_filter *filter) {
 struct event_filter_renewal {
     struct expression *expression;
     uint64_t generation; /* of the nodes and aliases, before they were looked at */
+    int error;
 };
 
 struct event_filter_renewal *event_filter_renew(const struct event_filter *filter) {
     struct event_filter_renewal *renewal = malloc(sizeof *renewal);
     if (!renewal) return NULL;
-    renewal->expression = expression_compile_again(filter->expression, &renewal->generation);
+    renewal->error = expression_compile_again(filter->expression, &renewal->expression, &renewal->generation);
     return renewal;
 }
 
-void event_filter_take(struct event_filter *filter, struct event_filter_renewal *renewal_new) {
-    if (!renewal_new) return;
-    expression_take(filter->expression, renewal_new->expression, renewal_new->generation);
+int event_filter_take(struct event_filter *filter, struct event_filter_renewal *renewal_new) {
+    int error = renewal_new ? renewal_new->error : -ENOMEM;
+    if (!error) expression_take(filter->expression, renewal_new->expression, renewal_new->generation);
     free(renewal_new);
+    return error;
 }

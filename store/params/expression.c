@@ -146,16 +146,17 @@ static int refuse(const char *param, const struct trace_filter_error *error, str
                           error->position, error->reason, error->suggestion);
 }
 
-/* Not compiled yet.  NULL: out of memory. */
+/* Not compiled yet.  NULL: out of memory, also for who is who: without it, each id would stand for itself. */
 static struct expression *new (const struct store *store, const char *text) {
     size_t bytes = strlen(text);
     struct expression *expression = calloc(1, sizeof *expression + bytes + 1);
     if (!expression) return NULL;
     expression->store = store;
     expression->generation = generation(store);
-    expression->aliases = alias_picture_take(store->aliases);
     memcpy(expression->text, text, bytes);
-    return expression;
+    if (!alias_picture_renew(store->aliases, &expression->aliases)) return expression;
+    free(expression);
+    return NULL;
 }
 
 int expression_create(struct expression **ret_expression, const struct store *store, const char *param, const char *text,
@@ -236,18 +237,20 @@ uint64_t expression_renewal_work(const struct expression *expression) {
     return 20000 + names * (100 + 10 * strlen(expression->text));
 }
 
-struct expression *expression_compile_again(const struct expression *expression, uint64_t *ret_generation) {
+int expression_compile_again(const struct expression *expression, struct expression **ret_again, uint64_t *ret_generation) {
     struct trace_filter_error reason;
     *ret_generation = generation(expression->store);
-    struct expression *again = new (expression->store, expression->text);
-    if (!again) return NULL;
+    struct expression *again = *ret_again = new (expression->store, expression->text);
+    if (!again) return -ENOMEM;
     again->now_ns = expression->now_ns;
     again->complete = expression->complete;
     again->is_of_peer = expression->is_of_peer;
     again->peer_id = expression->peer_id;
-    if (!compile(again, TRACE_FILTER_EVENTS, &reason)) return again;
+    int error = compile(again, TRACE_FILTER_EVENTS, &reason);
+    if (!error) return 0;
     expression_destroy(again);
-    return NULL;
+    *ret_again = NULL;
+    return error == -ENOMEM ? error : 0;
 }
 
 void expression_take(struct expression *expression, struct expression *again_new, uint64_t generation) {
@@ -268,8 +271,9 @@ uint64_t expression_names(const struct expression *expression) {
 
 /* ---- matching ----------------------------------------------------------------------------------------------------------- */
 
-void expression_renew_aliases(struct expression *expression) {
-    if (!trace_filter_uses_names(expression->filter)) (void)alias_picture_renew(expression->store->aliases, &expression->aliases);
+int expression_renew_aliases(struct expression *expression) {
+    if (trace_filter_uses_names(expression->filter)) return 0;
+    return alias_picture_renew(expression->store->aliases, &expression->aliases);
 }
 
 void expression_origin(const struct store *store, const struct alias_picture *aliases, unsigned uses,

@@ -44,9 +44,9 @@ int expression_find_field(const struct store *store, const char *param, const ch
  * 0. */
 uint64_t expression_renewal_work(const struct expression *expression);
 
-/* Compiles it again, without changing it.  NULL: out of memory, or the names match too many nodes.  *ret_generation: of the
- * nodes and aliases, from before that.  Any thread. */
-struct expression *expression_compile_again(const struct expression *expression, uint64_t *ret_generation);
+/* Compiles it again, without changing it.  *ret_again NULL: the names match too many nodes.  *ret_generation: of the nodes and
+ * aliases, from before that.  Returns 0 or -ENOMEM.  Any thread. */
+int expression_compile_again(const struct expression *expression, struct expression **ret_again, uint64_t *ret_generation);
 
 /* Uses the new compilation and its aliases from now on, and frees the rest; NULL: keeps the old ones until another node or alias
  * comes.  Not while another thread uses it. */
@@ -58,8 +58,8 @@ void expression_origin(const struct store *store, const struct alias_picture *al
                        const struct trace_event *event, history_source source, struct trace_filter_origin *ret_origin);
 
 /* Takes over the current aliases of the store.  With names in it, it keeps the aliases that its names were looked up in: with
- * newer ones an event's peer could be an id that it does not look for yet. */
-void expression_renew_aliases(struct expression *expression);
+ * newer ones an event's peer could be an id that it does not look for yet.  Returns 0 or -ENOMEM. */
+int expression_renew_aliases(struct expression *expression);
 
 /* A hash of what its names mean (trace_filter_names_hash), to compare with a later compilation of the same text; 0 for NULL. */
 uint64_t expression_names(const struct expression *expression);

@@ -110,10 +110,11 @@ def why_no_replicas():
     return why_not()
 
 
-def run(*words):
+def run(*words, **environment):
     """Runs the inspector with these words."""
     done = subprocess.run([os.environ["INSPECTOR"], *map(str, words)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, encoding="utf-8", errors="replace", timeout=4 * DEADLINE_S, check=False)
+                          stderr=subprocess.PIPE, encoding="utf-8", errors="replace", timeout=4 * DEADLINE_S, check=False,
+                          env=dict(os.environ, **environment))
     Daemon.check_all()
     return done
 

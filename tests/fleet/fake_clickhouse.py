@@ -79,7 +79,7 @@ class Fake(LocalServer):
         request.close_connection = answer is CUT
 
     def say(self, what, *answers):
-        """what: a table whose next inserts get these, or a part of the statements that do."""
+        """what: a table whose next inserts get these, or a part of the statements that do.  A function is called, and returns the answer."""
         self.said.setdefault(what, []).extend(answers)
 
     def read_tables(self):
@@ -101,8 +101,9 @@ class Fake(LocalServer):
             else:
                 what = re.match(r"INSERT INTO `\w+`\.`(\w+)`", statement)[1]
                 self.inserts.append((what, rows))
-            if self.said.get(what):
-                return self.said[what].pop(0)
+            said = self.said[what].pop(0) if self.said.get(what) else None
+        if said is not None:
+            return said() if callable(said) else said
         if rows is not None:
             return OK
         if "p2ptrace_schema" in statement:

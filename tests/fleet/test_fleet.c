@@ -308,6 +308,16 @@ START_TEST(a_place_with_any_byte_changed_or_missing_is_refused) {
 }
 END_TEST
 
+/* Nobody should remove it. */
+START_TEST(a_place_that_cannot_be_read_is_not_called_damaged) {
+    struct place back;
+    ck_assert_int_eq(mkdir(path, 0700), 0);
+    ck_assert_int_ne(place_read(&back, path, &failure), 0);
+    ck_assert_ptr_nonnull(strstr(failure.text, "cannot be read: Is a directory"));
+    ck_assert_int_eq(rmdir(path), 0);
+}
+END_TEST
+
 START_TEST(a_place_that_cannot_be_saved_stays_unchanged) {
     struct place back, other = sample;
     char beside[96];
@@ -387,6 +397,9 @@ START_TEST(a_password_comes_from_a_file_that_nobody_else_can_read) {
     }
     ck_assert_int_eq(result, 0);
     ck_assert_str_eq(login.user, "writer");
+    put("writer:a\0b\n", 11, 0600);
+    ck_assert_int_ne(login_file_read(&login, path, &failure), 0);
+    ck_assert_msg(strstr(failure.text, ":1: there is a NUL byte"), "%s", failure.text);
     if (_i == 0) ck_assert_str_eq(login.password, "correct horse");
     if (_i == 1) ck_assert_str_eq(login.password, "a:b");
     if (_i == 2) ck_assert_str_eq(login.password, "");
@@ -693,6 +706,7 @@ int main(void) {
     tcase_add_test(cases, a_place_is_read_as_it_was_saved);
     tcase_add_test(cases, entries_of_a_place_are_found_added_and_forgotten);
     tcase_add_test(cases, a_place_with_any_byte_changed_or_missing_is_refused);
+    tcase_add_test(cases, a_place_that_cannot_be_read_is_not_called_damaged);
     tcase_add_test(cases, a_place_that_cannot_be_saved_stays_unchanged);
     tcase_add_test(cases, a_place_serves_one_at_a_time);
     tcase_add_test(cases, only_segments_of_traced_are_of_the_spool);

@@ -125,7 +125,7 @@ class Options(Configured):
                                  ("[filters]\na b = c\n", 2, "a filter's name consists of"), ("[filters]\na =\n", 2, "the filter a is empty"),
                                  ("[filters]\na = b\na = c\n", 3, "there already is a filter a"), ("[options]\nreset\n", 2, "only for the command line"),
                                  ("[options]\nexec = rm\n", 2, "only for the command line"), ("[options\n", 1, "a section is"),
-                                 ("[options]\nutc = maybe\n", 2, "yes or no"), ("[options]\ncolor = pnk\n", 2, "auto, always or never")):
+                                 ("[options]\n\nutc\0\nlimt = 3\n", 3, "there is a NUL byte"), ("[options]\nutc = maybe\n", 2, "yes or no"), ("[options]\ncolor = pnk\n", 2, "auto, always or never")):
             with self.subTest(text=text):
                 self.write(text)
                 code, out, err = self.of("nodes")

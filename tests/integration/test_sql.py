@@ -332,6 +332,8 @@ class Output(SqlTest):
         self.assertEqual(self.text("--no-header", stdin="SELECT 1; SELECT 2; -- no more\n"), "1\n2\n")
         self.assertEqual(self.text("--no-header", "-", stdin="SELECT 3"), "3\n")
         self.assertEqual(self.text(stdin=" -- nothing\n;"), "")
+        done = self.run_sql(stdin="SELECT 1;\nSELECT 2\0;")
+        self.assertEqual((done.returncode, done.stdout, done.stderr), (2, "", "inspector: stdin:2: there is a NUL byte, so this is not text\n"))
 
     def test_columns_are_aligned_and_numbers_on_the_right(self):
         self.assertEqual(self.text("SELECT 'a' AS word, 1 AS number, NULL AS none UNION ALL SELECT 'long', 1000, 2.5"),

@@ -47,7 +47,7 @@ static struct subscription *subscribe(const char *text) {
 static void renewed(void *arg) { *(unsigned *)arg += 1; }
 
 static bool renew(struct subscription *subscription) {
-    return subscription_renew(subscription, store.history, &lanes, &under_way, renewed, &renewals);
+    return subscription_renew(subscription, &store, &lanes, &under_way, renewed, &renewals);
 }
 
 /* Like a connection when there are new events. */
@@ -241,6 +241,55 @@ START_TEST(events_that_come_with_an_alias_are_the_peer_s) {
 }
 END_TEST
 
+static unsigned until_no_memory; /* the allocation that fails; 0: none */
+
+static bool fails(void) { return until_no_memory && !--until_no_memory; }
+
+void *__real_calloc(size_t count, size_t bytes);
+void *__wrap_calloc(size_t count, size_t bytes);
+void *__real_malloc(size_t bytes);
+void *__wrap_malloc(size_t bytes);
+
+void *__wrap_calloc(size_t count, size_t bytes) { return fails() ? NULL : __real_calloc(count, bytes); }
+void *__wrap_malloc(size_t bytes) { return fails() ? NULL : __real_malloc(bytes); }
+
+/* Otherwise an id would be nobody's, and the event would be missing from the stream of its peer. */
+START_TEST(without_memory_for_who_is_who_a_stream_waits) {
+    static const char *const texts[] = {"packet_sent", "packet_sent and peer == bob", ("packet_sent and peer == " ALIAS)};
+    struct trace_text out = {0};
+    struct subscription_news news;
+    struct subscription *stream = subscribe(texts[_i]);
+    struct node_info bob = fixture_node("bob", 0xbb);
+    uint32_t index;
+    unsigned waits = 0;
+    bob.node_id = fixture_event(0).peer_id;
+    ck_assert_int_eq(store_add_node(&store, &bob, NODE_LIVE, &index), 0);
+    tell_alias();
+    collect(stream, 1000000, &out, &news);
+    for (unsigned nth = 1, left = 0; !left; nth++) {
+        struct trace_event alias = fixture_event(0), packet = fixture_event(0);
+        alias.kind = TRACE_KIND_ALIAS;
+        alias.data.alias = (struct trace_alias){.alias_id_bytes = TRACE_NODE_ID_BYTES, .alias_id = {0xcc, (uint8_t)nth}};
+        packet.kind = TRACE_KIND_PACKET_SENT;
+        packet.peer_id = (struct trace_node_id){.bytes = {0xcc, (uint8_t)nth}};
+        ck_assert_int_eq(store_append(&store, node, 0, &alias, 1), 0);
+        ck_assert_int_eq(store_append(&store, node, 0, &packet, 1), 0);
+        until_no_memory = nth;
+        bool ready = renew(stream);
+        left = until_no_memory; /* so many were not needed */
+        until_no_memory = 0;
+        waits += !ready;
+        if (!ready) ck_assert(renew(stream));
+        subscription_collect(stream, &store, 1000000, &out, &news);
+        ck_assert_msg(news.events == 1 && strstr(out.data, "\"peer_as\":\"cc"), "allocation %u: %s", nth,
+                      out.bytes ? out.data : "nothing");
+    }
+    ck_assert_uint_gt(waits, 2);
+    subscription_destroy(stream);
+    trace_text_fini(&out);
+}
+END_TEST
+
 /* A node that emits a new alias after each look-up of the names does not delay a stream. */
 START_TEST(a_stream_goes_on_while_aliases_keep_coming) {
     struct trace_text out = {0};
@@ -314,6 +363,7 @@ int main(void) {
     tcase_add_test(tcase, the_memory_of_recent_events_is_returned_once);
     tcase_add_test(tcase, names_are_looked_up_again_on_the_pool_when_that_takes_long);
     tcase_add_test(tcase, events_that_come_with_an_alias_are_the_peer_s);
+    tcase_add_loop_test(tcase, without_memory_for_who_is_who_a_stream_waits, 0, 3);
     tcase_add_test(tcase, a_stream_goes_on_while_aliases_keep_coming);
     suite_add_tcase(suite, tcase);
     return suite_run(suite);

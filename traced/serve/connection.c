@@ -416,8 +416,7 @@ static bool notify(struct connection *connection, struct subscription *subscript
     uint64_t begin = subscription->work.done;
     struct subscription_news news = {0};
     if (!subscription->announced) return false;
-    const struct history *history = clients->service->store.history;
-    if (!subscription_renew(subscription, history, &clients->lanes, &clients->renewals, renewed, connection))
+    if (!subscription_renew(subscription, &clients->service->store, &clients->lanes, &clients->renewals, renewed, connection))
         return !subscription->renewal;
     while (!news.caught_up && subscription->work.done - begin < work_max && connection_takes_news(connection)) {
         struct trace_text *out = &clients->scratch;
@@ -431,7 +430,7 @@ static bool notify(struct connection *connection, struct subscription *subscript
     }
     if (subscription->recent && subscription->recent_next == subscription->recent_count)
         subscriptions_release_recent(&connection->subscriptions, subscription);
-    bool more = !news.caught_up || subscription->until < history_end_position(history);
+    bool more = !news.caught_up || subscription->until < history_end_position(clients->service->store.history);
     return more && connection_takes_news(connection);
 }
 

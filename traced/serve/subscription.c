@@ -50,19 +50,20 @@ static void renewal_done(struct job *job, bool ran) {
     --*renewal->under_way;
     if (subscription) {
         subscription->renewal = NULL;
-        if (ran) event_filter_take(&subscription->filter, renewal->made);
-        if (ran) subscription->until = renewal->until;
-        subscription->renewed = ran;
+        bool known = ran && !event_filter_take(&subscription->filter, renewal->made);
+        if (known) subscription->until = renewal->until;
+        subscription->renewed = known;
         renewal->renewed(renewal->arg);
     } else {
-        if (ran) event_filter_take(&renewal->filter, renewal->made);
+        if (ran) (void)event_filter_take(&renewal->filter, renewal->made);
         event_filter_fini(&renewal->filter);
     }
     free(renewal);
 }
 
-bool subscription_renew(struct subscription *subscription, const struct history *history, struct lanes *lanes,
-                        unsigned *under_way, void (*renewed)(void *arg), void *arg) {
+/* Names in the filter mean what they mean now.  Returns whether they do. */
+static bool renew_filter(struct subscription *subscription, const struct history *history, struct lanes *lanes,
+                         unsigned *under_way, void (*renewed)(void *arg), void *arg) {
     struct event_filter *filter = &subscription->filter;
     if (subscription->renewal) return false;
     if (subscription->renewed) { /* even if others came meanwhile: they may never cease to come */
@@ -73,7 +74,7 @@ bool subscription_renew(struct subscription *subscription, const struct history 
     uint64_t until = history_end_position(history), work = event_filter_renewal_work(filter);
     if (work <= LIMIT_RENEW_WORK) {
         subscription->work.done += work;
-        if (work) event_filter_take(filter, event_filter_renew(filter));
+        if (work && event_filter_take(filter, event_filter_renew(filter))) return false;
         subscription->until = until;
         return true;
     }
@@ -93,6 +94,12 @@ bool subscription_renew(struct subscription *subscription, const struct history 
     ++*under_way;
     subscription->renewal = renewal;
     return false;
+}
+
+bool subscription_renew(struct subscription *subscription, const struct store *store, struct lanes *lanes, unsigned *under_way,
+                        void (*renewed)(void *arg), void *arg) {
+    return renew_filter(subscription, store->history, lanes, under_way, renewed, arg) &&
+           !alias_picture_renew(store->aliases, &subscription->aliases) && !event_filter_renew_aliases(&subscription->filter);
 }
 
 void subscription_destroy(struct subscription *subscription) {
@@ -218,8 +225,6 @@ static void write_matches(struct subscription *subscription, struct store *store
                           struct subscription_news *news) {
     struct history_work *work = &subscription->work;
     uint64_t work_end = work->done + work_max;
-    (void)alias_picture_renew(store->aliases, &subscription->aliases);
-    event_filter_renew_aliases(&subscription->filter);
     grace_read_lock();
     uint64_t end = subscription->until;
     while (work->done < work_end && news->events < LIMIT_NOTIFY_EVENTS &&

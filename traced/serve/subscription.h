@@ -26,7 +26,7 @@ struct subscription {
     bool announced;       /* its answer was sent: notifications may follow */
     uint64_t *recent;     /* positions of the events to send first; NULL once they are sent */
     size_t recent_count, recent_next;
-    struct alias_picture *aliases;        /* the aliases as of the last notification */
+    struct alias_picture *aliases;        /* the aliases that came before `until` */
     struct subscription_renewal *renewal; /* under way: no event is examined until it is done */
     bool renewed;                         /* by one that is done, and not yet used */
 };
@@ -66,8 +66,9 @@ size_t subscription_forget_recent(struct subscription *subscription);
 /* Moves `until` to the end of the history.  When nodes or aliases have come that names in the filter may mean, the filter is
  * compiled again before that: at once if that is quick, otherwise on the pool.  Then `renewed(arg)` is called when it is done,
  * unless the subscription is destroyed before.  *under_way counts all renewals on the pool; one that must wait tries again at its
- * next turn.  Returns whether events may be examined now. */
-bool subscription_renew(struct subscription *subscription, const struct history *history, struct lanes *lanes,
-                        unsigned *under_way, void (*renewed)(void *arg), void *arg);
+ * next turn, and so does one without memory for who is who: without it, each id would stand for itself.  Events that leave the
+ * history meanwhile are missed.  Returns whether events may be examined now. */
+bool subscription_renew(struct subscription *subscription, const struct store *store, struct lanes *lanes, unsigned *under_way,
+                        void (*renewed)(void *arg), void *arg);
 
 #endif

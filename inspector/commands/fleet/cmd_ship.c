@@ -108,7 +108,7 @@ static int ship_all(struct session *session, struct ship *ship) {
     end_signal_catch(NULL); /* a second signal loses nothing either */
     int result = ship_connect(ship, output_note, &session->failure);
     if (result) return end_signal ? 0 : -1; /* nothing was begun */
-    if (ship_run(ship, output_note, &session->failure)) return -1;
+    if (ship_run(ship, &session->failure)) return -1;
     if (ship_look(ship, &progress, &session->failure)) return -1;
     return show_progress(session, ship_host(ship), &progress);
 }

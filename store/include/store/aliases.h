@@ -69,8 +69,8 @@ struct alias_picture *alias_picture_take(struct aliases *aliases);
 bool alias_picture_is_missing(struct aliases *aliases, const struct alias_picture *picture);
 void alias_picture_release(struct alias_picture *picture);
 
-/* Replaces *picture if the table has changed since.  Returns whether it did. */
-bool alias_picture_renew(struct aliases *aliases, struct alias_picture **picture);
+/* Replaces *picture if the table has changed since.  Returns 0, or -ENOMEM and leaves it. */
+int alias_picture_renew(struct aliases *aliases, struct alias_picture **picture);
 
 /* Changes with every change of the table, and of the node table.  A thread that has seen an event gets a generation that
  * includes the aliases noted before it.  Any thread. */

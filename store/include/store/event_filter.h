@@ -33,8 +33,8 @@ int event_filter_set_peer(struct event_filter *filter, const struct store *store
 int event_filter_set_peer_name(struct event_filter *filter, const struct store *store, const char *name);
 
 /* For a filter that lives long: knows from now on who is who as the store does now.  Names in its expression are not looked up
- * again: that is event_filter_renew. */
-void event_filter_renew_aliases(struct event_filter *filter);
+ * again: that is event_filter_renew.  Returns 0, or -ENOMEM: then it may not know it. */
+int event_filter_renew_aliases(struct event_filter *filter);
 
 /* Completes filter->query, for history_select, with the index that serves it best.  `set` is the caller's, and must live as
  * long as the query.  Searches the history. */
@@ -53,10 +53,11 @@ bool event_filter_match(const struct event_filter *filter, const struct store *s
  * match them. */
 uint64_t event_filter_renewal_work(const struct event_filter *filter);
 
-/* Looks them up again.  The filter stays unchanged: event_filter_take applies and frees the result.  NULL: out of memory, or
- * too many nodes have such a name; then the old meaning stays until another node comes.  Any thread; nobody else may use the
- * filter meanwhile. */
+/* Looks them up again.  The filter stays unchanged: event_filter_take applies and frees the result.  If too many nodes have such
+ * a name, the old meaning stays until another node comes.  Any thread; nobody else may use the filter meanwhile. */
 struct event_filter_renewal *event_filter_renew(const struct event_filter *filter);
-void event_filter_take(struct event_filter *filter, struct event_filter_renewal *renewal_new);
+
+/* Returns 0, or -ENOMEM: the names have to be looked up once more. */
+int event_filter_take(struct event_filter *filter, struct event_filter_renewal *renewal_new);
 
 #endif
