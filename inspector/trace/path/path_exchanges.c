@@ -215,9 +215,28 @@ static void spend_unseen(struct walk *walk, size_t index, unsigned peer, uint64_
     }
 }
 
+/* When a node last sent a question again, which it had declared lost, to a peer that reports nothing; 0: it did not, or the peer
+ * had begun to answer. */
+static uint64_t last_sent_again(const struct walk *walk, unsigned node, unsigned peer, uint64_t from_ns, uint64_t to_ns) {
+    const struct transport_wanted wanted = {.what = TRANSPORT_NEW, .beside_bytes = UINT64_MAX};
+    struct transport_range range;
+    if (walk->has_events[peer]) return 0;
+    range.items = transports_of_link(&walk->transports, node, peer, false, from_ns, to_ns, &range.count);
+    while (range.count > 0 && !range.items[range.count - 1].repeat) range.count--;
+    if (!range.count) return 0;
+    uint64_t again_ns = range.items[range.count - 1].time_ns;
+    range.items = transports_of_link(&walk->transports, node, peer, true, from_ns, again_ns, &range.count);
+    return transports_find(&walk->transports, range, &wanted, false) ? 0 : again_ns;
+}
+
 void exchange_spend_at_peer(struct walk *walk, size_t index, unsigned peer, uint64_t from_ns, uint64_t to_ns, bool unanswered,
                             bool reached) {
     const struct span *span = &walk->spans->items[index];
+    uint64_t again_ns = unanswered ? 0 : last_sent_again(walk, span->node, peer, from_ns, to_ns);
+    if (again_ns > from_ns) {
+        walk_add_link(walk, index, span->node, peer, from_ns, again_ns);
+        from_ns = again_ns;
+    }
     if (to_ns == span->end_ns && !span->ok && from_ns < to_ns) { /* it gave up waiting */
         size_t open = hidden_open_of(&walk->hidden, span, peer, from_ns, to_ns);
         if (open != NO_POSITION) {
