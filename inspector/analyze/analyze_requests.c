@@ -87,7 +87,7 @@ static bool judge_place(struct finding *ret_finding, const struct analysis *anal
     if (wait_kind_is_way(visits->kind) && divided && longest->once_ns < LATE_NS_MIN) return false;
     bool held = visits->kind == WAIT_LINK && 2 * stopped >= count;
     if (visits->kind == WAIT_LINK && !held && !link_is_unusual(usual, visits, &usual_ns)) return false;
-    bool alone = visits->kind == WAIT_LINK && !held && !usual_ns; /* there is no other link to compare with */
+    bool alone = visits->kind == WAIT_LINK && !held && !usual_ns;             /* there is no other link to compare with */
     bool aside = visits->after && !requests->items[longest->request].one_way; /* nobody waited for it */
     bool unsure = visits->kind == WAIT_SENDING || longest->missing || calm;   /* it may have been another place */
     struct finding finding = {.kind = kind_of(longest),

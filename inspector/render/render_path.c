@@ -13,7 +13,8 @@
 /* Limits on the places that are listed: the first always, others if they took at least this share; the rest is summed. */
 #define PLACES_MAX 8U
 #define PLACE_SHARE_MIN 0.005
-#define REST_PART_MAX 1000 /* of the request: less is not worth mentioning */
+#define BLAMED_NS_MIN 1000000 /* what took less than this is nobody's fault */
+#define REST_PART_MAX 1000    /* of the request: less is not worth mentioning */
 
 void path_not_traced(struct strbuf *out, const struct view *view, const char *peer_id) {
     strbuf_puts(out, names_knows(view->names, peer_id) ? " (no events here)" : " (not traced)");
@@ -40,12 +41,12 @@ void path_place(struct strbuf *out, const struct view *view, const struct facts 
     render_node(out, view, facts_node(facts, peer));
 }
 
-/* A place, or those of which nobody knows which one it was: a node and the link to it, where no packets tell them apart; and the
- * whole machine. */
-static void draw_place(struct strbuf *out, const struct view *view, const struct facts *facts, const struct wait *wait,
+/* A place, or those of which nobody knows which one it was: a node and the link to it, where no packets tell them apart, which
+ * matters only where most of the time went; and the whole machine. */
+static void draw_place(struct strbuf *out, const struct view *view, const struct facts *facts, const struct wait *wait, bool most,
                        bool unwitnessed) {
     bool held = wait_is_held(wait);
-    if (wait->kind == WAIT_LINK && wait->unseen) {
+    if (wait->kind == WAIT_LINK && wait->unseen && most) {
         render_node(out, view, facts_node(facts, wait->peer));
         strbuf_puts(out, " or the way from ");
         render_node(out, view, facts_node(facts, wait->node));
@@ -92,7 +93,8 @@ static void draw_within(struct strbuf *out, const struct view *view, const struc
             continue;
         }
         if (i) strbuf_puts(out, ", ");
-        draw_place(out, view, &timeline->facts, &path->waits[spent->longest], path->waits[spent->longest].unwitnessed);
+        const struct wait *longest = &path->waits[spent->longest];
+        draw_place(out, view, &timeline->facts, longest, i == 0 && spent->ns >= BLAMED_NS_MIN, longest->unwitnessed);
         text_duration(out, spent->ns);
         draw_percent(out, view, spent->ns, whole_ns);
     }
@@ -141,7 +143,7 @@ static void draw_afterwards(struct strbuf *out, const struct view *view, const s
             strbuf_puts(out, steady ? "not known" : "across a step of the clock");
             continue;
         }
-        draw_place(out, view, &timeline->facts, wait, wait->unwitnessed && !was_seen_alone(path, i));
+        draw_place(out, view, &timeline->facts, wait, true, wait->unwitnessed && !was_seen_alone(path, i));
         text_duration(out, wait->to_ns - wait->from_ns);
     }
     strbuf_puts(out, "\n");
