@@ -345,7 +345,13 @@ class Saved(ReadTest):
         out, err = process.communicate()
         self.assertEqual((process.returncode, err), (0, b""))
         self.assertTrue(out.startswith(b"%d events in " % (self.events + 7)), out)
-        self.compare(["recent", "5000", "--json"], ["nodes", "--json"])
+        self.compare(["recent", "5000", "--json"])
+        saved, live = ([json.loads(line) for line in text.splitlines()]
+                       for text in (self.read("nodes", "--json", path=self.file), self.live("nodes", "--json")))
+        ends, live_ends = ({row["name"]: row.pop("ended") for row in rows} for rows in (saved, live))
+        self.assertEqual(saved, live)
+        self.assertEqual((ends.pop("carol")["by"], live_ends.pop("carol")), (None, None))  # a recording knows nothing of later
+        self.assertEqual(ends, live_ends)
 
     def test_ctrl_c_waits_for_what_a_slow_traced_has_yet_to_send(self):
         process = self.begin("record", "-o", self.file)
