@@ -341,6 +341,22 @@ class FleetSource(unittest.TestCase):
         self.assertIn("nope", done.stderr)
         self.assertEqual(rows_of(run("--fleet", self.load_url, "count", "--json"))[0]["events"], LOAD_EVENTS)
 
+    def test_sql_prints_the_same_bytes_as_of_a_recording(self):
+        """Their texts and numbers are random."""
+        final = {"--read": "", "--fleet": " FINAL"}
+        for words in ["--json"], ["--format", "csv"], ["--format", "tsv"]:
+            def rows(*source):
+                statement = "SELECT kind, trace_id, peer_id, lane, sequence, code, reason FROM events" + final[source[0]] + " WHERE kind = 'conn_closed'"
+                done = subprocess.run([os.environ["INSPECTOR"], *source, "sql", statement, *words], capture_output=True, check=True)
+                return done.stdout.split(b"\n")
+            recorded, fleet = rows("--read", self.random), rows("--fleet", self.random_url)
+            with self.subTest(words):
+                self.assertEqual(len(recorded), len(fleet))
+                if words != ["--json"]:
+                    self.assertEqual(recorded[0], fleet[0])
+                for line, same in zip(sorted(recorded), sorted(fleet)):
+                    self.assertEqual(same, line)
+
     # ---- errors
 
     def test_errors_are_reported_as_usual(self):
