@@ -171,6 +171,8 @@ void tab_rows_fini(struct tab_rows *rows) {
     *rows = (struct tab_rows){0};
 }
 
+static bool is_zero(const char *digits) { return strspn(digits, "0") == strlen(digits); }
+
 /* The escapes of a list are those of the texts in it. */
 static void read_cell(struct tab_rows *rows, size_t column, const char *text, size_t bytes) {
     struct tab_cell *cell = &rows->cells[column];
@@ -208,6 +210,7 @@ bool tab_rows_next(struct tab_rows *rows) {
         struct tab_cell *cell = &rows->cells[i];
         cell->text = strbuf_text(&rows->line) + at;
         at += cell->bytes + 1;
+        if (cell->type == TAB_ID && is_zero(cell->text)) cell->null = true;
         if (!cell->null) cell->type = checked(cell->type, cell->text, cell->bytes);
     }
     return !rows->failed;

@@ -24,7 +24,7 @@ enum tab_type {
     TAB_REAL,
     TAB_BOOL,
     TAB_LIST, /* as in SQL: ['a',NULL,'it\'s'] */
-    TAB_ID,   /* FixedString of 16 bytes or more, of which the text has the hex digits */
+    TAB_ID,   /* FixedString of 16 bytes or more, of which the text has the hex digits; zero is null */
 };
 
 struct tab_cell {
