@@ -241,11 +241,28 @@ class FleetSource(unittest.TestCase):
     def test_a_command_asks_in_few_rounds(self):
         """Opening a fleet is one, with as many connections, which are used again."""
         trace = self.facts(self.load)[0]
-        for words, sizes in ((["nodes"], [6]), (["recent"], [6, 1]), (["trace", trace], [6, 1, 2]), (["trace", trace[:8]], [6, 1, 1, 2]),
-                             (["peers"], [6, 1, 1, 1]), (["count"], [6, 1, 1, 1, 1])):
+        for words, sizes in ((["nodes"], [7]), (["recent"], [7, 1]), (["trace", trace], [7, 1, 2]), (["trace", trace[:8]], [7, 1, 1, 2]),
+                             (["peers"], [7, 1, 1, 1]), (["count"], [7, 1, 1, 1, 1])):
             with self.subTest(words=words), Rounds(self.servers[0].http, sizes) as rounds:
                 done = run("--fleet", f"{rounds.address}/load", *words)
-                self.assertEqual((done.returncode, rounds.sizes, rounds.connections), (0, sizes, 6), done.stderr)
+                self.assertEqual((done.returncode, rounds.sizes, rounds.connections), (0, sizes, 7), done.stderr)
+
+    def test_every_answer_says_what_never_came(self):
+        """As with --read, and by the same round of questions."""
+        directory, url = pathlib.Path(self.temporary.name) / "gone", f"{self.servers[0].url}/gone"
+        self.spool(directory, 3 * SEGMENT, 5, "load")
+        sorted(directory.glob("*.p2rec"))[1].unlink()
+        self.made(url)
+        self.shipped(directory, url, "gone")
+        trace, peer, since, until = self.facts(directory)
+        sentence = f"inspector: up to {SEGMENT} events of host alpha are missing in this fleet, all after 20"
+        for words in (["nodes"], ["count"], ["traces"], ["trace", trace], ["recent", "3"], ["peers"], ["peer", peer], ["requests"], ["analyze"],
+                      ["export"], ["apps"], ["range", since, until], ["sql"], ["follow", "--for", "1ms"]):
+            with self.subTest(words):
+                done = run("--fleet", url, *words, *(["SELECT 1"] if words == ["sql"] else []))
+                self.assertTrue(done.stderr.startswith(sentence), done.stderr)
+                self.assertEqual(done.stderr.count("missing in this fleet"), 1)
+                self.assertIn(": 1 segment was gone before it was shipped\n", done.stderr)
 
     # ---- sums
 

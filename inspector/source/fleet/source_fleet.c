@@ -100,7 +100,7 @@ static void fleet_source_close(struct source *base) {
 /* ---- opening -------------------------------------------------------------------------------------------------------------- */
 
 int source_fleet_open(struct source **ret_source, const char *url, const struct clickhouse_settings *settings, bool correct,
-                      struct failure *failure) {
+                      void (*note)(const char *text), struct failure *failure) {
     static const struct source_ops ops = {.can = SOURCE_ASK | SOURCE_FOLLOW | SOURCE_SHIPPED,
                                           .ask = fleet_source_ask,
                                           .follow = fleet_source_follow,
@@ -115,6 +115,7 @@ int source_fleet_open(struct source **ret_source, const char *url, const struct 
     fleet->answers.context.server = fleet->server;
     fleet->answers.title = fleet->title;
     fleet->answers.correct = correct;
+    fleet->answers.note = note;
     if (!result) result = fleet_answers_renew(&fleet->answers, failure);
     if (result) {
         fleet_source_close(&fleet->source);
