@@ -12,8 +12,9 @@
 #include "source.h"
 
 /* Opens it: checks the schema, reads nodes and applications, and estimates the clocks of several machines
- * unless `correct` is false; gives a line for each machine of which something never came.  Returns 0, or -1 with the failure. */
+ * unless `correct` is false; gives a line for each machine of which something never came.
+ * wait_ms: while the fleet, or a shard of it, does not answer.  Returns 0, or -1 with the failure. */
 int source_fleet_open(struct source **ret_source, const char *url, const struct clickhouse_settings *settings, bool correct,
-                      void (*note)(const char *text), struct failure *failure);
+                      uint64_t wait_ms, void (*note)(const char *text), struct failure *failure);
 
 #endif
