@@ -4,8 +4,8 @@
 #include "event_scan.h"
 #include "export_map.h"
 #include "json_get.h"
-#include "timely_write.h"
 #include "json_put.h"
+#include "timely_write.h"
 
 #include <errno.h>
 #include <fcntl.h>

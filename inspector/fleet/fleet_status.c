@@ -34,8 +34,8 @@ enum clickhouse_outcome fleet_server_status(struct clickhouse *server, struct fl
 
 /* Chooses the newest row of each: replicas of a shard that has moved may still have older ones. */
 enum clickhouse_outcome fleet_hosts(struct clickhouse *server, bool those_that_answer,
-                                    int (*each)(void *arg, const struct fleet_host_status *host),
-                                    void *arg, struct failure *failure) {
+                                    int (*each)(void *arg, const struct fleet_host_status *host), void *arg,
+                                    struct failure *failure) {
     struct clickhouse_answer answer;
     struct strbuf sql = {0};
     strbuf_printf(

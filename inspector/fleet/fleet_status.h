@@ -23,7 +23,7 @@ struct fleet_host_status {
 
 /* Calls `each` for every machine, in the order of names; asks all servers of the cluster, or those that answer. */
 enum clickhouse_outcome fleet_hosts(struct clickhouse *server, bool those_that_answer,
-                                    int (*each)(void *arg, const struct fleet_host_status *host),
-                                    void *arg, struct failure *failure);
+                                    int (*each)(void *arg, const struct fleet_host_status *host), void *arg,
+                                    struct failure *failure);
 
 #endif

@@ -242,7 +242,7 @@ static size_t put_word(struct strbuf *out, const char *text, size_t bytes, const
 }
 
 static size_t put_element(struct strbuf *out, const char *text, size_t bytes, unsigned depth) {
-    static const char *const words[][2] = {{"NULL", "null"}, {"nan", "null"},    {"inf", "null"},
+    static const char *const words[][2] = {{"NULL", "null"}, {"nan", "null"},  {"inf", "null"},
                                            {"-inf", "null"}, {"true", "true"}, {"false", "false"}};
     size_t used = 0;
     if (*text == '[') return put_list(out, text, bytes, depth + 1);

@@ -3,8 +3,8 @@
  * The answer to `count`: a table of groups, or a histogram of each. */
 #include "count_list.h"
 #include "json_get.h"
-#include "limits.h"
 #include "json_put.h"
+#include "limits.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

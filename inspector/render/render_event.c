@@ -5,8 +5,8 @@
 
 #include "event_role.h"
 #include "json_get.h"
-#include "limits.h"
 #include "json_put.h"
+#include "limits.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

@@ -17,7 +17,12 @@
 
 /* A value of a row; its text stays the caller's. */
 struct sql_cell {
-    enum sql_cell_type { SQL_CELL_NULL, SQL_CELL_NUMBER, SQL_CELL_TEXT, SQL_CELL_JSON /* a JSON value, in printable ASCII */ } type;
+    enum sql_cell_type {
+        SQL_CELL_NULL,
+        SQL_CELL_NUMBER,
+        SQL_CELL_TEXT,
+        SQL_CELL_JSON /* a JSON value, in printable ASCII */
+    } type;
     const char *text;
     size_t bytes;
 };

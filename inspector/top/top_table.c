@@ -3,9 +3,9 @@
 
 #include "event_role.h"
 #include "json_get.h"
+#include "json_put.h"
 #include "render.h"
 #include "top_requests.h"
-#include "json_put.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -5,10 +5,10 @@
 
 #include "end_signal.h"
 #include "json_get.h"
+#include "json_put.h"
 #include "limits.h"
 #include "push.h"
 #include "show_stream.h"
-#include "json_put.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -86,7 +86,7 @@ struct host_list {
     uint64_t now_ns;
     char last[FLEET_HOST_BYTES_MAX + 1];
     bool partial; /* not those of shards that do not answer */
-    bool twice; /* a name has two rows */
+    bool twice;   /* a name has two rows */
 };
 
 static void put_age(struct table *table, bool known, uint64_t ns, uint64_t now_ns, enum style style) {

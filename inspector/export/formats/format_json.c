@@ -8,8 +8,8 @@
 
 #include "export_map.h"
 #include "involved.h"
-#include "strbuf.h"
 #include "json_put.h"
+#include "strbuf.h"
 
 #include <inttypes.h>
 #include <proto/event_json.h>

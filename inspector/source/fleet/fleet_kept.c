@@ -72,7 +72,7 @@ void fleet_answers_fini(struct fleet_answers *answers) {
                                       .context.replicated = answers->context.replicated,
                                       .is_open = answers->is_open,
                                       .correct = answers->correct,
-                                 .note = answers->note};
+                                      .note = answers->note};
 }
 
 /* Makes context->store, with the aliases. */
