@@ -105,6 +105,8 @@ def check_dialect(path, lines, kinds):
             system = system or include.group(1) == "<"
         if RCU.search(line) and not path.endswith("/grace.h"):
             faults.append(f"{path}:{number}: the thread sanitizer does not see this; use grace_read_lock and grace_read_unlock")
+        if "json_dumps(" in line and path.startswith("inspector/"):
+            faults.append(f"{path}:{number}: leaves the delete character; use json_put or json_text_new")
         if AGAINST_NULL.search(line) and not ASSIGNED.search(line):
             faults.append(f"{path}:{number}: compares with NULL; write `!pointer`, or `pointer`")
         if len(line) > COLUMNS_MAX and not as_it_is:

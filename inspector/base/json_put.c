@@ -16,3 +16,10 @@ static int put_escaped(const char *bytes, size_t count, void *arg) {
 int json_put(struct strbuf *out, const json_t *value, size_t flags) {
     return json_dump_callback(value, put_escaped, out, flags | JSON_ENCODE_ANY | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(16));
 }
+
+char *json_text_new(const json_t *value, size_t flags) {
+    struct strbuf out = {0};
+    if (value && !json_put(&out, value, flags) && !out.failed) return out.text;
+    strbuf_fini(&out);
+    return NULL;
+}

@@ -5,6 +5,7 @@
 #include "json_get.h"
 #include "limits.h"
 #include "process_state.h"
+#include "socket_place.h"
 #include "text.h"
 
 #include <dirent.h>
@@ -52,12 +53,15 @@ static const char *owner_of(const char *path) {
 }
 
 static void report_no_traced(struct doctor *doctor, const struct trace_socket_path *path, int error) {
-    char socket[TRACE_SOCKET_PATH_BYTES] = "";
+    char socket[TRACE_SOCKET_PATH_BYTES] = "", taken[512];
+    bool is_default = !strcmp(path->source, "the default") || !strcmp(path->source, "$XDG_RUNTIME_DIR");
     pid_t holder = drain_lock_holder(doctor->dir, socket);
     if (holder > 0 && strcmp(socket, path->path) != 0)
         doctor_wrong(doctor, "socket", doctor_remedy("export P2PTRACE_SOCKET=%s", socket),
                      "nobody listens on %s (from %s), but traced (process %d) does elsewhere", path->path, path->source,
                      (int)holder);
+    else if (is_default && socket_place_is_taken(path->path, taken, sizeof taken))
+        doctor_wrong(doctor, "socket", "export P2PTRACE_SOCKET=$HOME/traced.sock; traced &", "%s", taken);
     else if (error == -ENOENT)
         doctor_wrong(doctor, "socket", "traced &", "traced is not running: there is no %s (from %s)", path->path, path->source);
     else if (error == -ECONNREFUSED)

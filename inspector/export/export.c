@@ -4,6 +4,7 @@
 #include "event_scan.h"
 #include "export_map.h"
 #include "json_get.h"
+#include "json_put.h"
 #include "timely_write.h"
 
 #include <errno.h>
@@ -242,7 +243,7 @@ static int read_gaps(struct export *export, const json_t *list, struct page_gap 
     *ret_count = json_array_size(list);
     if (!gaps) return *ret_count = 0, export_out_of_memory(export);
     json_array_foreach(list, i, element) {
-        gaps[i].text = json_dumps(element, JSON_COMPACT | JSON_ENSURE_ASCII | JSON_ENCODE_ANY);
+        gaps[i].text = json_text_new(element, JSON_COMPACT);
         if (!gaps[i].text) return export_out_of_memory(export);
         if (scan(export, (struct json_span){gaps[i].text, strlen(gaps[i].text)}, &gaps[i].scanned)) return -1;
         if (gaps[i].scanned.event.kind != TRACE_KIND_EVENTS_LOST)

@@ -15,6 +15,7 @@
 #define TIMEOUT_MS 600000 /* for a request, unless the settings say otherwise */
 #define STALL_MS 60000
 #define PING_MS 10000
+#define ADDRESS_BYTES 128
 
 struct clickhouse {
     struct http *http;
@@ -162,6 +163,27 @@ static int code_of(const struct http_answer *answer) {
 /* What was asked for may begin with such words, too. */
 static int error_of(const struct http_answer *answer) { return answer->outcome == HTTP_ARRIVED ? 0 : code_of(answer); }
 
+/* The address of a server that another one names in its error, as in "Connection refused (db2:9000, 10.0.0.2:9000)"; "" for
+ * none.  Its first line says only that all tries failed. */
+static void find_address(char out[ADDRESS_BYTES], const char *text) {
+    static const char host[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_";
+    *out = 0;
+    for (const char *at = strchr(text, '('); at; at = strchr(at + 1, '(')) {
+        size_t name = strspn(at + 1, host), digits = at[1 + name] == ':' ? strspn(at + 2 + name, "0123456789") : 0;
+        if (!name || !digits || name + digits + 2 > ADDRESS_BYTES) continue;
+        snprintf(out, ADDRESS_BYTES, "%.*s", (int)(name + 1 + digits), at + 1);
+        return;
+    }
+}
+
+static void explain_shard(const struct clickhouse *server, const struct http_answer *answer, struct failure *failure) {
+    char address[ADDRESS_BYTES];
+    find_address(address, answer->text);
+    failure_set(failure, EXIT_FAILED,
+                "a shard of the cluster does not answer %s%s%s: is ClickHouse running there, and can it be reached?",
+                server->address, *address ? ", which asked " : "", address);
+}
+
 static enum clickhouse_outcome explain_code(const struct clickhouse *server, const struct http_answer *answer, int code,
                                             struct failure *failure) {
     const char *at = server->address, *database = server->database;
@@ -207,14 +229,10 @@ static enum clickhouse_outcome explain_code(const struct clickhouse *server, con
         return CLICKHOUSE_UNSURE;
     case CODE_NOT_ENOUGH_SPACE: failure_set(failure, EXIT_FAILED, "the disk of %s is full", at); return CLICKHOUSE_UNSURE;
     case CODE_TOO_MANY_PARTS: failure_set(failure, EXIT_FAILED, "%s is behind with its merges", at); return CLICKHOUSE_UNSURE;
-    case CODE_ALL_CONNECTION_TRIES_FAILED:
-        failure_set(failure, EXIT_FAILED, "a shard of the cluster does not answer: %s", answer->reason);
-        return CLICKHOUSE_AGAIN;
+    case CODE_ALL_CONNECTION_TRIES_FAILED: explain_shard(server, answer, failure); return CLICKHOUSE_AGAIN;
     case CODE_ENDED_EARLY:
     case CODE_SOCKET_TIMEOUT:
-    case CODE_NETWORK_ERROR:
-        failure_set(failure, EXIT_FAILED, "a shard of the cluster does not answer: %s", answer->reason);
-        return CLICKHOUSE_UNSURE;
+    case CODE_NETWORK_ERROR: explain_shard(server, answer, failure); return CLICKHOUSE_UNSURE;
     case CODE_SYNTAX:
         if (!strstr(answer->text, "Max query size")) break;
         failure_set(failure, EXIT_FAILED,

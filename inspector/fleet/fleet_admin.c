@@ -122,11 +122,11 @@ static int common_id(const struct fleet_admin *admin, char out[FLEET_ID_BYTES], 
                                "%s/%s was created by a newer inspector (schema %u; this one knows up to %u): update this one",
                                clickhouse_address(server), clickhouse_database(server), schema.version, FLEET_SCHEMA_VERSION);
         if (schema.replicated != admin->replicated)
-            return failure_set(
-                failure, EXIT_FAILED,
-                "%s/%s has a fleet %s replicas: tables cannot change that, so create another database, or move the rows by hand "
-                "(docs/fleet.md)",
-                clickhouse_address(server), clickhouse_database(server), schema.replicated ? "with" : "without");
+            return failure_set(failure, EXIT_FAILED,
+                               "%s/%s has a fleet %s replicas: give the command %s --replicated; tables cannot change, so for "
+                               "the other kind create another database, or move the rows by hand (docs/fleet.md)",
+                               clickhouse_address(server), clickhouse_database(server), schema.replicated ? "with" : "without",
+                               schema.replicated ? "also" : "without");
         if (*out && strcmp(out, schema.id) != 0)
             return failure_set(failure, EXIT_FAILED, "%s/%s belongs to another fleet than a server before it",
                                clickhouse_address(server), clickhouse_database(server));

@@ -33,17 +33,18 @@ enum clickhouse_outcome fleet_server_status(struct clickhouse *server, struct fl
 }
 
 /* Chooses the newest row of each: replicas of a shard that has moved may still have older ones. */
-enum clickhouse_outcome fleet_hosts(struct clickhouse *server, int (*each)(void *arg, const struct fleet_host_status *host),
-                                    void *arg, struct failure *failure) {
+enum clickhouse_outcome fleet_hosts(struct clickhouse *server, bool those_that_answer,
+                                    int (*each)(void *arg, const struct fleet_host_status *host), void *arg,
+                                    struct failure *failure) {
     struct clickhouse_answer answer;
     struct strbuf sql = {0};
     strbuf_printf(
         &sql,
         "SELECT host, shipper, argMax(program, seen_ns), max(seen_ns), argMax(segments, seen_ns), argMax(events, seen_ns), "
         "argMax(lost_segments, seen_ns), argMax(lost_events, seen_ns), argMax(newest_ns, seen_ns), argMax(waiting_segments, "
-        "seen_ns), argMax(waiting_bytes, seen_ns) FROM `%s`.`hosts` GROUP BY host, shipper ORDER BY host, shipper FORMAT "
-        "RowBinary",
-        clickhouse_database(server));
+        "seen_ns), argMax(waiting_bytes, seen_ns) FROM `%s`.`hosts` GROUP BY host, shipper ORDER BY host, shipper%s "
+        "FORMAT RowBinary",
+        clickhouse_database(server), those_that_answer ? " SETTINGS skip_unavailable_shards = 1" : "");
     enum clickhouse_outcome outcome = clickhouse_ask(server, strbuf_text(&sql), &answer, failure);
     strbuf_fini(&sql);
     if (outcome) return outcome;

@@ -21,8 +21,9 @@ struct fleet_host_status {
     uint64_t seen_ns, segments, events, lost_segments, lost_events, newest_ns, waiting_segments, waiting_bytes;
 };
 
-/* Calls `each` for every machine, in the order of names; asks all servers of the cluster. */
-enum clickhouse_outcome fleet_hosts(struct clickhouse *server, int (*each)(void *arg, const struct fleet_host_status *host),
-                                    void *arg, struct failure *failure);
+/* Calls `each` for every machine, in the order of names; asks all servers of the cluster, or those that answer. */
+enum clickhouse_outcome fleet_hosts(struct clickhouse *server, bool those_that_answer,
+                                    int (*each)(void *arg, const struct fleet_host_status *host), void *arg,
+                                    struct failure *failure);
 
 #endif

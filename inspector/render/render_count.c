@@ -3,6 +3,7 @@
  * The answer to `count`: a table of groups, or a histogram of each. */
 #include "count_list.h"
 #include "json_get.h"
+#include "json_put.h"
 #include "limits.h"
 
 #include <inttypes.h>
@@ -62,7 +63,7 @@ static void put_group_value(struct strbuf *out, const struct view *view, const j
     } else if (text) {
         text_untrusted(out, text, strlen(text), CELL_COLUMNS_MAX);
     } else {
-        char *dump = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT | JSON_ENSURE_ASCII);
+        char *dump = json_text_new(value, JSON_COMPACT);
         if (dump) text_untrusted(out, dump, strlen(dump), CELL_COLUMNS_MAX);
         free(dump);
     }

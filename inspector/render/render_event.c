@@ -5,6 +5,7 @@
 
 #include "event_role.h"
 #include "json_get.h"
+#include "json_put.h"
 #include "limits.h"
 
 #include <inttypes.h>
@@ -74,7 +75,7 @@ static void any_value(struct strbuf *out, const json_t *value) {
     } else if (text) {
         text_untrusted(out, text, count, CELL_COLUMNS_MAX);
     } else {
-        char *dump = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT | JSON_ENSURE_ASCII);
+        char *dump = json_text_new(value, JSON_COMPACT);
         if (dump) text_untrusted(out, dump, strlen(dump), CELL_COLUMNS_MAX);
         free(dump);
     }

@@ -40,8 +40,9 @@ int source_open(struct source **ret_source, const struct options *options, uint6
         struct clickhouse_settings settings = {.login_file = options->texts[OPTION_LOGIN], .ca_file = options->texts[OPTION_CA]};
         settings.timeout_ms = option_number(options, OPTION_TIMEOUT, FLEET_TIMEOUT_MS);
         if (option_given(options, OPTION_FOR)) settings.end_ms = trace_now_monotonic_ms() + options->numbers[OPTION_FOR];
-        return source_fleet_open(ret_source, options->texts[OPTION_FLEET], &settings, option_number(options, OPTION_WAIT, 0),
-                                 !option_given(options, OPTION_NO_CLOCK_CORRECTION), failure);
+        return source_fleet_open(ret_source, options->texts[OPTION_FLEET], &settings,
+                                 !option_given(options, OPTION_NO_CLOCK_CORRECTION), option_number(options, OPTION_WAIT, 0),
+                                 output_note, failure);
     }
     if (pid_text && !parse_pid(pid_text, &pid))
         return rings_store_open(ret_source, pid, failure); /* options_parse has checked it */

@@ -2,6 +2,7 @@
 #include "sql_push.h"
 
 #include "json_get.h"
+#include "json_put.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -423,7 +424,7 @@ static void finish_params(struct reader *reader, int number) {
     if (number & SQL_PUSH_DESC) reader->failed |= json_object_set_new(params, "order", json_string("desc")) != 0;
     if (!reader->left_out && reader->limit < UINT64_MAX && reader->offset < UINT64_MAX - reader->limit)
         reader->out->wanted = reader->limit + reader->offset;
-    reader->out->said = json_object_size(params) ? json_dumps(params, JSON_COMPACT | JSON_ENSURE_ASCII) : strdup("nothing");
+    reader->out->said = json_object_size(params) ? json_text_new(params, JSON_COMPACT) : strdup("nothing");
     reader->failed |= !reader->out->said || reader->filter.failed;
     strbuf_fini(&reader->filter);
 }

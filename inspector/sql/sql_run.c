@@ -1,19 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * Runs statements and prints their rows as they come. */
+ * Runs statements of SQLite. */
 #include "limits.h"
 #include "sql.h"
-#include "table.h"
+#include "sql_result.h"
 
-#include <ctype.h>
-#include <inttypes.h>
-#include <proto/clock.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define FLUSH_BYTES 65536U
-#define FLUSH_MS 100U /* when the next row comes, rows that have waited this long are written */
 
 /* ---- errors ---- */
 
@@ -51,227 +45,68 @@ static int statement_failed(struct sql *sql, const char *text, int rc, bool runn
     return failure_set(failure, running ? EXIT_FAILED : EXIT_USAGE, "%s", "");
 }
 
-/* ---- rows as JSON ---- */
+/* ---- one row ---- */
 
-/* A text with its quotes, in ASCII: what a node wrote must not reach a terminal as a control character.  Invalid UTF-8 is
- * replaced. */
-static void put_text(struct strbuf *out, const char *text, size_t bytes) {
-    struct strbuf harmless = {0};
-    json_t *value = json_stringn(text, bytes);
-    if (!value) {
-        text_untrusted(&harmless, text, bytes, SQL_CELL_COLUMNS_MAX);
-        value = json_string(strbuf_text(&harmless));
+struct row {
+    struct sql_cell *cells;
+    struct strbuf text; /* of cells that SQLite has in another form */
+    size_t *begins;     /* in it; SIZE_MAX: the cell has its own text */
+};
+
+static void row_fini(struct row *row) {
+    free(row->cells);
+    free(row->begins);
+    strbuf_fini(&row->text);
+}
+
+static int row_init(struct row *row, size_t count) {
+    *row = (struct row){.cells = calloc(count, sizeof *row->cells), .begins = calloc(count, sizeof *row->begins)};
+    return row->cells && row->begins ? 0 : -1;
+}
+
+/* As data, a real number has as many digits as it needs, and bytes are hex digits. */
+static struct sql_cell read_cell(struct row *row, sqlite3_stmt *statement, int column, bool data) {
+    struct sql_cell cell = {.type = SQL_CELL_TEXT};
+    int type = sqlite3_column_type(statement, column);
+    row->begins[column] = SIZE_MAX;
+    if (type == SQLITE_NULL) return (struct sql_cell){.type = SQL_CELL_NULL};
+    if (type == SQLITE_INTEGER || type == SQLITE_FLOAT) cell.type = SQL_CELL_NUMBER;
+    if (data && (type == SQLITE_FLOAT || type == SQLITE_BLOB)) {
+        const unsigned char *bytes = type == SQLITE_BLOB ? sqlite3_column_blob(statement, column) : NULL;
+        row->begins[column] = row->text.bytes;
+        if (type == SQLITE_FLOAT) sql_put_real(&row->text, sqlite3_column_double(statement, column));
+        for (int i = 0; type == SQLITE_BLOB && i < sqlite3_column_bytes(statement, column); i++)
+            strbuf_printf(&row->text, "%02x", bytes[i]);
+        cell.bytes = row->text.bytes - row->begins[column];
+        strbuf_add(&row->text, "", 1);
+        return cell;
     }
-    char *json = value ? json_dumps(value, JSON_ENCODE_ANY | JSON_ENSURE_ASCII) : NULL;
-    if (json)
-        strbuf_puts(out, json);
-    else
-        out->failed = true;
-    free(json);
-    json_decref(value);
-    strbuf_fini(&harmless);
+    cell.text = (const char *)sqlite3_column_text(statement, column);
+    cell.bytes = (size_t)sqlite3_column_bytes(statement, column);
+    if (!cell.text) cell.text = "";
+    return cell;
 }
 
-/* As few digits as give the same number.  JSON has no infinity. */
-static void put_real(struct strbuf *out, double value) {
-    char text[40];
-    int digits = 15;
-    if (value - value != 0) {
-        strbuf_puts(out, "null");
-        return;
-    }
-    do snprintf(text, sizeof text, "%.*g", digits++, value);
-    while (digits <= 17 && strtod(text, NULL) != value);
-    strbuf_puts(out, text);
-    if (!strpbrk(text, ".e")) strbuf_puts(out, ".0");
-}
-
-static void put_value(struct strbuf *out, sqlite3_stmt *statement, int column) {
-    const unsigned char *bytes;
-    switch (sqlite3_column_type(statement, column)) {
-    case SQLITE_INTEGER: strbuf_printf(out, "%lld", sqlite3_column_int64(statement, column)); return;
-    case SQLITE_FLOAT: put_real(out, sqlite3_column_double(statement, column)); return;
-    case SQLITE_TEXT:
-        bytes = sqlite3_column_text(statement, column);
-        put_text(out, bytes ? (const char *)bytes : "", (size_t)sqlite3_column_bytes(statement, column));
-        return;
-    case SQLITE_BLOB:
-        bytes = sqlite3_column_blob(statement, column);
-        strbuf_puts(out, "\"");
-        for (int i = 0; i < sqlite3_column_bytes(statement, column); i++) strbuf_printf(out, "%02x", bytes[i]);
-        strbuf_puts(out, "\"");
-        return;
-    default: strbuf_puts(out, "null");
-    }
-}
-
-/* Keys of an object must differ: the second "kind" becomes "kind:1".  With quotes and colon. */
-static char *key_new(char *const *titles, int column) {
-    struct strbuf key = {0}, json = {0};
-    int same = 0;
-    for (int i = 0; i < column; i++) same += !strcmp(titles[i], titles[column]);
-    strbuf_puts(&key, titles[column]);
-    if (same) strbuf_printf(&key, ":%d", same);
-    put_text(&json, strbuf_text(&key), key.bytes);
-    strbuf_puts(&json, ":");
-    bool failed = key.failed || json.failed;
-    strbuf_fini(&key);
-    if (!failed) return json.text;
-    strbuf_fini(&json);
-    return NULL;
-}
-
-static void put_json(struct strbuf *out, sqlite3_stmt *statement, char *const *keys) {
-    for (int i = 0; i < sqlite3_column_count(statement); i++) {
-        strbuf_puts(out, i ? "," : "{");
-        strbuf_puts(out, keys[i]);
-        put_value(out, statement, i);
-    }
-    strbuf_puts(out, "}\n");
-}
-
-/* ---- rows as csv ---- */
-
-/* Values are as in JSON. */
-static void put_csv(struct strbuf *out, const struct records *records, sqlite3_stmt *statement) {
-    size_t begin = out->bytes;
-    for (int i = 0; i < sqlite3_column_count(statement); i++) {
-        struct strbuf value = {0};
-        int type = sqlite3_column_type(statement, i);
-        if (type == SQLITE_TEXT)
-            strbuf_add(&value, (const char *)sqlite3_column_text(statement, i), (size_t)sqlite3_column_bytes(statement, i));
-        else if (type != SQLITE_NULL)
-            put_value(&value, statement, i);
-        bool quoted = type == SQLITE_BLOB && value.bytes >= 2; /* hex digits */
-        record_cell(out, records->format, records->harmless, !i, strbuf_text(&value) + quoted, value.bytes - 2 * quoted);
-        out->failed |= value.failed;
-        strbuf_fini(&value);
-    }
-    record_line_end(out, records->format, begin);
-}
-
-static void put_csv_titles(struct strbuf *out, const struct records *records, char *const *titles, int count) {
-    for (int i = 0; i < count; i++) record_cell(out, records->format, records->harmless, !i, titles[i], strlen(titles[i]));
-    strbuf_puts(out, "\n");
-}
-
-/* ---- rows for people ---- */
-
-static void add_cells(struct table *table, sqlite3_stmt *statement) {
-    for (int i = 0; i < sqlite3_column_count(statement); i++) {
-        int type = sqlite3_column_type(statement, i);
-        const char *text = (const char *)sqlite3_column_text(statement, i);
-        size_t bytes = (size_t)sqlite3_column_bytes(statement, i);
-        if (type == SQLITE_NULL)
-            table_cell_text(table, NULL, 0);
-        else if (type == SQLITE_INTEGER || type == SQLITE_FLOAT)
-            table_cell_number(table, text ? text : "");
-        else
-            table_cell_text(table, text ? text : "", bytes);
-    }
+static int put_row(struct row *row, struct sql_result *result, sqlite3_stmt *statement) {
+    strbuf_clear(&row->text);
+    for (size_t i = 0; i < result->count; i++) row->cells[i] = read_cell(row, statement, (int)i, result->data);
+    if (row->text.failed) return session_out_of_memory(result->session);
+    for (size_t i = 0; i < result->count; i++)
+        if (row->begins[i] != SIZE_MAX) row->cells[i].text = strbuf_text(&row->text) + row->begins[i];
+    return sql_result_row(result, row->cells);
 }
 
 /* ---- one statement ---- */
 
-struct result {
-    struct table table;
-    struct table_column *columns; /* with escaped titles */
-    char **titles, **keys;        /* of columns; keys with --json */
-    int count;
-    bool data; /* as JSON, csv or tsv */
-    uint64_t row_count, flushed_ms;
-};
-
-static void result_fini(struct result *shown) {
-    table_fini(&shown->table);
-    for (int i = 0; shown->columns && i < shown->count; i++) free((char *)shown->columns[i].title);
-    free(shown->columns);
-    for (int i = 0; shown->titles && i < shown->count; i++) free(shown->titles[i]);
-    for (int i = 0; shown->keys && i < shown->count; i++) free(shown->keys[i]);
-    free(shown->titles);
-    free(shown->keys);
-}
-
-/* A column's title: its name in the statement, or its expression, on one line. */
-static char *title_new(sqlite3_stmt *statement, int column) {
-    const char *name = sqlite3_column_name(statement, column);
-    struct strbuf title = {0};
-    for (; name && *name; name++) {
-        bool space = isspace((unsigned char)*name);
-        if (space && (!title.bytes || title.text[title.bytes - 1] == ' ')) continue;
-        strbuf_add(&title, space ? " " : name, 1);
-    }
-    if (name && !title.failed) return title.text ? title.text : strdup("");
-    strbuf_fini(&title);
-    return NULL;
-}
-
-static char *harmless_new(const char *title) {
-    struct strbuf text = {0};
-    text_untrusted(&text, title, strlen(title), STREAM_COLUMNS_MAX);
-    if (!text.failed) return text.text ? text.text : strdup("");
-    strbuf_fini(&text);
-    return NULL;
-}
-
-static int result_init(struct result *shown, const struct sql *sql, sqlite3_stmt *statement) {
-    const struct session *session = sql->session;
-    const struct table_style how = {.header = session->view.header,
-                                    .color = session->view.color,
-                                    .columns = session->view.columns,
-                                    .measured_rows = SQL_MEASURED_ROWS,
-                                    .hint = "--format csv has all"};
+static int result_begin(struct sql_result *result, const struct sql *sql, sqlite3_stmt *statement) {
     size_t count = (size_t)sqlite3_column_count(statement);
-    *shown = (struct result){.count = (int)count, .data = options_want_data(session->options)};
-    shown->flushed_ms = trace_now_monotonic_ms();
-    shown->titles = calloc(count, sizeof *shown->titles);
-    shown->keys = calloc(count, sizeof *shown->keys);
-    shown->columns = calloc(count, sizeof *shown->columns);
-    bool failed = !shown->titles || !shown->keys || !shown->columns;
-    for (int i = 0; i < shown->count && !failed; i++) {
-        struct table_column *column = &shown->columns[i];
-        shown->titles[i] = title_new(statement, i);
-        shown->keys[i] = shown->titles[i] && shown->data ? key_new(shown->titles, i) : NULL;
-        *column = (struct table_column){.align = TABLE_AUTO, .rank = (unsigned char)(i < 200 ? i : 200), .least = 12};
-        column->title = shown->titles[i] ? harmless_new(shown->titles[i]) : NULL;
-        failed = !column->title || (shown->data && !shown->keys[i]);
-    }
-    if (failed) return session_out_of_memory(sql->session);
-    table_init(&shown->table, (unsigned)count, shown->columns, &how);
-    return 0;
-}
-
-/* Appends a row to the output, or to the buffered table. */
-static void put_row(struct result *shown, struct session *session, sqlite3_stmt *statement) {
-    const struct records *records = &session->output.records;
-    if (!shown->data) {
-        add_cells(&shown->table, statement);
-    } else if (records->format == RECORD_JSON) {
-        put_json(&session->output.text, statement, shown->keys);
-    } else {
-        put_csv(&session->output.text, records, statement);
-    }
-}
-
-static int result_row(struct result *shown, struct sql *sql, sqlite3_stmt *statement) {
-    struct session *session = sql->session;
-    uint64_t now_ms = trace_now_monotonic_ms();
-    /* Grouped or sorted rows come all at once, however long that took: make columns wide enough for all of them. */
-    if (!shown->row_count++ && !shown->data) shown->flushed_ms = now_ms;
-    put_row(shown, session, statement);
-    bool late = now_ms - shown->flushed_ms >= FLUSH_MS;
-    if (!shown->data) table_put(&shown->table, &session->output.text, late);
-    if (!late && session->output.text.bytes < FLUSH_BYTES) return 0;
-    shown->flushed_ms = now_ms;
-    return output_flush(&session->output);
-}
-
-/* Also shows the rows before a failure: they took time. */
-static int result_end(struct result *shown, struct sql *sql, bool done) {
-    struct session *session = sql->session;
-    if (!shown->data && (done || shown->row_count)) table_end(&shown->table, &session->output.text);
-    if (!shown->data && done && session->view.header && !shown->row_count) strbuf_puts(&session->output.text, "no rows\n");
-    return output_flush(&session->output);
+    const char **titles = calloc(count, sizeof *titles);
+    *result = (struct sql_result){.count = 0};
+    bool failed = !titles;
+    for (size_t i = 0; i < count && !failed; i++) failed = !(titles[i] = sqlite3_column_name(statement, (int)i));
+    int status = failed ? session_out_of_memory(sql->session) : sql_result_init(result, sql->session, titles, count);
+    free(titles);
+    return status;
 }
 
 /* SQLite's plan of a statement: the nesting of its loops over tables. */
@@ -293,16 +128,16 @@ static int report_plan(struct sql *sql, sqlite3_stmt *statement) {
 }
 
 static int run_statement(struct sql *sql, const char *text, sqlite3_stmt *statement) {
-    struct result shown;
-    int rc = SQLITE_DONE, result = result_init(&shown, sql, statement);
-    const struct records *records = &sql->session->output.records;
-    if (!result && shown.data && records->header && records->format != RECORD_JSON)
-        put_csv_titles(&sql->session->output.text, records, shown.titles, shown.count);
-    while (!result && (rc = sqlite3_step(statement)) == SQLITE_ROW) result = result_row(&shown, sql, statement);
-    if (!result) result = result_end(&shown, sql, rc == SQLITE_DONE);
-    if (!result && rc != SQLITE_DONE) result = statement_failed(sql, text, rc, true);
-    result_fini(&shown);
-    return result;
+    struct sql_result result;
+    struct row row = {0};
+    int rc = SQLITE_DONE, status = result_begin(&result, sql, statement);
+    if (!status && row_init(&row, result.count)) status = session_out_of_memory(sql->session);
+    while (!status && (rc = sqlite3_step(statement)) == SQLITE_ROW) status = put_row(&row, &result, statement);
+    if (!status) status = sql_result_end(&result, rc == SQLITE_DONE);
+    if (!status && rc != SQLITE_DONE) status = statement_failed(sql, text, rc, true);
+    row_fini(&row);
+    sql_result_fini(&result);
+    return status;
 }
 
 int sql_run(struct sql *sql, const char *text) {

@@ -3,6 +3,7 @@
 
 #include "event_role.h"
 #include "json_get.h"
+#include "json_put.h"
 #include "render.h"
 #include "top_requests.h"
 
@@ -369,7 +370,7 @@ static const char *rows_member(enum top_view view) {
 static void request_key(struct strbuf *out, const json_t *json) {
     static const char *const members[] = {"app_id", "cmd", "app", "command"};
     for (unsigned i = 0; i < COUNT_OF(members); i++) {
-        char *text = json_dumps(json_object_get(json, members[i]), JSON_ENCODE_ANY | JSON_COMPACT | JSON_ENSURE_ASCII);
+        char *text = json_text_new(json_object_get(json, members[i]), JSON_COMPACT);
         strbuf_puts(out, text ? text : "-");
         free(text);
     }

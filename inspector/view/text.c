@@ -116,6 +116,17 @@ void text_untrusted(struct strbuf *out, const char *text, size_t bytes, unsigned
     }
 }
 
+void text_untrusted_lines(struct strbuf *out, const char *text, size_t bytes) {
+    for (size_t i = 0; i < bytes;) {
+        char piece[TRACE_SHOWN_BYTES] = {text[i]};
+        uint32_t code;
+        unsigned used = 1;
+        if (text[i] != '\n' && text[i] != '\t') used = trace_show_character(piece, text + i, bytes - i, &code);
+        strbuf_puts(out, piece);
+        i += used;
+    }
+}
+
 /* The length of our own colour sequence at text, or 0. */
 static size_t style_bytes(const char *text, size_t bytes) {
     if (bytes < 3 || text[0] != '\x1b' || text[1] != '[') return 0;

@@ -35,6 +35,9 @@ void text_styled(struct strbuf *out, bool color, enum style style, const char *f
  * UTF-8 come out as \x1b or \u202e.  At most columns_max columns; cut text ends in "…". */
 void text_untrusted(struct strbuf *out, const char *text, size_t bytes, unsigned columns_max);
 
+/* A whole text of that kind: lines stay lines, and tabs tabs. */
+void text_untrusted_lines(struct strbuf *out, const char *text, size_t bytes);
+
 /* Columns that text takes on a terminal.  Our own colour sequences take none. */
 unsigned text_columns(const char *text, size_t bytes);
 

@@ -12,6 +12,7 @@ import contextlib
 import json
 import os
 import pathlib
+import pty
 import shutil
 import signal
 import socket
@@ -117,6 +118,20 @@ def run(*words, **environment):
                           env=dict(os.environ, **environment))
     Daemon.check_all()
     return done
+
+
+def on_terminal(*words):
+    """What the inspector shows on a terminal, which has no colours."""
+    primary, secondary = pty.openpty()
+    with subprocess.Popen([os.environ["INSPECTOR"], *map(str, words)], stdin=subprocess.DEVNULL, stdout=secondary, stderr=secondary,
+                          env=os.environ | {"TERM": "dumb", "PAGER": "cat"}):
+        os.close(secondary)
+        shown = b""
+        with contextlib.suppress(OSError):  # at the end
+            while chunk := os.read(primary, 65536):
+                shown += chunk
+    os.close(primary)
+    return shown.decode(errors="replace")
 
 
 def rows_of(done):

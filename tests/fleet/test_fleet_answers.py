@@ -4,8 +4,11 @@
 
 INSPECTOR, MAKE_SPOOL and READ_BACK name the programs."""
 import concurrent.futures
+import contextlib
+import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -14,7 +17,8 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "integration"))
-from clickhouse import rows_of, run  # noqa: E402
+from clickhouse import DEADLINE_S, on_terminal, rows_of, run  # noqa: E402
+from harness import until  # noqa: E402
 from fake_clickhouse import CUT, HANG, OK, RESET, Fake, error, row, schema, string  # noqa: E402
 
 EVENTS = 3000
@@ -255,6 +259,50 @@ class Openings(Case):
             self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "Code: 60, a street\n", ""))
             fake.say("street", error(60, status=404))
             self.assert_fails(run("--fleet", fake.url, "sql", "SELECT * FROM street"), 2, "ClickHouse refuses the statement")
+
+    def test_what_a_peer_wrote_reaches_no_terminal_through_sql(self):
+        evil = "bye\x1b]52;c;cm0=\x07\x7f\u202e\u2028\x9b"
+        table = f"kind\treason\nString\tString\nconn_closed\t{evil}\n".encode()
+        shown = "bye\\x1b]52;c;cm0=\\x07\\x7f\\u202e\\u2028\\u009b"
+        with Fake() as fake:
+            for words in [], ["--json"], ["--format", "csv"], ["--format", "tsv"], ["FORMAT XML"]:
+                own = words == ["FORMAT XML"]
+                statement = " ".join(["SELECT kind, reason FROM street", *(words if own else [])])
+                for terminal in True, False:
+                    fake.say("street", (200, table))
+                    args = ["--fleet", fake.url, "sql", statement, *([] if own else words)]
+                    out = on_terminal(*args) if terminal else run(*args).stdout
+                    with self.subTest(words=words, terminal=terminal):
+                        if words == ["--json"]:
+                            self.assertEqual(json.loads(out), {"kind": "conn_closed", "reason": evil})
+                            self.assertEqual(set(re.findall("[^ -~]", out)) - set("\r\n"), set())
+                        elif terminal or not words:
+                            self.assertIn(shown.replace("\\", "\\\\") if "tsv" in words else shown, out)
+                            self.assertEqual(set(re.findall("[^ -~]", out)) - set("\r\n\t"), set())
+                        else:
+                            self.assertIn(evil, out)  # as with every source: data are not changed
+            for text in (b"", b"x\x1b]0;own\x07", b"a\tb\nString\n", b"a\nUInt64\n\x1b[2J\n", b"a\nFloat64\n1\x1b[2J\n",
+                         b"a\nArray(String)\n['\x1b[2J\n", b"\x1b[2J\nString\n1\n", b"a\tb\nUInt8\tUInt8\n1\n"):
+                for words in [], ["--json"]:
+                    fake.say("street", (200, text))
+                    self.assertNotIn("\x1b", on_terminal("--fleet", fake.url, "sql", "SELECT * FROM street", *words), text)
+
+    def test_sql_prints_values_as_of_every_source(self):
+        table = (b"n\tr\tt\tl\tl\tz\nUInt64\tFloat64\tNullable(String)\tArray(String)\tArray(Array(UInt8))\tNullable(UInt8)\n"
+                 b"18446744073709551615\t2\ta\\tb\\\\\\'\t['it\\'s','\\t']\t[[1],[]]\t\\N\n0\tnan\t\\N\t[]\t[]\t7\n\n5\t3\tz\t[]\t[]\t1\n")
+        with Fake() as fake:
+            def out(*words):
+                fake.say("street", (200, table))
+                return run("--fleet", fake.url, "sql", "SELECT * FROM street", *words).stdout
+            rows = [{"n": 2**64 - 1, "r": 2.0, "t": "a\tb\\'", "l": ["it's", "\t"], "l:1": [[1], []], "z": None},
+                    {"n": 0, "r": None, "t": None, "l": [], "l:1": [], "z": 7}]
+            self.assertEqual([json.loads(line) for line in out("--json").splitlines()], rows)
+            self.assertEqual(out("--format", "tsv").splitlines()[1], r"18446744073709551615	2.0	a\tb\\'	['it\\'s','\\t']	[[1],[]]	")
+            self.assertEqual(out("--format", "csv").splitlines()[2], "0,null,,[],[],7")
+            lines = out().splitlines()
+            self.assertEqual(lines[0].split(), ["n", "r", "t", "l", "l", "z"])
+            self.assertEqual(lines[-1].split(), ["5", "3", "z", "[]", "[]", "1"])  # the totals, apart from the rows
+            self.assertEqual(lines[-2], "")
 
     def test_a_row_that_is_cut_is_no_answer(self):
         def check(name, fake, commands, sentence):

@@ -224,6 +224,18 @@ class FleetFollow(unittest.TestCase):
         self.assertIn("missed nothing", "".join(follower.notes))
 
     @with_shards
+    def test_with_wait_it_begins_when_a_shard_is_back(self):
+        self.servers[1].kill()
+        try:
+            follower = self.follow("--wait")
+            until(lambda: "waiting for it" in "".join(follower.notes) or follower.process.poll() is not None, "it to wait")
+            self.assertIsNone(follower.process.poll(), follower.notes)
+        finally:
+            self.servers[1].start()
+        until(lambda: "asking the fleet" in "".join(follower.notes), "it to begin")
+        follower.end()
+
+    @with_shards
     def test_a_fleet_that_does_not_come_back_ends_it_after_wait(self):
         follower = self.follow("--wait=0")
         self.servers[1].kill()

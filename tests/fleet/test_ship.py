@@ -614,13 +614,29 @@ class Fleet(unittest.TestCase):
         self.ship(url=urls[1])
         self.assertEqual(self.events(), self.recorded())
 
+    def test_a_lost_place_is_not_taken_for_another_machine(self):
+        inspector("fleet", "init", self.url)
+        self.spool(500)
+        self.ship()
+        (self.dir / "p2ptrace-ship.place").unlink()
+        self.ship()
+        note = inspector("fleet", "status", self.url).stderr
+        self.assertIn("a name is there twice: either its machine ships with a new place file", note)
+
     @with_shards
     def test_a_shard_that_is_down_is_named(self):
         urls = [f"{server.url}/{self.database}" for server in self.servers]
         inspector("fleet", "init", "--cluster", "fleet", *urls)
+        self.spool(500, seed=3)
+        self.ship()
         self.servers[1].kill()
         try:
-            self.assertIn("a shard of the cluster does not answer", inspector("fleet", "status", urls[0], code=1).stderr)
+            status = inspector("fleet", "status", urls[0], code=1)
+            self.assertIn(f"a shard of the cluster does not answer {self.servers[0].url}, which asked 127.0.0.1:{self.servers[1].tcp}: is", status.stderr)
+            self.assertIn("shard 1 of fleet, 500 rows", status.stdout)  # and shows what answers
+            both = inspector("fleet", "status", *reversed(urls), code=3)
+            self.assertIn(f"no server answers at {self.servers[1].url}", both.stderr)
+            self.assertIn("shard 1 of fleet, 500 rows", both.stdout)
             self.spool(1000)
             self.ship()  # and does not keep those of the others from shipping
         finally:

@@ -100,6 +100,25 @@ class InspectorTest(unittest.TestCase):
 
 
 class Connecting(InspectorTest):
+    @unittest.skipUnless(os.geteuid() == 0, "only root can make something that belongs to a stranger")
+    def test_what_a_stranger_put_in_the_way_is_named(self):
+        """traced refuses to serve there: to start one would not help."""
+        def own(name, make):
+            runtime = os.path.join(self.directory.name, name)
+            os.mkdir(runtime)
+            make(os.path.join(runtime, "p2ptrace"))
+            os.chown(os.path.join(runtime, "p2ptrace"), 65534, 65534, follow_symlinks=False)
+            return runtime
+        for word, make in ("file or directory", os.mkdir), ("symbolic link", lambda path: os.symlink("/nowhere", path)):
+            env = {name: value for name, value in self.env.items() if name != "P2PTRACE_SOCKET"} | {"XDG_RUNTIME_DIR": own(word[:4], make)}
+            for command in "nodes", "doctor":
+                done = subprocess.run([INSPECTOR, command], env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+                with self.subTest(word=word, command=command):
+                    self.assertNotEqual(done.returncode, 0)
+                    self.assertIn(f"p2ptrace is a {word} of another user (nobody, uid 65534)", done.stdout + done.stderr)
+                    self.assertIn("P2PTRACE_SOCKET", done.stdout + done.stderr)
+                    self.assertNotIn("start traced", done.stdout + done.stderr)
+
     def test_a_missing_socket_is_reported_with_a_remedy(self):
         self.fails(3, f"cannot connect to {self.path}: no traced is running there; start traced, or pass --socket", "nodes")
 

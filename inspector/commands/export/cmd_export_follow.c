@@ -5,6 +5,7 @@
 
 #include "end_signal.h"
 #include "json_get.h"
+#include "json_put.h"
 #include "limits.h"
 #include "push.h"
 #include "show_stream.h"
@@ -42,7 +43,7 @@ static int learn_node(struct following *following, const json_t *event) {
 }
 
 static int give_event(struct following *following, const json_t *event) {
-    char *text = json_dumps(event, JSON_COMPACT | JSON_ENSURE_ASCII);
+    char *text = json_text_new(event, JSON_COMPACT);
     if (!text) return session_out_of_memory(following->exporting->session);
     int result = learn_node(following, event);
     if (!result) result = export_text(&following->exporting->export, (struct json_span){text, strlen(text)});

@@ -85,7 +85,8 @@ struct host_list {
     struct table table;
     uint64_t now_ns;
     char last[FLEET_HOST_BYTES_MAX + 1];
-    bool twice; /* two machines have the same name */
+    bool partial; /* not those of shards that do not answer */
+    bool twice;   /* a name has two rows */
 };
 
 static void put_age(struct table *table, bool known, uint64_t ns, uint64_t now_ns, enum style style) {
@@ -126,25 +127,66 @@ static int show_host(void *arg, const struct fleet_host_status *host) {
     return 0;
 }
 
+/* Shows also the others when one does not answer, which becomes the failure.  first: of those that answer. */
+static int show_servers(struct session *session, struct clickhouse **servers, size_t server_count, size_t *ret_first) {
+    struct failure away = {0};
+    *ret_first = server_count;
+    for (size_t i = 0; i < server_count; i++) {
+        session->failure = (struct failure){0};
+        if (!show_server(session, servers[i])) {
+            if (*ret_first == server_count) *ret_first = i;
+        } else if (!session->failure.disconnected) {
+            return -1;
+        } else if (*away.text) {
+            output_note(session->failure.text);
+        } else {
+            away = session->failure;
+        }
+    }
+    session->failure = away;
+    return 0;
+}
+
+/* Likewise the machines of the shards that answer. */
+static int show_hosts(struct host_list *list, struct clickhouse *server) {
+    struct session *session = list->session;
+    struct failure failure = {0};
+    if (!fleet_hosts(server, false, show_host, list, &failure)) return 0;
+    list->partial = failure.disconnected;
+    if (list->partial && !*session->failure.text) session->failure = failure;
+    struct failure again = {0};
+    if (list->partial && !fleet_hosts(server, true, show_host, list, &again)) return 0;
+    session->failure = failure;
+    return -1;
+}
+
 static int show_status(struct session *session, struct clickhouse **servers, size_t server_count) {
     static const struct table_column columns[] = {
         {"host", TABLE_LEFT, 0, 12}, {"events", TABLE_RIGHT, 5},        {"newest", TABLE_RIGHT, 3},  {"seen", TABLE_RIGHT, 2},
         {"waiting", TABLE_RIGHT, 1}, {"lost segments", TABLE_RIGHT, 4}, {"lost events", TABLE_RIGHT}};
     struct host_list list = {.session = session, .now_ns = trace_now_unix_ns()};
-    for (size_t i = 0; i < server_count; i++)
-        if (show_server(session, servers[i])) return -1;
+    size_t first;
+    int result = show_servers(session, servers, server_count, &first);
+    if (result) return -1;
     const struct table_style style = {
         .header = session->view.header, .color = session->view.color, .columns = output_columns(&session->output)};
     table_init(&list.table, sizeof columns / sizeof *columns, columns, &style);
-    int result = fleet_hosts(servers[0], show_host, &list, &session->failure) ? -1 : 0;
-    if (!result && !options_want_data(session->options)) {
+    if (first < server_count) result = show_hosts(&list, servers[first]);
+    if (!result && first < server_count && !options_want_data(session->options)) {
         bool none = !list.table.cell_count;
         table_end(&list.table, &session->output.text);
-        if (none) strbuf_puts(&session->output.text, "no machine has shipped anything: inspector ship\n");
-        if (list.twice) output_note("two machines have the same name: give one of them another with inspector ship --host NAME");
+        if (none && !list.partial) strbuf_puts(&session->output.text, "no machine has shipped anything: inspector ship\n");
+        if (list.twice)
+            output_note("a name is there twice: either its machine ships with a new place file, because the old one is gone, and "
+                        "the row seen last counts; or two machines have it: give one of them another with inspector ship --host "
+                        "NAME");
     }
     table_fini(&list.table);
-    return result;
+    if (!*session->failure.text) return result;
+    struct failure why = session->failure; /* what is known is shown, too */
+    (void)output_flush(&session->output);
+    session->failure = why;
+    return -1;
 }
 
 /* ---- the whole ---- */

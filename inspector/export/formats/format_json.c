@@ -8,6 +8,7 @@
 
 #include "export_map.h"
 #include "involved.h"
+#include "json_put.h"
 #include "strbuf.h"
 
 #include <inttypes.h>
@@ -16,16 +17,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool is_ascii(const char *text, size_t bytes) {
-    bool ascii = true;
-    for (size_t i = 0; i < bytes; i++) ascii &= (unsigned char)text[i] < 0x80;
-    return ascii;
+/* Valid JSON has no control characters but the delete character. */
+static bool is_printable_ascii(const char *text, size_t bytes) {
+    bool printable = true;
+    for (size_t i = 0; i < bytes; i++) printable &= (unsigned char)text[i] < 0x7f;
+    return printable;
 }
 
-/* The text in ASCII: control characters that a node wrote must not reach a terminal. */
+/* The text in printable ASCII: control characters that a node wrote must not reach a terminal. */
 static int put_escaped(struct export *export, struct json_span text) {
     json_t *event = trace_json_loadb(text.text, text.bytes, JSON_ALLOW_NUL, NULL);
-    char *escaped = event ? json_dumps(event, JSON_COMPACT | JSON_ENSURE_ASCII) : NULL;
+    char *escaped = event ? json_text_new(event, JSON_COMPACT) : NULL;
     json_decref(event);
     if (!escaped) return export_out_of_memory(export);
     writer_puts(export->out, escaped);
@@ -34,7 +36,7 @@ static int put_escaped(struct export *export, struct json_span text) {
 }
 
 static int put_event(struct export *export, struct json_span text) {
-    if (!is_ascii(text.text, text.bytes)) return put_escaped(export, text);
+    if (!is_printable_ascii(text.text, text.bytes)) return put_escaped(export, text);
     writer_put(export->out, text.text, text.bytes);
     return 0;
 }
@@ -58,7 +60,7 @@ static int put_line(struct export *export, const struct export_event *event) {
         writer_puts(export->out, "\n");
         return result;
     }
-    if (is_ascii(text.text, text.bytes) && is_ascii(names->text, names->bytes)) {
+    if (is_printable_ascii(text.text, text.bytes) && is_printable_ascii(names->text, names->bytes)) {
         writer_put(export->out, text.text, text.bytes - 1);
         writer_put(export->out, names->text, names->bytes);
         writer_puts(export->out, "}\n");
@@ -111,7 +113,7 @@ struct document {
 };
 
 static int put_member(struct export *export, const char *name, const json_t *value) {
-    char *text = value ? json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT | JSON_ENSURE_ASCII) : strdup("null");
+    char *text = value ? json_text_new(value, JSON_COMPACT) : strdup("null");
     if (!text) return export_out_of_memory(export);
     writer_puts(export->out, ",\n\"");
     writer_puts(export->out, name);

@@ -23,8 +23,9 @@ struct fleet_answers {
     struct fleet_context context;
     struct source *logs; /* context.store */
     const char *title;
-    bool is_open; /* the schema is known, and fits */
-    bool correct; /* clocks */
+    bool is_open;                   /* the schema is known, and fits */
+    bool correct;                   /* clocks */
+    void (*note)(const char *text); /* gets what is missing in the fleet, when it is opened */
     struct fleet_kept kept[FLEET_PARTS_KEPT];
     uint64_t questions;
     char *total_of;    /* the last count: its condition, */

@@ -2,6 +2,7 @@
  *
  * What the answers of a fleet share (fleet_answers.h). */
 #include "fleet_answers.h"
+#include "fleet_losses.h"
 #include "fleet_repeats.h"
 #include "fleet_said.h"
 #include "fleet_schema.h"
@@ -70,7 +71,8 @@ void fleet_answers_fini(struct fleet_answers *answers) {
                                       .title = answers->title,
                                       .context.replicated = answers->context.replicated,
                                       .is_open = answers->is_open,
-                                      .correct = answers->correct};
+                                      .correct = answers->correct,
+                                      .note = answers->note};
 }
 
 /* Makes context->store, with the aliases. */
@@ -110,7 +112,8 @@ static int open_clocks(struct fleet_context *context, const struct fleet_said *s
 /* What every command needs to know first. */
 #define SAID_AT FLEET_LOGS_QUESTIONS
 #define SCHEMA_AT (SAID_AT + FLEET_SAID_QUESTIONS)
-#define OPENING_QUESTIONS (SCHEMA_AT + 1)
+#define LOSSES_AT (SCHEMA_AT + 1)
+#define OPENING_QUESTIONS (LOSSES_AT + 1)
 
 /* A schema or a profile that does not fit explains why the other statements fail. */
 static int take_schema(struct fleet_answers *answers, const struct clickhouse_question *question, struct failure *failure) {
@@ -135,9 +138,11 @@ static int read_opening(struct fleet_answers *answers, struct fleet_logs *ret_lo
     fleet_logs_put(questions, server);
     fleet_said_put(questions + SAID_AT, server);
     if (!answers->is_open) fleet_schema_put(&questions[SCHEMA_AT].sql, server);
+    if (!answers->is_open) fleet_losses_put(&questions[LOSSES_AT].sql, server);
     if (clickhouse_ask_all(server, questions, count, failure)) return -1;
     if (!answers->is_open && take_schema(answers, &questions[SCHEMA_AT], failure)) return -1;
     if (clickhouse_first_failure(questions, count, failure)) return -1;
+    if (count > LOSSES_AT && fleet_losses_tell(&questions[LOSSES_AT], answers->note, failure)) return -1;
     if (fleet_logs_take(ret_logs, server, questions, failure)) return -1;
     return fleet_said_take(ret_said, ret_logs, server, questions + SAID_AT, failure);
 }

@@ -114,8 +114,20 @@ static int begin(struct source_fleet *fleet, struct failure *failure) {
     return result;
 }
 
-int source_fleet_open(struct source **ret_source, const char *url, const struct clickhouse_settings *settings, uint64_t wait_ms,
-                      bool correct, struct failure *failure) {
+static int open_answers(struct source_fleet *fleet, uint64_t wait_ms, struct failure *failure) {
+    uint64_t begin_ms = trace_now_monotonic_ms();
+    for (bool noted = false;; noted = true) {
+        if (!begin(fleet, failure)) return 0;
+        uint64_t gone_ms = trace_now_monotonic_ms() - begin_ms;
+        if (!failure->disconnected || gone_ms >= wait_ms) return -1;
+        if (!noted) fleet->answers.note("the fleet does not answer; waiting for it");
+        failure->disconnected = false;
+        if (fleet_source_reopen(&fleet->source, wait_ms == WAIT_FOREVER ? wait_ms : wait_ms - gone_ms, failure)) return -1;
+    }
+}
+
+int source_fleet_open(struct source **ret_source, const char *url, const struct clickhouse_settings *settings, bool correct,
+                      uint64_t wait_ms, void (*note)(const char *text), struct failure *failure) {
     static const struct source_ops ops = {.can = SOURCE_ASK | SOURCE_FOLLOW | SOURCE_SHIPPED,
                                           .ask = fleet_source_ask,
                                           .follow = fleet_source_follow,
@@ -131,9 +143,8 @@ int source_fleet_open(struct source **ret_source, const char *url, const struct 
     fleet->answers.title = fleet->title;
     fleet->answers.correct = correct;
     fleet->timeout_ms = settings->timeout_ms;
-    if (!result) result = begin(fleet, failure);
-    if (result && wait_ms && failure->disconnected && !(result = fleet_source_reopen(&fleet->source, wait_ms, failure)))
-        result = begin(fleet, failure);
+    fleet->answers.note = note;
+    if (!result) result = open_answers(fleet, wait_ms, failure);
     if (result) {
         fleet_source_close(&fleet->source);
         return -1;

@@ -12,9 +12,9 @@
 #include "source.h"
 
 /* Opens it: checks the schema, reads nodes and applications, and estimates the clocks of several machines
- * unless `correct` is false.  A server that is away is waited for, for wait_ms or WAIT_FOREVER.  Returns 0, or -1 with the
- * failure. */
-int source_fleet_open(struct source **ret_source, const char *url, const struct clickhouse_settings *settings, uint64_t wait_ms,
-                      bool correct, struct failure *failure);
+ * unless `correct` is false; gives a line for each machine of which something never came.
+ * wait_ms: while the fleet, or a shard of it, does not answer.  Returns 0, or -1 with the failure. */
+int source_fleet_open(struct source **ret_source, const char *url, const struct clickhouse_settings *settings, bool correct,
+                      uint64_t wait_ms, void (*note)(const char *text), struct failure *failure);
 
 #endif

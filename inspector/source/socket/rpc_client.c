@@ -9,6 +9,7 @@
 #include "limits.h"
 #include "process_state.h"
 #include "refusal.h"
+#include "socket_place.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -136,17 +137,6 @@ static int try_connect(struct client *client) {
 /* Nobody is listening, or a server that just went away with our connection in its queue. */
 static bool is_nobody(int error) { return error == UV_ENOENT || error == UV_ECONNREFUSED || error == UV_ECONNRESET; }
 
-static int cannot_connect(const struct client *client, int error, bool waited, struct failure *failure) {
-    bool nobody = is_nobody(error);
-    failure_set(failure, EXIT_NOT_THERE, "cannot connect to %s: %s%s", client->path,
-                nobody ? "no traced is running there" : uv_strerror(error),
-                !nobody  ? ""
-                : waited ? ", and none came in time"
-                         : "; start traced, or pass --socket PATH, or --wait for it");
-    failure->disconnected = nobody;
-    return -1;
-}
-
 /* True for the default paths, which only this user and root may serve.  Any other path is the user's own choice. */
 static bool is_default_path(const char *path) {
     struct trace_socket_path_inputs inputs = {.xdg_runtime_dir = getenv("XDG_RUNTIME_DIR"), .uid = (uint32_t)geteuid()};
@@ -155,6 +145,21 @@ static bool is_default_path(const char *path) {
     if (!trace_socket_path_choose(&place, &inputs, reason) && !strcmp(place.path, path)) return true;
     inputs.xdg_runtime_dir = NULL;
     return !trace_socket_path_choose(&place, &inputs, reason) && !strcmp(place.path, path);
+}
+
+static int cannot_connect(const struct client *client, int error, bool waited, struct failure *failure) {
+    bool nobody = is_nobody(error) || error == UV_EACCES;
+    char reason[512];
+    if (nobody && is_default_path(client->path) && socket_place_is_taken(client->path, reason, sizeof reason))
+        return failure_set(failure, EXIT_NOT_THERE, "cannot connect to %s: %s", client->path, reason);
+    nobody = is_nobody(error);
+    failure_set(failure, EXIT_NOT_THERE, "cannot connect to %s: %s%s", client->path,
+                nobody ? "no traced is running there" : uv_strerror(error),
+                !nobody  ? ""
+                : waited ? ", and none came in time"
+                         : "; start traced, or pass --socket PATH, or --wait for it");
+    failure->disconnected = nobody;
+    return -1;
 }
 
 static bool is_in_group(gid_t group) {
