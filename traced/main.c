@@ -246,7 +246,7 @@ static int claim_a_socket(struct socket_claim *claim, const struct options *opti
     return -EINVAL;
 }
 
-/* If we cannot lock (another user took the name, a read-only file system), we cannot notice another traced by it. */
+/* If we cannot lock (a read-only file system), we cannot notice another traced by it. */
 static int lock_rings(struct daemon *daemon, const struct options *options, char *reason) {
     if (options->read_only) return 0;
     int error = drain_lock_take(&daemon->drain_lock, options->shm_dir, daemon->claim.path, reason);

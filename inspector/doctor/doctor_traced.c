@@ -78,30 +78,34 @@ static void report_no_traced(struct doctor *doctor, const struct trace_socket_pa
 
 /* The directory whose rings a process drains: it holds the lock file open.  Returns false when we cannot see that. */
 static bool drained_by(pid_t pid, char *ret_dir, size_t bytes) {
-    char path[300], target[300], name[64];
+    char path[300], target[300];
     snprintf(path, sizeof path, "/proc/%d/fd", (int)pid);
-    snprintf(name, sizeof name, "/.p2ptrace.%u.drain", (unsigned)geteuid());
     DIR *dir = opendir(path);
     bool found = false;
     if (!dir) return false;
     for (const struct dirent *entry; !found && (entry = readdir(dir));) {
         ssize_t length = readlinkat(dirfd(dir), entry->d_name, target, sizeof target - 1);
-        size_t tail = strlen(name);
-        if (length <= (ssize_t)tail || (size_t)length - tail >= bytes) continue;
-        target[length] = 0;
-        found = !strcmp(target + length - tail, name);
-        if (found) snprintf(ret_dir, bytes, "%.*s", (int)((size_t)length - tail), target);
+        target[length > 0 ? length : 0] = 0;
+        char *slash = strrchr(target, '/');
+        found = slash && slash > target && (size_t)(slash - target) < bytes && drain_lock_is_name(slash + 1);
+        if (found) snprintf(ret_dir, bytes, "%.*s", (int)(slash - target), target);
     }
     closedir(dir);
     return found;
 }
 
+static bool is_same_place(const char *one, const char *other) {
+    struct stat a, b;
+    return !stat(one, &a) && !stat(other, &b) && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
 static void look_at_draining(struct doctor *doctor) {
     char socket[TRACE_SOCKET_PATH_BYTES] = "", dir[280];
     pid_t holder = drain_lock_holder(doctor->dir, socket);
-    if (holder == doctor->traced) {
+    bool drains = drained_by(doctor->traced, dir, sizeof dir);
+    if (holder == doctor->traced || (holder && drains && is_same_place(dir, doctor->dir))) {
         doctor_fine(doctor, "draining", "traced (process %d) reads the rings in %s", (int)doctor->traced, doctor->dir);
-    } else if (drained_by(doctor->traced, dir, sizeof dir)) {
+    } else if (drains) {
         doctor_wrong(doctor, "draining", doctor_remedy("export P2PTRACE_SHM_DIR=%s", dir),
                      "traced (process %d) reads the rings in %s, and we look in %s", (int)doctor->traced, dir, doctor->dir);
     } else if (holder > 0) {
@@ -109,6 +113,10 @@ static void look_at_draining(struct doctor *doctor) {
             doctor, "draining", doctor_remedy("export P2PTRACE_SOCKET=%s", socket),
             "the traced that answers (process %d) only watches; process %d drains the rings, and can change what nodes emit",
             (int)doctor->traced, (int)holder);
+    } else if (access(doctor->dir, W_OK)) {
+        doctor_wrong(doctor, "draining", doctor_remedy("ls -ld %s", doctor->dir),
+                     "nobody can lock the rings in %s, which is not writable: if two traceds read them, neither would notice",
+                     doctor->dir);
     } else {
         doctor_wrong(doctor, "draining", doctor_restart(doctor, ""),
                      "the traced that answers (process %d) does not drain the rings in %s: it only watches, or looks elsewhere",

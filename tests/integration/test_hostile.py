@@ -325,6 +325,17 @@ class Strangers(HostileTest):
         connection = self.start()  # and blocks nobody
         self.place.node("good", hex_id(7)).do("packets", 10)
         self.place.settle(connection, 10)
+        pid = connection.call("hello")["pid"]
+        for stranger_is_there in (True, False):  # the lock works all the same, also when the stranger removes its file
+            lines = {line["check"]: line for line in map(json.loads, self.run_inspector("doctor", "--json").stdout.splitlines())}
+            self.assertTrue(lines["draining"]["ok"], lines)
+            self.assertIn("traced (pid %d) drains them already: ask it at %s" % (pid, self.place.path), self.check())
+            second = subprocess.run([os.environ["TRACED"], "--socket", os.path.join(self.place.directory, "second.sock")],
+                                    env=self.place.environment, capture_output=True, text=True, timeout=60)
+            self.assertEqual(second.returncode, 1, second.stderr)
+            self.assertIn("another traced (pid %d) drains the rings" % pid, second.stderr)
+            if stranger_is_there:
+                os.unlink(file.name)
 
     def serve(self, path, uid, umask="0177"):
         server = subprocess.Popen([sys.executable, "-c", SERVE, path, str(uid), umask], stdout=subprocess.PIPE)

@@ -828,9 +828,42 @@ START_TEST(a_flood_of_bad_objects_is_a_few_lines_a_minute) {
     pass_time(INGEST_SWEEP_NS + 20 * MS); /* nobody holds a lock on them */
     ck_assert(!exists(name));
     ck_assert_uint_eq(discover_count(ingest->discover), 0);
-    pass_time(INGEST_REJECTED_LINES_NS);
-    ck_assert_uint_eq(lines, INGEST_REJECTED_LINES + 1);
-    ck_assert_ptr_nonnull(strstr(said, "492 more objects were rejected in a minute"));
+    ck_assert_uint_eq(lines, 2 * INGEST_REJECTED_LINES);
+    for (unsigned i = 500; i < 600; i++) { /* the removals do not make room for more lines about rejections */
+        snprintf(name, sizeof name, "p2ptrace.%u.%u.bad", uid, i);
+        make_file(name, 100, "nothing", 7);
+    }
+    pass();
+    ck_assert_uint_eq(lines, 2 * INGEST_REJECTED_LINES);
+    pass_time(INGEST_LINES_NS - 19000 * MS);
+    ck_assert_uint_eq(lines, 2 * INGEST_REJECTED_LINES + 2);
+    ck_assert_ptr_nonnull(strstr(said, "592 more objects were rejected in a minute"));
+    ck_assert_ptr_nonnull(strstr(said, "592 more unreadable objects of dead nodes were removed in a minute"));
+}
+END_TEST
+
+/* Rings are attached and then turn out to lie, or are honest and end: their nodes cannot fill the log either. */
+START_TEST(a_flood_of_nodes_is_a_bounded_number_of_lines_a_minute) {
+    enum { LANE_HEAD = offsetof(struct trace_shm_header, lanes) + offsetof(struct trace_shm_lane, head) };
+    const unsigned liars = INGEST_REJECTED_LINES + 40, honest = INGEST_NODE_LINES + 20;
+    const uint64_t lie = UINT64_C(1) << 31;
+    pass_time(INGEST_LINES_NS + 10 * MS); /* into the next minute */
+    for (unsigned i = 0; i < liars + honest; i++) {
+        struct trace_log *log = open_log("many");
+        emit(log, 0, 1);
+        pass();
+        if (i < liars) poke(log, LANE_HEAD, &lie, sizeof lie);
+        trace_log_close(log);
+        settle();
+    }
+    ck_assert_uint_eq(ingest->counters.nodes_attached, liars + honest);
+    ck_assert_uint_eq(ingest->counters.nodes_rejected, liars);
+    ck_assert_uint_eq(lines, INGEST_NODE_LINES + INGEST_REJECTED_LINES + INGEST_NODE_LINES + INGEST_REJECTED_LINES);
+    *said = 0;
+    pass_time(INGEST_LINES_NS);
+    ck_assert_ptr_nonnull(strstr(said, "68 more nodes were attached in a minute"));
+    ck_assert_ptr_nonnull(strstr(said, "40 more objects were rejected in a minute"));
+    ck_assert_ptr_nonnull(strstr(said, "20 more nodes exited, or ended without closing their logs in a minute"));
 }
 END_TEST
 
@@ -1733,6 +1766,7 @@ int main(int argc, char **argv) {
                         sizeof bad_objects / sizeof *bad_objects);
     tcase_add_test(tcase, another_users_objects_are_counted_and_logged_once_a_minute);
     tcase_add_test(tcase, a_flood_of_bad_objects_is_a_few_lines_a_minute);
+    tcase_add_test(tcase, a_flood_of_nodes_is_a_bounded_number_of_lines_a_minute);
     tcase_add_test(tcase, the_draining_traced_removes_rejected_objects_of_dead_nodes);
     tcase_add_test(tcase, a_hard_link_of_a_ring_is_not_read_again);
     tcase_add_test(tcase, a_name_that_is_too_long_is_rejected);

@@ -73,8 +73,8 @@
 
 /* How long a stopping traced tries to send finished answers. */
 #define LIMIT_STOP_FLUSH_MS 200
-/* How often a refused client is logged, at most. */
-#define LIMIT_REFUSED_SAY_MS 60000
+/* How often a line of one kind that clients cause is logged, at most. */
+#define LIMIT_CLIENT_LINES_MS 60000
 /* How long accepting pauses when descriptors or memory run out.  A connection that closes ends the pause. */
 #define LIMIT_ACCEPT_PAUSE_MS 100
 

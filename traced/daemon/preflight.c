@@ -81,7 +81,13 @@ static void check_shm(struct check *check) {
          small ? "; each thread of a node takes 8: enlarge it (mount -o remount,size=1G), or build nodes with TRACE_MINIMAL"
                : "");
 
-    pid_t holder = check->options->read_only ? 0 : drain_lock_holder(dir, socket);
+    if (check->options->read_only) return;
+    if (access(dir, W_OK))
+        tell(check, VERDICT_NOTE, "rings",
+             "cannot be locked, because %s is not writable: another traced that drains them would not "
+             "be noticed",
+             dir);
+    pid_t holder = drain_lock_holder(dir, socket);
     if (holder > 0)
         tell(check, VERDICT_WRONG, "rings", "traced (pid %d) drains them already: ask it at %s, or add --read-only", (int)holder,
              socket);

@@ -28,15 +28,6 @@
 #include <unistd.h>
 #include <urcu.h>
 
-void ingest_say(struct ingest *ingest, enum log_level level, const char *format, ...) {
-    char line[256];
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(line, sizeof line, format, arguments);
-    va_end(arguments);
-    ingest->config.say(ingest->config.arg, level, line);
-}
-
 /* ---- objects come, are attached or rejected, and go ---------------------------------------------------------------------- */
 
 static void remove_pending(struct ingest *ingest, const struct ingest_ring *ring) {
@@ -90,8 +81,9 @@ static void try_attach(struct ingest *ingest, struct ingest_ring *ring) {
         ingest->changed = true;
         ingest->activity_ns = ingest->now_ns;
         ingest_add(&ingest->counters.nodes_attached, 1);
-        ingest_say(ingest, LOG_LEVEL_INFO, "node %s (pid %d) attached: %u lanes of %u events", ring->node->info.node_name,
-                   (int)ring->node->info.pid, ring->node->info.lane_count, ring->node->info.lane_events);
+        ingest_say(ingest, INGEST_ABOUT_ATTACHED, LOG_LEVEL_INFO, "node %s (pid %d) attached: %u lanes of %u events",
+                   ring->node->info.node_name, (int)ring->node->info.pid, ring->node->info.lane_count,
+                   ring->node->info.lane_events);
     }
 }
 
@@ -100,7 +92,7 @@ static void on_appeared(void *arg, const char *name, void **slot) {
     struct ingest_ring *ring = calloc(1, sizeof *ring);
     if (!ring) {
         ingest_add(&ingest->counters.nodes_left_out, 1);
-        ingest_say(ingest, LOG_LEVEL_ERROR, "out of memory: an object was ignored");
+        ingest_say(ingest, INGEST_ABOUT_REJECTED, LOG_LEVEL_ERROR, "out of memory: an object was ignored");
         return;
     }
     snprintf(ring->name, sizeof ring->name, "%s", name);
@@ -264,7 +256,7 @@ static void update_clock(struct ingest *ingest) {
         bool back = ingest->clock.step_after_ns < ingest->clock.step_before_ns; /* no sleep does that */
         bool stopped = (ingest->clock.restarts != restarts || slept) && !back;
         keep_step(ingest, stopped);
-        ingest_say(ingest, LOG_LEVEL_WARNING, "%s %.3f s",
+        ingest_say(ingest, INGEST_ABOUT_US, LOG_LEVEL_WARNING, "%s %.3f s",
                    stopped ? "the machine slept, or was stopped, for" : "the system time was stepped by",
                    (double)(ingest->clock.unix_offset_ns - offset_ns) / 1e9);
     }
@@ -335,6 +327,7 @@ static void detach_and_free(void *arg, const char *name, void *slot) {
 
 void ingest_fini(struct ingest *ingest) {
     if (!ingest->discover) return;
+    ingest_say_rest(ingest);
     /* rings whose names have vanished are only in attached[] */
     for (uint32_t i = 0; i < ingest->attached_count; i++)
         if (ingest->attached[i].ring->name_gone) detach_and_free(NULL, NULL, ingest->attached[i].ring);

@@ -60,10 +60,11 @@
 #define INGEST_REJECTED_KEPT_NS UINT64_C(15000000000)
 #define INGEST_SWEEP_NS UINT64_C(5000000000)
 
-/* This many rejections a minute are logged, a line each; the rest are counted, and reported in one line at the end of the
- * minute. */
+/* Lines of the log in each of these times: about what is rejected, and about nodes that come and go.  The rest are counted, and
+ * reported in one line at its end. */
 #define INGEST_REJECTED_LINES 8
-#define INGEST_REJECTED_LINES_NS UINT64_C(60000000000)
+#define INGEST_NODE_LINES 128
+#define INGEST_LINES_NS UINT64_C(60000000000)
 
 /* An event may be this much later than the time at which it is read, because the clocks of two processors differ.  A later one
  * gets the time of reading, and is flagged. */
@@ -77,6 +78,17 @@
 
 /* Losses of a lane that wait for the event after them. */
 #define INGEST_GAPS_MAX 4
+
+/* What a line of the log is about. */
+enum ingest_topic {
+    INGEST_ABOUT_US, /* nobody else can cause it */
+    INGEST_ABOUT_REJECTED,
+    INGEST_ABOUT_REMOVED,
+    INGEST_ABOUT_APPS,
+    INGEST_ABOUT_ATTACHED,
+    INGEST_ABOUT_ENDED,
+    INGEST_TOPICS
+};
 
 /* ---- one object ---------------------------------------------------------------------------------------------------------- */
 
@@ -166,9 +178,9 @@ struct ingest {
     struct ingest_ring *pending[DISCOVER_NAMES_MAX];
     struct discover_refused refused; /* as of the last pass */
     uint64_t sweep_due_ns;
-    uint64_t lines_since_ns; /* start of the current minute of logged rejections */
-    uint32_t lines, unsaid;  /* rejections in it: logged, and not logged */
-    uint32_t strangers_said; /* the numbers in the last line about each */
+    uint64_t minute_ns;           /* when the current minute of the log began */
+    uint64_t said[INGEST_TOPICS]; /* lines in it, also those that were left out */
+    uint32_t strangers_said;      /* the numbers in the last line about each */
     uint32_t left_out_said;
     struct trace_object_id done[INGEST_DONE_MAX]; /* the newest at done_count % INGEST_DONE_MAX - 1 */
     uint32_t done_count;
@@ -207,8 +219,14 @@ static inline void ingest_add(_Atomic uint64_t *counter, uint64_t count) {
     atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + count, memory_order_relaxed);
 }
 
-/* A line for the log, about a ring. */
-void ingest_say(struct ingest *ingest, enum log_level level, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* ingest_say.c */
+
+/* A line for the log, unless there were enough of its topic in this minute. */
+void ingest_say(struct ingest *ingest, enum ingest_topic topic, enum log_level level, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* Ends the minute: reports how many lines were left out. */
+void ingest_say_rest(struct ingest *ingest);
 
 /* ingest_control.c: carries out a change; for control_serve.  arg: the ingest. */
 void ingest_control(void *arg, const struct control_change *change, struct control_result *result);

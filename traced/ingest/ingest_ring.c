@@ -203,8 +203,9 @@ static void read_apps(struct ingest *ingest, struct ingest_ring *ring) {
             if (nodes_add_app(ingest->config.nodes, ring->node_index, &app) != 0) return; /* again with its next event */
             ingest->changed = true;
         } else {
-            ingest_say(ingest, LOG_LEVEL_WARNING, "node %s (pid %d): an invalid description of an application was ignored",
-                       ring->node->info.node_name, (int)ring->node->info.pid);
+            ingest_say(ingest, INGEST_ABOUT_APPS, LOG_LEVEL_WARNING,
+                       "node %s (pid %d): an invalid description of an application was ignored", ring->node->info.node_name,
+                       (int)ring->node->info.pid);
         }
     }
 }
@@ -403,7 +404,8 @@ void ring_end(struct ingest *ingest, struct ingest_ring *ring) {
     bool broken = fault != TRACE_ATTACH_OK;
     enum node_state end = broken ? NODE_REJECTED : ring->end;
     /* relaxed: only we write them */
-    ingest_say(ingest, broken || end == NODE_CRASHED ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO,
+    ingest_say(ingest, broken ? INGEST_ABOUT_REJECTED : INGEST_ABOUT_ENDED,
+               broken || end == NODE_CRASHED ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO,
                "node %s (pid %d) %s%s: %" PRIu64 " events emitted, %" PRIu64 " indexed, %" PRIu64 " lost", node->info.node_name,
                (int)node->info.pid, words[end], broken ? broken_words(fault) : "",
                atomic_load_explicit(&node->emitted, memory_order_relaxed),

@@ -2,7 +2,7 @@
  *
  * Objects that are not rings, or no longer: logged, counted, and finally removed.
  *
- * There may be many of them.  So the log gets only a few lines a minute, and unreadable objects of dead nodes of our user are
+ * There may be many of them.  So unreadable objects of dead nodes of our user are
  * removed after a while.  Otherwise they would take memory, and places in the table of names, forever. */
 #include "ingest_internal.h"
 
@@ -22,18 +22,15 @@ static void clean_name(char *out, size_t bytes, const char *name_untrusted) {
 }
 
 static void say_rejected(struct ingest *ingest, const char *name, enum trace_attach_fault fault, int result) {
-    if (ingest->lines == INGEST_REJECTED_LINES) {
-        ingest->unsaid++;
-        return;
-    }
-    ingest->lines++;
     if (result == -ENOSPC)
-        ingest_say(ingest, LOG_LEVEL_WARNING, "object %s rejected: there are already %d nodes with events", name, NODES_MAX);
+        ingest_say(ingest, INGEST_ABOUT_REJECTED, LOG_LEVEL_WARNING, "object %s rejected: there are already %d nodes with events",
+                   name, NODES_MAX);
     else if (fault == TRACE_ATTACH_SYSTEM)
-        ingest_say(ingest, LOG_LEVEL_WARNING, "object %s rejected: %s: %s", name, trace_attach_fault_text(fault),
-                   strerror(-result));
+        ingest_say(ingest, INGEST_ABOUT_REJECTED, LOG_LEVEL_WARNING, "object %s rejected: %s: %s", name,
+                   trace_attach_fault_text(fault), strerror(-result));
     else
-        ingest_say(ingest, LOG_LEVEL_WARNING, "object %s rejected: %s", name, trace_attach_fault_text(fault));
+        ingest_say(ingest, INGEST_ABOUT_REJECTED, LOG_LEVEL_WARNING, "object %s rejected: %s", name,
+                   trace_attach_fault_text(fault));
 }
 
 void ring_reject(struct ingest *ingest, struct ingest_ring *ring, enum trace_attach_fault fault, int result) {
@@ -67,15 +64,12 @@ static void count_refused(struct ingest *ingest) {
 
 /* At most one line of each kind a minute, and only if the number grew. */
 static void say_refused(struct ingest *ingest) {
-    if (ingest->unsaid > 0)
-        ingest_say(ingest, LOG_LEVEL_WARNING, "%" PRIu32 " more objects were rejected in a minute", ingest->unsaid);
     if (ingest->refused.strangers > ingest->strangers_said)
-        ingest_say(ingest, LOG_LEVEL_WARNING, "%" PRIu32 " objects of another user are named like our rings: ignored",
-                   ingest->refused.strangers);
+        ingest_say(ingest, INGEST_ABOUT_US, LOG_LEVEL_WARNING,
+                   "%" PRIu32 " objects of another user are named like our rings: ignored", ingest->refused.strangers);
     if (ingest->refused.left_out > ingest->left_out_said)
-        ingest_say(ingest, LOG_LEVEL_WARNING, "%" PRIu32 " objects were ignored: the maximum is %d", ingest->refused.left_out,
-                   DISCOVER_NAMES_MAX);
-    ingest->lines = ingest->unsaid = 0;
+        ingest_say(ingest, INGEST_ABOUT_US, LOG_LEVEL_WARNING, "%" PRIu32 " objects were ignored: the maximum is %d",
+                   ingest->refused.left_out, DISCOVER_NAMES_MAX);
     ingest->strangers_said = ingest->refused.strangers;
     ingest->left_out_said = ingest->refused.left_out;
 }
@@ -89,16 +83,16 @@ static void remove_if_dead(void *arg, const char *name, void *slot) {
     if (!ring || ring->reader || ring->rejected_ns == 0 || ingest->now_ns - ring->rejected_ns < INGEST_REJECTED_KEPT_NS) return;
     if (trace_object_remove_dead(discover_dir_fd(ingest->discover), name, ingest->config.uid) != 0) return;
     clean_name(shown, sizeof shown, name);
-    if (ingest->lines++ < INGEST_REJECTED_LINES)
-        ingest_say(ingest, LOG_LEVEL_INFO, "object %s removed: it is unreadable, and its node is dead", shown);
+    ingest_say(ingest, INGEST_ABOUT_REMOVED, LOG_LEVEL_INFO, "object %s removed: it is unreadable, and its node is dead", shown);
     /* discovery will report that the name vanished */
 }
 
 void rejected_sweep(struct ingest *ingest) {
     count_refused(ingest);
-    if (ingest->lines_since_ns == 0) ingest->lines_since_ns = ingest->now_ns;
-    if (ingest->now_ns - ingest->lines_since_ns >= INGEST_REJECTED_LINES_NS) {
-        ingest->lines_since_ns = ingest->now_ns;
+    if (ingest->minute_ns == 0) ingest->minute_ns = ingest->now_ns;
+    if (ingest->now_ns - ingest->minute_ns >= INGEST_LINES_NS) {
+        ingest->minute_ns = ingest->now_ns;
+        ingest_say_rest(ingest);
         say_refused(ingest);
     }
     if (ingest->now_ns < ingest->sweep_due_ns) return;

@@ -7,6 +7,7 @@
 #include "traced_limits.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <proto/rpc.h>
 #include <signal.h>
 #include <string.h>
@@ -127,15 +128,28 @@ static void resume_accept(struct server *server) {
 
 static void on_accept_pause(uv_timer_t *timer) { resume_accept(timer->data); }
 
+/* May a line that clients cause be written?  One of each topic a minute.  *ret_unsaid: how many were not since the last. */
+static bool may_say(struct server *server, enum server_says topic, uint64_t *ret_unsaid) {
+    uint64_t now_ms = uv_now(server->clients.loop);
+    bool may = now_ms >= server->said[topic].until_ms;
+    *ret_unsaid = server->said[topic].unsaid;
+    server->said[topic].unsaid = may ? 0 : *ret_unsaid + 1;
+    if (may) server->said[topic].until_ms = now_ms + LIMIT_CLIENT_LINES_MS;
+    return may;
+}
+
 /* Out of descriptors or memory: connections wait in the backlog until a client disconnects or a short time has passed. */
 static void pause_accept(struct server *server, int error) {
     if (uv_timer_start(&server->accept_pause, on_accept_pause, LIMIT_ACCEPT_PAUSE_MS, 0)) return;
     uv_poll_stop(&server->listener);
     server->accepting = false;
-    if (server->accept_paused) return; /* logged and counted once, until a connection is accepted again */
+    if (server->accept_paused) return; /* counted once, until a connection is accepted again */
     server->accept_paused = true;
     server->clients.counters.limits.descriptors++;
-    log_say(LOG_LEVEL_WARNING, "no new connections for now: %s", strerror(-error));
+    uint64_t unsaid;
+    if (may_say(server, SERVER_SAYS_PAUSED, &unsaid))
+        log_say(LOG_LEVEL_WARNING, "no new connections for now: %s%s", strerror(-error),
+                unsaid ? ", not for the first time since the last such line: see stats" : "");
 }
 
 static void on_gone(void *server) { resume_accept(server); }
@@ -157,17 +171,12 @@ static void refuse(struct server *server, int fd, struct trace_rpc_error *error_
     server->clients.counters.refused++;
 }
 
-/* A line a minute at most: where strangers reach the socket, they could fill the log. */
+/* Who was refused; a line a minute at most: where strangers reach the socket, they could fill the log. */
 static void say_refused(struct server *server, const struct credentials *credentials) {
-    uint64_t now_ms = uv_now(server->clients.loop);
-    if (now_ms < server->refused_say_ms) {
-        server->refused_unsaid++;
-        return;
-    }
+    uint64_t unsaid;
+    if (!may_say(server, SERVER_SAYS_REFUSED, &unsaid)) return;
     log_say(LOG_LEVEL_WARNING, "a client of user %u (pid %d) was refused%s", (unsigned)credentials->uid, (int)credentials->pid,
-            server->refused_unsaid ? ", and others since the last such line: see stats" : "");
-    server->refused_say_ms = now_ms + LIMIT_REFUSED_SAY_MS;
-    server->refused_unsaid = 0;
+            unsaid ? ", and others since the last such line: see stats" : "");
 }
 
 static void greet(struct server *server, int fd) {
@@ -190,7 +199,10 @@ static void greet(struct server *server, int fd) {
     } else {
         server->clients.counters.accepted++;
         int failed = connection_create(&server->clients, fd, &credentials);
-        if (failed) log_say(LOG_LEVEL_ERROR, "cannot serve a client: %s", strerror(-failed));
+        uint64_t unsaid;
+        if (failed && may_say(server, SERVER_SAYS_UNSERVED, &unsaid))
+            log_say(LOG_LEVEL_ERROR, "cannot serve a client: %s; %" PRIu64 " others since the last such line", strerror(-failed),
+                    unsaid);
     }
     if (!look) credentials_fini(&credentials);
 }

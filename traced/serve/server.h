@@ -17,6 +17,9 @@
 #include "clients.h"
 #include "credentials.h"
 
+/* Lines of the log that clients can cause. */
+enum server_says { SERVER_SAYS_REFUSED, SERVER_SAYS_PAUSED, SERVER_SAYS_UNSERVED, SERVER_SAYS };
+
 struct server {
     struct clients clients;
     uv_poll_t listener;
@@ -26,8 +29,10 @@ struct server {
     int listen_fd;
     gid_t group; /* the group served besides this user and root; CREDENTIALS_NO_GROUP: none */
     bool accepting, accept_paused;
-    uint64_t refused_say_ms;    /* until then no refused client is logged */
-    uint64_t refused_unsaid;    /* how many were not */
+    struct {
+        uint64_t until_ms; /* no further line until then */
+        uint64_t unsaid;
+    } said[SERVER_SAYS];
     void (*on_stop)(void *arg); /* stops the ingest; no event comes after it */
     void *on_stop_arg;
     uint64_t stop_until_ms;
