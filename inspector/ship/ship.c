@@ -141,6 +141,7 @@ const char *ship_host(const struct ship *ship) { return ship->host; }
 /* ---- the server ----------------------------------------------------------------------------------------------------------- */
 
 static void count_waiting(struct ship *ship);
+static void remove_shipped(struct ship *ship);
 
 /* Is a batch that may have arrived still there, so that it can be sent again? */
 static bool is_in_doubt(const struct ship *ship) {
@@ -175,6 +176,43 @@ static int check_place(struct ship *ship, struct failure *failure) {
     return 0;
 }
 
+/* "(instance = I AND segment >= FIRST) OR ...": all that is in the directory. */
+static void put_spool(struct strbuf *out, const struct spool *spool) {
+    for (size_t i = 0; i < spool->count; i++) {
+        const struct spool_segment *first = &spool->segments[i];
+        if (i && first->instance == first[-1].instance) continue;
+        strbuf_printf(out, "%s(instance = %" PRIu64 " AND segment >= %" PRIu64 ")", i ? " OR " : "", first->instance,
+                      first->number);
+    }
+}
+
+/* A place that knows nothing: may another shard have what is to be sent?  Here it would count once more, because only rows of
+ * one shard are compared.  Asks all shards. */
+static enum clickhouse_outcome check_other_shards(struct ship *ship, struct failure *failure) {
+    const char *database = clickhouse_database(ship->server);
+    struct strbuf sql = {0};
+    struct clickhouse_answer answer;
+    if (*ship->place.fleet || !*ship->schema.cluster || !ship->spool.count) return CLICKHOUSE_OK;
+    strbuf_printf(&sql, "SELECT instance, segment FROM `%s`.deliveries WHERE (", database);
+    put_spool(&sql, &ship->spool);
+    strbuf_printf(&sql, ") AND (instance, segment) GLOBAL NOT IN (SELECT instance, segment FROM `%s`.deliveries_local WHERE ",
+                  database);
+    put_spool(&sql, &ship->spool);
+    strbuf_puts(&sql, ") LIMIT 1 FORMAT RowBinary");
+    enum clickhouse_outcome outcome = sql.failed ? (failure_out_of_memory(failure), CLICKHOUSE_AGAIN)
+                                                 : clickhouse_ask(ship->server, strbuf_text(&sql), &answer, failure);
+    strbuf_fini(&sql);
+    if (outcome || !answer.count) return outcome;
+    struct row_reader rows = row_reader_of(answer.bytes, answer.count);
+    uint64_t instance = row_read_u64(&rows), segment = row_read_u64(&rows);
+    failure_set(failure, EXIT_FAILED,
+                "another shard may have recordings of %.200s, as segment %" PRIu64 " of %016" PRIx64
+                ", and %s is shard %u, where they would count once more: use the place with which they were shipped (--place "
+                "FILE), or ship to a server of that shard",
+                ship->options.dir, segment, instance, clickhouse_address(ship->server), ship->schema.shard);
+    return ship->schema.replicated ? CLICKHOUSE_AGAIN : CLICKHOUSE_REFUSED; /* a replica may lag */
+}
+
 static int try_metrics(struct ship *ship) {
     const char *path = ship->options.metrics;
     return path ? ship_metrics_write(path, ship->host, &ship->progress, trace_now_unix_ns()) : 0;
@@ -193,7 +231,11 @@ static void write_metrics(struct ship *ship) {
 static void while_waiting(void *arg) {
     struct ship *ship = arg;
     struct failure failure; /* the next turn reports it */
-    if (!spool_scan(&ship->spool, ship->options.dir, &failure)) count_waiting(ship);
+    bool saved = !ship->options.look_only && (!ship->place_changed || !save_place(ship, &failure));
+    if (!spool_scan(&ship->spool, ship->options.dir, &failure)) {
+        count_waiting(ship);
+        if (saved) remove_shipped(ship);
+    }
     write_metrics(ship);
 }
 
@@ -210,6 +252,7 @@ int ship_connect(struct ship *ship, void (*say)(const char *line), struct failur
                            ship->options.metrics, strerror(-error));
     for (;;) {
         enum clickhouse_outcome outcome = fleet_schema_need(ship->server, &ship->schema, failure);
+        if (!outcome) outcome = check_other_shards(ship, failure);
         if (!outcome) break;
         uint64_t pause_ms = http_backoff_next(&backoff, 0);
         if (outcome == CLICKHOUSE_REFUSED || outcome == CLICKHOUSE_STOPPED) return -1;

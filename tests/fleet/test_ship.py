@@ -639,8 +639,39 @@ class Fleet(unittest.TestCase):
             self.assertIn("shard 1 of fleet, 500 rows", both.stdout)
             self.spool(1000)
             self.ship()  # and does not keep those of the others from shipping
+            (self.dir / "p2ptrace-ship.place").unlink()
+            self.assertIn("a shard of the cluster does not answer", self.ship("--wait=1", code=1).stderr)  # it may have them
         finally:
             self.servers[1].start()
+        self.ship()
+        self.assertEqual(self.events(), self.recorded())
+
+    @with_shards
+    def test_recordings_that_another_shard_has_are_not_sent_again_without_their_place(self):
+        urls = [f"{server.url}/{self.database}" for server in self.servers]
+        inspector("fleet", "init", "--cluster", "fleet", *urls)
+        self.spool(1000)
+        self.ship()
+        self.spool(500, seed=2)
+        other = self.dir / "other.place"
+        said = self.ship("--place", other, url=urls[1], code=1).stderr
+        self.assertIn("another shard may have recordings of", said)
+        self.assertFalse(other.exists())
+        (self.dir / "p2ptrace-ship.place").unlink()
+        self.assertEqual(self.ship(url=urls[1], code=1).stderr, said)
+        self.ship()  # that shard shows each row once
+        self.assertEqual(self.events(), self.recorded())
+        self.assertEqual(self.servers[1].number(f"SELECT count() FROM {self.database}.events_local"), 0)
+
+    @with_shards
+    def test_recordings_that_may_have_reached_another_shard_are_not_sent_to_a_second(self):
+        urls = [f"{server.url}/{self.database}" for server in self.servers]
+        inspector("fleet", "init", "--cluster", "fleet", *urls)
+        self.spool(1000)
+        self.kill_at(250_000, "on_answer")  # before the row of segments
+        (self.dir / "p2ptrace-ship.place").unlink()
+        self.assertIn("another shard may have recordings of", self.ship(url=urls[1], code=1).stderr)
+        self.ship()
         self.assertEqual(self.events(), self.recorded())
 
 

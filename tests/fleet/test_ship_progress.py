@@ -269,6 +269,23 @@ class ShipProgress(Case):
             self.shipped(fake, spool, "--keep", str(size))  # also when nothing is left to ship
             self.assertEqual(left(), [False, False, False, False, True])
 
+    def test_what_was_shipped_is_removed_while_a_server_takes_nothing(self):
+        with Fake() as fake:
+            instances = self.runs("spool", 3)
+            spool = self.root / "spool"
+            size = (spool / self.segment()).stat().st_size
+            left = lambda: [(spool / self.segment(0, each)).exists() for each in instances]  # noqa: E731
+            self.shipped(fake, spool)
+            self.assertEqual(left(), [True, True, True])
+        # Nobody answers, from the start on.
+        self.refused(fake, spool, "--keep", str(2 * size + size // 2), "--wait=1", sentence="no server answers", code=3)
+        self.assertEqual(left(), [False, True, True])
+        with Fake() as fake:  # it takes no events, and traced goes on
+            self.spool("spool", events=300, seed=9)
+            fake.say("events_local", *[error(243, "no room", 503)] * 20)
+            self.refused(fake, spool, "--keep", str(size), "--wait=1", sentence="is full")
+            self.assertEqual(left(), [False, False, False])
+
     @unittest.skipUnless("SPOOL_FAULTS" in os.environ, "with sanitizers, nothing can be loaded before them")
     def test_what_cannot_be_removed_is_said_once(self):
         with Fake() as fake:
