@@ -123,7 +123,7 @@ PATH_IDLE = (
     ("before the request", IDLE, ".from_ns = greatest(walk->busy_until_ns, walk->from_ns),", ".from_ns = walk->busy_until_ns,"),
     ("who answers at once", IDLE, "    if (answers) {", "    if (answers && 0) {"),
     ("who answers late", IDLE, " &&\n                   sent->time_ns - signal->received_ns <= (sent->time_ns - idle.from_ns) / AT_ONCE_PART;", ";"),
-    ("a signal is no data", IDLE, "    if (is_signal(sent)) {", "        if (is_signal(sent) && 0) {"),
+    ("a signal is no data", IDLE, "    if (transport_is_small(sent, UINT64_MAX)) {", "    if (0) {"),
     ("the earlier of both directions", IDLE, "direction->sent[direction->next_sent].position < first", "direction->sent[direction->next_sent].position > first"),
 )
 
@@ -166,8 +166,8 @@ FLEET_STEPS = (
 FLEET_SHIP = (
     ("steps are sent last", DELIVER, "&batch->rare_rows}};", "&batch->rare_rows}, {\"clock_steps\", &batch->nodes.steps}};"),
     ("each attempt is announced", DELIVER, "outcome = announced ? announce(", "outcome = announced && 0 ? announce("),
-    ("curl adds no attempt", DELIVER, ".once = announced != NULL}", ".once = false}"),
-    ("one that refuses is not asked again", DELIVER, "outcome == CLICKHOUSE_REFUSED || outcome == CLICKHOUSE_STOPPED) break;\n        note_away", "outcome == CLICKHOUSE_STOPPED) break;\n        note_away"),
+    ("curl adds no attempt", DELIVER, "announced != NULL, &answer", "false, &answer"),
+    ("one that refuses is not asked again", DELIVER, "if (!outcome || outcome == CLICKHOUSE_REFUSED || outcome == CLICKHOUSE_STOPPED) return outcome;", "if (!outcome || outcome == CLICKHOUSE_STOPPED) return outcome;"),
     ("a page is no answer", CLICKHOUSE, "        if (answer->is_page) return", "        if (0) return"),
     ("an insert has no answer", CLICKHOUSE, "if (!outcome && ret_answer->count) return", "if (0) return"),
     ("errors of libraries", CLICKHOUSE, "\"Poco::Exception. Code: \", ", ""),
@@ -178,8 +178,8 @@ FLEET_SHIP = (
     ("the oldest is removed", SHIP, "segment->written_ns < oldest->written_ns) oldest = segment;\n        }", "segment->written_ns > oldest->written_ns) oldest = segment;\n        }"),
     ("no more is removed", SHIP, "while (bytes > ship->options.keep_bytes)", "while (bytes)"),
     ("another fleet", SHIP, "if (strcmp(place->fleet, schema->id) != 0)", "if (0)"),
-    ("another shard", SHIP, "place->shard != schema->shard && place->sending.count", "0"),
-    ("the same batch again", SHIP, "if (again && place->sending.count < most) most = place->sending.count;", "(void)again;"),
+    ("another shard", SHIP, "place->shard != schema->shard && is_in_doubt(ship)", "0"),
+    ("the same batch again", SHIP, "return ship->place.sending.count ? ship->place.sending.count : SHIP_BATCH_SEGMENTS;", "return SHIP_BATCH_SEGMENTS;"),
     ("what was on its way is first", SHIP, "        if (segment && ship->place.sending.count && ship->place.sending.instance == entry->instance) return segment;\n", ""),
     ("a gap is a loss", SHIP, "    if (number > next) add_gap(", "    if (number > next && 0) add_gap("),
     ("a first run has no gap", SHIP, "entry->next = ship->first_run ? segment->number : 0;", "entry->next = 0;"),

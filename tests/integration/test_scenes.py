@@ -25,7 +25,8 @@ def masked(text):
     """Without times of day, and without what identifies an event elsewhere."""
     text = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+", "DATE", text)
     text = re.sub(r"\d\d:\d\d:\d\d\.\d+", "TIME", text)
-    return re.sub(r"range \d+ \d+", "range FROM TO", text)
+    text = re.sub(r"range \d+ \d+", "range FROM TO", text)
+    return re.sub(r"--until \d+", "--until TIME", text)
 
 
 class Scenes(unittest.TestCase):
