@@ -113,9 +113,9 @@ class FleetClocks(unittest.TestCase):
         self.assertEqual(sorted(exported[0]), sorted(exported[1]))
 
     def test_clocks_take_one_round_more(self):
-        with Rounds(self.servers[0].http, [6, 1]) as rounds:
+        with Rounds(self.servers[0].http, [7, 1]) as rounds:
             self.assertEqual(run("--fleet", f"{rounds.address}/apart", "nodes").returncode, 0)
-            self.assertEqual(rounds.sizes, [6, 1])
+            self.assertEqual(rounds.sizes, [7, 1])
 
     def test_the_correction_is_reported_and_no_effect_precedes_its_cause(self):
         trace = self.facts()[0]

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * The right to drain: one holder, whoever takes names in the directory. */
+#include "ring_fixture.h"
+
 #include <check.h>
 #include <dirent.h>
 #include <errno.h>
@@ -15,8 +17,6 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include "ring_fixture.h"
 
 static char dir[SCRATCH_BYTES], usual[600], secret[600];
 static char reason[TRACE_SOCKET_REASON_BYTES], holder_socket[TRACE_SOCKET_PATH_BYTES];
