@@ -104,7 +104,8 @@ static int put_rows(struct session *session, const json_t *rows) {
     return 0;
 }
 
-static int show(struct session *session, const struct trace_diff *diff, const struct whole_trace *a, const struct whole_trace *b) {
+static int show(struct session *session, const struct trace_diff *diff, const struct whole_trace *a,
+                const struct whole_trace *b) {
     if (!options_want_data(session->options) && !session->view.fields) {
         render_diff(&session->output.text, &session->view, diff, a->trace_id, b->trace_id);
         return 0;

@@ -220,8 +220,8 @@ int run_trace(struct session *session) {
     struct whole_trace trace;
     if (session_learn_names(session)) return -1;
     uint64_t limit = option_number(session->options, OPTION_LIMIT, TIMELINE_EVENTS_MAX);
-    int result = whole_trace_ask(session, session_filter_of_new(session, "trace_id", prefix), limit, session_is_filtered(session),
-                                 &trace);
+    int result =
+        whole_trace_ask(session, session_filter_of_new(session, "trace_id", prefix), limit, session_is_filtered(session), &trace);
     if (!result && !trace.trace_id)
         result = nothing_of(session, "belongs to a trace", prefix);
     else if (!result)

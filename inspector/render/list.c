@@ -219,7 +219,7 @@ static bool is_shown(const struct view *view, const struct list_column *column, 
     if (column->flags & LIST_HOSTS && !names_hosts_differ(view->names)) return false;
     if (!(column->flags & LIST_UNLESS_ZERO)) return true;
     json_array_foreach(rows, i, row) {
-        if (json_get_count(row, column->field)) return true;
+        if (json_get_count(row, column->field) || json_get_array(row, column->field)) return true;
     }
     return false;
 }

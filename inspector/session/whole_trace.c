@@ -7,7 +7,10 @@
 #include "limits.h"
 #include "pages.h"
 
-int whole_trace_ask(struct session *session, json_t *params_new, uint64_t events_max, bool chosen, struct whole_trace *ret_trace) {
+#include <proto/rpc.h>
+
+int whole_trace_ask(struct session *session, json_t *params_new, uint64_t events_max, bool chosen,
+                    struct whole_trace *ret_trace) {
     *ret_trace = (struct whole_trace){0};
     if (pages_collect(&session->inquiry, params_new, events_max, &ret_trace->answer)) return -1;
     const json_t *first = json_array_get(json_get_array(ret_trace->answer, "events"), 0);
@@ -41,6 +44,14 @@ int whole_trace_load(struct session *session, const char *trace_id, struct whole
     if (whole_trace_ask(session, params, TIMELINE_EVENTS_MAX, false, ret_trace)) return -1;
     if (!ret_trace->trace_id) return 0;
     return whole_trace_look_beside(session, ret_trace) || whole_trace_time(session, ret_trace) ? -1 : 0;
+}
+
+int whole_trace_find(struct session *session, const char *trace_id, struct whole_trace *ret_trace) {
+    if (!whole_trace_load(session, trace_id, ret_trace)) return 0;
+    if (session->failure.rpc_code != TRACE_RPC_NOT_FOUND) return -1;
+    session->failure = (struct failure){0};
+    whole_trace_fini(ret_trace);
+    return 0;
 }
 
 void whole_trace_fini(struct whole_trace *trace) {

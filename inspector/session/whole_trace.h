@@ -19,6 +19,9 @@ struct whole_trace {
 /* The whole trace of that id or beginning of an id, whatever the options choose, with its timeline. */
 int whole_trace_load(struct session *session, const char *trace_id, struct whole_trace *ret_trace);
 
+/* The same of a full id, as it was in an answer.  The trace may have left the history since: then there are no events. */
+int whole_trace_find(struct session *session, const char *trace_id, struct whole_trace *ret_trace);
+
 /* The same in steps.  Asks for its events.  params_new: of `query`.  chosen: they leave out events of the trace. */
 int whole_trace_ask(struct session *session, json_t *params_new, uint64_t events_max, bool chosen, struct whole_trace *ret_trace);
 /* Adds what happened beside it. */
