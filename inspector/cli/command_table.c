@@ -63,7 +63,7 @@ const struct command command_table[] = {
     },
     {
         .name = "requests",
-        .options = ROWS | OPTION_BIT(LIMIT) | OPTION_BIT(APP) | OPTION_BIT(BY) | OPTION_BIT(WHERE) | TIMES,
+        .options = OPTION_BIT(EXIT_CODE) | ROWS | OPTION_BIT(LIMIT) | OPTION_BIT(APP) | OPTION_BIT(BY) | OPTION_BIT(WHERE) | TIMES,
         .meanings = {{OPTION_BY, {"by", "FIELD[,...]", VALUE_FIELDS, "group by these: command, node, time/1s"}},
                      {OPTION_WHERE, {"where", "FILTER", VALUE_FILTER, "only traces that match: 'took > 50ms and any packet_lost', or @NAME of the config (inspector help filter)"}},
                      {OPTION_APP, {"app", "APP", VALUE_APP, "only requests of this application id: DMAP"}}},
