@@ -37,7 +37,7 @@ const struct command command_table[] = {
     },
     {
         .name = "traces",
-        .options = OPTION_BIT(EXIT_CODE) | ROWS | OPTION_BIT(NODE) | OPTION_BIT(PEER) | OPTION_BIT(LIMIT) | OPTION_BIT(APP) | OPTION_BIT(KIND) | OPTION_BIT(WHERE) | OPTION_BIT(ORDER) | TIMES,
+        .options = OPTION_BIT(EXIT_CODE) | ROWS | OPTION_BIT(NODE) | OPTION_BIT(PEER) | OPTION_BIT(LIMIT) | OPTION_BIT(APP) | OPTION_BIT(KIND) | OPTION_BIT(WHERE) | OPTION_BIT(ORDER) | OPTION_BIT(SPENT) | TIMES,
         .meanings = {{OPTION_KIND, {"kind", "KIND", VALUE_TEXT, "request, which is the default, or connection"}},
                      {OPTION_NODE, {"node", "NODE", VALUE_NODE, "only traces with an event of this node: its name, or the beginning of its id"}},
                      {OPTION_PEER, {"peer", "PEER", VALUE_PEER, "only traces with an event with this peer: its name, or the beginning of its id"}},
@@ -52,6 +52,8 @@ const struct command command_table[] = {
                        "Shows only requests; --kind connection shows the others: connections, and messages without a request.\n"
                        "Outcomes: ok, failed, expired (it timed out), open (a part has not ended), none (no request of an application).\n"
                        "Shows 20 traces, unless --limit is given.\n"
+                       "--spent adds where most of each trace's time went, as in trace ID: bob 96 %, - if it is not known; as data, the field time. It asks for the events of every trace "
+                       "that it shows, one trace at a time.\n"
                        "Here --where tests whole traces: took, duration, age (since the first event), events, nodes, peers, packets_lost, outcome, "
                        "unfinished (open), truncated, app, command, first, last (nodes and peers are counted up to 64); and their events, with any (...), all (...) and "
                        "count(...) > 3, which may contain any filter of events.",
@@ -59,11 +61,12 @@ const struct command command_table[] = {
                      {"inspector traces --app DMAP --since -1m", "the requests of one application in the last minute"},
                      {"inspector traces --where 'any packet_lost and took > 50ms and nodes >= 3'", "slow ones that lost packets"},
                      {"inspector traces --where 'unfinished and age > 5s' --order oldest", "hanging requests, the longest first"},
-                     {"inspector traces --where 'app == DMAP' --order slowest", "the slowest requests of an application"}},
+                     {"inspector traces --where 'app == DMAP' --order slowest", "the slowest requests of an application"},
+                     {"inspector traces --order slowest --spent", "whose fault is it, mostly?"}},
     },
     {
         .name = "requests",
-        .options = ROWS | OPTION_BIT(LIMIT) | OPTION_BIT(APP) | OPTION_BIT(BY) | OPTION_BIT(WHERE) | TIMES,
+        .options = OPTION_BIT(EXIT_CODE) | ROWS | OPTION_BIT(LIMIT) | OPTION_BIT(APP) | OPTION_BIT(BY) | OPTION_BIT(WHERE) | TIMES,
         .meanings = {{OPTION_BY, {"by", "FIELD[,...]", VALUE_FIELDS, "group by these: command, node, time/1s"}},
                      {OPTION_WHERE, {"where", "FILTER", VALUE_FILTER, "only traces that match: 'took > 50ms and any packet_lost', or @NAME of the config (inspector help filter)"}},
                      {OPTION_APP, {"app", "APP", VALUE_APP, "only requests of this application id: DMAP"}}},
@@ -408,7 +411,8 @@ const struct command command_table[] = {
         .paged = true,
         .run = run_sql,
         .summary = "SQL over the history, a recording, or a fleet",
-        .description = "Tables: events, traces, peers, nodes, apps, app_commands, app_fields, and one for each application, named by its id (DMAP). "
+        .description = "Tables: events, traces, waits, peers, nodes, apps, app_commands, app_fields, and one for each application, named by its id (DMAP). "
+                       "waits is where the time of a trace went, and needs its trace_id: join it with traces. "
                        "docs/sql.md lists the columns. The dialect is SQLite's; the tables are read-only. A statement names its columns itself, so there is no --fields.\n"
                        "Without a statement it starts a shell with .help, .tables and .schema, or reads statements from stdin if that is not a terminal.\n"
                        "traced's indices serve conditions on trace_id, peer_id, peer, node_id, node, kind and timestamp; conditions on numbers of "
@@ -416,6 +420,7 @@ const struct command command_table[] = {
                        "Besides SQLite's functions there are p50, p90, p95, p99, percentile(x, p), median, ago('5s'), duration(ns) and bytes(n).\n"
                        "With --fleet, ClickHouse runs the statement, in its own dialect, over the tables of docs/fleet.md; it only reads.",
         .examples = {{"inspector sql \"select peer, p99(rtt) from events where kind = 'metrics' group by peer\"", "rtt by peer"},
+                     {"inspector sql \"select w.place, w.node, sum(w.duration) from traces t join waits w on w.trace_id = t.trace_id where t.took > 50000000 group by 1, 2 order by 3 desc\"", "where does the time of slow requests go?"},
                      {"inspector sql --explain \"select count(*) from events where timestamp >= ago('5s')\"", "did the condition use an index?"},
                      {"inspector sql --json < questions.sql", "statements from a file, one object per row"}},
     },

@@ -1,52 +1,27 @@
 /* SPDX-License-Identifier: MIT
  *
  * Compares two traces: what one did and the other did not, and where their times diverged. */
-#include "beside.h"
 #include "commands.h"
-#include "event_list.h"
 #include "json_get.h"
-#include "pages.h"
 #include "render_diff.h"
+#include "whole_trace.h"
 
 #include <stdlib.h>
 
-/* One of the two traces. */
-struct diffed {
-    json_t *answer, *events;
-    const char *trace_id; /* borrowed from the events */
-    struct timeline timeline;
-    bool has_timeline;
-};
-
-static int fetch(struct session *session, const char *prefix, struct diffed *ret) {
-    json_t *filter = json_pack("{s:s}", "trace_id", prefix); /* a whole trace, whatever is shown of it */
-    if (pages_collect(&session->inquiry, filter, TIMELINE_EVENTS_MAX, &ret->answer)) return -1;
-    const json_t *first = json_array_get(json_get_array(ret->answer, "events"), 0);
-    ret->trace_id = json_get_hex(first, "trace_id", TRACE_DIGITS);
-    if (!ret->trace_id)
+static int fetch(struct session *session, const char *prefix, struct whole_trace *ret_trace) {
+    if (whole_trace_load(session, prefix, ret_trace)) return -1;
+    if (!ret_trace->trace_id)
         return failure_set(&session->failure, EXIT_FAILED, "no event in the history belongs to a trace %s", prefix);
-    if (json_get_bool(ret->answer, "more"))
+    if (json_get_bool(ret_trace->answer, "more"))
         output_note("a trace is longer than diff can read: only the first events are compared");
-    if (beside_ask(session, ret->answer)) return -1;
-    names_see(&session->names, ret->answer);
-    ret->events = events_merge(json_get_array(ret->answer, "events"), json_get_array(ret->answer, "gaps"));
-    if (!ret->events || timeline_init(&ret->timeline, ret->events, ret->answer, session->names.answer))
-        return session_out_of_memory(session);
-    ret->has_timeline = true;
     return 0;
-}
-
-static void diffed_fini(struct diffed *diffed) {
-    if (diffed->has_timeline) timeline_fini(&diffed->timeline);
-    json_decref(diffed->events);
-    json_decref(diffed->answer);
 }
 
 /* ---- rows --------------------------------------------------------------------------------------------------------------- */
 
 static json_t *id_or_null(const char *id) { return id ? json_string(id) : json_null(); }
 
-static json_t *side_new(const struct diffed *diffed, const struct diff_side *side) {
+static json_t *side_new(const struct whole_trace *diffed, const struct diff_side *side) {
     uint64_t ns;
     bool stepped = false, took = diff_took(side->timeline, &ns, &stepped) && !stepped;
     return json_pack("{s:s,s:o,s:b,s:I}", "trace_id", diffed->trace_id, "took", took ? json_integer((json_int_t)ns) : json_null(),
@@ -112,7 +87,7 @@ static int add_places(json_t *rows, const struct trace_diff *diff) {
 }
 
 /* All that differs, an object for each; NULL when out of memory. */
-static json_t *rows_new(const struct trace_diff *diff, const struct diffed *a, const struct diffed *b) {
+static json_t *rows_new(const struct trace_diff *diff, const struct whole_trace *a, const struct whole_trace *b) {
     json_t *rows = json_array();
     int failed = !rows || json_array_append_new(rows, json_pack("{s:s,s:o,s:o}", "diff", "traces", "a", side_new(a, &diff->a),
                                                                 "b", side_new(b, &diff->b)));
@@ -129,7 +104,8 @@ static int put_rows(struct session *session, const json_t *rows) {
     return 0;
 }
 
-static int show(struct session *session, const struct trace_diff *diff, const struct diffed *a, const struct diffed *b) {
+static int show(struct session *session, const struct trace_diff *diff, const struct whole_trace *a,
+                const struct whole_trace *b) {
     if (!options_want_data(session->options) && !session->view.fields) {
         render_diff(&session->output.text, &session->view, diff, a->trace_id, b->trace_id);
         return 0;
@@ -153,7 +129,7 @@ static int keep_chosen(struct session *session, struct trace_diff *diff) {
 }
 
 int run_diff(struct session *session) {
-    struct diffed a = {0}, b = {0};
+    struct whole_trace a = {0}, b = {0};
     struct trace_diff diff = {0};
     int result = session_learn_names(session) || fetch(session, session->options->args[1], &a) ||
                          fetch(session, session->options->args[2], &b)
@@ -163,7 +139,7 @@ int run_diff(struct session *session) {
     if (!result) result = keep_chosen(session, &diff);
     if (!result) result = show(session, &diff, &a, &b);
     trace_diff_fini(&diff);
-    diffed_fini(&a);
-    diffed_fini(&b);
+    whole_trace_fini(&a);
+    whole_trace_fini(&b);
     return result;
 }

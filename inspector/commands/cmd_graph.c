@@ -1,16 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * `trace ID --graph`: the diagram, or with --json its messages as data. */
+ * `trace ID --graph --json`: the messages of the diagram as data. */
 #include "cmd_graph.h"
 
-#include "event_list.h"
 #include "json_get.h"
-#include "timeline.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-/* ---- messages as data ---- */
 
 static json_t *id_new(const char *id) { return id ? json_string(id) : json_null(); }
 
@@ -48,20 +44,6 @@ static int print_messages(struct session *session, const struct timeline *timeli
     return result;
 }
 
-static int json_messages(struct session *session, const json_t *answer) {
-    struct timeline timeline;
-    json_t *events = events_merge(json_get_array(answer, "events"), json_get_array(answer, "gaps"));
-    int result = !events || timeline_init(&timeline, events, answer, session->names.answer) ? session_out_of_memory(session) : 0;
-    if (!result) {
-        result = print_messages(session, &timeline);
-        timeline_fini(&timeline);
-    }
-    json_decref(events);
-    return result;
-}
-
-int run_trace_graph(struct session *session, const json_t *answer) {
-    if (options_want_data(session->options)) return json_messages(session, answer);
-    render_graph(&session->output.text, &session->view, answer);
-    return 0;
+int run_trace_messages(struct session *session, struct whole_trace *trace) {
+    return whole_trace_time(session, trace) || print_messages(session, &trace->timeline) ? -1 : 0;
 }

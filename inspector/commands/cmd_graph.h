@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * `trace --graph`. */
+ * `trace --graph --json`. */
 #ifndef INSPECTOR_RUN_GRAPH_H
 #define INSPECTOR_RUN_GRAPH_H
 
-#include "session.h"
+#include "whole_trace.h"
 
-/* Shows an answer that render_graph can take; with --json, the messages between its events.  Returns 0 or -1. */
-int run_trace_graph(struct session *session, const json_t *answer);
+/* Prints the messages between the events of a trace, which has no timeline yet.  Returns 0 or -1. */
+int run_trace_messages(struct session *session, struct whole_trace *trace);
 
 #endif

@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
  * Commands that show events of the history. */
-#include "beside.h"
 #include "cmd_graph.h"
 #include "commands.h"
 #include "event_list.h"
 #include "json_get.h"
 #include "pages.h"
-#include "timeline.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -184,60 +182,50 @@ static int fetch_summary(struct session *session, const char *trace_id, json_t *
     return 0;
 }
 
-/* Adds to a trace's answer what its views need: "trace_id", "summary", and what happened beside it. */
-static int complete_trace(struct session *session, json_t *answer, const char *trace_id) {
+/* Adds to a trace's answer what its views need: "summary", and what happened beside it. */
+static int complete_trace(struct session *session, struct whole_trace *trace) {
     json_t *summary;
-    if (fetch_summary(session, trace_id, &summary)) return -1;
-    if (json_object_set_new(answer, "summary", summary ? summary : json_null()) ||
-        json_object_set_new(answer, "trace_id", json_string(trace_id)))
-        return session_out_of_memory(session);
-    if (beside_ask(session, answer)) return -1;
-    names_see(&session->names, answer);
-    return 0;
+    if (fetch_summary(session, trace->trace_id, &summary)) return -1;
+    if (json_object_set_new(trace->answer, "summary", summary ? summary : json_null())) return session_out_of_memory(session);
+    return whole_trace_look_beside(session, trace);
 }
 
 /* The last line of the events as data: what is known of the trace as a whole. */
-static int show_whole(struct session *session, json_t *answer, const char *trace_id) {
-    struct timeline timeline;
+static int show_whole(struct session *session, struct whole_trace *trace) {
     if (!option_given(session->options, OPTION_SUMMARY)) return 0;
-    if (complete_trace(session, answer, trace_id)) return -1;
-    json_t *events = events_merge(json_get_array(answer, "events"), json_get_array(answer, "gaps"));
-    int result = !events || timeline_init(&timeline, events, answer, session->names.answer) ? session_out_of_memory(session) : 0;
-    if (!result) {
-        json_t *line = trace_object_new(&session->view, &timeline, answer);
-        result = line ? output_aside(&session->output, line) : session_out_of_memory(session);
-        json_decref(line);
-        timeline_fini(&timeline);
-    }
-    json_decref(events);
+    if (complete_trace(session, trace) || whole_trace_time(session, trace)) return -1;
+    json_t *line = trace_object_new(&session->view, &trace->timeline, trace->answer);
+    int result = line ? output_aside(&session->output, line) : session_out_of_memory(session);
+    json_decref(line);
     return result;
 }
 
-static int show_trace(struct session *session, json_t *answer, const char *trace_id) {
-    if (complete_trace(session, answer, trace_id)) return -1;
-    if (option_given(session->options, OPTION_GRAPH)) return run_trace_graph(session, answer);
-    render_trace(&session->output.text, &session->view, answer);
+static int show_trace(struct session *session, struct whole_trace *trace) {
+    if (complete_trace(session, trace)) return -1;
+    if (option_given(session->options, OPTION_GRAPH))
+        render_graph(&session->output.text, &session->view, trace->answer);
+    else
+        render_trace(&session->output.text, &session->view, trace->answer);
     return 0;
+}
+
+/* Its messages, or its events and what is known of the whole. */
+static int show_trace_data(struct session *session, struct whole_trace *trace) {
+    if (option_given(session->options, OPTION_GRAPH)) return run_trace_messages(session, trace);
+    return show_events(session, trace->answer) || show_whole(session, trace) || show_end(session) ? -1 : 0;
 }
 
 int run_trace(struct session *session) {
     const char *prefix = session->options->args[1];
-    json_t *answer;
+    struct whole_trace trace;
     if (session_learn_names(session)) return -1;
-    json_t *filter = session_filter_of_new(session, "trace_id", prefix);
-    if (pages_collect(&session->inquiry, filter, option_number(session->options, OPTION_LIMIT, TIMELINE_EVENTS_MAX), &answer))
-        return -1;
-    const json_t *first = json_array_get(json_get_array(answer, "events"), 0);
-    const char *trace_id = json_get_hex(first, "trace_id", TRACE_DIGITS);
-    int result;
-    if (!trace_id)
+    uint64_t limit = option_number(session->options, OPTION_LIMIT, TIMELINE_EVENTS_MAX);
+    int result =
+        whole_trace_ask(session, session_filter_of_new(session, "trace_id", prefix), limit, session_is_filtered(session), &trace);
+    if (!result && !trace.trace_id)
         result = nothing_of(session, "belongs to a trace", prefix);
-    else if (wants_json(session) && option_given(session->options, OPTION_GRAPH))
-        result = run_trace_graph(session, answer);
-    else if (wants_json(session))
-        result = show_events(session, answer) || show_whole(session, answer, trace_id) || show_end(session) ? -1 : 0;
-    else
-        result = show_trace(session, answer, trace_id);
-    json_decref(answer);
+    else if (!result)
+        result = wants_json(session) ? show_trace_data(session, &trace) : show_trace(session, &trace);
+    whole_trace_fini(&trace);
     return result;
 }

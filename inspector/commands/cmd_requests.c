@@ -59,6 +59,7 @@ int run_requests(struct session *session) {
     }
     if (session_ask(session, "requests", params, &answer)) return -1;
     names_see(&session->names, answer);
+    session->outcome = json_array_size(json_get_array(answer, "rows")) ? OUTCOME_FOUND : OUTCOME_NOTHING;
     int result = show_rows(session, answer);
     if (!result && whole) result = show_rest(session, answer);
     json_decref(answer);

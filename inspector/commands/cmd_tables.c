@@ -5,6 +5,8 @@
 
 #include "json_get.h"
 #include "nearest.h"
+#include "render_path.h"
+#include "whole_trace.h"
 
 #include <string.h>
 
@@ -16,16 +18,10 @@ static bool cut_rows(const struct session *session, json_t *rows) {
     return more;
 }
 
-/* noun: what a row is, if options filter the answer; otherwise NULL. */
-static int ask_and_show(struct session *session, const char *method, json_t *params_new, const char *member, const char *noun,
-                        void (*render)(struct strbuf *out, const struct view *view, const json_t *answer)) {
-    json_t *answer;
+/* Takes the answer.  noun: what a row is, if options filter the answer; otherwise NULL. */
+static int show_answer(struct session *session, json_t *answer, const char *member, const char *noun,
+                       void (*render)(struct strbuf *out, const struct view *view, const json_t *answer)) {
     bool json = options_want_data(session->options);
-    if ((!json || session->view.fields) && session_learn_names(session)) {
-        json_decref(params_new);
-        return -1;
-    }
-    if (session_ask(session, method, params_new, &answer)) return -1;
     inquiry_note(&session->inquiry, answer);
     bool more = member && cut_rows(session, json_object_get(answer, member));
     int result = 0;
@@ -45,6 +41,16 @@ static int ask_and_show(struct session *session, const char *method, json_t *par
     return result;
 }
 
+static int ask_and_show(struct session *session, const char *method, json_t *params_new, const char *member, const char *noun,
+                        void (*render)(struct strbuf *out, const struct view *view, const json_t *answer)) {
+    json_t *answer;
+    if ((!options_want_data(session->options) || session->view.fields) && session_learn_names(session)) {
+        json_decref(params_new);
+        return -1;
+    }
+    if (session_ask(session, method, params_new, &answer)) return -1;
+    return show_answer(session, answer, member, noun, render);
+}
 int run_ask_and_show(struct session *session, const char *method, json_t *params_new, const char *member,
                      void (*render)(struct strbuf *out, const struct view *view, const json_t *answer)) {
     return ask_and_show(session, method, params_new, member, NULL, render);
@@ -128,6 +134,57 @@ static void place_fault(struct session *session) {
         refuse_name(session);
 }
 
+/* ---- where the time of each went ---- */
+
+/* Are the rows to have it?  Who names the field wants it. */
+static bool wants_spent(const struct session *session) {
+    if (option_given(session->options, OPTION_SPENT)) return true;
+    for (unsigned i = 0; session->view.fields && i < session->view.fields->count; i++)
+        if (!strcmp(session->view.fields->names[i], "time")) return true;
+    return false;
+}
+
+/* Adds "time", as in the data of `trace`; for people also "mostly_at", the same as a phrase. */
+static int set_spent(struct session *session, json_t *row, const struct timeline *timeline) {
+    struct strbuf phrase = {0};
+    if (timeline && !options_want_data(session->options)) path_mostly(&phrase, &session->view, timeline);
+    int failed = phrase.failed || json_object_set_new(row, "time", timeline ? trace_places_new(timeline) : json_array());
+    if (phrase.bytes) failed |= json_object_set_new(row, "mostly_at", json_string(phrase.text));
+    strbuf_fini(&phrase);
+    return failed ? session_out_of_memory(session) : 0;
+}
+
+/* The same question, and the same computation, as `trace ID`: for each of the rows. */
+static int add_spent(struct session *session, const json_t *rows) {
+    size_t i;
+    json_t *row;
+    int result = 0;
+    json_array_foreach(rows, i, row) {
+        struct whole_trace trace = {0};
+        const char *trace_id = json_get_hex(row, "trace_id", TRACE_DIGITS);
+        if (result || !trace_id) continue;
+        result = whole_trace_find(session, trace_id, &trace);
+        if (!result) result = set_spent(session, row, trace.events ? &trace.timeline : NULL);
+        whole_trace_fini(&trace);
+    }
+    return result;
+}
+
+static int ask_traces(struct session *session, json_t *params_new, const char *noun) {
+    struct records *records = &session->output.records;
+    json_t *answer;
+    if (!wants_spent(session)) return ask_and_show(session, "traces", params_new, "traces", noun, render_traces);
+    if (!records->chosen) snprintf(records->names.names[records->names.count++], RECORD_NAME_BYTES, "time");
+    if (session_learn_names(session)) {
+        json_decref(params_new);
+        return -1;
+    }
+    if (session_ask(session, "traces", params_new, &answer)) return -1;
+    if (!add_spent(session, json_get_array(answer, "traces"))) return show_answer(session, answer, "traces", noun, render_traces);
+    json_decref(answer);
+    return -1;
+}
+
 int run_traces(struct session *session) {
     const struct options *options = session->options;
     const char *app = options->texts[OPTION_APP], *kind = options->texts[OPTION_KIND];
@@ -150,8 +207,7 @@ int run_traces(struct session *session) {
         failure_set(&session->failure, EXIT_USAGE, "--kind %s: traces are request or connection", kind);
         return failure_suggest(&session->failure, nearest.word);
     }
-    int result =
-        ask_and_show(session, "traces", params, "traces", kind && *kind == 'c' ? "connection" : "request", render_traces);
+    int result = ask_traces(session, params, kind && *kind == 'c' ? "connection" : "request");
     if (result) place_fault(session);
     return result;
 }

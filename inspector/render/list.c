@@ -221,8 +221,8 @@ static bool is_shown(const struct view *view, const struct list_column *column, 
     json_array_foreach(rows, i, row) {
         const char *path = column->path ? column->path : column->field;
         const json_t *value = json_object_getn(row, path, strcspn(path, "."));
-        if (column->flags & LIST_UNLESS_ZERO ? json_get_count(row, column->field) > 0 : value && !json_is_null(value))
-            return true;
+        bool counts = json_get_count(row, column->field) > 0 || json_is_array(value);
+        if (column->flags & LIST_UNLESS_ZERO ? counts : value && !json_is_null(value)) return true;
     }
     return false;
 }

@@ -17,7 +17,7 @@ typedef json_t *list_compute(const struct view *view, const json_t *row);
 
 enum list_flags {
     LIST_ASKED = 1,         /* shown only when --fields names it */
-    LIST_UNLESS_ZERO = 2,   /* shown only when a row has it and it is not 0 */
+    LIST_UNLESS_ZERO = 2,   /* shown only when a row has it and it is not 0; a list counts, even an empty one */
     LIST_HOSTS = 16,        /* shown only when nodes run on several machines */
     LIST_IN_DATA = 8,       /* in csv, although it is computed */
     LIST_NAMED = 32,        /* in csv only when --fields names it */

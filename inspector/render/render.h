@@ -95,6 +95,9 @@ const char *trace_outcome(const struct timeline *timeline, const json_t *answer)
  * render_trace. */
 json_t *trace_object_new(const struct view *view, const struct timeline *timeline, const json_t *answer);
 
+/* Its member "time": [{"place", "node_id", "peer_id", "duration"}], the longest first. */
+json_t *trace_places_new(const struct timeline *timeline);
+
 /* The head of the view, above the lines (render_trace_head.c). */
 void render_trace_head(struct strbuf *out, const struct view *view, const json_t *answer, const struct timeline *timeline);
 

@@ -61,8 +61,10 @@ static void draw_place(struct strbuf *out, const struct view *view, const struct
     strbuf_puts(out, !unwitnessed ? " " : held ? ", or the whole machine " : " or the whole machine ");
 }
 
+static double percent(uint64_t ns, uint64_t whole_ns) { return whole_ns ? 100.0 * (double)ns / (double)whole_ns : 0.0; }
+
 static void draw_percent(struct strbuf *out, const struct view *view, uint64_t ns, uint64_t whole_ns) {
-    text_styled(out, view->color, STYLE_DIM, " (%.0f %%)", whole_ns ? 100.0 * (double)ns / (double)whole_ns : 0.0);
+    text_styled(out, view->color, STYLE_DIM, " (%.0f %%)", percent(ns, whole_ns));
 }
 
 /* A part of the time of which nobody knows where it went; perhaps all of it. */
@@ -80,7 +82,7 @@ static void draw_unknown(struct strbuf *out, const struct view *view, const stru
 
 static void draw_within(struct strbuf *out, const struct view *view, const struct timeline *timeline) {
     const struct critical_path *path = &timeline->path;
-    uint64_t whole_ns = path->timed_ns + path->hidden_ns + path->vain_ns, rest_ns = 0;
+    uint64_t whole_ns = critical_path_whole_ns(path), rest_ns = 0;
     size_t rest = 0;
     if (!path->within) return;
     strbuf_puts(out, "time went to: ");
@@ -152,6 +154,17 @@ static void draw_afterwards(struct strbuf *out, const struct view *view, const s
 void render_path(struct strbuf *out, const struct view *view, const struct timeline *timeline) {
     draw_within(out, view, timeline);
     draw_afterwards(out, view, timeline);
+}
+
+void path_mostly(struct strbuf *out, const struct view *view, const struct timeline *timeline) {
+    const struct critical_path *path = &timeline->path;
+    const struct spent *most = path->spent;
+    uint64_t unknown_ns = path->hidden_ns + path->vain_ns;
+    struct view plain = *view;
+    plain.color = false;
+    if (!path->spent_count || unknown_ns >= most->ns || !facts_steady(&timeline->facts, path->start_ns, path->end_ns)) return;
+    draw_place(out, &plain, &timeline->facts, &path->waits[most->longest], path->waits[most->longest].unwitnessed);
+    strbuf_printf(out, "%.0f %%", percent(most->ns, critical_path_whole_ns(path)));
 }
 
 void path_ended(struct strbuf *out, bool crashed, uint64_t times) {

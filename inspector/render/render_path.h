@@ -26,4 +26,8 @@ void path_stop(struct strbuf *out, const struct view *view, const struct timelin
 /* Up to two lines: where the time went, and what continued after the request had ended. */
 void render_path(struct strbuf *out, const struct view *view, const struct timeline *timeline);
 
+/* "bob 96 %": the place that took most of the time, as the first of render_path, without colour.  Nothing if it is not known: the
+ * request has no path, or as much of its time may have gone elsewhere. */
+void path_mostly(struct strbuf *out, const struct view *view, const struct timeline *timeline);
+
 #endif

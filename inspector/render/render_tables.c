@@ -388,6 +388,14 @@ static enum style draw_hosts(struct strbuf *cell, const struct view *view, const
     return STYLE_PLAIN;
 }
 
+/* Where most of its time went: a phrase that `traces --spent` added to the row. */
+static enum style draw_mostly(struct strbuf *cell, const struct view *view, const json_t *row, const char *field) {
+    const char *mostly = json_get_text(row, "mostly_at");
+    (void)view, (void)field;
+    strbuf_puts(cell, mostly && *mostly ? mostly : "-");
+    return STYLE_PLAIN;
+}
+
 static const struct list_column trace_columns[] = {
     {"trace_id", "trace", TABLE_LEFT, 0, 0, 0, draw_trace_id},
     {"first", "began", TABLE_LEFT, 5, 0, 0, draw_time},
@@ -396,6 +404,7 @@ static const struct list_column trace_columns[] = {
     {"took", NULL, TABLE_RIGHT, 1, 0, 0, draw_stepped},
     {"duration", NULL, TABLE_RIGHT, 6, 0, 0, draw_stepped},
     {"outcome", NULL, TABLE_LEFT, 0, 0, 0, draw_outcome},
+    {"time", "mostly at", TABLE_LEFT, 0, 20, LIST_UNLESS_ZERO | LIST_NAMED, draw_mostly},
     {"request", NULL, TABLE_LEFT, 1, 20, 0, draw_request, request_new},
     {"events", NULL, TABLE_RIGHT, 4, 0, 0, draw_events},
     {"packets_lost", "pkts lost", TABLE_RIGHT, 3, 0, 0, draw_bad_count},

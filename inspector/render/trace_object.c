@@ -24,7 +24,7 @@ static json_t *nodes_new(const struct timeline *timeline) {
 
 static json_t *id_new(const char *id) { return id ? json_string(id) : json_null(); }
 
-static json_t *places_new(const struct timeline *timeline) {
+json_t *trace_places_new(const struct timeline *timeline) {
     const struct critical_path *path = &timeline->path;
     json_t *places = json_array();
     for (size_t i = 0; i < path->spent_count; i++) {
@@ -55,6 +55,6 @@ json_t *trace_object_new(const struct view *view, const struct timeline *timelin
                      facts_stepped(facts), "took", duration_new(ended && took_steady, path->end_ns - path->start_ns),
                      "took_stepped", ended && !took_steady, "events", (json_int_t)events, "events_missing",
                      (json_int_t)timeline->events_missing, "packets_lost", (json_int_t)packets_lost, "nodes", nodes_new(timeline),
-                     "more", json_get_bool(answer, "more"), "time", places_new(timeline), "problems",
+                     "more", json_get_bool(answer, "more"), "time", trace_places_new(timeline), "problems",
                      problems_new(view, answer, timeline));
 }

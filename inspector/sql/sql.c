@@ -84,7 +84,7 @@ int sql_init(struct sql *sql, struct session *session) {
     sqlite3_progress_handler(sql->db, SQL_PROGRESS_STEPS, on_progress, sql);
     sqlite3_limit(sql->db, SQLITE_LIMIT_ATTACHED, 0);
     sqlite3_db_config(sql->db, SQLITE_DBCONFIG_DEFENSIVE, 1, (int *)NULL);
-    if (sql_functions_register(sql) || sql_events_register(sql) || sql_rows_register(sql)) return -1;
+    if (sql_functions_register(sql) || sql_events_register(sql) || sql_rows_register(sql) || sql_waits_register(sql)) return -1;
     return sql_learn_apps(sql);
 }
 

@@ -59,10 +59,11 @@ void sql_statement_end(struct sql *sql);
 /* Creates tables for applications that registered since.  Returns 0 or -1. */
 int sql_learn_apps(struct sql *sql);
 
-/* ---- the tables (sql_events.c, sql_rows.c) ---- */
+/* ---- the tables (sql_events.c, sql_rows.c, sql_waits.c) ---- */
 
 int sql_events_register(struct sql *sql);
 int sql_rows_register(struct sql *sql);
+int sql_waits_register(struct sql *sql);
 
 /* ---- for the tables (sql_table.c) ---- */
 
@@ -70,6 +71,9 @@ int sql_rows_register(struct sql *sql);
 int sql_call(struct sql *sql, const char *method, json_t *params_new, json_t **ret_result);
 int sql_call_apart(struct sql *sql, const char *method, json_t *params_new, const char *array, struct strbuf *text,
                    json_t **ret_result);
+
+/* Counts each gap of an answer once per statement, however often its time is read. */
+void sql_note_gaps(struct sql *sql, const json_t *answer);
 
 /* The SQLite error code for that failure; puts the reason into the table. */
 int sql_table_failed(struct sql *sql, sqlite3_vtab *table);
@@ -79,6 +83,9 @@ int sql_database_failed(struct sql *sql);
 
 /* CREATE VIRTUAL TABLE name USING module.  Returns 0 or -1. */
 int sql_create_table(struct sql *sql, const char *name, const char *module);
+
+/* How to ask for waits, when a statement does not say of which traces. */
+extern const char sql_waits_usage[];
 
 /* ---- functions (sql_functions.c) ---- */
 

@@ -133,21 +133,6 @@ static int events_close(sqlite3_vtab_cursor *base) {
     return SQLITE_OK;
 }
 
-/* Counts each gap of an answer once per statement, however often its time is read. */
-static void note_gaps(struct sql *sql, const json_t *answer) {
-    size_t i;
-    const json_t *gap;
-    json_array_foreach(json_get_array(answer, "gaps"), i, gap) {
-        char key[NODE_DIGITS + 64];
-        const char *node = json_get_hex(gap, "node_id", NODE_DIGITS);
-        snprintf(key, sizeof key, "%s/%" PRIu64 "/%" PRIu64 "/%" PRIu64, node ? node : "", json_get_count(gap, "lane"),
-                 json_get_count(gap, "sequence"), json_get_count(gap, "timestamp"));
-        if (json_object_size(sql->losses.gaps) >= IDS_MAX || json_object_get(sql->losses.gaps, key)) continue;
-        json_object_set_new(sql->losses.gaps, key, json_true());
-        sql->losses.events += json_get_count(json_object_get(gap, "data"), "count");
-    }
-}
-
 /* pages_next; if the id it asks for does not exist, there is no page. */
 static int ask_page(struct events_cursor *cursor, json_t **ret_page) {
     struct sql *sql = sql_of(cursor);
@@ -180,7 +165,7 @@ static int next_page(struct events_cursor *cursor) {
         return sql_table_failed(sql_of(cursor), cursor->base.pVtab);
     }
     if (!page) return SQLITE_OK;
-    note_gaps(sql_of(cursor), page);
+    sql_note_gaps(sql_of(cursor), page);
     json_decref(page);
     cursor->explain.pages++;
     return SQLITE_OK;

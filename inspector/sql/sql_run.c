@@ -2,6 +2,7 @@
  *
  * Runs statements of SQLite. */
 #include "limits.h"
+#include "nearest.h"
 #include "sql.h"
 #include "sql_result.h"
 
@@ -24,6 +25,58 @@ static void point_at(const char *text, size_t offset) {
     strbuf_fini(&line);
 }
 
+/* Does the text have that word?  SQL ignores case. */
+static bool has_word(const char *text, const char *word) {
+    size_t bytes = strlen(word);
+    for (const char *at = text; *at; at++) {
+        bool begins = at == text || (!isalnum((unsigned char)at[-1]) && at[-1] != '_');
+        if (begins && !sqlite3_strnicmp(at, word, (int)bytes) && !isalnum((unsigned char)at[bytes]) && at[bytes] != '_')
+            return true;
+    }
+    return false;
+}
+
+/* Appends the nearest of the names that a query lists.  With a second column, a table, only those of tables that the statement
+ * names. */
+static void suggest(struct sql *sql, struct strbuf *message, const char *statement, const char *typed, const char *query) {
+    sqlite3_stmt *names = NULL;
+    struct nearest nearest = nearest_to(typed);
+    char *best = NULL;
+    if (sqlite3_prepare_v2(sql->db, query, -1, &names, NULL) != SQLITE_OK) return;
+    while (sqlite3_step(names) == SQLITE_ROW) {
+        const char *name = (const char *)sqlite3_column_text(names, 0), *table = (const char *)sqlite3_column_text(names, 1);
+        if (!name || (table && !has_word(statement, table))) continue;
+        nearest_look(&nearest, name);
+        if (nearest.word != name) continue;
+        free(best); /* SQLite's text is gone with the next row */
+        nearest.word = best = strdup(name);
+    }
+    sqlite3_finalize(names);
+    if (best) {
+        strbuf_puts(message, "; did you mean ");
+        text_untrusted(message, best, strlen(best), CELL_COLUMNS_MAX);
+        strbuf_puts(message, "?");
+    }
+    free(best);
+}
+
+/* A name that does not exist: the nearest that does. */
+static void suggest_name(struct sql *sql, struct strbuf *message, const char *statement, const char *reason) {
+    static const struct {
+        const char *begin, *names;
+    } unknown[] = {
+        {"no such table: ", "SELECT name, NULL FROM sqlite_schema"},
+        {"no such column: ", "SELECT c.name, t.name FROM sqlite_schema t, pragma_table_xinfo(t.name) c"},
+        {"no such function: ", "SELECT name, NULL FROM pragma_function_list"},
+    };
+    for (size_t i = 0; i < sizeof unknown / sizeof *unknown; i++) {
+        size_t bytes = strlen(unknown[i].begin);
+        if (strncmp(reason, unknown[i].begin, bytes) != 0) continue;
+        const char *dot = strrchr(reason, '.');
+        suggest(sql, message, statement, dot ? dot + 1 : reason + bytes, unknown[i].names);
+    }
+}
+
 /* Reports SQLite's message and the place; passes a table's own failure on. */
 static int statement_failed(struct sql *sql, const char *text, int rc, bool running) {
     struct failure *failure = &sql->session->failure;
@@ -37,8 +90,12 @@ static int statement_failed(struct sql *sql, const char *text, int rc, bool runn
     if ((rc & 0xff) == SQLITE_NOMEM) return failure_out_of_memory(failure); /* not the statement's fault */
     const char *reason = (rc & 0xff) == SQLITE_AUTH || (rc & 0xff) == SQLITE_READONLY
                              ? "only reading is allowed here: SELECT, EXPLAIN, PRAGMA table_info"
-                             : sqlite3_errmsg(sql->db);
+                         : !strcmp(sqlite3_errmsg(sql->db), "no query solution") ? sql_waits_usage
+                                                                                 : sqlite3_errmsg(sql->db);
     text_untrusted(&message, reason, strlen(reason), 500);
+    char *kept = strdup(reason); /* SQLite's text is gone with the next question */
+    if (kept) suggest_name(sql, &message, text, kept);
+    free(kept);
     fprintf(stderr, "inspector: %s\n", strbuf_text(&message));
     strbuf_fini(&message);
     if (offset >= 0) point_at(text, (size_t)offset);

@@ -3,6 +3,12 @@
  * What the tables share: being created, asking the source, and failing. */
 #include "sql.h"
 
+#include "json_get.h"
+#include "limits.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
 int sql_database_failed(struct sql *sql) {
     if (sql->failed) return -1;
     return failure_set(&sql->session->failure, EXIT_FAILED, "SQLite: %s", sqlite3_errmsg(sql->db));
@@ -33,4 +39,18 @@ int sql_table_failed(struct sql *sql, sqlite3_vtab *table) {
     sqlite3_free(table->zErrMsg);
     table->zErrMsg = sqlite3_mprintf("%s", sql->session->failure.text);
     return sql->interrupted ? SQLITE_INTERRUPT : SQLITE_ERROR;
+}
+
+void sql_note_gaps(struct sql *sql, const json_t *answer) {
+    size_t i;
+    const json_t *gap;
+    json_array_foreach(json_get_array(answer, "gaps"), i, gap) {
+        char key[NODE_DIGITS + 64];
+        const char *node = json_get_hex(gap, "node_id", NODE_DIGITS);
+        snprintf(key, sizeof key, "%s/%" PRIu64 "/%" PRIu64 "/%" PRIu64, node ? node : "", json_get_count(gap, "lane"),
+                 json_get_count(gap, "sequence"), json_get_count(gap, "timestamp"));
+        if (json_object_size(sql->losses.gaps) >= IDS_MAX || json_object_get(sql->losses.gaps, key)) continue;
+        json_object_set_new(sql->losses.gaps, key, json_true());
+        sql->losses.events += json_get_count(json_object_get(gap, "data"), "count");
+    }
 }

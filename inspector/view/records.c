@@ -18,6 +18,7 @@ int field_names_parse(struct field_names *ret_names, const char *text) {
         bytes = strcspn(text, ",");
         if (!bytes) continue;
         if (ret_names->count == RECORD_FIELDS_MAX || bytes >= RECORD_NAME_BYTES) return -1;
+        memcpy(ret_names->titles[ret_names->count], text, bytes);
         memcpy(ret_names->names[ret_names->count++], text, bytes);
     }
     return 0;
@@ -155,8 +156,8 @@ static void put_header(struct records *records, struct strbuf *out) {
     records->begun = true;
     if (!records->header || records->format == RECORD_JSON || !records->names.count) return;
     for (unsigned i = 0; i < records->names.count; i++) {
-        const char *name = records->names.names[i];
-        record_cell(out, records->format, records->harmless, !i, name, strlen(name));
+        const char *title = *records->names.titles[i] ? records->names.titles[i] : records->names.names[i];
+        record_cell(out, records->format, records->harmless, !i, title, strlen(title));
     }
     strbuf_puts(out, "\n");
 }

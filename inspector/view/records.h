@@ -22,6 +22,7 @@ enum record_format { RECORD_JSON, RECORD_CSV, RECORD_TSV };
 /* Names of fields. */
 struct field_names {
     char names[RECORD_FIELDS_MAX][RECORD_NAME_BYTES];
+    char titles[RECORD_FIELDS_MAX][RECORD_NAME_BYTES]; /* as the user wrote them, for the line of names; empty: the names */
     unsigned count;
 };
 

@@ -199,9 +199,9 @@ class Options(Configured):
 
 class ExitCodes(Configured):
     def test_searches_say_whether_something_was_found(self):
-        for args in (["nodes"], ["peers"], ["traces"], ["recent"], ["range", "0", "now"], ["count"]):
+        for args in (["nodes"], ["peers"], ["traces"], ["requests"], ["recent"], ["range", "0", "now"], ["count"]):
             self.assertEqual(self.of(*args, "--exit-code")[0], 0, args)
-        for args in (["traces", "--kind", "connection"], ["recent", "--kind", "conn_init"], ["range", "0", "1970-01-02"], ["count", "--kind", "conn_init"],
+        for args in (["traces", "--kind", "connection"], ["requests", "--where", "took > 1h"], ["recent", "--kind", "conn_init"], ["range", "0", "1970-01-02"], ["count", "--kind", "conn_init"],
                      ["recent", "--kind", "conn_init", "--json"]):
             self.assertEqual(self.of(*args, "--exit-code")[0], 4, args)
             self.assertEqual(self.of(*args)[0], 0, args)

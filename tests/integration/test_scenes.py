@@ -38,6 +38,8 @@ class Scenes(unittest.TestCase):
             traced = Traced(TRACED, directory)
             try:
                 with traced.playing(PLAY_SCENE, scene):
+                    if any(re.match(r"trace \w+", show) for show in shows):
+                        self.check_spent(traced)
                     for show in shows:
                         shown = self.run_inspector(traced, show)
                         if re.fullmatch(r"trace \w+", show):
@@ -53,16 +55,53 @@ class Scenes(unittest.TestCase):
         self.assertEqual([problem["says"] for problem in problems], said)
         self.assertTrue(all({"problem", "node_id", "at", "says"} == set(problem) for problem in problems), problems)
 
+    def check_spent(self, traced):
+        """Where the time of a trace went is the same in `trace`, `traces --spent` and SQL, as data and in words."""
+        times = {}
+        for kind in ("request", "connection"):
+            rows = [json.loads(line) for line in self.ask(traced, f"traces --kind {kind} --limit 1000 --spent --json").splitlines()]
+            words = self.ask(traced, f"traces --kind {kind} --limit 1000 --fields trace_id,mostly_at --no-header").splitlines() if rows else []
+            self.assertEqual(len(words), len(rows))
+            for row, line in zip(rows, words):
+                shown = self.ask(traced, f"trace {row['trace_id']} --limit 200000")
+                whole = json.loads(self.ask(traced, f"trace {row['trace_id']} --json --summary").splitlines()[-1])
+                self.assertEqual(row["time"], whole["time"])
+                times[row["trace_id"]] = whole["time"]
+                self.check_words(line.split(None, 1)[1].strip(), shown, row)
+
+        self.assertEqual(self.ask_waits(traced), {trace: time for trace, time in times.items() if time})
+
+    def ask_waits(self, traced):
+        """The rows of the SQL table, as "time" of their traces has them."""
+        waits = {}
+        statement = "select w.trace_id, w.place, w.node_id, w.peer_id, w.duration from traces t join waits w on w.trace_id = t.trace_id"
+        for line in self.ask(traced, "sql", "--json", statement).splitlines():
+            row = json.loads(line)
+            waits.setdefault(row.pop("trace_id"), []).append(row)
+        return waits
+
+    def check_words(self, mostly, shown, row):
+        """The words are the first of those of `trace`, unless it is not known where most of the time went."""
+        went = re.search(r"^time went to: (.*)$", shown, re.M)
+        if mostly != "-":
+            place, share = re.fullmatch(r"(.*) (\d+ %)", mostly).groups()
+            self.assertRegex(went.group(1), "^" + re.escape(place) + r" [\d.]+ \w+ \(" + share + r"\)")
+        elif row["time"]:
+            self.assertRegex(went.group(1), "not known")
+
+    def ask(self, traced, command, *words):
+        done = subprocess.run([INSPECTOR, *command.split(), *words, "--utc", "--socket", str(traced.socket_path)], text=True,
+                              capture_output=True, timeout=PATIENCE_S, check=False, env=dict(os.environ, LC_ALL="C.UTF-8"))
+        self.assertEqual((done.returncode, done.stderr), (0, ""), command)
+        return done.stdout
+
     def run_inspector(self, traced, command):
         more = []
         if command.startswith("analyze") and traced.ask("stats")["history"]["events"]:
             more = ["--to", "2100-01-01T00:00:00Z"]  # ages count to the newest event
         if command.startswith("traces"):
             more = ["--fields", "trace_id,first,took,duration,outcome,request,events,packets_lost,nodes"]  # ago differs each time
-        done = subprocess.run([INSPECTOR, *command.split(), *more, "--utc", "--socket", str(traced.socket_path)], text=True,
-                              capture_output=True, timeout=PATIENCE_S, check=False, env=dict(os.environ, LC_ALL="C.UTF-8"))
-        self.assertEqual((done.returncode, done.stderr), (0, ""), command)
-        return without_source(done.stdout)
+        return without_source(self.ask(traced, " ".join([command, *more])))
 
     def test_they_are_reported_in_the_same_sentences(self):
         for scene in sorted(SCENES.glob("*.scene")):

@@ -74,6 +74,13 @@ class SqlTest(unittest.TestCase):
     def rows(self, statement, **more):
         return [tuple(json.loads(line).values()) for line in self.text("--json", statement, **more).splitlines()]
 
+    def spent(self, trace_id):
+        """Where the time of a trace went, as `trace` has it."""
+        done = subprocess.run([os.environ["INSPECTOR"], "trace", trace_id, "--json", "--summary"], env=self.place.environment,
+                              stdout=subprocess.PIPE, text=True, check=True)
+        return [tuple(place[key] for key in ("place", "node_id", "peer_id", "duration"))
+                for place in json.loads(done.stdout.splitlines()[-1])["time"]]
+
     def fails(self, code, statement):
         done = self.run_sql(statement)
         self.assertEqual((done.returncode, done.stdout), (code, ""), statement)
@@ -175,6 +182,30 @@ class Answers(SqlTest):
     def test_numbers_get_units_when_asked(self):
         self.assertEqual(self.rows("SELECT duration(1530000), duration(-2000), bytes(2048), duration(NULL), bytes('x')"),
                          [("1.53 ms", "-2.00 us", "2.0 KiB", None, None)])
+
+    def test_waits_are_where_the_time_of_a_trace_went(self):
+        columns = "place, node_id, peer_id, duration"
+        for trace in TRACES:
+            self.assertEqual(self.rows(f"select {columns} from waits where trace_id = '{trace}'"), self.spent(trace))
+        self.assertTrue(any(self.spent(trace) for trace in TRACES))
+        joined = self.rows(f"select w.trace_id, w.place, w.node_id, w.peer_id, w.duration from traces t join waits w on w.trace_id = t.trace_id")
+        self.assertEqual(sorted(joined, key=str), sorted(((trace, *row) for trace in TRACES for row in self.spent(trace)), key=str))
+        either = self.rows(f"select trace_id, {columns} from waits where trace_id = '{TRACES[0]}' or trace_id = '{TRACES[3]}'")
+        self.assertEqual(sorted(either, key=str),
+                         sorted(((trace, *row) for trace in (TRACES[0], TRACES[3]) for row in self.spent(trace)), key=str))
+        (whole,), = self.rows(f"select sum(share) from waits where trace_id = '{TRACES[1]}'")
+        self.assertAlmostEqual(whole, 1)
+        self.assertEqual(self.rows(f"select distinct node from waits where trace_id = '{TRACES[1]}' and node_id = '{ALICE}'"), [("alice",)])
+        for none in ("11", "ff" * 16, TRACES[2].upper(), ""):
+            self.assertEqual(self.rows(f"select * from waits where trace_id = '{none}'"), [], none)
+        self.assertEqual(self.rows("select * from waits where trace_id = 17"), [])
+
+    def test_waits_must_know_of_which_trace(self):
+        for statement in ("select * from waits", "select * from waits where trace_id like '11%'", "select * from waits where trace_id > 'a'",
+                          "select * from waits a join waits b on a.trace_id = b.trace_id", "select * from traces t join waits w on w.duration = t.took"):
+            said = self.fails(2, statement)
+            self.assertRegex(said, "^inspector: waits is computed trace by trace: a statement must say of which, as in (.*)\n$")
+            self.rows(said.split("as in ")[1])  # what it suggests works
 
 
 class Pushdown(SqlTest):
@@ -312,8 +343,18 @@ class Nothing(SqlTest):
 
     def test_an_error_shows_its_place(self):
         self.assertEqual(self.fails(2, "SELECT kind,\n  rt FROM events"),
-                         "inspector: no such column: rt\n    rt FROM events\n    ^\n")
+                         "inspector: no such column: rt; did you mean rtt?\n    rt FROM events\n    ^\n")
         self.assertEqual(self.fails(2, "SELEC 1"), 'inspector: near "SELEC": syntax error\n  SELEC 1\n  ^\n')
+
+    def test_an_unknown_name_suggests_the_nearest(self):
+        for statement, said in (("select * from event", "no such table: event; did you mean events?"),
+                                ("select kimd from events", "no such column: kimd; did you mean kind?"),
+                                ("select e.kimd from events e", "no such column: e.kimd; did you mean kind?"),
+                                ("select nane from nodes", "no such column: nane; did you mean name?"),
+                                ("select plce from nodes", "no such column: plce\n"),  # not that of another table
+                                ("select durtion(1)", "no such function: durtion; did you mean duration?"),
+                                ("select * from qqqqqqq", "no such table: qqqqqqq\n")):
+            self.assertIn("inspector: " + said, self.fails(2, statement), statement)
 
     def test_rows_before_an_error_are_shown(self):
         done = self.run_sql("--no-header", "SELECT 1; SELECT x; SELECT 3")

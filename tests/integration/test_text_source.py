@@ -56,7 +56,7 @@ class TextSource(ProtocolTest):
 
     def test_every_asking_command_answers_from_the_text_as_live(self):
         first, last = (json.loads(line)["timestamp"] for line in (self.live("range", "0", "now", "--json").splitlines()[i] for i in (0, -1)))
-        for args in [["peers"], ["traces"], ["traces", "--where", "unfinished"], ["trace", TRACE[:31]], ["trace", TRACE, "--graph"],
+        for args in [["peers"], ["traces"], ["traces", "--spent"], ["traces", "--where", "unfinished"], ["trace", TRACE[:31]], ["trace", TRACE, "--graph"],
                      ["peer", "bob"], ["recent"], ["recent", "7", "--kind", "packet_sent"], ["recent", "2500"],
                      ["range", str(first), str(last)], ["range", "0", str(last + 1), "--node", "bob"],
                      ["count", "--from", str(first), "--to", str(last)], ["count", "--by", "peer,kind"], ["count", "--hist", "rtt"],

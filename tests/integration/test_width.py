@@ -54,7 +54,7 @@ class Widths(ReadTest):
         self.stop()
 
     def commands(self):
-        return [["nodes"], ["peers"], ["apps"], ["stats"], ["traces"], ["traces", "--kind", "connection"], ["trace", TRACE],
+        return [["nodes"], ["peers"], ["apps"], ["stats"], ["traces"], ["traces", "--spent"], ["traces", "--kind", "connection"], ["trace", TRACE],
                 ["trace", TRACE, "--all"], ["trace", TRACE, "--graph"], ["peer", "bob"], ["recent"], ["recent", "-n", "200"],
                 ["range", "0", "now", "-n", "300"], ["follow", "-n", "100"], ["count"], ["count", "--by", "peer,kind"],
                 ["count", "--by", "kind", "--value", "size"], ["count", "--hist", "size"], ["count", "--by", "time/1ms,kind", "--value", "rtt"],

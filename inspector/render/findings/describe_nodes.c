@@ -251,6 +251,40 @@ void describe_flood(struct strbuf *out, const struct view *view, const struct fa
                   finding->usual_rate);
 }
 
+/* RFC 8446, section 6 and B.2; NULL: not an alert of TLS 1.3. */
+static const char *alert_name(unsigned alert) {
+    static const char *const names[] = {
+        [0] = "close_notify",
+        [10] = "unexpected_message",
+        [20] = "bad_record_mac",
+        [22] = "record_overflow",
+        [40] = "handshake_failure",
+        [42] = "bad_certificate",
+        [43] = "unsupported_certificate",
+        [44] = "certificate_revoked",
+        [45] = "certificate_expired",
+        [46] = "certificate_unknown",
+        [47] = "illegal_parameter",
+        [48] = "unknown_ca",
+        [49] = "access_denied",
+        [50] = "decode_error",
+        [51] = "decrypt_error",
+        [70] = "protocol_version",
+        [71] = "insufficient_security",
+        [80] = "internal_error",
+        [86] = "inappropriate_fallback",
+        [90] = "user_canceled",
+        [109] = "missing_extension",
+        [110] = "unsupported_extension",
+        [112] = "unrecognized_name",
+        [113] = "bad_certificate_status_response",
+        [115] = "unknown_psk_identity",
+        [116] = "certificate_required",
+        [120] = "no_application_protocol",
+    };
+    return alert < sizeof names / sizeof *names ? names[alert] : NULL;
+}
+
 /* RFC 9000, 20.1. */
 static const char *code_name(uint64_t code) {
     static const char *const names[] = {"NO_ERROR",
@@ -270,13 +304,14 @@ static const char *code_name(uint64_t code) {
                                         "KEY_UPDATE_ERROR",
                                         "AEAD_LIMIT_REACHED",
                                         "NO_VIABLE_PATH"};
-    if (code >= 0x100 && code <= 0x1ff) return "CRYPTO_ERROR";
     return code < sizeof names / sizeof *names ? names[code] : NULL;
 }
 
 void describe_connections_closed(struct strbuf *out, const struct view *view, const struct facts *facts,
                                  const struct finding *finding) {
     const char *reason = facts_command(facts, finding->command), *name = code_name(finding->code);
+    bool crypto = finding->code >> 8 == 1; /* 0x100 and the TLS alert */
+    const char *alert = crypto ? alert_name(finding->code & 0xff) : NULL;
     text_count(out, finding->count, "connection");
     if (finding->peer != NO_NUMBER) {
         strbuf_puts(out, " between ");
@@ -290,7 +325,12 @@ void describe_connections_closed(struct strbuf *out, const struct view *view, co
     strbuf_puts(out, finding->count == 1 ? " was closed" : " were closed");
     if (finding->code) {
         strbuf_printf(out, " with code 0x%" PRIx64, finding->code);
-        if (name) strbuf_printf(out, " (as a transport error: %s)", name);
+        if (crypto && alert)
+            strbuf_printf(out, " (as a transport error: CRYPTO_ERROR, %s)", alert);
+        else if (crypto)
+            strbuf_printf(out, " (as a transport error: CRYPTO_ERROR, TLS alert %u)", (unsigned)(finding->code & 0xff));
+        else if (name)
+            strbuf_printf(out, " (as a transport error: %s)", name);
     }
     if (!reason || !*reason) return;
     strbuf_printf(out, ": %s", reason);

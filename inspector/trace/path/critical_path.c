@@ -413,3 +413,5 @@ void critical_path_fini(struct critical_path *path) {
     doubts_fini(&path->doubts);
     *path = (struct critical_path){.root = NO_POSITION};
 }
+
+uint64_t critical_path_whole_ns(const struct critical_path *path) { return path->timed_ns + path->hidden_ns + path->vain_ns; }

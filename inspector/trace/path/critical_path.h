@@ -57,4 +57,7 @@ struct critical_path {
 int critical_path_init(struct critical_path *path, const struct trace_events *events);
 void critical_path_fini(struct critical_path *path);
 
+/* What shares of the time are of: all of it within, without that across a step of the clock. */
+uint64_t critical_path_whole_ns(const struct critical_path *path);
+
 #endif

@@ -20,7 +20,6 @@ static int add_stop(struct session *session, json_t *beside, json_t *params, jso
 
 int beside_ask(struct session *session, json_t *answer) {
     json_t *params, *looked, *beside;
-    if (session_is_filtered(session) && json_object_set_new(answer, "chosen", json_true())) return session_out_of_memory(session);
     if (timeline_question(answer, session->names.answer, &params, &looked)) return session_out_of_memory(session);
     if (!params) return 0;
     if (session_ask(session, "query", params, &beside)) return -1;
