@@ -163,7 +163,8 @@ void path_mostly(struct strbuf *out, const struct view *view, const struct timel
     struct view plain = *view;
     plain.color = false;
     if (!path->spent_count || unknown_ns >= most->ns || !facts_steady(&timeline->facts, path->start_ns, path->end_ns)) return;
-    draw_place(out, &plain, &timeline->facts, &path->waits[most->longest], path->waits[most->longest].unwitnessed);
+    const struct wait *longest = &path->waits[most->longest];
+    draw_place(out, &plain, &timeline->facts, longest, most->ns >= BLAMED_NS_MIN, longest->unwitnessed);
     strbuf_printf(out, "%.0f %%", percent(most->ns, critical_path_whole_ns(path)));
 }
 

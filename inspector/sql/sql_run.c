@@ -6,6 +6,7 @@
 #include "sql.h"
 #include "sql_result.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
