@@ -179,7 +179,8 @@ static int waits_rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *ret_rowid) {
     const struct waits_cursor *cursor = (struct waits_cursor *)base;
     uint64_t hash = UINT64_C(0xcbf29ce484222325);
     for (const char *digit = cursor->trace_id; *digit; digit++) hash = (hash ^ (unsigned char)*digit) * UINT64_C(0x100000001b3);
-    *ret_rowid = (sqlite3_int64)(hash + cursor->next);
+    hash += cursor->next;
+    *ret_rowid = (sqlite3_int64)hash;
     return SQLITE_OK;
 }
 

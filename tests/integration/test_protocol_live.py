@@ -418,7 +418,7 @@ class Life(ProtocolTest):
         self.assertGreaterEqual(met, 1)
         code, log = self.place.stop()
         self.assertEqual(code, 0)
-        self.assertEqual(log.count("no new connections for now"), met)
+        self.assertIn(log.count("no new connections for now"), (1, 2))  # counted each time, said once a minute
 
     @unittest.skipUnless(os.geteuid() == 0, "only root can be somebody else")
     def test_another_user_is_not_served(self):
