@@ -169,7 +169,6 @@ START_TEST(requests_run_at_the_same_time) {
 }
 END_TEST
 
-/* Whatever it answers, it lives; but not if a gateway answers for it. */
 /* All requests of one answer share its time: a server that answers none of them, and one whose time is over already. */
 START_TEST(requests_of_one_answer_share_its_time) {
     struct server server = {.requests = 1000, .answer = YES};
@@ -194,6 +193,7 @@ START_TEST(requests_of_one_answer_share_its_time) {
 }
 END_TEST
 
+/* Whatever it answers, it lives; but not if a gateway answers for it. */
 START_TEST(who_answers_lives) {
     static const struct {
         const char *answer;
